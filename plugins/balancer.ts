@@ -1,0 +1,41 @@
+import fp from 'fastify-plugin'
+import type { Balancer } from '../src/balancer/balancer.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The first pool that was registered; inside a pool's own routes, that pool. */
+    balancer: Balancer
+    /** All pools, by name. */
+    balancers: Map<string, Balancer>
+  }
+}
+
+export interface BalancerPluginOptions {
+  balancer: Balancer
+  /** Unique in the app. */
+  name: string
+}
+
+/** Decorates the app with a pool, and lets go of the pool when the app closes. */
+export const balancerPlugin = fp<BalancerPluginOptions>(
+  async (app, { balancer, name }) => {
+    if (!app.hasDecorator('balancers')) app.decorate('balancers', new Map())
+    if (!app.hasDecorator('balancer')) app.decorate('balancer', balancer)
+    if (app.balancers.has(name)) {
+      throw new Error(`leastwise: a pool named "${name}" is registered already; give each a name of its own`)
+    }
+    app.balancers.set(name, balancer)
+    let reaper: NodeJS.Timeout | undefined
+    app.addHook('preClose', async () => {
+      balancer.startClosing()
+      // Node closes the connections that are idle when closing begins. One whose response had begun by then,
+      // without "connection: close", would be waited for until its keep-alive time is over.
+      reaper = setInterval(() => app.server.closeIdleConnections(), 50)
+    })
+    app.addHook('onClose', async () => {
+      clearInterval(reaper)
+      balancer.close()
+    })
+  },
+  { name: 'leastwise-balancer', fastify: '5.x' },
+)

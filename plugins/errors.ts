@@ -1,0 +1,87 @@
+import { STATUS_CODES } from 'node:http'
+import createError from '@fastify/error'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { errors as undici } from 'undici'
+import { BalancerError } from '../src/balancer/errors.js'
+
+/** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
+export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
+export const GatewayTimeoutError = createError('LEASTWISE_GATEWAY_TIMEOUT', '%s', 504)
+export const OverloadedError = createError('LEASTWISE_OVERLOADED', 'the gateway is overloaded', 503)
+export const BodyTooLargeError = createError(
+  'LEASTWISE_BODY_TOO_LARGE',
+  'the request body is larger than %s bytes',
+  413,
+)
+export const BadPathError = createError(
+  'LEASTWISE_BAD_PATH',
+  'the path leads out of the prefix of the backend',
+  400,
+)
+export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
+export const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
+export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
+export const UnauthorizedError = createError(
+  'LEASTWISE_UNAUTHORIZED',
+  'this call needs the header "Authorization: Bearer <token>" with the right token',
+  401,
+)
+export const ForbiddenError = createError('LEASTWISE_FORBIDDEN', '%s', 403)
+
+/** What the core's errors mean to a client. */
+const statusCodes: Record<string, number> = {
+  LEASTWISE_BACKEND_EXISTS: 409,
+  LEASTWISE_BACKEND_NOT_FOUND: 404,
+  LEASTWISE_INVALID_BACKEND: 400,
+  LEASTWISE_UNKNOWN_POLICY: 400,
+  LEASTWISE_NO_BACKEND: 503,
+  LEASTWISE_QUEUE_FULL: 503,
+}
+
+/** What Fastify's own errors are called here. */
+const foreignCodes: Record<number, string> = {
+  400: 'LEASTWISE_INVALID_REQUEST',
+  413: 'LEASTWISE_BODY_TOO_LARGE',
+  415: 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
+}
+
+/** Seconds a client is asked to wait where nothing better is known. */
+const RETRY_AFTER = 1
+
+/** Answers in Fastify's shape of an error, whatever the core or a library threw. */
+export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const statusCode =
+    error instanceof BalancerError ? (statusCodes[error.code] ?? 502) : (error.statusCode ?? 500)
+  if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
+  if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
+  // What is left of a body that nobody will read is not worth keeping the connection for.
+  if (statusCode === 413 || statusCode === 502 || statusCode === 504) {
+    if (!request.raw.complete) reply.header('connection', 'close')
+  }
+  if (statusCode === 500) request.log.error({ err: error }, 'request failed')
+  reply.code(statusCode).send({
+    statusCode,
+    code: error.code?.startsWith('LEASTWISE_')
+      ? error.code
+      : (foreignCodes[statusCode] ?? 'LEASTWISE_INTERNAL'),
+    error: STATUS_CODES[statusCode] ?? 'Error',
+    message: statusCode === 500 ? 'internal error' : error.message,
+  })
+}
+
+/** What a client is told of a request that its backend did not answer. */
+export function toGatewayError(cause: Error): FastifyError {
+  if (cause instanceof undici.HeadersTimeoutError) {
+    return new GatewayTimeoutError('the backend did not answer in time')
+  }
+  if (cause instanceof undici.ConnectTimeoutError) {
+    return new GatewayTimeoutError('no connection to the backend in time')
+  }
+  // Ours, from the request's own body.
+  if ((cause as FastifyError).statusCode === 413) return cause as FastifyError
+  if (cause instanceof BalancerError) return new BadGatewayError(cause.message)
+  const code = (cause as NodeJS.ErrnoException).code
+  if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new BadGatewayError('the backend has no address')
+  return new BadGatewayError('the backend broke the connection before it answered')
+}

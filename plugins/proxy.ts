@@ -1,0 +1,145 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { Transform } from 'node:stream'
+import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { ASSIGNMENT, type Assignment, LeaseDispatcher, type Timeouts } from '../src/adapters/dispatcher.js'
+import type { Balancer } from '../src/balancer/balancer.js'
+import { whenClientGone } from './client-gone.js'
+import { BadPathError, BodyTooLargeError, sendError, toGatewayError } from './errors.js'
+import { type ForwardingOptions, rewritePath, toBackend, toClient } from './forwarding.js'
+import { type PressureOptions, pressurePlugin } from './pressure.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What a proxied request was assigned to; null on every other request. */
+    assignment: Assignment | null
+  }
+}
+
+export interface ProxyOptions extends ForwardingOptions, PressureOptions {
+  balancer: Balancer
+  /** What this plugin is registered under, and takes off the path; empty for nothing. */
+  stripPrefix: string
+  /** Put in the place of what was taken off. */
+  rewritePrefix: string
+  /** Largest request body in bytes; 0 for any. */
+  maxBody: number
+  timeouts: Timeouts
+  /** Whether each request is logged in one line. */
+  accessLog: boolean
+}
+
+class ClientGoneError extends Error {}
+
+/** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
+export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
+  const { balancer, stripPrefix, rewritePrefix, maxBody } = options
+  const segments = stripPrefix.split('/').length - 1
+  const dispatcher = new LeaseDispatcher(balancer.registry, options.timeouts, balancer.clock.now)
+
+  scope.addHook('onClose', () => dispatcher.destroy())
+  scope.setErrorHandler(sendError)
+  scope.decorateRequest('assignment', null)
+  if (maxBody > 0) scope.addHook('onRequest', async (request) => refuseLongBody(request, maxBody))
+  await scope.register(pressurePlugin, options)
+
+  scope.addHook('onRequest', (request, reply, done) => {
+    const path = rewritePath(request.raw.url as string, segments, rewritePrefix)
+    if (path === undefined) return done(new BadPathError())
+    // Throws, and the client is told, where there is no backend.
+    const lease = balancer.acquire()
+    request.assignment = { lease, path }
+    // A no-op where the backend is done, as it is whenever the client got the whole response.
+    whenClientGone(request, reply, () => lease.cut(new ClientGoneError('the client left')))
+    done()
+  })
+  // The truth about a lease is with the dispatcher; these are for a request that never got that far.
+  scope.addHook('onResponse', (request, _reply, done) => {
+    request.assignment?.lease.cut(new ClientGoneError('the response ended'))
+    done()
+  })
+  scope.addHook('onError', (request, _reply, _error, done) => {
+    request.assignment?.lease.cut(new ClientGoneError('the request failed'))
+    done()
+  })
+  if (options.accessLog) addAccessLog(scope, balancer)
+
+  // Bodies go through as they come.
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', (_request, payload, done) => {
+    done(null, maxBody > 0 ? payload.pipe(limit(maxBody)) : payload)
+  })
+
+  // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
+  // request to the same backend. Its types know only undici's own dispatchers.
+  await scope.register(replyFrom, {
+    undici: dispatcher,
+    retryMethods: [],
+    disableRequestLogging: true,
+  } as unknown as FastifyReplyFromOptions)
+
+  const handler = (request: FastifyRequest, reply: FastifyReply) => {
+    const assignment = request.assignment as Assignment
+    const { backend } = assignment.lease
+    // The path goes by the assignment; a constant one here makes reply-from parse one URL for each backend.
+    return reply.from('/', {
+      getUpstream: () => backend.url,
+      rewriteRequestHeaders: (_request, headers) => {
+        const forwarded = headers as Record<string | symbol, unknown>
+        toBackend(forwarded, request.raw, backend, options)
+        forwarded[ASSIGNMENT] = assignment
+        return forwarded as typeof headers
+      },
+      rewriteHeaders: (headers) => {
+        toClient(headers as IncomingHttpHeaders)
+        if (balancer.closing) headers.connection = 'close'
+        return headers
+      },
+      onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
+    })
+  }
+  const method = scope.supportedMethods.filter((name) => name !== 'TRACE' && name !== 'CONNECT')
+  // A scope under a prefix has two roots: the prefix itself, and all below it.
+  scope.route({ method, url: '/', handler })
+  scope.route({ method, url: '/*', handler })
+}
+
+/** One line for each request, written when the exchange is over, however it ended. */
+function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
+  scope.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', () => {
+      const lease = request.assignment?.lease
+      request.log.info(
+        {
+          method: request.method,
+          path: request.raw.url,
+          statusCode: reply.raw.headersSent ? reply.raw.statusCode : null,
+          aborted: !reply.raw.writableFinished,
+          backend: lease?.backend.id ?? null,
+          policy: balancer.policy,
+          inFlight: lease?.inFlight ?? null,
+          attempts: lease ? 1 : 0,
+          responseTime: Math.round(reply.elapsedTime * 1000) / 1000,
+        },
+        'request',
+      )
+    })
+    done()
+  })
+}
+
+function refuseLongBody(request: FastifyRequest, maxBody: number): void {
+  if (Number(request.headers['content-length'] ?? 0) > maxBody) throw new BodyTooLargeError(maxBody)
+}
+
+/** Counts a body whose length was not announced. */
+function limit(maxBody: number): Transform {
+  let seen = 0
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      seen += chunk.length
+      if (seen > maxBody) done(new BodyTooLargeError(maxBody))
+      else done(null, chunk)
+    },
+  })
+}

@@ -1,0 +1,61 @@
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsync, FastifySchemaValidationError } from 'fastify'
+import { adminAuthPlugin } from '../plugins/admin-auth.js'
+import { InvalidRequestError, NotFoundError, sendError } from '../plugins/errors.js'
+import type { Balancer } from '../src/balancer/balancer.js'
+import { backendRoutes } from './backends.js'
+import { policyRoutes } from './policy.js'
+import { statusRoutes } from './status.js'
+
+export interface AdminOptions {
+  balancer: Balancer
+  token: string | undefined
+}
+
+/** The admin API of one pool. It brings its own validation and errors: the host app's do not apply here. */
+export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token }) => {
+  if (!Object.hasOwn(scope, 'balancer')) scope.decorate('balancer', balancer)
+  // Fastify's default would drop unknown fields in silence and turn "5" into 5.
+  scope.setValidatorCompiler(TypeBoxValidatorCompiler)
+  scope.setSchemaErrorFormatter((errors, part) => new InvalidRequestError(describe(errors, part)))
+  scope.setErrorHandler(sendError)
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    if (text === '') return done(null, undefined)
+    try {
+      done(null, JSON.parse(text as string))
+    } catch {
+      done(new InvalidRequestError('the body is not JSON'))
+    }
+  })
+  // Where every field is optional the body is, too.
+  scope.addHook('preValidation', async (request) => {
+    if (request.body === undefined && request.method !== 'GET' && request.method !== 'HEAD') request.body = {}
+  })
+
+  await scope.register(adminAuthPlugin, { token })
+  await scope.register(backendRoutes)
+  await scope.register(policyRoutes)
+  await scope.register(statusRoutes)
+  // Otherwise a proxied route above might take what is not here, with the token in its header.
+  scope.all('/*', async (request) => {
+    throw new NotFoundError(request.method, request.url.split('?', 1)[0])
+  })
+}
+
+/** What is wrong with a request, in words that name the field. */
+function describe(errors: FastifySchemaValidationError[], part: string): string {
+  const lines = errors.map(({ keyword, params, instancePath, message }) => {
+    const { additionalProperties, requiredProperties, allowedValues } = params as Record<
+      string,
+      string[] | undefined
+    >
+    const field = part + instancePath.replaceAll('/', '.')
+    if (additionalProperties) return `${field} has unknown fields: ${additionalProperties.join(', ')}`
+    if (requiredProperties) return `${field} lacks ${requiredProperties.join(', ')}`
+    if (allowedValues) return `${field} must be one of ${allowedValues.join(', ')}`
+    // Says once more what `additionalProperties` says.
+    return keyword === 'boolean' ? '' : `${field} ${message}`
+  })
+  return lines.filter((line) => line !== '').join('; ')
+}

@@ -1,0 +1,160 @@
+import { InvalidBackendError } from './errors.js'
+import { Latency, type LatencySummary } from './latency.js'
+import { LeaseBook } from './lease.js'
+
+/** `draining`: gets no new request, finishes those it has. */
+export type AdminState = 'active' | 'draining'
+
+/** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
+export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
+
+/** Which Host a backend sees: the client's, or its own address. */
+export type HostHeader = 'client' | 'backend'
+
+/** What can be said of a backend that is to be registered. */
+export interface BackendSpec {
+  /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
+  url: string
+  /** Unique in the pool, 1 to 64 of `A-Z a-z 0-9 . _ ~ -`; made from the address where it is left out. */
+  id?: string | undefined
+  /** Share relative to the other backends, a whole number from 1 to 1,000; 1 by default. */
+  weight?: number | undefined
+  /** Requests in flight it may hold; null or 0 for no limit. */
+  maxConnections?: number | null | undefined
+  /** Overrides the pool's setting. */
+  hostHeader?: HostHeader | undefined
+}
+
+/** What can be changed of a registered backend. */
+export type BackendPatch = Pick<BackendSpec, 'weight' | 'maxConnections'>
+
+/** A backend as the admin API shows it. */
+export interface BackendView {
+  id: string
+  url: string
+  weight: number
+  maxConnections: number | null
+  state: AdminState
+  health: Health
+  inFlight: number
+  total: number
+  failed: number
+  latency: LatencySummary
+  addedAt: string
+}
+
+export const MAX_WEIGHT = 1000
+export const MAX_CONNECTIONS = 1_000_000
+export const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
+
+/**
+ * One upstream server. Its counts belong to its identity: they survive every change of weight, limit, state,
+ * health and policy. Only the registry changes one.
+ */
+export class Backend {
+  readonly id: string
+  /** The origin, as `new URL(url).origin` spells it. */
+  readonly url: string
+  /** `host[:port]` of the origin, as a Host field names it. */
+  readonly host: string
+  readonly hostHeader: HostHeader | undefined
+  readonly addedAt: Date
+  readonly leases = new LeaseBook()
+  readonly latency = new Latency()
+  weight = 1
+  /** Infinity where there is no limit. */
+  maxConnections = Number.POSITIVE_INFINITY
+  state: AdminState = 'active'
+  health: Health = 'unknown'
+
+  constructor(id: string, origin: URL, hostHeader: HostHeader | undefined, addedAt: Date) {
+    this.id = id
+    this.url = origin.origin
+    this.host = origin.host
+    this.hostHeader = hostHeader
+    this.addedAt = addedAt
+  }
+
+  /** Requests that this backend works on now. */
+  get inFlight(): number {
+    return this.leases.inFlight
+  }
+
+  /** Whether a new request may go to it at all; what {@link isFull} says comes on top. */
+  get isEligible(): boolean {
+    return this.state === 'active' && this.health !== 'unhealthy' && this.health !== 'ejected'
+  }
+
+  get isFull(): boolean {
+    return this.leases.inFlight >= this.maxConnections
+  }
+
+  view(): BackendView {
+    return {
+      id: this.id,
+      url: this.url,
+      weight: this.weight,
+      maxConnections: Number.isFinite(this.maxConnections) ? this.maxConnections : null,
+      state: this.state,
+      health: this.health,
+      inFlight: this.inFlight,
+      total: this.leases.total,
+      failed: this.leases.failed,
+      latency: this.latency.summary(),
+      addedAt: this.addedAt.toISOString(),
+    }
+  }
+}
+
+/**
+ * Reads a backend's URL.
+ * @throws {InvalidBackendError} for anything but scheme, host and port. WHATWG URL parsing forgives a lot
+ * (blanks, backslashes, a missing slash); what it would silently mend is refused instead.
+ */
+export function parseOrigin(text: string): URL {
+  const refuse = (why: string) => new InvalidBackendError('url', why)
+  if (!/^https?:\/\//i.test(text)) throw refuse('must start with http:// or https://')
+  const rest = text.slice(text.indexOf('//') + 2)
+  if (rest.includes('@')) throw refuse('must not have credentials')
+  if (rest.includes('?')) throw refuse('must not have a query')
+  if (rest.includes('#')) throw refuse('must not have a fragment')
+  if (/[^/]*\/./.test(rest)) throw refuse('must not have a path')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\s\\\u0000-\u001f\u007f]/.test(rest)) throw refuse('must be scheme://host:port')
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw refuse('must be scheme://host:port')
+  }
+  if (url.port === '0') throw refuse('must not have port 0')
+  return url
+}
+
+/** @throws {InvalidBackendError} */
+export function checkId(id: string): string {
+  if (!ID_PATTERN.test(id) || id === '.' || id === '..') {
+    throw new InvalidBackendError('id', 'must be 1 to 64 of A-Z a-z 0-9 . _ ~ -')
+  }
+  return id
+}
+
+/** @throws {InvalidBackendError} */
+export function checkWeight(weight: number): number {
+  if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT) {
+    throw new InvalidBackendError('weight', `must be a whole number from 1 to ${MAX_WEIGHT}`)
+  }
+  return weight
+}
+
+/** Returns Infinity for "no limit". @throws {InvalidBackendError} */
+export function checkMaxConnections(limit: number | null): number {
+  if (limit === null || limit === 0) return Number.POSITIVE_INFINITY
+  if (!Number.isInteger(limit) || limit < 0 || limit > MAX_CONNECTIONS) {
+    throw new InvalidBackendError(
+      'maxConnections',
+      `must be a whole number from 1 to ${MAX_CONNECTIONS}, or 0 or null for no limit`,
+    )
+  }
+  return limit
+}

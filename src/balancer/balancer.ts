@@ -1,0 +1,104 @@
+import type { Backend, BackendSpec } from './backend.js'
+import { type Clock, systemClock } from './clock.js'
+import { AllFullError, NoBackendError, UnknownPolicyError } from './errors.js'
+import type { Lease } from './lease.js'
+import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
+import type { Policy } from './policies/policy.js'
+import { Registry } from './registry.js'
+
+export interface BalancerOptions {
+  /** Registered at the start: URLs or whole descriptions. */
+  backends?: readonly (string | BackendSpec)[] | undefined
+  /** `least-connections` by default. */
+  policy?: string | undefined
+  /** Limit of a backend that is registered without one; 0, the default, for none. */
+  maxConnections?: number | undefined
+  /** Milliseconds that requests in flight may take on a drain; 30,000 by default. */
+  drainTimeout?: number | undefined
+  clock?: Clock | undefined
+  /** Uniform in [0, 1). */
+  random?: (() => number) | undefined
+}
+
+/** The policy in force, as `balancer.selector` shows it. */
+export interface Selector {
+  readonly name: PolicyName
+  /** Whom the policy chooses now, without a lease: it counts as a turn, and holds nothing. */
+  pick(): Backend | undefined
+}
+
+/** A pool: the backends, the policy that chooses among them, and the leases that count. */
+export class Balancer {
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly #random: () => number
+  #policy: Policy
+  #selector: Selector
+  #closing = false
+
+  /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
+  constructor(options: BalancerOptions = {}) {
+    this.clock = options.clock ?? systemClock
+    this.#random = options.random ?? Math.random
+    const name = checkPolicy(options.policy ?? 'least-connections')
+    this.#policy = new policies[name](this.#random)
+    this.#selector = { name, pick: () => this.#policy.pick() }
+    this.registry = new Registry({
+      clock: this.clock,
+      maxConnections: options.maxConnections ?? 0,
+      drainTimeout: options.drainTimeout ?? 30_000,
+    })
+    this.registry.onEligible = (eligible) => this.#policy.update(eligible)
+    for (const backend of options.backends ?? []) {
+      this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
+    }
+  }
+
+  get selector(): Selector {
+    return this.#selector
+  }
+
+  get policy(): PolicyName {
+    return this.#selector.name
+  }
+
+  /** Switches the policy. Leases and counts are the backends' and stay as they are. @throws {UnknownPolicyError} */
+  set policy(wanted: string) {
+    const name = checkPolicy(wanted)
+    if (name === this.policy) return
+    this.#policy = new policies[name](this.#random)
+    this.#policy.update(this.registry.eligible)
+    this.#selector = { name, pick: () => this.#policy.pick() }
+  }
+
+  /**
+   * Chooses a backend and holds it. Whoever gets the lease has to see to its release.
+   * @throws {NoBackendError | AllFullError}
+   */
+  acquire(): Lease {
+    const backend = this.#policy.pick()
+    if (backend) return backend.leases.open(backend, this.clock.now())
+    throw this.registry.eligible.length === 0 ? new NoBackendError() : new AllFullError()
+  }
+
+  /** True from the start of a shutdown: requests are still served, but no new ones should be sent here. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
+  /** Announces a shutdown. */
+  startClosing(): void {
+    this.#closing = true
+  }
+
+  /** Drops all timers; to be called when no request is in flight any more. */
+  close(): void {
+    this.#closing = true
+    this.registry.close()
+  }
+}
+
+function checkPolicy(name: string): PolicyName {
+  if (!isPolicyName(name)) throw new UnknownPolicyError(name, policyNames)
+  return name
+}

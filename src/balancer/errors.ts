@@ -1,0 +1,60 @@
+/** Every error of the core. `code` is stable and starts with `LEASTWISE_`; messages are for people. */
+export class BalancerError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.name = 'BalancerError'
+    this.code = code
+  }
+}
+
+/** The id or the URL is registered already. */
+export class BackendExistsError extends BalancerError {
+  constructor(what: string) {
+    super('LEASTWISE_BACKEND_EXISTS', `a backend with ${what} is registered already`)
+  }
+}
+
+export class BackendNotFoundError extends BalancerError {
+  constructor(id: string) {
+    super('LEASTWISE_BACKEND_NOT_FOUND', `there is no backend with id "${id}"`)
+  }
+}
+
+/** A field of a backend's description is not acceptable; `field` names it. */
+export class InvalidBackendError extends BalancerError {
+  readonly field: string
+
+  constructor(field: string, message: string) {
+    super('LEASTWISE_INVALID_BACKEND', `${field} ${message}`)
+    this.field = field
+  }
+}
+
+export class UnknownPolicyError extends BalancerError {
+  constructor(name: string, known: readonly string[]) {
+    super('LEASTWISE_UNKNOWN_POLICY', `there is no policy "${name}"; known are ${known.join(', ')}`)
+  }
+}
+
+/** No backend is registered, active and usable. */
+export class NoBackendError extends BalancerError {
+  constructor() {
+    super('LEASTWISE_NO_BACKEND', 'no usable backend')
+  }
+}
+
+/** There are usable backends, and each holds as many requests as its `maxConnections` allows. */
+export class AllFullError extends BalancerError {
+  constructor() {
+    super('LEASTWISE_QUEUE_FULL', 'every backend is at its maxConnections')
+  }
+}
+
+/** Why a lease was cut: its backend was removed, or did not finish draining in time. */
+export class BackendGoneError extends BalancerError {
+  constructor(id: string, why: string) {
+    super('LEASTWISE_BACKEND_GONE', `backend "${id}" ${why}`)
+  }
+}

@@ -1,0 +1,123 @@
+import type { Backend } from './backend.js'
+
+/**
+ * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (500, 502,
+ * 503, 504, refused, reset, silent). `cancelled`: somebody else ended it, the backend is not to blame.
+ */
+export type Outcome = 'ok' | 'failed' | 'cancelled'
+
+/**
+ * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
+ * whoever calls {@link release} first and however often it is called.
+ */
+export class Lease {
+  readonly backend: Backend
+  /** Monotonic milliseconds. */
+  readonly acquiredAt: number
+  /** The backend's count when it was chosen, this request included. */
+  readonly inFlight: number
+  /**
+   * Set by whoever puts the backend to work on this lease: stops that work and releases the lease. While it
+   * is unset there is no work to stop.
+   */
+  onCut: ((reason: Error) => void) | undefined
+
+  #held = true
+  readonly #book: LeaseBook
+  /** @internal links of {@link LeaseBook} */
+  previous: Lease | undefined
+  /** @internal */
+  next: Lease | undefined
+
+  /** @internal use `backend.leases.open()` */
+  constructor(backend: Backend, book: LeaseBook, now: number, inFlight: number) {
+    this.backend = backend
+    this.#book = book
+    this.acquiredAt = now
+    this.inFlight = inFlight
+  }
+
+  get held(): boolean {
+    return this.#held
+  }
+
+  /** Notes the backend's first response byte. */
+  answered(now: number): void {
+    this.backend.latency.add(now - this.acquiredAt, now)
+  }
+
+  /** The backend is done with the request. Returns false where the lease had been released before. */
+  release(outcome: Outcome): boolean {
+    if (!this.#held) return false
+    this.#held = false
+    this.onCut = undefined
+    this.#book.close(this, outcome)
+    return true
+  }
+
+  /** Ends the request now: stops the backend's work on it, or releases a lease nothing was done with. */
+  cut(reason: Error): void {
+    if (!this.#held) return
+    if (this.onCut) this.onCut(reason)
+    else this.release('cancelled')
+  }
+}
+
+/**
+ * The leases held on one backend, oldest first. `inFlight` is nothing but the length of this list, which is
+ * why it cannot drift from the truth; no other code changes it.
+ */
+export class LeaseBook {
+  /** Called each time the last lease is released. */
+  onIdle: (() => void) | undefined
+
+  #inFlight = 0
+  #total = 0
+  #failed = 0
+  #oldest: Lease | undefined
+  #newest: Lease | undefined
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Leases opened so far. */
+  get total(): number {
+    return this.#total
+  }
+
+  /** Leases that ended as `failed` so far. */
+  get failed(): number {
+    return this.#failed
+  }
+
+  open(backend: Backend, now: number): Lease {
+    this.#total++
+    const lease = new Lease(backend, this, now, ++this.#inFlight)
+    lease.previous = this.#newest
+    if (this.#newest) this.#newest.next = lease
+    else this.#oldest = lease
+    this.#newest = lease
+    return lease
+  }
+
+  /** @internal use `lease.release()` */
+  close(lease: Lease, outcome: Outcome): void {
+    if (lease.previous) lease.previous.next = lease.next
+    else this.#oldest = lease.next
+    if (lease.next) lease.next.previous = lease.previous
+    else this.#newest = lease.previous
+    lease.previous = undefined
+    lease.next = undefined
+    this.#inFlight--
+    if (outcome === 'failed') this.#failed++
+    if (this.#inFlight === 0) this.onIdle?.()
+  }
+
+  /** Cuts every lease that is held now. */
+  cutAll(reason: Error): void {
+    const held: Lease[] = []
+    for (let lease = this.#oldest; lease; lease = lease.next) held.push(lease)
+    for (const lease of held) lease.cut(reason)
+  }
+}

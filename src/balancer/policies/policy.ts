@@ -1,0 +1,12 @@
+import type { Backend } from '../backend.js'
+
+/** How a pool chooses. A policy keeps what it needs to know of past choices, never a count of its own. */
+export interface Policy {
+  /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
+  update(eligible: readonly Backend[]): void
+  /** The backend for the next request; undefined where none is eligible or all are full. */
+  pick(): Backend | undefined
+}
+
+/** @param random uniform in [0, 1), injected so that choices can be repeated */
+export type PolicyConstructor = new (random: () => number) => Policy

@@ -1,0 +1,62 @@
+import { isLoopback } from './adapters/loopback.js'
+import {
+  check,
+  refuse,
+  SettingError,
+  type SettingName,
+  type Settings,
+  settingNames,
+  settings,
+  variable,
+} from './settings.js'
+
+export interface Config {
+  settings: Settings
+  /** Variables that were set and have no effect in this version. */
+  withoutEffect: string[]
+}
+
+/**
+ * Reads the settings of the stand-alone gateway. An empty variable counts as one that is not set.
+ * @throws {SettingError} for the first value that is not acceptable
+ */
+export function parseConfig(env: Record<string, string | undefined>): Config {
+  const withoutEffect: string[] = []
+  const read = (name: SettingName) => {
+    const setting = settings[name]
+    const text = env[variable(name)]
+    if (text === undefined || text === '') return setting.default
+    if ('pending' in setting && setting.pending) withoutEffect.push(variable(name))
+    let value: unknown
+    try {
+      value = setting.read(text)
+    } catch (error) {
+      throw refuse(setting, variable(name), text, (error as Error).message)
+    }
+    return check(name, value, variable(name))
+  }
+  const parsed = Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Settings
+  checkTogether(parsed)
+  return { settings: parsed, withoutEffect }
+}
+
+/** What no setting can say of itself. */
+function checkTogether(parsed: Settings): void {
+  const { host, port, adminHost, adminPort, adminToken, ejectBase, ejectMax } = parsed
+  if (ejectMax < ejectBase) {
+    throw new SettingError(
+      'EJECT_MAX',
+      `does not accept ${ejectMax}: it takes EJECT_BASE (${ejectBase}) or more`,
+    )
+  }
+  if (adminPort === 'off') return
+  if (adminToken === '' && !isLoopback(adminHost)) {
+    throw new SettingError(
+      'ADMIN_TOKEN',
+      `is required where ADMIN_HOST is not a loopback address, and "${adminHost}" is none`,
+    )
+  }
+  if (adminPort === port && port !== 0 && adminHost === host) {
+    throw new SettingError('ADMIN_PORT', `does not accept ${adminPort}: PORT is the same`)
+  }
+}

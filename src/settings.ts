@@ -1,0 +1,255 @@
+import { isIP } from 'node:net'
+import { type Static, type TSchema, Type } from 'typebox'
+import Value from 'typebox/value'
+import { type BackendSpec, type HostHeader, MAX_CONNECTIONS } from './balancer/backend.js'
+import { Balancer } from './balancer/balancer.js'
+import { type PolicyName, policyNames } from './balancer/policies/index.js'
+
+/** A kind of value: what it is, how it is read from text, and how people are told. */
+interface Kind<S extends TSchema = TSchema> {
+  schema: S
+  accepts: string
+  /** Turns the text of an environment variable into a value for `schema` to judge; may throw. */
+  read(text: string): unknown
+}
+
+interface Setting<S extends TSchema = TSchema> extends Kind<S> {
+  default: Static<S>
+  /** `pool`: also an option of the plugin. `gateway`: of the stand-alone gateway only. */
+  scope: 'pool' | 'gateway'
+  meaning: string
+  /** Not to be repeated in messages. */
+  secret?: boolean
+  /** Accepted and checked, and without effect in this version; setting it is answered with a warning. */
+  pending?: boolean
+}
+
+function integer(
+  minimum: number,
+  maximum: number,
+  unit = '',
+  zero = '',
+): Kind<ReturnType<typeof Type.Integer>> {
+  const range = `a whole number${unit && ` of ${unit}`} from ${minimum} to ${maximum}`
+  return {
+    schema: Type.Integer({ minimum, maximum }),
+    accepts: zero ? `${range}, 0 ${zero}` : range,
+    // Number() would take '', ' 7 ', '1e3' and '0x10', too.
+    read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+  }
+}
+
+// `setTimeout` takes no more and would fire at once.
+const milliseconds = (minimum: number, zero = '') => integer(minimum, 2_147_483_647, 'milliseconds', zero)
+const percent = integer(0, 100, 'percent')
+const bytes = (zero: string) => integer(0, Number.MAX_SAFE_INTEGER, 'bytes', zero)
+
+function choice<const T extends string>(...values: readonly T[]) {
+  return {
+    schema: Type.Unsafe<T>(Type.Enum([...values])),
+    accepts: `one of ${values.join(', ')}`,
+    read: (text: string) => text,
+  }
+}
+
+/** A number of `kind`, or one of some words. */
+function wordOr<const T extends string>(kind: Kind, ...words: readonly T[]) {
+  return {
+    schema: Type.Unsafe<T | number>(Type.Union([kind.schema, Type.Enum([...words])])),
+    accepts: `${words.map((word) => `"${word}"`).join(' or ')}, or ${kind.accepts}`,
+    read: kind.read,
+  }
+}
+
+const flag = {
+  schema: Type.Boolean(),
+  accepts: 'true or false',
+  read: (text: string) => (text === 'true' ? true : text === 'false' ? false : text),
+}
+
+function text(pattern: RegExp, accepts: string) {
+  return {
+    schema: Type.Refine(Type.String(), (value) => value === '' || pattern.test(value as string)),
+    accepts,
+    read: (value: string) => value,
+  }
+}
+
+const hostName = {
+  schema: Type.Refine(Type.String(), (value) => isHost(value as string)),
+  accepts: 'an IP address or a host name, without port',
+  read: (value: string) => value,
+}
+
+function isHost(host: string): boolean {
+  if (isIP(host)) return true
+  // What ends in a number is meant as an IPv4 address, and is none.
+  return host.length <= 253 && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !/(^|\.)\d+$/.test(host)
+}
+
+const backendList: Kind<ReturnType<typeof Type.Unsafe<BackendSpec[]>>> = {
+  schema: Type.Unsafe<BackendSpec[]>(Type.Array(Type.Any())),
+  accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
+  read: (value) => {
+    const backends = value.split(',').map((entry) => parseBackend(entry.trim()))
+    // Refuses what a registry would.
+    new Balancer({ backends }).close()
+    return backends
+  },
+}
+
+/** Reads `url;key=value;…`. */
+function parseBackend(entry: string): BackendSpec {
+  const [url = '', ...pairs] = entry.split(';')
+  const spec: BackendSpec = { url }
+  for (const pair of pairs) {
+    const [key, value = ''] = pair.split(/=(.*)/s)
+    if (key === 'id') spec.id = value
+    else if (key === 'weight') spec.weight = whole(key, value)
+    else if (key === 'maxConnections') spec.maxConnections = whole(key, value)
+    else if (key === 'hostHeader' && (value === 'client' || value === 'backend')) spec.hostHeader = value
+    else throw new Error(`"${pair}" is not understood`)
+  }
+  return spec
+}
+
+function whole(key: string, value: string): number {
+  if (!/^\d+$/.test(value)) throw new Error(`${key} must be a whole number`)
+  return Number(value)
+}
+
+function define<const C extends Setting['scope'], S extends TSchema>(
+  scope: C,
+  kind: Kind<S>,
+  fallback: Static<S>,
+  meaning: string,
+  extra: Pick<Setting, 'secret' | 'pending'> = {},
+): Setting<S> & { scope: C } {
+  return { ...kind, scope, default: fallback, meaning, ...extra }
+}
+
+const pending = { pending: true }
+
+/**
+ * Every setting there is: the one place for type, check, default and meaning. The environment has them in
+ * capitals (`HEALTH_PATH`), the plugin's options as they are here.
+ */
+export const settings = {
+  host: define('gateway', hostName, '127.0.0.1', 'where traffic enters'),
+  port: define('gateway', integer(0, 65_535), 3000, 'its port; 0 for any free one'),
+  backends: define('pool', backendList, [], 'backends registered at the start'),
+  policy: define('pool', choice<PolicyName>(...policyNames), 'least-connections', 'how a backend is chosen'),
+  adminHost: define('gateway', hostName, '127.0.0.1', 'where the admin API listens'),
+  adminPort: define('gateway', wordOr(integer(0, 65_535), 'off'), 3001, 'its port; "off" for no admin API'),
+  adminToken: define(
+    'gateway',
+    text(/^[\x21-\x7e]+$/, 'printable ASCII without blanks'),
+    '',
+    'bearer token of the admin API; required where ADMIN_HOST is not loopback',
+    { secret: true },
+  ),
+  stateFile: define('gateway', text(/^[^\0]+$/, 'a path'), '', 'where registered backends are kept', pending),
+  healthPath: define(
+    'pool',
+    text(/^\/[\x21\x22\x24-\x7e]*$/, 'a path that starts with /'),
+    '',
+    'path of the active check; empty for none',
+    pending,
+  ),
+  healthInterval: define('pool', milliseconds(1), 2000, 'time between two checks', pending),
+  healthTimeout: define('pool', milliseconds(1), 1000, 'how long a check may take', pending),
+  healthRise: define('pool', integer(1, 1000), 2, 'passed checks in a row that make healthy', pending),
+  healthFall: define('pool', integer(1, 1000), 3, 'failed checks in a row that make unhealthy', pending),
+  ejectConsecutive: define('pool', integer(1, 1000), 5, 'failures in a row that eject', pending),
+  ejectBase: define('pool', milliseconds(1), 10_000, 'first ejection', pending),
+  ejectMax: define('pool', milliseconds(1), 300_000, 'longest ejection', pending),
+  ejectMaxPercent: define('pool', percent, 50, 'share of the pool that may be out at once', pending),
+  maxConnections: define(
+    'pool',
+    integer(0, MAX_CONNECTIONS, 'requests', 'for no limit'),
+    0,
+    'requests in flight on one backend',
+  ),
+  queueLimit: define('pool', integer(0, 1_000_000), 1000, 'requests that may wait for a backend', pending),
+  queueTimeout: define('pool', milliseconds(0), 5000, 'how long they may wait', pending),
+  slowStart: define('pool', milliseconds(0, 'for none'), 10_000, 'ramp of a new backend', pending),
+  connectTimeout: define('pool', milliseconds(1), 1000, 'to connect to a backend'),
+  responseTimeout: define('pool', milliseconds(0, 'for none'), 30_000, 'to its first response byte'),
+  bodyTimeout: define('pool', milliseconds(0, 'for none'), 60_000, 'between two of its body bytes'),
+  hedge: define(
+    'pool',
+    wordOr(milliseconds(1), 'off', 'p95'),
+    'off',
+    'when to try a second backend',
+    pending,
+  ),
+  hedgeBudget: define('pool', percent, 5, 'second tries, of all requests', pending),
+  retries: define('pool', integer(0, 100), 1, 'further tries on other backends', pending),
+  retryBudget: define('pool', percent, 20, 'further tries, of all requests', pending),
+  drainTimeout: define('pool', milliseconds(0), 30_000, 'how long in-flight requests may take on a drain'),
+  shutdownTimeout: define('gateway', milliseconds(0), 30_000, 'the same on SIGTERM and SIGINT'),
+  maxEventLoopDelay: define('pool', milliseconds(0, 'for any'), 1000, 'above it requests are shed'),
+  maxHeapBytes: define('pool', bytes('for any'), 0, 'above it requests are shed'),
+  hostHeader: define('pool', choice<HostHeader>('client', 'backend'), 'client', 'the Host a backend sees'),
+  headersTimeout: define('gateway', milliseconds(1), 10_000, "for a client to send a request's head"),
+  keepAliveTimeout: define('gateway', milliseconds(1), 72_000, 'how long an idle connection stays'),
+  maxBody: define('pool', bytes('for any'), 0, 'largest request body'),
+  trustProxy: define('pool', flag, false, 'whether incoming X-Forwarded-* are kept and appended to'),
+  logLevel: define(
+    'gateway',
+    choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'info',
+    'of pino',
+  ),
+} satisfies Record<string, Setting>
+
+type Table = typeof settings
+
+export type SettingName = keyof Table
+
+export type Settings = { [N in SettingName]: Static<Table[N]['schema']> }
+
+/** The settings of one pool, which are the ones that the plugin takes as options. */
+export type PoolSettings = {
+  [N in SettingName as Table[N]['scope'] extends 'gateway' ? never : N]: Settings[N]
+}
+
+export const settingNames = Object.keys(settings) as SettingName[]
+
+/** The name of a setting in the environment. */
+export function variable(name: SettingName): string {
+  return name.replace(/[A-Z]/g, '_$&').toUpperCase()
+}
+
+/** A value is not acceptable. The message is one line that names setting, value and what is accepted. */
+export class SettingError extends Error {
+  /** As the user wrote it: an environment variable or an option. */
+  readonly setting: string
+
+  constructor(setting: string, message: string) {
+    super(`${setting} ${message}`)
+    this.name = 'SettingError'
+    this.setting = setting
+  }
+}
+
+/** @throws {SettingError} where `value` is not one of the kind that `name` takes */
+export function check<N extends SettingName>(name: N, value: unknown, calledName: string): Settings[N] {
+  const setting: Setting = settings[name]
+  if (Value.Check(setting.schema, value)) return value as Settings[N]
+  throw refuse(setting, calledName, value)
+}
+
+export function refuse(setting: Setting, calledName: string, value: unknown, why = ''): SettingError {
+  const shown = setting.secret ? 'its value' : shorten(JSON.stringify(value) ?? String(value))
+  return new SettingError(
+    calledName,
+    `does not accept ${shown}${why && ` (${why})`}: it takes ${setting.accepts}`,
+  )
+}
+
+/** One line, of bearable length, without the password of a URL. */
+function shorten(shown: string): string {
+  const masked = shown.replaceAll(/\/\/[^/@\s]*@/g, '//***@')
+  return masked.length > 200 ? `${masked.slice(0, 200)}…` : masked
+}

@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** A real HTTP server on loopback that counts for itself what it is asked to do. */
+export class TestBackend {
+  readonly server: Server
+  /** Requests that arrived, and what they asked for. */
+  readonly seen: { method: string; url: string; headers: IncomingMessage['headers'] }[] = []
+  /** Requests it works on now, by its own count. */
+  open = 0
+  /** Open sockets. */
+  readonly sockets = new Set<Socket>()
+
+  constructor(handler: Handler) {
+    this.server = createServer((request, response) => {
+      this.seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers })
+      this.open++
+      response.once('close', () => {
+        this.open--
+        this.server.emit('settled')
+      })
+      this.server.emit('arrived')
+      handler(request, response)
+    })
+    this.server.on('connection', (socket) => {
+      this.sockets.add(socket)
+      socket.once('close', () => this.sockets.delete(socket))
+    })
+  }
+
+  get total(): number {
+    return this.seen.length
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  async listen(): Promise<this> {
+    this.server.listen(0, '127.0.0.1')
+    await once(this.server, 'listening')
+    return this
+  }
+
+  /** Resolves once it works on `count` requests. */
+  async untilOpen(count: number): Promise<void> {
+    while (this.open !== count) await Promise.race([once(this.server, 'arrived'), once(this.server, 'settled')])
+  }
+
+  async close(): Promise<void> {
+    if (!this.server.listening) return
+    this.server.close()
+    this.server.closeAllConnections()
+    await once(this.server, 'close')
+  }
+}
+
+/** A backend that answers "ok" after `delay` milliseconds, having read the body. */
+export function answering(delay = 0): Promise<TestBackend> {
+  return new TestBackend((request, response) => {
+    request.resume().once('end', () => {
+      if (delay === 0) response.end('ok')
+      else setTimeout(() => response.end('ok'), delay)
+    })
+  }).listen()
+}
+
+/** A backend whose answers wait for `release`. */
+export async function holding(): Promise<TestBackend & { release(): void }> {
+  const held: ServerResponse[] = []
+  const backend = await new TestBackend((request, response) => {
+    request.resume()
+    held.push(response)
+  }).listen()
+  return Object.assign(backend, {
+    release() {
+      for (const response of held.splice(0)) response.end('held')
+    },
+  })
+}
+
+/** An address where nothing listens. */
+export async function deadUrl(): Promise<string> {
+  const backend = await answering()
+  const { url } = backend
+  await backend.close()
+  return url
+}

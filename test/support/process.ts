@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../../../', import.meta.url))
+const server = join(root, 'dist/src/server.js')
+
+/** A stand-alone gateway as a process of its own. */
+export interface GatewayProcess {
+  child: ChildProcess
+  /** Where traffic enters. */
+  url: string
+  admin: string
+  /** Its log lines so far. */
+  lines: Record<string, unknown>[]
+  /** Sends a signal and waits for the end; resolves to the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** Starts a gateway on free ports and waits until it listens. */
+export async function startGateway(env: Record<string, string> = {}): Promise<GatewayProcess> {
+  const cwd = mkdtempSync(join(tmpdir(), 'leastwise-'))
+  const child = spawn(process.execPath, [server], {
+    cwd,
+    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines: Record<string, unknown>[] = []
+  const listening: string[] = []
+  const reader = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+  const expected = env.ADMIN_PORT === 'off' ? 1 : 2
+  await new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the gateway ended with ${code} before it listened`)))
+    reader.on('line', (line) => {
+      const entry = JSON.parse(line) as Record<string, unknown>
+      lines.push(entry)
+      const address = /^Server listening at (.*)$/.exec(String(entry.msg))?.[1]
+      if (address && listening.push(address) === expected) resolve()
+    })
+  })
+  const [first, last] = [listening[0] as string, listening.at(-1) as string]
+  return {
+    child,
+    lines,
+    url: last,
+    admin: first,
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal)
+        await once(child, 'exit')
+      }
+      rmSync(cwd, { recursive: true, force: true })
+      return child.exitCode
+    },
+  }
+}
+
+export interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs a Node process to its end. */
+export async function run(args: string[], options: { env?: Record<string, string>; cwd?: string } = {}): Promise<Ended> {
+  const child = spawn(process.execPath, args, {
+    cwd: options.cwd ?? tmpdir(),
+    env: { PATH: process.env.PATH, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stdout, stderr }
+}
+
+/** Runs a gateway that is expected to end by itself. */
+export function runServer(env: Record<string, string>, cwd?: string): Promise<Ended> {
+  return run([server], { env, ...(cwd && { cwd }) })
+}
