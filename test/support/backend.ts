@@ -51,7 +51,8 @@ export class TestBackend {
 
   /** Resolves once it works on `count` requests. */
   async untilOpen(count: number): Promise<void> {
-    while (this.open !== count) await Promise.race([once(this.server, 'arrived'), once(this.server, 'settled')])
+    while (this.open !== count)
+      await Promise.race([once(this.server, 'arrived'), once(this.server, 'settled')])
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,7 @@ export async function callJson(
   url: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  // biome-ignore lint/suspicious/noExplicitAny: what it is, the tests say
 ): Promise<Reply & { json: any }> {
   const reply = await call(url, {
     method: method as Dispatcher.HttpMethod,

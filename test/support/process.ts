@@ -66,7 +66,10 @@ export interface Ended {
 }
 
 /** Runs a Node process to its end. */
-export async function run(args: string[], options: { env?: Record<string, string>; cwd?: string } = {}): Promise<Ended> {
+export async function run(
+  args: string[],
+  options: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<Ended> {
   const child = spawn(process.execPath, args, {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env.PATH, ...options.env },

@@ -3,30 +3,30 @@ import type { Policy } from './policy.js'
 
 /** Each backend in turn, whatever its weight and load; full ones are passed over. */
 export class RoundRobin implements Policy {
+  readonly #random: () => number
   #eligible: readonly Backend[] = []
-  #next: number
+  /** Whose turn it is; undefined before the first pick. */
+  #next: number | undefined
 
   constructor(random: () => number) {
-    // Gateways that start together should not all begin with the same backend.
-    this.#next = Math.floor(random() * 0x7fffffff)
+    this.#random = random
   }
 
   update(eligible: readonly Backend[]): void {
     // The turn stays with the backend whose turn it is; where it left, the next one that is still there has it.
-    const { length } = this.#eligible
-    for (let i = 0; i < length; i++) {
-      const backend = this.#eligible[(this.#next + i) % length] as Backend
-      const index = eligible.indexOf(backend)
-      if (index !== -1) {
-        this.#next = index
-        break
-      }
+    if (this.#next !== undefined) {
+      const turns = [...this.#eligible.slice(this.#next), ...this.#eligible.slice(0, this.#next)]
+      const remaining = new Set(eligible)
+      const next = turns.find((backend) => remaining.has(backend))
+      this.#next = next ? eligible.indexOf(next) : undefined
     }
     this.#eligible = eligible
   }
 
   pick(): Backend | undefined {
     const { length } = this.#eligible
+    // Gateways that start together should not all begin with the same backend.
+    this.#next ??= Math.floor(this.#random() * length)
     for (let i = 0; i < length; i++) {
       const index = (this.#next + i) % length
       const backend = this.#eligible[index] as Backend

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Backend } from '../../src/balancer/backend.js'
+import { Balancer } from '../../src/balancer/balancer.js'
+import { AllFullError, NoBackendError } from '../../src/balancer/errors.js'
+import type { Lease } from '../../src/balancer/lease.js'
+import { policyNames } from '../../src/balancer/policies/index.js'
+import { seeded } from '../support/random.js'
+
+// What holds for every policy, whatever it prefers. A new row of the table is tested by being there.
+for (const policy of policyNames) {
+  const pool = (count: number, seed = 1) =>
+    new Balancer({
+      policy,
+      random: seeded(seed),
+      backends: Array.from({ length: count }, (_, i) => ({ url: `http://b${i}:1`, id: `b${i}` })),
+    })
+
+  test(`${policy}: without a backend there is none to choose`, () => {
+    const balancer = pool(0)
+    assert.throws(() => balancer.acquire(), NoBackendError)
+    balancer.registry.add({ url: 'http://a:1', id: 'a' })
+    assert.equal(balancer.acquire().backend.id, 'a')
+    balancer.registry.drain('a')
+    assert.throws(() => balancer.acquire(), NoBackendError)
+  })
+
+  test(`${policy}: a full backend is passed over, and all full is told apart from none`, () => {
+    const balancer = pool(3)
+    for (const id of ['b0', 'b1', 'b2']) balancer.registry.update(id, { maxConnections: 2 })
+    const leases = Array.from({ length: 6 }, () => balancer.acquire())
+    assert.deepEqual(
+      balancer.registry.list().map((backend) => backend.inFlight),
+      [2, 2, 2],
+    )
+    assert.throws(() => balancer.acquire(), AllFullError)
+    const freed = leases[3] as Lease
+    freed.release('ok')
+    assert.equal(balancer.acquire().backend, freed.backend)
+  })
+
+  test(`${policy}: one at a time over idle backends comes out even`, () => {
+    const balancer = pool(3)
+    for (let i = 0; i < 900; i++) balancer.acquire().release('ok')
+    assert.deepEqual(
+      balancer.registry.list().map((backend) => backend.leases.total),
+      [300, 300, 300],
+    )
+  })
+
+  test(`${policy}: the first choice is not always the same backend`, () => {
+    const first = new Set(Array.from({ length: 50 }, (_, seed) => pool(3, seed).acquire().backend.id))
+    assert.equal(first.size, 3)
+  })
+
+  test(`${policy}: random changes never break the rules`, () => {
+    const random = seeded(42)
+    const balancer = pool(5)
+    const { registry } = balancer
+    const held = new Map<Backend, Lease[]>()
+    const any = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T
+    for (let step = 0; step < 20_000; step++) {
+      const dice = random()
+      const backends = registry.list()
+      if (dice < 0.5) {
+        const legal = backends.filter((backend) => backend.isEligible && !backend.isFull)
+        if (legal.length === 0) {
+          assert.throws(() => balancer.acquire())
+        } else {
+          const lease = balancer.acquire()
+          assert.ok(legal.includes(lease.backend), 'only a backend that may be chosen is')
+          held.set(lease.backend, [...(held.get(lease.backend) ?? []), lease])
+        }
+      } else if (dice < 0.9) {
+        const leases = any([...held.values()].filter((list) => list.length > 0))
+        if (leases) leases.splice(Math.floor(random() * leases.length), 1)[0]?.release('ok')
+      } else if (backends.length > 0) {
+        const { id } = any(backends)
+        const change = any([
+          () => registry.update(id, { weight: 1 + Math.floor(random() * 10) }),
+          () => registry.update(id, { maxConnections: Math.floor(random() * 8) }),
+          () => registry.drain(id),
+          () => registry.activate(id),
+          () => registry.setHealth(id, any(['healthy', 'unhealthy', 'ejected', 'unknown'] as const)),
+          () => registry.remove(id),
+          () => registry.remove(id, { force: true }),
+          () => registry.add({ url: `http://n${step}:1` }),
+          () => {
+            balancer.policy = any(policyNames)
+            balancer.policy = policy
+          },
+        ])
+        change()
+        if (registry.size === 0) registry.add({ url: `http://z${step}:1` })
+      } else {
+        registry.add({ url: `http://y${step}:1` })
+      }
+      for (const [backend, leases] of held) {
+        const count = leases.filter((lease) => lease.held).length
+        assert.equal(backend.inFlight, count, 'the count is the number of leases held')
+      }
+    }
+    balancer.close()
+  })
+}

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { parse } from 'dotenv'
+import { parseConfig } from '../src/config.js'
+import { SettingError, settingNames, settings, variable } from '../src/settings.js'
+import { root } from './support/process.js'
+
+/** For each variable: what it takes, with the value that makes of it, and what it refuses. */
+const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
+  HOST: {
+    good: [
+      ['0.0.0.0', '0.0.0.0'],
+      ['::1', '::1'],
+      ['gate.example', 'gate.example'],
+    ],
+    bad: ['a b', '1.2.3', '999.1.1.1', 'a:80', '[::1]', 'http://a', '-_-.1'],
+  },
+  PORT: {
+    good: [
+      ['0', 0],
+      ['65535', 65535],
+    ],
+    bad: ['65536', '-1', '1.5', '1e3', '0x50', ' 80', '80 ', 'http', 'off'],
+  },
+  BACKENDS: {
+    good: [
+      ['http://10.0.0.1:8080', [{ url: 'http://10.0.0.1:8080' }]],
+      [
+        'http://10.0.0.1:8080;weight=2;maxConnections=100;id=a, https://b;hostHeader=backend',
+        [
+          { url: 'http://10.0.0.1:8080', weight: 2, maxConnections: 100, id: 'a' },
+          { url: 'https://b', hostHeader: 'backend' },
+        ],
+      ],
+    ],
+    bad: [
+      'a',
+      'http://a,',
+      ',',
+      'http://a/x',
+      'http://u:p@a',
+      'http://a;weight=0',
+      'http://a;weight=1001',
+      'http://a;weight=',
+      'http://a;weight',
+      'http://a;size=1',
+      'http://a;id=',
+      'http://a;id=x y',
+      'http://a;maxConnections=-1',
+      'http://a;hostHeader=none',
+      'http://a;',
+      'http://a,http://a',
+      'http://a;id=x,http://b;id=x',
+    ],
+  },
+  POLICY: { good: [['round-robin', 'round-robin']], bad: ['random', 'Round-Robin', 'toString'] },
+  ADMIN_HOST: { good: [['localhost', 'localhost']], bad: ['a b', 'localhost:1'] },
+  ADMIN_PORT: {
+    good: [
+      ['off', 'off'],
+      ['0', 0],
+    ],
+    bad: ['OFF', 'no', '65536'],
+  },
+  ADMIN_TOKEN: { good: [['s3cret!', 's3cret!']], bad: ['two words', 'tab\t', 'ümlaut'] },
+  STATE_FILE: { good: [['/var/lib/x.json', '/var/lib/x.json']], bad: ['a\0b'] },
+  HEALTH_PATH: {
+    good: [['/healthz?full=1', '/healthz?full=1']],
+    bad: ['healthz', '/a b', '/a#b', 'http://a/'],
+  },
+  HEALTH_INTERVAL: { good: [['1', 1]], bad: ['0', '-1', '2s', '2147483648'] },
+  HEALTH_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
+  HEALTH_RISE: { good: [['1', 1]], bad: ['0', 'x'] },
+  HEALTH_FALL: { good: [['1', 1]], bad: ['0', 'x'] },
+  EJECT_CONSECUTIVE: { good: [['1', 1]], bad: ['0', 'x'] },
+  EJECT_BASE: { good: [['1', 1]], bad: ['0', 'x'] },
+  EJECT_MAX: { good: [['10000', 10_000]], bad: ['0', 'x', '9999'] },
+  EJECT_MAX_PERCENT: { good: [['100', 100]], bad: ['101', '-1', '50%'] },
+  MAX_CONNECTIONS: { good: [['0', 0]], bad: ['-1', '1000001', 'none'] },
+  QUEUE_LIMIT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  QUEUE_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  SLOW_START: { good: [['0', 0]], bad: ['-1', 'x'] },
+  CONNECT_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
+  RESPONSE_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  BODY_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  HEDGE: {
+    good: [
+      ['off', 'off'],
+      ['p95', 'p95'],
+      ['50', 50],
+    ],
+    bad: ['0', 'p99', 'on'],
+  },
+  HEDGE_BUDGET: { good: [['0', 0]], bad: ['101', 'x'] },
+  RETRIES: { good: [['0', 0]], bad: ['-1', '101'] },
+  RETRY_BUDGET: { good: [['100', 100]], bad: ['101', 'x'] },
+  DRAIN_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  SHUTDOWN_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  MAX_EVENT_LOOP_DELAY: { good: [['0', 0]], bad: ['-1', 'x'] },
+  MAX_HEAP_BYTES: { good: [['4000000000', 4e9]], bad: ['-1', '1GB', '99999999999999999'] },
+  HOST_HEADER: { good: [['backend', 'backend']], bad: ['none', 'Client'] },
+  HEADERS_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
+  KEEP_ALIVE_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
+  MAX_BODY: { good: [['0', 0]], bad: ['-1', '1MB'] },
+  TRUST_PROXY: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['yes', '1', 'True', '10.0.0.1'],
+  },
+  LOG_LEVEL: { good: [['silent', 'silent']], bad: ['verbose', 'INFO'] },
+}
+
+test('every variable has its cases here', () => {
+  assert.deepEqual(Object.keys(table).sort(), settingNames.map(variable).sort())
+})
+
+describe('values', () => {
+  for (const name of settingNames) {
+    const { good, bad } = table[variable(name)] as (typeof table)[string]
+    test(variable(name), () => {
+      for (const [text, value] of good) {
+        assert.deepEqual(parseConfig({ [variable(name)]: text }).settings[name], value, text)
+      }
+      for (const text of bad) {
+        assert.throws(
+          () => parseConfig({ [variable(name)]: text }),
+          (error) => {
+            assert.ok(error instanceof SettingError)
+            assert.ok(error.message.startsWith(`${variable(name)} `), error.message)
+            assert.ok(!error.message.includes('\n'), 'one line')
+            return true
+          },
+          JSON.stringify(text),
+        )
+      }
+      assert.deepEqual(parseConfig({ [variable(name)]: '' }).settings[name], settings[name].default, 'empty')
+    })
+  }
+})
+
+test('a message names the variable, the value and what is accepted', () => {
+  const message = (env: Record<string, string>) => {
+    try {
+      parseConfig(env)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return undefined
+  }
+  assert.equal(
+    message({ PORT: '70000' }),
+    'PORT does not accept 70000: it takes a whole number from 0 to 65535',
+  )
+  assert.equal(
+    message({ POLICY: 'x' }),
+    'POLICY does not accept "x": it takes one of least-connections, round-robin',
+  )
+})
+
+test('no message repeats a secret', () => {
+  for (const env of [{ ADMIN_TOKEN: 'hush hush' }, { BACKENDS: 'http://user:hush@a' }]) {
+    assert.throws(
+      () => parseConfig(env),
+      (error: Error) => !error.message.includes('hush'),
+    )
+  }
+})
+
+test('an admin listener that others can reach needs a token', () => {
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'gate.example']) {
+    assert.throws(() => parseConfig({ ADMIN_HOST: host }), { setting: 'ADMIN_TOKEN' })
+    parseConfig({ ADMIN_HOST: host, ADMIN_TOKEN: 'x' })
+    parseConfig({ ADMIN_HOST: host, ADMIN_PORT: 'off' })
+  }
+  for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1']) {
+    parseConfig({ ADMIN_HOST: host })
+  }
+})
+
+test('both listeners on one port are refused', () => {
+  assert.throws(() => parseConfig({ PORT: '3001' }), { setting: 'ADMIN_PORT' })
+  parseConfig({ PORT: '0', ADMIN_PORT: '0' })
+})
+
+test('what has no effect in this version is told', () => {
+  assert.deepEqual(parseConfig({ HEDGE: '50', PORT: '1' }).withoutEffect, ['HEDGE'])
+})
+
+test('.env.example lists every variable with its default', () => {
+  const example = parse(readFileSync(join(root, '.env.example')))
+  assert.deepEqual(Object.keys(example), settingNames.map(variable))
+  assert.deepEqual(parseConfig(example).settings, parseConfig({}).settings)
+  for (const name of settingNames) {
+    const value = settings[name].default
+    assert.equal(example[variable(name)], Array.isArray(value) ? '' : String(value), variable(name))
+  }
+})
+
+test('the README describes every variable with its default', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  for (const name of settingNames) {
+    const row = new RegExp(`^\\| \`${variable(name)}\` \\| (.*?) \\|`, 'm').exec(readme)
+    assert.ok(row, `${variable(name)} has a row`)
+    const value = settings[name].default
+    const shown = value === '' || Array.isArray(value) ? 'empty' : `\`${value}\``
+    assert.equal(row[1], shown, variable(name))
+  }
+})

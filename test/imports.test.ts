@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { test } from 'node:test'
+import { root } from './support/process.js'
+
+/** What each part of the tree may import from, besides itself. */
+const layers: { part: string; may: string[]; packages: RegExp }[] = [
+  { part: 'src/balancer/', may: [], packages: /^node:events$/ },
+  { part: 'src/adapters/', may: ['src/balancer/'], packages: /^(node:(net|stream)|undici)$/ },
+  { part: 'plugins/', may: ['src/balancer/', 'src/adapters/'], packages: /./ },
+  { part: 'routes/', may: ['src/balancer/', 'plugins/'], packages: /./ },
+]
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name))
+}
+
+test('imports point one way', () => {
+  for (const { part, may, packages } of layers) {
+    for (const file of sources(part)) {
+      for (const [, target] of readFileSync(join(root, file), 'utf8').matchAll(/from '([^']+)'/g)) {
+        if (target?.startsWith('.')) {
+          const path = relative(root, join(root, dirname(file), target))
+          assert.ok(
+            [part, ...may].some((prefix) => path.startsWith(prefix)),
+            `${file} must not import ${path}`,
+          )
+        } else {
+          assert.match(target as string, packages, `${file} must not import ${target}`)
+        }
+      }
+    }
+  }
+})
+
+test('no room for odds and ends', () => {
+  for (const folder of ['src', 'plugins', 'routes', 'test', 'bench']) {
+    for (const file of sources(folder)) assert.doesNotMatch(file, /util|helper|misc/)
+  }
+})

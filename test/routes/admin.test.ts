@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import Fastify, { type InjectOptions } from 'fastify'
+import { adminRoutes } from '../../routes/admin.js'
+import { Balancer } from '../../src/balancer/balancer.js'
+import leastwise from '../../src/index.js'
+
+const host = 'localhost'
+const json = { host, 'content-type': 'application/json' }
+
+async function admin(token?: string) {
+  const balancer = new Balancer({ backends: [{ url: 'http://a:1', id: 'a' }] })
+  const app = Fastify()
+  await app.register(adminRoutes, { balancer, token })
+  const send = async (
+    method: string,
+    url: string,
+    payload?: unknown,
+    headers: Record<string, string> = json,
+  ) => {
+    const options = {
+      method,
+      url,
+      headers: payload === undefined ? { ...headers, 'content-type': undefined } : headers,
+    }
+    const reply = await app.inject({
+      ...options,
+      ...(payload !== undefined && {
+        payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+      }),
+    } as InjectOptions)
+    return {
+      status: reply.statusCode,
+      headers: reply.headers,
+      json: reply.body ? JSON.parse(reply.body) : undefined,
+    }
+  }
+  return { app, balancer, send }
+}
+
+test('a backend is registered, read, changed, drained, activated and deleted', async () => {
+  const { send } = await admin()
+  const created = await send('POST', '/backends', { url: 'http://b:2', id: 'b', weight: 2 })
+  assert.equal(created.status, 201)
+  assert.equal(created.headers.location, '/backends/b')
+  assert.deepEqual([created.json.id, created.json.weight, created.json.maxConnections], ['b', 2, null])
+  assert.deepEqual((await send('GET', '/backends/b')).json, created.json)
+  const list = await send('GET', '/backends')
+  assert.deepEqual(
+    list.json.backends.map(({ id }: { id: string }) => id),
+    ['a', 'b'],
+  )
+  const patched = await send('PATCH', '/backends/b', { weight: 3, maxConnections: 4 })
+  assert.deepEqual([patched.status, patched.json.weight, patched.json.maxConnections], [200, 3, 4])
+  const drained = await send('POST', '/backends/b/drain', { timeout: 5 })
+  assert.deepEqual([drained.status, drained.json.state], [202, 'draining'])
+  const activated = await send('POST', '/backends/b/activate')
+  assert.deepEqual([activated.status, activated.json.state], [200, 'active'])
+  assert.equal((await send('POST', '/backends/b/drain')).status, 202, 'a body is optional')
+  const removed = await send('DELETE', '/backends/b')
+  assert.deepEqual([removed.status, removed.json.id], [202, 'b'])
+  assert.equal((await send('GET', '/backends/b')).status, 404)
+  const forced = await send('DELETE', '/backends/a?force=true')
+  assert.deepEqual([forced.status, forced.json], [204, undefined])
+})
+
+test('a removal that waits shows the backend as draining', async () => {
+  const { balancer, send } = await admin()
+  const lease = balancer.acquire()
+  assert.equal((await send('DELETE', '/backends/a')).json.state, 'draining')
+  assert.equal((await send('POST', '/backends', { url: 'http://x:1', id: 'a' })).status, 409)
+  lease.release('ok')
+  assert.equal((await send('GET', '/backends/a')).status, 404)
+})
+
+test('the policy is read and switched', async () => {
+  const { send } = await admin()
+  assert.deepEqual((await send('GET', '/policy')).json, { policy: 'least-connections' })
+  const put = await send('PUT', '/policy', { policy: 'round-robin' })
+  assert.deepEqual([put.status, put.json], [200, { policy: 'round-robin' }])
+  assert.deepEqual((await send('GET', '/policy')).json, { policy: 'round-robin' })
+})
+
+test('bad bodies get 400 with the field named, and change nothing', async () => {
+  const { balancer, send } = await admin()
+  const before = JSON.stringify(balancer.registry.list().map((backend) => backend.view()))
+  const bad: [string, string, unknown, RegExp][] = [
+    ['POST', '/backends', {}, /url/],
+    ['POST', '/backends', undefined, /url/],
+    ['POST', '/backends', { url: 5 }, /url/],
+    ['POST', '/backends', { url: 'ftp://b' }, /url/],
+    ['POST', '/backends', { url: 'http://u:p@b' }, /url must not have credentials/],
+    ['POST', '/backends', { url: 'http://b/x' }, /url must not have a path/],
+    ['POST', '/backends', { url: 'http://b?x' }, /url must not have a query/],
+    ['POST', '/backends', { url: 'http://b#x' }, /url must not have a fragment/],
+    ['POST', '/backends', { url: 'http://b', weight: '2' }, /weight/],
+    ['POST', '/backends', { url: 'http://b', weight: 0 }, /weight/],
+    ['POST', '/backends', { url: 'http://b', weight: 1.5 }, /weight/],
+    ['POST', '/backends', { url: 'http://b', maxConnections: -1 }, /maxConnections/],
+    ['POST', '/backends', { url: 'http://b', id: 'x/y' }, /id/],
+    ['POST', '/backends', { url: 'http://b', id: null }, /id/],
+    ['POST', '/backends', { url: 'http://b', hostHeader: 'x' }, /hostHeader/],
+    ['POST', '/backends', { url: 'http://b', wieght: 2 }, /wieght/],
+    ['POST', '/backends', '{"url":"http://b","__proto__":{"weight":2}}', /__proto__/],
+    ['POST', '/backends', '{"url":', /JSON/],
+    ['POST', '/backends', [], /body/],
+    ['POST', '/backends', 'null', /body/],
+    ['PATCH', '/backends/a', { url: 'http://b' }, /url/],
+    ['PATCH', '/backends/a', { weight: null }, /weight/],
+    ['POST', '/backends/a/drain', { timeout: -1 }, /timeout/],
+    ['POST', '/backends/a/drain', { timeout: '5' }, /timeout/],
+    ['POST', '/backends/a/drain', { timeout: 3e9 }, /timeout/],
+    ['POST', '/backends/a/activate', { x: 1 }, /x/],
+    ['DELETE', '/backends/a?force=maybe', undefined, /force/],
+    ['DELETE', '/backends/a?x=1', undefined, /x/],
+    ['PUT', '/policy', { policy: 'best' }, /policy must be one of least-connections, round-robin/],
+    ['PUT', '/policy', {}, /policy/],
+  ]
+  for (const [method, url, body, message] of bad) {
+    const { status, json } = await send(method, url, body)
+    const what = `${method} ${url} ${JSON.stringify(body)}`
+    assert.equal(status, 400, what)
+    assert.match(json.message, message, what)
+    assert.match(json.code, /^LEASTWISE_INVALID_(REQUEST|BACKEND)$/, what)
+    assert.deepEqual(Object.keys(json), ['statusCode', 'code', 'error', 'message'])
+  }
+  assert.equal(JSON.stringify(balancer.registry.list().map((backend) => backend.view())), before)
+  assert.equal(balancer.policy, 'least-connections')
+})
+
+test('doubles are 409, unknown ids 404, unknown paths 404', async () => {
+  const { send } = await admin()
+  for (const body of [{ url: 'http://a:1' }, { url: 'http://b:1', id: 'a' }]) {
+    const { status, json } = await send('POST', '/backends', body)
+    assert.deepEqual([status, json.code], [409, 'LEASTWISE_BACKEND_EXISTS'])
+  }
+  for (const [method, url] of [
+    ['GET', '/backends/x'],
+    ['PATCH', '/backends/x'],
+    ['POST', '/backends/x/drain'],
+    ['POST', '/backends/x/activate'],
+    ['DELETE', '/backends/x'],
+    ['DELETE', '/backends/x?force=true'],
+  ] as const) {
+    const { status, json } = await send(method, url)
+    assert.deepEqual([status, json.code], [404, 'LEASTWISE_BACKEND_NOT_FOUND'], `${method} ${url}`)
+  }
+  const { status, json } = await send('GET', '/nothing')
+  assert.deepEqual([status, json.code], [404, 'LEASTWISE_NOT_FOUND'])
+})
+
+test('what is not JSON is 415, what is too large 413', async () => {
+  const { send } = await admin()
+  const form = await send('POST', '/backends', 'url=http://b', {
+    host,
+    'content-type': 'application/x-www-form-urlencoded',
+  })
+  assert.deepEqual([form.status, form.json.code], [415, 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE'])
+  const large = await send('POST', '/backends', { url: 'x'.repeat(2_000_000) })
+  assert.deepEqual([large.status, large.json.code], [413, 'LEASTWISE_BODY_TOO_LARGE'])
+})
+
+test('livez always passes; readyz says why it does not', async () => {
+  const { balancer, send } = await admin()
+  assert.equal((await send('GET', '/livez')).status, 200)
+  assert.equal((await send('GET', '/readyz')).status, 200)
+  balancer.registry.drain('a')
+  const none = await send('GET', '/readyz')
+  assert.deepEqual([none.status, none.json.message], [503, 'no usable backend'])
+  balancer.registry.activate('a')
+  balancer.startClosing()
+  const closing = await send('GET', '/readyz')
+  assert.deepEqual([closing.status, closing.json.message], [503, 'shutting down'])
+  assert.equal((await send('GET', '/livez')).status, 200)
+})
+
+test('with a token, only its bearer gets in; probes need none', async () => {
+  const { send } = await admin('s3cret')
+  const foreign = { host: 'admin.example' }
+  const refused = [
+    {},
+    { authorization: 's3cret' },
+    { authorization: 'Basic s3cret' },
+    { authorization: 'Bearer' },
+  ]
+  for (const headers of [
+    ...refused,
+    { authorization: 'Bearer s3cre' },
+    { authorization: 'Bearer s3crets' },
+  ]) {
+    for (const [method, url] of [
+      ['GET', '/backends'],
+      ['POST', '/backends'],
+      ['DELETE', '/backends/a?force=true'],
+      ['GET', '/policy'],
+      ['GET', '/nothing'],
+    ] as const) {
+      const { status, json, headers: answer } = await send(method, url, undefined, { ...foreign, ...headers })
+      assert.deepEqual([status, json.code], [401, 'LEASTWISE_UNAUTHORIZED'])
+      assert.equal(answer['www-authenticate'], 'Bearer')
+    }
+  }
+  assert.equal(
+    (await send('GET', '/backends', undefined, { ...foreign, authorization: 'Bearer s3cret' })).status,
+    200,
+  )
+  assert.equal(
+    (await send('GET', '/backends', undefined, { ...foreign, authorization: 'bearer s3cret' })).status,
+    200,
+  )
+  assert.equal((await send('GET', '/livez', undefined, foreign)).status, 200)
+  assert.equal((await send('GET', '/readyz', undefined, foreign)).status, 200)
+})
+
+test('without a token, only requests to loopback and from no other origin are answered', async () => {
+  const { send } = await admin()
+  for (const name of [
+    'localhost',
+    'LOCALHOST:3001',
+    '127.0.0.1',
+    '127.0.0.1:3001',
+    '127.1.2.3:80',
+    '[::1]:3001',
+    '[::1]',
+  ]) {
+    assert.equal((await send('GET', '/backends', undefined, { host: name })).status, 200, name)
+  }
+  for (const name of [
+    'evil.example',
+    'evil.example:3001',
+    'localhost.evil.example',
+    '10.0.0.1',
+    '127.0.0.1.evil.example',
+    '127.0.0.1@evil.example',
+    '[::2]',
+    '0.0.0.0',
+  ]) {
+    const { status, json } = await send('GET', '/backends', undefined, { host: name })
+    assert.deepEqual([status, json.code], [403, 'LEASTWISE_FORBIDDEN'], name)
+  }
+  const own = { ...json, host: 'localhost:3001', origin: 'http://localhost:3001' }
+  assert.equal((await send('POST', '/backends', { url: 'http://own:1' }, own)).status, 201)
+  for (const origin of [
+    'http://evil.example',
+    'http://localhost:8080',
+    'null',
+    'http://localhost:3001.evil.example',
+  ]) {
+    const { status } = await send('POST', '/backends', { url: 'http://b:1' }, { ...own, origin })
+    assert.equal(status, 403, origin)
+  }
+})
+
+test('in a host app the admin API stands under its prefix, and only with a token', async () => {
+  const app = Fastify()
+  await app.register(leastwise, { backends: ['http://127.0.0.1:9'], admin: { prefix: '/ops', token: 'x' } })
+  const headers = { authorization: 'Bearer x' }
+  const created = await app.inject({
+    method: 'POST',
+    url: '/ops/backends',
+    headers,
+    payload: { url: 'http://b:1', id: 'b' },
+  })
+  assert.deepEqual([created.statusCode, created.headers.location], [201, '/ops/backends/b'])
+  assert.equal((await app.inject({ url: '/ops/backends' })).statusCode, 401)
+  const unknown = await app.inject({ url: '/ops/nothing', headers })
+  assert.deepEqual([unknown.statusCode, unknown.json().code], [404, 'LEASTWISE_NOT_FOUND'], 'not proxied')
+  await app.close()
+
+  for (const token of [undefined, '', 'two words']) {
+    const bare = Fastify()
+    await assert.rejects(async () => await bare.register(leastwise, { admin: { token } }), /admin\.token/)
+  }
+})
