@@ -40,6 +40,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addHook('onClose', () => dispatcher.destroy())
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)
+  if (options.accessLog) addAccessLog(scope, balancer)
   if (maxBody > 0) scope.addHook('onRequest', async (request) => refuseLongBody(request, maxBody))
   await scope.register(pressurePlugin, options)
 
@@ -62,7 +63,6 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     request.assignment?.lease.cut(new ClientGoneError('the request failed'))
     done()
   })
-  if (options.accessLog) addAccessLog(scope, balancer)
 
   // Bodies go through as they come.
   scope.removeAllContentTypeParsers()

@@ -1,4 +1,3 @@
-import type { BackendSpec } from './balancer/backend.js'
 import {
   check,
   type PoolSettings,
@@ -9,15 +8,13 @@ import {
 } from './settings.js'
 
 /** Options of the plugin. Each setting is optional and has the default of its environment variable. */
-export interface LeastwiseOptions extends Partial<Omit<PoolSettings, 'backends'>> {
+export interface LeastwiseOptions extends Partial<PoolSettings> {
   /** Tells pools of one app apart: `app.balancers.get(name)`. `default` by default. */
   name?: string
   /** Path under which requests are proxied, and which is taken off. Everything by default. */
   prefix?: string
   /** Put in the place of the prefix. Nothing by default. */
   rewritePrefix?: string
-  /** URLs, or whole descriptions. */
-  backends?: readonly (string | BackendSpec)[]
   /** The admin API as routes of this app; there is none by default. */
   admin?: {
     /** `/admin` by default. */
@@ -66,7 +63,7 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
       prefix: path('admin.prefix', given.admin.prefix ?? '/admin'),
       token: token(given.admin.token),
     },
-    accessLog: given.accessLog ?? false,
+    accessLog: boolean('accessLog', given.accessLog ?? false),
     settings: Object.fromEntries(values) as PoolSettings,
     withoutEffect,
   }
@@ -82,6 +79,11 @@ function token(given: unknown): string {
 /** A path that can be put before another: it starts with a slash and does not end with one. */
 function path(option: string, given: unknown): string {
   return string(option, given, /^$|^\//).replace(/\/+$/, '')
+}
+
+function boolean(option: string, given: unknown): boolean {
+  if (typeof given === 'boolean') return given
+  throw new SettingError(`leastwise: option "${option}"`, `does not accept ${JSON.stringify(given)}`)
 }
 
 function string(option: string, given: unknown, pattern: RegExp): string {

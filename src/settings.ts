@@ -87,10 +87,28 @@ function isHost(host: string): boolean {
   return host.length <= 253 && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !/(^|\.)\d+$/.test(host)
 }
 
-const backendList: Kind<ReturnType<typeof Type.Unsafe<BackendSpec[]>>> = {
-  schema: Type.Unsafe<BackendSpec[]>(Type.Array(Type.Any())),
+const hostHeader = choice<HostHeader>('client', 'backend')
+
+const backendList = {
+  schema: Type.Unsafe<(string | BackendSpec)[]>(
+    Type.Array(
+      Type.Union([
+        Type.String(),
+        Type.Object(
+          {
+            url: Type.String(),
+            id: Type.Optional(Type.String()),
+            weight: Type.Optional(Type.Number()),
+            maxConnections: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+            hostHeader: Type.Optional(hostHeader.schema),
+          },
+          { additionalProperties: false },
+        ),
+      ]),
+    ),
+  ),
   accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
-  read: (value) => {
+  read: (value: string) => {
     const backends = value.split(',').map((entry) => parseBackend(entry.trim()))
     // Refuses what a registry would.
     new Balancer({ backends }).close()
@@ -190,7 +208,7 @@ export const settings = {
   shutdownTimeout: define('gateway', milliseconds(0), 30_000, 'the same on SIGTERM and SIGINT'),
   maxEventLoopDelay: define('pool', milliseconds(0, 'for any'), 1000, 'above it requests are shed'),
   maxHeapBytes: define('pool', bytes('for any'), 0, 'above it requests are shed'),
-  hostHeader: define('pool', choice<HostHeader>('client', 'backend'), 'client', 'the Host a backend sees'),
+  hostHeader: define('pool', hostHeader, 'client', 'the Host a backend sees'),
   headersTimeout: define('gateway', milliseconds(1), 10_000, "for a client to send a request's head"),
   keepAliveTimeout: define('gateway', milliseconds(1), 72_000, 'how long an idle connection stays'),
   maxBody: define('pool', bytes('for any'), 0, 'largest request body'),

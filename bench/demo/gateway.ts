@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { request } from 'undici'
+import type { BackendView } from '../../src/balancer/backend.js'
+
+const server = fileURLToPath(new URL('../../src/server.js', import.meta.url))
+
+/** The stand-alone gateway, as a process of its own, as `npm start` runs it. */
+export interface DemoGateway {
+  traffic: string
+  admin: string
+  backends(): Promise<BackendView[]>
+  setPolicy(policy: string): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startGateway(backends: string[]): Promise<DemoGateway> {
+  const child = spawn(process.execPath, [server], {
+    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', BACKENDS: backends.join() },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  const [admin, traffic] = await new Promise<string[]>((resolve, reject) => {
+    const addresses: string[] = []
+    child.once('exit', (code) => reject(new Error(`the gateway ended with exit code ${code}`)))
+    // Reading on keeps the pipe from filling up.
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const address = /Server listening at (http[^"]*)/.exec(line)?.[1]
+      if (address && addresses.push(address) === 2) resolve(addresses)
+    })
+  })
+  return {
+    traffic: traffic as string,
+    admin: admin as string,
+    async backends() {
+      const { body } = await request(`${admin}/backends`)
+      return ((await body.json()) as { backends: BackendView[] }).backends
+    },
+    async setPolicy(policy) {
+      const { statusCode, body } = await request(`${admin}/policy`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ policy }),
+      })
+      if (statusCode !== 200) throw new Error(await body.text())
+      await body.dump()
+    },
+    async stop() {
+      process.off('exit', kill)
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}

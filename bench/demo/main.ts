@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { Presets, SingleBar } from 'cli-progress'
+import { DemoBackend } from './backend.js'
+import { type DemoGateway, startGateway } from './gateway.js'
+import { load } from './load.js'
+import { type Row, render } from './report.js'
+
+const usage = `npm run demo -- [--once] [--seconds N] [--help]
+
+Starts three small backends and the gateway on loopback, sends load while one of the backends turns
+slow, first with round robin, then with least connections, and prints how clients fared.
+
+  --once       exit after the table
+  --seconds N  length of each of the two rounds, 4 to 600 (20)
+  --help       this text
+`
+
+/** What the demo plays. A backend can do workers / service time = 400 requests a second; slow, 20. */
+const scene = {
+  rate: 300,
+  backends: { workers: 4, queue: 44, serviceTime: 10 },
+  slowness: 20,
+  clientTimeout: 3000,
+  policies: ['round-robin', 'least-connections'],
+}
+
+async function main(): Promise<number> {
+  const options = parseArguments()
+  if (options === undefined) return 0
+  const { once, seconds } = options
+
+  const stopped = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+
+  const backends = ['a', 'b', 'c'].map(
+    (id) => new DemoBackend({ id, ...scene.backends, random: Math.random }),
+  )
+  const urls = await Promise.all(backends.map((backend) => backend.listen()))
+  const gateway = await startGateway(urls.map((url, i) => `${url};id=${backends[i]?.id}`))
+  try {
+    console.log(describe(gateway, seconds))
+    const rows: Row[] = []
+    for (const policy of scene.policies) {
+      rows.push(await round(policy, backends, gateway, seconds * 1000, stopped.signal))
+      if (stopped.signal.aborted) return 130
+    }
+    console.log(`\n${render(rows)}`)
+    console.log('Latency counts from the moment a request was due; errors are 502s and client timeouts.')
+    if (!once) await keepRunning(gateway, stopped.signal)
+    return 0
+  } finally {
+    await gateway.stop()
+    for (const backend of backends) backend.close()
+  }
+}
+
+function parseArguments(): { once: boolean; seconds: number } | undefined {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '20' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return undefined
+  }
+  const seconds = Number(values.seconds)
+  if (!Number.isInteger(seconds) || seconds < 4 || seconds > 600) {
+    throw new Error(`--seconds does not accept "${values.seconds}": it takes a whole number from 4 to 600`)
+  }
+  return { once: values.once, seconds }
+}
+
+function describe(gateway: DemoGateway, seconds: number): string {
+  const { workers, queue, serviceTime } = scene.backends
+  return `
+Three backends, each with ${workers} workers of about ${serviceTime} ms a request and room for ${queue} in its queue.
+${scene.rate} requests a second for ${seconds} s, clients give up after ${scene.clientTimeout / 1000} s. From a quarter to three quarters
+of the time backend c is ${scene.slowness} times slower.
+
+gateway    ${gateway.traffic}
+admin API  ${gateway.admin}
+`
+}
+
+/** One policy under the same load; the middle half of it with a slow backend. */
+async function round(
+  policy: string,
+  backends: DemoBackend[],
+  gateway: DemoGateway,
+  duration: number,
+  signal: AbortSignal,
+): Promise<Row> {
+  await gateway.setPolicy(policy)
+  const slow = backends.at(-1) as DemoBackend
+  const before = new Map(backends.map(({ id, arrived }) => [id, arrived]))
+  // On a terminal a bar; in a log a line when the scene changes.
+  const bar = process.stdout.isTTY
+    ? new SingleBar(
+        { format: '{policy} {bar} {phase}', hideCursor: true, clearOnComplete: true },
+        Presets.shades_classic,
+      )
+    : undefined
+  const label = policy.padEnd(18)
+  bar?.start(duration, 0, { policy: label, phase: '' })
+  let phase = ''
+  const result = await load({
+    url: gateway.traffic,
+    rate: scene.rate,
+    duration,
+    timeout: scene.clientTimeout,
+    random: Math.random,
+    signal,
+    onProgress(elapsed) {
+      const quarter = Math.floor((4 * elapsed) / duration)
+      const now =
+        quarter === 0 ? 'all is well' : quarter < 3 ? `${slow.id} is slow` : `${slow.id} is well again`
+      slow.slowness = quarter === 1 || quarter === 2 ? scene.slowness : 1
+      bar?.update(elapsed, { phase: now })
+      if (!bar && now !== phase) console.log(`${label} ${now}`)
+      phase = now
+    },
+  })
+  bar?.stop()
+  // What the slow backend still has in its queue must not weigh on the next round.
+  while (!signal.aborted && (await gateway.backends()).some(({ inFlight }) => inFlight > 0)) await sleep(50)
+  return {
+    policy,
+    result,
+    arrived: new Map(backends.map(({ id, arrived }) => [id, arrived - (before.get(id) ?? 0)])),
+  }
+}
+
+async function keepRunning(gateway: DemoGateway, signal: AbortSignal): Promise<void> {
+  console.log(`
+The gateway keeps running under a light load. Try, in another terminal:
+
+  curl ${gateway.traffic}
+  curl ${gateway.admin}/backends
+  curl -X POST ${gateway.admin}/backends/c/drain
+  curl -X POST ${gateway.admin}/backends/c/activate
+
+Ctrl-C ends it.`)
+  await load({
+    url: gateway.traffic,
+    rate: 20,
+    duration: Number.POSITIVE_INFINITY,
+    timeout: scene.clientTimeout,
+    random: Math.random,
+    signal,
+  })
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`demo: ${(error as Error).message}`)
+    process.exit(1)
+  },
+)

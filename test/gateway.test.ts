@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request as httpRequest } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { settingNames, variable } from '../src/settings.js'
+import { answering, holding, type TestBackend } from './support/backend.js'
+import { call, callJson, load } from './support/client.js'
+import { type GatewayProcess, runServer, startGateway } from './support/process.js'
+
+const open: { close(): Promise<unknown> }[] = []
+after(() => Promise.all(open.map((thing) => thing.close())))
+
+async function started(env: Record<string, string>): Promise<GatewayProcess> {
+  const gateway = await startGateway(env)
+  open.push({ close: () => gateway.stop('SIGKILL') })
+  return gateway
+}
+
+async function backend(delay = 0): Promise<TestBackend> {
+  const made = await answering(delay)
+  open.push(made)
+  return made
+}
+
+const sum = (backends: TestBackend[]) => backends.reduce((total, { total: one }) => total + one, 0)
+
+test('3,000 requests, 24 at a time, over two fast backends and one 40 times slower: the slow one gets under 5 %', async () => {
+  const [fast, other, slow] = [await backend(5), await backend(5), await backend(200)]
+  const gateway = await started({ BACKENDS: [fast.url, other.url, slow.url].join(), LOG_LEVEL: 'info' })
+  const statuses = await load(gateway.url, { total: 3000, concurrency: 24 })
+  assert.deepEqual([...statuses], [[200, 3000]])
+  assert.equal(sum([fast, other, slow]), 3000)
+  assert.ok(slow.total < 150, `the slow backend got ${slow.total}`)
+  assert.ok(Math.abs(fast.total - other.total) < 300, `${fast.total} and ${other.total}`)
+  const { json } = await callJson('GET', `${gateway.admin}/backends`)
+  for (const [i, { total, inFlight, failed }] of json.backends.entries()) {
+    assert.deepEqual([total, inFlight, failed], [[fast, other, slow][i]?.total, 0, 0])
+  }
+})
+
+test('shares over real sockets: 900 one at a time come out even, 5:2 at three in flight within 2 %', async () => {
+  const three = [await backend(), await backend(), await backend()]
+  const even = await started({ BACKENDS: three.map(({ url }) => url).join(), LOG_LEVEL: 'info' })
+  await load(even.url, { total: 900, concurrency: 1 })
+  for (const { total } of three) assert.ok(Math.abs(total - 300) <= 15, `${total}`)
+
+  const [heavy, light] = [await backend(1), await backend(1)]
+  const weighted = await started({ BACKENDS: `${heavy.url};weight=5,${light.url};weight=2` })
+  await load(weighted.url, { total: 10_000, concurrency: 3 })
+  assert.equal(heavy.total + light.total, 10_000)
+  assert.ok(Math.abs(heavy.total / 10_000 - 5 / 7) <= 0.02, `${heavy.total}`)
+})
+
+test('a backend’s whole life under load loses no request', async () => {
+  const [stays, lives] = [await backend(3), await backend(3)]
+  const gateway = await started({ BACKENDS: `${stays.url};id=stays` })
+  const admin = (method: string, path: string, body?: unknown) => callJson(method, gateway.admin + path, body)
+  const inFlight = async () => (await admin('GET', '/backends/lives')).json?.inFlight as number
+
+  const steps = new Map<number, () => Promise<void>>()
+  let seenWhileDraining = 0
+  steps.set(100, async () => {
+    assert.equal((await admin('POST', '/backends', { url: lives.url, id: 'lives' })).status, 201)
+  })
+  steps.set(250, async () => {
+    const { json } = await admin('PATCH', '/backends/lives', { weight: 3, maxConnections: 50 })
+    assert.deepEqual([json.weight, json.maxConnections], [3, 50])
+  })
+  steps.set(400, async () => {
+    assert.ok(lives.total > 0, 'it had requests before the drain')
+    assert.equal((await admin('POST', '/backends/lives/drain')).status, 202)
+    // What was sent before the drain may still arrive.
+    while ((await inFlight()) > 0);
+    seenWhileDraining = lives.total
+  })
+  steps.set(550, async () => {
+    assert.equal(lives.total, seenWhileDraining, 'not one new request')
+    assert.equal((await admin('POST', '/backends/lives/activate')).json.state, 'active')
+  })
+  steps.set(700, async () => {
+    assert.ok(lives.total > seenWhileDraining, 'it has requests again')
+    assert.equal((await admin('DELETE', '/backends/lives')).status, 202)
+    while ((await admin('GET', '/backends/lives')).status !== 404);
+    assert.equal((await admin('POST', '/backends', { url: lives.url, id: 'again' })).status, 201)
+  })
+  steps.set(800, async () => {
+    // A forced removal cuts what is in flight; what loses no request is to drain first.
+    await admin('POST', '/backends/again/drain')
+    while ((await admin('GET', '/backends/again')).json.inFlight > 0);
+    assert.equal((await admin('DELETE', '/backends/again?force=true')).status, 204)
+  })
+  const running: Promise<void>[] = []
+  let last = Promise.resolve()
+  const statuses = await load(gateway.url, {
+    total: 900,
+    concurrency: 8,
+    onDone(done) {
+      const step = steps.get(done)
+      if (!step) return
+      last = last.then(step)
+      running.push(last)
+    },
+  })
+  await Promise.all(running)
+  assert.equal(running.length, 6, 'every step was taken')
+  assert.deepEqual([...statuses], [[200, 900]])
+  assert.equal(stays.total + lives.total, 900)
+  const { json } = await admin('GET', '/backends')
+  assert.deepEqual(
+    json.backends.map(({ id, inFlight }: { id: string; inFlight: number }) => [id, inFlight]),
+    [['stays', 0]],
+  )
+})
+
+test('the policy is switched under load without losing a request', async () => {
+  const two = [await backend(2), await backend(2)]
+  const gateway = await started({ BACKENDS: two.map(({ url }) => url).join() })
+  const switches: Promise<unknown>[] = []
+  const statuses = await load(gateway.url, {
+    total: 1000,
+    concurrency: 10,
+    onDone(done) {
+      if (done % 100 !== 0) return
+      const policy = done % 200 === 0 ? 'least-connections' : 'round-robin'
+      switches.push(callJson('PUT', `${gateway.admin}/policy`, { policy }))
+    },
+  })
+  await Promise.all(switches)
+  assert.deepEqual([...statuses], [[200, 1000]])
+  const { json } = await callJson('GET', `${gateway.admin}/backends`)
+  assert.deepEqual(
+    json.backends.map(({ inFlight }: { inFlight: number }) => inFlight),
+    [0, 0],
+  )
+})
+
+test('one line for each request, and none when silent', async () => {
+  const one = await backend()
+  const gateway = await started({ BACKENDS: `${one.url};id=one` })
+  await call(`${gateway.url}/path?q=1`)
+  await callJson('POST', `${gateway.admin}/backends/one/drain`)
+  await call(gateway.url)
+  await gateway.stop()
+  const requests = gateway.lines.filter(({ msg }) => msg === 'request')
+  assert.equal(requests.length, 2)
+  const {
+    method,
+    path,
+    statusCode,
+    backend: id,
+    policy,
+    inFlight,
+    attempts,
+    responseTime,
+  } = requests[0] ?? {}
+  assert.deepEqual(
+    [method, path, statusCode, id, policy, inFlight, attempts],
+    ['GET', '/path?q=1', 200, 'one', 'least-connections', 1, 1],
+  )
+  assert.equal(typeof responseTime, 'number')
+  assert.deepEqual([requests[1]?.statusCode, requests[1]?.backend, requests[1]?.attempts], [503, null, 0])
+  assert.ok(
+    gateway.lines.some(({ msg, backend: drained }) => msg === 'backend draining' && drained === 'one'),
+  )
+})
+
+test('SIGTERM: readiness fails first, requests in flight finish, exit code 0', async () => {
+  const held = await holding()
+  open.push(held)
+  const gateway = await started({ BACKENDS: held.url })
+  const agent = new Agent({ keepAlive: true })
+  const request = httpRequest(gateway.url, { agent }).end()
+  await held.untilOpen(1)
+  assert.equal((await call(`${gateway.admin}/readyz`)).status, 200)
+  const exit = once(gateway.child, 'exit')
+  gateway.child.kill('SIGTERM')
+  let ready = await call(`${gateway.admin}/readyz`)
+  while (ready.status === 200) ready = await call(`${gateway.admin}/readyz`)
+  assert.deepEqual([ready.status, JSON.parse(ready.text).message], [503, 'shutting down'])
+  assert.equal((await call(`${gateway.admin}/livez`)).status, 200)
+  await assert.rejects(call(gateway.url), { code: 'ECONNREFUSED' }, 'no new connections')
+  held.release()
+  const [response] = await once(request, 'response')
+  assert.deepEqual([response.statusCode, response.headers.connection], [200, 'close'])
+  response.resume()
+  assert.deepEqual(await exit, [0, null])
+})
+
+test('SIGINT under load loses no request that was accepted', async () => {
+  const one = await backend(5)
+  const gateway = await started({ BACKENDS: one.url })
+  const exit = once(gateway.child, 'exit')
+  const statuses = await load(gateway.url, {
+    total: 600,
+    concurrency: 10,
+    onDone: (done) => done === 300 && gateway.child.kill('SIGINT'),
+  })
+  assert.deepEqual(await exit, [0, null])
+  // After the signal connections are refused (0); what reached a backend was answered.
+  assert.deepEqual([...statuses.keys()].sort(), [0, 200])
+  assert.equal(statuses.get(200), one.total)
+})
+
+test('what does not finish in SHUTDOWN_TIMEOUT is cut, exit code 1', async () => {
+  const held = await holding()
+  open.push(held)
+  const gateway = await started({ BACKENDS: held.url, SHUTDOWN_TIMEOUT: '200' })
+  const request = call(gateway.url)
+  request.catch(() => {})
+  await held.untilOpen(1)
+  assert.equal(await gateway.stop('SIGTERM'), 1)
+  await assert.rejects(request)
+  await held.untilOpen(0)
+})
+
+test('a second signal ends at once', async () => {
+  const held = await holding()
+  open.push(held)
+  const gateway = await started({ BACKENDS: held.url })
+  call(gateway.url).catch(() => {})
+  await held.untilOpen(1)
+  gateway.child.kill('SIGTERM')
+  while ((await call(`${gateway.admin}/readyz`)).status === 200);
+  assert.equal(await gateway.stop('SIGTERM'), 1)
+})
+
+test('overload sheds proxied requests; the admin API answers meanwhile', async () => {
+  const one = await backend()
+  const gateway = await started({ BACKENDS: `${one.url};id=one`, MAX_HEAP_BYTES: '1' })
+  let shed = await call(gateway.url)
+  while (shed.status === 200) shed = await call(gateway.url)
+  assert.deepEqual([shed.status, JSON.parse(shed.text).code], [503, 'LEASTWISE_OVERLOADED'])
+  assert.ok(shed.headers['retry-after'])
+  const { status, json } = await callJson('GET', `${gateway.admin}/backends/one`)
+  assert.deepEqual([status, json.total], [200, one.total])
+})
+
+test('a client that does not finish its head is cut after HEADERS_TIMEOUT', async () => {
+  const gateway = await started({ HEADERS_TIMEOUT: '100' })
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n')
+  const [answer] = await once(socket, 'data')
+  assert.match(String(answer), /^HTTP\/1\.1 408 /)
+  await once(socket, 'close')
+})
+
+test('every variable is refused by name: exit code 1 and one line', async () => {
+  const bad: Record<string, string> = {
+    HOST: 'a b',
+    BACKENDS: 'x',
+    ADMIN_HOST: 'a b',
+    ADMIN_TOKEN: 'a b',
+    HEALTH_PATH: 'x',
+  }
+  const names = settingNames.map(variable).filter((name) => name !== 'STATE_FILE')
+  for (let i = 0; i < names.length; i += 8) {
+    await Promise.all(
+      names.slice(i, i + 8).map(async (name) => {
+        const { code, stdout, stderr } = await runServer({ [name]: bad[name] ?? 'nonsense' })
+        assert.deepEqual([code, stdout], [1, ''], name)
+        assert.match(stderr, new RegExp(`^leastwise: ${name} [^\\n]*\\n$`))
+      }),
+    )
+  }
+  const { code, stderr } = await runServer({ ADMIN_HOST: '0.0.0.0' })
+  assert.equal(code, 1)
+  assert.match(stderr, /^leastwise: ADMIN_TOKEN is required [^\n]*\n$/)
+})
+
+test('a port that is taken: exit code 1 and one line', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  for (const [name, other] of [
+    ['PORT', 'ADMIN_PORT'],
+    ['ADMIN_PORT', 'PORT'],
+  ]) {
+    const { code, stderr } = await runServer({
+      [name as string]: String(port),
+      [other as string]: '0',
+      LOG_LEVEL: 'silent',
+    })
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      new RegExp(`^leastwise: ${name} cannot listen on 127\\.0\\.0\\.1:${port}: the address is in use\\n$`),
+    )
+  }
+  server.close()
+})
+
+test('.env is read, and the environment goes before it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'leastwise-'))
+  writeFileSync(join(folder, '.env'), 'PORT=wrong\nPOLICY=wrong\n')
+  const both = await runServer({}, folder)
+  assert.match(both.stderr, /^leastwise: PORT does not accept "wrong"/)
+  const one = await runServer({ PORT: '0' }, folder)
+  assert.match(one.stderr, /^leastwise: POLICY does not accept "wrong"/)
+  await rm(folder, { recursive: true })
+})
+
+test('ADMIN_PORT=off leaves traffic alone', async () => {
+  const one = await backend()
+  const gateway = await started({ BACKENDS: one.url, ADMIN_PORT: 'off' })
+  assert.equal((await call(gateway.url)).text, 'ok')
+  assert.equal(await gateway.stop(), 0)
+})

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import Fastify from 'fastify'
+import leastwise, { type LeastwiseOptions } from '../src/index.js'
+import { answering } from './support/backend.js'
+import { call } from './support/client.js'
+import { root, run } from './support/process.js'
+
+const backends = await Promise.all([answering(), answering()])
+const [first, second] = backends as [(typeof backends)[0], (typeof backends)[0]]
+after(() => Promise.all(backends.map((backend) => backend.close())))
+
+test('the host app is decorated, and its own routes stay untouched and uncounted', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  app.post('/own', async (request) => ({ parsed: request.body }))
+  await app.register(leastwise, {
+    prefix: '/api',
+    backends: [first.url, { url: second.url, weight: 2 }],
+    policy: 'least-connections',
+    admin: { prefix: '/admin', token: 'x' },
+    // Everything below would be shed if it were proxied.
+    maxHeapBytes: 0,
+  })
+  app.get('/later', async () => 'later')
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const { registry, selector } = app.balancer
+  assert.equal(selector.name, 'least-connections')
+  assert.deepEqual(
+    registry.list().map((backend) => [backend.url, backend.weight]),
+    [
+      [first.url, 1],
+      [second.url, 2],
+    ],
+  )
+  assert.equal(app.balancers.get('default'), app.balancer)
+
+  const own = await call(`${url}/own`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"a":1}',
+  })
+  assert.equal(own.text, '{"parsed":{"a":1}}')
+  assert.equal((await call(`${url}/later`)).text, 'later')
+  assert.equal((await call(`${url}/nothing`)).status, 404)
+  assert.equal((await call(`${url}/apiary`)).status, 404, 'a prefix ends at a segment')
+  const invalid = await call(`${url}/own`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{',
+  })
+  assert.equal(JSON.parse(invalid.text).code, 'FST_ERR_CTP_INVALID_JSON_BODY', "the app's own errors, too")
+  assert.equal(
+    registry.list().reduce((sum, backend) => sum + backend.leases.total, 0),
+    0,
+  )
+
+  for (const [path, reached] of [
+    ['/api', '/'],
+    ['/api/', '/'],
+    ['/api/users?id=1', '/users?id=1'],
+    ['/api//api', '//api'],
+  ]) {
+    const before = first.total
+    assert.equal((await call(url + path)).text, 'ok')
+    const backend = first.total > before ? first : second
+    assert.equal(backend.seen.at(-1)?.url, reached)
+  }
+  assert.equal(
+    registry.list().reduce((sum, backend) => sum + backend.leases.total, 0),
+    4,
+  )
+})
+
+test('two pools in one app do not see each other', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(leastwise, {
+    name: 'users',
+    prefix: '/users',
+    backends: [first.url],
+    admin: { prefix: '/admin/users', token: 'u' },
+  })
+  await app.register(leastwise, {
+    name: 'orders',
+    prefix: '/orders',
+    rewritePrefix: '/v2/orders',
+    policy: 'round-robin',
+    backends: [second.url],
+    admin: { prefix: '/admin/orders', token: 'o' },
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const [users, orders] = [app.balancers.get('users'), app.balancers.get('orders')]
+  assert.equal(app.balancer, users, 'the first is the default')
+  await call(`${url}/users/1`)
+  await call(`${url}/orders/2`)
+  assert.equal(first.seen.at(-1)?.url, '/1')
+  assert.equal(second.seen.at(-1)?.url, '/v2/orders/2')
+  assert.deepEqual(
+    [users?.registry.list()[0]?.leases.total, orders?.registry.list()[0]?.leases.total],
+    [1, 1],
+  )
+  const policy = await call(`${url}/admin/orders/policy`, { headers: { authorization: 'Bearer o' } })
+  assert.equal(policy.text, '{"policy":"round-robin"}')
+  assert.equal(
+    (await call(`${url}/admin/users/policy`, { headers: { authorization: 'Bearer o' } })).status,
+    401,
+  )
+})
+
+test('a wrong option stops the start by its name', async () => {
+  const wrong: [object, RegExp][] = [
+    [{ polcy: 'round-robin' }, /option "polcy" is not known/],
+    [{ port: 80 }, /option "port" is not known/],
+    [{ policy: 'best' }, /option "policy" does not accept "best"/],
+    [{ backends: ['http://a/x'] }, /url must not have a path/],
+    [{ backends: 'http://a' }, /option "backends"/],
+    [{ backends: [null] }, /option "backends"/],
+    [{ maxBody: '10' }, /option "maxBody" does not accept "10"/],
+    [{ prefix: 'api' }, /option "prefix"/],
+    [{ prefix: 5 }, /option "prefix"/],
+    [{ name: '' }, /option "name"/],
+    [{ admin: {} }, /admin\.token/],
+    [{ admin: { token: 'x', prefix: 'x' } }, /admin\.prefix/],
+    [{ accessLog: 'yes' }, /accessLog/],
+  ]
+  for (const [options, message] of wrong) {
+    const app = Fastify()
+    await assert.rejects(
+      async () => await app.register(leastwise, options as LeastwiseOptions),
+      message,
+      JSON.stringify(options),
+    )
+  }
+})
+
+test('a second pool of one name is refused', async () => {
+  const app = Fastify()
+  await app.register(leastwise, { prefix: '/a' })
+  await assert.rejects(async () => await app.register(leastwise, { prefix: '/b' }), /a pool named "default"/)
+})
+
+test('it lives beside the host app’s own under-pressure, and is shed by itself alone', async (t) => {
+  const { default: underPressure } = await import('@fastify/under-pressure')
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(underPressure, {})
+  app.get('/own', async () => 'own')
+  // A heap of one byte: overloaded from the first sample on.
+  await app.register(leastwise, {
+    prefix: '/api',
+    backends: [first.url],
+    maxHeapBytes: 1,
+    admin: { token: 'x' },
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const before = first.total
+  let shed = await call(`${url}/api`)
+  let served = 0
+  while (shed.status === 200) {
+    served++
+    shed = await call(`${url}/api`)
+  }
+  assert.deepEqual([shed.status, JSON.parse(shed.text).code], [503, 'LEASTWISE_OVERLOADED'])
+  assert.ok(shed.headers['retry-after'])
+  assert.equal(first.total - before, served)
+  assert.equal(app.balancer.registry.list()[0]?.leases.total, served, 'shed without a lease')
+  assert.equal((await call(`${url}/own`)).text, 'own')
+  assert.equal((await call(`${url}/nothing`)).status, 404)
+  assert.equal((await call(`${url}/admin/backends`, { headers: { authorization: 'Bearer x' } })).status, 200)
+})
+
+test('app.close() leaves no socket and no timer: the process ends by itself', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'leastwise-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const script = join(folder, 'app.mjs')
+  writeFileSync(
+    script,
+    `
+    import { request } from 'node:http'
+    const { default: Fastify } = await import(${JSON.stringify(join(root, 'node_modules/fastify/fastify.js'))})
+    const { default: leastwise } = await import(${JSON.stringify(join(root, 'dist/src/index.js'))})
+    const app = Fastify()
+    for (const name of ['a', 'b']) {
+      await app.register(leastwise, { name, prefix: '/' + name, backends: ['${first.url}'], admin: { prefix: '/admin/' + name, token: 'x' } })
+    }
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    const get = (path) => new Promise((resolve) => request(url + path, (r) => r.resume().on('end', resolve)).end())
+    await Promise.all(Array.from({ length: 20 }, (_, i) => get(i % 2 ? '/a' : '/b')))
+    // A drain that waits has a deadline.
+    const { registry } = app.balancers.get('a')
+    app.balancers.get('a').acquire()
+    registry.drain(registry.list()[0].id)
+    await app.close()
+    process.on('exit', () => console.log('left:', process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).join()))
+    `,
+  )
+  const { code, stdout, stderr } = await run([script])
+  assert.deepEqual([code, stdout, stderr], [0, 'left: \n', ''])
+  while (first.sockets.size > 0) await new Promise(setImmediate)
+})
+
+test('a response that was under way when closing began is finished, and its connection closed after it', async () => {
+  const app = Fastify()
+  await app.register(leastwise, { backends: [first.url] })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const request = httpRequest(url, { agent: new Agent({ keepAlive: true }), method: 'POST' })
+  request.write('begin')
+  await once(first.server, 'arrived')
+  const closed = app.close()
+  request.end('end')
+  const [response] = await once(request, 'response')
+  assert.equal(response.statusCode, 200)
+  response.resume()
+  await closed
+})
