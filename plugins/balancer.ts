@@ -30,7 +30,8 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
       balancer.startClosing()
       // Node closes the connections that are idle when closing begins. One whose response had begun by then,
       // without "connection: close", would be waited for until its keep-alive time is over.
-      reaper = setInterval(() => app.server.closeIdleConnections(), 50)
+      // (An HTTP/2 server has no such connections.)
+      reaper = setInterval(() => app.server.closeIdleConnections?.(), 50)
     })
     app.addHook('onClose', async () => {
       clearInterval(reaper)

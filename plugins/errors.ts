@@ -56,7 +56,7 @@ export function sendError(error: FastifyError, request: FastifyRequest, reply: F
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
   // What is left of a body that nobody will read is not worth keeping the connection for.
   if (statusCode === 413 || statusCode === 502 || statusCode === 504) {
-    if (!request.raw.complete) reply.header('connection', 'close')
+    if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
   }
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   reply.code(statusCode).send({
@@ -83,5 +83,8 @@ export function toGatewayError(cause: Error): FastifyError {
   const code = (cause as NodeJS.ErrnoException).code
   if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new BadGatewayError('the backend has no address')
+  if (code?.includes('CERT') || code?.startsWith('ERR_TLS_')) {
+    return new BadGatewayError("the backend's certificate is not trusted")
+  }
   return new BadGatewayError('the backend broke the connection before it answered')
 }

@@ -33,7 +33,7 @@ export function toBackend(
 ): void {
   for (const name of REQUEST_ONLY) if (headers[name] !== undefined) headers[name] = undefined
   const hostHeader = backend.hostHeader ?? options.hostHeader
-  const host = raw.headers.host
+  const host = raw.headers.host ?? (raw.headers[':authority'] as string | undefined)
   headers.host = hostHeader === 'client' && host ? host : backend.host
 
   const { trustProxy } = options

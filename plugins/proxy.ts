@@ -1,5 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import { Transform } from 'node:stream'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+import { type Readable, Transform } from 'node:stream'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { ASSIGNMENT, type Assignment, LeaseDispatcher, type Timeouts } from '../src/adapters/dispatcher.js'
@@ -18,9 +19,7 @@ declare module 'fastify' {
 
 export interface ProxyOptions extends ForwardingOptions, PressureOptions {
   balancer: Balancer
-  /** What this plugin is registered under, and takes off the path; empty for nothing. */
-  stripPrefix: string
-  /** Put in the place of what was taken off. */
+  /** Put in the place of the prefix, which is taken off. */
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
@@ -33,8 +32,9 @@ class ClientGoneError extends Error {}
 
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
-  const { balancer, stripPrefix, rewritePrefix, maxBody } = options
-  const segments = stripPrefix.split('/').length - 1
+  const { balancer, rewritePrefix, maxBody } = options
+  // Of the whole prefix: the plugin may have been registered in a scope that has one.
+  const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
   const dispatcher = new LeaseDispatcher(balancer.registry, options.timeouts, balancer.clock.now)
 
   scope.addHook('onClose', () => dispatcher.destroy())
@@ -65,10 +65,9 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
 
   // Bodies go through as they come.
+  const pass = (body: Readable) => (maxBody > 0 ? body.pipe(limit(maxBody)) : body)
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('*', (_request, payload, done) => {
-    done(null, maxBody > 0 ? payload.pipe(limit(maxBody)) : payload)
-  })
+  scope.addContentTypeParser('*', (_request, payload, done) => done(null, pass(payload)))
 
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
   // request to the same backend. Its types know only undici's own dispatchers.
@@ -81,6 +80,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
     const assignment = request.assignment as Assignment
     const { backend } = assignment.lease
+    if (request.body === undefined && hasUnparsedBody(request.raw)) request.body = pass(request.raw)
     // The path goes by the assignment; a constant one here makes reply-from parse one URL for each backend.
     return reply.from('/', {
       getUpstream: () => backend.url,
@@ -92,7 +92,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       },
       rewriteHeaders: (headers) => {
         toClient(headers as IncomingHttpHeaders)
-        if (balancer.closing) headers.connection = 'close'
+        if (balancer.closing && request.raw.httpVersionMajor === 1) headers.connection = 'close'
         return headers
       },
       onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
@@ -112,7 +112,7 @@ function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
       request.log.info(
         {
           method: request.method,
-          path: request.raw.url,
+          path: request.raw.url?.split('?', 1)[0],
           statusCode: reply.raw.headersSent ? reply.raw.statusCode : null,
           aborted: !reply.raw.writableFinished,
           backend: lease?.backend.id ?? null,
@@ -130,6 +130,11 @@ function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
 
 function refuseLongBody(request: FastifyRequest, maxBody: number): void {
   if (Number(request.headers['content-length'] ?? 0) > maxBody) throw new BodyTooLargeError(maxBody)
+}
+
+/** Fastify looks for a body of HTTP/2 only where a content-type or a content-length is named. */
+function hasUnparsedBody(raw: IncomingMessage | Http2ServerRequest): boolean {
+  return 'stream' in raw && !raw.stream.endAfterHeaders && raw.method !== 'GET' && raw.method !== 'HEAD'
 }
 
 /** Counts a body whose length was not announced. */

@@ -16,7 +16,6 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   await app.register(proxyPlugin, {
     prefix,
     balancer,
-    stripPrefix: prefix,
     rewritePrefix,
     accessLog,
     maxBody: settings.maxBody,

@@ -85,7 +85,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
 /** What the plugin is given; it would warn of settings that have no effect, as `server.ts` does where they are set. */
 function poolSettings(settings: Settings): Partial<PoolSettings> {
   const entries = settingNames
-    .filter((name) => table[name].scope === 'pool')
+    .filter((name) => table[name].scope === 'pool' && !('pending' in table[name]))
     .map((name) => [name, settings[name]])
   return Object.fromEntries(entries)
 }

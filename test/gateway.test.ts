@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -6,11 +7,19 @@ import { Agent, request as httpRequest } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { settingNames, variable } from '../src/settings.js'
 import { answering, holding, type TestBackend } from './support/backend.js'
 import { call, callJson, load } from './support/client.js'
-import { type GatewayProcess, runServer, startGateway } from './support/process.js'
+import {
+  freePort,
+  type GatewayProcess,
+  root,
+  runServer,
+  spawnServer,
+  startGateway,
+} from './support/process.js'
 
 const open: { close(): Promise<unknown> }[] = []
 after(() => Promise.all(open.map((thing) => thing.close())))
@@ -146,6 +155,11 @@ test('one line for each request, and none when silent', async () => {
   await callJson('POST', `${gateway.admin}/backends/one/drain`)
   await call(gateway.url)
   await gateway.stop()
+  assert.deepEqual(
+    gateway.lines.filter(({ level }) => (level as number) > 30),
+    [],
+    'no warning where nothing is wrong',
+  )
   const requests = gateway.lines.filter(({ msg }) => msg === 'request')
   assert.equal(requests.length, 2)
   const {
@@ -160,7 +174,7 @@ test('one line for each request, and none when silent', async () => {
   } = requests[0] ?? {}
   assert.deepEqual(
     [method, path, statusCode, id, policy, inFlight, attempts],
-    ['GET', '/path?q=1', 200, 'one', 'least-connections', 1, 1],
+    ['GET', '/path', 200, 'one', 'least-connections', 1, 1],
   )
   assert.equal(typeof responseTime, 'number')
   assert.deepEqual([requests[1]?.statusCode, requests[1]?.backend, requests[1]?.attempts], [503, null, 0])
@@ -302,6 +316,46 @@ test('.env is read, and the environment goes before it', async () => {
   const one = await runServer({ PORT: '0' }, folder)
   assert.match(one.stderr, /^leastwise: POLICY does not accept "wrong"/)
   await rm(folder, { recursive: true })
+})
+
+test('a setting without effect in this version is warned of, by its variable', async () => {
+  const gateway = await started({ HEDGE: '50', SLOW_START: '0' })
+  assert.deepEqual(
+    gateway.lines.filter(({ level }) => level === 40).map(({ msg }) => msg),
+    ['SLOW_START has no effect in this version', 'HEDGE has no effect in this version'],
+  )
+})
+
+test('silent logs nothing at all', async () => {
+  const one = await backend()
+  const port = await freePort()
+  const child = spawnServer({ BACKENDS: one.url, PORT: String(port), ADMIN_PORT: 'off', LOG_LEVEL: 'silent' })
+  while (
+    !(await call(`http://127.0.0.1:${port}`).then(
+      () => true,
+      () => false,
+    ))
+  );
+  child.process.kill('SIGTERM')
+  assert.deepEqual(await child.ended, { code: 0, stdout: '', stderr: '' })
+})
+
+test('npm start passes SIGTERM on and ends with the code of the gateway', async () => {
+  const held = await holding()
+  open.push(held)
+  const npm = spawn('npm', ['start'], {
+    cwd: root,
+    env: { ...process.env, PORT: '0', ADMIN_PORT: '0', BACKENDS: held.url },
+  })
+  const url = await new Promise<string>((resolve) => {
+    createInterface({ input: npm.stdout }).on('line', (line) => {
+      const address = [...line.matchAll(/Server listening at (http[^"]*)/g)].at(-1)?.[1]
+      if (address) resolve(address)
+    })
+  })
+  assert.ok(url)
+  npm.kill('SIGTERM')
+  assert.deepEqual(await once(npm, 'close'), [0, null])
 })
 
 test('ADMIN_PORT=off leaves traffic alone', async () => {

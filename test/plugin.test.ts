@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
+import * as http2 from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -10,7 +11,7 @@ import Fastify from 'fastify'
 import leastwise, { type LeastwiseOptions } from '../src/index.js'
 import { answering } from './support/backend.js'
 import { call } from './support/client.js'
-import { root, run } from './support/process.js'
+import { root, start } from './support/process.js'
 
 const backends = await Promise.all([answering(), answering()])
 const [first, second] = backends as [(typeof backends)[0], (typeof backends)[0]]
@@ -114,6 +115,48 @@ test('two pools in one app do not see each other', async (t) => {
   )
 })
 
+test('in a scope with a prefix of its own the whole prefix is taken off', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(
+    async (scope) => {
+      await scope.register(leastwise, { prefix: '/users', backends: [first.url] })
+      assert.equal(scope.balancer.registry.size, 1)
+    },
+    { prefix: '/v1' },
+  )
+  assert.equal((await app.inject({ url: '/v1/users/7?x=1' })).body, 'ok', 'and inject works')
+  assert.equal(first.seen.at(-1)?.url, '/7?x=1')
+  assert.equal(app.hasDecorator('balancer'), false)
+})
+
+test('an HTTP/2 app works the same, and the backend sees the authority as its Host', async (t) => {
+  const app = Fastify({ http2: true })
+  await app.register(leastwise, { backends: [first.url], maxBody: 10 })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const session = http2.connect(url)
+  t.after(() => {
+    session.destroy()
+    return app.close()
+  })
+  const ask = async (headers: http2.OutgoingHttpHeaders, body?: string) => {
+    const stream = session.request({ ':authority': 'shop.example', ...headers })
+    stream.end(body)
+    const [answer] = await once(stream, 'response')
+    const text = (await stream.setEncoding('utf8').toArray()).join('')
+    return { status: answer[':status'], text }
+  }
+  assert.deepEqual(await ask({ ':path': '/two' }), { status: 200, text: 'ok' })
+  const { url: path, headers } = first.seen.at(-1) ?? {}
+  assert.deepEqual(
+    [path, headers?.host, headers?.['x-forwarded-host']],
+    ['/two', 'shop.example', 'shop.example'],
+  )
+  assert.equal((await ask({ ':path': '/', ':method': 'POST' }, 'hello')).status, 200)
+  assert.equal((await ask({ ':path': '/', ':method': 'POST' }, 'more than ten bytes')).status, 413)
+  assert.equal(app.balancer.registry.inFlight, 0)
+})
+
 test('a wrong option stops the start by its name', async () => {
   const wrong: [object, RegExp][] = [
     [{ polcy: 'round-robin' }, /option "polcy" is not known/],
@@ -201,7 +244,7 @@ test('app.close() leaves no socket and no timer: the process ends by itself', as
     process.on('exit', () => console.log('left:', process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).join()))
     `,
   )
-  const { code, stdout, stderr } = await run([script])
+  const { code, stdout, stderr } = await start([script]).ended
   assert.deepEqual([code, stdout, stderr], [0, 'left: \n', ''])
   while (first.sockets.size > 0) await new Promise(setImmediate)
 })

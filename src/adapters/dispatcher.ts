@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { type Dispatcher, errors, Pool } from 'undici'
+import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import type { Lease } from '../balancer/lease.js'
 import type { Registry } from '../balancer/registry.js'
@@ -69,7 +69,10 @@ export class LeaseDispatcher {
         method: options.method,
         headers: options.headers as Record<string, string>,
         body: options.body ?? null,
-      },
+        // By default that is the Host field, which is the client's: undici would drop a TLS connection
+        // whenever the next request on it names another.
+        servername: lease.backend.host,
+      } as Dispatcher.DispatchOptions,
       attempt,
     )
   }
@@ -84,10 +87,12 @@ export class LeaseDispatcher {
   #poolOf(backend: Backend): Pool {
     let pool = this.#pools.get(backend)
     if (!pool) {
+      const connect = buildConnector({ timeout: this.#timeouts.connect })
       pool = new Pool(backend.url, {
         // One request at a time on a connection: what waits behind another is not in the backend's hands.
         pipelining: 1,
-        connect: { timeout: this.#timeouts.connect },
+        // Without a server name the connector takes the backend's, which is what its certificate is for.
+        connect: (target, callback) => connect({ ...target, servername: '' }, callback),
         headersTimeout: this.#timeouts.response,
         bodyTimeout: this.#timeouts.body,
       })

@@ -19,6 +19,8 @@ export class Latency {
   #count = 0
   #ewma = 0
   #updatedAt = 0
+  /** Kept until the next sample: a thousand idle backends are not sorted anew for each who looks. */
+  #summary: LatencySummary | undefined
 
   /** @param sample milliseconds @param now monotonic milliseconds */
   add(sample: number, now: number): void {
@@ -35,9 +37,15 @@ export class Latency {
     this.#ewma += (sample - this.#ewma) * gain
     this.#updatedAt = now
     this.#samples[this.#count++ % this.#samples.length] = sample
+    this.#summary = undefined
   }
 
   summary(): LatencySummary {
+    this.#summary ??= this.#summarise()
+    return this.#summary
+  }
+
+  #summarise(): LatencySummary {
     const sorted = this.#samples.slice(0, Math.min(this.#count, this.#samples.length)).sort()
     const percentile = (p: number) => sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)] ?? 0
     return { ewma: round(this.#ewma), p50: round(percentile(0.5)), p99: round(percentile(0.99)) }

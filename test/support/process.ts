@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -65,14 +66,14 @@ export interface Ended {
   stderr: string
 }
 
-/** Runs a Node process to its end. */
-export async function run(
+/** Starts a Node process and gathers what it prints until it ends. */
+export function start(
   args: string[],
-  options: { env?: Record<string, string>; cwd?: string } = {},
-): Promise<Ended> {
+  { env, cwd = tmpdir() }: { env?: Record<string, string>; cwd?: string } = {},
+): { process: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, args, {
-    cwd: options.cwd ?? tmpdir(),
-    env: { PATH: process.env.PATH, ...options.env },
+    cwd,
+    env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
@@ -83,11 +84,25 @@ export async function run(
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, stdout, stderr }
+  return { process: child, ended: once(child, 'close').then(([code]) => ({ code, stdout, stderr })) }
+}
+
+/** Starts a gateway of which more is wanted than its addresses. */
+export function spawnServer(env: Record<string, string>, cwd?: string) {
+  return start([server], { env, ...(cwd && { cwd }) })
 }
 
 /** Runs a gateway that is expected to end by itself. */
 export function runServer(env: Record<string, string>, cwd?: string): Promise<Ended> {
-  return run([server], { env, ...(cwd && { cwd }) })
+  return spawnServer(env, cwd).ended
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
 }
