@@ -23,7 +23,7 @@ export interface BalancerOptions {
 /** The policy in force, as `balancer.selector` shows it. */
 export interface Selector {
   readonly name: PolicyName
-  /** Whom the policy chooses now, without a lease: it counts as a turn, and holds nothing. */
+  /** Whom the policy chooses now. It takes no lease: use `acquire` for a request. */
   pick(): Backend | undefined
 }
 
@@ -49,6 +49,7 @@ export class Balancer {
       drainTimeout: options.drainTimeout ?? 30_000,
     })
     this.registry.onEligible = (eligible) => this.#policy.update(eligible)
+    this.registry.onInFlight = (backend) => this.#policy.changed?.(backend)
     for (const backend of options.backends ?? []) {
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
     }

@@ -1,4 +1,5 @@
 import type { Backend } from './backend.js'
+import { Chain, type Link } from './chain.js'
 
 /**
  * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (500, 502,
@@ -10,7 +11,7 @@ export type Outcome = 'ok' | 'failed' | 'cancelled'
  * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
  * whoever calls {@link release} first and however often it is called.
  */
-export class Lease {
+export class Lease implements Link<Lease> {
   readonly backend: Backend
   /** Monotonic milliseconds. */
   readonly acquiredAt: number
@@ -68,14 +69,13 @@ export class Lease {
  * why it cannot drift from the truth; no other code changes it.
  */
 export class LeaseBook {
-  /** Called each time the last lease is released. */
-  onIdle: (() => void) | undefined
+  /** Called after each change of `inFlight`. */
+  onChange: (() => void) | undefined
 
   #inFlight = 0
   #total = 0
   #failed = 0
-  #oldest: Lease | undefined
-  #newest: Lease | undefined
+  readonly #held = new Chain<Lease>()
 
   get inFlight(): number {
     return this.#inFlight
@@ -94,30 +94,23 @@ export class LeaseBook {
   open(backend: Backend, now: number): Lease {
     this.#total++
     const lease = new Lease(backend, this, now, ++this.#inFlight)
-    lease.previous = this.#newest
-    if (this.#newest) this.#newest.next = lease
-    else this.#oldest = lease
-    this.#newest = lease
+    this.#held.append(lease)
+    this.onChange?.()
     return lease
   }
 
   /** @internal use `lease.release()` */
   close(lease: Lease, outcome: Outcome): void {
-    if (lease.previous) lease.previous.next = lease.next
-    else this.#oldest = lease.next
-    if (lease.next) lease.next.previous = lease.previous
-    else this.#newest = lease.previous
-    lease.previous = undefined
-    lease.next = undefined
+    this.#held.remove(lease)
     this.#inFlight--
     if (outcome === 'failed') this.#failed++
-    if (this.#inFlight === 0) this.onIdle?.()
+    this.onChange?.()
   }
 
   /** Cuts every lease that is held now. */
   cutAll(reason: Error): void {
     const held: Lease[] = []
-    for (let lease = this.#oldest; lease; lease = lease.next) held.push(lease)
+    for (let lease = this.#held.first; lease; lease = lease.next) held.push(lease)
     for (const lease of held) lease.cut(reason)
   }
 }

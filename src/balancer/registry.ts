@@ -45,8 +45,10 @@ export class Registry extends EventEmitter<RegistryEvents> {
   readonly #backends = new Map<string, Backend>()
   readonly #departures = new Map<Backend, Departure>()
   #eligible: readonly Backend[] = []
-  /** Called whenever {@link eligible} was replaced; the selector listens before anybody else. */
+  /** Called whenever {@link eligible} was replaced; the policy learns of it before anybody else. */
   onEligible: ((eligible: readonly Backend[]) => void) | undefined
+  /** Called after each change of a backend's `inFlight`. */
+  onInFlight: ((backend: Backend) => void) | undefined
 
   constructor(options: RegistryOptions) {
     super()
@@ -97,7 +99,10 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const backend = new Backend(id, origin, spec.hostHeader, this.#options.clock.date())
     backend.weight = weight
     backend.maxConnections = limit
-    backend.leases.onIdle = () => this.#idle(backend)
+    backend.leases.onChange = () => {
+      this.onInFlight?.(backend)
+      if (backend.inFlight === 0) this.#idle(backend)
+    }
     this.#backends.set(id, backend)
     this.#refresh()
     this.emit('added', backend)

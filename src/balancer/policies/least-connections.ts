@@ -1,16 +1,9 @@
 import type { Backend } from '../backend.js'
+import { Chain, type Link } from '../chain.js'
 import type { Policy } from './policy.js'
 
-/** How many requests' worth of share a backend may be behind or ahead, so that no past weighs for ever. */
+/** How many requests' worth of share a group may be behind or ahead, so that no past weighs for ever. */
 const MEMORY = 2
-
-interface Candidate {
-  readonly backend: Backend
-  /** What it has yet to get of its share, in requests times the total weight; negative where it is ahead. */
-  owed: number
-  /** When it was chosen last; the first turns are random, so that gateways that start together differ. */
-  turn: number
-}
 
 /**
  * The backend with the fewest requests in flight for its weight.
@@ -28,26 +21,50 @@ interface Candidate {
  * weights come out exactly at any concurrency. Equal loads go round in turn.
  *
  * All numbers are whole: both sides are multiplied by the total weight and by each other's weight.
+ *
+ * Backends of one weight make a group, in which they stand by their count: the choice looks at the first of
+ * each group, and costs the same for ten backends as for ten thousand.
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
-  #candidates: readonly Candidate[] = []
+  #groups: readonly Group[] = []
+  #candidates = new Map<Backend, Candidate>()
   #totalWeight = 0
-  #turn = 0
+  #moves = 0
 
   constructor(random: () => number) {
     this.#random = random
   }
 
   update(eligible: readonly Backend[]): void {
-    const known = new Map(this.#candidates.map((candidate) => [candidate.backend, candidate]))
-    const before = this.#totalWeight
-    this.#totalWeight = eligible.reduce((sum, backend) => sum + backend.weight, 0)
-    this.#candidates = eligible.map((backend) => {
-      const old = known.get(backend)
-      if (!old) return { backend, owed: 0, turn: -this.#random() }
-      return { backend, owed: Math.trunc((old.owed / before) * this.#totalWeight), turn: old.turn }
-    })
+    const before = this.#candidates
+    const scale = eligible.reduce((sum, { weight }) => sum + weight, 0) / this.#totalWeight
+    const owed = new Map(this.#groups.map((group) => [group.weight, Math.trunc(group.owed * scale)]))
+    const groups = new Map<number, Group>()
+    // Those that stood longest keep their turn. New ones come before them, in random order: gateways that
+    // start together should not all begin with the same backend.
+    const standing = (backend: Backend) => before.get(backend)?.since ?? -this.#random()
+    const candidates = eligible
+      .map((backend): Candidate => {
+        const group = groups.get(backend.weight) ?? new Group(backend.weight, owed.get(backend.weight) ?? 0)
+        groups.set(backend.weight, group)
+        return { backend, group, level: FULL, since: standing(backend), previous: undefined, next: undefined }
+      })
+      .sort((a, b) => a.since - b.since)
+    for (const candidate of candidates) {
+      candidate.group.size++
+      candidate.group.place(candidate)
+    }
+    this.#groups = [...groups.values()]
+    this.#candidates = new Map(candidates.map((candidate) => [candidate.backend, candidate]))
+    this.#totalWeight = this.#groups.reduce((sum, { size, weight }) => sum + size * weight, 0)
+  }
+
+  changed(backend: Backend): void {
+    const candidate = this.#candidates.get(backend)
+    if (!candidate) return
+    candidate.since = ++this.#moves
+    candidate.group.place(candidate)
   }
 
   pick(): Backend | undefined {
@@ -55,20 +72,69 @@ export class LeastConnections implements Policy {
     const most = MEMORY * total
     let best: Candidate | undefined
     let bestLoad = 0
-    for (const candidate of this.#candidates) {
-      const { backend } = candidate
-      candidate.owed = Math.min(most, candidate.owed + backend.weight)
-      if (backend.isFull) continue
-      const load = (backend.inFlight + 1) * total - Math.max(0, Math.min(total - 1, candidate.owed))
-      const difference = best ? load * best.backend.weight - bestLoad * backend.weight : -1
-      if (difference < 0 || (difference === 0 && best && candidate.turn < best.turn)) {
+    for (const group of this.#groups) {
+      group.owed = Math.min(most, group.owed + group.size * group.weight)
+      const candidate = group.first
+      if (!candidate) continue
+      const load = (candidate.level + 1) * total - Math.max(0, Math.min(total - 1, group.owed))
+      const difference = best ? load * best.group.weight - bestLoad * group.weight : -1
+      if (difference < 0 || (difference === 0 && best && candidate.since < best.since)) {
         best = candidate
         bestLoad = load
       }
     }
     if (!best) return undefined
-    best.owed = Math.max(-most, best.owed - total)
-    best.turn = ++this.#turn
+    best.group.owed = Math.max(-most, best.group.owed - total)
     return best.backend
+  }
+}
+
+/** The level of a backend that is at its limit and not to be chosen. */
+const FULL = -1
+
+interface Candidate extends Link<Candidate> {
+  readonly backend: Backend
+  readonly group: Group
+  /** Its `inFlight`, by which it stands in its group; or FULL. */
+  level: number
+  /** When it came to that level: among equals the one that has been there longest is next. */
+  since: number
+}
+
+/** Backends of one weight, by level. */
+class Group {
+  readonly weight: number
+  size = 0
+  /** What it has yet to get of its share, in requests times the total weight; negative where it is ahead. */
+  owed: number
+  readonly #levels: Chain<Candidate>[] = []
+  /** No backend stands below this level. */
+  #least = 0
+
+  constructor(weight: number, owed: number) {
+    this.weight = weight
+    this.owed = owed
+  }
+
+  /** The backend with the fewest requests in flight; undefined where all are full. */
+  get first(): Candidate | undefined {
+    // Counts change by one, so this takes a step or two; more only after the least loaded one left or is full.
+    while (this.#least < this.#levels.length) {
+      const first = this.#levels[this.#least]?.first
+      if (first) return first
+      this.#least++
+    }
+    return undefined
+  }
+
+  /** Puts a backend where its count says it belongs. */
+  place(candidate: Candidate): void {
+    if (candidate.level !== FULL) this.#levels[candidate.level]?.remove(candidate)
+    const { backend } = candidate
+    candidate.level = backend.isFull ? FULL : backend.inFlight
+    if (candidate.level === FULL) return
+    while (this.#levels.length <= candidate.level) this.#levels.push(new Chain())
+    this.#levels[candidate.level]?.append(candidate)
+    if (candidate.level < this.#least) this.#least = candidate.level
   }
 }

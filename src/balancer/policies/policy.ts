@@ -4,6 +4,8 @@ import type { Backend } from '../backend.js'
 export interface Policy {
   /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
   update(eligible: readonly Backend[]): void
+  /** The `inFlight` of a backend changed, which need not be an eligible one. */
+  changed?(backend: Backend): void
   /** The backend for the next request; undefined where none is eligible or all are full. */
   pick(): Backend | undefined
 }

@@ -1,0 +1,32 @@
+/** What a {@link Chain} is made of. Whoever is in a chain is in no other at the same time. */
+export interface Link<T> {
+  previous: T | undefined
+  next: T | undefined
+}
+
+/** A list in which joining at the end and leaving from anywhere cost the same, and allocate nothing. */
+export class Chain<T extends Link<T>> {
+  #first: T | undefined
+  #last: T | undefined
+
+  get first(): T | undefined {
+    return this.#first
+  }
+
+  append(link: T): void {
+    link.previous = this.#last
+    link.next = undefined
+    if (this.#last) this.#last.next = link
+    else this.#first = link
+    this.#last = link
+  }
+
+  remove(link: T): void {
+    if (link.previous) link.previous.next = link.next
+    else this.#first = link.next
+    if (link.next) link.next.previous = link.previous
+    else this.#last = link.previous
+    link.previous = undefined
+    link.next = undefined
+  }
+}
