@@ -11,19 +11,18 @@ const MEMORY = 2
  * The load compared is `(inFlight + 1) / weight`, what a backend would carry with this request, as HAProxy's
  * leastconn has it. By itself that comparison starves light backends: with weights 5 and 2 and one request
  * at a time the light one gets nothing, with three at a time it gets a third, because whole requests cannot
- * be split 5 to 2. So each backend remembers, as in smooth weighted round robin
- * (https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1), how much of its share it
- * is owed, and that much, always less than one request, is taken off its load:
+ * be split 5 to 2. So the backends of each weight remember, as in smooth weighted round robin
+ * (https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1), how much of their share
+ * they are owed, and that much, always less than one request, is taken off their load:
  *
  *     load = (inFlight + 1 - owed) / weight      0 <= owed < 1
  *
  * It follows that among backends of one weight none is chosen while another has fewer in flight, and that
- * weights come out exactly at any concurrency. Equal loads go round in turn.
+ * weights come out at any concurrency. Equal loads go round: who has waited longest is next. All numbers are
+ * whole, both sides being multiplied by the total weight and by each other's weight.
  *
- * All numbers are whole: both sides are multiplied by the total weight and by each other's weight.
- *
- * Backends of one weight make a group, in which they stand by their count: the choice looks at the first of
- * each group, and costs the same for ten backends as for ten thousand.
+ * Backends of one weight are a group and stand in it by their count. A choice looks at the first of each
+ * group, so that it costs the same for ten backends as for ten thousand.
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
