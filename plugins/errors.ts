@@ -19,6 +19,11 @@ export const BadPathError = createError(
   400,
 )
 export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
+export const UnsupportedMediaTypeError = createError(
+  'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
+  'a body must be JSON, and say so: content-type: application/json',
+  415,
+)
 export const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
 export const UnauthorizedError = createError(

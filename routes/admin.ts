@@ -1,7 +1,12 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyPluginAsync, FastifySchemaValidationError } from 'fastify'
 import { adminAuthPlugin } from '../plugins/admin-auth.js'
-import { InvalidRequestError, NotFoundError, sendError } from '../plugins/errors.js'
+import {
+  InvalidRequestError,
+  NotFoundError,
+  sendError,
+  UnsupportedMediaTypeError,
+} from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
 import { policyRoutes } from './policy.js'
@@ -28,6 +33,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
       done(new InvalidRequestError('the body is not JSON'))
     }
   })
+  scope.addContentTypeParser('*', (_request, _payload, done) => done(new UnsupportedMediaTypeError()))
   // Where every field is optional the body is, too.
   scope.addHook('preValidation', async (request) => {
     if (request.body === undefined && request.method !== 'GET' && request.method !== 'HEAD') request.body = {}

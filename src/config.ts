@@ -12,7 +12,7 @@ import {
 
 export interface Config {
   settings: Settings
-  /** Variables that were set and have no effect in this version. */
+  /** Variables that were changed and have no effect in this version. */
   withoutEffect: string[]
 }
 
@@ -26,13 +26,13 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     const setting = settings[name]
     const text = env[variable(name)]
     if (text === undefined || text === '') return setting.default
-    if ('pending' in setting && setting.pending) withoutEffect.push(variable(name))
     let value: unknown
     try {
       value = setting.read(text)
     } catch (error) {
       throw refuse(setting, variable(name), text, (error as Error).message)
     }
+    if ('pending' in setting && value !== setting.default) withoutEffect.push(variable(name))
     return check(name, value, variable(name))
   }
   const parsed = Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Settings

@@ -1,9 +1,10 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { balancerPlugin } from '../plugins/balancer.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { adminRoutes } from '../routes/admin.js'
 import { Balancer } from './balancer/balancer.js'
-import { type LeastwiseOptions, parseOptions } from './options.js'
+import { called, type LeastwiseOptions, parseOptions } from './options.js'
+import { SettingError } from './settings.js'
 
 /** Puts a pool into an app: the decorators, the proxied routes under a prefix, the admin API where asked for. */
 export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
@@ -13,8 +14,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
 
   await app.register(balancerPlugin, { balancer, name })
   logChanges(app, balancer, name)
-  await app.register(proxyPlugin, {
-    prefix,
+  await registerRoutes('prefix', prefix, app, proxyPlugin, {
     balancer,
     rewritePrefix,
     accessLog,
@@ -29,7 +29,25 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
       body: settings.bodyTimeout,
     },
   })
-  if (admin) await app.register(adminRoutes, { prefix: admin.prefix, balancer, token: admin.token })
+  if (admin) {
+    await registerRoutes('admin.prefix', admin.prefix, app, adminRoutes, { balancer, token: admin.token })
+  }
+}
+
+async function registerRoutes<O extends object>(
+  option: string,
+  prefix: string,
+  app: FastifyInstance,
+  routes: FastifyPluginAsync<O>,
+  options: O,
+): Promise<void> {
+  try {
+    await app.register(routes, { ...options, prefix })
+  } catch (error) {
+    // Fastify's own message lists every method there is.
+    if ((error as FastifyError).code !== 'FST_ERR_DUPLICATED_ROUTE') throw error
+    throw new SettingError(called(option), `does not accept "${prefix}": the app has these routes already`)
+  }
 }
 
 function logChanges(app: FastifyInstance, balancer: Balancer, pool: string): void {

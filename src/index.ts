@@ -1,4 +1,7 @@
 import fp from 'fastify-plugin'
+// Their declarations of what the app and its requests are decorated with must reach whoever imports this.
+import '../plugins/balancer.js'
+import '../plugins/proxy.js'
 import { gateway } from './gateway.js'
 import type { LeastwiseOptions } from './options.js'
 

@@ -1,11 +1,4 @@
-import {
-  check,
-  type PoolSettings,
-  SettingError,
-  type SettingName,
-  settingNames,
-  settings,
-} from './settings.js'
+import { check, type PoolSettings, SettingError, settingNames, settings } from './settings.js'
 
 /** Options of the plugin. Each setting is optional and has the default of its environment variable. */
 export interface LeastwiseOptions extends Partial<PoolSettings> {
@@ -33,7 +26,7 @@ export interface ParsedOptions {
   admin: { prefix: string; token: string } | undefined
   accessLog: boolean
   settings: PoolSettings
-  /** Options that were given and have no effect in this version. */
+  /** Options that were changed and have no effect in this version. */
   withoutEffect: string[]
 }
 
@@ -42,21 +35,18 @@ const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog']
 /** @throws {SettingError} for the first option that is unknown or not acceptable */
 export function parseOptions(given: LeastwiseOptions): ParsedOptions {
   const poolSettings = settingNames.filter((name) => settings[name].scope === 'pool')
-  for (const option of Object.keys(given)) {
-    if (!ownOptions.includes(option) && !poolSettings.includes(option as SettingName)) {
-      throw new SettingError(`leastwise: option "${option}"`, 'is not known')
-    }
-  }
+  refuseUnknown(given, [...ownOptions, ...poolSettings])
+  if (given.admin) refuseUnknown(given.admin, ['prefix', 'token'], 'admin.')
+  checkBackends(given.backends ?? [])
   const withoutEffect: string[] = []
   const values = poolSettings.map((name) => {
     const value = given[name as keyof LeastwiseOptions]
     if (value === undefined) return [name, settings[name].default]
-    const setting = settings[name]
-    if ('pending' in setting && setting.pending) withoutEffect.push(name)
-    return [name, check(name, value, `leastwise: option "${name}"`)]
+    if ('pending' in settings[name] && value !== settings[name].default) withoutEffect.push(name)
+    return [name, check(name, value, called(name))]
   })
   return {
-    name: string('name', given.name ?? 'default', /./),
+    name: string('name', given.name ?? 'default', /./, 'a name'),
     prefix: path('prefix', given.prefix ?? ''),
     rewritePrefix: path('rewritePrefix', given.rewritePrefix ?? ''),
     admin: given.admin && {
@@ -69,24 +59,50 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
   }
 }
 
-function token(given: unknown): string {
-  if (given === undefined || given === '') {
-    throw new SettingError('leastwise: option "admin.token"', 'is required: the admin API has no other lock')
-  }
-  return check('adminToken', given, 'leastwise: option "admin.token"')
+/** How an option is called in a message. */
+export function called(option: string): string {
+  return `leastwise: option "${option}"`
 }
 
-/** A path that can be put before another: it starts with a slash and does not end with one. */
+function refuseUnknown(given: object, known: readonly string[], path = ''): void {
+  for (const option of Object.keys(given)) {
+    if (!known.includes(option)) throw new SettingError(called(path + option), 'is not known')
+  }
+}
+
+/** Whether they are of the right kind; what is in them the registry judges. */
+function checkBackends(given: unknown): void {
+  const accepts = 'it takes a list of URLs and of { url, id?, weight?, maxConnections?, hostHeader? }'
+  if (!Array.isArray(given)) {
+    throw new SettingError(called('backends'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
+  }
+  for (const [i, backend] of given.entries()) {
+    if (typeof backend === 'string') continue
+    if (backend === null || typeof backend !== 'object') {
+      throw new SettingError(called('backends'), `does not accept ${JSON.stringify(backend)}: ${accepts}`)
+    }
+    refuseUnknown(backend, ['url', 'id', 'weight', 'maxConnections', 'hostHeader'], `backends[${i}].`)
+  }
+}
+
+function token(given: unknown): string {
+  if (given === undefined || given === '') {
+    throw new SettingError(called('admin.token'), 'is required: the admin API has no other lock')
+  }
+  return check('adminToken', given, called('admin.token'))
+}
+
+/** A path that can be put before another; what it ends with need not be a slash, and is not. */
 function path(option: string, given: unknown): string {
-  return string(option, given, /^$|^\//).replace(/\/+$/, '')
+  return string(option, given, /^$|^\//, 'a path that starts with /').replace(/\/+$/, '')
 }
 
 function boolean(option: string, given: unknown): boolean {
   if (typeof given === 'boolean') return given
-  throw new SettingError(`leastwise: option "${option}"`, `does not accept ${JSON.stringify(given)}`)
+  throw new SettingError(called(option), `does not accept ${JSON.stringify(given)}: it takes true or false`)
 }
 
-function string(option: string, given: unknown, pattern: RegExp): string {
+function string(option: string, given: unknown, pattern: RegExp, accepts: string): string {
   if (typeof given === 'string' && pattern.test(given)) return given
-  throw new SettingError(`leastwise: option "${option}"`, `does not accept ${JSON.stringify(given)}`)
+  throw new SettingError(called(option), `does not accept ${JSON.stringify(given)}: it takes ${accepts}`)
 }

@@ -7,8 +7,23 @@ import { parseConfig } from './config.js'
 import { SettingError } from './settings.js'
 import { createStandalone, ListenError } from './standalone.js'
 
+const usage = `leastwise: a load balancer that sends each request to the least loaded backend
+
+Usage: leastwise
+  Serves. Settings come from the environment and from .env in this folder, BACKENDS, PORT and ADMIN_PORT
+  first of all; .env.example in the package lists them all.
+
+  --help     this text
+  --version  the version
+`
+
 /** The process: environment, logger, listeners, signals. */
 async function main(): Promise<void> {
+  const [argument] = process.argv.slice(2)
+  if (argument === '--help' || argument === '-h') return print(usage)
+  if (argument === '--version' || argument === '-v') return print(`${version()}\n`)
+  if (argument !== undefined) throw new SettingError(argument, 'is not an option; see leastwise --help')
+
   const { settings, withoutEffect } = parseConfig({ ...readEnvFile(), ...process.env })
   const logger = pino({ level: settings.logLevel })
   for (const name of withoutEffect) logger.warn(`${name} has no effect in this version`)
@@ -19,9 +34,22 @@ async function main(): Promise<void> {
     if (err) logger.fatal({ err }, 'unexpected error')
     else logger.info({ signal }, 'shutting down')
     const cut = await gateway.close(settings.shutdownTimeout)
-    if (cut > 0) throw new Error(`${cut} requests were cut after SHUTDOWN_TIMEOUT`)
+    if (cut > 0) {
+      logger.error({ cut }, 'stopped: requests were cut after SHUTDOWN_TIMEOUT')
+      process.exit(1)
+    }
+    logger.info('stopped')
   })
   await gateway.listen()
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
+
+function version(): string {
+  const manifest = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
 /** Variables from `.env`, if there is one; those of the process go before them. */

@@ -9,6 +9,7 @@ export interface Standalone {
   traffic: FastifyInstance
   /** Undefined where ADMIN_PORT is off. */
   admin: FastifyInstance | undefined
+  /** Opens the listeners. @throws {ListenError} */
   listen(): Promise<void>
   /**
    * Ends the gateway: no new connections, readiness fails, requests in flight finish.
@@ -62,6 +63,16 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
       // Administration first: by the time traffic is accepted the gateway can be asked how it is.
       if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_PORT')
       await listen(traffic, settings.host, settings.port, 'PORT')
+      const { registry, policy } = traffic.balancer
+      logger.info(
+        {
+          traffic: traffic.listeningOrigin,
+          admin: admin?.listeningOrigin ?? null,
+          backends: registry.size,
+          policy,
+        },
+        'gateway ready',
+      )
     },
 
     async close(timeout) {

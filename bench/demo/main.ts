@@ -8,8 +8,9 @@ import { type Row, render } from './report.js'
 
 const usage = `npm run demo -- [--once] [--seconds N] [--help]
 
-Starts three small backends and the gateway on loopback, sends load while one of the backends turns
-slow, first with round robin, then with least connections, and prints how clients fared.
+Starts three small backends and the gateway on loopback, sends load while one of the
+backends turns slow, first with round robin, then with least connections, and prints
+how clients fared.
 
   --once       exit after the table
   --seconds N  length of each of the two rounds, 4 to 600 (20)
@@ -31,7 +32,12 @@ async function main(): Promise<number> {
   const { once, seconds } = options
 
   const stopped = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      console.log('\nstopping…')
+      stopped.abort()
+    })
+  }
 
   const backends = ['a', 'b', 'c'].map(
     (id) => new DemoBackend({ id, ...scene.backends, random: Math.random }),
@@ -46,7 +52,7 @@ async function main(): Promise<number> {
       if (stopped.signal.aborted) return 130
     }
     console.log(`\n${render(rows)}`)
-    console.log('Latency counts from the moment a request was due; errors are 502s and client timeouts.')
+    console.log('Latency from when a request was due; errors: 502s and client timeouts; share in %.')
     if (!once) await keepRunning(gateway, stopped.signal)
     return 0
   } finally {
@@ -77,9 +83,9 @@ function parseArguments(): { once: boolean; seconds: number } | undefined {
 function describe(gateway: DemoGateway, seconds: number): string {
   const { workers, queue, serviceTime } = scene.backends
   return `
-Three backends, each with ${workers} workers of about ${serviceTime} ms a request and room for ${queue} in its queue.
-${scene.rate} requests a second for ${seconds} s, clients give up after ${scene.clientTimeout / 1000} s. From a quarter to three quarters
-of the time backend c is ${scene.slowness} times slower.
+Three backends, each with ${workers} workers of about ${serviceTime} ms a request and room for
+${queue} in its queue. ${scene.rate} requests a second for ${seconds} s; clients give up after ${scene.clientTimeout / 1000} s.
+In the middle half of that time backend c is ${scene.slowness} times slower.
 
 gateway    ${gateway.traffic}
 admin API  ${gateway.admin}

@@ -8,12 +8,12 @@ export interface Row {
   arrived: Map<string, number>
 }
 
-/** One table for all that was measured. */
+/** One table for all that was measured, no wider than 80 columns. */
 export function render(rows: Row[]): string {
   const ids = [...(rows[0]?.arrived.keys() ?? [])]
   const table = new Table({
-    head: ['policy', 'p50', 'p99', 'max', 'errors', ...ids.map((id) => `share ${id}`)],
-    colAligns: ['left', ...Array(4 + ids.length).fill('right')],
+    head: ['policy', 'p50 ms', 'p99 ms', 'max ms', 'errors', `share ${ids.join(' / ')}`],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   })
   for (const { policy, result, arrived } of rows) {
@@ -25,12 +25,12 @@ export function render(rows: Row[]): string {
       milliseconds(latency.percentile(99)),
       milliseconds(latency.max),
       `${failed + timedOut} of ${sent}`,
-      ...ids.map((id) => `${((100 * (arrived.get(id) ?? 0)) / total).toFixed(1)} %`),
+      ids.map((id) => Math.round((100 * (arrived.get(id) ?? 0)) / total)).join(' / '),
     ])
   }
   return table.toString()
 }
 
 function milliseconds(microseconds: number): string {
-  return `${(microseconds / 1000).toFixed(microseconds < 100_000 ? 1 : 0)} ms`
+  return (microseconds / 1000).toFixed(microseconds < 100_000 ? 1 : 0)
 }

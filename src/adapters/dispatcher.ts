@@ -164,6 +164,8 @@ class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     const cutBy = this.#cutBy
+    // Logs show an error's own properties.
+    Object.assign(error, { backend: this.#lease.backend.id })
     this.#finish(cutBy || isClientsDoing(error) ? 'cancelled' : 'failed')
     this.#answer(cutBy ?? error)
     this.#body?.destroy(cutBy ?? error)

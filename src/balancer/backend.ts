@@ -113,7 +113,8 @@ export class Backend {
  */
 export function parseOrigin(text: string): URL {
   const refuse = (why: string) => new InvalidBackendError('url', why)
-  if (!/^https?:\/\//i.test(text)) throw refuse('must start with http:// or https://')
+  if (typeof text !== 'string' || !/^https?:\/\//i.test(text))
+    throw refuse('must start with http:// or https://')
   const rest = text.slice(text.indexOf('//') + 2)
   if (rest.includes('@')) throw refuse('must not have credentials')
   if (rest.includes('?')) throw refuse('must not have a query')
@@ -133,10 +134,18 @@ export function parseOrigin(text: string): URL {
 
 /** @throws {InvalidBackendError} */
 export function checkId(id: string): string {
-  if (!ID_PATTERN.test(id) || id === '.' || id === '..') {
+  if (typeof id !== 'string' || !ID_PATTERN.test(id) || id === '.' || id === '..') {
     throw new InvalidBackendError('id', 'must be 1 to 64 of A-Z a-z 0-9 . _ ~ -')
   }
   return id
+}
+
+/** @throws {InvalidBackendError} */
+export function checkHostHeader(hostHeader: HostHeader | undefined): HostHeader | undefined {
+  if (hostHeader !== undefined && hostHeader !== 'client' && hostHeader !== 'backend') {
+    throw new InvalidBackendError('hostHeader', 'must be "client" or "backend"')
+  }
+  return hostHeader
 }
 
 /** @throws {InvalidBackendError} */

@@ -3,6 +3,7 @@ import {
   Backend,
   type BackendPatch,
   type BackendSpec,
+  checkHostHeader,
   checkId,
   checkMaxConnections,
   checkWeight,
@@ -90,13 +91,14 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const limit = checkMaxConnections(
       spec.maxConnections === undefined ? this.#options.maxConnections : spec.maxConnections,
     )
+    const hostHeader = checkHostHeader(spec.hostHeader)
     for (const other of this.#backends.values()) {
       if (other.url === origin.origin) throw new BackendExistsError(`url ${other.url}`)
     }
     const id = spec.id === undefined ? this.#idFor(origin) : checkId(spec.id)
     if (this.#backends.has(id)) throw new BackendExistsError(`id "${id}"`)
 
-    const backend = new Backend(id, origin, spec.hostHeader, this.#options.clock.date())
+    const backend = new Backend(id, origin, hostHeader, this.#options.clock.date())
     backend.weight = weight
     backend.maxConnections = limit
     backend.leases.onChange = () => {
