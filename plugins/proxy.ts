@@ -2,18 +2,18 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import { type Readable, Transform } from 'node:stream'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { ASSIGNMENT, type Assignment, LeaseDispatcher, type Timeouts } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
-import { whenClientGone } from './client-gone.js'
 import { BadPathError, BodyTooLargeError, sendError, toGatewayError } from './errors.js'
+import { whenOver } from './exchange.js'
 import { type ForwardingOptions, rewritePath, toBackend, toClient } from './forwarding.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What a proxied request was assigned to; null on every other request. */
-    assignment: Assignment | null
+    /** What a proxied request was assigned to, once it was; undefined or null on every other request. */
+    assignment: Assignment | null | undefined
   }
 }
 
@@ -41,7 +41,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)
   if (options.accessLog) addAccessLog(scope, balancer)
-  if (maxBody > 0) scope.addHook('onRequest', async (request) => refuseLongBody(request, maxBody))
+  if (maxBody > 0) scope.addHook('onRequest', (request, _reply, done) => done(tooLong(request, maxBody)))
   await scope.register(pressurePlugin, options)
 
   scope.addHook('onRequest', (request, reply, done) => {
@@ -51,7 +51,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     const lease = balancer.acquire()
     request.assignment = { lease, path }
     // A no-op where the backend is done, as it is whenever the client got the whole response.
-    whenClientGone(request, reply, () => lease.cut(new ClientGoneError('the client left')))
+    whenOver(request, reply, () => lease.cut(new ClientGoneError('the client left')))
     done()
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.
@@ -107,7 +107,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 /** One line for each request, written when the exchange is over, however it ended. */
 function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
   scope.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('close', () => {
+    whenOver(request, reply, () => {
       const lease = request.assignment?.lease
       request.log.info(
         {
@@ -128,8 +128,9 @@ function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
   })
 }
 
-function refuseLongBody(request: FastifyRequest, maxBody: number): void {
-  if (Number(request.headers['content-length'] ?? 0) > maxBody) throw new BodyTooLargeError(maxBody)
+function tooLong(request: FastifyRequest, maxBody: number): FastifyError | undefined {
+  const announced = Number(request.headers['content-length'] ?? 0)
+  return announced > maxBody ? new BodyTooLargeError(maxBody) : undefined
 }
 
 /** Fastify looks for a body of HTTP/2 only where a content-type or a content-length is named. */
