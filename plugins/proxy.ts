@@ -5,6 +5,7 @@ import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { ASSIGNMENT, type Assignment, LeaseDispatcher, type Timeouts } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
+import { ClientGoneError } from '../src/balancer/errors.js'
 import { BadPathError, BodyTooLargeError, sendError, toGatewayError } from './errors.js'
 import { whenOver } from './exchange.js'
 import { type ForwardingOptions, rewritePath, toBackend, toClient } from './forwarding.js'
@@ -28,8 +29,6 @@ export interface ProxyOptions extends ForwardingOptions, PressureOptions {
   accessLog: boolean
 }
 
-class ClientGoneError extends Error {}
-
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
   const { balancer, rewritePrefix, maxBody } = options
@@ -50,17 +49,16 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     // Throws, and the client is told, where there is no backend.
     const lease = balancer.acquire()
     request.assignment = { lease, path }
-    // A no-op where the backend is done, as it is whenever the client got the whole response.
-    whenOver(request, reply, () => lease.cut(new ClientGoneError('the client left')))
+    whenOver(request, reply, () => end(request))
     done()
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.
   scope.addHook('onResponse', (request, _reply, done) => {
-    request.assignment?.lease.cut(new ClientGoneError('the response ended'))
+    end(request)
     done()
   })
   scope.addHook('onError', (request, _reply, _error, done) => {
-    request.assignment?.lease.cut(new ClientGoneError('the request failed'))
+    end(request)
     done()
   })
 
@@ -102,6 +100,12 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // A scope under a prefix has two roots: the prefix itself, and all below it.
   scope.route({ method, url: '/', handler })
   scope.route({ method, url: '/*', handler })
+}
+
+/** Nothing is left to do for a client: nothing at all where its backend is done, as it is after a whole answer. */
+function end(request: FastifyRequest): void {
+  const lease = request.assignment?.lease
+  if (lease?.held) lease.cut(new ClientGoneError())
 }
 
 /** One line for each request, written when the exchange is over, however it ended. */

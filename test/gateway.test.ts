@@ -183,6 +183,24 @@ test('one line for each request, and none when silent', async () => {
   )
 })
 
+test('a client that leaves is a line, not an error', async () => {
+  const held = await holding()
+  open.push(held)
+  const gateway = await started({ BACKENDS: `${held.url};id=one` })
+  const request = httpRequest(gateway.url)
+    .on('error', () => {})
+    .end()
+  await held.untilOpen(1)
+  request.destroy()
+  await held.untilOpen(0)
+  await gateway.stop()
+  const about = gateway.lines.filter(({ reqId }) => reqId !== undefined)
+  assert.deepEqual(
+    about.map(({ level, msg, statusCode, aborted, backend: id }) => [level, msg, statusCode, aborted, id]),
+    [[30, 'request', null, true, 'one']],
+  )
+})
+
 test('SIGTERM: readiness fails first, requests in flight finish, exit code 0', async () => {
   const held = await holding()
   open.push(held)

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
 import type { Backend } from '../balancer/backend.js'
+import { ClientGoneError } from '../balancer/errors.js'
 import type { Lease } from '../balancer/lease.js'
 import type { Registry } from '../balancer/registry.js'
 
@@ -174,6 +175,8 @@ class Attempt implements Dispatcher.DispatchHandler {
   #cut(reason: Error): void {
     if (this.#done || this.#cutBy) return
     this.#cutBy = reason
+    // There is nobody to tell; reply-from would log an error and answer a closed socket.
+    if (reason instanceof ClientGoneError) this.#callback = undefined
     if (this.#controller) {
       // Ends in onResponseError.
       this.#controller.abort(reason)

@@ -58,3 +58,10 @@ export class BackendGoneError extends BalancerError {
     super('LEASTWISE_BACKEND_GONE', `backend "${id}" ${why}`)
   }
 }
+
+/** Why a lease was cut: nobody waits for the answer any more. */
+export class ClientGoneError extends BalancerError {
+  constructor() {
+    super('LEASTWISE_CLIENT_GONE', 'the client left')
+  }
+}
