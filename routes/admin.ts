@@ -44,9 +44,11 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(policyRoutes)
   await scope.register(statusRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
-  scope.all('/*', async (request) => {
-    throw new NotFoundError(request.method, request.url.split('?', 1)[0])
-  })
+  for (const url of ['/', '/*']) {
+    scope.all(url, async (request) => {
+      throw new NotFoundError(request.method, request.url.split('?', 1)[0])
+    })
+  }
 }
 
 /** What is wrong with a request, in words that name the field. */

@@ -1,5 +1,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import { NotFoundError, sendError } from '../plugins/errors.js'
+import { refuseMalformed } from '../plugins/malformed.js'
 import { adminRoutes } from '../routes/admin.js'
 import leastwise from './index.js'
 import { type PoolSettings, type Settings, settingNames, settings as table } from './settings.js'
@@ -26,6 +28,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   const common = {
     ...(settings.logLevel !== 'silent' && { loggerInstance: logger as FastifyBaseLogger }),
     logController: new LogController({ disableRequestLogging: true }),
+    clientErrorHandler: refuseMalformed,
+    frameworkErrors: sendError,
   }
   const traffic = Fastify({
     ...common,
@@ -43,6 +47,11 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   await traffic.register(leastwise, {
     ...poolSettings(settings),
     accessLog: settings.logLevel !== 'silent',
+  })
+  // Everything is proxied but for methods that never are.
+  traffic.setErrorHandler(sendError)
+  traffic.setNotFoundHandler(async (request) => {
+    throw new NotFoundError(request.method, request.url.split('?', 1)[0])
   })
   await traffic.ready()
 

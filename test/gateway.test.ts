@@ -281,6 +281,31 @@ test('a client that does not finish its head is cut after HEADERS_TIMEOUT', asyn
   await once(socket, 'close')
 })
 
+test('whatever is refused, on either port, is refused in one shape', async () => {
+  const gateway = await started({ HEADERS_TIMEOUT: '2000' })
+  const raw = async (address: string, text: string) => {
+    const socket = connect(Number(new URL(address).port), '127.0.0.1').on('error', () => {})
+    socket.write(text)
+    const answer = (await socket.setEncoding('utf8').toArray()).join('')
+    const { statusCode, code, error, message } = JSON.parse(answer.split('\r\n\r\n')[1] as string)
+    assert.ok(answer.startsWith(`HTTP/1.1 ${statusCode} ${error}\r\n`), answer)
+    assert.equal(typeof message, 'string')
+    return [statusCode, code]
+  }
+  const head = 'HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n'
+  const cases: [string, [number, string]][] = [
+    ['no request\r\n\r\n', [400, 'LEASTWISE_MALFORMED_REQUEST']],
+    [`GET / ${head}x: ${'x'.repeat(20_000)}\r\n\r\n`, [431, 'LEASTWISE_HEAD_TOO_LARGE']],
+    [`GET /%zz ${head}\r\n`, [400, 'LEASTWISE_INVALID_REQUEST']],
+  ]
+  for (const address of [gateway.url, gateway.admin]) {
+    for (const [text, expected] of cases) assert.deepEqual(await raw(address, text), expected)
+  }
+  assert.deepEqual(await raw(gateway.url, `TRACE / ${head}\r\n`), [404, 'LEASTWISE_NOT_FOUND'])
+  const long = `GET /backends/${'x'.repeat(200)} ${head}\r\n`
+  assert.deepEqual(await raw(gateway.admin, long), [404, 'LEASTWISE_NOT_FOUND'])
+})
+
 test('every variable is refused by name: exit code 1 and one line', async () => {
   const bad: Record<string, string> = {
     HOST: 'a b',

@@ -107,7 +107,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     }
     this.#backends.set(id, backend)
     this.#refresh()
-    this.emit('added', backend)
+    this.#announce('added', backend)
     return backend
   }
 
@@ -120,7 +120,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.weight = weight
     backend.maxConnections = limit
     this.#refresh()
-    this.emit('updated', backend)
+    this.#announce('updated', backend)
     return backend
   }
 
@@ -141,7 +141,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#departures.delete(backend)
     backend.state = 'active'
     this.#refresh()
-    this.emit('activated', backend)
+    this.#announce('activated', backend)
     return backend
   }
 
@@ -163,7 +163,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (backend.health === health) return
     backend.health = health
     this.#refresh()
-    this.emit('health', backend)
+    this.#announce('health', backend)
   }
 
   /** Drops all timers. Requests in flight and counts are left alone. */
@@ -183,7 +183,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (backend.state === 'active') {
       backend.state = 'draining'
       this.#refresh()
-      this.emit('draining', backend)
+      this.#announce('draining', backend)
       if (backend.inFlight === 0) this.#idle(backend)
     } else if (backend.inFlight === 0) {
       this.#idle(backend)
@@ -196,7 +196,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (!departure) return
     departure.cancelDeadline()
     this.#departures.delete(backend)
-    this.emit('drained', backend)
+    this.#announce('drained', backend)
     // A listener may have activated it.
     if (departure.remove && backend.state === 'draining') this.#forget(backend)
   }
@@ -207,7 +207,18 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.state = 'draining'
     this.#backends.delete(backend.id)
     this.#refresh()
-    this.emit('removed', backend)
+    this.#announce('removed', backend)
+  }
+
+  /** A listener that throws must not leave a change half made. */
+  #announce(event: keyof RegistryEvents, backend: Backend): void {
+    try {
+      this.emit(event, backend)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 
   #refresh(): void {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { BackendExistsError, BackendNotFoundError, InvalidBackendError } from '../../src/balancer/errors.js'
 import type { RegistryEvents } from '../../src/balancer/registry.js'
 import { TestClock } from '../support/clock.js'
+import { root, start } from '../support/process.js'
 
 function pool(...backends: string[]) {
   const clock = new TestClock()
@@ -195,4 +197,18 @@ test('close drops the deadlines', () => {
   registry.drain('a-1')
   balancer.close()
   assert.equal(clock.pending, 0)
+})
+
+test('a listener that throws leaves no change half made, and is heard', async () => {
+  const { code, stdout, stderr } = await start([
+    '--input-type=module',
+    '--eval',
+    `import { Balancer } from ${JSON.stringify(join(root, 'dist/src/balancer/index.js'))}
+     const { registry } = new Balancer({ backends: [{ url: 'http://a:1', id: 'a' }] })
+     registry.on('draining', () => { throw new Error('mine') })
+     registry.remove('a')
+     console.log(registry.size)`,
+  ]).ended
+  assert.deepEqual([code, stdout], [1, '0\n'])
+  assert.match(stderr, /Error: mine/)
 })

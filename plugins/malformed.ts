@@ -1,0 +1,36 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ConnectionError } from 'fastify'
+
+/** What Node's parser refuses for another reason than being malformed. */
+const reasons: Record<string, { statusCode: number; code: string; message: string }> = {
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    statusCode: 408,
+    code: 'LEASTWISE_REQUEST_TIMEOUT',
+    message: 'the head of the request did not come in time',
+  },
+  HPE_HEADER_OVERFLOW: {
+    statusCode: 431,
+    code: 'LEASTWISE_HEAD_TOO_LARGE',
+    message: 'the head of the request is too large',
+  },
+}
+
+/** Answers what is no request, in the shape of every other error, and closes the connection. */
+export function refuseMalformed(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const { statusCode, code, message } = reasons[error.code] ?? {
+    statusCode: 400,
+    code: 'LEASTWISE_MALFORMED_REQUEST',
+    message: 'this is not an HTTP request',
+  }
+  const name = STATUS_CODES[statusCode]
+  const body = JSON.stringify({ statusCode, code, error: name, message })
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${statusCode} ${name}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+        `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    )
+  }
+  socket.destroy(error)
+}
