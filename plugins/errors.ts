@@ -47,7 +47,6 @@ const statusCodes: Record<string, number> = {
 const foreignCodes: Record<number, string> = {
   400: 'LEASTWISE_INVALID_REQUEST',
   413: 'LEASTWISE_BODY_TOO_LARGE',
-  414: 'LEASTWISE_PATH_TOO_LONG',
   415: 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
 }
 
