@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import createError from '@fastify/error'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { errors as undici } from 'undici'
+import { BackendError } from '../src/adapters/dispatcher.js'
 import { BalancerError } from '../src/balancer/errors.js'
 
 /** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
@@ -53,10 +54,13 @@ const foreignCodes: Record<number, string> = {
 /** Seconds a client is asked to wait where nothing better is known. */
 const RETRY_AFTER = 1
 
-/** Answers in Fastify's shape of an error, whatever the core or a library threw. */
-export function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+/** Answers in Fastify's shape of an error, whatever the core, a backend or a library threw. */
+export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const error = thrown instanceof BackendError ? toGatewayError(thrown) : thrown
   const statusCode =
     error instanceof BalancerError ? (statusCodes[error.code] ?? 502) : (error.statusCode ?? 500)
+  // What a backend said of the answer that it did not finish is not true of this one.
+  for (const name of Object.keys(request.assignment?.answered ?? {})) reply.removeHeader(name)
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
   // What is left of a body that nobody will read is not worth keeping the connection for.
@@ -64,18 +68,25 @@ export function sendError(error: FastifyError, request: FastifyRequest, reply: F
     if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
   }
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
-  reply.code(statusCode).send({
-    statusCode,
-    code: error.code?.startsWith('LEASTWISE_')
-      ? error.code
-      : (foreignCodes[statusCode] ?? 'LEASTWISE_INTERNAL'),
-    error: STATUS_CODES[statusCode] ?? 'Error',
-    message: statusCode === 500 ? 'internal error' : error.message,
-  })
+  const code = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
+  const message = statusCode === 500 ? 'internal error' : error.message
+  // As text: a host app may have serialisers of its own.
+  reply
+    .code(statusCode)
+    .header('content-type', 'application/json; charset=utf-8')
+    .send(
+      JSON.stringify({
+        statusCode,
+        code: code ?? 'LEASTWISE_INTERNAL',
+        error: STATUS_CODES[statusCode] ?? 'Error',
+        message,
+      }),
+    )
 }
 
 /** What a client is told of a request that its backend did not answer. */
-export function toGatewayError(cause: Error): FastifyError {
+export function toGatewayError(error: Error): FastifyError {
+  const cause = error instanceof BackendError ? (error.cause as Error) : error
   if (cause instanceof undici.HeadersTimeoutError) {
     return new GatewayTimeoutError('the backend did not answer in time')
   }

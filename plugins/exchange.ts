@@ -20,6 +20,11 @@ export function whenOver(request: FastifyRequest, reply: FastifyReply, callback:
   if (socket.destroyed) over()
 }
 
+/** How many exchanges are under way on a connection; more than one where a client sends requests ahead. */
+export function openOn(socket: Socket): number {
+  return open.get(socket)?.size ?? 0
+}
+
 /** One listener for each connection, not for each request on it. */
 function listen(socket: Socket): Set<() => void> {
   const exchanges = new Set<() => void>()

@@ -20,7 +20,7 @@ type Headers = Record<string | symbol, unknown>
 
 export interface ForwardingOptions {
   hostHeader: HostHeader
-  /** Whether X-Forwarded-* of the request are kept and appended to, or replaced. */
+  /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
   trustProxy: boolean
 }
 
@@ -37,13 +37,16 @@ export function toBackend(
   headers.host = hostHeader === 'client' && host ? host : backend.host
 
   const { trustProxy } = options
-  const from = raw.socket.remoteAddress ?? 'unknown'
-  const earlier = trustProxy ? raw.headers['x-forwarded-for'] : undefined
-  headers['x-forwarded-for'] = earlier ? `${earlier}, ${from}` : from
-  if (!trustProxy || headers['x-forwarded-proto'] === undefined) {
-    headers['x-forwarded-proto'] = (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
+  if (!trustProxy) {
+    for (const name of Object.keys(headers)) {
+      if (name.startsWith('x-forwarded-') || name === 'forwarded') headers[name] = undefined
+    }
   }
-  if (!trustProxy || headers['x-forwarded-host'] === undefined) headers['x-forwarded-host'] = host
+  const from = raw.socket.remoteAddress ?? 'unknown'
+  const earlier = headers['x-forwarded-for']
+  headers['x-forwarded-for'] = earlier ? `${earlier}, ${from}` : from
+  headers['x-forwarded-proto'] ??= (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
+  headers['x-forwarded-host'] ??= host
 }
 
 /** Makes the response's header fields what a client shall see. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionError } from 'fastify'
+import { openOn } from './exchange.js'
 
 /** What Node's parser refuses for another reason than being malformed. */
 const reasons: Record<string, { statusCode: number; code: string; message: string }> = {
@@ -26,7 +27,8 @@ export function refuseMalformed(error: ConnectionError, socket: Socket): void {
   }
   const name = STATUS_CODES[statusCode]
   const body = JSON.stringify({ statusCode, code, error: name, message })
-  if (socket.writable) {
+  // Not into the middle of an answer.
+  if (socket.writable && openOn(socket) === 0) {
     socket.write(
       `HTTP/1.1 ${statusCode} ${name}\r\ncontent-type: application/json; charset=utf-8\r\n` +
         `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,

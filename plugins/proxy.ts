@@ -7,7 +7,7 @@ import { ASSIGNMENT, type Assignment, LeaseDispatcher, type Timeouts } from '../
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
 import { BadPathError, BodyTooLargeError, sendError, toGatewayError } from './errors.js'
-import { whenOver } from './exchange.js'
+import { openOn, whenOver } from './exchange.js'
 import { type ForwardingOptions, rewritePath, toBackend, toClient } from './forwarding.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 
@@ -66,6 +66,21 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const pass = (body: Readable) => (maxBody > 0 ? body.pipe(limit(maxBody)) : body)
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, pass(payload)))
+  // Fastify refuses a body whose content-type it cannot read. It is the backend's to read.
+  const contentTypes = new WeakMap<FastifyRequest, string>()
+  scope.addHook('preParsing', (request, _reply, payload, done) => {
+    const { headers } = request.raw
+    if (headers['content-type'] !== undefined) {
+      contentTypes.set(request, headers['content-type'])
+      headers['content-type'] = undefined
+    }
+    done(null, payload)
+  })
+  scope.addHook('preValidation', (request, _reply, done) => {
+    const contentType = contentTypes.get(request)
+    if (contentType !== undefined) request.raw.headers['content-type'] = contentType
+    done()
+  })
 
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
   // request to the same backend. Its types know only undici's own dispatchers.
@@ -78,7 +93,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
     const assignment = request.assignment as Assignment
     const { backend } = assignment.lease
-    if (request.body === undefined && hasUnparsedBody(request.raw)) request.body = pass(request.raw)
+    if (request.body === undefined && hasUnparsedBody(request.raw)) assignment.body = pass(request.raw)
+    assignment.flushHead = () => reply.raw.headersSent || reply.raw.flushHeaders()
     // The path goes by the assignment; a constant one here makes reply-from parse one URL for each backend.
     return reply.from('/', {
       getUpstream: () => backend.url,
@@ -90,7 +106,9 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       },
       rewriteHeaders: (headers) => {
         toClient(headers as IncomingHttpHeaders)
-        if (balancer.closing && request.raw.httpVersionMajor === 1) headers.connection = 'close'
+        // Not before the last of those that a client sent ahead.
+        const last = balancer.closing && request.raw.httpVersionMajor === 1 && openOn(request.raw.socket) <= 1
+        if (last) headers.connection = 'close'
         return headers
       },
       onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
@@ -137,9 +155,11 @@ function tooLong(request: FastifyRequest, maxBody: number): FastifyError | undef
   return announced > maxBody ? new BodyTooLargeError(maxBody) : undefined
 }
 
-/** Fastify looks for a body of HTTP/2 only where a content-type or a content-length is named. */
+/** Fastify looks for no body with GET and HEAD, and in HTTP/2 only where a type or a length is named. */
 function hasUnparsedBody(raw: IncomingMessage | Http2ServerRequest): boolean {
-  return 'stream' in raw && !raw.stream.endAfterHeaders && raw.method !== 'GET' && raw.method !== 'HEAD'
+  if ('stream' in raw) return !raw.stream.endAfterHeaders
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = raw.headers
+  return length !== '0' || encoding !== undefined
 }
 
 /** Counts a body whose length was not announced. */

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import { ClientGoneError } from '../balancer/errors.js'
-import type { Lease } from '../balancer/lease.js'
+import type { Lease, Outcome } from '../balancer/lease.js'
 import type { Registry } from '../balancer/registry.js'
 
 /**
@@ -16,6 +16,22 @@ export interface Assignment {
   lease: Lease
   /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
   path: string
+  /** The request's body where reply-from must not see it: it takes none with GET. */
+  body?: Readable
+  /** Called when the answer's head is ready to be sent, and no byte of its body has come yet. */
+  flushHead?: () => void
+  /** The fields that the backend's answer put into ours. */
+  answered?: Answer['headers']
+}
+
+/** What went wrong between us and a backend, in `cause`. */
+export class BackendError extends Error {
+  readonly backend: string
+
+  constructor(backend: string, cause: Error) {
+    super(cause.message, { cause })
+    this.backend = backend
+  }
 }
 
 /** Milliseconds; 0 for none. undici's timers are coarse: up to about a second late. */
@@ -45,7 +61,7 @@ type RequestOptions = Omit<Dispatcher.RequestOptions, 'headers'> & {
  * Fastify fires exactly once for every way in which a request can end.
  */
 export class LeaseDispatcher {
-  readonly #pools = new Map<Backend, Pool>()
+  readonly #pools = new Map<Backend, BackendPool>()
   readonly #timeouts: Timeouts
   readonly #now: () => number
 
@@ -57,19 +73,21 @@ export class LeaseDispatcher {
 
   /** Called by reply-from. */
   request(options: RequestOptions, callback: Callback): void {
-    const { lease, path } = options.headers[ASSIGNMENT]
-    const attempt = new Attempt(lease, this.#now, callback)
+    const assignment = options.headers[ASSIGNMENT]
+    const { lease } = assignment
     if (!lease.held) {
       // The client left, or the backend was removed, before anything was sent.
-      attempt.onResponseError(null, new errors.RequestAbortedError())
+      callback(new errors.RequestAbortedError())
       return
     }
-    this.#poolOf(lease.backend).dispatch(
+    const { pool, line } = this.#poolOf(lease.backend)
+    const attempt = new Attempt(assignment, line, this.#now, callback)
+    pool.dispatch(
       {
-        path,
+        path: assignment.path,
         method: options.method,
         headers: options.headers as Record<string, string>,
-        body: options.body ?? null,
+        body: assignment.body ?? options.body ?? null,
         // By default that is the Host field, which is the client's: undici would drop a TLS connection
         // whenever the next request on it names another.
         servername: lease.backend.host,
@@ -82,50 +100,85 @@ export class LeaseDispatcher {
   async destroy(): Promise<void> {
     const pools = [...this.#pools.values()]
     this.#pools.clear()
-    await Promise.all(pools.map((pool) => pool.destroy()))
+    await Promise.all(pools.map(({ pool }) => pool.destroy()))
   }
 
-  #poolOf(backend: Backend): Pool {
-    let pool = this.#pools.get(backend)
-    if (!pool) {
-      const connect = buildConnector({ timeout: this.#timeouts.connect })
-      pool = new Pool(backend.url, {
-        // One request at a time on a connection: what waits behind another is not in the backend's hands.
-        pipelining: 1,
-        // Without a server name the connector takes the backend's, which is what its certificate is for.
-        connect: (target, callback) => connect({ ...target, servername: '' }, callback),
-        headersTimeout: this.#timeouts.response,
-        bodyTimeout: this.#timeouts.body,
-      })
-      this.#pools.set(backend, pool)
+  #poolOf(backend: Backend): BackendPool {
+    let known = this.#pools.get(backend)
+    if (!known) {
+      known = openPool(backend, this.#timeouts)
+      this.#pools.set(backend, known)
     }
-    return pool
+    return known
   }
 
   #retire(backend: Backend): void {
-    const pool = this.#pools.get(backend)
+    const known = this.#pools.get(backend)
     this.#pools.delete(backend)
     // Waits for requests in flight; those of a forced removal are cut by their leases.
-    pool?.close().catch(() => {})
+    known?.pool.close().catch(() => {})
   }
+}
+
+/** What can be seen of a backend's connections from outside of undici. */
+interface Line {
+  /** True while a connection reports that it was reset. */
+  resetting: boolean
+}
+
+interface BackendPool {
+  pool: Pool
+  line: Line
+}
+
+function openPool(backend: Backend, timeouts: Timeouts): BackendPool {
+  const line: Line = { resetting: false }
+  const connect = buildConnector({ timeout: timeouts.connect })
+  const pool = new Pool(backend.url, {
+    // One request at a time on a connection: what waits behind another is not in the backend's hands.
+    pipelining: 1,
+    headersTimeout: timeouts.response,
+    bodyTimeout: timeouts.body,
+    connect(target, callback) {
+      // Without a server name the connector takes the backend's, which is what its certificate is for.
+      connect({ ...target, servername: '' }, (...result) => {
+        // undici takes a reset for the end of a body whose length is not known, while this very event is
+        // being emitted, and tells nobody.
+        result[1]?.on('error', () => {
+          line.resetting = true
+          process.nextTick(() => {
+            line.resetting = false
+          })
+        })
+        callback(...result)
+      })
+    },
+  })
+  return { pool, line }
 }
 
 /** One request on one backend, from the dispatch to the backend's last word. */
 class Attempt implements Dispatcher.DispatchHandler {
+  readonly #assignment: Assignment
   readonly #lease: Lease
+  readonly #line: Line
   readonly #now: () => number
   #callback: Callback | undefined
   #controller: Dispatcher.DispatchController | undefined
   #body: Readable | undefined
-  #failedStatus = false
+  #outcome: Outcome = 'ok'
+  #bodyless = false
+  #lengthKnown = true
   #cutBy: Error | undefined
   #done = false
 
-  constructor(lease: Lease, now: () => number, callback: Callback) {
-    this.#lease = lease
+  constructor(assignment: Assignment, line: Line, now: () => number, callback: Callback) {
+    this.#assignment = assignment
+    this.#lease = assignment.lease
+    this.#line = line
     this.#now = now
     this.#callback = callback
-    lease.onCut = (reason) => this.#cut(reason)
+    this.#lease.onCut = (reason) => this.#cut(reason)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -141,16 +194,26 @@ class Attempt implements Dispatcher.DispatchHandler {
     // An informational response: the real one is still to come.
     if (statusCode < 200) return
     this.#lease.answered(this.#now())
-    this.#failedStatus = isGatewayFailure(statusCode)
+    if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
+    this.#lengthKnown = 'content-length' in headers || 'transfer-encoding' in headers
+    // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
+    this.#bodyless = statusCode === 204 || statusCode === 304
+    this.#assignment.answered = headers
     this.#body = new Readable({
       highWaterMark: 64 * 1024,
-      read: () => controller.resume(),
+      read: () => {
+        if (this.#body?.readableLength === 0 && !this.#done) this.#assignment.flushHead?.()
+        controller.resume()
+      },
       destroy: (error, done) => {
         // Whoever reads the body gave up on it: the backend need not go on.
         this.#cut(error ?? new errors.RequestAbortedError())
         done(error)
       },
     })
+    // It may be that nobody reads the body, or nobody yet, when it breaks.
+    this.#body.on('error', () => {})
+    if (this.#bodyless) this.#body.push(null)
     this.#answer(null, { statusCode, headers, body: this.#body })
   }
 
@@ -159,17 +222,26 @@ class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#finish(this.#failedStatus ? 'failed' : 'ok')
-    this.#body?.push(null)
+    if (this.#line.resetting && !this.#lengthKnown) {
+      const reset: NodeJS.ErrnoException = new Error('the connection was reset in mid-body')
+      reset.code = 'ECONNRESET'
+      this.onResponseError(null, reset)
+      return
+    }
+    this.#finish(this.#outcome)
+    if (!this.#bodyless) this.#body?.push(null)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) {
+      this.#finish(this.#outcome)
+      return
+    }
     const cutBy = this.#cutBy
-    // Logs show an error's own properties.
-    Object.assign(error, { backend: this.#lease.backend.id })
+    const reported = cutBy ?? new BackendError(this.#lease.backend.id, error)
     this.#finish(cutBy || isClientsDoing(error) ? 'cancelled' : 'failed')
-    this.#answer(cutBy ?? error)
-    this.#body?.destroy(cutBy ?? error)
+    this.#answer(reported)
+    this.#body?.destroy(reported)
   }
 
   #cut(reason: Error): void {
@@ -187,7 +259,7 @@ class Attempt implements Dispatcher.DispatchHandler {
     }
   }
 
-  #finish(outcome: 'ok' | 'failed' | 'cancelled'): void {
+  #finish(outcome: Outcome): void {
     if (this.#done) return
     this.#done = true
     this.#lease.release(outcome)

@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterEach, test } from 'node:test'
 import Fastify from 'fastify'
+import { refuseMalformed } from '../../plugins/malformed.js'
 import type { Balancer } from '../../src/balancer/balancer.js'
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
 import { answering, deadUrl, holding, TestBackend } from '../support/backend.js'
@@ -27,7 +28,7 @@ interface Running {
 
 /** A host app with one pool, listening. */
 async function gateway(options: LeastwiseOptions): Promise<Running> {
-  const app = Fastify({ forceCloseConnections: true })
+  const app = Fastify({ forceCloseConnections: true, clientErrorHandler: refuseMalformed })
   await app.register(leastwise, options)
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   keep(app)
@@ -81,6 +82,8 @@ test('method, path, query, headers and body reach the backend, its answer the cl
 test('incoming X-Forwarded-* are replaced, or with trustProxy appended to', async () => {
   const backend = keep(await answering())
   const headers = {
+    'x-forwarded-port': '1',
+    forwarded: 'for=6.6.6.6',
     'x-forwarded-for': '6.6.6.6',
     'x-forwarded-proto': 'https',
     'x-forwarded-host': 'front.example',
@@ -93,6 +96,8 @@ test('incoming X-Forwarded-* are replaced, or with trustProxy appended to', asyn
   await call(trusting.url, { headers })
   const [replaced, appended] = backend.seen.map((seen) => seen.headers)
   assert.equal(replaced?.['x-forwarded-for'], '127.0.0.1')
+  assert.deepEqual([replaced?.['x-forwarded-port'], replaced?.forwarded], [undefined, undefined])
+  assert.deepEqual([appended?.['x-forwarded-port'], appended?.forwarded], ['1', 'for=6.6.6.6'])
   assert.equal(replaced?.['x-forwarded-proto'], 'http')
   assert.equal(replaced?.['x-forwarded-host'], new URL(plain.url).host)
   assert.equal(appended?.['x-forwarded-for'], '6.6.6.6, 127.0.0.1')
@@ -430,4 +435,154 @@ test('Expect: 100-continue is answered here', async () => {
   const [response] = await once(request, 'response')
   assert.equal(response.statusCode, 200)
   response.resume()
+})
+
+/** A backend that says exactly `bytes`, and then does `end`. */
+async function saying(
+  bytes: string,
+  end: (socket: Socket) => void = (socket) => socket.end(),
+): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.write(bytes, () => end(socket)))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(async () => server.close())
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`
+}
+
+test('a status that is none is a 502, and nobody dies of it', async () => {
+  for (const status of [600, 999]) {
+    const app = await gateway({
+      backends: [await saying(`HTTP/1.1 ${status} X\r\ncontent-length: 2\r\n\r\nok`)],
+    })
+    const reply = await call(app.url)
+    assert.deepEqual([reply.status, JSON.parse(reply.text).code], [502, 'LEASTWISE_BAD_GATEWAY'])
+    await settled(app)
+  }
+})
+
+test('a backend that dies between head and body: 502 without its fields, or a cut', async () => {
+  const head = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncontent-type: image/png\r\netag: "x"\r\n\r\n'
+  for (const end of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.destroy()]) {
+    const app = await gateway({ backends: [await saying(head, end)] })
+    const reply = await call(app.url).catch(() => undefined)
+    if (reply) {
+      assert.deepEqual([reply.status, JSON.parse(reply.text).code], [502, 'LEASTWISE_BAD_GATEWAY'])
+      assert.deepEqual(
+        [reply.headers.etag, reply.headers['content-type']],
+        [undefined, 'application/json; charset=utf-8'],
+      )
+    }
+    await settled(app)
+    assert.equal(only(app).failed, 1)
+  }
+})
+
+test('a host whose onSend takes its time survives a backend that does not', async () => {
+  for (const onSend of [
+    async (_request: unknown, _reply: unknown, payload: unknown) => {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return payload
+    },
+    async () => 'something else',
+    async () => {
+      throw new Error('mine')
+    },
+  ]) {
+    const app = keep(Fastify({ forceCloseConnections: true }))
+    app.addHook('onSend', onSend)
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf'
+    await app.register(leastwise, { backends: [await saying(head, (socket) => socket.resetAndDestroy())] })
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    await call(url).catch(() => {})
+    while (app.balancer.registry.inFlight > 0) await new Promise(setImmediate)
+  }
+})
+
+test('a body without a length that ends in a reset is not a clean end', async () => {
+  let reset = () => {}
+  const open = await saying('HTTP/1.1 200 OK\r\n\r\nhalf', (socket) => {
+    reset = () => socket.resetAndDestroy()
+  })
+  const app = await gateway({ backends: [open] })
+  const request = httpRequest(app.url).end()
+  const [response] = await once(request, 'response')
+  await once(response, 'data')
+  reset()
+  await assert.rejects(once(response, 'end'), { code: 'ECONNRESET' })
+  await settled(app)
+  assert.equal(only(app).failed, 1)
+  const clean = await gateway({ backends: [await saying('HTTP/1.1 200 OK\r\n\r\nwhole')] })
+  assert.equal((await call(clean.url)).text, 'whole')
+})
+
+test('a 304 may name the length of what it does not send', async () => {
+  const head = 'HTTP/1.1 304 Not Modified\r\netag: "x"\r\ncontent-length: 1234\r\n\r\n'
+  const app = await gateway({ backends: [await saying(head, () => {})] })
+  const request = httpRequest(app.url).end()
+  const [response] = await once(request, 'response')
+  response.resume()
+  assert.deepEqual([response.statusCode, response.headers.etag], [304, '"x"'])
+  await settled(app)
+  assert.equal(only(app).failed, 0)
+})
+
+test('a head that comes before its body is passed on at once', async () => {
+  let finish = () => {}
+  const backend = keep(
+    await new TestBackend((_request, response) => {
+      response.flushHeaders()
+      finish = () => response.end('event')
+    }).listen(),
+  )
+  const app = await gateway({ backends: [backend.url] })
+  const request = httpRequest(app.url).end()
+  const [response] = await once(request, 'response')
+  finish()
+  assert.equal(String((await once(response, 'data'))[0]), 'event')
+  await settled(app)
+})
+
+test('a body reaches the backend with any method, and with any content-type or none', async () => {
+  const backend = keep(
+    await new TestBackend((request, response) => {
+      response.setHeader('x-type', request.headers['content-type'] ?? 'none')
+      request.pipe(response)
+    }).listen(),
+  )
+  const app = await gateway({ backends: [backend.url], maxBody: 10 })
+  const ask = async (method: string, body: string, headers: Record<string, string | number> = {}) => {
+    const request = httpRequest(app.url, { method, headers: { 'content-length': body.length, ...headers } })
+    request.end(body)
+    const [response] = await once(request, 'response')
+    const text = (await response.setEncoding('utf8').toArray()).join('')
+    return [response.statusCode, response.headers['x-type'], text]
+  }
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+    assert.deepEqual(await ask(method, 'hello'), [200, 'none', 'hello'], method)
+  }
+  for (const type of ['text', 'a/b; c', ';', 'application/json']) {
+    assert.deepEqual(await ask('POST', '{', { 'content-type': type }), [200, type, '{'], type)
+  }
+  assert.equal((await ask('GET', 'more than ten bytes'))[0], 413)
+  await settled(app)
+})
+
+test('what follows a request is not answered into the middle of its answer', async () => {
+  const backend = keep(await new TestBackend((_request, response) => response.write('half')).listen())
+  const app = await gateway({ backends: [backend.url] })
+  const socket = connect(Number(new URL(app.url).port), '127.0.0.1').setEncoding('utf8')
+  socket.on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+  let answer = String((await once(socket, 'data'))[0])
+  socket.on('data', (data) => {
+    answer += data
+  })
+  socket.write('no request\r\n\r\n')
+  await once(socket, 'close')
+  assert.match(answer, /^HTTP\/1\.1 200 OK/)
+  assert.doesNotMatch(answer, /400|not an HTTP request/)
+  await settled(app)
 })
