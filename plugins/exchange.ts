@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-const open = new WeakMap<Socket, Set<() => void>>()
+type Exchanges = Map<FastifyReply['raw'], (() => void)[]>
+
+const open = new WeakMap<Socket, Exchanges>()
 
 /**
  * Calls `callback` exactly once, when the exchange is over for the client: its response was written, or it
@@ -11,13 +13,16 @@ const open = new WeakMap<Socket, Set<() => void>>()
  */
 export function whenOver(request: FastifyRequest, reply: FastifyReply, callback: () => void): void {
   const { socket } = request.raw
+  const { raw } = reply
   const exchanges = open.get(socket) ?? listen(socket)
-  const over = () => {
-    if (exchanges.delete(over)) callback()
+  const callbacks = exchanges.get(raw)
+  if (callbacks) {
+    callbacks.push(callback)
+  } else {
+    exchanges.set(raw, [callback])
+    raw.once('close', () => end(exchanges, raw))
   }
-  exchanges.add(over)
-  reply.raw.once('close', over)
-  if (socket.destroyed) over()
+  if (socket.destroyed || raw.destroyed) end(exchanges, raw)
 }
 
 /** How many exchanges are under way on a connection; more than one where a client sends requests ahead. */
@@ -26,11 +31,17 @@ export function openOn(socket: Socket): number {
 }
 
 /** One listener for each connection, not for each request on it. */
-function listen(socket: Socket): Set<() => void> {
-  const exchanges = new Set<() => void>()
+function listen(socket: Socket): Exchanges {
+  const exchanges: Exchanges = new Map()
   open.set(socket, exchanges)
   socket.once('close', () => {
-    for (const over of exchanges) over()
+    for (const raw of exchanges.keys()) end(exchanges, raw)
   })
   return exchanges
+}
+
+function end(exchanges: Exchanges, raw: FastifyReply['raw']): void {
+  const callbacks = exchanges.get(raw)
+  exchanges.delete(raw)
+  for (const callback of callbacks ?? []) callback()
 }

@@ -22,6 +22,9 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   if (!Object.hasOwn(scope, 'balancer')) scope.decorate('balancer', balancer)
   // Fastify's default would drop unknown fields in silence and turn "5" into 5.
   scope.setValidatorCompiler(TypeBoxValidatorCompiler)
+  // The app's own might not know these schemas.
+  scope.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  scope.setReplySerializer((data) => JSON.stringify(data))
   scope.setSchemaErrorFormatter((errors, part) => new InvalidRequestError(describe(errors, part)))
   scope.setErrorHandler(sendError)
   scope.removeAllContentTypeParsers()

@@ -1,6 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Backend, BackendParams, HostHeader, MaxConnections, Milliseconds, Weight } from './schemas.js'
+import {
+  Backend,
+  BackendParams,
+  Digits,
+  HostHeader,
+  MaxConnections,
+  Milliseconds,
+  Weight,
+} from './schemas.js'
 
 /** Register, read, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -90,17 +98,18 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         params: BackendParams,
         querystring: Type.Object(
-          { force: Type.Optional(Type.Boolean()), timeout: Type.Optional(Milliseconds) },
+          { force: Type.Optional(Type.Enum(['true', 'false'])), timeout: Type.Optional(Digits) },
           { additionalProperties: false },
         ),
         response: { 202: Backend, 204: Type.Null() },
       },
     },
     async (request, reply) => {
-      const { force, timeout } = request.query
+      const { timeout } = request.query
+      const force = request.query.force === 'true'
       const backend = registry.remove(request.params.id, {
-        ...(force !== undefined && { force }),
-        ...(timeout !== undefined && { timeout }),
+        force,
+        ...(timeout !== undefined && { timeout: Number(timeout) }),
       })
       if (force) return reply.code(204).send(null)
       reply.code(202)

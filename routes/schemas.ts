@@ -33,6 +33,9 @@ export const MaxConnections = Type.Union([
 
 export const HostHeader = Type.Union([Type.Literal('client'), Type.Literal('backend')])
 
+/** Milliseconds in a query, where everything is text: as such, or an empty one would count as 0. */
+export const Digits = Type.String({ pattern: '^(0|[1-9][0-9]{0,8})$' })
+
 /** `setTimeout` takes no more. */
 export const Milliseconds = Type.Integer({ minimum: 0, maximum: 2_147_483_647 })
 

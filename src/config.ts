@@ -33,7 +33,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       throw refuse(setting, variable(name), text, (error as Error).message)
     }
     if ('pending' in setting && value !== setting.default) withoutEffect.push(variable(name))
-    return check(name, value, variable(name))
+    return check(name, value, variable(name), text)
   }
   const parsed = Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Settings
   checkTogether(parsed)

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { parse } from 'dotenv'
 import { pino } from 'pino'
 import { parseConfig } from './config.js'
+import { guardMemoryUsage } from './memory-usage.js'
 import { SettingError } from './settings.js'
 import { createStandalone, ListenError } from './standalone.js'
 
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
   const logger = pino({ level: settings.logLevel })
   for (const name of withoutEffect) logger.warn(`${name} has no effect in this version`)
 
+  guardMemoryUsage()
   const gateway = await createStandalone(settings, logger)
   // No delay of its own: SHUTDOWN_TIMEOUT is kept below, and decides about the exit code.
   closeWithGrace({ delay: false, logger }, async ({ signal, err }) => {

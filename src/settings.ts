@@ -236,23 +236,29 @@ export class SettingError extends Error {
   }
 }
 
-/** @throws {SettingError} where `value` is not one of the kind that `name` takes */
-export function check<N extends SettingName>(name: N, value: unknown, calledName: string): Settings[N] {
+/**
+ * @param shown how the user wrote the value
+ * @throws {SettingError} where `value` is not one of the kind that `name` takes
+ */
+export function check<N extends SettingName>(
+  name: N,
+  value: unknown,
+  calledName: string,
+  shown = value,
+): Settings[N] {
   const setting: Setting = settings[name]
   if (Value.Check(setting.schema, value)) return value as Settings[N]
-  throw refuse(setting, calledName, value)
+  throw refuse(setting, calledName, shown)
 }
 
 export function refuse(setting: Setting, calledName: string, value: unknown, why = ''): SettingError {
-  const shown = setting.secret ? 'its value' : shorten(JSON.stringify(value) ?? String(value))
-  return new SettingError(
-    calledName,
-    `does not accept ${shown}${why && ` (${why})`}: it takes ${setting.accepts}`,
-  )
+  const shown = setting.secret ? 'its value' : presentable(JSON.stringify(value) ?? String(value))
+  const reason = why && ` (${presentable(why)})`
+  return new SettingError(calledName, `does not accept ${shown}${reason}: it takes ${setting.accepts}`)
 }
 
 /** One line, of bearable length, without the password of a URL. */
-function shorten(shown: string): string {
-  const masked = shown.replaceAll(/\/\/[^/@\s]*@/g, '//***@')
+function presentable(text: string): string {
+  const masked = text.replace(/\/\/.*@/s, '//***@').replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
   return masked.length > 200 ? `${masked.slice(0, 200)}…` : masked
 }

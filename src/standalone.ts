@@ -1,6 +1,9 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { NotFoundError, sendError } from '../plugins/errors.js'
+import { openOn } from '../plugins/exchange.js'
 import { refuseMalformed } from '../plugins/malformed.js'
 import { adminRoutes } from '../routes/admin.js'
 import leastwise from './index.js'
@@ -37,6 +40,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     // Uploads take as long as they take. (Node's own default would end them after 300 seconds.)
     requestTimeout: 0,
     http: {
+      requestTimeout: 0,
       headersTimeout: settings.headersTimeout,
       connectionsCheckingInterval: Math.min(1000, Math.ceil(settings.headersTimeout / 4)),
     },
@@ -49,15 +53,14 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     accessLog: settings.logLevel !== 'silent',
   })
   // Everything is proxied but for methods that never are.
-  traffic.setErrorHandler(sendError)
-  traffic.setNotFoundHandler(async (request) => {
-    throw new NotFoundError(request.method, request.url.split('?', 1)[0])
-  })
+  refuseTheRest(traffic)
   await traffic.ready()
+  const connections = trackConnections(traffic.server)
 
   let admin: FastifyInstance | undefined
   if (settings.adminPort !== 'off') {
     admin = Fastify({ ...common, forceCloseConnections: true })
+    refuseTheRest(admin)
     await admin.register(adminRoutes, {
       balancer: traffic.balancer,
       token: settings.adminToken || undefined,
@@ -70,8 +73,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
 
     async listen() {
       // Administration first: by the time traffic is accepted the gateway can be asked how it is.
-      if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_PORT')
-      await listen(traffic, settings.host, settings.port, 'PORT')
+      if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
+      await listen(traffic, settings.host, settings.port, '')
       const { registry, policy } = traffic.balancer
       logger.info(
         {
@@ -93,13 +96,39 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         traffic.server.closeAllConnections()
         for (const backend of registry.list()) backend.leases.cutAll(new Error('the gateway shut down'))
       }, timeout)
+      // A connection on which no request came yet is not idle for Node, and would be waited for.
+      const silent = setTimeout(() => {
+        for (const socket of connections) if (openOn(socket) === 0) socket.destroy()
+      }, SILENT_GRACE)
       await traffic.close()
+      clearTimeout(silent)
       clearTimeout(deadline)
       // Readiness is answered, with 503, until there is nothing left to be ready for.
       await admin?.close()
       return cut
     },
   }
+}
+
+/** Milliseconds that a connection without a request has for one, when the gateway closes. */
+const SILENT_GRACE = 1000
+
+/** The open connections of a server. */
+function trackConnections(server: Server): Set<Socket> {
+  const connections = new Set<Socket>()
+  server.on('connection', (socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  return connections
+}
+
+/** Answers what no route takes, in the shape of all errors. */
+function refuseTheRest(app: FastifyInstance): void {
+  app.setErrorHandler(sendError)
+  app.setNotFoundHandler(async (request) => {
+    throw new NotFoundError(request.method, request.url.split('?', 1)[0])
+  })
 }
 
 /** What the plugin is given; it would warn of settings that have no effect, as `server.ts` does where they are set. */
@@ -110,17 +139,20 @@ function poolSettings(settings: Settings): Partial<PoolSettings> {
   return Object.fromEntries(entries)
 }
 
-async function listen(app: FastifyInstance, host: string, port: number, variable: string): Promise<void> {
+/** @param prefix of the variables that say where */
+async function listen(app: FastifyInstance, host: string, port: number, prefix: string): Promise<void> {
   try {
     await app.listen({ host, port })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const why: Record<string, string> = {
-      EADDRINUSE: 'the address is in use',
-      EACCES: 'permission denied',
-      EADDRNOTAVAIL: 'this machine has no such address',
-      ENOTFOUND: 'the name has no address',
+    const reasons: Record<string, [variable: string, why: string]> = {
+      EADDRINUSE: ['PORT', 'the address is in use'],
+      EACCES: ['PORT', 'permission denied'],
+      EADDRNOTAVAIL: ['HOST', 'this machine has no such address'],
+      ENOTFOUND: ['HOST', 'the name has no address'],
+      EAI_AGAIN: ['HOST', 'the name has no address'],
     }
-    throw new ListenError(`${variable} cannot listen on ${host}:${port}: ${why[code ?? ''] ?? message}`)
+    const [variable, why] = reasons[code ?? ''] ?? ['PORT', message]
+    throw new ListenError(`${prefix}${variable} cannot listen on ${host}:${port}: ${why}`)
   }
 }

@@ -153,7 +153,7 @@ test('a message names the variable, the value and what is accepted', () => {
   }
   assert.equal(
     message({ PORT: '70000' }),
-    'PORT does not accept 70000: it takes a whole number from 0 to 65535',
+    'PORT does not accept "70000": it takes a whole number from 0 to 65535',
   )
   assert.equal(
     message({ POLICY: 'x' }),
@@ -162,10 +162,23 @@ test('a message names the variable, the value and what is accepted', () => {
 })
 
 test('no message repeats a secret', () => {
-  for (const env of [{ ADMIN_TOKEN: 'hush hush' }, { BACKENDS: 'http://user:hush@a' }]) {
+  for (const env of [
+    { ADMIN_TOKEN: 'hush hush' },
+    { BACKENDS: 'http://user:hush@a' },
+    { BACKENDS: 'http://a,http://user:a/hush b@hush@b;x' },
+  ]) {
     assert.throws(
       () => parseConfig(env),
       (error: Error) => !error.message.includes('hush'),
+    )
+  }
+})
+
+test('a message is one line, whatever the value', () => {
+  for (const text of ['http://a;x\ny', 'http://a;id=\u2028', '\r\n']) {
+    assert.throws(
+      () => parseConfig({ BACKENDS: text }),
+      (error: Error) => !/[\r\n\u2028]/.test(error.message),
     )
   }
 })

@@ -329,6 +329,21 @@ test('every variable is refused by name: exit code 1 and one line', async () => 
   assert.match(stderr, /^leastwise: ADMIN_TOKEN is required [^\n]*\n$/)
 })
 
+test('connections without a request do not hold up a shutdown', async () => {
+  const gateway = await started({ SHUTDOWN_TIMEOUT: '60000' })
+  const port = Number(new URL(gateway.url).port)
+  const silent = connect(port, '127.0.0.1')
+  const half = connect(port, '127.0.0.1')
+  half.write('GET / HTTP/1.1\r\nhost:')
+  await Promise.all([once(silent, 'connect'), once(half, 'connect')])
+  assert.equal(await gateway.stop(), 0)
+})
+
+test('a head may take longer than Node lets a request take', async () => {
+  const gateway = await started({ HEADERS_TIMEOUT: '400000' })
+  assert.equal((await call(gateway.url)).status, 503)
+})
+
 test('a port that is taken: exit code 1 and one line', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -349,6 +364,11 @@ test('a port that is taken: exit code 1 and one line', async () => {
     )
   }
   server.close()
+  const elsewhere = await runServer({ HOST: '192.0.2.1', PORT: '0', ADMIN_PORT: 'off', LOG_LEVEL: 'silent' })
+  assert.match(
+    elsewhere.stderr,
+    /^leastwise: HOST cannot listen on 192\.0\.2\.1:0: this machine has no such address\n$/,
+  )
 })
 
 test('.env is read, and the environment goes before it', async () => {

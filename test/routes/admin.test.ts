@@ -112,6 +112,12 @@ test('bad bodies get 400 with the field named, and change nothing', async () => 
     ['POST', '/backends/a/drain', { timeout: 3e9 }, /timeout/],
     ['POST', '/backends/a/activate', { x: 1 }, /x/],
     ['DELETE', '/backends/a?force=maybe', undefined, /force/],
+    ['DELETE', '/backends/a?force=1', undefined, /force/],
+    ['DELETE', '/backends/a?force=true&force=true', undefined, /force/],
+    ['DELETE', '/backends/a?timeout=', undefined, /timeout/],
+    ['DELETE', '/backends/a?timeout=0.5', undefined, /timeout/],
+    ['DELETE', '/backends/a?timeout=true', undefined, /timeout/],
+    ['DELETE', '/backends/a?timeout=1e3', undefined, /timeout/],
     ['DELETE', '/backends/a?x=1', undefined, /x/],
     ['PUT', '/policy', { policy: 'best' }, /policy must be one of least-connections, round-robin/],
     ['PUT', '/policy', {}, /policy/],
@@ -269,6 +275,19 @@ test('in a host app the admin API stands under its prefix, and only with a token
     assert.equal((await app.inject({ url, method: 'POST' })).statusCode, 401)
   }
   await app.close()
+
+  // Nor do an app's own serialisers concern it.
+  const zealous = Fastify()
+  zealous.setSerializerCompiler(() => {
+    throw new Error('not my schema')
+  })
+  zealous.setReplySerializer((payload) => JSON.stringify({ wrapped: payload }))
+  await zealous.register(leastwise, { admin: { token: 'x' } })
+  const policy = await zealous.inject({ url: '/admin/policy', headers })
+  assert.equal(policy.body, '{"policy":"least-connections"}')
+  assert.equal((await zealous.inject({ url: '/admin/policy' })).json().code, 'LEASTWISE_UNAUTHORIZED')
+  assert.equal((await zealous.inject({ url: '/' })).json().code, 'LEASTWISE_NO_BACKEND')
+  await zealous.close()
 
   for (const token of [undefined, '', 'two words']) {
     const bare = Fastify()
