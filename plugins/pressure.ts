@@ -19,8 +19,12 @@ export const pressurePlugin = fp<PressureOptions>(
     await scope.register(underPressure, {
       maxEventLoopDelay,
       maxHeapUsedBytes: maxHeapBytes,
-      customError: OverloadedError,
-      retryAfter: 1,
+      pressureHandler(_request, _reply, type, value) {
+        // No delay was measured since the sample before, which happens when the whole process was off the
+        // CPU. under-pressure takes that for an endless delay, and would shed for a second.
+        if (type === underPressure.TYPE_EVENT_LOOP_DELAY && value === Number.POSITIVE_INFINITY) return
+        throw new OverloadedError()
+      },
     })
   },
   { name: 'leastwise-pressure', fastify: '5.x' },

@@ -55,13 +55,12 @@ test('3,000 requests, 24 at a time, over two fast backends and one 40 times slow
 test('shares over real sockets: 900 one at a time come out even, 5:2 at three in flight within 2 %', async () => {
   const three = [await backend(), await backend(), await backend()]
   const even = await started({ BACKENDS: three.map(({ url }) => url).join(), LOG_LEVEL: 'info' })
-  await load(even.url, { total: 900, concurrency: 1 })
+  assert.deepEqual([...(await load(even.url, { total: 900, concurrency: 1 }))], [[200, 900]])
   for (const { total } of three) assert.ok(Math.abs(total - 300) <= 15, `${total}`)
 
   const [heavy, light] = [await backend(1), await backend(1)]
   const weighted = await started({ BACKENDS: `${heavy.url};weight=5,${light.url};weight=2` })
-  await load(weighted.url, { total: 10_000, concurrency: 3 })
-  assert.equal(heavy.total + light.total, 10_000)
+  assert.deepEqual([...(await load(weighted.url, { total: 10_000, concurrency: 3 }))], [[200, 10_000]])
   assert.ok(Math.abs(heavy.total / 10_000 - 5 / 7) <= 0.02, `${heavy.total}`)
 })
 
@@ -221,6 +220,35 @@ test('SIGTERM: readiness fails first, requests in flight finish, exit code 0', a
   assert.deepEqual([response.statusCode, response.headers.connection], [200, 'close'])
   response.resume()
   assert.deepEqual(await exit, [0, null])
+})
+
+test('requests that come on an open connection during a shutdown are answered, too', async () => {
+  const held = await holding()
+  open.push(held)
+  const gateway = await started({ BACKENDS: held.url })
+  const exit = once(gateway.child, 'exit')
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1').setEncoding('utf8')
+  socket.write('GET /1 HTTP/1.1\r\nhost: a\r\n\r\n')
+  await held.untilOpen(1)
+  gateway.child.kill('SIGTERM')
+  while ((await call(`${gateway.admin}/readyz`)).status === 200);
+  socket.write('GET /2 HTTP/1.1\r\nhost: a\r\n\r\n')
+  await held.untilOpen(2)
+  held.release()
+  const answers = (await socket.toArray()).join('')
+  assert.deepEqual(answers.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 200'])
+  assert.deepEqual(await exit, [0, null])
+})
+
+test('DRAIN_TIMEOUT is how long a drain waits', async () => {
+  const held = await holding()
+  open.push(held)
+  const gateway = await started({ BACKENDS: `${held.url};id=one`, DRAIN_TIMEOUT: '0' })
+  const request = call(gateway.url)
+  await held.untilOpen(1)
+  await callJson('POST', `${gateway.admin}/backends/one/drain`)
+  assert.equal((await request).status, 502)
+  await held.untilOpen(0)
 })
 
 test('SIGINT under load loses no request that was accepted', async () => {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import Fastify from 'fastify'
 import leastwise, { type LeastwiseOptions } from '../src/index.js'
-import { answering } from './support/backend.js'
+import { answering, TestBackend } from './support/backend.js'
 import { call } from './support/client.js'
 import { root, start } from './support/process.js'
 
@@ -252,6 +252,59 @@ test('app.close() leaves no socket and no timer: the process ends by itself', as
   const { code, stdout, stderr } = await start([script]).ended
   assert.deepEqual([code, stdout, stderr], [0, 'left: \n', ''])
   while (first.sockets.size > 0) await new Promise(setImmediate)
+})
+
+test('app.close() closes the connections to the backends', async () => {
+  const backend = await answering()
+  // They would be kept for longer than this test may take.
+  backend.server.keepAliveTimeout = 600_000
+  const app = Fastify()
+  await app.register(leastwise, { backends: [backend.url] })
+  assert.equal((await app.inject({ url: '/' })).body, 'ok')
+  const [socket] = backend.sockets
+  assert.ok(socket)
+  await app.close()
+  if (!socket.closed) await once(socket, 'close')
+  await backend.close()
+})
+
+test('a connection whose answer had begun before closing is closed after it', async (t) => {
+  let finish = () => {}
+  const backend = await new TestBackend((_request, response) => {
+    response.write('begin')
+    finish = () => response.end('end')
+  }).listen()
+  t.after(() => backend.close())
+  const app = Fastify()
+  await app.register(leastwise, { backends: [backend.url] })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  const request = httpRequest(url, { agent: new Agent({ keepAlive: true }) }).end()
+  const [response] = await once(request, 'response')
+  assert.equal(response.headers.connection, 'keep-alive')
+  await once(response, 'data')
+  const closed = app.close()
+  finish()
+  response.resume()
+  // Not after the 72 seconds for which a connection is kept.
+  await closed
+})
+
+test('a blocked event loop sheds proxied requests', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  app.get('/block', async () => {
+    const end = performance.now() + 200
+    while (performance.now() < end);
+    return 'blocked'
+  })
+  await app.register(leastwise, { prefix: '/api', backends: [first.url], maxEventLoopDelay: 10 })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  let status = 200
+  while (status === 200) {
+    assert.equal((await call(`${url}/block`)).text, 'blocked')
+    status = (await call(`${url}/api`)).status
+  }
+  assert.equal(status, 503)
 })
 
 test('a response that was under way when closing began is finished, and its connection closed after it', async () => {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
 import type { Backend } from '../balancer/backend.js'
@@ -100,7 +101,12 @@ export class LeaseDispatcher {
   async destroy(): Promise<void> {
     const pools = [...this.#pools.values()]
     this.#pools.clear()
-    await Promise.all(pools.map(({ pool }) => pool.destroy()))
+    await Promise.all(
+      pools.map(({ pool, line }) => {
+        for (const socket of line.connecting) socket.destroy()
+        return pool.destroy()
+      }),
+    )
   }
 
   #poolOf(backend: Backend): BackendPool {
@@ -124,6 +130,8 @@ export class LeaseDispatcher {
 interface Line {
   /** True while a connection reports that it was reset. */
   resetting: boolean
+  /** Those that are not made yet. undici leaves them alone when it is destroyed. */
+  readonly connecting: Set<Socket>
 }
 
 interface BackendPool {
@@ -132,8 +140,11 @@ interface BackendPool {
 }
 
 function openPool(backend: Backend, timeouts: Timeouts): BackendPool {
-  const line: Line = { resetting: false }
-  const connect = buildConnector({ timeout: timeouts.connect })
+  const line: Line = { resetting: false, connecting: new Set() }
+  // It returns the socket at once, which its type does not say.
+  const connect = buildConnector({ timeout: timeouts.connect }) as (
+    ...parameters: Parameters<buildConnector.connector>
+  ) => Socket
   const pool = new Pool(backend.url, {
     // One request at a time on a connection: what waits behind another is not in the backend's hands.
     pipelining: 1,
@@ -141,10 +152,11 @@ function openPool(backend: Backend, timeouts: Timeouts): BackendPool {
     bodyTimeout: timeouts.body,
     connect(target, callback) {
       // Without a server name the connector takes the backend's, which is what its certificate is for.
-      connect({ ...target, servername: '' }, (...result) => {
+      const socket = connect({ ...target, servername: '' }, (...result) => {
+        line.connecting.delete(socket)
         // undici takes a reset for the end of a body whose length is not known, while this very event is
         // being emitted, and tells nobody.
-        result[1]?.on('error', () => {
+        socket.on('error', () => {
           line.resetting = true
           process.nextTick(() => {
             line.resetting = false
@@ -152,6 +164,7 @@ function openPool(backend: Backend, timeouts: Timeouts): BackendPool {
         })
         callback(...result)
       })
+      line.connecting.add(socket)
     },
   })
   return { pool, line }

@@ -134,3 +134,20 @@ test('a backend that joins gets its share from then on, not what the others had 
   const total = balancer.registry.get('new').leases.total
   assert.ok(Math.abs(total - 100) <= 2, `${total}`)
 })
+
+test('changes of the set do not make it forget whose turn it is, nor what is owed', () => {
+  const even = pool([1, 1, 1])
+  const weighted = pool([5, 2])
+  for (let i = 0; i < 700; i++) {
+    for (const balancer of [even, weighted]) {
+      balancer.acquire().release('ok')
+      balancer.registry.update('b0', {})
+    }
+  }
+  const totals = (balancer: Balancer) => balancer.registry.list().map((backend) => backend.leases.total)
+  assert.deepEqual(
+    totals(even).sort((a, b) => b - a),
+    [234, 233, 233],
+  )
+  assert.deepEqual(totals(weighted), [500, 200])
+})
