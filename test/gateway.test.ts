@@ -360,8 +360,8 @@ test('every variable is refused by name: exit code 1 and one line', async () => 
 test('connections without a request do not hold up a shutdown', async () => {
   const gateway = await started({ SHUTDOWN_TIMEOUT: '60000' })
   const port = Number(new URL(gateway.url).port)
-  const silent = connect(port, '127.0.0.1')
-  const half = connect(port, '127.0.0.1')
+  const [silent, half] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
+  for (const socket of [silent, half]) socket.on('error', () => {})
   half.write('GET / HTTP/1.1\r\nhost:')
   await Promise.all([once(silent, 'connect'), once(half, 'connect')])
   assert.equal(await gateway.stop(), 0)
