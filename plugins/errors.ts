@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import createError from '@fastify/error'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { errors as undici } from 'undici'
-import { BackendError } from '../src/adapters/dispatcher.js'
+import { BackendError } from '../src/adapters/attempt.js'
 import { BalancerError } from '../src/balancer/errors.js'
 
 /** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
