@@ -63,10 +63,9 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   for (const name of Object.keys(request.assignment?.answered ?? {})) reply.removeHeader(name)
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
-  // What is left of a body that nobody will read is not worth keeping the connection for.
-  if (statusCode === 413 || statusCode === 502 || statusCode === 504) {
-    if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
-  }
+  // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
+  // it to its end.
+  if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   const code = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
   const message = statusCode === 500 ? 'internal error' : error.message

@@ -51,9 +51,10 @@ export function toBackend(
 
 /** Makes the response's header fields what a client shall see. */
 export function toClient(headers: IncomingHttpHeaders): void {
-  const { connection } = headers
+  // More than one line of it comes as a list.
+  const connection = headers.connection as string | string[] | undefined
   if (connection !== undefined) {
-    for (const name of connection.split(',')) delete headers[name.trim().toLowerCase()]
+    for (const name of String(connection).split(',')) delete headers[name.trim().toLowerCase()]
   }
   for (const name of HOP_BY_HOP) delete headers[name]
 }

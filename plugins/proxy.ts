@@ -8,7 +8,7 @@ import type { Timeouts } from '../src/adapters/backend-pool.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
-import { BadPathError, BodyTooLargeError, sendError, toGatewayError } from './errors.js'
+import { BadPathError, BodyTooLargeError, InvalidRequestError, sendError, toGatewayError } from './errors.js'
 import { openOn, whenOver } from './exchange.js'
 import { type ForwardingOptions, rewritePath, toBackend, toClient } from './forwarding.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
@@ -36,7 +36,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const { balancer, rewritePrefix, maxBody } = options
   // Of the whole prefix: the plugin may have been registered in a scope that has one.
   const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
-  const dispatcher = new LeaseDispatcher(balancer.registry, options.timeouts, balancer.clock.now)
+  const dispatcher = new LeaseDispatcher(balancer.registry, options.timeouts, balancer.clock)
 
   scope.addHook('onClose', () => dispatcher.destroy())
   scope.setErrorHandler(sendError)
@@ -46,11 +46,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   await scope.register(pressurePlugin, options)
 
   scope.addHook('onRequest', (request, reply, done) => {
-    const path = rewritePath(request.raw.url as string, segments, rewritePrefix)
+    const url = request.raw.url as string
+    if (!url.startsWith('/')) return done(new InvalidRequestError('the request target must be a path'))
+    const path = rewritePath(url, segments, rewritePrefix)
     if (path === undefined) return done(new BadPathError())
     // Throws, and the client is told, where there is no backend.
     const lease = balancer.acquire()
-    request.assignment = { lease, path }
+    request.assignment = { lease, path, policy: balancer.policy }
     whenOver(request, reply, () => end(request))
     done()
   })
@@ -140,7 +142,7 @@ function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
           statusCode: reply.raw.headersSent ? reply.raw.statusCode : null,
           aborted: !reply.raw.writableFinished,
           backend: lease?.backend.id ?? null,
-          policy: balancer.policy,
+          policy: request.assignment?.policy ?? balancer.policy,
           inFlight: lease?.inFlight ?? null,
           attempts: lease ? 1 : 0,
           responseTime: Math.round(reply.elapsedTime * 1000) / 1000,

@@ -1,22 +1,31 @@
+import type { BackendSpec } from './balancer/backend.js'
 import { check, type PoolSettings, SettingError, settingNames, settings } from './settings.js'
 
+type OptionalSettings = {
+  [N in keyof Omit<PoolSettings, 'backends'>]?: PoolSettings[N] | undefined
+}
+
 /** Options of the plugin. Each setting is optional and has the default of its environment variable. */
-export interface LeastwiseOptions extends Partial<PoolSettings> {
+export interface LeastwiseOptions extends OptionalSettings {
   /** Tells pools of one app apart: `app.balancers.get(name)`. `default` by default. */
-  name?: string
+  name?: string | undefined
   /** Path under which requests are proxied, and which is taken off. Everything by default. */
   prefix?: string
   /** Put in the place of the prefix. Nothing by default. */
-  rewritePrefix?: string
+  rewritePrefix?: string | undefined
+  /** URLs, or whole descriptions. */
+  backends?: readonly (string | BackendSpec)[] | undefined
   /** The admin API as routes of this app; there is none by default. */
-  admin?: {
-    /** `/admin` by default. */
-    prefix?: string
-    /** Bearer token. Required: the app's port is open to whoever reaches it. */
-    token: string | undefined
-  }
+  admin?:
+    | {
+        /** `/admin` by default. */
+        prefix?: string | undefined
+        /** Bearer token. Required: the app's port is open to whoever reaches it. */
+        token: string | undefined
+      }
+    | undefined
   /** Whether each proxied request is logged in one line, besides what the app logs itself. */
-  accessLog?: boolean
+  accessLog?: boolean | undefined
 }
 
 export interface ParsedOptions {

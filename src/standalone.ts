@@ -92,7 +92,10 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
       let cut = 0
       traffic.balancer.startClosing()
       const deadline = setTimeout(() => {
-        cut = registry.inFlight
+        let open = 0
+        for (const socket of connections) open += openOn(socket)
+        // A client may still read what its backend is done with, and a backend work for one that left.
+        cut = Math.max(open, registry.inFlight)
         traffic.server.closeAllConnections()
         for (const backend of registry.list()) backend.leases.cutAll(new Error('the gateway shut down'))
       }, timeout)
@@ -142,7 +145,8 @@ function poolSettings(settings: Settings): Partial<PoolSettings> {
 /** @param prefix of the variables that say where */
 async function listen(app: FastifyInstance, host: string, port: number, prefix: string): Promise<void> {
   try {
-    await app.listen({ host, port })
+    // For "localhost" Fastify opens a listener for each of its addresses, and on closing waits for one only.
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const reasons: Record<string, [variable: string, why: string]> = {

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { settingNames, variable } from '../src/settings.js'
-import { answering, holding, type TestBackend } from './support/backend.js'
+import { answering, holding, TestBackend } from './support/backend.js'
 import { call, callJson, load } from './support/client.js'
 import {
   freePort,
@@ -39,7 +39,7 @@ async function backend(delay = 0): Promise<TestBackend> {
 const sum = (backends: TestBackend[]) => backends.reduce((total, { total: one }) => total + one, 0)
 
 test('3,000 requests, 24 at a time, over two fast backends and one 40 times slower: the slow one gets under 5 %', async () => {
-  const [fast, other, slow] = [await backend(5), await backend(5), await backend(200)]
+  const [fast, other, slow] = [await backend(20), await backend(20), await backend(800)]
   const gateway = await started({ BACKENDS: [fast.url, other.url, slow.url].join(), LOG_LEVEL: 'info' })
   const statuses = await load(gateway.url, { total: 3000, concurrency: 24 })
   assert.deepEqual([...statuses], [[200, 3000]])
@@ -276,6 +276,17 @@ test('what does not finish in SHUTDOWN_TIMEOUT is cut, exit code 1', async () =>
   assert.equal(await gateway.stop('SIGTERM'), 1)
   await assert.rejects(request)
   await held.untilOpen(0)
+})
+
+test('an answer that a client still reads when time is up was cut, too', async () => {
+  const large = await new TestBackend((_request, response) => response.end('x'.repeat(32_000_000))).listen()
+  open.push(large)
+  const gateway = await started({ BACKENDS: `${large.url};id=one`, SHUTDOWN_TIMEOUT: '200' })
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1').on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+  await once(socket, 'readable')
+  assert.equal(await gateway.stop('SIGTERM'), 1)
+  socket.destroy()
 })
 
 test('a second signal ends at once', async () => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
+import type { Clock } from '../balancer/clock.js'
 import { ClientGoneError } from '../balancer/errors.js'
 import type { Lease, Outcome } from '../balancer/lease.js'
 import type { Line } from './backend-pool.js'
@@ -9,6 +10,8 @@ export interface Assignment {
   lease: Lease
   /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
   path: string
+  /** The policy by which the backend was chosen. */
+  policy: string
   /** The request's body where reply-from must not see it: it takes none with GET. */
   body?: Readable
   /** Called when the answer's head is ready to be sent, and no byte of its body has come yet. */
@@ -40,7 +43,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #assignment: Assignment
   readonly #lease: Lease
   readonly #line: Line
-  readonly #now: () => number
+  readonly #clock: Clock
   #callback: Callback | undefined
   #controller: Dispatcher.DispatchController | undefined
   #body: Readable | undefined
@@ -50,11 +53,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #cutBy: Error | undefined
   #done = false
 
-  constructor(assignment: Assignment, line: Line, now: () => number, callback: Callback) {
+  constructor(assignment: Assignment, line: Line, clock: Clock, callback: Callback) {
     this.#assignment = assignment
     this.#lease = assignment.lease
     this.#line = line
-    this.#now = now
+    this.#clock = clock
     this.#callback = callback
     this.#lease.onCut = (reason) => this.#cut(reason)
   }
@@ -71,7 +74,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   ): void {
     // An informational response: the real one is still to come.
     if (statusCode < 200) return
-    this.#lease.answered(this.#now())
+    this.#lease.answered(this.#clock.now())
     if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
     this.#lengthKnown = 'content-length' in headers || 'transfer-encoding' in headers
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
@@ -146,7 +149,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #answer(error: Error | null, answer?: Answer): void {
     const callback = this.#callback
     this.#callback = undefined
-    callback?.(error, answer)
+    try {
+      callback?.(error, answer)
+    } catch (thrown) {
+      // Whoever asked could not make an answer of this one; without another the client would wait for ever.
+      if (error) throw thrown
+      callback?.(new BackendError(this.#lease.backend.id, thrown as Error))
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Dispatcher, errors } from 'undici'
 import type { Backend } from '../balancer/backend.js'
+import type { Clock } from '../balancer/clock.js'
 import type { Registry } from '../balancer/registry.js'
 import { type Assignment, Attempt, type Callback } from './attempt.js'
 import { type BackendPool, openPool, type Timeouts } from './backend-pool.js'
@@ -22,11 +23,11 @@ type RequestOptions = Omit<Dispatcher.RequestOptions, 'headers'> & {
 export class LeaseDispatcher {
   readonly #pools = new Map<Backend, BackendPool>()
   readonly #timeouts: Timeouts
-  readonly #now: () => number
+  readonly #clock: Clock
 
-  constructor(registry: Registry, timeouts: Timeouts, now: () => number) {
+  constructor(registry: Registry, timeouts: Timeouts, clock: Clock) {
     this.#timeouts = timeouts
-    this.#now = now
+    this.#clock = clock
     registry.on('removed', (backend) => this.#retire(backend))
   }
 
@@ -40,7 +41,7 @@ export class LeaseDispatcher {
       return
     }
     const { pool, line } = this.#poolOf(lease.backend)
-    const attempt = new Attempt(assignment, line, this.#now, callback)
+    const attempt = new Attempt(assignment, line, this.#clock, callback)
     pool.dispatch(
       {
         path: assignment.path,

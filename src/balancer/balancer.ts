@@ -48,11 +48,13 @@ export class Balancer {
       maxConnections: options.maxConnections ?? 0,
       drainTimeout: options.drainTimeout ?? 30_000,
     })
-    this.registry.onEligible = (eligible) => this.#policy.update(eligible)
-    this.registry.onInFlight = (backend) => this.#policy.changed?.(backend)
     for (const backend of options.backends ?? []) {
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
     }
+    // The policy learns of them all at once.
+    this.#policy.update(this.registry.eligible)
+    this.registry.onEligible = (eligible) => this.#policy.update(eligible)
+    this.registry.onInFlight = (backend) => this.#policy.changed?.(backend)
   }
 
   get selector(): Selector {

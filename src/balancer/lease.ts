@@ -65,8 +65,8 @@ export class Lease implements Link<Lease> {
 }
 
 /**
- * The leases held on one backend, oldest first. `inFlight` is nothing but the length of this list, which is
- * why it cannot drift from the truth; no other code changes it.
+ * The leases held on one backend, oldest first. `inFlight` goes up where a lease joins the list and down
+ * where it leaves, and nowhere else, which is why it cannot drift from the truth.
  */
 export class LeaseBook {
   /** Called after each change of `inFlight`. */

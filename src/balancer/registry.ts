@@ -44,6 +44,7 @@ interface Departure {
 export class Registry extends EventEmitter<RegistryEvents> {
   readonly #options: RegistryOptions
   readonly #backends = new Map<string, Backend>()
+  readonly #urls = new Set<string>()
   readonly #departures = new Map<Backend, Departure>()
   #eligible: readonly Backend[] = []
   /** Called whenever {@link eligible} was replaced; the policy learns of it before anybody else. */
@@ -92,9 +93,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
       spec.maxConnections === undefined ? this.#options.maxConnections : spec.maxConnections,
     )
     const hostHeader = checkHostHeader(spec.hostHeader)
-    for (const other of this.#backends.values()) {
-      if (other.url === origin.origin) throw new BackendExistsError(`url ${other.url}`)
-    }
+    if (this.#urls.has(origin.origin)) throw new BackendExistsError(`url ${origin.origin}`)
     const id = spec.id === undefined ? this.#idFor(origin) : checkId(spec.id)
     if (this.#backends.has(id)) throw new BackendExistsError(`id "${id}"`)
 
@@ -106,6 +105,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
       if (backend.inFlight === 0) this.#idle(backend)
     }
     this.#backends.set(id, backend)
+    this.#urls.add(backend.url)
     this.#refresh()
     this.#announce('added', backend)
     return backend
@@ -184,10 +184,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
       backend.state = 'draining'
       this.#refresh()
       this.#announce('draining', backend)
-      if (backend.inFlight === 0) this.#idle(backend)
-    } else if (backend.inFlight === 0) {
-      this.#idle(backend)
     }
+    if (backend.inFlight === 0) this.#idle(backend)
     return backend
   }
 
@@ -206,6 +204,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#departures.delete(backend)
     backend.state = 'draining'
     this.#backends.delete(backend.id)
+    this.#urls.delete(backend.url)
     this.#refresh()
     this.#announce('removed', backend)
   }

@@ -13,12 +13,12 @@ type Callback = Parameters<LeaseDispatcher['request']>[1]
 function dispatching(t: TestContext, url: string) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }] })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
-  const dispatcher = new LeaseDispatcher(balancer.registry, timeouts, balancer.clock.now)
+  const dispatcher = new LeaseDispatcher(balancer.registry, timeouts, balancer.clock)
   t.after(() => dispatcher.destroy())
   /** Sends a request as reply-from would, on a lease of its own. */
   const send = (path: string, callback: Callback) => {
     const lease = balancer.acquire()
-    const headers = { host: 'a', [ASSIGNMENT]: { lease, path } }
+    const headers = { host: 'a', [ASSIGNMENT]: { lease, path, policy: balancer.policy } }
     dispatcher.request({ origin: url, path: '/', method: 'GET', headers }, callback)
     return lease
   }

@@ -22,7 +22,7 @@ const MEMORY = 2
  * whole, both sides being multiplied by the total weight and by each other's weight.
  *
  * Backends of one weight are a group and stand in it by their count. A choice looks at the first of each
- * group, so that it costs the same for ten backends as for ten thousand.
+ * group, so that its cost grows with the number of different weights, not of backends.
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
