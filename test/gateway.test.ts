@@ -47,7 +47,8 @@ test('3,000 requests, 24 at a time, over two fast backends and one 40 times slow
   assert.ok(slow.total < 150, `the slow backend got ${slow.total}`)
   assert.ok(Math.abs(fast.total - other.total) < 300, `${fast.total} and ${other.total}`)
   const { json } = await callJson('GET', `${gateway.admin}/backends`)
-  for (const [i, { total, inFlight, failed }] of json.backends.entries()) {
+  for (const [i, { total, inFlight, failed, latency }] of json.backends.entries()) {
+    assert.ok(latency.ewma > 0 && latency.p50 > 0 && latency.p99 >= latency.p50, JSON.stringify(latency))
     assert.deepEqual([total, inFlight, failed], [[fast, other, slow][i]?.total, 0, 0])
   }
 })
