@@ -26,21 +26,18 @@ export const adminAuthPlugin = fp<AdminAuthOptions>(
       scope.addHook('onRequest', async (request) => refuseForeignPages(request))
       return
     }
-    await scope.register(async (inner) => {
-      // Compares in constant time.
-      await inner.register(bearerAuth, {
-        keys: [token],
-        addHook: false,
-        specCompliance: 'rfc6749',
-        verifyErrorLogLevel: 'warn',
-        errorResponse: () => new UnauthorizedError() as unknown as { error: string },
-      })
-      const verify = inner.verifyBearerAuth
-      if (!verify) throw new Error('@fastify/bearer-auth did not decorate')
-      scope.addHook('onRequest', (request, reply, done) => {
-        if (request.routeOptions.config.public) return done()
-        verify(request, reply, (error) => done(error && new UnauthorizedError()))
-      })
+    // Compares in constant time.
+    await scope.register(bearerAuth, {
+      keys: [token],
+      addHook: false,
+      specCompliance: 'rfc6749',
+      verifyErrorLogLevel: 'warn',
+    })
+    const verify = scope.verifyBearerAuth
+    if (!verify) throw new Error('@fastify/bearer-auth did not decorate')
+    scope.addHook('onRequest', (request, reply, done) => {
+      if (request.routeOptions.config.public) return done()
+      verify(request, reply, (error) => done(error && new UnauthorizedError()))
     })
   },
   { name: 'leastwise-admin-auth', fastify: '5.x' },

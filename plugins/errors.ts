@@ -25,7 +25,7 @@ export const UnsupportedMediaTypeError = createError(
   'a body must be JSON, and say so: content-type: application/json',
   415,
 )
-export const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
+const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
 export const UnauthorizedError = createError(
   'LEASTWISE_UNAUTHORIZED',
@@ -81,6 +81,11 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
         message,
       }),
     )
+}
+
+/** The handler of what is not there. */
+export async function notFound(request: FastifyRequest): Promise<never> {
+  throw new NotFoundError(request.method, request.url.split('?', 1)[0])
 }
 
 /** What a client is told of a request that its backend did not answer. */

@@ -1,12 +1,7 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyPluginAsync, FastifySchemaValidationError } from 'fastify'
 import { adminAuthPlugin } from '../plugins/admin-auth.js'
-import {
-  InvalidRequestError,
-  NotFoundError,
-  sendError,
-  UnsupportedMediaTypeError,
-} from '../plugins/errors.js'
+import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
 import { policyRoutes } from './policy.js'
@@ -19,7 +14,7 @@ export interface AdminOptions {
 
 /** The admin API of one pool. It brings its own validation and errors: the host app's do not apply here. */
 export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token }) => {
-  if (!Object.hasOwn(scope, 'balancer')) scope.decorate('balancer', balancer)
+  scope.decorate('balancer', balancer)
   // Fastify's default would drop unknown fields in silence and turn "5" into 5.
   scope.setValidatorCompiler(TypeBoxValidatorCompiler)
   // The app's own might not know these schemas.
@@ -47,11 +42,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(policyRoutes)
   await scope.register(statusRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
-  for (const url of ['/', '/*']) {
-    scope.all(url, async (request) => {
-      throw new NotFoundError(request.method, request.url.split('?', 1)[0])
-    })
-  }
+  for (const url of ['/', '/*']) scope.all(url, notFound)
 }
 
 /** What is wrong with a request, in words that name the field. */

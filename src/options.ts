@@ -1,5 +1,5 @@
 import type { BackendSpec } from './balancer/backend.js'
-import { check, type PoolSettings, SettingError, settingNames, settings } from './settings.js'
+import { check, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
 
 type OptionalSettings = {
   [N in keyof Omit<PoolSettings, 'backends'>]?: PoolSettings[N] | undefined
@@ -43,12 +43,11 @@ const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog']
 
 /** @throws {SettingError} for the first option that is unknown or not acceptable */
 export function parseOptions(given: LeastwiseOptions): ParsedOptions {
-  const poolSettings = settingNames.filter((name) => settings[name].scope === 'pool')
-  refuseUnknown(given, [...ownOptions, ...poolSettings])
+  refuseUnknown(given, [...ownOptions, ...poolSettingNames])
   if (given.admin) refuseUnknown(given.admin, ['prefix', 'token'], 'admin.')
   checkBackends(given.backends ?? [])
   const withoutEffect: string[] = []
-  const values = poolSettings.map((name) => {
+  const values = poolSettingNames.map((name) => {
     const value = given[name as keyof LeastwiseOptions]
     if (value === undefined) return [name, settings[name].default]
     if ('pending' in settings[name] && value !== settings[name].default) withoutEffect.push(name)

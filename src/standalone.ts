@@ -2,12 +2,12 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
-import { NotFoundError, sendError } from '../plugins/errors.js'
+import { notFound, sendError } from '../plugins/errors.js'
 import { openOn } from '../plugins/exchange.js'
 import { refuseMalformed } from '../plugins/malformed.js'
 import { adminRoutes } from '../routes/admin.js'
 import leastwise from './index.js'
-import { type PoolSettings, type Settings, settingNames, settings as table } from './settings.js'
+import { type PoolSettings, poolSettingNames, type Settings, settings as table } from './settings.js'
 
 /** The stand-alone gateway: traffic and administration on a listener each. */
 export interface Standalone {
@@ -129,15 +129,13 @@ function trackConnections(server: Server): Set<Socket> {
 /** Answers what no route takes, in the shape of all errors. */
 function refuseTheRest(app: FastifyInstance): void {
   app.setErrorHandler(sendError)
-  app.setNotFoundHandler(async (request) => {
-    throw new NotFoundError(request.method, request.url.split('?', 1)[0])
-  })
+  app.setNotFoundHandler(notFound)
 }
 
 /** What the plugin is given; it would warn of settings that have no effect, as `server.ts` does where they are set. */
 function poolSettings(settings: Settings): Partial<PoolSettings> {
-  const entries = settingNames
-    .filter((name) => table[name].scope === 'pool' && !('pending' in table[name]))
+  const entries = poolSettingNames
+    .filter((name) => !('pending' in table[name]))
     .map((name) => [name, settings[name]])
   return Object.fromEntries(entries)
 }

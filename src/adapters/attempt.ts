@@ -51,7 +51,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #bodyless = false
   #lengthKnown = true
   #cutBy: Error | undefined
-  #done = false
 
   constructor(assignment: Assignment, line: Line, clock: Clock, callback: Callback) {
     this.#assignment = assignment
@@ -83,7 +82,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#body = new Readable({
       highWaterMark: 64 * 1024,
       read: () => {
-        if (this.#body?.readableLength === 0 && !this.#done) this.#assignment.flushHead?.()
+        if (this.#body?.readableLength === 0 && this.#lease.held) this.#assignment.flushHead?.()
         controller.resume()
       },
       destroy: (error, done) => {
@@ -109,24 +108,24 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.onResponseError(null, reset)
       return
     }
-    this.#finish(this.#outcome)
+    this.#lease.release(this.#outcome)
     if (!this.#bodyless) this.#body?.push(null)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) {
-      this.#finish(this.#outcome)
+      this.#lease.release(this.#outcome)
       return
     }
     const cutBy = this.#cutBy
     const reported = cutBy ?? new BackendError(this.#lease.backend.id, error)
-    this.#finish(cutBy || isClientsDoing(error) ? 'cancelled' : 'failed')
+    this.#lease.release(cutBy || isClientsDoing(error) ? 'cancelled' : 'failed')
     this.#answer(reported)
     this.#body?.destroy(reported)
   }
 
   #cut(reason: Error): void {
-    if (this.#done || this.#cutBy) return
+    if (!this.#lease.held || this.#cutBy) return
     this.#cutBy = reason
     // There is nobody to tell; reply-from would log an error and answer a closed socket.
     if (reason instanceof ClientGoneError) this.#callback = undefined
@@ -135,15 +134,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#controller.abort(reason)
     } else {
       // It waits for a connection; the backend has not seen it, and will not.
-      this.#finish('cancelled')
+      this.#lease.release('cancelled')
       this.#answer(reason)
     }
-  }
-
-  #finish(outcome: Outcome): void {
-    if (this.#done) return
-    this.#done = true
-    this.#lease.release(outcome)
   }
 
   #answer(error: Error | null, answer?: Answer): void {

@@ -45,7 +45,7 @@ export interface BackendView {
 
 export const MAX_WEIGHT = 1000
 export const MAX_CONNECTIONS = 1_000_000
-export const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
+const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
 
 /**
  * One upstream server. Its counts belong to its identity: they survive every change of weight, limit, state,

@@ -32,17 +32,14 @@ export class Balancer {
   readonly registry: Registry
   readonly clock: Clock
   readonly #random: () => number
-  #policy: Policy
-  #selector: Selector
+  #policy!: Policy
+  #selector!: Selector
   #closing = false
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: BalancerOptions = {}) {
     this.clock = options.clock ?? systemClock
     this.#random = options.random ?? Math.random
-    const name = checkPolicy(options.policy ?? 'least-connections')
-    this.#policy = new policies[name](this.#random)
-    this.#selector = { name, pick: () => this.#policy.pick() }
     this.registry = new Registry({
       clock: this.clock,
       maxConnections: options.maxConnections ?? 0,
@@ -52,7 +49,7 @@ export class Balancer {
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
     }
     // The policy learns of them all at once.
-    this.#policy.update(this.registry.eligible)
+    this.policy = options.policy ?? 'least-connections'
     this.registry.onEligible = (eligible) => this.#policy.update(eligible)
     this.registry.onInFlight = (backend) => this.#policy.changed?.(backend)
   }
@@ -67,11 +64,12 @@ export class Balancer {
 
   /** Switches the policy. Leases and counts are the backends' and stay as they are. @throws {UnknownPolicyError} */
   set policy(wanted: string) {
-    const name = checkPolicy(wanted)
-    if (name === this.policy) return
-    this.#policy = new policies[name](this.#random)
-    this.#policy.update(this.registry.eligible)
-    this.#selector = { name, pick: () => this.#policy.pick() }
+    if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
+    if (wanted === this.#selector?.name) return
+    const policy: Policy = new policies[wanted](this.#random)
+    policy.update(this.registry.eligible)
+    this.#policy = policy
+    this.#selector = { name: wanted, pick: () => policy.pick() }
   }
 
   /**
@@ -99,9 +97,4 @@ export class Balancer {
     this.#closing = true
     this.registry.close()
   }
-}
-
-function checkPolicy(name: string): PolicyName {
-  if (!isPolicyName(name)) throw new UnknownPolicyError(name, policyNames)
-  return name
 }

@@ -37,7 +37,8 @@ export class LeastConnections implements Policy {
 
   update(eligible: readonly Backend[]): void {
     const before = this.#candidates
-    const scale = eligible.reduce((sum, { weight }) => sum + weight, 0) / this.#totalWeight
+    const total = eligible.reduce((sum, { weight }) => sum + weight, 0)
+    const scale = total / this.#totalWeight
     const owed = new Map(this.#groups.map((group) => [group.weight, Math.trunc(group.owed * scale)]))
     const groups = new Map<number, Group>()
     // Those that stood longest keep their turn. New ones come before them, in random order: gateways that
@@ -56,7 +57,7 @@ export class LeastConnections implements Policy {
     }
     this.#groups = [...groups.values()]
     this.#candidates = new Map(candidates.map((candidate) => [candidate.backend, candidate]))
-    this.#totalWeight = this.#groups.reduce((sum, { size, weight }) => sum + size * weight, 0)
+    this.#totalWeight = total
   }
 
   changed(backend: Backend): void {

@@ -1,0 +1,110 @@
+import { isIP } from 'node:net'
+import { type TSchema, Type } from 'typebox'
+import type { BackendSpec, HostHeader } from './balancer/backend.js'
+import { Balancer } from './balancer/balancer.js'
+
+/** A kind of value: what it is, how it is read from text, and how people are told. */
+export interface Kind<S extends TSchema = TSchema> {
+  schema: S
+  accepts: string
+  /** Turns the text of an environment variable into a value for `schema` to judge; may throw. */
+  read(text: string): unknown
+}
+
+export function integer(
+  minimum: number,
+  maximum: number,
+  unit = '',
+  zero = '',
+): Kind<ReturnType<typeof Type.Integer>> {
+  const range = `a whole number${unit && ` of ${unit}`} from ${minimum} to ${maximum}`
+  return {
+    schema: Type.Integer({ minimum, maximum }),
+    accepts: zero ? `${range}, 0 ${zero}` : range,
+    // Number() would take '', ' 7 ', '1e3' and '0x10', too.
+    read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+  }
+}
+
+// `setTimeout` takes no more and would fire at once.
+export const milliseconds = (minimum: number, zero = '') =>
+  integer(minimum, 2_147_483_647, 'milliseconds', zero)
+export const percent = integer(0, 100, 'percent')
+export const bytes = (zero: string) => integer(0, Number.MAX_SAFE_INTEGER, 'bytes', zero)
+
+export function choice<const T extends string>(...values: readonly T[]) {
+  return {
+    schema: Type.Unsafe<T>(Type.Enum([...values])),
+    accepts: `one of ${values.join(', ')}`,
+    read: (text: string) => text,
+  }
+}
+
+/** A number of `kind`, or one of some words. */
+export function wordOr<const T extends string>(kind: Kind, ...words: readonly T[]) {
+  return {
+    schema: Type.Unsafe<T | number>(Type.Union([kind.schema, Type.Enum([...words])])),
+    accepts: `${words.map((word) => `"${word}"`).join(' or ')}, or ${kind.accepts}`,
+    read: kind.read,
+  }
+}
+
+export const flag = {
+  schema: Type.Boolean(),
+  accepts: 'true or false',
+  read: (text: string) => (text === 'true' ? true : text === 'false' ? false : text),
+}
+
+export function text(pattern: RegExp, accepts: string) {
+  return {
+    schema: Type.Refine(Type.String(), (value) => value === '' || pattern.test(value as string)),
+    accepts,
+    read: (value: string) => value,
+  }
+}
+
+export const hostName = {
+  schema: Type.Refine(Type.String(), (value) => isHost(value as string)),
+  accepts: 'an IP address or a host name, without port',
+  read: (value: string) => value,
+}
+
+function isHost(host: string): boolean {
+  if (isIP(host)) return true
+  // What ends in a number is meant as an IPv4 address, and is none.
+  return host.length <= 253 && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !/(^|\.)\d+$/.test(host)
+}
+
+export const hostHeader = choice<HostHeader>('client', 'backend')
+
+export const backendList = {
+  // What is in it, the registry judges.
+  schema: Type.Unsafe<(string | BackendSpec)[]>(Type.Array(Type.Any())),
+  accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
+  read: (value: string) => {
+    const backends = value.split(',').map((entry) => parseBackend(entry.trim()))
+    // Refuses what a registry would.
+    new Balancer({ backends }).close()
+    return backends
+  },
+}
+
+/** Reads `url;key=value;…`. */
+function parseBackend(entry: string): BackendSpec {
+  const [url = '', ...pairs] = entry.split(';')
+  const spec: BackendSpec = { url }
+  for (const pair of pairs) {
+    const [key, value = ''] = pair.split(/=(.*)/s)
+    if (key === 'id') spec.id = value
+    else if (key === 'weight') spec.weight = whole(key, value)
+    else if (key === 'maxConnections') spec.maxConnections = whole(key, value)
+    else if (key === 'hostHeader') spec.hostHeader = value as HostHeader
+    else throw new Error(`"${pair}" is not understood`)
+  }
+  return spec
+}
+
+function whole(key: string, value: string): number {
+  if (!/^\d+$/.test(value)) throw new Error(`${key} must be a whole number`)
+  return Number(value)
+}
