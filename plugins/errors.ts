@@ -1,9 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import createError from '@fastify/error'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { errors as undici } from 'undici'
-import { BackendError } from '../src/adapters/attempt.js'
+import {
+  BackendError,
+  BackendTimeoutError,
+  BadAnswerError,
+  BodyTooLargeError as TooMuchSentError,
+} from '../src/adapters/failures.js'
 import { BalancerError } from '../src/balancer/errors.js'
+import { markLast } from './exchange.js'
+import { lingerAfter } from './linger.js'
 
 /** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
@@ -18,6 +24,15 @@ export const BadPathError = createError(
   'LEASTWISE_BAD_PATH',
   'the path leads out of the prefix of the backend',
   400,
+)
+export const LoopError = createError('LEASTWISE_LOOP', 'the request came through this gateway before', 508)
+export const MethodNotAllowedError = createError('LEASTWISE_METHOD_NOT_ALLOWED', '%s is not passed on', 405)
+export const NotImplementedError = createError('LEASTWISE_NOT_IMPLEMENTED', '%s is not understood', 501)
+export const VersionError = createError('LEASTWISE_VERSION', 'HTTP/%s is not spoken here', 505)
+export const RequestTimeoutError = createError(
+  'LEASTWISE_REQUEST_TIMEOUT',
+  'the body of the request did not come in time',
+  408,
 )
 export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
 export const UnsupportedMediaTypeError = createError(
@@ -60,12 +75,16 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   const statusCode =
     error instanceof BalancerError ? (statusCodes[error.code] ?? 502) : (error.statusCode ?? 500)
   // What a backend said of the answer that it did not finish is not true of this one.
-  for (const name of Object.keys(request.assignment?.answered ?? {})) reply.removeHeader(name)
+  for (const name of Object.keys(request.assignment?.answered?.headers ?? {})) reply.removeHeader(name)
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
-  if (!request.raw.complete && request.raw.httpVersionMajor === 1) reply.header('connection', 'close')
+  if (request.raw.httpVersionMajor === 1 && (!request.raw.complete || endsConnection(statusCode, error))) {
+    reply.header('connection', 'close')
+    markLast(request.raw, reply.raw)
+    lingerAfter(request.raw)
+  }
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   const code = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
   const message = statusCode === 500 ? 'internal error' : error.message
@@ -83,22 +102,34 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
     )
 }
 
+/** Whether a request was such that what follows on its connection is not to be trusted. */
+function endsConnection(statusCode: number, error: FastifyError): boolean {
+  return (
+    statusCode === 501 ||
+    statusCode === 505 ||
+    (statusCode === 400 && error.code === 'LEASTWISE_INVALID_REQUEST')
+  )
+}
+
 /** The handler of what is not there. */
 export async function notFound(request: FastifyRequest): Promise<never> {
   throw new NotFoundError(request.method, request.url.split('?', 1)[0])
 }
 
+const late: Record<BackendTimeoutError['waitingFor'], string> = {
+  connection: 'no connection to the backend in time',
+  request: 'the backend did not take the request in time',
+  response: 'the backend did not answer in time',
+  body: 'the backend did not go on with its answer in time',
+}
+
 /** What a client is told of a request that its backend did not answer. */
 export function toGatewayError(error: Error): FastifyError {
   const cause = error instanceof BackendError ? (error.cause as Error) : error
-  if (cause instanceof undici.HeadersTimeoutError) {
-    return new GatewayTimeoutError('the backend did not answer in time')
-  }
-  if (cause instanceof undici.ConnectTimeoutError) {
-    return new GatewayTimeoutError('no connection to the backend in time')
-  }
-  // Ours, from the request's own body.
-  if ((cause as FastifyError).statusCode === 413) return cause as FastifyError
+  if (cause instanceof BackendTimeoutError) return new GatewayTimeoutError(late[cause.waitingFor])
+  if (cause instanceof BadAnswerError)
+    return new BadGatewayError(`the backend's answer is not HTTP: ${cause.message}`)
+  if (cause instanceof TooMuchSentError) return new BodyTooLargeError(cause.maxBody)
   if (cause instanceof BalancerError) return new BadGatewayError(cause.message)
   const code = (cause as NodeJS.ErrnoException).code
   if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')

@@ -1,28 +1,71 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 
-type Exchanges = Map<FastifyReply['raw'], (() => void)[]>
+/** One request and its response, on a client's connection. */
+interface Exchange {
+  /** Called when it is over. */
+  readonly onOver: (() => void)[]
+  safe: boolean
+  /** Called when it may begin; undefined once it has. */
+  begin: (() => void) | undefined
+  /** Nothing that comes after it on this connection is to be answered. */
+  last: boolean
+}
+
+type Exchanges = Map<Response, Exchange>
+type Request = Pick<IncomingMessage, 'socket' | 'method'>
+type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
 
 const open = new WeakMap<Socket, Exchanges>()
+
+/** Requests that one client may have under way on one connection; more than that wait their turn. */
+const PARALLEL = 100
+/** With more than this many sent ahead, a connection is cut: nobody needs that many, and each takes memory. */
+const AHEAD = 1000
+
+/** Methods that ask for nothing to be changed, RFC 9110 section 9.2.1. */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'REPORT', 'SEARCH'])
 
 /**
  * Calls `callback` exactly once, when the exchange is over for the client: its response was written, or it
  * left. The response's `close` is not enough: Node 20 does not emit it for a pipelined request whose turn to
- * be answered had not come when the socket died. The socket is looked up now, because undici takes it off a
- * request whose body it was given.
+ * be answered had not come when the socket died. The socket is looked up now, because it is taken off a
+ * request whose connection was closed.
  */
-export function whenOver(request: FastifyRequest, reply: FastifyReply, callback: () => void): void {
-  const { socket } = request.raw
-  const { raw } = reply
+export function whenOver(request: Request, response: Response, callback: () => void): void {
+  const { socket } = request
   const exchanges = open.get(socket) ?? listen(socket)
-  const callbacks = exchanges.get(raw)
-  if (callbacks) {
-    callbacks.push(callback)
-  } else {
-    exchanges.set(raw, [callback])
-    raw.once('close', () => end(exchanges, raw))
+  let exchange = exchanges.get(response)
+  if (!exchange) {
+    const safe = SAFE.has(request.method as string)
+    exchange = { onOver: [], safe, begin: undefined, last: false }
+    exchanges.set(response, exchange)
+    response.once('close', () => end(exchanges, response))
+    if (exchanges.size > AHEAD) socket.destroy()
   }
-  if (socket.destroyed || raw.destroyed) end(exchanges, raw)
+  exchange.onOver.push(callback)
+  if (socket.destroyed || response.destroyed) end(exchanges, response)
+}
+
+/**
+ * Calls `begin` when the request may be worked on: at once, unless the client sent others ahead of it. Safe
+ * ones are worked on side by side, any other waits for all before it and is waited for by all after it, as
+ * their order may matter (RFC 9112 section 9.3.2). Never, where the connection ends before.
+ */
+export function whenTurn(request: Request, response: Response, begin: () => void): void {
+  const exchanges = open.get(request.socket)
+  const exchange = exchanges?.get(response)
+  // It is over already.
+  if (!exchanges || !exchange) return
+  exchange.begin = begin
+  if (exchanges.size === 1) start(exchange)
+  else advance(exchanges)
+}
+
+/** Nothing that a client sends after this request is to be worked on: its connection ends with the response. */
+export function markLast(request: Request, response: Response): void {
+  const exchange = open.get(request.socket)?.get(response)
+  if (exchange) exchange.last = true
 }
 
 /** How many exchanges are under way on a connection; more than one where a client sends requests ahead. */
@@ -30,18 +73,44 @@ export function openOn(socket: Socket): number {
   return open.get(socket)?.size ?? 0
 }
 
+/** Whether an answer that is written to the connection now would be where a client looks for one. */
+export function isUnanswered(socket: Socket): boolean {
+  const exchanges = [...(open.get(socket)?.keys() ?? [])]
+  return exchanges.length === 0 || (exchanges.length === 1 && exchanges[0]?.headersSent === false)
+}
+
 /** One listener for each connection, not for each request on it. */
 function listen(socket: Socket): Exchanges {
   const exchanges: Exchanges = new Map()
   open.set(socket, exchanges)
   socket.once('close', () => {
-    for (const raw of exchanges.keys()) end(exchanges, raw)
+    for (const exchange of exchanges.values()) exchange.begin = undefined
+    for (const response of exchanges.keys()) end(exchanges, response)
   })
   return exchanges
 }
 
-function end(exchanges: Exchanges, raw: FastifyReply['raw']): void {
-  const callbacks = exchanges.get(raw)
-  exchanges.delete(raw)
-  for (const callback of callbacks ?? []) callback()
+function end(exchanges: Exchanges, response: Response): void {
+  const exchange = exchanges.get(response)
+  if (!exchange) return
+  exchanges.delete(response)
+  for (const callback of exchange.onOver) callback()
+  if (exchanges.size > 0) advance(exchanges)
+}
+
+/** Begins with what may begin, in the order of arrival. */
+function advance(exchanges: Exchanges): void {
+  let earlier = 0
+  for (const exchange of exchanges.values()) {
+    if (earlier >= PARALLEL || (earlier > 0 && !exchange.safe)) return
+    start(exchange)
+    if (!exchange.safe || exchange.last) return
+    earlier++
+  }
+}
+
+function start(exchange: Exchange): void {
+  const { begin } = exchange
+  exchange.begin = undefined
+  begin?.()
 }

@@ -1,62 +1,59 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import type { Backend, HostHeader } from '../src/balancer/backend.js'
+import type { Headers } from '../src/adapters/assignment.js'
 
 /** Fields that concern one connection only, RFC 9110 section 7.6.1 and what is left over from before it. */
-const HOP_BY_HOP = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]
+const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade']
 
-/** Asked of us by the client and answered by us; undici would refuse `expect`. */
-const REQUEST_ONLY = [...HOP_BY_HOP, 'expect', 'proxy-authorization']
-
-type Headers = Record<string | symbol, unknown>
+/** Asked of us by the client and answered by us. */
+const REQUEST_ONLY = [...HOP_BY_HOP, 'expect', 'proxy-authorization', 'http2-settings']
 
 export interface ForwardingOptions {
-  hostHeader: HostHeader
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
   trustProxy: boolean
+  /** What we call ourselves in Via. */
+  via: string
 }
 
-/** Makes the request's header fields what a backend shall see. */
+/** Makes the request's header fields what a backend shall see, but for Host, which depends on the backend. */
 export function toBackend(
   headers: Headers,
   raw: IncomingMessage,
-  backend: Backend,
-  options: ForwardingOptions,
+  host: string | undefined,
+  { trustProxy, via }: ForwardingOptions,
 ): void {
   for (const name of REQUEST_ONLY) if (headers[name] !== undefined) headers[name] = undefined
-  const hostHeader = backend.hostHeader ?? options.hostHeader
-  const host = raw.headers.host ?? (raw.headers[':authority'] as string | undefined)
-  headers.host = hostHeader === 'client' && host ? host : backend.host
+  // RFC 9110 section 7.6.3.
+  const passed = `${raw.httpVersion} ${via}`
+  headers.via = headers.via === undefined ? passed : `${headers.via}, ${passed}`
 
-  const { trustProxy } = options
   if (!trustProxy) {
     for (const name of Object.keys(headers)) {
       if (name.startsWith('x-forwarded-') || name === 'forwarded') headers[name] = undefined
     }
   }
   const from = raw.socket.remoteAddress ?? 'unknown'
+  const proto = (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
   const earlier = headers['x-forwarded-for']
   headers['x-forwarded-for'] = earlier ? `${earlier}, ${from}` : from
-  headers['x-forwarded-proto'] ??= (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
+  headers['x-forwarded-proto'] ??= proto
   headers['x-forwarded-host'] ??= host
+  // RFC 7239 section 4: what is no token is quoted, an IPv6 address bracketed as well.
+  let forwarded = `for=${from.includes(':') ? `"[${from}]"` : from};proto=${proto}`
+  if (host !== undefined) forwarded += `;host="${host}"`
+  headers.forwarded = headers.forwarded === undefined ? forwarded : `${headers.forwarded}, ${forwarded}`
 }
 
 /** Makes the response's header fields what a client shall see. */
-export function toClient(headers: IncomingHttpHeaders): void {
-  // More than one line of it comes as a list.
-  const connection = headers.connection as string | string[] | undefined
+export function toClient(headers: Headers, via: string): void {
+  const { connection } = headers
   if (connection !== undefined) {
+    // More than one line of it comes as a list.
     for (const name of String(connection).split(',')) delete headers[name.trim().toLowerCase()]
   }
   for (const name of HOP_BY_HOP) delete headers[name]
+  const passed = `1.1 ${via}`
+  headers.via = headers.via === undefined ? passed : `${headers.via}, ${passed}`
 }
 
 /**

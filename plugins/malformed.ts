@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
-import { openOn } from './exchange.js'
+import { isUnanswered } from './exchange.js'
 
 /** What Node's parser refuses for another reason than being malformed. */
 const reasons: Record<string, { statusCode: number; code: string; message: string }> = {
@@ -25,14 +26,24 @@ export function refuseMalformed(error: ConnectionError, socket: Socket): void {
     code: 'LEASTWISE_MALFORMED_REQUEST',
     message: 'this is not an HTTP request',
   }
-  const name = STATUS_CODES[statusCode]
-  const body = JSON.stringify({ statusCode, code, error: name, message })
   // Not into the middle of an answer.
-  if (socket.writable && openOn(socket) === 0) {
-    socket.write(
-      `HTTP/1.1 ${statusCode} ${name}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-        `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-    )
-  }
+  if (socket.writable && isUnanswered(socket)) socket.write(response(statusCode, code, message))
   socket.destroy(error)
+}
+
+/** Answers CONNECT, which is for proxies of another kind, and which Node would leave without an answer. */
+export function refuseConnect(_request: unknown, socket: Duplex): void {
+  socket.on('error', () => {})
+  socket.end(
+    response(405, 'LEASTWISE_METHOD_NOT_ALLOWED', 'CONNECT is not passed on', 'allow: GET, HEAD, POST\r\n'),
+  )
+}
+
+function response(statusCode: number, code: string, message: string, fields = ''): string {
+  const error = STATUS_CODES[statusCode]
+  const body = JSON.stringify({ statusCode, code, error, message })
+  return (
+    `HTTP/1.1 ${statusCode} ${error}\r\n${fields}content-type: application/json; charset=utf-8\r\n` +
+    `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
+  )
 }

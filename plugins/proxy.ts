@@ -1,17 +1,25 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
-import { type Readable, Transform } from 'node:stream'
+import { randomBytes } from 'node:crypto'
+import { type IncomingMessage, METHODS } from 'node:http'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { Assignment } from '../src/adapters/attempt.js'
-import type { Timeouts } from '../src/adapters/backend-pool.js'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Assignment, Headers } from '../src/adapters/assignment.js'
+import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
+import type { HostHeader } from '../src/balancer/backend.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
-import { BadPathError, BodyTooLargeError, InvalidRequestError, sendError, toGatewayError } from './errors.js'
-import { openOn, whenOver } from './exchange.js'
-import { type ForwardingOptions, rewritePath, toBackend, toClient } from './forwarding.js'
+import { addAccessLog } from './access-log.js'
+import { admit } from './admission.js'
+import { ClientSide } from './client-side.js'
+import { RequestTimeoutError, sendError, toGatewayError } from './errors.js'
+import { markLast, openOn, whenOver, whenTurn } from './exchange.js'
+import { expectsContinue } from './expect.js'
+import { toBackend, toClient } from './forwarding.js'
+import { lingerAfter } from './linger.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
+import { hasBody } from './request-body.js'
+import { watchClient } from './stalled.js'
+import { upgradeOf, wantedProtocols } from './upgrade.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,41 +28,65 @@ declare module 'fastify' {
   }
 }
 
-export interface ProxyOptions extends ForwardingOptions, PressureOptions {
+export interface ProxyOptions extends PressureOptions {
   balancer: Balancer
   /** Put in the place of the prefix, which is taken off. */
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
   timeouts: Timeouts
+  /** Further tries of a request on other backends. */
+  retries: number
+  /** The Host that backends see which do not say themselves. */
+  hostHeader: HostHeader
+  /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
+  trustProxy: boolean
   /** Whether each request is logged in one line. */
   accessLog: boolean
 }
 
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
-  const { balancer, rewritePrefix, maxBody } = options
+  const { balancer, rewritePrefix, maxBody, timeouts, retries, hostHeader, trustProxy } = options
   // Of the whole prefix: the plugin may have been registered in a scope that has one.
   const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
-  const dispatcher = new LeaseDispatcher(balancer.registry, options.timeouts, balancer.clock)
+  const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries, hostHeader, maxBody })
+  // One for each pool: a pool may well be the backend of another, but not of itself.
+  const via = `leastwise-${randomBytes(4).toString('hex')}`
 
-  scope.addHook('onClose', () => dispatcher.destroy())
+  scope.addHook('onClose', async () => dispatcher.destroy())
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)
   if (options.accessLog) addAccessLog(scope, balancer)
-  if (maxBody > 0) scope.addHook('onRequest', (request, _reply, done) => done(tooLong(request, maxBody)))
   await scope.register(pressurePlugin, options)
 
   scope.addHook('onRequest', (request, reply, done) => {
-    const url = request.raw.url as string
-    if (!url.startsWith('/')) return done(new InvalidRequestError('the request target must be a path'))
-    const path = rewritePath(url, segments, rewritePrefix)
-    if (path === undefined) return done(new BadPathError())
-    // Throws, and the client is told, where there is no backend.
-    const lease = balancer.acquire()
-    request.assignment = { lease, path, policy: balancer.policy }
-    whenOver(request, reply, () => end(request))
-    done()
+    const { raw } = request
+    if (raw.method === 'TRACE') reply.header('allow', allowed)
+    const { path, host } = admit(raw, { segments, rewritePrefix, maxBody, via })
+    whenOver(raw, reply.raw, () => end(request))
+    const begin = () => {
+      try {
+        const lease = balancer.acquire()
+        const client = new ClientSide(request, reply, via)
+        request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
+        done()
+      } catch (error) {
+        // There is no backend for it, and the client is told.
+        done(error as Error)
+      }
+    }
+    if ('stream' in raw) return begin()
+    if (timeouts.body > 0) {
+      watchClient(raw, reply.raw, timeouts.body, () => reply.send(new RequestTimeoutError()))
+    }
+    whenTurn(raw, reply.raw, () => {
+      // Chunks that came with the head may be malformed, which is known once they are parsed.
+      if (raw.headers['transfer-encoding'] === undefined) return begin()
+      setImmediate(() => {
+        if (!raw.destroyed) begin()
+      })
+    })
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.
   scope.addHook('onResponse', (request, _reply, done) => {
@@ -67,22 +99,20 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
 
   // Bodies go through as they come.
-  const pass = (body: Readable) => (maxBody > 0 ? body.pipe(limit(maxBody)) : body)
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('*', (_request, payload, done) => done(null, pass(payload)))
-  // Fastify refuses a body whose content-type it cannot read. It is the backend's to read.
-  const contentTypes = new WeakMap<FastifyRequest, string>()
+  scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+  // Fastify refuses a body whose content-type it cannot read, and QUERY without one. It is the backend's to read.
+  const contentTypes = new WeakMap<FastifyRequest, string | undefined>()
   scope.addHook('preParsing', (request, _reply, payload, done) => {
-    const { headers } = request.raw
-    if (headers['content-type'] !== undefined) {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const { headers } = request.raw
       contentTypes.set(request, headers['content-type'])
-      headers['content-type'] = undefined
+      headers['content-type'] = 'application/octet-stream'
     }
     done(null, payload)
   })
   scope.addHook('preValidation', (request, _reply, done) => {
-    const contentType = contentTypes.get(request)
-    if (contentType !== undefined) request.raw.headers['content-type'] = contentType
+    if (contentTypes.has(request)) request.raw.headers['content-type'] = contentTypes.get(request)
     done()
   })
 
@@ -95,30 +125,42 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   } as unknown as FastifyReplyFromOptions)
 
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
+    const { raw } = request
     const assignment = request.assignment as Assignment
-    const { backend } = assignment.lease
-    if (request.body === undefined && hasUnparsedBody(request.raw)) assignment.body = pass(request.raw)
-    assignment.flushHead = () => reply.raw.headersSent || reply.raw.flushHeaders()
-    // The path goes by the assignment; a constant one here makes reply-from parse one URL for each backend.
+    if (raw.method === 'OPTIONS' && !mayGoOn(raw)) {
+      end(request)
+      return reply.code(204).header('allow', allowed).send()
+    }
+    if (hasBody(raw)) {
+      assignment.body = raw
+      assignment.expectsContinue = expectsContinue(raw)
+    }
+    if (raw.headers.te !== undefined) assignment.takesTrailers = /\btrailers\b/i.test(String(raw.headers.te))
+    if (upgradeOf(raw)) assignment.upgrade = wantedProtocols(raw)
+    // Path and body go by the assignment: reply-from sends its path through a URL parser, and takes no body
+    // with GET.
     return reply.from('/', {
-      getUpstream: () => backend.url,
+      getUpstream: () => assignment.lease.backend.url,
       rewriteRequestHeaders: (_request, headers) => {
-        const forwarded = headers as Record<string | symbol, unknown>
-        toBackend(forwarded, request.raw, backend, options)
-        forwarded[ASSIGNMENT] = assignment
-        return forwarded as typeof headers
+        toBackend(headers as Headers, raw, assignment.host, { trustProxy, via })
+        ;(headers as Record<symbol, unknown>)[ASSIGNMENT] = assignment
+        return headers
       },
       rewriteHeaders: (headers) => {
-        toClient(headers as IncomingHttpHeaders)
-        // Not before the last of those that a client sent ahead.
-        const last = balancer.closing && request.raw.httpVersionMajor === 1 && openOn(request.raw.socket) <= 1
-        if (last) headers.connection = 'close'
+        toClient(headers as Headers, via)
+        if (!('stream' in raw)) {
+          fit(headers as Headers, raw, reply, assignment)
+          // Not before the last of those that a client sent ahead.
+          if (balancer.closing && openOn(raw.socket) <= 1) headers.connection = 'close'
+        }
         return headers
       },
       onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
     })
   }
-  const method = scope.supportedMethods.filter((name) => name !== 'TRACE' && name !== 'CONNECT')
+  for (const name of METHODS) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
+  const method = scope.supportedMethods.filter((name) => name !== 'CONNECT')
+  const allowed = method.filter((name) => name !== 'TRACE').join(', ')
   // A scope under a prefix has two roots: the prefix itself, and all below it.
   scope.route({ method, url: '/', handler })
   scope.route({ method, url: '/*', handler })
@@ -130,50 +172,26 @@ function end(request: FastifyRequest): void {
   if (lease?.held) lease.cut(new ClientGoneError())
 }
 
-/** One line for each request, written when the exchange is over, however it ended. */
-function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
-  scope.addHook('onRequest', (request, reply, done) => {
-    whenOver(request, reply, () => {
-      const lease = request.assignment?.lease
-      request.log.info(
-        {
-          method: request.method,
-          path: request.raw.url?.split('?', 1)[0],
-          statusCode: reply.raw.headersSent ? reply.raw.statusCode : null,
-          aborted: !reply.raw.writableFinished,
-          backend: lease?.backend.id ?? null,
-          policy: request.assignment?.policy ?? balancer.policy,
-          inFlight: lease?.inFlight ?? null,
-          attempts: lease ? 1 : 0,
-          responseTime: Math.round(reply.elapsedTime * 1000) / 1000,
-        },
-        'request',
-      )
-    })
-    done()
-  })
+/** Counts Max-Forwards down; false where the request ends here. RFC 9110 section 7.6.2. */
+function mayGoOn({ headers }: IncomingMessage): boolean {
+  const left = headers['max-forwards']
+  if (left === undefined || !/^\d+$/.test(String(left))) return true
+  headers['max-forwards'] = String(Math.max(0, Number(left) - 1))
+  return Number(left) > 0
 }
 
-function tooLong(request: FastifyRequest, maxBody: number): FastifyError | undefined {
-  const announced = Number(request.headers['content-length'] ?? 0)
-  return announced > maxBody ? new BodyTooLargeError(maxBody) : undefined
-}
-
-/** Fastify looks for no body with GET and HEAD, and in HTTP/2 only where a type or a length is named. */
-function hasUnparsedBody(raw: IncomingMessage | Http2ServerRequest): boolean {
-  if ('stream' in raw) return !raw.stream.endAfterHeaders
-  const { 'content-length': length = '0', 'transfer-encoding': encoding } = raw.headers
-  return length !== '0' || encoding !== undefined
-}
-
-/** Counts a body whose length was not announced. */
-function limit(maxBody: number): Transform {
-  let seen = 0
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      seen += chunk.length
-      if (seen > maxBody) done(new BodyTooLargeError(maxBody))
-      else done(null, chunk)
-    },
-  })
+/** Makes the head of a backend's answer one that Node's server can send to this client. */
+function fit(headers: Headers, raw: IncomingMessage, reply: FastifyReply, { answered }: Assignment): void {
+  const { statusCode = 0, statusMessage = '' } = answered ?? {}
+  if (statusMessage !== '' && /^[\t\x20-\x7e]+$/.test(statusMessage)) reply.raw.statusMessage = statusMessage
+  // Which it must not have, RFC 9110 section 8.6.
+  if (statusCode === 204) delete headers['content-length']
+  // Node refuses to announce trailers where there is no place for them.
+  const chunked = headers['content-length'] === undefined && raw.httpVersionMinor > 0
+  const empty = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
+  if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
+  if (!raw.complete) {
+    markLast(raw, reply.raw)
+    lingerAfter(raw)
+  }
 }

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { balancerPlugin } from '../plugins/balancer.js'
 import { proxyPlugin } from '../plugins/proxy.js'
+import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
 import { Balancer } from './balancer/balancer.js'
 import { called, type LeastwiseOptions, parseOptions } from './options.js'
@@ -19,6 +20,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     rewritePrefix,
     accessLog,
     maxBody: settings.maxBody,
+    retries: settings.retries,
     hostHeader: settings.hostHeader,
     trustProxy: settings.trustProxy,
     maxEventLoopDelay: settings.maxEventLoopDelay,
@@ -29,6 +31,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
       body: settings.bodyTimeout,
     },
   })
+  routeUpgrades(app, (app.prefix + prefix).replace(/\/+$/, ''))
   if (admin) {
     await registerRoutes('admin.prefix', admin.prefix, app, adminRoutes, { balancer, token: admin.token })
   }

@@ -4,7 +4,9 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from 'pino'
 import { notFound, sendError } from '../plugins/errors.js'
 import { openOn } from '../plugins/exchange.js'
-import { refuseMalformed } from '../plugins/malformed.js'
+import { forwardExpectations } from '../plugins/expect.js'
+import { refuseConnect, refuseMalformed } from '../plugins/malformed.js'
+import { routableUrl } from '../plugins/target.js'
 import { adminRoutes } from '../routes/admin.js'
 import leastwise from './index.js'
 import { type PoolSettings, poolSettingNames, type Settings, settings as table } from './settings.js'
@@ -46,6 +48,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     },
     // Requests that still come on open connections are served, and told that the connection closes.
     return503OnClosing: false,
+    rewriteUrl: routableUrl,
     exposeHeadRoutes: false,
   })
   await traffic.register(leastwise, {
@@ -55,6 +58,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   // Everything is proxied but for methods that never are.
   refuseTheRest(traffic)
   await traffic.ready()
+  forwardExpectations(traffic.server)
+  traffic.server.on('connect', refuseConnect)
   const connections = trackConnections(traffic.server)
 
   let admin: FastifyInstance | undefined

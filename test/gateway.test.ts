@@ -341,7 +341,8 @@ test('whatever is refused, on either port, is refused in one shape', async () =>
   for (const address of [gateway.url, gateway.admin]) {
     for (const [text, expected] of cases) assert.deepEqual(await raw(address, text), expected)
   }
-  assert.deepEqual(await raw(gateway.url, `TRACE / ${head}\r\n`), [404, 'LEASTWISE_NOT_FOUND'])
+  assert.deepEqual(await raw(gateway.url, `TRACE / ${head}\r\n`), [405, 'LEASTWISE_METHOD_NOT_ALLOWED'])
+  assert.deepEqual(await raw(gateway.url, `CONNECT a:80 ${head}\r\n`), [405, 'LEASTWISE_METHOD_NOT_ALLOWED'])
   const long = `GET /backends/${'x'.repeat(200)} ${head}\r\n`
   assert.deepEqual(await raw(gateway.admin, long), [404, 'LEASTWISE_NOT_FOUND'])
 })

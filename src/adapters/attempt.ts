@@ -1,169 +1,279 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import type { Clock } from '../balancer/clock.js'
 import { ClientGoneError } from '../balancer/errors.js'
 import type { Lease, Outcome } from '../balancer/lease.js'
-import type { Line } from './backend-pool.js'
+import type { Answer, Assignment, Headers } from './assignment.js'
+import type { Transport } from './connection.js'
+import { Deadline } from './deadline.js'
+import {
+  BackendError,
+  BackendTimeoutError,
+  BadAnswerError,
+  isClientsDoing,
+  isGatewayFailure,
+} from './failures.js'
+import type { NodeRequestHandler } from './node-request.js'
+import { openTunnel } from './tunnel.js'
 
-/** What a request was assigned to. */
-export interface Assignment {
-  lease: Lease
-  /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
-  path: string
-  /** The policy by which the backend was chosen. */
-  policy: string
-  /** The request's body where reply-from must not see it: it takes none with GET. */
-  body?: Readable
-  /** Called when the answer's head is ready to be sent, and no byte of its body has come yet. */
-  flushHead?: () => void
-  /** The fields that the backend's answer put into ours. */
-  answered?: Answer['headers']
+/** Milliseconds; 0 for none. */
+export interface Timeouts {
+  /** To a connection to the backend, TLS included. */
+  connect: number
+  /** From the end of the request to the first byte of the response. */
+  response: number
+  /** Between two chunks of a body, in either direction. */
+  body: number
 }
 
-/** What went wrong between us and a backend, in `cause`. */
-export class BackendError extends Error {
-  readonly backend: string
-
-  constructor(backend: string, cause: Error) {
-    super(cause.message, { cause })
-    this.backend = backend
-  }
+/** Whom an attempt reports to: once, with an answer or an error, or never where the protocol was switched. */
+export interface AttemptOwner {
+  answered(answer: Answer): void
+  failed(attempt: Attempt, error: Error): void
 }
 
-export interface Answer {
-  statusCode: number
-  headers: Record<string, string | string[] | undefined>
-  body: Readable
-}
+/** What the backend is to do next. */
+type Phase = 'connecting' | 'taking the request' | 'answering' | 'sending its body' | 'over'
 
-export type Callback = (error: Error | null, answer?: Answer) => void
+const WAITING = {
+  connecting: 'connection',
+  'taking the request': 'request',
+  answering: 'response',
+  'sending its body': 'body',
+  over: 'body',
+} as const
 
-/** One request on one backend, from the dispatch to the backend's last word. */
-export class Attempt implements Dispatcher.DispatchHandler {
+/** One request on one backend, from the dispatch to the backend's last word. It holds the lease meanwhile. */
+export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   readonly #assignment: Assignment
   readonly #lease: Lease
-  readonly #line: Line
+  readonly #timeouts: Timeouts
   readonly #clock: Clock
-  #callback: Callback | undefined
-  #controller: Dispatcher.DispatchController | undefined
-  #body: Readable | undefined
+  readonly #owner: AttemptOwner
+  readonly #deadline: Deadline
+  /** Set before anything is sent. */
+  transport!: Transport
+  #phase: Phase = 'connecting'
+  #controller: Pick<Dispatcher.DispatchController, 'pause' | 'resume'> | undefined
+  #answer: Readable | undefined
+  #paused = false
+  #uploading = false
   #outcome: Outcome = 'ok'
   #bodyless = false
   #lengthKnown = true
-  #cutBy: Error | undefined
 
-  constructor(assignment: Assignment, line: Line, clock: Clock, callback: Callback) {
+  /** The backend may have seen something of the request. */
+  sent = false
+  /** Something of the request's body was taken, and cannot be sent again. */
+  bodyTaken = false
+
+  constructor(assignment: Assignment, timeouts: Timeouts, clock: Clock, owner: AttemptOwner) {
     this.#assignment = assignment
     this.#lease = assignment.lease
-    this.#line = line
+    this.#timeouts = timeouts
     this.#clock = clock
-    this.#callback = callback
-    this.#lease.onCut = (reason) => this.#cut(reason)
+    this.#owner = owner
+    this.#deadline = new Deadline(clock, () => this.#late())
+    this.#lease.onCut = (reason) => this.#fail(reason, 'cancelled')
+    this.#deadline.set(timeouts.connect)
   }
 
+  get backend() {
+    return this.#lease.backend
+  }
+
+  // What undici calls.
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#phase === 'over') return
     this.#controller = controller
-    if (this.#cutBy) controller.abort(this.#cutBy)
+    this.sent = true
+    this.#enter('answering', this.#timeouts.response)
   }
 
   onResponseStart(
     controller: Dispatcher.DispatchController,
     statusCode: number,
-    headers: Record<string, string | string[] | undefined>,
+    headers: Headers,
+    statusMessage?: string,
   ): void {
-    // An informational response: the real one is still to come.
-    if (statusCode < 200) return
+    this.#controller = controller
+    this.onAnswerHead(statusCode, headers, statusMessage ?? '')
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.onAnswerData(chunk)
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Headers): void {
+    if (this.transport.broken && !this.#lengthKnown) {
+      const reset: NodeJS.ErrnoException = new Error('the connection was reset in mid-body')
+      reset.code = 'ECONNRESET'
+      this.onFailed(reset)
+    } else {
+      this.onAnswerEnd(trailers)
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    // The length of a body that is not there, which undici waited for.
+    if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) this.onAnswerEnd({})
+    else this.onFailed(error)
+  }
+
+  // What Node's client calls.
+
+  onStarted(): void {
+    if (this.#phase === 'over') return
+    this.sent = true
+    this.#controller = this.transport as Transport & Pick<Dispatcher.DispatchController, 'pause' | 'resume'>
+    this.#uploading = this.#assignment.body !== undefined
+    if (this.#uploading) this.#enter('taking the request', this.#timeouts.body)
+    else this.#enter('answering', this.#timeouts.response)
+  }
+
+  onBodyTaken(): void {
+    this.bodyTaken = true
+  }
+
+  onBodyMoved(): void {
+    if (this.#phase === 'taking the request' || (this.#phase === 'sending its body' && !this.#paused)) {
+      this.#deadline.set(this.#timeouts.body)
+    }
+  }
+
+  onBodySent(): void {
+    this.#uploading = false
+    if (this.#phase === 'taking the request') this.#enter('answering', this.#timeouts.response)
+  }
+
+  onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void {
+    if (this.#phase === 'over') return
+    if (statusCode >= 100 && statusCode < 200 && statusCode !== 101) {
+      this.#assignment.client.inform(statusCode, headers)
+      return
+    }
+    const coding = headers['transfer-encoding']
+    if (statusCode < 200 || statusCode > 599) {
+      this.#fail(new BadAnswerError(`status ${statusCode} is none`), 'failed')
+      return
+    }
+    // What else it is coded with we would have to undo, RFC 9112 section 6.1.
+    if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') {
+      this.#fail(new BadAnswerError(`transfer coding "${coding}" is not understood`), 'failed')
+      return
+    }
     this.#lease.answered(this.#clock.now())
     if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
-    this.#lengthKnown = 'content-length' in headers || 'transfer-encoding' in headers
+    this.#lengthKnown = 'content-length' in headers || coding !== undefined
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304
-    this.#assignment.answered = headers
-    this.#body = new Readable({
+    this.#assignment.answered = { statusCode, statusMessage, headers }
+    this.#enter('sending its body', this.#timeouts.body)
+    this.#answer = new Readable({
       highWaterMark: 64 * 1024,
       read: () => {
-        if (this.#body?.readableLength === 0 && this.#lease.held) this.#assignment.flushHead?.()
-        controller.resume()
+        if (this.#answer?.readableLength === 0 && this.#phase !== 'over') this.#assignment.client.flushHead()
+        if (this.#paused) this.#resume()
       },
       destroy: (error, done) => {
         // Whoever reads the body gave up on it: the backend need not go on.
-        this.#cut(error ?? new errors.RequestAbortedError())
+        this.#fail(error ?? new ClientGoneError(), 'cancelled')
         done(error)
       },
     })
     // It may be that nobody reads the body, or nobody yet, when it breaks.
-    this.#body.on('error', () => {})
-    if (this.#bodyless) this.#body.push(null)
-    this.#answer(null, { statusCode, headers, body: this.#body })
+    this.#answer.on('error', () => {})
+    if (this.#bodyless) this.#answer.push(null)
+    this.#owner.answered({ statusCode, headers, body: this.#answer })
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#body?.push(chunk) === false) controller.pause()
-  }
-
-  onResponseEnd(): void {
-    if (this.#line.resetting && !this.#lengthKnown) {
-      const reset: NodeJS.ErrnoException = new Error('the connection was reset in mid-body')
-      reset.code = 'ECONNRESET'
-      this.onResponseError(null, reset)
-      return
-    }
-    this.#lease.release(this.#outcome)
-    if (!this.#bodyless) this.#body?.push(null)
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) {
-      this.#lease.release(this.#outcome)
-      return
-    }
-    const cutBy = this.#cutBy
-    const reported = cutBy ?? new BackendError(this.#lease.backend.id, error)
-    this.#lease.release(cutBy || isClientsDoing(error) ? 'cancelled' : 'failed')
-    this.#answer(reported)
-    this.#body?.destroy(reported)
-  }
-
-  #cut(reason: Error): void {
-    if (!this.#lease.held || this.#cutBy) return
-    this.#cutBy = reason
-    // There is nobody to tell; reply-from would log an error and answer a closed socket.
-    if (reason instanceof ClientGoneError) this.#callback = undefined
-    if (this.#controller) {
-      // Ends in onResponseError.
-      this.#controller.abort(reason)
+  onAnswerData(chunk: Buffer): void {
+    if (this.#phase === 'over') return
+    if (this.#answer?.push(chunk) === false) {
+      // It is the client that is slow now, and the backend has nothing to do.
+      this.#paused = true
+      this.#deadline.clear()
+      this.#controller?.pause()
     } else {
-      // It waits for a connection; the backend has not seen it, and will not.
-      this.#lease.release('cancelled')
-      this.#answer(reason)
+      this.#deadline.set(this.#timeouts.body)
     }
   }
 
-  #answer(error: Error | null, answer?: Answer): void {
-    const callback = this.#callback
-    this.#callback = undefined
-    try {
-      callback?.(error, answer)
-    } catch (thrown) {
-      // Whoever asked could not make an answer of this one; without another the client would wait for ever.
-      if (error) throw thrown
-      callback?.(new BackendError(this.#lease.backend.id, thrown as Error))
+  onAnswerEnd(trailers: Headers): void {
+    if (this.#phase === 'over') return
+    this.#over(this.#outcome)
+    this.transport.done()
+    this.#assignment.client.trailers(trailers)
+    if (!this.#bodyless) this.#answer?.push(null)
+  }
+
+  onSwitched(_statusCode: number, headers: Headers, socket: Socket, head: Buffer): void {
+    const wanted = this.#assignment.upgrade?.toLowerCase().split(',') ?? []
+    const switched = String(headers.upgrade ?? '').toLowerCase()
+    // A server must not switch to what it was not asked for, RFC 9110 section 7.8.
+    if (!wanted.some((protocol) => protocol.trim() === switched)) {
+      socket.destroy()
+      this.#fail(new BadAnswerError(`a switch to "${switched}" that nobody asked for`), 'failed')
+      return
+    }
+    this.#lease.answered(this.#clock.now())
+    const client = this.#assignment.client.switchProtocols(headers)
+    if (!client) {
+      socket.destroy()
+      this.#fail(new ClientGoneError(), 'cancelled')
+      return
+    }
+    this.#deadline.clear()
+    const close = openTunnel(client.socket, client.head, socket, head, () => this.#over('ok'))
+    this.#lease.onCut = (reason) => {
+      // The tunnel knows better: what the client said last may still be on its way.
+      if (reason instanceof ClientGoneError) return
+      close()
+      this.#over('cancelled')
     }
   }
-}
 
-/** A status that says the backend itself, or what stands behind it, is not well. */
-function isGatewayFailure(statusCode: number): boolean {
-  return statusCode === 500 || (statusCode >= 502 && statusCode <= 504)
-}
+  onFailed(error: Error): void {
+    this.#fail(error, isClientsDoing(error) ? 'cancelled' : 'failed')
+  }
 
-/** Whether a request failed on account of what the client sent, or stopped sending. */
-function isClientsDoing(error: Error): boolean {
-  return (
-    error instanceof errors.InvalidArgumentError ||
-    error instanceof errors.NotSupportedError ||
-    error instanceof errors.RequestContentLengthMismatchError ||
-    (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE' ||
-    (error as { statusCode?: number }).statusCode === 413
-  )
+  #enter(phase: Phase, limit: number): void {
+    this.#phase = phase
+    this.#deadline.set(limit)
+  }
+
+  #resume(): void {
+    this.#paused = false
+    if (this.#phase === 'over') return
+    this.#deadline.set(this.#timeouts.body)
+    this.#controller?.resume()
+  }
+
+  /** What the backend had to do next it has not done in time. */
+  #late(): void {
+    if (this.#uploading && !this.transport.blocked) {
+      // It is the client's turn to send; how long that may take is not the backend's business.
+      this.#deadline.set(this.#timeouts.body)
+    } else {
+      this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : WAITING[this.#phase]), 'failed')
+    }
+  }
+
+  #fail(error: Error, outcome: Outcome): void {
+    if (this.#phase === 'over') return
+    this.#phase = 'over'
+    this.transport?.abort(error)
+    this.#over(outcome)
+    if (this.#answer)
+      this.#answer.destroy(outcome === 'failed' ? new BackendError(this.backend.id, error) : error)
+    else this.#owner.failed(this, error)
+  }
+
+  #over(outcome: Outcome): void {
+    this.#phase = 'over'
+    this.#deadline.clear()
+    this.#lease.release(outcome)
+  }
 }

@@ -1,9 +1,8 @@
-import { type Dispatcher, errors } from 'undici'
+import { errors } from 'undici'
 import type { Backend } from '../balancer/backend.js'
-import type { Clock } from '../balancer/clock.js'
-import type { Registry } from '../balancer/registry.js'
-import { type Assignment, Attempt, type Callback } from './attempt.js'
-import { type BackendPool, openPool, type Timeouts } from './backend-pool.js'
+import type { Assignment, Callback, Headers } from './assignment.js'
+import { Connections } from './connections.js'
+import { Delivery, type DeliveryOptions } from './delivery.js'
 
 /**
  * The header key under which a request's {@link Assignment} travels through reply-from. Being a symbol it is
@@ -11,76 +10,55 @@ import { type BackendPool, openPool, type Timeouts } from './backend-pool.js'
  */
 export const ASSIGNMENT = Symbol('leastwise.assignment')
 
-type RequestOptions = Omit<Dispatcher.RequestOptions, 'headers'> & {
-  headers: Record<string | symbol, unknown> & { [ASSIGNMENT]: Assignment }
+interface RequestOptions {
+  method: string
+  headers: Headers & { [ASSIGNMENT]: Assignment }
 }
 
 /**
- * What reply-from sends requests through: one undici `Pool` for each backend. Which backend, the request's
- * lease says; and the lease is held here until the backend is done with the request, because no hook of
- * Fastify fires exactly once for every way in which a request can end.
+ * What reply-from sends requests through. Which backend a request goes to, its lease says; and the lease is
+ * held here until the backend is done with the request, because no hook of Fastify fires exactly once for
+ * every way in which a request can end.
  */
 export class LeaseDispatcher {
-  readonly #pools = new Map<Backend, BackendPool>()
-  readonly #timeouts: Timeouts
-  readonly #clock: Clock
+  readonly #connections = new Map<Backend, Connections>()
+  readonly #options: DeliveryOptions
 
-  constructor(registry: Registry, timeouts: Timeouts, clock: Clock) {
-    this.#timeouts = timeouts
-    this.#clock = clock
-    registry.on('removed', (backend) => this.#retire(backend))
+  constructor(options: Omit<DeliveryOptions, 'connectionsTo'>) {
+    this.#options = { ...options, connectionsTo: (backend) => this.#connectionsTo(backend) }
+    options.balancer.registry.on('removed', (backend) => this.#retire(backend))
   }
 
   /** Called by reply-from. */
   request(options: RequestOptions, callback: Callback): void {
     const assignment = options.headers[ASSIGNMENT]
-    const { lease } = assignment
-    if (!lease.held) {
+    if (assignment.lease.held) {
+      new Delivery(this.#options, assignment, options.method, options.headers, callback)
+    } else {
       // The client left, or the backend was removed, before anything was sent.
       callback(new errors.RequestAbortedError())
-      return
     }
-    const { pool, line } = this.#poolOf(lease.backend)
-    const attempt = new Attempt(assignment, line, this.#clock, callback)
-    pool.dispatch(
-      {
-        path: assignment.path,
-        method: options.method,
-        headers: options.headers as Record<string, string>,
-        body: assignment.body ?? options.body ?? null,
-        // By default that is the Host field, which is the client's: undici would drop a TLS connection
-        // whenever the next request on it names another.
-        servername: lease.backend.host,
-      } as Dispatcher.DispatchOptions,
-      attempt,
-    )
   }
 
   /** Cuts every request and closes every connection. */
-  async destroy(): Promise<void> {
-    const pools = [...this.#pools.values()]
-    this.#pools.clear()
-    await Promise.all(
-      pools.map(({ pool, line }) => {
-        for (const socket of line.connecting) socket.destroy()
-        return pool.destroy()
-      }),
-    )
+  destroy(): void {
+    for (const connections of this.#connections.values()) connections.destroy()
+    this.#connections.clear()
   }
 
-  #poolOf(backend: Backend): BackendPool {
-    let known = this.#pools.get(backend)
+  #connectionsTo(backend: Backend): Connections {
+    let known = this.#connections.get(backend)
     if (!known) {
-      known = openPool(backend, this.#timeouts)
-      this.#pools.set(backend, known)
+      known = new Connections(backend)
+      this.#connections.set(backend, known)
     }
     return known
   }
 
   #retire(backend: Backend): void {
-    const known = this.#pools.get(backend)
-    this.#pools.delete(backend)
+    const known = this.#connections.get(backend)
+    this.#connections.delete(backend)
     // Waits for requests in flight; those of a forced removal are cut by their leases.
-    known?.pool.close().catch(() => {})
+    known?.close()
   }
 }

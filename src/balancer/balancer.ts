@@ -5,6 +5,7 @@ import type { Lease } from './lease.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
 import type { Policy } from './policies/policy.js'
 import { Registry } from './registry.js'
+import { RetryBudget } from './retry-budget.js'
 
 export interface BalancerOptions {
   /** Registered at the start: URLs or whole descriptions. */
@@ -15,6 +16,8 @@ export interface BalancerOptions {
   maxConnections?: number | undefined
   /** Milliseconds that requests in flight may take on a drain; 30,000 by default. */
   drainTimeout?: number | undefined
+  /** Ceiling of retries in percent of requests; 20 by default. */
+  retryBudget?: number | undefined
   clock?: Clock | undefined
   /** Uniform in [0, 1). */
   random?: (() => number) | undefined
@@ -31,6 +34,7 @@ export interface Selector {
 export class Balancer {
   readonly registry: Registry
   readonly clock: Clock
+  readonly retryBudget: RetryBudget
   readonly #random: () => number
   #policy!: Policy
   #selector!: Selector
@@ -40,6 +44,7 @@ export class Balancer {
   constructor(options: BalancerOptions = {}) {
     this.clock = options.clock ?? systemClock
     this.#random = options.random ?? Math.random
+    this.retryBudget = new RetryBudget(options.retryBudget ?? 20, this.clock)
     this.registry = new Registry({
       clock: this.clock,
       maxConnections: options.maxConnections ?? 0,
@@ -74,10 +79,11 @@ export class Balancer {
 
   /**
    * Chooses a backend and holds it. Whoever gets the lease has to see to its release.
+   * @param except backends that are not to be chosen: those on which this request failed before
    * @throws {NoBackendError | AllFullError}
    */
-  acquire(): Lease {
-    const backend = this.#policy.pick()
+  acquire(except?: ReadonlySet<Backend>): Lease {
+    const backend = this.#policy.pick(except)
     if (backend) return backend.leases.open(backend, this.clock.now())
     throw this.registry.eligible.length === 0 ? new NoBackendError() : new AllFullError()
   }

@@ -13,6 +13,10 @@ export class Chain<T extends Link<T>> {
     return this.#first
   }
 
+  get last(): T | undefined {
+    return this.#last
+  }
+
   append(link: T): void {
     link.previous = this.#last
     link.next = undefined

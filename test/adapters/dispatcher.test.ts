@@ -8,18 +8,20 @@ import { Balancer } from '../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../src/balancer/errors.js'
 import { answering, holding } from '../support/backend.js'
 
+const nobody = { flushHead() {}, inform() {}, trailers() {}, switchProtocols: () => undefined }
+
 type Callback = Parameters<LeaseDispatcher['request']>[1]
 
 function dispatching(t: TestContext, url: string) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }] })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
-  const dispatcher = new LeaseDispatcher(balancer.registry, timeouts, balancer.clock)
+  const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries: 0, hostHeader: 'client', maxBody: 0 })
   t.after(() => dispatcher.destroy())
   /** Sends a request as reply-from would, on a lease of its own. */
   const send = (path: string, callback: Callback) => {
     const lease = balancer.acquire()
-    const headers = { host: 'a', [ASSIGNMENT]: { lease, path, policy: balancer.policy } }
-    dispatcher.request({ origin: url, path: '/', method: 'GET', headers }, callback)
+    const assignment = { lease, attempts: 1, path, host: 'a', policy: balancer.policy, client: nobody }
+    dispatcher.request({ method: 'GET', headers: { [ASSIGNMENT]: assignment } as never }, callback)
     return lease
   }
   const ask = (path: string) =>
@@ -35,7 +37,7 @@ test('a request that is cut before it has a connection never reaches the backend
   const { balancer, send, ask } = dispatching(t, backend.url)
   const outcome = new Promise((resolve) => {
     const reason = new Error('enough')
-    send('/cut', (error) => resolve(error === reason)).cut(reason)
+    send('/cut', (error) => resolve(error?.cause === reason)).cut(reason)
   })
   assert.equal(await outcome, true)
   assert.equal(balancer.registry.inFlight, 0)

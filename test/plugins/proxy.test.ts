@@ -97,8 +97,10 @@ test('incoming X-Forwarded-* are replaced, or with trustProxy appended to', asyn
   await call(trusting.url, { headers })
   const [replaced, appended] = backend.seen.map((seen) => seen.headers)
   assert.equal(replaced?.['x-forwarded-for'], '127.0.0.1')
-  assert.deepEqual([replaced?.['x-forwarded-port'], replaced?.forwarded], [undefined, undefined])
-  assert.deepEqual([appended?.['x-forwarded-port'], appended?.forwarded], ['1', 'for=6.6.6.6'])
+  assert.deepEqual([replaced?.['x-forwarded-port'], appended?.['x-forwarded-port']], [undefined, '1'])
+  const own = (app: Running) => `for=127.0.0.1;proto=http;host="${new URL(app.url).host}"`
+  assert.equal(replaced?.forwarded, own(plain))
+  assert.equal(appended?.forwarded, `for=6.6.6.6, ${own(trusting)}`)
   assert.equal(replaced?.['x-forwarded-proto'], 'http')
   assert.equal(replaced?.['x-forwarded-host'], new URL(plain.url).host)
   assert.equal(appended?.['x-forwarded-for'], '6.6.6.6, 127.0.0.1')
@@ -138,7 +140,7 @@ test('fields that concern one connection stay on it, both ways', async () => {
       connection: 'x-mine, keep-alive',
       'x-mine': '1',
       'keep-alive': 'timeout=5',
-      te: 'trailers',
+      te: 'gzip',
       'proxy-authorization': 'Basic eA==',
       'x-end': '1',
     },
@@ -417,7 +419,6 @@ test('a request that is refused before it has a backend costs no lease', async (
     'GET /api HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n',
     'POST /api HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
     'GET /api/%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
-    'GET http://a/api/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
     'GET /api/../secret HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
   ]) {
     assert.match(await raw(malformed), /^HTTP\/1\.1 400 /, JSON.stringify(malformed))

@@ -67,14 +67,14 @@ export class LeastConnections implements Policy {
     candidate.group.place(candidate)
   }
 
-  pick(): Backend | undefined {
+  pick(except?: ReadonlySet<Backend>): Backend | undefined {
     const total = this.#totalWeight
     const most = MEMORY * total
     let best: Candidate | undefined
     let bestLoad = 0
     for (const group of this.#groups) {
       group.owed = Math.min(most, group.owed + group.size * group.weight)
-      const candidate = group.first
+      const candidate = except ? group.firstBut(except) : group.first
       if (!candidate) continue
       const load = (candidate.level + 1) * total - Math.max(0, Math.min(total - 1, group.owed))
       const difference = best ? load * best.group.weight - bestLoad * group.weight : -1
@@ -123,6 +123,16 @@ class Group {
       const first = this.#levels[this.#least]?.first
       if (first) return first
       this.#least++
+    }
+    return undefined
+  }
+
+  /** The same among those that are not in `except`. */
+  firstBut(except: ReadonlySet<Backend>): Candidate | undefined {
+    for (let level = this.#least; level < this.#levels.length; level++) {
+      let candidate = this.#levels[level]?.first
+      while (candidate && except.has(candidate.backend)) candidate = candidate.next
+      if (candidate) return candidate
     }
     return undefined
   }

@@ -6,8 +6,11 @@ export interface Policy {
   update(eligible: readonly Backend[]): void
   /** The `inFlight` of a backend changed, which need not be an eligible one. */
   changed?(backend: Backend): void
-  /** The backend for the next request; undefined where none is eligible or all are full. */
-  pick(): Backend | undefined
+  /**
+   * The backend for the next request; undefined where none is eligible or all are full.
+   * @param except those that this request was sent to before, and failed on
+   */
+  pick(except?: ReadonlySet<Backend>): Backend | undefined
 }
 
 /** @param random uniform in [0, 1), injected so that choices can be repeated */

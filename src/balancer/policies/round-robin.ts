@@ -23,14 +23,14 @@ export class RoundRobin implements Policy {
     this.#eligible = eligible
   }
 
-  pick(): Backend | undefined {
+  pick(except?: ReadonlySet<Backend>): Backend | undefined {
     const { length } = this.#eligible
     // Gateways that start together should not all begin with the same backend.
     this.#next ??= Math.floor(this.#random() * length)
     for (let i = 0; i < length; i++) {
       const index = (this.#next + i) % length
       const backend = this.#eligible[index] as Backend
-      if (!backend.isFull) {
+      if (!backend.isFull && !except?.has(backend)) {
         this.#next = (index + 1) % length
         return backend
       }

@@ -1,0 +1,73 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Client, Headers } from '../src/adapters/assignment.js'
+import { addTrailers } from '../src/adapters/node-request.js'
+import { toClient } from './forwarding.js'
+import { upgradeOf } from './upgrade.js'
+
+/** Whoever waits for the answer, as a backend's side may reach it. */
+export class ClientSide implements Client {
+  readonly #request: IncomingMessage
+  readonly #reply: FastifyReply
+  readonly #via: string
+
+  /** @param via what we call ourselves in Via */
+  constructor(request: FastifyRequest, reply: FastifyReply, via: string) {
+    this.#request = request.raw
+    this.#reply = reply
+    this.#via = via
+  }
+
+  flushHead(): void {
+    const { raw } = this.#reply
+    if (!raw.headersSent) raw.flushHeaders()
+  }
+
+  inform(statusCode: number, headers: Headers): void {
+    const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
+    if (raw.headersSent || raw.destroyed) return
+    toClient(headers, this.#via)
+    if ('stream' in raw) {
+      // HTTP/2 says it its own way, and has none for 101.
+      if (statusCode !== 100) raw.stream.additionalHeaders({ ...headers, ':status': statusCode })
+      return
+    }
+    // Not to HTTP/1.0 (RFC 9110 section 15.2), and not between the answers to what the client sent before.
+    if (this.#request.httpVersionMinor === 0 || !raw.socket) return
+    // Node has a call for some, and for each with an idea of what may be in it.
+    raw.socket.write(head(statusCode, headers), 'latin1')
+  }
+
+  trailers(fields: Headers): void {
+    const { raw } = this.#reply
+    if (!raw.writableEnded && !raw.destroyed) addTrailers(raw, fields)
+  }
+
+  switchProtocols(headers: Headers): { socket: Duplex; head: Buffer } | undefined {
+    const reply = this.#reply
+    const upgrade = upgradeOf(this.#request)
+    if (!upgrade || upgrade.socket.destroyed || reply.sent) return undefined
+    reply.hijack()
+    const protocol = headers.upgrade
+    toClient(headers, this.#via)
+    const { raw } = reply
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) raw.setHeader(name, value)
+    raw.setHeader('connection', 'upgrade')
+    raw.setHeader('upgrade', protocol as string)
+    raw.writeHead(101)
+    raw.flushHeaders()
+    raw.detachSocket(upgrade.socket)
+    return upgrade
+  }
+}
+
+function head(statusCode: number, headers: Headers): string {
+  let text = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}\r\n`
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue
+    for (const line of Array.isArray(value) ? value : [value]) text += `${name}: ${line}\r\n`
+  }
+  return `${text}\r\n`
+}

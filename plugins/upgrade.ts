@@ -1,0 +1,115 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { openOn } from './exchange.js'
+import { hasBody } from './request-body.js'
+
+/** A connection that its client wants to use for another protocol. */
+interface Upgrade {
+  socket: Socket
+  /** What it sent after the request. */
+  head: Buffer
+}
+
+const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+
+/** The bare connection of a request for another protocol; undefined for any other request. */
+export function upgradeOf(request: IncomingMessage): Upgrade | undefined {
+  return upgrades.get(request)
+}
+
+const prefixes = new WeakMap<object, string[]>()
+
+/**
+ * Brings requests with Upgrade under `prefix` to the app's routes, hooks included, like any other. Node hands
+ * them out instead of routing them, as soon as somebody listens. Those that are not for a pool of ours are left
+ * to whoever else listens, or answered as if nobody did.
+ */
+export function routeUpgrades(app: FastifyInstance, prefix: string): void {
+  const { server } = app
+  const known = prefixes.get(server)
+  if (known) {
+    known.push(prefix)
+    return
+  }
+  const ours = [prefix]
+  prefixes.set(server, ours)
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const isOurs = ours.some((one) => isUnder(one, request.url as string))
+    if (!isOurs && server.listenerCount('upgrade') > 1) return
+    socket.on('error', () => {})
+    if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
+    else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
+  })
+}
+
+function isUnder(prefix: string, url: string): boolean {
+  let path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
+  try {
+    path = decodeURI(path)
+  } catch {
+    // The router will have none of it.
+  }
+  // A prefix may have parameters in it, which are the router's to compare.
+  return prefix === '' || /[:*]/.test(prefix) || path === prefix || path.startsWith(`${prefix}/`)
+}
+
+function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  upgrades.set(request, { socket, head })
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  // Whatever is answered instead of 101 is the last thing on this connection.
+  response.once('finish', () => {
+    response.detachSocket(socket)
+    socket.destroySoon()
+  })
+  app.routing(request, response)
+}
+
+/**
+ * Not h2c: HTTP/2 in a tunnel would go past every hook of the app, and RFC 9113 section 3.1 withdrew it. Not
+ * a request with a body, which would have to be told from what comes after the switch.
+ */
+function isTunnelled(request: IncomingMessage): boolean {
+  return !hasBody(request) && request.httpVersion === '1.1' && wantedProtocols(request) !== ''
+}
+
+/** The protocols that a request asks for and may get. */
+export function wantedProtocols({ headers }: IncomingMessage): string {
+  const protocols = (headers.upgrade ?? '').split(',').map((protocol) => protocol.trim())
+  return protocols.filter((protocol) => protocol !== '' && protocol.toLowerCase() !== 'h2c').join(', ')
+}
+
+/** Gives the request back to the server as one that does not ask for an upgrade. RFC 9110 section 7.8 allows it. */
+function answerWithoutUpgrade(
+  server: FastifyInstance['server'],
+  request: IncomingMessage,
+  socket: Socket,
+  rest: Buffer,
+): void {
+  let head = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] as string
+    const value = request.rawHeaders[i + 1] as string
+    if (/^(upgrade|http2-settings)$/i.test(name)) continue
+    head += /^connection$/i.test(name) ? `${name}: ${withoutUpgrade(value)}\r\n` : `${name}: ${value}\r\n`
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
+  server.emit('connection', socket)
+}
+
+function withoutUpgrade(connection: string): string {
+  const options = connection.split(',').map((option) => option.trim())
+  return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(', ') || 'keep-alive'
+}
+
+/** Calls `callback` once everything the client sent before was answered. Node does not wait for that. */
+function whenIdle(socket: Socket, callback: () => void): void {
+  if (socket.destroyed) return
+  const { _httpMessage: current } = socket as Socket & { _httpMessage?: ServerResponse }
+  const again = () => setImmediate(() => whenIdle(socket, callback))
+  if (current) current.once('close', again)
+  else if (openOn(socket) > 0) again()
+  else callback()
+}

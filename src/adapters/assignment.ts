@@ -1,0 +1,55 @@
+import type { Duplex, Readable } from 'node:stream'
+import type { Lease } from '../balancer/lease.js'
+
+/** Header fields by lower-case name; what came in several lines is a list. */
+export type Headers = Record<string, string | string[] | undefined>
+
+/**
+ * What a request was assigned to, and what a backend has to know of it beyond what reply-from hands on. It
+ * lives as long as the request, over all its attempts.
+ */
+export interface Assignment {
+  /** The lease of the present attempt, or of the last one. */
+  lease: Lease
+  /** Tries so far, this one included. */
+  attempts: number
+  /** The policy by which the backend was chosen. */
+  policy: string
+  /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
+  path: string
+  /** The Host that the client named, if it did. */
+  host: string | undefined
+  /** The request's body, where it has one. */
+  body?: Readable
+  /** The protocol that the client wants to switch to, as its Upgrade field has it. */
+  upgrade?: string
+  /** The client waits for 100 (Continue) before it sends the body. */
+  expectsContinue?: boolean
+  /** The client takes trailers: its TE field says so. */
+  takesTrailers?: boolean
+  /** Whoever waits for the answer. */
+  client: Client
+  /** The head of the backend's answer. */
+  answered?: { statusCode: number; statusMessage: string; headers: Headers }
+}
+
+/** What of a client's side the backend's side has to reach past reply-from, which knows only whole answers. */
+export interface Client {
+  /** The answer's head is ready to be sent, and no byte of its body has come yet. */
+  flushHead(): void
+  /** Passes on an informational answer, 1xx. */
+  inform(statusCode: number, headers: Headers): void
+  /** Trailers of the answer, before its end. */
+  trailers(fields: Headers): void
+  /** Answers 101; returns the bare connection, and what it had sent already, or undefined where it is gone. */
+  switchProtocols(headers: Headers): { socket: Duplex; head: Buffer } | undefined
+}
+
+export interface Answer {
+  statusCode: number
+  headers: Headers
+  body: Readable
+}
+
+/** Takes a request's answer, or the error that there is instead. */
+export type Callback = (error: Error | null, answer?: Answer) => void

@@ -1,0 +1,110 @@
+import { Agent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
+import type { Backend } from '../balancer/backend.js'
+import { Chain } from '../balancer/chain.js'
+import { Connection } from './connection.js'
+
+/** Milliseconds that a connection without a request is kept. Node servers close theirs after five seconds. */
+const KEEP_ALIVE = 4000
+
+/** The connections to one backend: those at work, and those that wait for a request, latest first. */
+export class Connections {
+  readonly #backend: Backend
+  readonly #all = new Set<Connection>()
+  readonly #idle = new Chain<Connection>()
+  #closed = false
+  /** For what undici's connections cannot do. */
+  readonly agent: Agent
+
+  constructor(backend: Backend) {
+    this.#backend = backend
+    this.agent = guarded(
+      new (backend.url.startsWith('https:') ? TlsAgent : Agent)({
+        keepAlive: true,
+        timeout: KEEP_ALIVE,
+        scheduling: 'lifo',
+        noDelay: true,
+      }),
+    )
+  }
+
+  /** A connection that no request is using; one that is kept, or a new one. */
+  take(): Connection {
+    const kept = this.#idle.last
+    if (kept) {
+      this.#leaveIdle(kept)
+      return kept
+    }
+    const made = new Connection(
+      this.#backend,
+      (connection) => this.#done(connection),
+      (connection) => this.#lost(connection),
+    )
+    this.#all.add(made)
+    return made
+  }
+
+  /** Closes each connection as soon as no request uses it. */
+  close(): void {
+    this.#closed = true
+    for (let idle = this.#idle.first; idle; idle = this.#idle.first) this.#drop(idle)
+    this.agent.maxFreeSockets = 0
+    for (const sockets of Object.values(this.agent.freeSockets))
+      for (const socket of sockets ?? []) socket.destroy()
+  }
+
+  /** Closes every connection now. */
+  destroy(): void {
+    this.#closed = true
+    for (const connection of this.#all) this.#drop(connection)
+    this.agent.destroy()
+  }
+
+  #done(connection: Connection): void {
+    if (!this.#all.has(connection) || connection.idle) return
+    if (this.#closed || !connection.usable) {
+      this.#drop(connection)
+    } else {
+      connection.idle = true
+      this.#idle.append(connection)
+    }
+  }
+
+  #lost(connection: Connection): void {
+    // One that is at work fails its request, or makes a new connection for it.
+    if (connection.idle) this.#drop(connection)
+  }
+
+  #leaveIdle(connection: Connection): void {
+    connection.idle = false
+    this.#idle.remove(connection)
+  }
+
+  #drop(connection: Connection): void {
+    if (!this.#all.delete(connection)) return
+    if (connection.idle) this.#leaveIdle(connection)
+    connection.close()
+  }
+}
+
+/**
+ * Closes a waiting connection on which the backend says something nobody asked for: the next request would
+ * take it for its answer.
+ */
+function guarded(agent: Agent): Agent {
+  const { keepSocketAlive, reuseSocket } = agent
+  agent.keepSocketAlive = function (socket) {
+    const kept = Boolean(keepSocketAlive.call(this, socket)) && this.maxFreeSockets > 0
+    if (kept) socket.on('data', drop)
+    return kept
+  }
+  agent.reuseSocket = function (socket, request) {
+    socket.off('data', drop)
+    reuseSocket.call(this, socket, request)
+  }
+  return agent
+}
+
+function drop(this: { destroy(): void }): void {
+  this.destroy()
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '../balancer/clock.js'
+
+/**
+ * A point in time that is put off often and reached rarely. Putting it off is one write; a timer that fires
+ * too early looks and sleeps on. (undici's own timers are coarse: 100 ms become a second.)
+ */
+export class Deadline {
+  readonly #clock: Clock
+  readonly #reached: () => void
+  #at = 0
+  #cancel: (() => void) | undefined
+  /** When the timer that runs will fire. */
+  #firesAt = 0
+
+  constructor(clock: Clock, reached: () => void) {
+    this.#clock = clock
+    this.#reached = reached
+  }
+
+  /** @param delay milliseconds from now; 0 for never */
+  set(delay: number): void {
+    if (delay === 0) {
+      this.clear()
+      return
+    }
+    const now = this.#clock.now()
+    this.#at = now + delay
+    if (this.#cancel && this.#firesAt <= this.#at) return
+    this.#cancel?.()
+    this.#start(now)
+  }
+
+  clear(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #start(now: number): void {
+    this.#firesAt = this.#at
+    // A timer may fire a fraction of a millisecond early; `ceil` and the comparison below see to it.
+    this.#cancel = this.#clock.after(Math.ceil(this.#at - now), () => {
+      this.#cancel = undefined
+      const later = this.#clock.now()
+      if (later + 1 < this.#at) this.#start(later)
+      else this.#reached()
+    })
+  }
+}

@@ -1,0 +1,182 @@
+import type { Dispatcher } from 'undici'
+import type { Backend, HostHeader } from '../balancer/backend.js'
+import type { Balancer } from '../balancer/balancer.js'
+import { ClientGoneError } from '../balancer/errors.js'
+import type { Lease } from '../balancer/lease.js'
+import type { Answer, Assignment, Callback, Headers } from './assignment.js'
+import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
+import type { Connections } from './connections.js'
+import { BackendError, BackendTimeoutError, isClientsDoing } from './failures.js'
+import { NodeRequest } from './node-request.js'
+
+/** What deliveries of one pool have in common. */
+export interface DeliveryOptions {
+  balancer: Balancer
+  timeouts: Timeouts
+  /** Further tries of a request. */
+  retries: number
+  hostHeader: HostHeader
+  /** Largest body of a request in bytes; 0 for any. */
+  maxBody: number
+  connectionsTo(backend: Backend): Connections
+}
+
+/** Methods that may be sent again, RFC 9110 section 9.2.2 and the registry of methods it set up. */
+const IDEMPOTENT = new Set([
+  'ACL',
+  'BIND',
+  'CHECKOUT',
+  'COPY',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'LINK',
+  'MERGE',
+  'MKACTIVITY',
+  'MKCALENDAR',
+  'MKCOL',
+  'MOVE',
+  'OPTIONS',
+  'PROPFIND',
+  'PROPPATCH',
+  'PUT',
+  'QUERY',
+  'REBIND',
+  'REPORT',
+  'SEARCH',
+  'UNBIND',
+  'UNLINK',
+])
+
+/** One request, brought to a backend, and to another one where that fails and nothing is lost by it. */
+export class Delivery implements AttemptOwner {
+  readonly #options: DeliveryOptions
+  readonly #assignment: Assignment
+  readonly #method: string
+  readonly #headers: Headers
+  #callback: Callback | undefined
+  #tried: Set<Backend> | undefined
+
+  constructor(
+    options: DeliveryOptions,
+    assignment: Assignment,
+    method: string,
+    headers: Headers,
+    callback: Callback,
+  ) {
+    this.#options = options
+    this.#assignment = assignment
+    this.#method = method
+    this.#headers = headers
+    this.#callback = callback
+    options.balancer.retryBudget.request()
+    this.#attempt(false)
+  }
+
+  answered(answer: Answer): void {
+    this.#answer(null, answer)
+  }
+
+  failed(attempt: Attempt, error: Error): void {
+    const lease = this.#mayRetry(attempt, error) ? this.#leaseForRetry(attempt) : undefined
+    if (lease) {
+      this.#assignment.lease = lease
+      this.#assignment.attempts++
+      this.#attempt(true)
+    } else if (error instanceof ClientGoneError) {
+      // There is nobody to tell; reply-from would log an error and answer a closed socket.
+      this.#callback = undefined
+    } else {
+      this.#answer(new BackendError(attempt.backend.id, error))
+    }
+  }
+
+  /** @param again a second try gets a connection of its own, and cannot fail like the first on one that was stale */
+  #attempt(again: boolean): void {
+    const { balancer, timeouts, maxBody, connectionsTo } = this.#options
+    const assignment = this.#assignment
+    const { body, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
+    const { backend } = assignment.lease
+    const connections = connectionsTo(backend)
+    const attempt = new Attempt(assignment, timeouts, balancer.clock, this)
+    const method = this.#method
+    const headers = { ...this.#headers, host: this.#hostFor(backend) }
+    const ordinary = !body && !upgrade && !takesTrailers && method !== 'HEAD' && path !== '*'
+    if (ordinary && !again) {
+      const connection = connections.take()
+      attempt.transport = connection
+      connection.send(
+        {
+          path,
+          method: method as Dispatcher.HttpMethod,
+          headers,
+          // By default that is the Host field, which is the client's: undici would drop a TLS connection
+          // whenever the next request on it names another.
+          servername: backend.host,
+        } as Dispatcher.DispatchOptions,
+        attempt,
+      )
+    } else {
+      const options = {
+        method,
+        path,
+        headers,
+        body,
+        maxBody,
+        upgrade,
+        expectsContinue,
+        takesTrailers,
+        fresh: again,
+      }
+      attempt.transport = new NodeRequest(backend, connections, options, attempt)
+    }
+  }
+
+  #hostFor(backend: Backend): string {
+    const { host } = this.#assignment
+    const wanted = backend.hostHeader ?? this.#options.hostHeader
+    return wanted === 'client' && host !== undefined ? host : backend.host
+  }
+
+  #mayRetry(attempt: Attempt, error: Error): boolean {
+    if (this.#assignment.attempts > this.#options.retries || attempt.bodyTaken) return false
+    if (error instanceof ClientGoneError || isClientsDoing(error)) return false
+    // Nobody was asked for anything yet.
+    if (!attempt.sent) return true
+    // The time that the client was to wait is up.
+    if (error instanceof BackendTimeoutError) return false
+    if (!IDEMPOTENT.has(this.#method)) return false
+    return attempt.transport.reused || this.#options.balancer.retryBudget.retry()
+  }
+
+  /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */
+  #leaseForRetry(attempt: Attempt): Lease | undefined {
+    const { balancer } = this.#options
+    this.#tried ??= new Set()
+    this.#tried.add(attempt.backend)
+    try {
+      return balancer.acquire(this.#tried)
+    } catch {
+      // It is the backend's answer that the client will be told.
+    }
+    if (!attempt.sent || !attempt.transport.reused) return undefined
+    try {
+      return balancer.acquire()
+    } catch {
+      return undefined
+    }
+  }
+
+  #answer(error: Error | null, answer?: Answer): void {
+    const callback = this.#callback
+    this.#callback = undefined
+    try {
+      callback?.(error, answer)
+    } catch (thrown) {
+      // Whoever asked could not make an answer of this one; without another the client would wait for ever.
+      if (error) throw thrown
+      answer?.body.destroy()
+      callback?.(new BackendError(this.#assignment.lease.backend.id, thrown as Error))
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { errors } from 'undici'
+import { ClientGoneError } from '../balancer/errors.js'
+
+/** What went wrong between us and a backend, in `cause`. */
+export class BackendError extends Error {
+  readonly backend: string
+
+  constructor(backend: string, cause: Error) {
+    super(cause.message, { cause })
+    this.backend = backend
+  }
+}
+
+/** A backend did not do in time what it had to do next. */
+export class BackendTimeoutError extends Error {
+  readonly waitingFor: 'connection' | 'request' | 'response' | 'body'
+
+  constructor(waitingFor: BackendTimeoutError['waitingFor']) {
+    super(`timed out waiting for the ${waitingFor}`)
+    this.waitingFor = waitingFor
+  }
+}
+
+/** What a backend sent is not an answer that may be passed on. */
+export class BadAnswerError extends Error {}
+
+/** A client sends more than it may. */
+export class BodyTooLargeError extends Error {
+  readonly maxBody: number
+
+  constructor(maxBody: number) {
+    super(`the body of the request is larger than ${maxBody} bytes`)
+    this.maxBody = maxBody
+  }
+}
+
+/** Whether a request failed on account of what the client sent, or stopped sending. */
+export function isClientsDoing(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return (
+    error instanceof ClientGoneError ||
+    error instanceof errors.InvalidArgumentError ||
+    error instanceof BodyTooLargeError ||
+    // Node's client would not send it.
+    /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
+  )
+}
+
+/** A status that says the backend itself, or what stands behind it, is not well. */
+export function isGatewayFailure(statusCode: number): boolean {
+  return statusCode === 500 || (statusCode >= 502 && statusCode <= 504)
+}

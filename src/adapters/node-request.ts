@@ -1,0 +1,345 @@
+import { type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http'
+import { request as tlsRequest } from 'node:https'
+import { connect, isIP, type Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { connect as tlsConnect } from 'node:tls'
+import type { Backend } from '../balancer/backend.js'
+import { ClientGoneError } from '../balancer/errors.js'
+import type { Headers } from './assignment.js'
+import type { Transport } from './connection.js'
+import type { Connections } from './connections.js'
+import { BodyTooLargeError } from './failures.js'
+
+/** What is sent by Node's client. */
+export interface NodeRequestOptions {
+  method: string
+  path: string
+  headers: Headers
+  body: Readable | undefined
+  /** Bytes of the body that are sent at most; 0 for any. */
+  maxBody: number
+  /** Protocol to switch to. */
+  upgrade: string | undefined
+  /** Whether the backend may ask for the body before it is sent. */
+  expectsContinue: boolean
+  takesTrailers: boolean
+  /** Not on a connection that was used before. */
+  fresh: boolean
+}
+
+/** What becomes of it; after `onAnswerEnd`, `onSwitched` or `onFailed` there is nothing more. */
+export interface NodeRequestHandler {
+  /** There is a connection, and the head is on its way. */
+  onStarted(): void
+  /** The first part of the body is about to be read. */
+  onBodyTaken(): void
+  /** Part of the body was sent. */
+  onBodyMoved(): void
+  /** All of it was sent. */
+  onBodySent(): void
+  onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void
+  onAnswerData(chunk: Buffer): void
+  onAnswerEnd(trailers: Headers): void
+  onSwitched(statusCode: number, headers: Headers, socket: Socket, head: Buffer): void
+  onFailed(error: Error): void
+}
+
+/** Milliseconds that a backend has to ask for a body that was announced with Expect. RFC 9110 section 10.1.1. */
+const CONTINUE_GRACE = 1000
+
+/**
+ * A request by Node's own client: it can do what undici's cannot, at a third more CPU time. Bodies with
+ * trailers, waiting for 100 (Continue), upgrades, TE, `OPTIONS *`, informational answers of any kind, and a
+ * connection that is certainly new.
+ */
+export class NodeRequest implements Transport {
+  readonly #handler: NodeRequestHandler
+  readonly #options: NodeRequestOptions
+  #request: ClientRequest | undefined
+  #response: IncomingMessage | undefined
+  #bodyStarted = false
+  #taken = 0
+  #uploaded = false
+  #grace: NodeJS.Timeout | undefined
+  /** An error that came while an answer was being read. */
+  #error: Error | undefined
+  #over = false
+
+  constructor(
+    backend: Backend,
+    connections: Connections,
+    options: NodeRequestOptions,
+    handler: NodeRequestHandler,
+  ) {
+    this.#handler = handler
+    this.#options = options
+    const start = () => {
+      if (this.#over) return
+      try {
+        this.#start(backend, connections)
+      } catch (error) {
+        this.#fail(error as Error)
+      }
+    }
+    // What a kept connection has to say, as that it was closed, is to be heard before it is used again; a
+    // POST would be lost on it.
+    if (!options.fresh && Object.keys(connections.agent.freeSockets).length > 0) setImmediate(start)
+    else start()
+  }
+
+  get reused(): boolean {
+    return this.#request?.reusedSocket === true
+  }
+
+  get blocked(): boolean {
+    const request = this.#request
+    return request !== undefined && (request.writableNeedDrain || (request.socket?.writableLength ?? 0) > 0)
+  }
+
+  get broken(): boolean {
+    return this.#error !== undefined
+  }
+
+  abort(reason: Error): void {
+    this.#finish()
+    this.#request?.destroy(reason)
+  }
+
+  done(): void {}
+
+  pause(): void {
+    this.#response?.pause()
+  }
+
+  resume(): void {
+    this.#response?.resume()
+  }
+
+  #start(backend: Backend, connections: Connections): void {
+    const { method, path, body, upgrade, expectsContinue } = this.#options
+    const single = this.#single
+    const { host, port, servername, secure } = addressOf(backend)
+    const target = { host, port, servername, noDelay: true, allowHalfOpen: upgrade !== undefined }
+    const request = (secure ? tlsRequest : plainRequest)({
+      ...target,
+      method,
+      path,
+      setHost: false,
+      headers: this.#headers(),
+      // Without an agent a connection is made for this request alone.
+      ...(single
+        ? { createConnection: () => (secure ? tlsConnect(target) : connect(target)) }
+        : { agent: connections.agent }),
+    })
+    this.#request = request
+    request.on('error', (error) => {
+      // After the answer's head the answer itself tells how it ended.
+      if (this.#response) this.#error = error
+      else this.#fail(error)
+    })
+    request.on('information', ({ statusCode, rawHeaders, statusMessage }) => {
+      if (!this.#over) this.#handler.onAnswerHead(statusCode, gathered(rawHeaders), statusMessage)
+    })
+    request.on('response', (response) => this.#onResponse(response))
+    request.on('upgrade', (response, socket, head) => {
+      if (this.#finish())
+        this.#handler.onSwitched(response.statusCode as number, gathered(response.rawHeaders), socket, head)
+    })
+    if (body) {
+      request.on('finish', () => this.#handler.onBodySent())
+      if (expectsContinue) {
+        request.once('continue', () => this.#sendBody())
+        this.#grace = setTimeout(() => {
+          this.#handler.onAnswerHead(100, {}, 'Continue')
+          this.#sendBody()
+        }, CONTINUE_GRACE)
+      }
+    } else {
+      request.end()
+    }
+    request.once('socket', (socket) => this.#onSocket(socket, secure))
+  }
+
+  /** Whether the connection is made for this request, and not kept after it. */
+  get #single(): boolean {
+    return this.#options.fresh || this.#options.upgrade !== undefined
+  }
+
+  #headers(): Headers {
+    const { headers: given, body, upgrade, expectsContinue, takesTrailers } = this.#options
+    const headers: Headers = {}
+    for (const name of Object.keys(given)) if (given[name] !== undefined) headers[name] = given[name]
+    const connection: string[] = []
+    if (upgrade !== undefined) {
+      headers.upgrade = upgrade
+      connection.push('upgrade')
+    } else {
+      connection.push(this.#single ? 'close' : 'keep-alive')
+    }
+    if (takesTrailers) {
+      headers.te = 'trailers'
+      connection.push('te')
+    }
+    headers.connection = connection.join(', ')
+    if (body) {
+      if (headers['content-length'] === undefined) headers['transfer-encoding'] = 'chunked'
+      if (expectsContinue) headers.expect = '100-continue'
+    }
+    // Node refuses to name trailers that it has no place for.
+    if (headers['transfer-encoding'] === undefined) delete headers.trailer
+    return headers
+  }
+
+  #onSocket(socket: Socket, secure: boolean): void {
+    const ready = () => {
+      if (this.#over) return
+      this.#handler.onStarted()
+      if (this.#over || !this.#options.body) return
+      if (this.#options.expectsContinue) this.#request?.flushHeaders()
+      else this.#sendBody()
+    }
+    if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', ready)
+    else ready()
+  }
+
+  #sendBody(): void {
+    clearTimeout(this.#grace)
+    const { body } = this.#options
+    const request = this.#request
+    if (this.#over || this.#bodyStarted || !body || !request) return
+    this.#bodyStarted = true
+    this.#handler.onBodyTaken()
+    // Head and a body that is there already go out together.
+    request.cork()
+    request.flushHeaders()
+    body.on('data', this.#progress)
+    body.once('end', this.#bodyEnded)
+    body.once('error', this.#bodyFailed)
+    body.pipe(request, { end: false })
+    setImmediate(() => request.uncork())
+  }
+
+  readonly #progress = (chunk: Buffer): void => {
+    this.#taken += chunk.length
+    const { maxBody } = this.#options
+    if (maxBody > 0 && this.#taken > maxBody) this.#fail(new BodyTooLargeError(maxBody))
+    else this.#handler.onBodyMoved()
+  }
+
+  readonly #bodyEnded = (): void => {
+    const { body } = this.#options
+    const request = this.#request as ClientRequest
+    this.#uploaded = true
+    const { rawTrailers } = body as IncomingMessage
+    if (rawTrailers?.length) addTrailers(request, gathered(rawTrailers))
+    request.end()
+  }
+
+  readonly #bodyFailed = (): void => {
+    this.#fail(new ClientGoneError())
+  }
+
+  #stopBody(): void {
+    clearTimeout(this.#grace)
+    const { body } = this.#options
+    if (!body || !this.#bodyStarted) return
+    body.off('data', this.#progress)
+    body.off('end', this.#bodyEnded)
+    if (this.#request) body.unpipe(this.#request)
+    // Errors may still come; somebody has to listen.
+  }
+
+  #onResponse(response: IncomingMessage): void {
+    if (this.#over) return
+    this.#response = response
+    const { statusCode = 0, statusMessage = '' } = response
+    // It has made up its mind without the rest of the body. RFC 9112 section 9.5.
+    if (statusCode >= 400) this.#stopBody()
+    const fields = gathered(response.rawHeaders)
+    const lengthKnown = fields['content-length'] !== undefined || fields['transfer-encoding'] !== undefined
+    response.on('data', (chunk: Buffer) => {
+      if (!this.#over) this.#handler.onAnswerData(chunk)
+    })
+    response.once('end', () => {
+      const cut = !response.complete || (this.#error && !lengthKnown)
+      if (cut) this.#fail(this.#error ?? new Error('the answer was cut short'))
+      else if (this.#finish()) {
+        this.#handler.onAnswerEnd(gathered(response.rawTrailers))
+        if (this.#single || (this.#options.body && !this.#uploaded)) this.#request?.destroy()
+      }
+    })
+    const broken = (error?: Error) =>
+      this.#fail(this.#error ?? error ?? new Error('the answer was cut short'))
+    response.once('error', broken)
+    response.once('close', () => broken())
+    this.#handler.onAnswerHead(statusCode, fields, statusMessage)
+  }
+
+  /** Returns false where it was over before. */
+  #finish(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    this.#stopBody()
+    return true
+  }
+
+  #fail(error: Error): void {
+    if (this.#finish()) this.#handler.onFailed(error)
+  }
+}
+
+/** Where a backend is, as Node's clients want it said. */
+function addressOf(backend: Backend): { host: string; port: number; servername: string; secure: boolean } {
+  const { protocol, hostname, port } = new URL(backend.url)
+  const secure = protocol === 'https:'
+  const host = hostname.replace(/^\[|\]$/g, '')
+  // The name that its certificate is for, whatever the Host field of the request says.
+  return { host, port: Number(port) || (secure ? 443 : 80), servername: isIP(host) ? '' : host, secure }
+}
+
+/** Fields by lower-case name, each line kept: Node joins some, and forgets all but the first of others. */
+function gathered(raw: readonly string[]): Headers {
+  const headers: Headers = {}
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] as string).toLowerCase()
+    const value = raw[i + 1] as string
+    const before = headers[name]
+    if (before === undefined) headers[name] = value
+    else if (Array.isArray(before)) before.push(value)
+    else headers[name] = [before, value]
+  }
+  return headers
+}
+
+/** What must not come after a body: framing, routing and credentials. RFC 9110 section 6.5.1. */
+const NO_TRAILERS = new Set([
+  'authorization',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Adds the trailers that may be passed on to a message that is about to end. */
+export function addTrailers(
+  message: { addTrailers(fields: [string, string][]): void },
+  trailers: Headers,
+): void {
+  const lines: [string, string][] = []
+  for (const [name, value] of Object.entries(trailers)) {
+    if (value === undefined || NO_TRAILERS.has(name)) continue
+    for (const line of Array.isArray(value) ? value : [value]) lines.push([name, line])
+  }
+  if (lines.length > 0) message.addTrailers(lines)
+}
