@@ -9,12 +9,13 @@ export function addAccessLog(scope: FastifyInstance, balancer: Balancer): void {
       const { assignment } = request
       const lease = assignment?.lease
       const { raw } = reply
+      const switched = assignment?.switched === true
       request.log.info(
         {
           method: request.method,
           path: request.originalUrl.split('?', 1)[0],
-          statusCode: raw.headersSent ? raw.statusCode : null,
-          aborted: !raw.writableFinished && !(raw.headersSent && raw.statusCode === 101),
+          statusCode: switched ? 101 : raw.headersSent ? raw.statusCode : null,
+          aborted: !raw.writableFinished && !switched,
           backend: lease?.backend.id ?? null,
           policy: assignment?.policy ?? balancer.policy,
           inFlight: lease?.inFlight ?? null,

@@ -3,7 +3,7 @@ import type { Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Headers } from '../src/adapters/assignment.js'
-import { addTrailers } from '../src/adapters/node-request.js'
+import { addTrailers, NOTHING } from '../src/adapters/node-request.js'
 import { toClient } from './forwarding.js'
 import { upgradeOf } from './upgrade.js'
 
@@ -22,7 +22,7 @@ export class ClientSide implements Client {
 
   flushHead(): void {
     const { raw } = this.#reply
-    if (!raw.headersSent) raw.flushHeaders()
+    if (!raw.headersSent) raw.write(NOTHING)
   }
 
   inform(statusCode: number, headers: Headers): void {
@@ -52,13 +52,10 @@ export class ClientSide implements Client {
     reply.hijack()
     const protocol = headers.upgrade
     toClient(headers, this.#via)
-    const { raw } = reply
-    for (const [name, value] of Object.entries(headers)) if (value !== undefined) raw.setHeader(name, value)
-    raw.setHeader('connection', 'upgrade')
-    raw.setHeader('upgrade', protocol as string)
-    raw.writeHead(101)
-    raw.flushHeaders()
-    raw.detachSocket(upgrade.socket)
+    headers.connection = 'upgrade'
+    headers.upgrade = protocol
+    reply.raw.detachSocket(upgrade.socket)
+    upgrade.socket.write(head(101, headers), 'latin1')
     return upgrade
   }
 }

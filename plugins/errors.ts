@@ -10,6 +10,7 @@ import {
 import { BalancerError } from '../src/balancer/errors.js'
 import { markLast } from './exchange.js'
 import { lingerAfter } from './linger.js'
+import { hasBody } from './request-body.js'
 
 /** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
@@ -80,7 +81,8 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
-  if (request.raw.httpVersionMajor === 1 && (!request.raw.complete || endsConnection(statusCode, error))) {
+  const unread = hasBody(request.raw) && !request.raw.complete
+  if (!('stream' in request.raw) && (unread || endsConnection(error))) {
     reply.header('connection', 'close')
     markLast(request.raw, reply.raw)
     lingerAfter(request.raw)
@@ -103,12 +105,8 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
 }
 
 /** Whether a request was such that what follows on its connection is not to be trusted. */
-function endsConnection(statusCode: number, error: FastifyError): boolean {
-  return (
-    statusCode === 501 ||
-    statusCode === 505 ||
-    (statusCode === 400 && error.code === 'LEASTWISE_INVALID_REQUEST')
-  )
+export function endsConnection({ code, statusCode }: FastifyError): boolean {
+  return statusCode === 501 || statusCode === 505 || code === 'LEASTWISE_INVALID_REQUEST'
 }
 
 /** The handler of what is not there. */

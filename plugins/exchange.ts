@@ -12,7 +12,11 @@ interface Exchange {
   last: boolean
 }
 
-type Exchanges = Map<Response, Exchange>
+/** Those of one connection, in the order of arrival. */
+interface Exchanges extends Map<Response, Exchange> {
+  /** The last one is over. */
+  ended?: boolean
+}
 type Request = Pick<IncomingMessage, 'socket' | 'method'>
 type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
 
@@ -41,7 +45,7 @@ export function whenOver(request: Request, response: Response, callback: () => v
     exchange = { onOver: [], safe, begin: undefined, last: false }
     exchanges.set(response, exchange)
     response.once('close', () => end(exchanges, response))
-    if (exchanges.size > AHEAD) socket.destroy()
+    if (exchanges.size > AHEAD && !('stream' in request)) socket.destroy()
   }
   exchange.onOver.push(callback)
   if (socket.destroyed || response.destroyed) end(exchanges, response)
@@ -58,8 +62,7 @@ export function whenTurn(request: Request, response: Response, begin: () => void
   // It is over already.
   if (!exchanges || !exchange) return
   exchange.begin = begin
-  if (exchanges.size === 1) start(exchange)
-  else advance(exchanges)
+  advance(exchanges)
 }
 
 /** Nothing that a client sends after this request is to be worked on: its connection ends with the response. */
@@ -94,12 +97,14 @@ function end(exchanges: Exchanges, response: Response): void {
   const exchange = exchanges.get(response)
   if (!exchange) return
   exchanges.delete(response)
+  if (exchange.last) exchanges.ended = true
   for (const callback of exchange.onOver) callback()
   if (exchanges.size > 0) advance(exchanges)
 }
 
 /** Begins with what may begin, in the order of arrival. */
 function advance(exchanges: Exchanges): void {
+  if (exchanges.ended) return
   let earlier = 0
   for (const exchange of exchanges.values()) {
     if (earlier >= PARALLEL || (earlier > 0 && !exchange.safe)) return

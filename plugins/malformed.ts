@@ -2,7 +2,8 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
-import { isUnanswered } from './exchange.js'
+import { isUnanswered, openOn } from './exchange.js'
+import { allow } from './methods.js'
 
 /** What Node's parser refuses for another reason than being malformed. */
 const reasons: Record<string, { statusCode: number; code: string; message: string }> = {
@@ -21,6 +22,8 @@ const reasons: Record<string, { statusCode: number; code: string; message: strin
 /** Answers what is no request, in the shape of every other error, and closes the connection. */
 export function refuseMalformed(error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
+  // What follows a request that said it was the last. It is not heard; the answer to the request is on its way.
+  if (error.code === 'HPE_CLOSED_CONNECTION' && openOn(socket) > 0) return
   const { statusCode, code, message } = reasons[error.code] ?? {
     statusCode: 400,
     code: 'LEASTWISE_MALFORMED_REQUEST',
@@ -34,9 +37,7 @@ export function refuseMalformed(error: ConnectionError, socket: Socket): void {
 /** Answers CONNECT, which is for proxies of another kind, and which Node would leave without an answer. */
 export function refuseConnect(_request: unknown, socket: Duplex): void {
   socket.on('error', () => {})
-  socket.end(
-    response(405, 'LEASTWISE_METHOD_NOT_ALLOWED', 'CONNECT is not passed on', 'allow: GET, HEAD, POST\r\n'),
-  )
+  socket.end(response(405, 'LEASTWISE_METHOD_NOT_ALLOWED', 'CONNECT is not passed on', `allow: ${allow}\r\n`))
 }
 
 function response(statusCode: number, code: string, message: string, fields = ''): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type IncomingMessage, METHODS } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
@@ -11,11 +11,12 @@ import { ClientGoneError } from '../src/balancer/errors.js'
 import { addAccessLog } from './access-log.js'
 import { admit } from './admission.js'
 import { ClientSide } from './client-side.js'
-import { RequestTimeoutError, sendError, toGatewayError } from './errors.js'
+import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from './errors.js'
 import { markLast, openOn, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { toBackend, toClient } from './forwarding.js'
 import { lingerAfter } from './linger.js'
+import { allow, passedOn } from './methods.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { hasBody } from './request-body.js'
 import { watchClient } from './stalled.js'
@@ -60,11 +61,22 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   if (options.accessLog) addAccessLog(scope, balancer)
   await scope.register(pressurePlugin, options)
 
+  const admitted = ({ raw }: FastifyRequest, reply: FastifyReply) => {
+    try {
+      return admit(raw, { segments, rewritePrefix, maxBody, via })
+    } catch (error) {
+      if (raw.method === 'TRACE') reply.header('allow', allow)
+      // Before the client's next request is looked at.
+      if (endsConnection(error as FastifyError)) markLast(raw, reply.raw)
+      throw error
+    }
+  }
+
   scope.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
-    if (raw.method === 'TRACE') reply.header('allow', allowed)
-    const { path, host } = admit(raw, { segments, rewritePrefix, maxBody, via })
+    const { socket } = raw
     whenOver(raw, reply.raw, () => end(request))
+    const { path, host } = admitted(request, reply)
     const begin = () => {
       try {
         const lease = balancer.acquire()
@@ -84,7 +96,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       // Chunks that came with the head may be malformed, which is known once they are parsed.
       if (raw.headers['transfer-encoding'] === undefined) return begin()
       setImmediate(() => {
-        if (!raw.destroyed) begin()
+        if (!socket.destroyed) begin()
       })
     })
   })
@@ -129,7 +141,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     const assignment = request.assignment as Assignment
     if (raw.method === 'OPTIONS' && !mayGoOn(raw)) {
       end(request)
-      return reply.code(204).header('allow', allowed).send()
+      return reply.code(204).header('allow', allow).send()
     }
     if (hasBody(raw)) {
       assignment.body = raw
@@ -158,9 +170,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
     })
   }
-  for (const name of METHODS) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
-  const method = scope.supportedMethods.filter((name) => name !== 'CONNECT')
-  const allowed = method.filter((name) => name !== 'TRACE').join(', ')
+  for (const name of passedOn) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
+  const method = [...passedOn, 'TRACE']
   // A scope under a prefix has two roots: the prefix itself, and all below it.
   scope.route({ method, url: '/', handler })
   scope.route({ method, url: '/*', handler })
@@ -190,7 +201,7 @@ function fit(headers: Headers, raw: IncomingMessage, reply: FastifyReply, { answ
   const chunked = headers['content-length'] === undefined && raw.httpVersionMinor > 0
   const empty = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
   if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
-  if (!raw.complete) {
+  if (hasBody(raw) && !raw.complete) {
     markLast(raw, reply.raw)
     lingerAfter(raw)
   }

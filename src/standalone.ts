@@ -43,6 +43,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     requestTimeout: 0,
     http: {
       requestTimeout: 0,
+      // Refused where everything else is that is wrong with a request, and in the same shape.
+      requireHostHeader: false,
       headersTimeout: settings.headersTimeout,
       connectionsCheckingInterval: Math.min(1000, Math.ceil(settings.headersTimeout / 4)),
     },

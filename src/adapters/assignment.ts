@@ -31,6 +31,8 @@ export interface Assignment {
   client: Client
   /** The head of the backend's answer. */
   answered?: { statusCode: number; statusMessage: string; headers: Headers }
+  /** The connection is a tunnel now, between the client and the backend. */
+  switched?: boolean
 }
 
 /** What of a client's side the backend's side has to reach past reply-from, which knows only whole answers. */

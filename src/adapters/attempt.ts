@@ -226,6 +226,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       return
     }
     this.#deadline.clear()
+    this.#assignment.switched = true
     const close = openTunnel(client.socket, client.head, socket, head, () => this.#over('ok'))
     this.#lease.onCut = (reason) => {
       // The tunnel knows better: what the client said last may still be on its way.

@@ -44,6 +44,9 @@ export interface NodeRequestHandler {
   onFailed(error: Error): void
 }
 
+/** Written to send a head at once. `flushHeaders` would encode it as UTF-8, which it need not be. */
+export const NOTHING = Buffer.alloc(0)
+
 /** Milliseconds that a backend has to ask for a body that was announced with Expect. RFC 9110 section 10.1.1. */
 const CONTINUE_GRACE = 1000
 
@@ -195,7 +198,7 @@ export class NodeRequest implements Transport {
       if (this.#over) return
       this.#handler.onStarted()
       if (this.#over || !this.#options.body) return
-      if (this.#options.expectsContinue) this.#request?.flushHeaders()
+      if (this.#options.expectsContinue) this.#request?.write(NOTHING)
       else this.#sendBody()
     }
     if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', ready)
@@ -211,7 +214,7 @@ export class NodeRequest implements Transport {
     this.#handler.onBodyTaken()
     // Head and a body that is there already go out together.
     request.cork()
-    request.flushHeaders()
+    request.write(NOTHING)
     body.on('data', this.#progress)
     body.once('end', this.#bodyEnded)
     body.once('error', this.#bodyFailed)
