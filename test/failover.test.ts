@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { type TestContext, test } from 'node:test'
+import { answering, deadUrl, holding, TestBackend } from './support/backend.js'
+import { call } from './support/client.js'
+import { type Gateway, openGateway } from './support/gateway.js'
+import { startGateway } from './support/process.js'
+import { bodyOf, RawBackend, type Script } from './support/raw.js'
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
+async function opened(t: TestContext, backends: (string | { url: string })[], env?: Record<string, string>) {
+  const gateway = await openGateway(backends, env)
+  t.after(() => gateway.close())
+  return gateway
+}
+
+async function raw(t: TestContext, script: Script): Promise<RawBackend> {
+  const backend = await new RawBackend(script).listen()
+  t.after(() => backend.close())
+  return backend
+}
+
+async function good(t: TestContext): Promise<TestBackend> {
+  const backend = await answering()
+  t.after(() => backend.close())
+  return backend
+}
+
+/** [total, failed] of each backend. */
+const counts = ({ balancer }: Gateway) =>
+  balancer.registry.list().map(({ leases }) => [leases.total, leases.failed])
+
+const reset: Script = (socket) => socket.resetAndDestroy()
+
+test('a backend that refuses connections costs no client an error, whatever the method', async (t) => {
+  const alive = await good(t)
+  const gateway = await opened(t, [await deadUrl(), alive], { RETRY_BUDGET: '0' })
+  for (let i = 0; i < 60; i++) {
+    const method = (['GET', 'POST', 'PATCH', 'HEAD'] as const)[i % 4] as 'GET'
+    const reply = await call(gateway.url, { method, ...(i % 4 === 1 && { body: 'x' }) })
+    assert.equal(reply.status, 200, method)
+  }
+  assert.equal(alive.total, 60)
+  const [[tries, failed] = []] = counts(gateway)
+  assert.ok((tries as number) > 0 && tries === failed, 'each try had a lease of its own')
+  await gateway.settled()
+})
+
+test('5 MB that were not read yet reach the next backend whole', async (t) => {
+  const bytes = await new TestBackend((request, response) => {
+    let seen = 0
+    request.on('data', (chunk: Buffer) => {
+      seen += chunk.length
+    })
+    request.on('end', () => response.end(String(seen)))
+  }).listen()
+  t.after(() => bytes.close())
+  const gateway = await opened(t, [await deadUrl(), bytes])
+  const chunk = Buffer.alloc(50_000, 'x')
+  for (let i = 0; i < 4; i++) {
+    const body = Readable.from(Array(100).fill(chunk))
+    assert.equal((await call(gateway.url, { method: 'POST', body })).text, '5000000')
+  }
+  assert.ok((counts(gateway)[0]?.[1] as number) > 0)
+})
+
+test('the next backend sees its own Host, where that is the rule', async (t) => {
+  const alive = await good(t)
+  const gateway = await opened(t, [await deadUrl(), alive], { HOST_HEADER: 'backend' })
+  for (let i = 0; i < 4; i++) await call(gateway.url)
+  assert.deepEqual(new Set(alive.seen.map(({ headers }) => headers.host)), new Set([new URL(alive.url).host]))
+})
+
+test('after a reset, what may be repeated goes to another backend, and what may not is 502', async (t) => {
+  const [bad, alive] = [await raw(t, reset), await good(t)]
+  const gateway = await opened(t, [bad, alive], { POLICY: 'round-robin' })
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'] as const) {
+    for (let i = 0; i < 2; i++) assert.equal((await call(gateway.url, { method })).status, 200, method)
+  }
+  assert.ok(bad.requests.length >= 5)
+  let errors = 0
+  for (const method of ['POST', 'PATCH'] as const) {
+    const before = [bad.requests.length, alive.total]
+    for (let i = 0; i < 2; i++) {
+      const { status, text } = await call(gateway.url, { method })
+      if (status === 200) continue
+      errors++
+      assert.deepEqual([status, JSON.parse(text).code], [502, 'LEASTWISE_BAD_GATEWAY'])
+    }
+    assert.deepEqual(
+      [bad.requests.length, alive.total],
+      [(before[0] as number) + 1, (before[1] as number) + 1],
+    )
+  }
+  assert.equal(errors, 2)
+})
+
+test('a PUT whose body was sent is not sent again', async (t) => {
+  const [bad, alive] = [await raw(t, reset), await good(t)]
+  const gateway = await opened(t, [bad, alive], { POLICY: 'round-robin' })
+  const statuses: number[] = []
+  for (let i = 0; i < 4; i++) statuses.push((await call(gateway.url, { method: 'PUT', body: 'once' })).status)
+  assert.deepEqual(statuses.sort(), [200, 200, 502, 502])
+  assert.deepEqual([bad.requests.length, alive.total], [2, 2])
+})
+
+test('nothing is repeated once the client has seen a byte of the answer', async (t) => {
+  const bad = await raw(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf', () => socket.destroy())
+  })
+  const alive = await good(t)
+  const gateway = await opened(t, [bad, alive], { POLICY: 'round-robin' })
+  const outcomes: string[] = []
+  for (let i = 0; i < 4; i++)
+    outcomes.push(
+      await call(gateway.url).then(
+        ({ text }) => text,
+        () => 'cut',
+      ),
+    )
+  assert.deepEqual(outcomes.sort(), ['cut', 'cut', 'ok', 'ok'])
+  assert.deepEqual([bad.requests.length, alive.total], [2, 2])
+})
+
+test("a backend's own 503 is an answer, and is not repeated", async (t) => {
+  const sorry = await raw(t, 'HTTP/1.1 503 Sorry\r\nContent-Length: 4\r\n\r\nbusy')
+  const gateway = await opened(t, [sorry, await good(t)], { POLICY: 'round-robin' })
+  const texts = [(await call(gateway.url)).text, (await call(gateway.url)).text]
+  assert.deepEqual(texts.sort(), ['busy', 'ok'])
+})
+
+test('RETRIES is how many others are tried, each once, and 0 is none', async (t) => {
+  const dead = [await deadUrl(), await deadUrl(), await deadUrl()]
+  for (const [retries, tries] of [
+    ['0', 1],
+    ['1', 2],
+    ['2', 3],
+    ['9', 3],
+  ] as const) {
+    const gateway = await opened(t, dead, { RETRIES: retries })
+    assert.equal((await call(gateway.url)).status, 502)
+    const seen = counts(gateway)
+    assert.equal(
+      seen.reduce((sum, [total = 0]) => sum + total, 0),
+      tries,
+      retries,
+    )
+    assert.ok(
+      seen.every(([total = 0]) => total <= 1),
+      'never the same backend while another is there',
+    )
+  }
+})
+
+test('RETRY_BUDGET keeps what backends are asked for below a share of the requests', async (t) => {
+  const bad = [await raw(t, reset), await raw(t, reset)]
+  const gateway = await opened(t, bad, { RETRY_BUDGET: '10' })
+  for (let i = 0; i < 200; i++) assert.equal((await call(gateway.url)).status, 502)
+  const asked = bad.reduce((sum, { requests }) => sum + requests.length, 0)
+  // A tenth of the requests, and the reserve of ten.
+  assert.ok(asked > 200 && asked <= 200 + 20 + 10, `${asked}`)
+  const none = await opened(t, bad, { RETRY_BUDGET: '0' })
+  for (let i = 0; i < 5; i++) await call(none.url)
+  assert.equal(
+    bad.reduce((sum, { requests }) => sum + requests.length, 0),
+    asked + 5,
+  )
+})
+
+test('a silent backend is 504 when the time is up, and is not followed by another', async (t) => {
+  const [silent, other] = [await holding(), await holding()]
+  t.after(() => Promise.all([silent.close(), other.close()]))
+  const gateway = await opened(t, [silent, other], { RESPONSE_TIMEOUT: '100' })
+  const { status, text } = await call(gateway.url)
+  assert.deepEqual([status, JSON.parse(text).code], [504, 'LEASTWISE_GATEWAY_TIMEOUT'])
+  assert.equal(silent.total + other.total, 1)
+})
+
+test('a backend that does not accept in time is passed over', async (t) => {
+  // It takes connections and says nothing of TLS.
+  const silent = await raw(t, () => {})
+  const gateway = await opened(t, [silent.url.replace('http', 'https'), await good(t)], {
+    CONNECT_TIMEOUT: '100',
+    POLICY: 'round-robin',
+  })
+  for (const method of ['GET', 'POST', 'GET', 'POST'] as const) {
+    assert.equal((await call(gateway.url, { method })).status, 200)
+  }
+  assert.ok((counts(gateway)[0]?.[1] as number) >= 2)
+  const alone = await opened(t, [silent.url.replace('http', 'https')], { CONNECT_TIMEOUT: '100' })
+  assert.equal((await call(alone.url)).status, 504)
+})
+
+test('a request whose backend is removed by force is answered by another, if it may be repeated', async (t) => {
+  const [going, staying] = [await holding(), await holding()]
+  t.after(() => Promise.all([going.close(), staying.close()]))
+  const gateway = await opened(t, [going, staying], { POLICY: 'round-robin' })
+  const answers = Promise.all([call(gateway.url), call(gateway.url)])
+  await Promise.all([going.untilOpen(1), staying.untilOpen(1)])
+  gateway.balancer.registry.remove(gateway.backend(0).id, { force: true })
+  await staying.untilOpen(2)
+  staying.release()
+  assert.deepEqual(
+    (await answers).map(({ text }) => text),
+    ['held', 'held'],
+  )
+})
+
+/** Answers the first request on each connection, and resets the connection at the second. */
+function stale(): { script: Script; posts: string[] } {
+  const served = new WeakSet<object>()
+  const posts: string[] = []
+  return {
+    posts,
+    script(socket, request) {
+      if (request.startsWith('POST')) posts.push(bodyOf(request))
+      if (served.has(socket)) socket.resetAndDestroy()
+      else socket.write(OK)
+      served.add(socket)
+    },
+  }
+}
+
+test('a connection that its backend closes as it is used again costs no error, with one backend too', async (t) => {
+  const backend = await raw(t, stale().script)
+  const gateway = await opened(t, [backend], { RETRY_BUDGET: '0' })
+  for (let i = 0; i < 40; i++) {
+    const method = (['GET', 'HEAD', 'DELETE'] as const)[i % 3] as 'GET'
+    assert.equal((await call(gateway.url, { method })).status, 200, `${method} ${i}`)
+  }
+  await gateway.settled()
+  assert.ok(backend.requests.length > 50, 'and it happened')
+})
+
+test('no POST is doubled on such a connection', async (t) => {
+  const { script, posts } = stale()
+  const backend = await raw(t, script)
+  const gateway = await opened(t, [backend])
+  let answered = 0
+  for (let i = 0; i < 20; i++) {
+    const { status } = await call(gateway.url, { method: 'POST', body: `order ${i}` })
+    if (status === 200) answered++
+  }
+  assert.equal(new Set(posts).size, posts.length)
+  assert.equal(posts.length, 20)
+  assert.ok(answered >= 10)
+})
+
+test('a connection that was closed while nobody used it is not used for a POST', async (t) => {
+  const backend = await raw(t, (socket) => {
+    socket.write(OK)
+    setImmediate(() => socket.end())
+  })
+  const gateway = await opened(t, [backend])
+  for (let i = 0; i < 20; i++) {
+    assert.equal((await call(gateway.url, { method: 'POST', body: 'x' })).status, 200)
+    await backend.until(({ sockets }) => sockets.size === 0)
+  }
+})
+
+test('the log line says how many were tried', async (t) => {
+  const alive = await good(t)
+  const gateway = await startGateway({ BACKENDS: `${await deadUrl()};id=dead,${alive.url};id=alive` })
+  t.after(() => gateway.stop('SIGKILL'))
+  for (let i = 0; i < 3; i++) await call(gateway.url)
+  await gateway.stop()
+  const lines = gateway.lines.filter(({ msg }) => msg === 'request')
+  assert.deepEqual(new Set(lines.map(({ backend }) => backend)), new Set(['alive']))
+  assert.deepEqual(new Set(lines.map(({ attempts }) => attempts)), new Set([1, 2]))
+})
