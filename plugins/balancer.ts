@@ -14,11 +14,13 @@ export interface BalancerPluginOptions {
   balancer: Balancer
   /** Unique in the app. */
   name: string
+  /** Milliseconds that requests in flight may take when the app closes, unless somebody else sees to that. */
+  drainTimeout: number
 }
 
 /** Decorates the app with a pool, and lets go of the pool when the app closes. */
 export const balancerPlugin = fp<BalancerPluginOptions>(
-  async (app, { balancer, name }) => {
+  async (app, { balancer, name, drainTimeout }) => {
     if (!app.hasDecorator('balancers')) app.decorate('balancers', new Map())
     if (!app.hasDecorator('balancer')) app.decorate('balancer', balancer)
     if (app.balancers.has(name)) {
@@ -26,7 +28,15 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
     }
     app.balancers.set(name, balancer)
     let reaper: NodeJS.Timeout | undefined
+    let cancelDeadline = () => {}
     app.addHook('preClose', async () => {
+      // Streams and tunnels may never end. Whoever has announced the closing himself has a deadline of his own.
+      if (!balancer.closing) {
+        cancelDeadline = balancer.clock.after(drainTimeout, () => {
+          const reason = new Error('the app did not close in time')
+          for (const backend of balancer.registry.list()) backend.leases.cutAll(reason)
+        })
+      }
       balancer.startClosing()
       // Node closes the connections that are idle when closing begins. One whose response had begun by then,
       // without "connection: close", would be waited for until its keep-alive time is over.
@@ -35,6 +45,7 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
     })
     app.addHook('onClose', async () => {
       clearInterval(reaper)
+      cancelDeadline()
       balancer.close()
     })
   },

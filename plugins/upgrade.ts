@@ -37,11 +37,14 @@ export function routeUpgrades(app: FastifyInstance, prefix: string): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const isOurs = ours.some((one) => isUnder(one, request.url as string))
     if (!isOurs && server.listenerCount('upgrade') > 1) return
-    socket.on('error', () => {})
+    if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
     if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
     else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
   })
 }
+
+/** Errors of a connection that Node lets go of; what becomes of it, its closing tells. */
+function ignore(): void {}
 
 function isUnder(prefix: string, url: string): boolean {
   let path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
@@ -93,15 +96,16 @@ function answerWithoutUpgrade(
     const name = request.rawHeaders[i] as string
     const value = request.rawHeaders[i + 1] as string
     if (/^(upgrade|http2-settings)$/i.test(name)) continue
-    head += /^connection$/i.test(name) ? `${name}: ${withoutUpgrade(value)}\r\n` : `${name}: ${value}\r\n`
+    const kept = /^connection$/i.test(name) ? withoutUpgrade(value) : value
+    if (kept !== undefined) head += `${name}: ${kept}\r\n`
   }
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
   server.emit('connection', socket)
 }
 
-function withoutUpgrade(connection: string): string {
+function withoutUpgrade(connection: string): string | undefined {
   const options = connection.split(',').map((option) => option.trim())
-  return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(', ') || 'keep-alive'
+  return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(', ') || undefined
 }
 
 /** Calls `callback` once everything the client sent before was answered. Node does not wait for that. */

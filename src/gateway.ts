@@ -13,7 +13,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   const balancer = new Balancer(settings)
   for (const option of withoutEffect) app.log.warn(`leastwise: ${option} has no effect in this version`)
 
-  await app.register(balancerPlugin, { balancer, name })
+  await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
   logChanges(app, balancer, name)
   await registerRoutes('prefix', prefix, app, proxyPlugin, {
     balancer,

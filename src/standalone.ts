@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { notFound, sendError } from '../plugins/errors.js'
@@ -113,6 +114,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
       await traffic.close()
       clearTimeout(silent)
       clearTimeout(deadline)
+      // Sockets that were cut tell of it in this turn of the loop, and their requests are logged.
+      await setImmediate()
       // Readiness is answered, with 503, until there is nothing left to be ready for.
       await admin?.close()
       return cut
@@ -127,6 +130,8 @@ const SILENT_GRACE = 1000
 function trackConnections(server: Server): Set<Socket> {
   const connections = new Set<Socket>()
   server.on('connection', (socket) => {
+    // One whose upgrade was not granted is given to the server again.
+    if (connections.has(socket)) return
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
   })

@@ -59,6 +59,7 @@ export class NodeRequest implements Transport {
   readonly #handler: NodeRequestHandler
   readonly #options: NodeRequestOptions
   #request: ClientRequest | undefined
+  #socket: Socket | undefined
   #response: IncomingMessage | undefined
   #bodyStarted = false
   #taken = 0
@@ -194,6 +195,7 @@ export class NodeRequest implements Transport {
   }
 
   #onSocket(socket: Socket, secure: boolean): void {
+    this.#socket = socket
     const ready = () => {
       if (this.#over) return
       this.#handler.onStarted()
@@ -268,7 +270,8 @@ export class NodeRequest implements Transport {
       if (cut) this.#fail(this.#error ?? new Error('the answer was cut short'))
       else if (this.#finish()) {
         this.#handler.onAnswerEnd(gathered(response.rawTrailers))
-        if (this.#single || (this.#options.body && !this.#uploaded)) this.#request?.destroy()
+        // Node takes the request for over, and its connection for one that might be kept.
+        if (this.#single || (this.#options.body && !this.#uploaded)) this.#socket?.destroy()
       }
     })
     const broken = (error?: Error) =>

@@ -69,6 +69,7 @@ export class RawBackend {
   /** What was heard and is no whole request yet. */
   unfinished = ''
   script: Script
+  readonly #letGo = new WeakMap<Socket, () => void>()
   readonly #server: Server
 
   constructor(script: Script) {
@@ -102,12 +103,17 @@ export class RawBackend {
     await once(this.#server, 'close')
   }
 
+  /** Hears no more requests on a connection, and leaves it to the caller. */
+  release(socket: Socket): void {
+    this.#letGo.get(socket)?.()
+  }
+
   #hear(socket: Socket): void {
     this.connections++
     this.sockets.add(socket)
     let text = ''
     socket.on('error', () => {})
-    socket.on('data', (chunk) => {
+    const hear = (chunk: Buffer) => {
       text += chunk.toString('latin1')
       for (let length = lengthOf(text); length > 0; length = lengthOf(text)) {
         const request = text.slice(0, length)
@@ -118,11 +124,14 @@ export class RawBackend {
       }
       this.unfinished = text
       this.#server.emit('heard')
-    })
-    socket.on('end', () => {
+    }
+    const close = () => {
       socket.end()
       this.#server.emit('heard')
-    })
+    }
+    socket.on('data', hear)
+    socket.on('end', close)
+    this.#letGo.set(socket, () => socket.off('data', hear).off('end', close))
     socket.on('close', () => {
       this.sockets.delete(socket)
       this.#server.emit('heard')
