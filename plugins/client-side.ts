@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Headers } from '../src/adapters/assignment.js'
 import { addTrailers, NOTHING } from '../src/adapters/node-request.js'
@@ -45,7 +45,7 @@ export class ClientSide implements Client {
     if (!raw.writableEnded && !raw.destroyed) addTrailers(raw, fields)
   }
 
-  switchProtocols(headers: Headers): { socket: Duplex; head: Buffer } | undefined {
+  switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined {
     const reply = this.#reply
     const upgrade = upgradeOf(this.#request)
     if (!upgrade || upgrade.socket.destroyed || reply.sent) return undefined

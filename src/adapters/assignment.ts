@@ -1,4 +1,5 @@
-import type { Duplex, Readable } from 'node:stream'
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { Lease } from '../balancer/lease.js'
 
 /** Header fields by lower-case name; what came in several lines is a list. */
@@ -44,7 +45,7 @@ export interface Client {
   /** Trailers of the answer, before its end. */
   trailers(fields: Headers): void
   /** Answers 101; returns the bare connection, and what it had sent already, or undefined where it is gone. */
-  switchProtocols(headers: Headers): { socket: Duplex; head: Buffer } | undefined
+  switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined
 }
 
 export interface Answer {

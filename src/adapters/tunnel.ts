@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 
 /** Milliseconds between probes of a silent connection, so that a peer that vanished does not count for ever. */
 const KEEP_ALIVE = 60_000
@@ -11,24 +10,26 @@ const KEEP_ALIVE = 60_000
  * @returns cuts both
  */
 export function openTunnel(
-  client: Duplex,
+  client: Socket,
   clientHead: Buffer,
   backend: Socket,
   backendHead: Buffer,
   onOver: () => void,
 ): () => void {
   let open = 2
-  const join = (from: Duplex, to: Duplex, head: Buffer) => {
-    if ('setKeepAlive' in from) (from as Socket).setKeepAlive(true, KEEP_ALIVE).setNoDelay(true).setTimeout(0)
+  const join = (from: Socket, to: Socket, head: Buffer) => {
+    from.setKeepAlive(true, KEEP_ALIVE).setNoDelay(true).setTimeout(0)
     if (head.length > 0) to.write(head)
     from.pipe(to)
     from.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNRESET' && 'resetAndDestroy' in to) (to as Socket).resetAndDestroy()
+      // After an end there is no reset: Node would leave the connection open for ever (libuv answers EINVAL).
+      if (error.code === 'ECONNRESET' && !to.writableEnded) to.resetAndDestroy()
       else to.destroy()
     })
     from.once('close', () => {
-      // Closed without an end: it was cut. (`pipe` passes on an end.)
-      if (!from.readableEnded) to.destroy()
+      // Nobody is left to read what the other side says; it still gets what was said before an end.
+      if (from.readableEnded) to.destroySoon()
+      else to.destroy()
       if (--open === 0) onOver()
     })
   }
