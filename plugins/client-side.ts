@@ -28,16 +28,26 @@ export class ClientSide implements Client {
   inform(statusCode: number, headers: Headers): void {
     const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
     if (raw.headersSent || raw.destroyed) return
-    toClient(headers, this.#via)
+    withoutContent(headers, this.#via)
     if ('stream' in raw) {
       // HTTP/2 says it its own way, and has none for 101.
       if (statusCode !== 100) raw.stream.additionalHeaders({ ...headers, ':status': statusCode })
       return
     }
-    // Not to HTTP/1.0 (RFC 9110 section 15.2), and not between the answers to what the client sent before.
-    if (this.#request.httpVersionMinor === 0 || !raw.socket) return
+    // Not to HTTP/1.0, RFC 9110 section 15.2.
+    if (this.#request.httpVersionMinor === 0) return
+    if (statusCode === 100) raw.writeContinue()
     // Node has a call for some, and for each with an idea of what may be in it.
-    raw.socket.write(head(statusCode, headers), 'latin1')
+    else if (raw.socket) raw.socket.write(head(statusCode, headers), 'latin1')
+    // The answers to what the client sent before come first. That call can wait for them.
+    else if (statusCode === 103 && headers.link) raw.writeEarlyHints(headers as Record<string, string>)
+  }
+
+  break(): void {
+    const { raw } = this.#reply
+    // Where the end of the connection is the end of the answer, only a reset is none.
+    const closes = raw.headersSent && !raw.chunkedEncoding && raw.getHeader('content-length') === undefined
+    if (closes && !('stream' in raw)) raw.socket?.resetAndDestroy()
   }
 
   trailers(fields: Headers): void {
@@ -51,7 +61,7 @@ export class ClientSide implements Client {
     if (!upgrade || upgrade.socket.destroyed || reply.sent) return undefined
     reply.hijack()
     const protocol = headers.upgrade
-    toClient(headers, this.#via)
+    withoutContent(headers, this.#via)
     headers.connection = 'upgrade'
     headers.upgrade = protocol
     reply.raw.detachSocket(upgrade.socket)
@@ -67,4 +77,11 @@ function head(statusCode: number, headers: Headers): string {
     for (const line of Array.isArray(value) ? value : [value]) text += `${name}: ${line}\r\n`
   }
   return `${text}\r\n`
+}
+
+/** The fields of an answer that has no content and must not speak of any, RFC 9110 section 8.6. */
+function withoutContent(headers: Headers, via: string): void {
+  toClient(headers, via)
+  delete headers['content-length']
+  delete headers.trailer
 }

@@ -106,7 +106,12 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
 
 /** Whether a request was such that what follows on its connection is not to be trusted. */
 export function endsConnection({ code, statusCode }: FastifyError): boolean {
-  return statusCode === 501 || statusCode === 505 || code === 'LEASTWISE_INVALID_REQUEST'
+  return (
+    statusCode === 501 ||
+    statusCode === 505 ||
+    code === 'LEASTWISE_INVALID_REQUEST' ||
+    code === 'FST_ERR_BAD_URL'
+  )
 }
 
 /** The handler of what is not there. */

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 
 /** One request and its response, on a client's connection. */
 interface Exchange {
+  readonly request: Request
   /** Called when it is over. */
   readonly onOver: (() => void)[]
   safe: boolean
@@ -16,8 +17,10 @@ interface Exchange {
 interface Exchanges extends Map<Response, Exchange> {
   /** The last one is over. */
   ended?: boolean
+  /** Called once when no exchange is left. */
+  onEmpty?: (() => void) | undefined
 }
-type Request = Pick<IncomingMessage, 'socket' | 'method'>
+type Request = Pick<IncomingMessage, 'socket' | 'method' | 'complete'>
 type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
 
 const open = new WeakMap<Socket, Exchanges>()
@@ -42,7 +45,7 @@ export function whenOver(request: Request, response: Response, callback: () => v
   let exchange = exchanges.get(response)
   if (!exchange) {
     const safe = SAFE.has(request.method as string)
-    exchange = { onOver: [], safe, begin: undefined, last: false }
+    exchange = { request, onOver: [], safe, begin: undefined, last: false }
     exchanges.set(response, exchange)
     response.once('close', () => end(exchanges, response))
     if (exchanges.size > AHEAD && !('stream' in request)) socket.destroy()
@@ -65,8 +68,14 @@ export function whenTurn(request: Request, response: Response, begin: () => void
   advance(exchanges)
 }
 
+/** Whether the client still waits for this response. */
+export function isOpen(request: Request, response: Response): boolean {
+  return open.get(request.socket)?.has(response) === true
+}
+
 /** Nothing that a client sends after this request is to be worked on: its connection ends with the response. */
 export function markLast(request: Request, response: Response): void {
+  if (!open.get(request.socket)?.has(response)) whenOver(request, response, () => {})
   const exchange = open.get(request.socket)?.get(response)
   if (exchange) exchange.last = true
 }
@@ -76,10 +85,30 @@ export function openOn(socket: Socket): number {
   return open.get(socket)?.size ?? 0
 }
 
-/** Whether an answer that is written to the connection now would be where a client looks for one. */
-export function isUnanswered(socket: Socket): boolean {
-  const exchanges = [...(open.get(socket)?.keys() ?? [])]
-  return exchanges.length === 0 || (exchanges.length === 1 && exchanges[0]?.headersSent === false)
+/**
+ * Ends a connection on which something came that is no request, nor the rest of one. What was asked before is
+ * answered before; a request whose body turned out malformed is over.
+ * @param refuse called when it is the turn of an answer to it; not at all where another answer had begun
+ */
+export function endWith(socket: Socket, refuse: () => void): void {
+  const exchanges = open.get(socket)
+  const [response, last] = [...(exchanges ?? [])].at(-1) ?? []
+  if (exchanges && response && last?.request.complete === false) {
+    if (response.headersSent) socket.destroy()
+    else end(exchanges, response)
+  }
+  if (exchanges && exchanges.size > 0) exchanges.onEmpty = refuse
+  else refuse()
+}
+
+/** Calls `callback` once everything that a client sent before was answered. Node does not wait for that. */
+export function whenIdle(socket: Socket, callback: () => void): void {
+  if (socket.destroyed) return
+  const { _httpMessage: current } = socket as Socket & { _httpMessage?: ServerResponse }
+  const again = () => setImmediate(() => whenIdle(socket, callback))
+  if (current) current.once('close', again)
+  else if (openOn(socket) > 0) again()
+  else callback()
 }
 
 /** One listener for each connection, not for each request on it. */
@@ -99,7 +128,12 @@ function end(exchanges: Exchanges, response: Response): void {
   exchanges.delete(response)
   if (exchange.last) exchanges.ended = true
   for (const callback of exchange.onOver) callback()
-  if (exchanges.size > 0) advance(exchanges)
+  if (exchanges.size > 0) {
+    advance(exchanges)
+  } else if (exchanges.onEmpty) {
+    exchanges.onEmpty()
+    exchanges.onEmpty = undefined
+  }
 }
 
 /** Begins with what may begin, in the order of arrival. */

@@ -25,23 +25,24 @@ export function toBackend(
   for (const name of REQUEST_ONLY) if (headers[name] !== undefined) headers[name] = undefined
   // RFC 9110 section 7.6.3.
   const passed = `${raw.httpVersion} ${via}`
-  headers.via = headers.via === undefined ? passed : `${headers.via}, ${passed}`
+  headers.via = headers.via ? `${headers.via}, ${passed}` : passed
 
   if (!trustProxy) {
     for (const name of Object.keys(headers)) {
       if (name.startsWith('x-forwarded-') || name === 'forwarded') headers[name] = undefined
     }
   }
-  const from = raw.socket.remoteAddress ?? 'unknown'
+  // An IPv4 address as a listener for both families has it.
+  const from = (raw.socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
   const proto = (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
   const earlier = headers['x-forwarded-for']
   headers['x-forwarded-for'] = earlier ? `${earlier}, ${from}` : from
-  headers['x-forwarded-proto'] ??= proto
-  headers['x-forwarded-host'] ??= host
+  headers['x-forwarded-proto'] ||= proto
+  headers['x-forwarded-host'] ||= host
   // RFC 7239 section 4: what is no token is quoted, an IPv6 address bracketed as well.
   let forwarded = `for=${from.includes(':') ? `"[${from}]"` : from};proto=${proto}`
   if (host !== undefined) forwarded += `;host="${host}"`
-  headers.forwarded = headers.forwarded === undefined ? forwarded : `${headers.forwarded}, ${forwarded}`
+  headers.forwarded = headers.forwarded ? `${headers.forwarded}, ${forwarded}` : forwarded
 }
 
 /** Makes the response's header fields what a client shall see. */
@@ -53,7 +54,7 @@ export function toClient(headers: Headers, via: string): void {
   }
   for (const name of HOP_BY_HOP) delete headers[name]
   const passed = `1.1 ${via}`
-  headers.via = headers.via === undefined ? passed : `${headers.via}, ${passed}`
+  headers.via = headers.via ? `${headers.via}, ${passed}` : passed
 }
 
 /**

@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http'
+import { isIPv6 } from 'node:net'
 import type { FastifyError } from 'fastify'
 import { InvalidRequestError, NotImplementedError, VersionError } from './errors.js'
 
-// RFC 3986 section 3.2.2, without what no name in use has: sub-delims and an empty host.
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~-]|%[0-9A-Fa-f]{2}|[!$&'()*+;=])+)(?::\d{0,5})?$/
+// RFC 3986 section 3.2.2: a name, or an address in brackets; and a port.
+const HOST = /^(?:\[([^\]]*)\]|(?:[\w.~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::(\d{0,5}))?$/
 
 /** Whether something names a host, and a port at most. */
 export function isHost(text: string): boolean {
-  return HOST.test(text)
+  const [whole, address, port] = HOST.exec(text) ?? []
+  return whole !== undefined && (address === undefined || isIPv6(address)) && Number(port ?? 0) <= 65_535
 }
 
 /**
@@ -28,6 +30,10 @@ export function faultOf(request: IncomingMessage): FastifyError | undefined {
   }
   if (hosts === 0 ? httpVersion === '1.1' : !isHost(headers.host as string)) {
     return new InvalidRequestError('Host does not name a host')
+  }
+  // More than can be counted, also by whoever comes next. RFC 9110 section 8.6.
+  if (Number(headers['content-length'] ?? 0) > Number.MAX_SAFE_INTEGER) {
+    return new InvalidRequestError('Content-Length is too large')
   }
   const coding = headers['transfer-encoding']
   if (coding === undefined) return undefined

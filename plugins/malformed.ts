@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
-import { isUnanswered, openOn } from './exchange.js'
+import { endWith, openOn, whenIdle } from './exchange.js'
 import { allow } from './methods.js'
 
 /** What Node's parser refuses for another reason than being malformed. */
@@ -19,32 +19,67 @@ const reasons: Record<string, { statusCode: number; code: string; message: strin
   },
 }
 
+/** Connections that were refused; what still comes on them is not looked at. */
+const refused = new WeakSet<Socket>()
+/** Milliseconds that a client has to notice. Closed at once, with bytes unread, it could lose the answer. */
+const LINGER = 2000
+
 /** Answers what is no request, in the shape of every other error, and closes the connection. */
 export function refuseMalformed(error: ConnectionError, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  if (error.code === 'ECONNRESET' || socket.destroyed) {
+    socket.destroy()
+    return
+  }
   // What follows a request that said it was the last. It is not heard; the answer to the request is on its way.
-  if (error.code === 'HPE_CLOSED_CONNECTION' && openOn(socket) > 0) return
+  if (refused.has(socket) || (error.code === 'HPE_CLOSED_CONNECTION' && openOn(socket) > 0)) return
+  refused.add(socket)
   const { statusCode, code, message } = reasons[error.code] ?? {
     statusCode: 400,
     code: 'LEASTWISE_MALFORMED_REQUEST',
     message: 'this is not an HTTP request',
   }
-  // Not into the middle of an answer.
-  if (socket.writable && isUnanswered(socket)) socket.write(response(statusCode, code, message))
-  socket.destroy(error)
+  endWith(socket, () => close(socket, response(statusCode, code, message)))
 }
 
 /** Answers CONNECT, which is for proxies of another kind, and which Node would leave without an answer. */
 export function refuseConnect(_request: unknown, socket: Duplex): void {
   socket.on('error', () => {})
-  socket.end(response(405, 'LEASTWISE_METHOD_NOT_ALLOWED', 'CONNECT is not passed on', `allow: ${allow}\r\n`))
+  const answer = response(
+    405,
+    'LEASTWISE_METHOD_NOT_ALLOWED',
+    'CONNECT is not passed on',
+    `allow: ${allow}\r\n`,
+  )
+  whenIdle(socket as Socket, () => close(socket as Socket, answer))
+}
+
+/** Answers an Expect that nobody here can meet, RFC 9110 section 10.1.1. */
+export function refuseExpectation(_request: IncomingMessage, reply: ServerResponse): void {
+  const body = errorBody(417, 'LEASTWISE_EXPECTATION_FAILED', 'only 100-continue can be expected')
+  reply
+    .writeHead(417, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length })
+    .end(body)
+}
+
+function close(socket: Socket, answer: string): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  socket.end(answer)
+  const timer = setTimeout(() => socket.destroy(), LINGER)
+  socket.once('end', () => socket.destroy())
+  socket.once('close', () => clearTimeout(timer))
 }
 
 function response(statusCode: number, code: string, message: string, fields = ''): string {
-  const error = STATUS_CODES[statusCode]
-  const body = JSON.stringify({ statusCode, code, error, message })
+  const body = errorBody(statusCode, code, message)
   return (
-    `HTTP/1.1 ${statusCode} ${error}\r\n${fields}content-type: application/json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${fields}content-type: application/json; charset=utf-8\r\n` +
     `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
   )
+}
+
+function errorBody(statusCode: number, code: string, message: string): string {
+  return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode], message })
 }

@@ -12,7 +12,7 @@ import { addAccessLog } from './access-log.js'
 import { admit } from './admission.js'
 import { ClientSide } from './client-side.js'
 import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from './errors.js'
-import { markLast, openOn, whenOver, whenTurn } from './exchange.js'
+import { isOpen, markLast, openOn, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { toBackend, toClient } from './forwarding.js'
 import { lingerAfter } from './linger.js'
@@ -55,6 +55,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = `leastwise-${randomBytes(4).toString('hex')}`
 
+  // The size of a head is limited; past a number of fields Node would forget the rest, and with it a length.
+  if ('maxHeadersCount' in scope.server) scope.server.maxHeadersCount ??= 0
   scope.addHook('onClose', async () => dispatcher.destroy())
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)
@@ -74,7 +76,6 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   scope.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
-    const { socket } = raw
     whenOver(raw, reply.raw, () => end(request))
     const { path, host } = admitted(request, reply)
     const begin = () => {
@@ -96,7 +97,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       // Chunks that came with the head may be malformed, which is known once they are parsed.
       if (raw.headers['transfer-encoding'] === undefined) return begin()
       setImmediate(() => {
-        if (!socket.destroyed) begin()
+        if (isOpen(raw, reply.raw)) begin()
       })
     })
   })
@@ -147,7 +148,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       assignment.body = raw
       assignment.expectsContinue = expectsContinue(raw)
     }
-    if (raw.headers.te !== undefined) assignment.takesTrailers = /\btrailers\b/i.test(String(raw.headers.te))
+    if (raw.headers.te !== undefined)
+      assignment.takesTrailers = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i.test(String(raw.headers.te))
     if (upgradeOf(raw)) assignment.upgrade = wantedProtocols(raw)
     // Path and body go by the assignment: reply-from sends its path through a URL parser, and takes no body
     // with GET.
@@ -159,7 +161,12 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         return headers
       },
       rewriteHeaders: (headers) => {
+        const { upgrade } = headers
         toClient(headers as Headers, via)
+        // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
+        if (assignment.answered?.statusCode === 426 && upgrade !== undefined) {
+          Object.assign(headers, { connection: 'upgrade', upgrade })
+        }
         if (!('stream' in raw)) {
           fit(headers as Headers, raw, reply, assignment)
           // Not before the last of those that a client sent ahead.
@@ -187,8 +194,9 @@ function end(request: FastifyRequest): void {
 function mayGoOn({ headers }: IncomingMessage): boolean {
   const left = headers['max-forwards']
   if (left === undefined || !/^\d+$/.test(String(left))) return true
-  headers['max-forwards'] = String(Math.max(0, Number(left) - 1))
-  return Number(left) > 0
+  const hops = BigInt(String(left))
+  headers['max-forwards'] = String(hops - 1n)
+  return hops > 0n
 }
 
 /** Makes the head of a backend's answer one that Node's server can send to this client. */

@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { openOn } from './exchange.js'
+import { whenIdle } from './exchange.js'
 import { hasBody } from './request-body.js'
 
 /** A connection that its client wants to use for another protocol. */
@@ -106,14 +106,4 @@ function answerWithoutUpgrade(
 function withoutUpgrade(connection: string): string | undefined {
   const options = connection.split(',').map((option) => option.trim())
   return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(', ') || undefined
-}
-
-/** Calls `callback` once everything the client sent before was answered. Node does not wait for that. */
-function whenIdle(socket: Socket, callback: () => void): void {
-  if (socket.destroyed) return
-  const { _httpMessage: current } = socket as Socket & { _httpMessage?: ServerResponse }
-  const again = () => setImmediate(() => whenIdle(socket, callback))
-  if (current) current.once('close', again)
-  else if (openOn(socket) > 0) again()
-  else callback()
 }

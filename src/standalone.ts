@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { notFound, sendError } from '../plugins/errors.js'
 import { openOn } from '../plugins/exchange.js'
 import { forwardExpectations } from '../plugins/expect.js'
-import { refuseConnect, refuseMalformed } from '../plugins/malformed.js'
+import { refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
 import { routableUrl } from '../plugins/target.js'
 import { adminRoutes } from '../routes/admin.js'
 import leastwise from './index.js'
@@ -63,6 +63,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   await traffic.ready()
   forwardExpectations(traffic.server)
   traffic.server.on('connect', refuseConnect)
+  traffic.server.on('checkExpectation', refuseExpectation)
   const connections = trackConnections(traffic.server)
 
   let admin: FastifyInstance | undefined

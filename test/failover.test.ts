@@ -267,5 +267,6 @@ test('the log line says how many were tried', async (t) => {
   await gateway.stop()
   const lines = gateway.lines.filter(({ msg }) => msg === 'request')
   assert.deepEqual(new Set(lines.map(({ backend }) => backend)), new Set(['alive']))
-  assert.deepEqual(new Set(lines.map(({ attempts }) => attempts)), new Set([1, 2]))
+  assert.ok(lines.some(({ attempts }) => attempts === 2))
+  assert.equal(lines.length, 3)
 })

@@ -42,6 +42,8 @@ export interface Client {
   flushHead(): void
   /** Passes on an informational answer, 1xx. */
   inform(statusCode: number, headers: Headers): void
+  /** The answer will not be finished, and must not look as if it were. */
+  break(): void
   /** Trailers of the answer, before its end. */
   trailers(fields: Headers): void
   /** Answers 101; returns the bare connection, and what it had sent already, or undefined where it is gone. */

@@ -185,7 +185,6 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     })
     // It may be that nobody reads the body, or nobody yet, when it breaks.
     this.#answer.on('error', () => {})
-    if (this.#bodyless) this.#answer.push(null)
     this.#owner.answered({ statusCode, headers, body: this.#answer })
   }
 
@@ -206,16 +205,17 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#over(this.#outcome)
     this.transport.done()
     this.#assignment.client.trailers(trailers)
-    if (!this.#bodyless) this.#answer?.push(null)
+    this.#answer?.push(null)
   }
 
   onSwitched(_statusCode: number, headers: Headers, socket: Socket, head: Buffer): void {
     const wanted = this.#assignment.upgrade?.toLowerCase().split(',') ?? []
-    const switched = String(headers.upgrade ?? '').toLowerCase()
+    const chosen = String(headers.upgrade ?? '').toLowerCase()
+    const isWanted = (one: string) => wanted.some((protocol) => protocol.trim() === one.trim())
     // A server must not switch to what it was not asked for, RFC 9110 section 7.8.
-    if (!wanted.some((protocol) => protocol.trim() === switched)) {
+    if (!chosen.split(',').every(isWanted)) {
       socket.destroy()
-      this.#fail(new BadAnswerError(`a switch to "${switched}" that nobody asked for`), 'failed')
+      this.#fail(new BadAnswerError(`a switch to "${chosen}" that nobody asked for`), 'failed')
       return
     }
     this.#lease.answered(this.#clock.now())

@@ -23,8 +23,8 @@ const connect = buildConnector({ timeout: 0 }) as (
 ) => Socket
 
 /**
- * One connection of undici's, kept alive between requests. It takes what has no body and asks for nothing
- * out of the ordinary, which is most requests, for three quarters of the CPU time that Node's client takes.
+ * One connection of undici's, kept alive between requests. It takes GETs without a body that ask for
+ * nothing out of the ordinary, which is most requests, for three quarters of the CPU time that Node's client takes.
  */
 export class Connection implements Transport, Link<Connection> {
   /** @internal links of {@link Connections} */

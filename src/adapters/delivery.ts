@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import type { Backend, HostHeader } from '../balancer/backend.js'
 import type { Balancer } from '../balancer/balancer.js'
 import { ClientGoneError } from '../balancer/errors.js'
@@ -78,7 +78,7 @@ export class Delivery implements AttemptOwner {
   }
 
   failed(attempt: Attempt, error: Error): void {
-    const lease = this.#mayRetry(attempt, error) ? this.#leaseForRetry(attempt) : undefined
+    const lease = this.#mayRetry(attempt, error) ? this.#leaseForRetry(attempt, error) : undefined
     if (lease) {
       this.#assignment.lease = lease
       this.#assignment.attempts++
@@ -101,7 +101,7 @@ export class Delivery implements AttemptOwner {
     const attempt = new Attempt(assignment, timeouts, balancer.clock, this)
     const method = this.#method
     const headers = { ...this.#headers, host: this.#hostFor(backend) }
-    const ordinary = !body && !upgrade && !takesTrailers && method !== 'HEAD' && path !== '*'
+    const ordinary = method === 'GET' && !body && !upgrade && !takesTrailers
     if (ordinary && !again) {
       const connection = connections.take()
       attempt.transport = connection
@@ -146,11 +146,11 @@ export class Delivery implements AttemptOwner {
     // The time that the client was to wait is up.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#method)) return false
-    return attempt.transport.reused || this.#options.balancer.retryBudget.retry()
+    return isConnectionsFault(attempt, error) || this.#options.balancer.retryBudget.retry()
   }
 
   /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */
-  #leaseForRetry(attempt: Attempt): Lease | undefined {
+  #leaseForRetry(attempt: Attempt, error: Error): Lease | undefined {
     const { balancer } = this.#options
     this.#tried ??= new Set()
     this.#tried.add(attempt.backend)
@@ -159,7 +159,7 @@ export class Delivery implements AttemptOwner {
     } catch {
       // It is the backend's answer that the client will be told.
     }
-    if (!attempt.sent || !attempt.transport.reused) return undefined
+    if (!attempt.sent || !isConnectionsFault(attempt, error)) return undefined
     try {
       return balancer.acquire()
     } catch {
@@ -179,4 +179,12 @@ export class Delivery implements AttemptOwner {
       callback?.(new BackendError(this.#assignment.lease.backend.id, thrown as Error))
     }
   }
+}
+
+/**
+ * Whether the backend may be well, and the connection was not: it had been used before and was closed
+ * meanwhile, or undici took an unexpected 100 (Continue) on it for an error, which Node's client does not.
+ */
+function isConnectionsFault({ transport }: Attempt, error: Error): boolean {
+  return transport.reused || (error instanceof errors.SocketError && error.message === 'bad response')
 }

@@ -8,7 +8,7 @@ import { ClientGoneError } from '../balancer/errors.js'
 import type { Headers } from './assignment.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
-import { BodyTooLargeError } from './failures.js'
+import { BadAnswerError, BodyTooLargeError } from './failures.js'
 
 /** What is sent by Node's client. */
 export interface NodeRequestOptions {
@@ -104,9 +104,11 @@ export class NodeRequest implements Transport {
     return this.#error !== undefined
   }
 
-  abort(reason: Error): void {
+  abort(): void {
     this.#finish()
-    this.#request?.destroy(reason)
+    this.#request?.destroy()
+    // Node takes no notice where it holds the request for over.
+    this.#socket?.destroy()
   }
 
   done(): void {}
@@ -136,6 +138,8 @@ export class NodeRequest implements Transport {
         : { agent: connections.agent }),
     })
     this.#request = request
+    // The size of a head is limited; past a number of fields Node would forget the rest, and with it a length.
+    request.maxHeadersCount = 0
     request.on('error', (error) => {
       // After the answer's head the answer itself tells how it ended.
       if (this.#response) this.#error = error
@@ -196,11 +200,15 @@ export class NodeRequest implements Transport {
 
   #onSocket(socket: Socket, secure: boolean): void {
     this.#socket = socket
+    // Node stops listening when it takes the connection back, and an error may come just then.
+    if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore)
     const ready = () => {
       if (this.#over) return
       this.#handler.onStarted()
       if (this.#over || !this.#options.body) return
-      if (this.#options.expectsContinue) this.#request?.write(NOTHING)
+      // A client that does not wait for an answer has sent some of it already.
+      if (this.#options.expectsContinue && this.#options.body.readableLength === 0)
+        this.#request?.write(NOTHING)
       else this.#sendBody()
     }
     if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', ready)
@@ -257,7 +265,11 @@ export class NodeRequest implements Transport {
   #onResponse(response: IncomingMessage): void {
     if (this.#over) return
     this.#response = response
-    const { statusCode = 0, statusMessage = '' } = response
+    const { statusCode = 0, statusMessage = '', httpVersionMajor } = response
+    if (httpVersionMajor !== 1) {
+      this.#fail(new BadAnswerError(`version ${response.httpVersion} is not spoken`))
+      return
+    }
     // It has made up its mind without the rest of the body. RFC 9112 section 9.5.
     if (statusCode >= 400) this.#stopBody()
     const fields = gathered(response.rawHeaders)
@@ -294,6 +306,8 @@ export class NodeRequest implements Transport {
   }
 }
 
+function ignore(): void {}
+
 /** Where a backend is, as Node's clients want it said. */
 function addressOf(backend: Backend): { host: string; port: number; servername: string; secure: boolean } {
   const { protocol, hostname, port } = new URL(backend.url)
@@ -305,7 +319,8 @@ function addressOf(backend: Backend): { host: string; port: number; servername: 
 
 /** Fields by lower-case name, each line kept: Node joins some, and forgets all but the first of others. */
 function gathered(raw: readonly string[]): Headers {
-  const headers: Headers = {}
+  // Whatever it is called, a field is a field.
+  const headers: Headers = Object.create(null)
   for (let i = 0; i < raw.length; i += 2) {
     const name = (raw[i] as string).toLowerCase()
     const value = raw[i + 1] as string
@@ -317,25 +332,17 @@ function gathered(raw: readonly string[]): Headers {
   return headers
 }
 
-/** What must not come after a body: framing, routing and credentials. RFC 9110 section 6.5.1. */
-const NO_TRAILERS = new Set([
-  'authorization',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-range',
-  'content-type',
-  'cookie',
-  'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+/**
+ * What must not come after a body: framing, routing, request modifiers, authentication, what controls a
+ * response, and what says how to read the body. RFC 9110 section 6.5.1.
+ */
+const NO_TRAILER = new RegExp(
+  `^(${[
+    'age|allow|authorization|cache-control|connection|content-(encoding|length|location|range|type)|cookie|date',
+    'expect|expires|forwarded|host|if-.*|keep-alive|location|max-forwards|pragma|proxy-.*|range|retry-after',
+    'set-cookie|te|trailer|transfer-encoding|upgrade|vary|via|www-authenticate|x-forwarded-.*',
+  ].join('|')})$`,
+)
 
 /** Adds the trailers that may be passed on to a message that is about to end. */
 export function addTrailers(
@@ -344,7 +351,7 @@ export function addTrailers(
 ): void {
   const lines: [string, string][] = []
   for (const [name, value] of Object.entries(trailers)) {
-    if (value === undefined || NO_TRAILERS.has(name)) continue
+    if (value === undefined || NO_TRAILER.test(name)) continue
     for (const line of Array.isArray(value) ? value : [value]) lines.push([name, line])
   }
   if (lines.length > 0) message.addTrailers(lines)

@@ -8,7 +8,7 @@ import { Balancer } from '../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../src/balancer/errors.js'
 import { answering, holding } from '../support/backend.js'
 
-const nobody = { flushHead() {}, inform() {}, trailers() {}, switchProtocols: () => undefined }
+const nobody = { flushHead() {}, break() {}, inform() {}, trailers() {}, switchProtocols: () => undefined }
 
 type Callback = Parameters<LeaseDispatcher['request']>[1]
 
