@@ -165,7 +165,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         toClient(headers as Headers, via)
         // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
         if (assignment.answered?.statusCode === 426 && upgrade !== undefined) {
-          Object.assign(headers, { connection: 'upgrade', upgrade })
+          const connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'
+          Object.assign(headers, { connection, upgrade })
         }
         if (!('stream' in raw)) {
           fit(headers as Headers, raw, reply, assignment)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { METHODS } from 'node:http'
+import type { Socket } from 'node:net'
 import { after, afterEach, before, test } from 'node:test'
 import { type Gateway, openGateway } from './support/gateway.js'
 import { bodyOf, exchange, field, RawBackend, RawClient } from './support/raw.js'
@@ -224,6 +226,105 @@ test('RFC 9112 6.3 and RFC 9110 8.6: HEAD, 204 and 304 have no body, whatever th
   }
 })
 
+test('RFC 9110 15.3.5: any 204, on any connection, is just that', async () => {
+  for (const fields of ['', 'Content-Length: 0\r\n', 'Content-Length: 3\r\n', 'Connection: close\r\n']) {
+    for (const [line, body] of [
+      ['GET /', ''],
+      ['POST /', 'hi'],
+      ['HEAD /', ''],
+    ] as const) {
+      backend.script = `HTTP/1.1 204 No Content\r\n${fields}\r\n`
+      for (let i = 0; i < 3; i++) {
+        const answer = await ask(request(line, body && 'Content-Length: 2\r\n', body))
+        assert.match(answer, /^HTTP\/1\.1 204 /)
+      }
+    }
+  }
+  await gateway.settled()
+  assert.equal(gateway.backend().leases.failed, 0)
+})
+
+test('RFC 9110 8.6: informational answers speak of no content', async () => {
+  const answer = await passed(`HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n${OK}`)
+  assert.equal(field(answer, 'content-length'), undefined)
+  assert.match(answer, /103 Early Hints\r\nlink: <\/a>\r\n/)
+})
+
+test('RFC 9110 15.5.22: 426 says what to upgrade to', async () => {
+  const answer = await passed(
+    'HTTP/1.1 426 No\r\nUpgrade: foo\r\nConnection: upgrade\r\nContent-Length: 0\r\n\r\n',
+  )
+  assert.deepEqual([field(answer, 'upgrade'), field(answer, 'connection')], ['foo', 'close, upgrade'])
+})
+
+test('RFC 9110 5.1: a field may have any name', async () => {
+  const strange = 'constructor: a\r\n__proto__: b\r\ntoString: c\r\n'
+  for (const [line, body] of [
+    ['GET /', ''],
+    ['POST /', 'hi'],
+  ] as const) {
+    backend.script = `HTTP/1.1 200 OK\r\n${strange}Content-Length: 2\r\n\r\nok`
+    const answer = await ask(request(line, strange + (body && 'Content-Length: 2\r\n'), body))
+    for (const text of [backend.last, answer]) {
+      assert.deepEqual([field(text, 'constructor'), field(text, 'tostring')], ['a', 'c'], line)
+    }
+  }
+})
+
+test('RFC 9112 5: a great many fields are passed on, with the body that they tell of', async () => {
+  const fields = Array.from({ length: 1500 }, (_, i) => `a${i}:\r\n`).join('')
+  const heard = await forwarded('POST /', `${fields}Content-Length: 2\r\n`, 'hi')
+  assert.deepEqual([field(heard, 'a1499'), bodyOf(heard)], ['', 'hi'])
+  for (const line of ['GET /', 'PUT /']) {
+    const answer = await passed(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 2\r\n\r\nok`, line)
+    assert.deepEqual([field(answer, 'a1499'), bodyOf(answer)], ['', 'ok'])
+  }
+})
+
+test('RFC 9112 8: an answer that breaks is no clean end for HTTP/1.0 either', async () => {
+  for (const bytes of [
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n',
+    'HTTP/1.1 200 OK\r\nConnection: content-length\r\nContent-Length: 9\r\n\r\nhalf',
+  ]) {
+    let end = () => {}
+    backend.script = (socket) => {
+      socket.write(bytes)
+      end = () => socket.end()
+    }
+    const client = new RawClient(gateway.url).send('GET / HTTP/1.0\r\n\r\n')
+    await client.until('half')
+    const reset = once(client.socket, 'error')
+    end()
+    assert.equal((await reset)[0].code, 'ECONNRESET')
+  }
+})
+
+test('RFC 9112 9.3.2: what is refused is refused in its turn, and what was asked before is answered', async () => {
+  const get = `GET /1 HTTP/1.1\r\n${HOST}\r\n`
+  const post = `POST /2 HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\nhi`
+  for (const [bad, status] of [
+    [`POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, 400],
+    ['nonsense\r\n\r\n', 400],
+    [chunks('zz\r\n'), 400],
+    [`CONNECT a:80 HTTP/1.1\r\n${HOST}\r\n`, 405],
+    [`GET / HTTP/1.1\r\n${HOST}${HOST}\r\n`, 400],
+  ] as const) {
+    const answer = await ask(get + post + get + bad)
+    assert.deepEqual(
+      answer.match(/HTTP\/1\.1 \d+/g),
+      [200, 200, 200, status].map((one) => `HTTP/1.1 ${one}`),
+      bad,
+    )
+  }
+  assert.equal(backend.requests.length, 15)
+})
+
+test('RFC 9110 10.1.1: an expectation that nobody can meet is 417', async () => {
+  const answer = await ask(request('POST /', 'Expect: miracles\r\nContent-Length: 0\r\n'))
+  assert.match(answer, /^HTTP\/1\.1 417 [\s\S]*LEASTWISE_EXPECTATION_FAILED/)
+  assert.equal(backend.requests.length, 0)
+})
+
 test('RFC 9110 5.3: repeated fields keep their order, each Set-Cookie its line', async () => {
   const answer = await passed(
     'HTTP/1.1 200 Fine by me\r\nSet-Cookie: a=1, b\r\nX: 1\r\nSet-Cookie: c=2\r\nX: 2\r\nContent-Length: 0\r\n\r\n',
@@ -415,6 +516,16 @@ const refused: [section: string, name: string, text: string, status?: number][] 
   ['9110 7.2', 'a Host with a path', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n'],
   ['9110 4.2.4', 'a Host with a user', 'GET / HTTP/1.1\r\nHost: u@a\r\n\r\n'],
   ['9110 7.2', 'a Host with a blank', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n'],
+  ['9110 7.2', 'a Host with a port that is too large', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n'],
+  ['9110 7.2', 'a Host that is no address', 'GET / HTTP/1.1\r\nHost: [1:2]\r\n\r\n'],
+  ['9112 3.2', 'two Hosts far apart', `GET / HTTP/1.1\r\n${HOST}${'a:\r\n'.repeat(2000)}Host: b\r\n\r\n`],
+  [
+    '9112 6.1',
+    'another coding far down',
+    `POST / HTTP/1.1\r\n${HOST}${'a:\r\n'.repeat(2000)}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    501,
+  ],
+  ['3986 2.1', 'an escape that is none', `GET /%zz HTTP/1.1\r\n${HOST}\r\n`],
   ['9110 7.2', 'a Host with a port that is none', 'GET / HTTP/1.1\r\nHost: a:x\r\n\r\n'],
   ['9112 3', 'no version', 'GET /\r\n\r\n', 505],
   ['9110 2.5', 'a version of another protocol', `GET / HTTP/2.0\r\n${HOST}\r\n`, 505],
@@ -440,9 +551,10 @@ for (const [section, name, text, status = 400] of refused) {
 test('RFC 9112 7.1: a chunk that turns out bad later is no clean end for the backend', async () => {
   const client = new RawClient(gateway.url).send(chunks('2\r\nab\r\n'))
   await backend.until(({ unfinished }) => unfinished.includes('ab'))
+  const used = backend.heardOn
   client.send('zz\r\n')
   assert.match(await client.untilClosed(), /^HTTP\/1\.1 400 /)
-  await backend.until(({ sockets }) => ![...sockets].some((socket) => socket.readable))
+  await backend.until(({ sockets }) => !sockets.has(used as Socket))
   assert.equal(backend.requests.length, 0)
 })
 
@@ -464,6 +576,7 @@ const broken: [section: string, name: string, answer: string][] = [
   ['9112 5.2', 'a folded line', 'HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nab'],
   ['9112 5.1', 'a blank before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nab'],
   ['9110 5.5', 'a NUL', 'HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nab'],
+  ['9112 2.3', 'a version of another protocol', 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nab'],
   ['9110 15', 'status 99', 'HTTP/1.1 099 No\r\nContent-Length: 2\r\n\r\nab'],
   ['9110 15', 'status 600', 'HTTP/1.1 600 No\r\nContent-Length: 2\r\n\r\nab'],
   ['9110 15', 'status 1000', 'HTTP/1.1 1000 No\r\nContent-Length: 2\r\n\r\nab'],
@@ -484,6 +597,8 @@ const bodies: [name: string, request: string][] = [
 for (const [section, name, bytes] of broken) {
   test(`RFC ${section}: an answer with ${name} is 502, and its connection is not used again`, async () => {
     for (const [method, text] of bodies) {
+      // undici does not tell the version of an answer.
+      if (section === '9112 2.3' && method === 'GET') continue
       let used: unknown
       backend.script = (socket) => {
         used = socket
@@ -547,7 +662,8 @@ test('RFC 9112 9.2: what a backend says beyond its answer, or unasked, is nobody
       const client = new RawClient(gateway.url).send(text)
       await client.until('ok')
       // The connection that was poisoned is gone before another request comes.
-      if (late) await backend.until(({ sockets }) => sockets.size === 0)
+      const used = backend.heardOn
+      if (late) await backend.until(({ sockets }) => !sockets.has(used as Socket))
       backend.script = OK
       client.text = ''
       client.send(text)

@@ -267,9 +267,12 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#phase = 'over'
     this.transport?.abort(error)
     this.#over(outcome)
-    if (this.#answer)
+    if (this.#answer) {
+      this.#assignment.client.break()
       this.#answer.destroy(outcome === 'failed' ? new BackendError(this.backend.id, error) : error)
-    else this.#owner.failed(this, error)
+    } else {
+      this.#owner.failed(this, error)
+    }
   }
 
   #over(outcome: Outcome): void {

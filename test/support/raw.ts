@@ -68,6 +68,8 @@ export class RawBackend {
   connections = 0
   /** What was heard and is no whole request yet. */
   unfinished = ''
+  /** The connection that something was heard on last. */
+  heardOn: Socket | undefined
   script: Script
   readonly #letGo = new WeakMap<Socket, () => void>()
   readonly #server: Server
@@ -114,6 +116,7 @@ export class RawBackend {
     let text = ''
     socket.on('error', () => {})
     const hear = (chunk: Buffer) => {
+      this.heardOn = socket
       text += chunk.toString('latin1')
       for (let length = lengthOf(text); length > 0; length = lengthOf(text)) {
         const request = text.slice(0, length)
