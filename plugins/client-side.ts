@@ -5,7 +5,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Headers } from '../src/adapters/assignment.js'
 import { addTrailers, NOTHING } from '../src/adapters/node-request.js'
 import { toClient } from './forwarding.js'
-import { upgradeOf } from './upgrade.js'
+import { takeUpgrade } from './upgrade.js'
+
+/** Bytes that may wait to be read before informational answers are left out. */
+const HINTS_AHEAD = 64 * 1024
 
 /** Whoever waits for the answer, as a backend's side may reach it. */
 export class ClientSide implements Client {
@@ -36,6 +39,8 @@ export class ClientSide implements Client {
     }
     // Not to HTTP/1.0, RFC 9110 section 15.2.
     if (this.#request.httpVersionMinor === 0) return
+    // A client that does not read is not sent hints without end.
+    if (raw.writableLength + (raw.socket?.writableLength ?? 0) > HINTS_AHEAD) return
     if (statusCode === 100) raw.writeContinue()
     // Node has a call for some, and for each with an idea of what may be in it.
     else if (raw.socket) raw.socket.write(head(statusCode, headers), 'latin1')
@@ -57,8 +62,8 @@ export class ClientSide implements Client {
 
   switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined {
     const reply = this.#reply
-    const upgrade = upgradeOf(this.#request)
-    if (!upgrade || upgrade.socket.destroyed || reply.sent) return undefined
+    const upgrade = reply.sent ? undefined : takeUpgrade(this.#request)
+    if (!upgrade) return undefined
     reply.hijack()
     const protocol = headers.upgrade
     withoutContent(headers, this.#via)

@@ -20,7 +20,7 @@ import { allow, passedOn } from './methods.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { hasBody } from './request-body.js'
 import { watchClient } from './stalled.js'
-import { upgradeOf, wantedProtocols } from './upgrade.js'
+import { isUpgrade, wantedProtocols } from './upgrade.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -150,7 +150,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     }
     if (raw.headers.te !== undefined)
       assignment.takesTrailers = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i.test(String(raw.headers.te))
-    if (upgradeOf(raw)) assignment.upgrade = wantedProtocols(raw)
+    if (isUpgrade(raw)) assignment.upgrade = wantedProtocols(raw)
     // Path and body go by the assignment: reply-from sends its path through a URL parser, and takes no body
     // with GET.
     return reply.from('/', {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 
 /**
  * Ends requests of clients that stall: that do not go on with a body that is being read, or do not read what
@@ -20,12 +19,11 @@ export function watchClient(
     if (!request.complete && request.readableFlowing) {
       if (response.headersSent) socket.destroy()
       else onUploadStalled()
-    } else if (writesStall(socket)) {
+    } else if (socket.writableLength > 0) {
       socket.destroy()
+    } else {
+      // It fires once; the client's turn may be yet to come.
+      socket.setTimeout(timeout)
     }
   })
-}
-
-function writesStall(socket: Socket): boolean {
-  return socket.writableLength > 0
 }

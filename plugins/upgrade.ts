@@ -13,9 +13,17 @@ interface Upgrade {
 
 const upgrades = new WeakMap<IncomingMessage, Upgrade>()
 
-/** The bare connection of a request for another protocol; undefined for any other request. */
-export function upgradeOf(request: IncomingMessage): Upgrade | undefined {
-  return upgrades.get(request)
+/** Whether a request is one for another protocol. */
+export function isUpgrade(request: IncomingMessage): boolean {
+  return upgrades.has(request)
+}
+
+/** The bare connection of a request for another protocol, to be used for that; undefined where there is none. */
+export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
+  const upgrade = upgrades.get(request)
+  if (!upgrade || upgrade.socket.destroyed) return undefined
+  letGo(upgrade.socket)
+  return upgrade
 }
 
 const prefixes = new WeakMap<object, string[]>()
@@ -37,14 +45,42 @@ export function routeUpgrades(app: FastifyInstance, prefix: string): void {
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const isOurs = ours.some((one) => isUnder(one, request.url as string))
     if (!isOurs && server.listenerCount('upgrade') > 1) return
-    if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
+    takeOver(socket)
     if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
     else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
   })
 }
 
-/** Errors of a connection that Node lets go of; what becomes of it, its closing tells. */
+/** Does for a connection what Node does no more, once somebody asked for an upgrade on it. */
+function takeOver(socket: Socket): void {
+  // What becomes of it, its closing tells.
+  socket.on('error', ignore)
+  // An answer may be under way, to this request or to one before it.
+  socket.on('drain', drain)
+  // That a client leaves before it is answered is seen only by who reads.
+  socket.on('readable', look)
+  socket.on('end', leave)
+  socket.removeAllListeners('timeout')
+}
+
+function letGo(socket: Socket): void {
+  socket.off('drain', drain).off('readable', look).off('end', leave)
+}
+
 function ignore(): void {}
+
+function drain(this: Socket & { _httpMessage?: ServerResponse }): void {
+  this._httpMessage?.emit('drain')
+}
+
+/** Leaves what was sent ahead where it is; where nothing was, the end shows itself. */
+function look(this: Socket): void {
+  if (this.readableLength === 0) this.read()
+}
+
+function leave(this: Socket): void {
+  this.destroy()
+}
 
 function isUnder(prefix: string, url: string): boolean {
   let path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
@@ -99,6 +135,8 @@ function answerWithoutUpgrade(
     const kept = /^connection$/i.test(name) ? withoutUpgrade(value) : value
     if (kept !== undefined) head += `${name}: ${kept}\r\n`
   }
+  letGo(socket)
+  socket.off('error', ignore)
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
   server.emit('connection', socket)
 }

@@ -57,13 +57,14 @@ export class Connection implements Transport, Link<Connection> {
         this.#socket = connect({ ...target, servername: '' }, callback)
         // undici takes a reset for the end of a body whose length is not known, while this very event is
         // being emitted, and tells nobody.
-        this.#socket.on('error', () => {
-          this.broken = true
+        this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+          this.broken = error.code === 'ECONNRESET'
         })
       },
     })
     this.#client.on('connect', () => {
       this.#connected = true
+      this.broken = false
       // The one that waited for it.
       this.#requests = 1
     })

@@ -159,7 +159,7 @@ export class Delivery implements AttemptOwner {
     } catch {
       // It is the backend's answer that the client will be told.
     }
-    if (!attempt.sent || !isConnectionsFault(attempt, error)) return undefined
+    if (!isConnectionsFault(attempt, error)) return undefined
     try {
       return balancer.acquire()
     } catch {

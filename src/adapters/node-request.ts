@@ -35,7 +35,7 @@ export interface NodeRequestHandler {
   onBodyTaken(): void
   /** Part of the body was sent. */
   onBodyMoved(): void
-  /** All of it was sent. */
+  /** All of it was sent that will be. */
   onBodySent(): void
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void
   onAnswerData(chunk: Buffer): void
@@ -271,7 +271,10 @@ export class NodeRequest implements Transport {
       return
     }
     // It has made up its mind without the rest of the body. RFC 9112 section 9.5.
-    if (statusCode >= 400) this.#stopBody()
+    if (statusCode >= 400 && this.#bodyStarted && !this.#uploaded) {
+      this.#stopBody()
+      this.#handler.onBodySent()
+    }
     const fields = gathered(response.rawHeaders)
     const lengthKnown = fields['content-length'] !== undefined || fields['transfer-encoding'] !== undefined
     response.on('data', (chunk: Buffer) => {

@@ -46,7 +46,9 @@ export class RawClient {
   }
 
   reset(): void {
-    this.socket.resetAndDestroy()
+    // Node cannot reset a connection that has been ended, nor will it say so at once for one that is being made.
+    if (this.socket.writableEnded || this.socket.connecting) this.socket.destroy()
+    else this.socket.resetAndDestroy()
   }
 }
 
