@@ -6,13 +6,20 @@ export class RawClient {
   readonly socket: Socket
   /** All that was received, as latin1. */
   text = ''
+  #onNews: (() => void)[] = []
 
   constructor(url: string) {
     const { port } = new URL(url)
     this.socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true })
+    const news = () => {
+      for (const callback of this.#onNews.splice(0)) callback()
+    }
     this.socket.on('error', () => {})
+    this.socket.on('end', news)
+    this.socket.on('close', news)
     this.socket.on('data', (chunk) => {
       this.text += chunk.toString('latin1')
+      news()
     })
   }
 
@@ -24,21 +31,29 @@ export class RawClient {
   /** Resolves once `pattern` was received. */
   async until(pattern: RegExp | string): Promise<string> {
     while (typeof pattern === 'string' ? !this.text.includes(pattern) : !pattern.test(this.text)) {
-      if (this.socket.readableEnded || this.socket.destroyed) {
+      if (this.#ended) {
         throw new Error(`the connection ended without ${pattern}: ${JSON.stringify(this.text)}`)
       }
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'end'), once(this.socket, 'close')])
+      await this.#news()
     }
     return this.text
   }
 
   /** Resolves to all that was received once the other side has closed. */
   async untilClosed(): Promise<string> {
-    if (!this.socket.readableEnded && !this.socket.destroyed) {
-      await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')])
-    }
+    while (!this.#ended) await this.#news()
     this.socket.destroy()
     return this.text
+  }
+
+  get #ended(): boolean {
+    return this.socket.readableEnded || this.socket.destroyed
+  }
+
+  #news(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onNews.push(resolve)
+    })
   }
 
   close(): void {
