@@ -18,7 +18,8 @@ export interface DemoGateway {
 
 export async function startGateway(backends: string[]): Promise<DemoGateway> {
   const child = spawn(process.execPath, [server], {
-    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', BACKENDS: backends.join() },
+    // Without retries: they would hide what a choice costs.
+    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', RETRIES: '0', BACKENDS: backends.join() },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const kill = () => child.kill('SIGKILL')
