@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Headers } from '../src/adapters/assignment.js'
 import { addTrailers, NOTHING } from '../src/adapters/node-request.js'
+import { reset } from '../src/adapters/reset.js'
 import { toClient } from './forwarding.js'
 import { takeUpgrade } from './upgrade.js'
 
@@ -52,7 +53,7 @@ export class ClientSide implements Client {
     const { raw } = this.#reply
     // Where the end of the connection is the end of the answer, only a reset is none.
     const closes = raw.headersSent && !raw.chunkedEncoding && raw.getHeader('content-length') === undefined
-    if (closes && !('stream' in raw)) raw.socket?.resetAndDestroy()
+    if (closes && !('stream' in raw) && raw.socket) reset(raw.socket)
   }
 
   trailers(fields: Headers): void {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { reset } from './reset.js'
 
 /** Milliseconds between probes of a silent connection, so that a peer that vanished does not count for ever. */
 const KEEP_ALIVE = 60_000
@@ -22,8 +23,7 @@ export function openTunnel(
     if (head.length > 0) to.write(head)
     from.pipe(to)
     from.on('error', (error: NodeJS.ErrnoException) => {
-      // After an end there is no reset: Node would leave the connection open for ever (libuv answers EINVAL).
-      if (error.code === 'ECONNRESET' && !to.writableEnded) to.resetAndDestroy()
+      if (error.code === 'ECONNRESET') reset(to)
       else to.destroy()
     })
     from.once('close', () => {

@@ -48,6 +48,19 @@ for (const policy of policyNames) {
     )
   })
 
+  test(`${policy}: what is not to be chosen is passed over, and the next choice is as even as ever`, () => {
+    const balancer = pool(4)
+    const [one, two] = balancer.registry.list() as [Backend, Backend]
+    for (let i = 0; i < 100; i++) {
+      const lease = balancer.acquire(new Set([one, two]))
+      assert.ok(lease.backend !== one && lease.backend !== two)
+      lease.release('failed')
+    }
+    assert.throws(() => balancer.acquire(new Set(balancer.registry.list())), AllFullError)
+    for (let i = 0; i < 100; i++) balancer.acquire().release('ok')
+    for (const { leases } of [one, two]) assert.ok(leases.total >= 25, `${leases.total}`)
+  })
+
   test(`${policy}: the first choice is not always the same backend`, () => {
     const first = new Set(Array.from({ length: 50 }, (_, seed) => pool(3, seed).acquire().backend.id))
     assert.equal(first.size, 3)
@@ -63,11 +76,15 @@ for (const policy of policyNames) {
       const dice = random()
       const backends = registry.list()
       if (dice < 0.5) {
-        const legal = backends.filter((backend) => backend.isEligible && !backend.isFull)
+        // A request that failed before does not go where it failed.
+        const except = random() < 0.2 ? new Set([any(backends), any(backends)]) : undefined
+        const legal = backends.filter(
+          (backend) => backend.isEligible && !backend.isFull && !except?.has(backend),
+        )
         if (legal.length === 0) {
-          assert.throws(() => balancer.acquire())
+          assert.throws(() => balancer.acquire(except))
         } else {
-          const lease = balancer.acquire()
+          const lease = balancer.acquire(except)
           assert.ok(legal.includes(lease.backend), 'only a backend that may be chosen is')
           held.set(lease.backend, [...(held.get(lease.backend) ?? []), lease])
         }

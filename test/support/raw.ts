@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { reset } from '../../src/adapters/reset.js'
 
 /** A connection to a gateway on which exactly what is wanted is said, and all that is answered is kept. */
 export class RawClient {
@@ -61,9 +62,7 @@ export class RawClient {
   }
 
   reset(): void {
-    // Node cannot reset a connection that has been ended, nor will it say so at once for one that is being made.
-    if (this.socket.writableEnded || this.socket.connecting) this.socket.destroy()
-    else this.socket.resetAndDestroy()
+    reset(this.socket)
   }
 }
 
