@@ -222,14 +222,14 @@ export class NodeRequest implements Transport {
     if (this.#over || this.#bodyStarted || !body || !request) return
     this.#bodyStarted = true
     this.#handler.onBodyTaken()
-    // Head and a body that is there already go out together.
-    request.cork()
+    // Head and a body that is there already go out together. (The request's own cork loses chunks on Node 24.)
+    this.#socket?.cork()
     request.write(NOTHING)
     body.on('data', this.#progress)
     body.once('end', this.#bodyEnded)
     body.once('error', this.#bodyFailed)
     body.pipe(request, { end: false })
-    setImmediate(() => request.uncork())
+    setImmediate(() => this.#socket?.uncork())
   }
 
   readonly #progress = (chunk: Buffer): void => {
