@@ -45,6 +45,15 @@ export function toBackend(
   headers.forwarded = headers.forwarded ? `${headers.forwarded}, ${forwarded}` : forwarded
 }
 
+/** Counts Max-Forwards of an OPTIONS down; false where the request ends here. RFC 9110 section 7.6.2. */
+export function countForward({ headers }: IncomingMessage): boolean {
+  const left = String(headers['max-forwards'] ?? '')
+  if (!/^\d+$/.test(left)) return true
+  const hops = BigInt(left)
+  headers['max-forwards'] = String(hops - 1n)
+  return hops > 0n
+}
+
 /** Makes the response's header fields what a client shall see. */
 export function toClient(headers: Headers, via: string): void {
   const { connection } = headers

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
@@ -8,14 +7,15 @@ import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { HostHeader } from '../src/balancer/backend.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
+import type { Lease } from '../src/balancer/lease.js'
 import { addAccessLog } from './access-log.js'
 import { admit } from './admission.js'
+import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
 import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from './errors.js'
-import { isOpen, markLast, openOn, whenOver, whenTurn } from './exchange.js'
+import { isOpen, markLast, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
-import { toBackend, toClient } from './forwarding.js'
-import { lingerAfter } from './linger.js'
+import { countForward, toBackend } from './forwarding.js'
 import { allow, passedOn } from './methods.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { hasBody } from './request-body.js'
@@ -45,6 +45,9 @@ export interface ProxyOptions extends PressureOptions {
   /** Whether each request is logged in one line. */
   accessLog: boolean
 }
+
+/** In a TE field: trailers are welcome. */
+const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
 
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
@@ -79,15 +82,16 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     whenOver(raw, reply.raw, () => end(request))
     const { path, host } = admitted(request, reply)
     const begin = () => {
+      let lease: Lease
       try {
-        const lease = balancer.acquire()
-        const client = new ClientSide(request, reply, via)
-        request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
-        done()
+        lease = balancer.acquire()
       } catch (error) {
         // There is no backend for it, and the client is told.
-        done(error as Error)
+        return done(error as Error)
       }
+      const client = new ClientSide(request, reply, via)
+      request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
+      done()
     }
     if ('stream' in raw) return begin()
     if (timeouts.body > 0) {
@@ -140,7 +144,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
     const { raw } = request
     const assignment = request.assignment as Assignment
-    if (raw.method === 'OPTIONS' && !mayGoOn(raw)) {
+    if (raw.method === 'OPTIONS' && !countForward(raw)) {
       end(request)
       return reply.code(204).header('allow', allow).send()
     }
@@ -148,8 +152,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       assignment.body = raw
       assignment.expectsContinue = expectsContinue(raw)
     }
-    if (raw.headers.te !== undefined)
-      assignment.takesTrailers = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i.test(String(raw.headers.te))
+    assignment.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
     if (isUpgrade(raw)) assignment.upgrade = wantedProtocols(raw)
     // Path and body go by the assignment: reply-from sends its path through a URL parser, and takes no body
     // with GET.
@@ -161,18 +164,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         return headers
       },
       rewriteHeaders: (headers) => {
-        const { upgrade } = headers
-        toClient(headers as Headers, via)
-        // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
-        if (assignment.answered?.statusCode === 426 && upgrade !== undefined) {
-          const connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'
-          Object.assign(headers, { connection, upgrade })
-        }
-        if (!('stream' in raw)) {
-          fit(headers as Headers, raw, reply, assignment)
-          // Not before the last of those that a client sent ahead.
-          if (balancer.closing && openOn(raw.socket) <= 1) headers.connection = 'close'
-        }
+        fitHead(headers as Headers, reply, assignment, via, balancer.closing)
         return headers
       },
       onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
@@ -189,29 +181,4 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 function end(request: FastifyRequest): void {
   const lease = request.assignment?.lease
   if (lease?.held) lease.cut(new ClientGoneError())
-}
-
-/** Counts Max-Forwards down; false where the request ends here. RFC 9110 section 7.6.2. */
-function mayGoOn({ headers }: IncomingMessage): boolean {
-  const left = headers['max-forwards']
-  if (left === undefined || !/^\d+$/.test(String(left))) return true
-  const hops = BigInt(String(left))
-  headers['max-forwards'] = String(hops - 1n)
-  return hops > 0n
-}
-
-/** Makes the head of a backend's answer one that Node's server can send to this client. */
-function fit(headers: Headers, raw: IncomingMessage, reply: FastifyReply, { answered }: Assignment): void {
-  const { statusCode = 0, statusMessage = '' } = answered ?? {}
-  if (statusMessage !== '' && /^[\t\x20-\x7e]+$/.test(statusMessage)) reply.raw.statusMessage = statusMessage
-  // Which it must not have, RFC 9110 section 8.6.
-  if (statusCode === 204) delete headers['content-length']
-  // Node refuses to announce trailers where there is no place for them.
-  const chunked = headers['content-length'] === undefined && raw.httpVersionMinor > 0
-  const empty = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
-  if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
-  if (hasBody(raw) && !raw.complete) {
-    markLast(raw, reply.raw)
-    lingerAfter(raw)
-  }
 }

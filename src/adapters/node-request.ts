@@ -155,13 +155,7 @@ export class NodeRequest implements Transport {
     })
     if (body) {
       request.on('finish', () => this.#handler.onBodySent())
-      if (expectsContinue) {
-        request.once('continue', () => this.#sendBody())
-        this.#grace = setTimeout(() => {
-          this.#handler.onAnswerHead(100, {}, 'Continue')
-          this.#sendBody()
-        }, CONTINUE_GRACE)
-      }
+      if (expectsContinue) request.once('continue', () => this.#sendBody())
     } else {
       request.end()
     }
@@ -207,12 +201,19 @@ export class NodeRequest implements Transport {
       this.#handler.onStarted()
       if (this.#over || !this.#options.body) return
       // A client that does not wait for an answer has sent some of it already.
-      if (this.#options.expectsContinue && this.#options.body.readableLength === 0)
-        this.#request?.write(NOTHING)
+      if (this.#options.expectsContinue && this.#options.body.readableLength === 0) this.#waitToBeAsked()
       else this.#sendBody()
     }
     if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', ready)
     else ready()
+  }
+
+  #waitToBeAsked(): void {
+    this.#request?.write(NOTHING)
+    this.#grace = setTimeout(() => {
+      this.#handler.onAnswerHead(100, {}, 'Continue')
+      this.#sendBody()
+    }, CONTINUE_GRACE)
   }
 
   #sendBody(): void {
@@ -259,7 +260,7 @@ export class NodeRequest implements Transport {
     body.off('data', this.#progress)
     body.off('end', this.#bodyEnded)
     if (this.#request) body.unpipe(this.#request)
-    // Errors may still come; somebody has to listen.
+    // Not `error`: one may still come, and somebody has to listen.
   }
 
   #onResponse(response: IncomingMessage): void {
