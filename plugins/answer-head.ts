@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
 import { markLast, openOn } from './exchange.js'
-import { toClient } from './forwarding.js'
+import { toClient, toHttp2 } from './forwarding.js'
 import { lingerAfter } from './linger.js'
 import { hasBody } from './request-body.js'
 
@@ -22,7 +22,10 @@ export function fitHead(
   const { upgrade } = headers
   toClient(headers, via)
   // HTTP/2 has no connections of its own, no phrases, and framing that needs no fields.
-  if ('stream' in raw) return
+  if ('stream' in raw) {
+    toHttp2(headers)
+    return
+  }
   // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
   if (statusCode === 426 && upgrade !== undefined) {
     headers.connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'

@@ -5,7 +5,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Headers } from '../src/adapters/assignment.js'
 import { addTrailers, NOTHING } from '../src/adapters/node-request.js'
 import { reset } from '../src/adapters/reset.js'
-import { toClient } from './forwarding.js'
+import { cutInTurn } from './exchange.js'
+import { toClient, toHttp2 } from './forwarding.js'
 import { takeUpgrade } from './upgrade.js'
 
 /** Bytes that may wait to be read before informational answers are left out. */
@@ -35,7 +36,7 @@ export class ClientSide implements Client {
     withoutContent(headers, this.#via)
     if ('stream' in raw) {
       // HTTP/2 says it its own way, and has none for 101.
-      if (statusCode !== 100) raw.stream.additionalHeaders({ ...headers, ':status': statusCode })
+      if (statusCode !== 100) raw.stream.additionalHeaders({ ...toHttp2(headers), ':status': statusCode })
       return
     }
     // Not to HTTP/1.0, RFC 9110 section 15.2.
@@ -51,9 +52,11 @@ export class ClientSide implements Client {
 
   break(): void {
     const { raw } = this.#reply
+    if ('stream' in raw || raw.destroyed) return
     // Where the end of the connection is the end of the answer, only a reset is none.
     const closes = raw.headersSent && !raw.chunkedEncoding && raw.getHeader('content-length') === undefined
-    if (closes && !('stream' in raw) && raw.socket) reset(raw.socket)
+    if (!raw.socket) cutInTurn(this.#request, raw)
+    else if (closes) reset(raw.socket)
   }
 
   trailers(fields: Headers): void {

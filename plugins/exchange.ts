@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** One request and its response, on a client's connection. */
@@ -19,6 +19,8 @@ interface Exchanges extends Map<Response, Exchange> {
   ended?: boolean
   /** Called once when no exchange is left. */
   onEmpty?: (() => void) | undefined
+  /** Once these are over, the connection is cut. */
+  cutAfter?: Set<Response>
 }
 type Request = Pick<IncomingMessage, 'socket' | 'method' | 'complete'>
 type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
@@ -42,16 +44,32 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'REPORT', '
 export function whenOver(request: Request, response: Response, callback: () => void): void {
   const { socket } = request
   const exchanges = open.get(socket) ?? listen(socket)
-  let exchange = exchanges.get(response)
-  if (!exchange) {
-    const safe = SAFE.has(request.method as string)
-    exchange = { request, onOver: [], safe, begin: undefined, last: false }
-    exchanges.set(response, exchange)
-    response.once('close', () => end(exchanges, response))
-    if (exchanges.size > AHEAD && !('stream' in request)) socket.destroy()
-  }
+  const exchange = exchanges.get(response) ?? arrive(exchanges, request, response)
   exchange.onOver.push(callback)
   if (socket.destroyed || response.destroyed) end(exchanges, response)
+}
+
+const watched = new WeakSet<object>()
+
+/**
+ * Notes the requests of a server as they arrive. Without it they stand in the order in which hooks of the app
+ * let them through, and could wait for each other.
+ */
+export function watchArrivals(server: Server): void {
+  if (watched.has(server)) return
+  watched.add(server)
+  server.prependListener('request', (request, response) => {
+    if (!('stream' in request)) arrive(open.get(request.socket) ?? listen(request.socket), request, response)
+  })
+}
+
+function arrive(exchanges: Exchanges, request: Request, response: Response): Exchange {
+  const safe = SAFE.has(request.method as string)
+  const exchange = { request, onOver: [], safe, begin: undefined, last: false }
+  exchanges.set(response, exchange)
+  response.once('close', () => end(exchanges, response))
+  if (exchanges.size > AHEAD && !('stream' in request)) request.socket.destroy()
+  return exchange
 }
 
 /**
@@ -101,14 +119,21 @@ export function endWith(socket: Socket, refuse: () => void): void {
   else refuse()
 }
 
-/** Calls `callback` once everything that a client sent before was answered. Node does not wait for that. */
-export function whenIdle(socket: Socket, callback: () => void): void {
-  if (socket.destroyed) return
-  const { _httpMessage: current } = socket as Socket & { _httpMessage?: ServerResponse }
-  const again = () => setImmediate(() => whenIdle(socket, callback))
-  if (current) current.once('close', again)
-  else if (openOn(socket) > 0) again()
-  else callback()
+/**
+ * Cuts the connection when it is the turn of an answer that broke before it; at once, where it is its turn.
+ * (Node 24 forgets that such a response was destroyed.)
+ */
+export function cutInTurn(request: Request, response: Response): void {
+  const { socket } = request
+  const exchanges = open.get(socket)
+  if (!exchanges) return
+  const earlier = new Set<Response>()
+  for (const one of exchanges.keys()) {
+    if (one === response) break
+    earlier.add(one)
+  }
+  if (earlier.size === 0) socket.destroy()
+  else exchanges.cutAfter = earlier
 }
 
 /** One listener for each connection, not for each request on it. */
@@ -127,6 +152,7 @@ function end(exchanges: Exchanges, response: Response): void {
   if (!exchange) return
   exchanges.delete(response)
   if (exchange.last) exchanges.ended = true
+  if (exchanges.cutAfter?.delete(response) && exchanges.cutAfter.size === 0) exchange.request.socket.destroy()
   for (const callback of exchange.onOver) callback()
   if (exchanges.size > 0) {
     advance(exchanges)

@@ -3,10 +3,18 @@ import type { TLSSocket } from 'node:tls'
 import type { Headers } from '../src/adapters/assignment.js'
 
 /** Fields that concern one connection only, RFC 9110 section 7.6.1 and what is left over from before it. */
-const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade']
+const HOP_BY_HOP = [
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]
 
 /** Asked of us by the client and answered by us. */
-const REQUEST_ONLY = [...HOP_BY_HOP, 'expect', 'proxy-authorization', 'http2-settings']
+const REQUEST_ONLY = [...HOP_BY_HOP, 'expect', 'proxy-authorization']
 
 export interface ForwardingOptions {
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
@@ -64,6 +72,14 @@ export function toClient(headers: Headers, via: string): void {
   for (const name of HOP_BY_HOP) delete headers[name]
   const passed = `1.1 ${via}`
   headers.via = headers.via ? `${headers.via}, ${passed}` : passed
+}
+
+/** Makes of several lines of a field one, but for Set-Cookie: Node's HTTP/2 throws at some that come twice. */
+export function toHttp2(headers: Headers): Headers {
+  for (const [name, value] of Object.entries(headers)) {
+    if (Array.isArray(value) && name !== 'set-cookie') headers[name] = value.join(', ')
+  }
+  return headers
 }
 
 /**

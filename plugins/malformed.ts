@@ -2,7 +2,8 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
-import { endWith, openOn, whenIdle } from './exchange.js'
+import { letGo, takeOver, whenIdle } from './detached.js'
+import { endWith, openOn } from './exchange.js'
 import { allow } from './methods.js'
 
 /** What Node's parser refuses for another reason than being malformed. */
@@ -26,7 +27,9 @@ const LINGER = 2000
 
 /** Answers what is no request, in the shape of every other error, and closes the connection. */
 export function refuseMalformed(error: ConnectionError, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) {
+  // A client that leaves in the middle of a request does not wait for the answers to those before, either.
+  const left = error.code === 'HPE_INVALID_EOF_STATE' && openOn(socket) > 0
+  if (left || error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()
     return
   }
@@ -42,15 +45,19 @@ export function refuseMalformed(error: ConnectionError, socket: Socket): void {
 }
 
 /** Answers CONNECT, which is for proxies of another kind, and which Node would leave without an answer. */
-export function refuseConnect(_request: unknown, socket: Duplex): void {
-  socket.on('error', () => {})
+export function refuseConnect(_request: unknown, duplex: Duplex): void {
+  const socket = duplex as Socket
   const answer = response(
     405,
     'LEASTWISE_METHOD_NOT_ALLOWED',
     'CONNECT is not passed on',
     `allow: ${allow}\r\n`,
   )
-  whenIdle(socket as Socket, () => close(socket as Socket, answer))
+  takeOver(socket, true)
+  whenIdle(socket, () => {
+    letGo(socket)
+    close(socket, answer)
+  })
 }
 
 /** Answers an Expect that nobody here can meet, RFC 9110 section 10.1.1. */
@@ -67,6 +74,7 @@ function close(socket: Socket, answer: string): void {
     return
   }
   socket.end(answer)
+  socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER)
   socket.once('end', () => socket.destroy())
   socket.once('close', () => clearTimeout(timer))

@@ -13,7 +13,7 @@ import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
 import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from './errors.js'
-import { isOpen, markLast, whenOver, whenTurn } from './exchange.js'
+import { isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
 import { allow, passedOn } from './methods.js'
@@ -60,6 +60,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   // The size of a head is limited; past a number of fields Node would forget the rest, and with it a length.
   if ('maxHeadersCount' in scope.server) scope.server.maxHeadersCount ??= 0
+  watchArrivals(scope.server)
   scope.addHook('onClose', async () => dispatcher.destroy())
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)

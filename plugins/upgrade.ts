@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { whenIdle } from './exchange.js'
+import { ignore, letGo, takeOver, whenIdle } from './detached.js'
 import { hasBody } from './request-body.js'
 
 /** A connection that its client wants to use for another protocol. */
@@ -49,37 +49,6 @@ export function routeUpgrades(app: FastifyInstance, prefix: string): void {
     if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
     else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
   })
-}
-
-/** Does for a connection what Node does no more, once somebody asked for an upgrade on it. */
-function takeOver(socket: Socket): void {
-  // What becomes of it, its closing tells.
-  socket.on('error', ignore)
-  // An answer may be under way, to this request or to one before it.
-  socket.on('drain', drain)
-  // That a client leaves before it is answered is seen only by who reads.
-  socket.on('readable', look)
-  socket.on('end', leave)
-  socket.removeAllListeners('timeout')
-}
-
-function letGo(socket: Socket): void {
-  socket.off('drain', drain).off('readable', look).off('end', leave)
-}
-
-function ignore(): void {}
-
-function drain(this: Socket & { _httpMessage?: ServerResponse }): void {
-  this._httpMessage?.emit('drain')
-}
-
-/** Leaves what was sent ahead where it is; where nothing was, the end shows itself. */
-function look(this: Socket): void {
-  if (this.readableLength === 0) this.read()
-}
-
-function leave(this: Socket): void {
-  this.destroy()
 }
 
 function isUnder(prefix: string, url: string): boolean {
@@ -138,7 +107,8 @@ function answerWithoutUpgrade(
   letGo(socket)
   socket.off('error', ignore)
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
-  server.emit('connection', socket)
+  // With TLS, what a connection is made known by.
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
 }
 
 function withoutUpgrade(connection: string): string | undefined {

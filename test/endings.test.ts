@@ -150,6 +150,42 @@ for (const [how, leave] of leaving) {
   })
 }
 
+test('a client that leaves in the middle of its next request', async (t) => {
+  const { url, until } = await play(t)
+  for (const tail of [
+    'GET /half HTTP/1.1\r\nHo',
+    post('/ok', 'half', 8),
+    'POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
+  ]) {
+    for (const [, leave] of leaving) {
+      const client = new RawClient(url).send(get('/silent') + tail)
+      await until(1)
+      leave(client)
+      await until(0)
+    }
+  }
+})
+
+test('an upgrade that its client does not wait for, or does not read the answer to', async (t) => {
+  const { url, until, app } = await play(t, { bodyTimeout: 200 })
+  const text = (path: string) =>
+    `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`
+  for (const [, leave] of leaving) {
+    const client = new RawClient(url).send(text('/later'))
+    await until(1)
+    leave(client)
+    await until(0)
+  }
+  for (const request of [text('/huge'), get('/huge') + text('/')]) {
+    const client = new RawClient(url)
+    client.socket.pause()
+    client.send(request)
+    while (app.balancer.registry.inFlight === 0) await setImmediate()
+    while (app.balancer.registry.inFlight > 0) await setImmediate()
+    client.close()
+  }
+})
+
 test('a hook of the app that throws: before the choice, and after it', async (t) => {
   for (const hook of ['onRequest', 'preHandler', 'preValidation', 'preParsing'] as const) {
     const { url, counts, tally } = await play(t, {}, {}, (app) => {

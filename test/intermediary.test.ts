@@ -319,6 +319,17 @@ test('RFC 9112 9.3.2: what is refused is refused in its turn, and what was asked
   assert.equal(backend.requests.length, 15)
 })
 
+test('RFC 9110 9.3.6: CONNECT behind an answer that takes its time waits for it', async () => {
+  const size = 20_000_000
+  backend.script = (socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`)
+    socket.write(Buffer.alloc(size, 'x'))
+  }
+  const answer = await ask(`GET / HTTP/1.1\r\n${HOST}\r\nCONNECT a:80 HTTP/1.1\r\n${HOST}\r\nnoise`)
+  assert.ok(answer.length > size)
+  assert.match(answer.slice(size), /HTTP\/1\.1 405 [\s\S]*}$/)
+})
+
 test('RFC 9110 10.1.1: an expectation that nobody can meet is 417', async () => {
   const answer = await ask(request('POST /', 'Expect: miracles\r\nContent-Length: 0\r\n'))
   assert.match(answer, /^HTTP\/1\.1 417 [\s\S]*LEASTWISE_EXPECTATION_FAILED/)

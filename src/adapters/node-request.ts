@@ -1,4 +1,9 @@
-import { type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http'
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request as plainRequest,
+} from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { connect, isIP, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
@@ -350,13 +355,9 @@ const NO_TRAILER = new RegExp(
 
 /** Adds the trailers that may be passed on to a message that is about to end. */
 export function addTrailers(
-  message: { addTrailers(fields: [string, string][]): void },
+  message: { addTrailers(fields: OutgoingHttpHeaders): void },
   trailers: Headers,
 ): void {
-  const lines: [string, string][] = []
-  for (const [name, value] of Object.entries(trailers)) {
-    if (value === undefined || NO_TRAILER.test(name)) continue
-    for (const line of Array.isArray(value) ? value : [value]) lines.push([name, line])
-  }
-  if (lines.length > 0) message.addTrailers(lines)
+  const names = Object.keys(trailers).filter((name) => !NO_TRAILER.test(name))
+  if (names.length > 0) message.addTrailers(Object.fromEntries(names.map((name) => [name, trailers[name]])))
 }

@@ -16,6 +16,10 @@ const parts: Record<string, Part> = {
     for (let i = 0; i < 20; i++) response.write(chunk)
     response.end()
   },
+  huge: (request, response) => {
+    request.resume()
+    response.end(Buffer.alloc(32 * 1024 * 1024))
+  },
   echo: (request, response) => request.pipe(response.writeHead(200)),
   hints: (request, response) => {
     request.resume()
@@ -68,6 +72,13 @@ export class Stage {
     this.server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
       this.#enter(socket)
       socket.on('error', () => {})
+      socket.on('end', () => socket.end())
+      if (request.url === '/later') return
+      if (request.url === '/huge') {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${32 * 1024 * 1024}\r\n\r\n`)
+        socket.end(Buffer.alloc(32 * 1024 * 1024))
+        return
+      }
       if (request.url === '/refuse') {
         socket.end('HTTP/1.1 403 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno')
         return
