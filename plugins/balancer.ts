@@ -32,10 +32,9 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
     app.addHook('preClose', async () => {
       // Streams and tunnels may never end. Whoever has announced the closing himself has a deadline of his own.
       if (!balancer.closing) {
-        cancelDeadline = balancer.clock.after(drainTimeout, () => {
-          const reason = new Error('the app did not close in time')
-          for (const backend of balancer.registry.list()) backend.leases.cutAll(reason)
-        })
+        cancelDeadline = balancer.clock.after(drainTimeout, () =>
+          balancer.stop(new Error('the app did not close in time')),
+        )
       }
       balancer.startClosing()
       // Node closes the connections that are idle when closing begins. One whose response had begun by then,

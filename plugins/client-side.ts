@@ -3,8 +3,9 @@ import type { Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client, Headers } from '../src/adapters/assignment.js'
-import { addTrailers, NOTHING } from '../src/adapters/node-request.js'
+import { sendHead } from '../src/adapters/head.js'
 import { reset } from '../src/adapters/reset.js'
+import { addTrailers } from '../src/adapters/trailers.js'
 import { cutInTurn } from './exchange.js'
 import { toClient, toHttp2 } from './forwarding.js'
 import { takeUpgrade } from './upgrade.js'
@@ -27,13 +28,22 @@ export class ClientSide implements Client {
 
   flushHead(): void {
     const { raw } = this.#reply
-    if (!raw.headersSent) raw.write(NOTHING)
+    // Not before Fastify has put anything into it: a hook of the app may read the body first.
+    if (!raw.headersSent && raw.hasHeader('via')) sendHead(raw)
   }
 
   inform(statusCode: number, headers: Headers): void {
     const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
     if (raw.headersSent || raw.destroyed) return
     withoutContent(headers, this.#via)
+    try {
+      this.#hint(raw, statusCode, headers)
+    } catch {
+      // Node is particular about what may be in some of them. They are hints, and the answer comes without.
+    }
+  }
+
+  #hint(raw: ServerResponse | Http2ServerResponse, statusCode: number, headers: Headers): void {
     if ('stream' in raw) {
       // HTTP/2 says it its own way, and has none for 101.
       if (statusCode !== 100) raw.stream.additionalHeaders({ ...toHttp2(headers), ':status': statusCode })

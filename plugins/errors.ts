@@ -77,7 +77,9 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
     error instanceof BalancerError ? (statusCodes[error.code] ?? 502) : (error.statusCode ?? 500)
   // What a backend said of the answer that it did not finish is not true of this one.
   for (const name of Object.keys(request.assignment?.answered?.headers ?? {})) reply.removeHeader(name)
-  if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
+  if (statusCode === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
+  // Nor its phrase.
+  if (!('stream' in request.raw)) reply.raw.statusMessage = STATUS_CODES[statusCode] ?? 'Error'
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
@@ -137,7 +139,7 @@ export function toGatewayError(error: Error): FastifyError {
   const code = (cause as NodeJS.ErrnoException).code
   if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new BadGatewayError('the backend has no address')
-  if (code?.includes('CERT') || code?.startsWith('ERR_TLS_')) {
+  if (/CERT|SIGNED|UNABLE_TO|^ERR_TLS_|^ERR_SSL_/.test(code ?? '')) {
     return new BadGatewayError("the backend's certificate is not trusted")
   }
   return new BadGatewayError('the backend broke the connection before it answered')

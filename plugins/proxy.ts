@@ -83,6 +83,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     whenOver(raw, reply.raw, () => end(request))
     const { path, host } = admitted(request, reply)
     const begin = () => {
+      // It may have left while a hook of the app took its time.
+      if (!isOpen(raw, reply.raw)) return
       let lease: Lease
       try {
         lease = balancer.acquire()
@@ -94,16 +96,16 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
       done()
     }
-    if ('stream' in raw) return begin()
-    if (timeouts.body > 0) {
+    // An app may have a shorter time of its own for connections.
+    const own = 'timeout' in scope.server ? scope.server.timeout : 0
+    if (timeouts.body > 0 && (own === 0 || own > timeouts.body)) {
       watchClient(raw, reply.raw, timeouts.body, () => reply.send(new RequestTimeoutError()))
     }
+    if ('stream' in raw) return begin()
     whenTurn(raw, reply.raw, () => {
       // Chunks that came with the head may be malformed, which is known once they are parsed.
       if (raw.headers['transfer-encoding'] === undefined) return begin()
-      setImmediate(() => {
-        if (isOpen(raw, reply.raw)) begin()
-      })
+      setImmediate(begin)
     })
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.

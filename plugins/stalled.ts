@@ -1,29 +1,35 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 
 /**
  * Ends requests of clients that stall: that do not go on with a body that is being read, or do not read what
  * was written, for as long as `timeout` milliseconds. A client that waits for a backend is not one of them.
- * (The time is that of the connection, and any byte that passes starts it anew.)
+ * (The time is that of the connection, or the stream of HTTP/2, and any byte that passes starts it anew.)
  */
 export function watchClient(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
   timeout: number,
   onUploadStalled: () => void,
 ): void {
-  const { socket } = request
+  const link = 'stream' in request ? request.stream : request.socket
   // `inject` has none that could stall.
-  if (!('setTimeout' in socket)) return
-  socket.setTimeout(timeout)
-  response.on('timeout', () => {
+  if (!('setTimeout' in link)) return
+  const cut = () => {
+    if ('stream' in request) request.stream.close(constants.NGHTTP2_CANCEL)
+    else request.socket.destroy()
+  }
+  link.setTimeout(timeout)
+  const emitter = 'stream' in request ? request.stream : response
+  emitter.on('timeout', () => {
     if (!request.complete && request.readableFlowing) {
-      if (response.headersSent) socket.destroy()
+      if (response.headersSent) cut()
       else onUploadStalled()
-    } else if (socket.writableLength > 0) {
-      socket.destroy()
+    } else if (link.writableLength > 0) {
+      cut()
     } else {
       // It fires once; the client's turn may be yet to come.
-      socket.setTimeout(timeout)
+      link.setTimeout(timeout)
     }
   })
 }

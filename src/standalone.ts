@@ -106,7 +106,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         // A client may still read what its backend is done with, and a backend work for one that left.
         cut = Math.max(open, registry.inFlight)
         traffic.server.closeAllConnections()
-        for (const backend of registry.list()) backend.leases.cutAll(new Error('the gateway shut down'))
+        traffic.balancer.stop(new Error('the gateway shut down'))
       }, timeout)
       // A connection on which no request came yet is not idle for Node, and would be waited for.
       const silent = setTimeout(() => {

@@ -57,6 +57,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   #phase: Phase = 'connecting'
   #controller: Pick<Dispatcher.DispatchController, 'pause' | 'resume'> | undefined
   #answer: Readable | undefined
+  #sentAt = 0
   #paused = false
   #uploading = false
   #outcome: Outcome = 'ok'
@@ -76,7 +77,13 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#owner = owner
     this.#deadline = new Deadline(clock, () => this.#late())
     this.#lease.onCut = (reason) => this.#fail(reason, 'cancelled')
+    this.#sentAt = clock.now()
     this.#deadline.set(timeouts.connect)
+  }
+
+  /** Milliseconds since the request was sent. */
+  get age(): number {
+    return this.#clock.now() - this.#sentAt
   }
 
   get backend() {
@@ -88,7 +95,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#phase === 'over') return
     this.#controller = controller
-    this.sent = true
+    this.#send()
     this.#enter('answering', this.#timeouts.response)
   }
 
@@ -126,7 +133,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onStarted(): void {
     if (this.#phase === 'over') return
-    this.sent = true
+    this.#send()
     this.#controller = this.transport as Transport & Pick<Dispatcher.DispatchController, 'pause' | 'resume'>
     this.#uploading = this.#assignment.body !== undefined
     if (this.#uploading) this.#enter('taking the request', this.#timeouts.body)
@@ -238,6 +245,11 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onFailed(error: Error): void {
     this.#fail(error, isClientsDoing(error) ? 'cancelled' : 'failed')
+  }
+
+  #send(): void {
+    this.sent = true
+    this.#sentAt = this.#clock.now()
   }
 
   #enter(phase: Phase, limit: number): void {

@@ -181,10 +181,16 @@ export class Delivery implements AttemptOwner {
   }
 }
 
+/** Milliseconds within which a connection that was closed before it was used again shows it. */
+const STALE_WITHIN = 500
+
 /**
  * Whether the backend may be well, and the connection was not: it had been used before and was closed
  * meanwhile, or undici took an unexpected 100 (Continue) on it for an error, which Node's client does not.
  */
-function isConnectionsFault({ transport }: Attempt, error: Error): boolean {
-  return transport.reused || (error instanceof errors.SocketError && error.message === 'bad response')
+function isConnectionsFault(attempt: Attempt, error: Error): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (error instanceof errors.SocketError && error.message === 'bad response') return true
+  const closed = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)
+  return attempt.transport.reused && closed && attempt.age < STALE_WITHIN
 }

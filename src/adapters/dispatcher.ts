@@ -42,6 +42,8 @@ export class LeaseDispatcher {
 
   /** Cuts every request and closes every connection. */
   destroy(): void {
+    // First of all, so that nothing is tried again.
+    this.#options.balancer.stop(new Error('the app was closed'))
     for (const connections of this.#connections.values()) connections.destroy()
     this.#connections.clear()
   }

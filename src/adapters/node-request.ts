@@ -1,9 +1,4 @@
-import {
-  type ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  request as plainRequest,
-} from 'node:http'
+import { type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { connect, isIP, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
@@ -14,6 +9,8 @@ import type { Headers } from './assignment.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
 import { BadAnswerError, BodyTooLargeError } from './failures.js'
+import { sendHead } from './head.js'
+import { addTrailers } from './trailers.js'
 
 /** What is sent by Node's client. */
 export interface NodeRequestOptions {
@@ -48,9 +45,6 @@ export interface NodeRequestHandler {
   onSwitched(statusCode: number, headers: Headers, socket: Socket, head: Buffer): void
   onFailed(error: Error): void
 }
-
-/** Written to send a head at once. `flushHeaders` would encode it as UTF-8, which it need not be. */
-export const NOTHING = Buffer.alloc(0)
 
 /** Milliseconds that a backend has to ask for a body that was announced with Expect. RFC 9110 section 10.1.1. */
 const CONTINUE_GRACE = 1000
@@ -214,7 +208,7 @@ export class NodeRequest implements Transport {
   }
 
   #waitToBeAsked(): void {
-    this.#request?.write(NOTHING)
+    if (this.#request) sendHead(this.#request)
     this.#grace = setTimeout(() => {
       this.#handler.onAnswerHead(100, {}, 'Continue')
       this.#sendBody()
@@ -230,7 +224,7 @@ export class NodeRequest implements Transport {
     this.#handler.onBodyTaken()
     // Head and a body that is there already go out together. (The request's own cork loses chunks on Node 24.)
     this.#socket?.cork()
-    request.write(NOTHING)
+    sendHead(request)
     body.on('data', this.#progress)
     body.once('end', this.#bodyEnded)
     body.once('error', this.#bodyFailed)
@@ -276,9 +270,10 @@ export class NodeRequest implements Transport {
       this.#fail(new BadAnswerError(`version ${response.httpVersion} is not spoken`))
       return
     }
-    // It has made up its mind without the rest of the body. RFC 9112 section 9.5.
-    if (statusCode >= 400 && this.#bodyStarted && !this.#uploaded) {
+    // It has made up its mind without the rest of the body (RFC 9112 section 9.5), or without asking for it.
+    if (this.#options.body && !this.#uploaded && (statusCode >= 400 || !this.#bodyStarted)) {
       this.#stopBody()
+      this.#bodyStarted = true
       this.#handler.onBodySent()
     }
     const fields = gathered(response.rawHeaders)
@@ -339,25 +334,4 @@ function gathered(raw: readonly string[]): Headers {
     else headers[name] = [before, value]
   }
   return headers
-}
-
-/**
- * What must not come after a body: framing, routing, request modifiers, authentication, what controls a
- * response, and what says how to read the body. RFC 9110 section 6.5.1.
- */
-const NO_TRAILER = new RegExp(
-  `^(${[
-    'age|allow|authorization|cache-control|connection|content-(encoding|length|location|range|type)|cookie|date',
-    'expect|expires|forwarded|host|if-.*|keep-alive|location|max-forwards|pragma|proxy-.*|range|retry-after',
-    'set-cookie|te|trailer|transfer-encoding|upgrade|vary|via|www-authenticate|x-forwarded-.*',
-  ].join('|')})$`,
-)
-
-/** Adds the trailers that may be passed on to a message that is about to end. */
-export function addTrailers(
-  message: { addTrailers(fields: OutgoingHttpHeaders): void },
-  trailers: Headers,
-): void {
-  const names = Object.keys(trailers).filter((name) => !NO_TRAILER.test(name))
-  if (names.length > 0) message.addTrailers(Object.fromEntries(names.map((name) => [name, trailers[name]])))
 }

@@ -39,6 +39,7 @@ export class Balancer {
   #policy!: Policy
   #selector!: Selector
   #closing = false
+  #stopped = false
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: BalancerOptions = {}) {
@@ -83,6 +84,7 @@ export class Balancer {
    * @throws {NoBackendError | AllFullError}
    */
   acquire(except?: ReadonlySet<Backend>): Lease {
+    if (this.#stopped) throw new NoBackendError()
     const backend = this.#policy.pick(except)
     if (backend) return backend.leases.open(backend, this.clock.now())
     throw this.registry.eligible.length === 0 ? new NoBackendError() : new AllFullError()
@@ -96,6 +98,13 @@ export class Balancer {
   /** Announces a shutdown. */
   startClosing(): void {
     this.#closing = true
+  }
+
+  /** Ends the time that requests in flight were given: cuts every lease, and opens no more. */
+  stop(reason: Error): void {
+    this.#closing = true
+    this.#stopped = true
+    for (const backend of this.registry.list()) backend.leases.cutAll(reason)
   }
 
   /** Drops all timers; to be called when no request is in flight any more. */

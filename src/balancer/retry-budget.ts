@@ -21,7 +21,7 @@ export class RetryBudget {
   /** Number of the newest slice since the clock's origin. */
   #newest = 0
 
-  /** @param percent of the requests; 0 for no retries at all */
+  /** @param percent of the requests; 0 for none of those that count */
   constructor(percent: number, clock: Clock) {
     this.#share = percent / 100
     this.#reserve = percent === 0 ? 0 : RESERVE

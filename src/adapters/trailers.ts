@@ -1,0 +1,23 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { Headers } from './assignment.js'
+
+/**
+ * What must not come after a body: framing, routing, request modifiers, authentication, what controls a
+ * response, and what says how to read the body. RFC 9110 section 6.5.1.
+ */
+const NO_TRAILER = new RegExp(
+  `^(${[
+    'age|allow|authorization|cache-control|connection|content-(encoding|length|location|range|type)|cookie|date',
+    'expect|expires|forwarded|host|if-.*|keep-alive|location|max-forwards|pragma|proxy-.*|range|retry-after',
+    'set-cookie|te|trailer|transfer-encoding|upgrade|vary|via|www-authenticate|x-forwarded-.*',
+  ].join('|')})$`,
+)
+
+/** Adds the trailers that may be passed on to a message that is about to end. */
+export function addTrailers(
+  message: { addTrailers(fields: OutgoingHttpHeaders): void },
+  trailers: Headers,
+): void {
+  const names = Object.keys(trailers).filter((name) => !NO_TRAILER.test(name))
+  if (names.length > 0) message.addTrailers(Object.fromEntries(names.map((name) => [name, trailers[name]])))
+}
