@@ -212,7 +212,8 @@ test('onSend that throws', async (t) => {
 })
 
 test('connectionTimeout of the app', async (t) => {
-  const { url, until } = await play(t, {}, { connectionTimeout: 200 })
+  // Shorter than the pool's own.
+  const { url, until } = await play(t, { bodyTimeout: 60_000 }, { connectionTimeout: 200 })
   for (const text of [get('/silent'), post('/silent', 'hi'), get('/stream')]) {
     const client = new RawClient(url).send(text)
     await until(1)

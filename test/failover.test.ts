@@ -233,6 +233,15 @@ test('a connection that its backend closes as it is used again costs no error, w
   assert.ok(backend.requests.length > 50, 'and it happened')
 })
 
+test('what is wrong with an answer is not blamed on the connection', async (t) => {
+  let answers = 0
+  const backend = await raw(t, (socket) => socket.write(++answers === 1 ? OK : 'garbage\r\n\r\n'))
+  const gateway = await opened(t, [backend], { RETRY_BUDGET: '0' })
+  assert.equal((await call(gateway.url)).status, 200)
+  assert.equal((await call(gateway.url)).status, 502)
+  assert.equal(answers, 2)
+})
+
 test('no POST is doubled on such a connection', async (t) => {
   const { script, posts } = stale()
   const backend = await raw(t, script)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import leastwise from '../src/index.js'
+import leastwise, { type LeastwiseOptions } from '../src/index.js'
 import { root } from './support/process.js'
 import { RawBackend, RawClient, type Script } from './support/raw.js'
 
@@ -24,11 +24,12 @@ async function host(
   script: Script,
   options: object = {},
   prepare: (app: FastifyInstance) => void = () => {},
+  pool: LeastwiseOptions = {},
 ): Promise<{ app: FastifyInstance; url: string; backend: RawBackend }> {
   const backend = await new RawBackend(script).listen()
   const app = Fastify(options as FastifyServerOptions) as unknown as FastifyInstance
   prepare(app)
-  await app.register(leastwise, { backends: [backend.url], drainTimeout: 0 })
+  await app.register(leastwise, { backends: [backend.url], drainTimeout: 0, ...pool })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   t.after(async () => {
     await app.close()
@@ -181,4 +182,112 @@ test('an answer that breaks before it is its turn cuts the connection when it is
     assert.doesNotMatch(text, /0\r\n\r\n$/)
     await idle(app)
   }
+})
+
+test('HTTP/2: a client that leaves while a hook takes its time gets no backend', async (t) => {
+  let release = () => {}
+  const { url, app } = await host(
+    t,
+    () => {},
+    { http2: true },
+    (one) => {
+      one.addHook('onRequest', async (request) => {
+        if (request.url === '/held') await new Promise<void>((resolve) => (release = resolve))
+      })
+    },
+  )
+  const session = http2.connect(url)
+  const stream = session.request({ ':path': '/held' }).on('error', () => {})
+  while (String(release) === '() => {}') await new Promise(setImmediate)
+  const closed = once(stream, 'close')
+  stream.close(http2.constants.NGHTTP2_CANCEL)
+  await closed
+  await new Promise((resolve) => session.ping(resolve))
+  release()
+  await new Promise(setImmediate)
+  assert.equal(app.balancer.registry.list()[0]?.leases.total, 0)
+  session.destroy()
+})
+
+test('HTTP/2: clients that stall are cut after bodyTimeout', async (t) => {
+  const size = 32 * 1024 * 1024
+  const { url, app } = await host(
+    t,
+    (socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`)
+      socket.write(Buffer.alloc(size))
+    },
+    { http2: true },
+    undefined,
+    { bodyTimeout: 200 },
+  )
+  const session = http2.connect(url)
+  const deaf = session.request({ ':path': '/' }).on('error', () => {})
+  await once(deaf, 'response')
+  await idle(app)
+  const half = session.request({ ':path': '/', ':method': 'POST' }).on('error', () => {})
+  half.write('half')
+  const [head] = await once(half, 'response')
+  assert.equal(head[':status'], 408)
+  await idle(app)
+  session.destroy()
+})
+
+test('a hook of the app may read the body of an answer', async (t) => {
+  let finish = () => {}
+  const { url } = await host(
+    t,
+    (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nX-Own: 1\r\nContent-Length: 5\r\n\r\n')
+      finish = () => socket.write('hello')
+    },
+    {},
+    (app) => {
+      app.addHook('onSend', async (_request, _reply, payload) => {
+        const chunks: Buffer[] = []
+        setTimeout(finish, 30)
+        for await (const chunk of payload as AsyncIterable<Buffer>) chunks.push(chunk)
+        return Buffer.concat(chunks).toString().toUpperCase()
+      })
+    },
+  )
+  const client = new RawClient(url).send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  assert.match(await client.until(/HELLO$/), /^HTTP\/1\.1 200 OK[\s\S]*x-own: 1\r\n/)
+  client.close()
+})
+
+test('an app that closes cuts what is left after drainTimeout, and tries nothing again', async (t) => {
+  const other = await new RawBackend(() => {}).listen()
+  t.after(() => other.close())
+  const { url, app, backend } = await host(t, () => {}, {}, undefined, {
+    drainTimeout: 100,
+    responseTimeout: 0,
+  })
+  app.balancer.registry.add({ url: other.url })
+  const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+  const clients = [get, get, `${get}POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`].map((text) =>
+    new RawClient(url).send(text),
+  )
+  const injected = app.inject('/')
+  while (backend.requests.length + other.requests.length < 4) await new Promise(setImmediate)
+  await Promise.all([app.close(), ...clients.map((client) => client.untilClosed())])
+  assert.equal((await injected).statusCode, 502)
+  assert.equal(backend.requests.length + other.requests.length, 4)
+  assert.equal(app.balancer.registry.inFlight, 0)
+})
+
+test('what a backend said of an answer is not said of another', async (t) => {
+  const { url } = await host(
+    t,
+    (socket) => socket.write('HTTP/1.1 200 Splendid\r\nContent-Length: 9\r\n\r\n', () => socket.destroy()),
+    {},
+    (app) => {
+      app.addHook('onSend', async (_request, _reply, payload) => {
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        return payload
+      })
+    },
+  )
+  const client = new RawClient(url).send('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  assert.match(await client.untilClosed(), /^HTTP\/1\.1 502 Bad Gateway\r\n/)
 })

@@ -18,6 +18,7 @@ before(async () => {
 afterEach(async () => {
   backend.script = OK
   backend.requests.length = 0
+  backend.unfinished = ''
   await gateway.settled()
   assert.deepEqual(gateway.complaints.splice(0), [])
 })
@@ -712,6 +713,72 @@ test('RFC 9112 9.3.2: what is sent ahead is answered in order, and nothing unsaf
   )
   assert.ok(most > 1, 'safe ones do')
   client.close()
+})
+
+test('RFC 9112 9.3.2: only so many run side by side, and a client that sends thousands ahead is cut', async () => {
+  const get = `GET / HTTP/1.1\r\n${HOST}\r\n`
+  const waiting: Socket[] = []
+  backend.script = (socket) => waiting.push(socket)
+  const client = new RawClient(gateway.url).send(get.repeat(150))
+  while (gateway.balancer.registry.inFlight < 100) await new Promise(setImmediate)
+  await backend.until(() => waiting.length === 100)
+  assert.equal(gateway.balancer.registry.inFlight, 100)
+  backend.script = OK
+  for (const socket of waiting) socket.write(OK)
+  while (client.text.split('\r\n\r\nok').length <= 150) await new Promise(setImmediate)
+  client.close()
+  const greedy = new RawClient(gateway.url).send(get.repeat(1500))
+  await greedy.untilClosed()
+  assert.ok((greedy.text.match(/HTTP\/1\.1 200/g)?.length ?? 0) < 1500)
+})
+
+test('RFC 9112 9.6: an answer that comes before the end of an upload is not lost to a reset', async () => {
+  backend.script = () => {}
+  let used: Socket | undefined
+  for (let i = 0; i < 5; i++) {
+    const client = new RawClient(gateway.url)
+    client.socket.once('error', (error) => assert.fail(error))
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n')
+    client.socket.write(Buffer.alloc(100_000))
+    await backend.until(({ unfinished, heardOn }) => heardOn !== used && unfinished.includes('\r\n\r\n'))
+    used = backend.heardOn
+    used?.end('HTTP/1.1 413 Too much\r\nContent-Length: 6\r\nConnection: close\r\n\r\nenough')
+    client.socket.write(Buffer.alloc(3_000_000))
+    assert.match(await client.until('enough'), /^HTTP\/1\.1 413 Too much\r\n/)
+    await client.untilClosed()
+  }
+})
+
+test('RFC 9110 10.1.1: a body that was refused is not sent, however long the refusal takes', async () => {
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n'
+  const client = new RawClient(gateway.url).send(head)
+  await backend.until(({ unfinished }) => unfinished.includes('\r\n\r\n'))
+  const used = backend.heardOn as Socket
+  used.write('HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nnot')
+  await client.until('not')
+  client.send('body')
+  await new Promise((resolve) => setTimeout(resolve, 1200))
+  used.write('yet')
+  await client.until('notyet')
+  assert.doesNotMatch(backend.unfinished, /body/)
+  client.close()
+  backend.unfinished = ''
+})
+
+test('RFC 8297: hints that Node would not send are left out, and nothing else is', async () => {
+  backend.script = (socket, heard) => {
+    const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload; as=style, </b>; rel="x y"\r\n\r\n'
+    setTimeout(
+      () => socket.write(heard.startsWith('HEAD') ? hint + OK.slice(0, -2) : OK),
+      heard.startsWith('HEAD') ? 0 : 50,
+    )
+  }
+  const client = new RawClient(gateway.url)
+  client.send(`GET /slow HTTP/1.1\r\n${HOST}\r\nHEAD /x HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+  assert.deepEqual((await client.untilClosed()).match(/HTTP\/1\.1 [2-5]\d\d/g), [
+    'HTTP/1.1 200',
+    'HTTP/1.1 200',
+  ])
 })
 
 test('RFC 9112 9.6: after "Connection: close" nothing more is heard, and the client is not reset', async () => {
