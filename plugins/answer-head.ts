@@ -1,9 +1,9 @@
 import type { FastifyReply } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
-import { markLast, openOn } from './exchange.js'
+import { openOn } from './exchange.js'
 import { toClient, toHttp2 } from './forwarding.js'
-import { lingerAfter } from './linger.js'
-import { hasBody } from './request-body.js'
+import { endAfter } from './linger.js'
+import { isUnread } from './request-body.js'
 
 /**
  * Makes the head of a backend's answer one that this client can be sent.
@@ -38,10 +38,7 @@ export function fitHead(
   const chunked = headers['content-length'] === undefined && raw.httpVersionMinor > 0
   const empty = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
   if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
-  if (hasBody(raw) && !raw.complete) {
-    markLast(raw, reply.raw)
-    lingerAfter(raw)
-  }
+  if (isUnread(raw)) endAfter(raw, reply.raw)
   // Not before the last of those that a client sent ahead.
   if (closing && openOn(raw.socket) <= 1) headers.connection = 'close'
 }

@@ -5,12 +5,11 @@ import {
   BackendError,
   BackendTimeoutError,
   BadAnswerError,
-  BodyTooLargeError as TooMuchSentError,
+  UploadTooLargeError,
 } from '../src/adapters/failures.js'
 import { BalancerError } from '../src/balancer/errors.js'
-import { markLast } from './exchange.js'
-import { lingerAfter } from './linger.js'
-import { hasBody } from './request-body.js'
+import { endAfter } from './linger.js'
+import { isUnread } from './request-body.js'
 
 /** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
@@ -83,11 +82,9 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
-  const unread = hasBody(request.raw) && !request.raw.complete
-  if (!('stream' in request.raw) && (unread || endsConnection(error))) {
+  if (!('stream' in request.raw) && (isUnread(request.raw) || endsConnection(error))) {
     reply.header('connection', 'close')
-    markLast(request.raw, reply.raw)
-    lingerAfter(request.raw)
+    endAfter(request.raw, reply.raw)
   }
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   const code = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
@@ -96,14 +93,12 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   reply
     .code(statusCode)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(
-      JSON.stringify({
-        statusCode,
-        code: code ?? 'LEASTWISE_INTERNAL',
-        error: STATUS_CODES[statusCode] ?? 'Error',
-        message,
-      }),
-    )
+    .send(errorBody(statusCode, code ?? 'LEASTWISE_INTERNAL', message))
+}
+
+/** The body of every error, in Fastify's shape. */
+export function errorBody(statusCode: number, code: string, message: string): string {
+  return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
 }
 
 /** Whether a request was such that what follows on its connection is not to be trusted. */
@@ -134,7 +129,7 @@ export function toGatewayError(error: Error): FastifyError {
   if (cause instanceof BackendTimeoutError) return new GatewayTimeoutError(late[cause.waitingFor])
   if (cause instanceof BadAnswerError)
     return new BadGatewayError(`the backend's answer is not HTTP: ${cause.message}`)
-  if (cause instanceof TooMuchSentError) return new BodyTooLargeError(cause.maxBody)
+  if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
   if (cause instanceof BalancerError) return new BadGatewayError(cause.message)
   const code = (cause as NodeJS.ErrnoException).code
   if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
 import { letGo, takeOver, whenIdle } from './detached.js'
+import { errorBody } from './errors.js'
 import { endWith, openOn } from './exchange.js'
 import { allow } from './methods.js'
 
@@ -86,8 +87,4 @@ function response(statusCode: number, code: string, message: string, fields = ''
     `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${fields}content-type: application/json; charset=utf-8\r\n` +
     `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
   )
-}
-
-function errorBody(statusCode: number, code: string, message: string): string {
-  return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode], message })
 }

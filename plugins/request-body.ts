@@ -7,3 +7,8 @@ export function hasBody(raw: IncomingMessage | Http2ServerRequest): boolean {
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = raw.headers
   return encoding !== undefined || Number(length) > 0
 }
+
+/** Whether some of a request's body has yet to come. */
+export function isUnread(raw: IncomingMessage): boolean {
+  return hasBody(raw) && !raw.complete
+}

@@ -14,7 +14,7 @@ import {
   isClientsDoing,
   isGatewayFailure,
 } from './failures.js'
-import type { NodeRequestHandler } from './node-request.js'
+import type { Flow, NodeRequestHandler } from './node-request.js'
 import { openTunnel } from './tunnel.js'
 
 /** Milliseconds; 0 for none. */
@@ -33,16 +33,8 @@ export interface AttemptOwner {
   failed(attempt: Attempt, error: Error): void
 }
 
-/** What the backend is to do next. */
-type Phase = 'connecting' | 'taking the request' | 'answering' | 'sending its body' | 'over'
-
-const WAITING = {
-  connecting: 'connection',
-  'taking the request': 'request',
-  answering: 'response',
-  'sending its body': 'body',
-  over: 'body',
-} as const
+/** What the backend is waited for: to connect, to take the request, to answer, to go on with its body. */
+type Phase = BackendTimeoutError['waitingFor'] | 'over'
 
 /** One request on one backend, from the dispatch to the backend's last word. It holds the lease meanwhile. */
 export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
@@ -54,8 +46,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   readonly #deadline: Deadline
   /** Set before anything is sent. */
   transport!: Transport
-  #phase: Phase = 'connecting'
-  #controller: Pick<Dispatcher.DispatchController, 'pause' | 'resume'> | undefined
+  #phase: Phase = 'connection'
+  #flow: Flow | undefined
   #answer: Readable | undefined
   #sentAt = 0
   #paused = false
@@ -94,9 +86,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#phase === 'over') return
-    this.#controller = controller
+    this.#flow = controller
     this.#send()
-    this.#enter('answering', this.#timeouts.response)
+    this.#enter('response', this.#timeouts.response)
   }
 
   onResponseStart(
@@ -105,7 +97,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     headers: Headers,
     statusMessage?: string,
   ): void {
-    this.#controller = controller
+    this.#flow = controller
     this.onAnswerHead(statusCode, headers, statusMessage ?? '')
   }
 
@@ -131,13 +123,13 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   // What Node's client calls.
 
-  onStarted(): void {
+  onStarted(flow: Flow): void {
     if (this.#phase === 'over') return
     this.#send()
-    this.#controller = this.transport as Transport & Pick<Dispatcher.DispatchController, 'pause' | 'resume'>
+    this.#flow = flow
     this.#uploading = this.#assignment.body !== undefined
-    if (this.#uploading) this.#enter('taking the request', this.#timeouts.body)
-    else this.#enter('answering', this.#timeouts.response)
+    if (this.#uploading) this.#enter('request', this.#timeouts.body)
+    else this.#enter('response', this.#timeouts.response)
   }
 
   onBodyTaken(): void {
@@ -145,14 +137,14 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onBodyMoved(): void {
-    if (this.#phase === 'taking the request' || (this.#phase === 'sending its body' && !this.#paused)) {
+    if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
       this.#deadline.set(this.#timeouts.body)
     }
   }
 
   onBodySent(): void {
     this.#uploading = false
-    if (this.#phase === 'taking the request') this.#enter('answering', this.#timeouts.response)
+    if (this.#phase === 'request') this.#enter('response', this.#timeouts.response)
   }
 
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void {
@@ -177,7 +169,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304
     this.#assignment.answered = { statusCode, statusMessage, headers }
-    this.#enter('sending its body', this.#timeouts.body)
+    this.#enter('body', this.#timeouts.body)
     this.#answer = new Readable({
       highWaterMark: 64 * 1024,
       read: () => {
@@ -201,7 +193,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       // It is the client that is slow now, and the backend has nothing to do.
       this.#paused = true
       this.#deadline.clear()
-      this.#controller?.pause()
+      this.#flow?.pause()
     } else {
       this.#deadline.set(this.#timeouts.body)
     }
@@ -215,7 +207,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#answer?.push(null)
   }
 
-  onSwitched(_statusCode: number, headers: Headers, socket: Socket, head: Buffer): void {
+  onSwitched(headers: Headers, socket: Socket, head: Buffer): void {
     const wanted = this.#assignment.upgrade?.toLowerCase().split(',') ?? []
     const chosen = String(headers.upgrade ?? '').toLowerCase()
     const isWanted = (one: string) => wanted.some((protocol) => protocol.trim() === one.trim())
@@ -261,16 +253,17 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#paused = false
     if (this.#phase === 'over') return
     this.#deadline.set(this.#timeouts.body)
-    this.#controller?.resume()
+    this.#flow?.resume()
   }
 
   /** What the backend had to do next it has not done in time. */
   #late(): void {
+    if (this.#phase === 'over') return
     if (this.#uploading && !this.transport.blocked) {
       // It is the client's turn to send; how long that may take is not the backend's business.
       this.#deadline.set(this.#timeouts.body)
     } else {
-      this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : WAITING[this.#phase]), 'failed')
+      this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : this.#phase), 'failed')
     }
   }
 

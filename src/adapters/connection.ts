@@ -13,8 +13,8 @@ export interface Transport {
   readonly reused: boolean
   /** The backend does not take what we want to send it. */
   readonly blocked: boolean
-  /** The end of the answer, being made known now, is a reset. */
-  readonly broken: boolean
+  /** The end of the answer, being made known now, is a reset, which whoever makes it known does not say. */
+  readonly broken?: boolean
 }
 
 // It returns the socket at once, which its type does not say. Timeouts are the attempt's.

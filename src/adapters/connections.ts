@@ -1,11 +1,21 @@
 import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
+import { isIP } from 'node:net'
 import type { Backend } from '../balancer/backend.js'
 import { Chain } from '../balancer/chain.js'
 import { Connection } from './connection.js'
 
 /** Milliseconds that a connection without a request is kept. Node servers close theirs after five seconds. */
 const KEEP_ALIVE = 4000
+
+/** Where a backend is, as Node's clients want it said. */
+interface Address {
+  host: string
+  port: number
+  /** The name that its certificate is for, whatever the Host field of a request says. */
+  servername: string
+  secure: boolean
+}
 
 /** The connections to one backend: those at work, and those that wait for a request, latest first. */
 export class Connections {
@@ -15,11 +25,13 @@ export class Connections {
   #closed = false
   /** For what undici's connections cannot do. */
   readonly agent: Agent
+  readonly address: Address
 
   constructor(backend: Backend) {
     this.#backend = backend
+    this.address = addressOf(backend)
     this.agent = guarded(
-      new (backend.url.startsWith('https:') ? TlsAgent : Agent)({
+      new (this.address.secure ? TlsAgent : Agent)({
         keepAlive: true,
         timeout: KEEP_ALIVE,
         scheduling: 'lifo',
@@ -85,6 +97,13 @@ export class Connections {
     if (connection.idle) this.#leaveIdle(connection)
     connection.close()
   }
+}
+
+function addressOf(backend: Backend): Address {
+  const { protocol, hostname, port } = new URL(backend.url)
+  const secure = protocol === 'https:'
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return { host, port: Number(port) || (secure ? 443 : 80), servername: isIP(host) ? '' : host, secure }
 }
 
 /**

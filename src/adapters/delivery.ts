@@ -128,7 +128,7 @@ export class Delivery implements AttemptOwner {
         takesTrailers,
         fresh: again,
       }
-      attempt.transport = new NodeRequest(backend, connections, options, attempt)
+      attempt.transport = new NodeRequest(connections, options, attempt)
     }
   }
 

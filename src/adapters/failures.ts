@@ -25,7 +25,7 @@ export class BackendTimeoutError extends Error {
 export class BadAnswerError extends Error {}
 
 /** A client sends more than it may. */
-export class BodyTooLargeError extends Error {
+export class UploadTooLargeError extends Error {
   readonly maxBody: number
 
   constructor(maxBody: number) {
@@ -40,7 +40,7 @@ export function isClientsDoing(error: Error): boolean {
   return (
     error instanceof ClientGoneError ||
     error instanceof errors.InvalidArgumentError ||
-    error instanceof BodyTooLargeError ||
+    error instanceof UploadTooLargeError ||
     // Node's client would not send it.
     /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
   )

@@ -1,14 +1,13 @@
 import { type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import { connect, isIP, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
-import type { Backend } from '../balancer/backend.js'
 import { ClientGoneError } from '../balancer/errors.js'
 import type { Headers } from './assignment.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
-import { BadAnswerError, BodyTooLargeError } from './failures.js'
+import { BadAnswerError, UploadTooLargeError } from './failures.js'
 import { sendHead } from './head.js'
 import { addTrailers } from './trailers.js'
 
@@ -29,10 +28,16 @@ export interface NodeRequestOptions {
   fresh: boolean
 }
 
+/** Holds an answer back while nobody takes it. */
+export interface Flow {
+  pause(): void
+  resume(): void
+}
+
 /** What becomes of it; after `onAnswerEnd`, `onSwitched` or `onFailed` there is nothing more. */
 export interface NodeRequestHandler {
   /** There is a connection, and the head is on its way. */
-  onStarted(): void
+  onStarted(flow: Flow): void
   /** The first part of the body is about to be read. */
   onBodyTaken(): void
   /** Part of the body was sent. */
@@ -42,7 +47,7 @@ export interface NodeRequestHandler {
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void
   onAnswerData(chunk: Buffer): void
   onAnswerEnd(trailers: Headers): void
-  onSwitched(statusCode: number, headers: Headers, socket: Socket, head: Buffer): void
+  onSwitched(headers: Headers, socket: Socket, head: Buffer): void
   onFailed(error: Error): void
 }
 
@@ -54,7 +59,7 @@ const CONTINUE_GRACE = 1000
  * trailers, waiting for 100 (Continue), upgrades, TE, `OPTIONS *`, informational answers of any kind, and a
  * connection that is certainly new.
  */
-export class NodeRequest implements Transport {
+export class NodeRequest implements Transport, Flow {
   readonly #handler: NodeRequestHandler
   readonly #options: NodeRequestOptions
   #request: ClientRequest | undefined
@@ -68,18 +73,13 @@ export class NodeRequest implements Transport {
   #error: Error | undefined
   #over = false
 
-  constructor(
-    backend: Backend,
-    connections: Connections,
-    options: NodeRequestOptions,
-    handler: NodeRequestHandler,
-  ) {
+  constructor(connections: Connections, options: NodeRequestOptions, handler: NodeRequestHandler) {
     this.#handler = handler
     this.#options = options
     const start = () => {
       if (this.#over) return
       try {
-        this.#start(backend, connections)
+        this.#start(connections)
       } catch (error) {
         this.#fail(error as Error)
       }
@@ -99,10 +99,6 @@ export class NodeRequest implements Transport {
     return request !== undefined && (request.writableNeedDrain || (request.socket?.writableLength ?? 0) > 0)
   }
 
-  get broken(): boolean {
-    return this.#error !== undefined
-  }
-
   abort(): void {
     this.#finish()
     this.#request?.destroy()
@@ -120,11 +116,11 @@ export class NodeRequest implements Transport {
     this.#response?.resume()
   }
 
-  #start(backend: Backend, connections: Connections): void {
+  #start(connections: Connections): void {
     const { method, path, body, upgrade, expectsContinue } = this.#options
     const single = this.#single
-    const { host, port, servername, secure } = addressOf(backend)
-    const target = { host, port, servername, noDelay: true, allowHalfOpen: upgrade !== undefined }
+    const { secure, ...address } = connections.address
+    const target = { ...address, noDelay: true, allowHalfOpen: upgrade !== undefined }
     const request = (secure ? tlsRequest : plainRequest)({
       ...target,
       method,
@@ -149,8 +145,7 @@ export class NodeRequest implements Transport {
     })
     request.on('response', (response) => this.#onResponse(response))
     request.on('upgrade', (response, socket, head) => {
-      if (this.#finish())
-        this.#handler.onSwitched(response.statusCode as number, gathered(response.rawHeaders), socket, head)
+      if (this.#finish()) this.#handler.onSwitched(gathered(response.rawHeaders), socket, head)
     })
     if (body) {
       request.on('finish', () => this.#handler.onBodySent())
@@ -197,7 +192,7 @@ export class NodeRequest implements Transport {
     if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore)
     const ready = () => {
       if (this.#over) return
-      this.#handler.onStarted()
+      this.#handler.onStarted(this)
       if (this.#over || !this.#options.body) return
       // A client that does not wait for an answer has sent some of it already.
       if (this.#options.expectsContinue && this.#options.body.readableLength === 0) this.#waitToBeAsked()
@@ -235,7 +230,7 @@ export class NodeRequest implements Transport {
   readonly #progress = (chunk: Buffer): void => {
     this.#taken += chunk.length
     const { maxBody } = this.#options
-    if (maxBody > 0 && this.#taken > maxBody) this.#fail(new BodyTooLargeError(maxBody))
+    if (maxBody > 0 && this.#taken > maxBody) this.#fail(new UploadTooLargeError(maxBody))
     else this.#handler.onBodyMoved()
   }
 
@@ -311,15 +306,6 @@ export class NodeRequest implements Transport {
 }
 
 function ignore(): void {}
-
-/** Where a backend is, as Node's clients want it said. */
-function addressOf(backend: Backend): { host: string; port: number; servername: string; secure: boolean } {
-  const { protocol, hostname, port } = new URL(backend.url)
-  const secure = protocol === 'https:'
-  const host = hostname.replace(/^\[|\]$/g, '')
-  // The name that its certificate is for, whatever the Host field of the request says.
-  return { host, port: Number(port) || (secure ? 443 : 80), servername: isIP(host) ? '' : host, secure }
-}
 
 /** Fields by lower-case name, each line kept: Node joins some, and forgets all but the first of others. */
 function gathered(raw: readonly string[]): Headers {
