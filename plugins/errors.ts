@@ -57,6 +57,7 @@ const statusCodes: Record<string, number> = {
   LEASTWISE_UNKNOWN_POLICY: 400,
   LEASTWISE_NO_BACKEND: 503,
   LEASTWISE_QUEUE_FULL: 503,
+  LEASTWISE_QUEUE_TIMEOUT: 503,
 }
 
 /** What Fastify's own errors are called here. */
@@ -79,7 +80,9 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   if (statusCode === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
   // Nor its phrase.
   if (!('stream' in request.raw)) reply.raw.statusMessage = STATUS_CODES[statusCode] ?? 'Error'
-  if (statusCode === 503) reply.header('retry-after', RETRY_AFTER)
+  if (statusCode === 503) {
+    reply.header('retry-after', 'retryAfter' in error ? error.retryAfter : RETRY_AFTER)
+  }
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
   if (!('stream' in request.raw) && (isUnread(request.raw) || endsConnection(error))) {

@@ -7,7 +7,6 @@ import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { HostHeader } from '../src/balancer/backend.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
-import type { Lease } from '../src/balancer/lease.js'
 import { addAccessLog } from './access-log.js'
 import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
@@ -80,21 +79,24 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   scope.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
-    whenOver(raw, reply.raw, () => end(request))
+    let leaveQueue: (() => void) | undefined
+    whenOver(raw, reply.raw, () => {
+      leaveQueue?.()
+      end(request)
+    })
     const { path, host } = admitted(request, reply)
     const begin = () => {
       // It may have left while a hook of the app took its time.
       if (!isOpen(raw, reply.raw)) return
-      let lease: Lease
-      try {
-        lease = balancer.acquire()
-      } catch (error) {
+      leaveQueue = balancer.lease({
+        granted(lease) {
+          const client = new ClientSide(request, reply, via)
+          request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
+          done()
+        },
         // There is no backend for it, and the client is told.
-        return done(error as Error)
-      }
-      const client = new ClientSide(request, reply, via)
-      request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
-      done()
+        refused: done,
+      })
     }
     // An app may have a shorter time of its own for connections.
     const own = 'timeout' in scope.server ? scope.server.timeout : 0
@@ -182,6 +184,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
 /** Nothing is left to do for a client: nothing at all where its backend is done, as it is after a whole answer. */
 function end(request: FastifyRequest): void {
-  const lease = request.assignment?.lease
-  if (lease?.held) lease.cut(new ClientGoneError())
+  const { assignment } = request
+  assignment?.leaveQueue?.()
+  if (assignment?.lease.held) assignment.lease.cut(new ClientGoneError())
 }

@@ -5,6 +5,7 @@ import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } f
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
 import { policyRoutes } from './policy.js'
+import { poolRoutes } from './pool.js'
 import { statusRoutes } from './status.js'
 
 export interface AdminOptions {
@@ -40,6 +41,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(adminAuthPlugin, { token })
   await scope.register(backendRoutes)
   await scope.register(policyRoutes)
+  await scope.register(poolRoutes)
   await scope.register(statusRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   for (const url of ['/', '/*']) scope.all(url, notFound)

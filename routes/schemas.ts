@@ -21,6 +21,12 @@ export const Backend = Type.Object({
   failed: Type.Integer(),
   latency: Type.Object({ ewma: Type.Number(), p50: Type.Number(), p99: Type.Number() }),
   addedAt: Type.String(),
+  share: Type.Number(),
+  ejectedUntil: Type.Union([Type.String(), Type.Null()]),
+  lastCheck: Type.Union([
+    Type.Object({ at: Type.String(), passed: Type.Boolean(), detail: Type.String() }),
+    Type.Null(),
+  ]),
 })
 
 export const Weight = Type.Integer({ minimum: 1, maximum: MAX_WEIGHT })

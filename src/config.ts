@@ -1,6 +1,7 @@
 import { isLoopback } from './adapters/loopback.js'
 import {
   check,
+  checkTimes,
   refuse,
   SettingError,
   type SettingName,
@@ -42,13 +43,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
 
 /** What no setting can say of itself. */
 function checkTogether(parsed: Settings): void {
-  const { host, port, adminHost, adminPort, adminToken, ejectBase, ejectMax } = parsed
-  if (ejectMax < ejectBase) {
-    throw new SettingError(
-      'EJECT_MAX',
-      `does not accept ${ejectMax}: it takes EJECT_BASE (${ejectBase}) or more`,
-    )
-  }
+  const { host, port, adminHost, adminPort, adminToken } = parsed
+  checkTimes(parsed, variable)
   if (adminPort === 'off') return
   if (adminToken === '' && !isLoopback(adminHost)) {
     throw new SettingError(

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { balancerPlugin } from '../plugins/balancer.js'
+import { healthPlugin } from '../plugins/health.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
@@ -14,6 +15,15 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   for (const option of withoutEffect) app.log.warn(`leastwise: ${option} has no effect in this version`)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
+  await app.register(healthPlugin, {
+    balancer,
+    path: settings.healthPath,
+    interval: settings.healthInterval,
+    timeout: settings.healthTimeout,
+    status: settings.healthStatus,
+    rise: settings.healthRise,
+    fall: settings.healthFall,
+  })
   logChanges(app, balancer, name)
   await registerRoutes('prefix', prefix, app, proxyPlugin, {
     balancer,
@@ -53,11 +63,20 @@ async function registerRoutes<O extends object>(
   }
 }
 
-function logChanges(app: FastifyInstance, balancer: Balancer, pool: string): void {
+function logChanges(app: FastifyInstance, { registry }: Balancer, pool: string): void {
   const events = ['added', 'updated', 'draining', 'drained', 'activated', 'health', 'removed'] as const
   for (const event of events) {
-    balancer.registry.on(event, ({ id, url, state, health, weight, inFlight }) => {
-      app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)
+    registry.on(event, (backend) => {
+      const { id, url, state, health, weight, inFlight, lastCheck } = backend
+      const line = { pool, event, backend: id, url, state, health, weight, inFlight }
+      app.log.info(event === 'health' ? { ...line, lastCheck: lastCheck?.detail } : line, `backend ${event}`)
     })
   }
+  registry.on('cut', ({ id }, requests) => {
+    app.log.warn({ pool, event: 'cut', backend: id, requests }, 'backend did not finish draining in time')
+  })
+  registry.on('panic', (panic) => {
+    if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
+    else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
+  })
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
+import { statusRanges } from './adapters/health-probe.js'
 import type { BackendSpec, HostHeader } from './balancer/backend.js'
 import { Balancer } from './balancer/balancer.js'
 
@@ -73,6 +74,20 @@ function isHost(host: string): boolean {
   if (isIP(host)) return true
   // What ends in a number is meant as an IPv4 address, and is none.
   return host.length <= 253 && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !/(^|\.)\d+$/.test(host)
+}
+
+export const statuses = {
+  schema: Type.Refine(Type.String(), (value) => isListOfStatuses(value as string)),
+  accepts: 'a list of statuses from 200 to 599, like 200-299,401',
+  read: (value: string) => value,
+}
+
+function isListOfStatuses(text: string): boolean {
+  try {
+    return statusRanges(text).length > 0
+  } catch {
+    return false
+  }
 }
 
 export const hostHeader = choice<HostHeader>('client', 'backend')

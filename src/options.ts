@@ -1,5 +1,5 @@
 import type { BackendSpec } from './balancer/backend.js'
-import { check, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
+import { check, checkTimes, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
 
 type OptionalSettings = {
   [N in keyof Omit<PoolSettings, 'backends'>]?: PoolSettings[N] | undefined
@@ -53,6 +53,8 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
     if ('pending' in settings[name] && value !== settings[name].default) withoutEffect.push(name)
     return [name, check(name, value, called(name))]
   })
+  const parsed = Object.fromEntries(values) as PoolSettings
+  checkTimes(parsed, called)
   return {
     name: string('name', given.name ?? 'default', /./, 'a name'),
     prefix: path('prefix', given.prefix ?? ''),
@@ -62,7 +64,7 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
       token: token(given.admin.token),
     },
     accessLog: boolean('accessLog', given.accessLog ?? false),
-    settings: Object.fromEntries(values) as PoolSettings,
+    settings: parsed,
     withoutEffect,
   }
 }

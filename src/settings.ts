@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { MAX_CONNECTIONS } from './balancer/backend.js'
+import { type PanicMode, panicModes } from './balancer/panic.js'
 import { type PolicyName, policyNames } from './balancer/policies/index.js'
 import {
   backendList,
@@ -13,6 +14,7 @@ import {
   type Kind,
   milliseconds,
   percent,
+  statuses,
   text,
   wordOr,
 } from './kinds.js'
@@ -64,25 +66,33 @@ export const settings = {
     text(/^\/[\x21\x22\x24-\x7e]*$/, 'a path that starts with /'),
     '',
     'path of the active check; empty for none',
-    pending,
   ),
-  healthInterval: define('pool', milliseconds(1), 2000, 'time between two checks', pending),
-  healthTimeout: define('pool', milliseconds(1), 1000, 'how long a check may take', pending),
-  healthRise: define('pool', integer(1, 1000), 2, 'passed checks in a row that make healthy', pending),
-  healthFall: define('pool', integer(1, 1000), 3, 'failed checks in a row that make unhealthy', pending),
-  ejectConsecutive: define('pool', integer(1, 1000), 5, 'failures in a row that eject', pending),
-  ejectBase: define('pool', milliseconds(1), 10_000, 'first ejection', pending),
-  ejectMax: define('pool', milliseconds(1), 300_000, 'longest ejection', pending),
-  ejectMaxPercent: define('pool', percent, 50, 'share of the pool that may be out at once', pending),
+  healthInterval: define('pool', milliseconds(1), 2000, 'time between two checks'),
+  healthTimeout: define('pool', milliseconds(1), 1000, 'how long a check may take'),
+  healthStatus: define('pool', statuses, '200-399', 'statuses that pass a check'),
+  healthRise: define('pool', integer(1, 1000), 2, 'passed checks in a row that make healthy'),
+  healthFall: define('pool', integer(1, 1000), 3, 'failed checks in a row that make unhealthy'),
+  ejectConsecutive: define('pool', integer(1, 1000), 5, 'failures in a row that eject'),
+  ejectBase: define('pool', milliseconds(1), 10_000, 'first ejection'),
+  ejectMax: define('pool', milliseconds(1), 300_000, 'longest ejection'),
+  ejectMaxPercent: define('pool', percent, 50, 'share of the pool that may be out at once'),
+  failureDecay: define(
+    'pool',
+    milliseconds(0, 'for no penalty'),
+    10_000,
+    'time in which the penalty of failures falls to a third',
+  ),
+  panic: define('pool', choice<PanicMode>(...panicModes), 'ejected', 'whom to fall back on'),
+  panicThreshold: define('pool', percent, 0, 'usable backends below which to fall back'),
   maxConnections: define(
     'pool',
     integer(0, MAX_CONNECTIONS, 'requests', 'for no limit'),
     0,
     'requests in flight on one backend',
   ),
-  queueLimit: define('pool', integer(0, 1_000_000), 1000, 'requests that may wait for a backend', pending),
-  queueTimeout: define('pool', milliseconds(0), 5000, 'how long they may wait', pending),
-  slowStart: define('pool', milliseconds(0, 'for none'), 10_000, 'ramp of a new backend', pending),
+  queueLimit: define('pool', integer(0, 1_000_000), 1000, 'requests that may wait for a backend'),
+  queueTimeout: define('pool', milliseconds(0), 5000, 'how long they may wait'),
+  slowStart: define('pool', milliseconds(0, 'for none'), 10_000, 'ramp of a new backend'),
   connectTimeout: define('pool', milliseconds(1), 1000, 'to connect to a backend'),
   responseTimeout: define(
     'pool',
@@ -168,6 +178,20 @@ export function check<N extends SettingName>(
   const setting: Setting = settings[name]
   if (Value.Check(setting.schema, value)) return value as Settings[N]
   throw refuse(setting, calledName, shown)
+}
+
+/**
+ * What no time can say of itself.
+ * @param called how the user calls a setting
+ * @throws {SettingError}
+ */
+export function checkTimes(
+  { ejectBase, ejectMax }: Pick<Settings, 'ejectBase' | 'ejectMax'>,
+  called: (name: SettingName) => string,
+): void {
+  if (ejectMax >= ejectBase) return
+  const accepts = `it takes ${called('ejectBase')} (${ejectBase}) or more`
+  throw new SettingError(called('ejectMax'), `does not accept ${ejectMax}: ${accepts}`)
 }
 
 export function refuse(setting: Setting, calledName: string, value: unknown, why = ''): SettingError {

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
@@ -100,6 +100,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
       const { registry } = traffic.balancer
       let cut = 0
       traffic.balancer.startClosing()
+      const closed = stopAccepting(traffic.server)
       const deadline = setTimeout(() => {
         let open = 0
         for (const socket of connections) open += openOn(socket)
@@ -108,13 +109,11 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         traffic.server.closeAllConnections()
         traffic.balancer.stop(new Error('the gateway shut down'))
       }, timeout)
-      // A connection on which no request came yet is not idle for Node, and would be waited for.
-      const silent = setTimeout(() => {
-        for (const socket of connections) if (openOn(socket) === 0) socket.destroy()
-      }, SILENT_GRACE)
-      await traffic.close()
-      clearTimeout(silent)
+      const reaper = closeIdle(connections)
+      await closed
+      clearInterval(reaper)
       clearTimeout(deadline)
+      await traffic.close()
       // Sockets that were cut tell of it in this turn of the loop, and their requests are logged.
       await setImmediate()
       // Readiness is answered, with 503, until there is nothing left to be ready for.
@@ -124,8 +123,30 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   }
 }
 
-/** Milliseconds that a connection without a request has for one, when the gateway closes. */
-const SILENT_GRACE = 1000
+/**
+ * Milliseconds that a connection without a request stays open when the gateway closes. A client that is busy
+ * sends its next request within that time, and is told with the answer that the connection closes; cut at
+ * once, as Node does, its request would be lost on the way.
+ */
+const IDLE_GRACE = 1000
+
+/** Closes each connection that has been without a request for that long. */
+function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
+  const idleSince = new Map<Socket, number>()
+  return setInterval(() => {
+    const now = performance.now()
+    for (const socket of connections) {
+      if (openOn(socket) > 0) idleSince.delete(socket)
+      else if (!idleSince.has(socket)) idleSince.set(socket, now)
+      else if (now - (idleSince.get(socket) as number) >= IDLE_GRACE) socket.destroySoon()
+    }
+  }, 50)
+}
+
+/** Stops listening and nothing else: an HTTP server would close idle connections, too. */
+function stopAccepting(server: Server): Promise<void> {
+  return new Promise((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+}
 
 /** The open connections of a server. */
 function trackConnections(server: Server): Set<Socket> {

@@ -37,10 +37,11 @@ test('4,000 requests that end in every way there is leave every count at 0, and 
   const random = seeded(Number(process.env.CHAOS_SEED ?? 1))
   const pick = <T>(...choices: T[]) => choices[Math.floor(random() * choices.length)] as T
   const { registry } = gateway.balancer
-  const changed = registry.onInFlight
-  registry.onInFlight = (backend) => {
+  const observer = registry.observer as NonNullable<typeof registry.observer>
+  const changed = observer.inFlight
+  observer.inFlight = (backend) => {
     assert.ok(backend.inFlight >= 0)
-    changed?.(backend)
+    changed(backend)
   }
   const paths = [
     'ok',

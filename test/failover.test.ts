@@ -3,14 +3,14 @@ import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { answering, deadUrl, holding, TestBackend } from './support/backend.js'
 import { call } from './support/client.js'
-import { type Gateway, openGateway } from './support/gateway.js'
+import { type Gateway, noPassiveHealth, openGateway } from './support/gateway.js'
 import { startGateway } from './support/process.js'
 import { bodyOf, RawBackend, type Script } from './support/raw.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 async function opened(t: TestContext, backends: (string | { url: string })[], env?: Record<string, string>) {
-  const gateway = await openGateway(backends, env)
+  const gateway = await openGateway(backends, { ...noPassiveHealth, ...env })
   t.after(() => gateway.close())
   return gateway
 }

@@ -423,10 +423,10 @@ test('.env is read, and the environment goes before it', async () => {
 })
 
 test('a setting without effect in this version is warned of, by its variable', async () => {
-  const gateway = await started({ HEDGE: '50', SLOW_START: '0' })
+  const gateway = await started({ HEDGE: '50', HEDGE_BUDGET: '1' })
   assert.deepEqual(
     gateway.lines.filter(({ level }) => level === 40).map(({ msg }) => msg),
-    ['SLOW_START has no effect in this version', 'HEDGE has no effect in this version'],
+    ['HEDGE has no effect in this version', 'HEDGE_BUDGET has no effect in this version'],
   )
 })
 

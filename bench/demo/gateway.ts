@@ -18,8 +18,16 @@ export interface DemoGateway {
 
 export async function startGateway(backends: string[]): Promise<DemoGateway> {
   const child = spawn(process.execPath, [server], {
-    // Without retries: they would hide what a choice costs.
-    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', RETRIES: '0', BACKENDS: backends.join() },
+    // Without retries and passive health: they would hide what a choice costs.
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      ADMIN_PORT: '0',
+      RETRIES: '0',
+      EJECT_MAX_PERCENT: '0',
+      FAILURE_DECAY: '0',
+      BACKENDS: backends.join(),
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const kill = () => child.kill('SIGKILL')

@@ -12,6 +12,8 @@ export type Headers = Record<string, string | string[] | undefined>
 export interface Assignment {
   /** The lease of the present attempt, or of the last one. */
   lease: Lease
+  /** Set while it waits for another try: leaves the queue. */
+  leaveQueue?: (() => void) | undefined
   /** Tries so far, this one included. */
   attempts: number
   /** The policy by which the backend was chosen. */

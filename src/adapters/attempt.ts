@@ -36,6 +36,9 @@ export interface AttemptOwner {
 /** What the backend is waited for: to connect, to take the request, to answer, to go on with its body. */
 type Phase = BackendTimeoutError['waitingFor'] | 'over'
 
+/** Milliseconds within which a connection that was closed before it was used again shows it. */
+const STALE_WITHIN = 500
+
 /** One request on one backend, from the dispatch to the backend's last word. It holds the lease meanwhile. */
 export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   readonly #assignment: Assignment
@@ -74,12 +77,24 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   /** Milliseconds since the request was sent. */
-  get age(): number {
+  get #age(): number {
     return this.#clock.now() - this.#sentAt
   }
 
   get backend() {
     return this.#lease.backend
+  }
+
+  /**
+   * Whether the backend may be well, and the connection was not: it had been used before and was closed
+   * meanwhile, or undici took an unexpected 100 (Continue) on it for an error, which Node's client does not.
+   */
+  isConnectionsFault(error: Error): boolean {
+    if (this.#answer) return false
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (error instanceof errors.SocketError && error.message === 'bad response') return true
+    const closed = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)
+    return this.transport.reused && closed && this.#age < STALE_WITHIN
   }
 
   // What undici calls.
@@ -163,8 +178,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       this.#fail(new BadAnswerError(`transfer coding "${coding}" is not understood`), 'failed')
       return
     }
-    this.#lease.answered(this.#clock.now())
     if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
+    this.#lease.answered(this.#clock.now(), this.#outcome === 'ok')
     this.#lengthKnown = 'content-length' in headers || coding !== undefined
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304
@@ -226,7 +241,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     }
     this.#deadline.clear()
     this.#assignment.switched = true
-    const close = openTunnel(client.socket, client.head, socket, head, () => this.#over('ok'))
+    const ends = { client: client.socket, clientHead: client.head, backend: socket, backendHead: head }
+    const close = openTunnel(ends, chosen.trim() === 'websocket', () => this.#over('ok'))
     this.#lease.onCut = (reason) => {
       // The tunnel knows better: what the client said last may still be on its way.
       if (reason instanceof ClientGoneError) return
@@ -236,7 +252,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onFailed(error: Error): void {
-    this.#fail(error, isClientsDoing(error) ? 'cancelled' : 'failed')
+    const innocent = isClientsDoing(error) || this.isConnectionsFault(error)
+    this.#fail(error, innocent ? 'cancelled' : 'failed')
   }
 
   #send(): void {

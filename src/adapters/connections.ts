@@ -9,7 +9,7 @@ import { Connection } from './connection.js'
 const KEEP_ALIVE = 4000
 
 /** Where a backend is, as Node's clients want it said. */
-interface Address {
+export interface Address {
   host: string
   port: number
   /** The name that its certificate is for, whatever the Host field of a request says. */
@@ -99,7 +99,8 @@ export class Connections {
   }
 }
 
-function addressOf(backend: Backend): Address {
+/** Takes a backend's URL apart. */
+export function addressOf(backend: Backend): Address {
   const { protocol, hostname, port } = new URL(backend.url)
   const secure = protocol === 'https:'
   const host = hostname.replace(/^\[|\]$/g, '')

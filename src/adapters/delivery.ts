@@ -1,4 +1,4 @@
-import { type Dispatcher, errors } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Backend, HostHeader } from '../balancer/backend.js'
 import type { Balancer } from '../balancer/balancer.js'
 import { ClientGoneError } from '../balancer/errors.js'
@@ -55,7 +55,7 @@ export class Delivery implements AttemptOwner {
   readonly #method: string
   readonly #headers: Headers
   #callback: Callback | undefined
-  #tried: Set<Backend> | undefined
+  readonly #tried = new Set<Backend>()
 
   constructor(
     options: DeliveryOptions,
@@ -78,17 +78,14 @@ export class Delivery implements AttemptOwner {
   }
 
   failed(attempt: Attempt, error: Error): void {
-    const lease = this.#mayRetry(attempt, error) ? this.#leaseForRetry(attempt, error) : undefined
-    if (lease) {
-      this.#assignment.lease = lease
-      this.#assignment.attempts++
-      this.#attempt(true)
-    } else if (error instanceof ClientGoneError) {
+    if (error instanceof ClientGoneError) {
       // There is nobody to tell; reply-from would log an error and answer a closed socket.
       this.#callback = undefined
-    } else {
-      this.#answer(new BackendError(attempt.backend.id, error))
+      return
     }
+    this.#tried.add(attempt.backend)
+    if (this.#mayRetry(attempt, error)) this.#retry(attempt, error)
+    else this.#answer(new BackendError(attempt.backend.id, error))
   }
 
   /** @param again a second try gets a connection of its own, and cannot fail like the first on one that was stale */
@@ -146,25 +143,30 @@ export class Delivery implements AttemptOwner {
     // The time that the client was to wait is up.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#method)) return false
-    return isConnectionsFault(attempt, error) || this.#options.balancer.retryBudget.retry()
+    if (attempt.isConnectionsFault(error)) return true
+    const { balancer } = this.#options
+    return balancer.hasOther(this.#tried) && balancer.retryBudget.retry()
   }
 
   /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */
-  #leaseForRetry(attempt: Attempt, error: Error): Lease | undefined {
+  #retry(attempt: Attempt, error: Error): void {
     const { balancer } = this.#options
-    this.#tried ??= new Set()
-    this.#tried.add(attempt.backend)
-    try {
-      return balancer.acquire(this.#tried)
-    } catch {
-      // It is the backend's answer that the client will be told.
+    const assignment = this.#assignment
+    const granted = (lease: Lease) => {
+      assignment.leaveQueue = undefined
+      assignment.lease = lease
+      assignment.attempts++
+      this.#attempt(true)
     }
-    if (!isConnectionsFault(attempt, error)) return undefined
-    try {
-      return balancer.acquire()
-    } catch {
-      return undefined
+    // It is the backend's answer that the client will be told, whatever became of the second try.
+    const refused = () => {
+      assignment.leaveQueue = undefined
+      this.#answer(new BackendError(attempt.backend.id, error))
     }
+    let except: ReadonlySet<Backend> | undefined = this.#tried
+    if (attempt.isConnectionsFault(error) && !balancer.hasRoom(except)) except = undefined
+    const leave = balancer.lease({ granted, refused }, except)
+    if (leave) assignment.leaveQueue = leave
   }
 
   #answer(error: Error | null, answer?: Answer): void {
@@ -179,18 +181,4 @@ export class Delivery implements AttemptOwner {
       callback?.(new BackendError(this.#assignment.lease.backend.id, thrown as Error))
     }
   }
-}
-
-/** Milliseconds within which a connection that was closed before it was used again shows it. */
-const STALE_WITHIN = 500
-
-/**
- * Whether the backend may be well, and the connection was not: it had been used before and was closed
- * meanwhile, or undici took an unexpected 100 (Continue) on it for an error, which Node's client does not.
- */
-function isConnectionsFault(attempt: Attempt, error: Error): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (error instanceof errors.SocketError && error.message === 'bad response') return true
-  const closed = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)
-  return attempt.transport.reused && closed && attempt.age < STALE_WITHIN
 }

@@ -8,6 +8,19 @@ export type AdminState = 'active' | 'draining'
 /** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
 export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
 
+/** What the active check says of a backend. */
+export type Verdict = 'healthy' | 'unhealthy' | 'unknown'
+
+/** One active check of a backend. */
+export interface CheckResult {
+  at: Date
+  passed: boolean
+  /** What was answered, or why nothing was: `status 200`, `timed out`, `ECONNREFUSED`. */
+  detail: string
+  /** Whether anything was answered. */
+  answered: boolean
+}
+
 /** Which Host a backend sees: the client's, or its own address. */
 export type HostHeader = 'client' | 'backend'
 
@@ -41,6 +54,11 @@ export interface BackendView {
   failed: number
   latency: LatencySummary
   addedAt: string
+  /** Part of its fair share that it may have, from 0 to 1: less than 1 in slow start and after failures. */
+  share: number
+  /** When it will be tried again, where it is ejected. */
+  ejectedUntil: string | null
+  lastCheck: { at: string; passed: boolean; detail: string } | null
 }
 
 export const MAX_WEIGHT = 1000
@@ -65,7 +83,14 @@ export class Backend {
   /** Infinity where there is no limit. */
   maxConnections = Number.POSITIVE_INFINITY
   state: AdminState = 'active'
-  health: Health = 'unknown'
+  checked: Verdict = 'unknown'
+  lastCheck: CheckResult | undefined
+  /** Set while it is ejected: when it may be tried again. */
+  ejectedUntil: Date | undefined
+  /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
+  isEligible = false
+  /** Says which part of its fair share it may have now; the pool knows. */
+  share = () => 1
 
   constructor(id: string, origin: URL, hostHeader: HostHeader | undefined, addedAt: Date) {
     this.id = id
@@ -80,9 +105,24 @@ export class Backend {
     return this.leases.inFlight
   }
 
-  /** Whether a new request may go to it at all; what {@link isFull} says comes on top. */
-  get isEligible(): boolean {
-    return this.state === 'active' && this.health !== 'unhealthy' && this.health !== 'ejected'
+  /** What checks found goes before what requests did. */
+  get health(): Health {
+    if (this.checked === 'unhealthy') return 'unhealthy'
+    return this.isEjected ? 'ejected' : this.checked
+  }
+
+  get isEjected(): boolean {
+    return this.ejectedUntil !== undefined
+  }
+
+  /** Whether it answered its last check with anything at all. */
+  get answersChecks(): boolean {
+    return this.lastCheck?.answered !== false
+  }
+
+  /** Whether a new request may go to it; what {@link isFull} says comes on top. */
+  get isUsable(): boolean {
+    return this.state === 'active' && this.checked !== 'unhealthy' && !this.isEjected
   }
 
   get isFull(): boolean {
@@ -102,6 +142,15 @@ export class Backend {
       failed: this.leases.failed,
       latency: this.latency.summary(),
       addedAt: this.addedAt.toISOString(),
+      share: Math.round(this.share() * 1000) / 1000,
+      ejectedUntil: this.ejectedUntil?.toISOString() ?? null,
+      lastCheck: this.lastCheck
+        ? {
+            at: this.lastCheck.at.toISOString(),
+            passed: this.lastCheck.passed,
+            detail: this.lastCheck.detail,
+          }
+        : null,
     }
   }
 }

@@ -48,7 +48,29 @@ export class NoBackendError extends BalancerError {
 /** There are usable backends, and each holds as many requests as its `maxConnections` allows. */
 export class AllFullError extends BalancerError {
   constructor() {
-    super('LEASTWISE_QUEUE_FULL', 'every backend is at its maxConnections')
+    super('LEASTWISE_ALL_FULL', 'every backend is at its maxConnections')
+  }
+}
+
+/** Every backend is at its limit, and as many requests wait as may. */
+export class QueueFullError extends BalancerError {
+  /** Seconds after which it is worth another try. */
+  readonly retryAfter: number
+
+  constructor(limit: number, retryAfter: number) {
+    super('LEASTWISE_QUEUE_FULL', `every backend is at its maxConnections, and ${limit} requests wait`)
+    this.retryAfter = retryAfter
+  }
+}
+
+/** Every backend was at its limit for as long as a request may wait. */
+export class QueueTimeoutError extends BalancerError {
+  /** Seconds after which it is worth another try. */
+  readonly retryAfter: number
+
+  constructor(timeout: number, retryAfter: number) {
+    super('LEASTWISE_QUEUE_TIMEOUT', `no backend was below its maxConnections for ${timeout} ms`)
+    this.retryAfter = retryAfter
   }
 }
 

@@ -17,6 +17,8 @@ export class Lease implements Link<Lease> {
   readonly acquiredAt: number
   /** The backend's count when it was chosen, this request included. */
   readonly inFlight: number
+  /** It is the backend's first, second, ... since that was registered. */
+  readonly ordinal: number
   /**
    * Set by whoever puts the backend to work on this lease: stops that work and releases the lease. While it
    * is unset there is no work to stop.
@@ -24,6 +26,7 @@ export class Lease implements Link<Lease> {
   onCut: ((reason: Error) => void) | undefined
 
   #held = true
+  #well = false
   readonly #book: LeaseBook
   /** @internal links of {@link LeaseBook} */
   previous: Lease | undefined
@@ -31,20 +34,29 @@ export class Lease implements Link<Lease> {
   next: Lease | undefined
 
   /** @internal use `backend.leases.open()` */
-  constructor(backend: Backend, book: LeaseBook, now: number, inFlight: number) {
+  constructor(backend: Backend, book: LeaseBook, now: number, inFlight: number, ordinal: number) {
     this.backend = backend
     this.#book = book
     this.acquiredAt = now
     this.inFlight = inFlight
+    this.ordinal = ordinal
   }
 
   get held(): boolean {
     return this.#held
   }
 
-  /** Notes the backend's first response byte. */
-  answered(now: number): void {
+  /** The backend has answered, and well; so it did, even if somebody ends the request before its last byte. */
+  get answeredWell(): boolean {
+    return this.#well
+  }
+
+  /** Notes the backend's first response byte. @param well whether it is anything but a gateway failure */
+  answered(now: number, well = true): void {
     this.backend.latency.add(now - this.acquiredAt, now)
+    if (!this.#held || !well) return
+    this.#well = true
+    this.#book.onAnswered?.(this)
   }
 
   /** The backend is done with the request. Returns false where the lease had been released before. */
@@ -71,6 +83,10 @@ export class Lease implements Link<Lease> {
 export class LeaseBook {
   /** Called after each change of `inFlight`. */
   onChange: (() => void) | undefined
+  /** Called when a request begins to be answered well. */
+  onAnswered: ((lease: Lease) => void) | undefined
+  /** Called when a lease was released, before `onChange`. */
+  onReleased: ((lease: Lease, outcome: Outcome) => void) | undefined
 
   #inFlight = 0
   #total = 0
@@ -93,7 +109,7 @@ export class LeaseBook {
 
   open(backend: Backend, now: number): Lease {
     this.#total++
-    const lease = new Lease(backend, this, now, ++this.#inFlight)
+    const lease = new Lease(backend, this, now, ++this.#inFlight, this.#total)
     this.#held.append(lease)
     this.onChange?.()
     return lease
@@ -104,13 +120,15 @@ export class LeaseBook {
     this.#held.remove(lease)
     this.#inFlight--
     if (outcome === 'failed') this.#failed++
+    this.onReleased?.(lease, outcome)
     this.onChange?.()
   }
 
-  /** Cuts every lease that is held now. */
-  cutAll(reason: Error): void {
+  /** Cuts every lease that is held now. Returns how many. */
+  cutAll(reason: Error): number {
     const held: Lease[] = []
     for (let lease = this.#held.first; lease; lease = lease.next) held.push(lease)
     for (const lease of held) lease.cut(reason)
+    return held.length
   }
 }

@@ -3,30 +3,56 @@ import {
   Backend,
   type BackendPatch,
   type BackendSpec,
+  type CheckResult,
   checkHostHeader,
   checkId,
   checkMaxConnections,
   checkWeight,
-  type Health,
   parseOrigin,
+  type Verdict,
 } from './backend.js'
 import type { Clock } from './clock.js'
 import { BackendExistsError, BackendGoneError, BackendNotFoundError } from './errors.js'
+import type { Lease, Outcome } from './lease.js'
+import { eligibleOf, type PanicOptions } from './panic.js'
 
 /** What happens to a backend; each is emitted after the change, with the backend. */
 export interface RegistryEvents {
   added: [Backend]
   updated: [Backend]
   draining: [Backend]
+  /** The time of a drain was up: so many requests were cut. */
+  cut: [Backend, number]
   /** A draining backend holds no request any more. */
   drained: [Backend]
   activated: [Backend]
   /** Its health changed. */
   health: [Backend]
   removed: [Backend]
+  /** Health leaves too little and is ignored from now on, or is heeded again. */
+  panic: [boolean]
 }
 
-export interface RegistryOptions {
+/** Whoever has to know of changes before anybody else does. */
+export interface RegistryObserver {
+  /** {@link Registry.eligible} was replaced. */
+  eligible(eligible: readonly Backend[]): void
+  /** All is in order again after such a change. */
+  settled(): void
+  /** The `inFlight` of a backend changed. */
+  inFlight(backend: Backend): void
+  answered(lease: Lease): void
+  released(lease: Lease, outcome: Outcome): void
+  /** A backend may be used that could not be before. */
+  joined(backend: Backend): void
+  /** An operator, or the active check, has reason to think that a backend is as good as new. */
+  renewed(backend: Backend): void
+  removed(backend: Backend): void
+  /** The part of its fair share that a backend may have now, from 0 to 1. */
+  shareOf(backend: Backend): number
+}
+
+export interface RegistryOptions extends PanicOptions {
   clock: Clock
   /** Limit of a backend that is registered without one; 0 for none. */
   maxConnections: number
@@ -47,10 +73,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
   readonly #urls = new Set<string>()
   readonly #departures = new Map<Backend, Departure>()
   #eligible: readonly Backend[] = []
-  /** Called whenever {@link eligible} was replaced; the policy learns of it before anybody else. */
-  onEligible: ((eligible: readonly Backend[]) => void) | undefined
-  /** Called after each change of a backend's `inFlight`. */
-  onInFlight: ((backend: Backend) => void) | undefined
+  #panicking = false
+  /** Set by the pool, once it has its first backends. */
+  observer: RegistryObserver | undefined
 
   constructor(options: RegistryOptions) {
     super()
@@ -64,6 +89,11 @@ export class Registry extends EventEmitter<RegistryEvents> {
   /** The backends that may be given requests, in order of registration; replaced as a whole, never changed. */
   get eligible(): readonly Backend[] {
     return this.#eligible
+  }
+
+  /** Whether health leaves too little, and is ignored. */
+  get panicking(): boolean {
+    return this.#panicking
   }
 
   /** All backends in order of registration. */
@@ -101,11 +131,15 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.weight = weight
     backend.maxConnections = limit
     backend.leases.onChange = () => {
-      this.onInFlight?.(backend)
+      this.observer?.inFlight(backend)
       if (backend.inFlight === 0) this.#idle(backend)
     }
+    backend.share = () => this.observer?.shareOf(backend) ?? 1
+    backend.leases.onAnswered = (lease) => this.observer?.answered(lease)
+    backend.leases.onReleased = (lease, outcome) => this.observer?.released(lease, outcome)
     this.#backends.set(id, backend)
     this.#urls.add(backend.url)
+    this.observer?.joined(backend)
     this.#refresh()
     this.#announce('added', backend)
     return backend
@@ -133,14 +167,19 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return this.#depart(this.get(id), timeout, false)
   }
 
-  /** Undoes a drain, or a removal that waits for requests in flight. @throws {BackendNotFoundError} */
+  /**
+   * Undoes a drain, or a removal that waits for requests in flight, and ends an ejection.
+   * @throws {BackendNotFoundError}
+   */
   activate(id: string): Backend {
     const backend = this.get(id)
+    if (backend.isEjected) this.observer?.renewed(backend)
     if (backend.state === 'active') return backend
     this.#departures.get(backend)?.cancelDeadline()
     this.#departures.delete(backend)
-    backend.state = 'active'
-    this.#refresh()
+    this.#change(backend, () => {
+      backend.state = 'active'
+    })
     this.#announce('activated', backend)
     return backend
   }
@@ -157,13 +196,40 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return backend
   }
 
-  /** What health checks found. @throws {BackendNotFoundError} */
-  setHealth(id: string, health: Health): void {
+  /**
+   * What active checks found, ours or anybody's.
+   * @param result of the last one
+   * @throws {BackendNotFoundError}
+   */
+  setHealth(id: string, verdict: Verdict, result?: CheckResult): void {
     const backend = this.get(id)
-    if (backend.health === health) return
-    backend.health = health
-    this.#refresh()
-    this.#announce('health', backend)
+    const answered = backend.answersChecks
+    if (result) backend.lastCheck = result
+    const { checked } = backend
+    if (checked === verdict) {
+      // Of those that are unhealthy the ones that answer are the lesser evil.
+      if (verdict === 'unhealthy' && answered !== backend.answersChecks) this.#refresh()
+      return
+    }
+    this.#changeHealth(backend, () => {
+      backend.checked = verdict
+    })
+    // It was down, and came back: whatever its requests ran into before.
+    if (checked === 'unhealthy') this.observer?.renewed(backend)
+  }
+
+  /** @internal Takes a backend out for so many milliseconds; who does that sees to its return. */
+  eject(backend: Backend, duration: number): void {
+    this.#changeHealth(backend, () => {
+      backend.ejectedUntil = new Date(this.#options.clock.date().getTime() + duration)
+    })
+  }
+
+  /** @internal */
+  reinstate(backend: Backend): void {
+    this.#changeHealth(backend, () => {
+      backend.ejectedUntil = undefined
+    })
   }
 
   /** Drops all timers. Requests in flight and counts are left alone. */
@@ -176,13 +242,15 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const before = this.#departures.get(backend)
     before?.cancelDeadline()
     const cancelDeadline = this.#options.clock.after(timeout, () => {
+      this.#announce('cut', backend, backend.inFlight)
       backend.leases.cutAll(new BackendGoneError(backend.id, 'did not finish draining in time'))
     })
     // A drain that is asked for while a removal waits does not take the removal back; `activate` does.
     this.#departures.set(backend, { remove: remove || before?.remove === true, cancelDeadline })
     if (backend.state === 'active') {
-      backend.state = 'draining'
-      this.#refresh()
+      this.#change(backend, () => {
+        backend.state = 'draining'
+      })
       this.#announce('draining', backend)
     }
     if (backend.inFlight === 0) this.#idle(backend)
@@ -205,14 +273,30 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.state = 'draining'
     this.#backends.delete(backend.id)
     this.#urls.delete(backend.url)
+    backend.isEligible = false
+    this.observer?.removed(backend)
     this.#refresh()
     this.#announce('removed', backend)
   }
 
+  #changeHealth(backend: Backend, change: () => void): void {
+    const { health } = backend
+    this.#change(backend, change)
+    if (backend.health !== health) this.#announce('health', backend)
+  }
+
+  #change(backend: Backend, change: () => void): void {
+    const { isUsable } = backend
+    change()
+    if (!isUsable && backend.isUsable) this.observer?.joined(backend)
+    this.#refresh()
+  }
+
   /** A listener that throws must not leave a change half made. */
-  #announce(event: keyof RegistryEvents, backend: Backend): void {
+  #announce<E extends keyof RegistryEvents>(event: E, ...args: RegistryEvents[E]): void {
     try {
-      this.emit(event, backend)
+      // biome-ignore lint/suspicious/noExplicitAny: its types do not follow a generic event
+      this.emit(event, ...(args as any))
     } catch (error) {
       queueMicrotask(() => {
         throw error
@@ -221,8 +305,16 @@ export class Registry extends EventEmitter<RegistryEvents> {
   }
 
   #refresh(): void {
-    this.#eligible = this.list().filter((backend) => backend.isEligible)
-    this.onEligible?.(this.#eligible)
+    const { eligible, panicking } = eligibleOf(this.list(), this.#options)
+    for (const backend of this.#eligible) backend.isEligible = false
+    for (const backend of eligible) backend.isEligible = true
+    this.#eligible = eligible
+    this.observer?.eligible(eligible)
+    if (panicking !== this.#panicking) {
+      this.#panicking = panicking
+      this.#announce('panic', panicking)
+    }
+    this.observer?.settled()
   }
 
   #idFor(origin: URL): string {

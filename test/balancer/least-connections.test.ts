@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Balancer } from '../../src/balancer/balancer.js'
+import { Balancer, type BalancerOptions } from '../../src/balancer/balancer.js'
 import type { Lease } from '../../src/balancer/lease.js'
 import { seeded } from '../support/random.js'
 
-function pool(weights: number[], seed = 1): Balancer {
+function pool(weights: number[], seed = 1, options: BalancerOptions = {}): Balancer {
   const backends = weights.map((weight, i) => ({ url: `http://b${i}:1`, id: `b${i}`, weight }))
-  return new Balancer({ backends, random: seeded(seed) })
+  return new Balancer({ backends, random: seeded(seed), ...options })
 }
 
 /** Percent of the requests that each backend got, of `total` sent `concurrency` at a time. */
@@ -127,7 +127,7 @@ test('one that was slow and recovered is not flooded with what it missed', () =>
 })
 
 test('a backend that joins gets its share from then on, not what the others had before', () => {
-  const balancer = pool([1, 1])
+  const balancer = pool([1, 1], 1, { slowStart: 0 })
   for (let i = 0; i < 1000; i++) balancer.acquire().release('ok')
   balancer.registry.add({ url: 'http://new:1', id: 'new' })
   for (let i = 0; i < 300; i++) balancer.acquire().release('ok')

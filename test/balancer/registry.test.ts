@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { Backend } from '../../src/balancer/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { BackendExistsError, BackendNotFoundError, InvalidBackendError } from '../../src/balancer/errors.js'
 import type { RegistryEvents } from '../../src/balancer/registry.js'
@@ -12,16 +13,17 @@ function pool(...backends: string[]) {
   const balancer = new Balancer({ backends, clock, drainTimeout: 1000 })
   const { registry } = balancer
   const events: string[] = []
-  const names: (keyof RegistryEvents)[] = [
+  const names: Exclude<keyof RegistryEvents, 'panic'>[] = [
     'added',
     'updated',
     'draining',
+    'cut',
     'drained',
     'activated',
     'health',
     'removed',
   ]
-  for (const name of names) registry.on(name, (backend) => events.push(`${name} ${backend.id}`))
+  for (const name of names) registry.on(name, ({ id }: Backend) => events.push(`${name} ${id}`))
   return { clock, balancer, registry, events }
 }
 
@@ -51,6 +53,9 @@ test('a backend shows every field of the contract', () => {
     failed: 0,
     latency: { ewma: 0, p50: 0, p99: 0 },
     addedAt: '2023-11-14T22:13:20.000Z',
+    share: 0,
+    ejectedUntil: null,
+    lastCheck: null,
   })
 })
 
@@ -121,7 +126,7 @@ test('what a drain did not finish in time is cut; asked again, the time counts a
   assert.equal(registry.get('a-1').inFlight, 1)
   clock.pass(1)
   assert.equal(registry.get('a-1').inFlight, 0)
-  assert.deepEqual(events, ['draining a-1', 'drained a-1'])
+  assert.deepEqual(events, ['draining a-1', 'cut a-1', 'drained a-1'])
 })
 
 test('activate takes a drain back, with counts and without a deadline', () => {
@@ -184,11 +189,16 @@ test('unhealthy and ejected backends are not chosen, unknown ones are', () => {
   registry.setHealth('a-1', 'unhealthy')
   registry.setHealth('a-1', 'unhealthy')
   for (let i = 0; i < 10; i++) assert.equal(balancer.acquire().backend.id, 'b-1')
-  registry.setHealth('b-1', 'ejected')
+  registry.setHealth('b-1', 'unhealthy')
   assert.equal(balancer.selector.pick(), undefined)
+  registry.eject(registry.get('a-1'), 1000)
+  registry.setHealth('b-1', 'unknown')
+  for (let i = 0; i < 10; i++) assert.equal(balancer.acquire().backend.id, 'b-1')
+  registry.setHealth('b-1', 'unhealthy')
+  registry.reinstate(registry.get('a-1'))
   registry.setHealth('a-1', 'healthy')
   assert.equal(balancer.selector.pick()?.id, 'a-1')
-  assert.deepEqual(events, ['health a-1', 'health b-1', 'health a-1'])
+  assert.deepEqual(events, ['health a-1', 'health b-1', 'health b-1', 'health b-1', 'health a-1'])
 })
 
 test('close drops the deadlines', () => {

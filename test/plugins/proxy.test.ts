@@ -229,10 +229,10 @@ test('no usable backend: 503 with Retry-After, and no count', async () => {
   assert.match(String(headers['retry-after']), /^[1-9]\d*$/)
 })
 
-test('all at their limit: 503; a slot that is freed is used', async () => {
+test('all at their limit and no queue: 503; a slot that is freed is used', async () => {
   const backend = await holding()
   keep(backend)
-  const app = await gateway({ backends: [backend.url], maxConnections: 2 })
+  const app = await gateway({ backends: [backend.url], maxConnections: 2, queueLimit: 0 })
   const held = [call(app.url), call(app.url)]
   await backend.untilOpen(2)
   const refused = await call(app.url)

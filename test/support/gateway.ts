@@ -16,6 +16,9 @@ export interface Gateway {
   close(): Promise<unknown>
 }
 
+/** Whatever fails stays where it is. */
+export const noPassiveHealth = { EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }
+
 export async function openGateway(
   backends: (string | { url: string })[],
   env: Record<string, string> = {},

@@ -2,6 +2,8 @@ import type { Backend } from '../backend.js'
 
 /** How a pool chooses. A policy keeps what it needs to know of past choices, never a count of its own. */
 export interface Policy {
+  /** Whether backends of any weight get equally much. */
+  readonly ignoresWeight?: boolean
   /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
   update(eligible: readonly Backend[]): void
   /** The `inFlight` of a backend changed, which need not be an eligible one. */

@@ -3,6 +3,7 @@ import type { Policy } from './policy.js'
 
 /** Each backend in turn, whatever its weight and load; full ones are passed over. */
 export class RoundRobin implements Policy {
+  readonly ignoresWeight = true
   readonly #random: () => number
   #eligible: readonly Backend[] = []
   /** Whose turn it is; undefined before the first pick. */

@@ -1,0 +1,78 @@
+import { type IncomingMessage, request as plainRequest } from 'node:http'
+import { request as tlsRequest } from 'node:https'
+import type { CheckResult } from '../balancer/backend.js'
+import type { Probe } from '../balancer/checks.js'
+import type { Clock } from '../balancer/clock.js'
+import { addressOf } from './connections.js'
+
+export interface HealthProbeOptions {
+  /** Path and query that are asked for. */
+  path: string
+  /** Milliseconds that a check may take, from the connection to the last byte. */
+  timeout: number
+  /** Statuses that pass, as {@link statusRanges} reads them. */
+  status: string
+  clock: Clock
+}
+
+/** Bytes of an answer that are read, so that the connection ends well; more is nobody's business. */
+const ENOUGH = 64 * 1024
+
+/**
+ * A GET on a connection of its own, as whoever connects anew would find the backend. Redirects are not
+ * followed. The status decides; the body is read, within time and reason, only to end the connection gently.
+ */
+export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions): Probe {
+  const ranges = statusRanges(status)
+  return (backend, done) => {
+    const { secure, ...address } = addressOf(backend)
+    let result: Omit<CheckResult, 'at'> | undefined
+    let over = false
+    const request = (secure ? tlsRequest : plainRequest)({
+      ...address,
+      path,
+      headers: { host: backend.host, 'user-agent': 'leastwise', accept: '*/*', connection: 'close' },
+      agent: false,
+    })
+    const finish = (otherwise: string) => {
+      if (over) return
+      over = true
+      cancelDeadline()
+      done({ at: clock.date(), ...(result ?? { passed: false, answered: false, detail: otherwise }) })
+    }
+    const cancelDeadline = clock.after(timeout, () => {
+      finish('timed out')
+      request.destroy()
+    })
+    request.on('response', (response: IncomingMessage) => {
+      const { statusCode = 0 } = response
+      const passed = ranges.some(([from, to]) => statusCode >= from && statusCode <= to)
+      result = { passed, answered: true, detail: `status ${statusCode}` }
+      let length = 0
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > ENOUGH) request.destroy()
+      })
+      response.on('error', () => {})
+    })
+    // An upgrade that nobody asked for.
+    request.on('upgrade', (_response, socket) => socket.destroy())
+    request.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message))
+    request.on('close', () => finish('no answer'))
+    request.end()
+    return () => {
+      over = true
+      cancelDeadline()
+      request.destroy()
+    }
+  }
+}
+
+/** Reads `200-299,401`. @throws {Error} where it is not that, or a status is none from 200 to 599 */
+export function statusRanges(text: string): [from: number, to: number][] {
+  return text.split(',').map((part) => {
+    const [, from, to = from] = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(part.trim()) ?? []
+    if (from === undefined || Number(to) < Number(from)) throw new Error(`"${part}" is no status`)
+    return [Number(from), Number(to)]
+  })
+}

@@ -1,0 +1,194 @@
+import type { Backend } from './backend.js'
+import { Chain, type Link } from './chain.js'
+import type { Clock } from './clock.js'
+import { QueueFullError, QueueTimeoutError } from './errors.js'
+import type { Lease } from './lease.js'
+import { SlidingCount } from './sliding-count.js'
+
+export interface QueueOptions {
+  /** Requests that may wait; 0 for none. */
+  limit: number
+  /** Milliseconds that they may wait. */
+  timeout: number
+}
+
+/** Whoever wants a lease. One of the two is called, once. */
+export interface Taker {
+  granted(lease: Lease): void
+  refused(error: Error): void
+}
+
+interface Waiter extends Link<Waiter> {
+  readonly taker: Taker
+  readonly except: ReadonlySet<Backend> | undefined
+  /** Monotonic milliseconds after which it has waited too long. */
+  deadline: number
+  state: 'waiting' | 'granted' | 'gone'
+  /** Held from the moment a slot was free; the taker learns of it once whoever freed it is done. */
+  lease: Lease | undefined
+}
+
+/** Milliseconds over which the rate is measured at which requests are done. */
+const WINDOW = 10_000
+/** Seconds that nobody is asked to wait longer than. */
+const LONGEST = 300
+
+/**
+ * Requests that wait because every backend is at its limit, first come, first served. A slot that becomes free
+ * belongs to the first in line from that moment on: nobody can come between.
+ */
+export class Queue {
+  readonly #options: QueueOptions
+  readonly #clock: Clock
+  readonly #choose: (except: ReadonlySet<Backend> | undefined) => Lease | undefined
+  readonly #free: () => readonly Backend[]
+  readonly #line = new Chain<Waiter>()
+  readonly #done: SlidingCount
+  #length = 0
+  #cancelDeadline: (() => void) | undefined
+  #serving = false
+
+  /**
+   * @param choose takes a lease for a request, if there is one to take
+   * @param free the backends that could take one more request
+   */
+  constructor(
+    options: QueueOptions,
+    clock: Clock,
+    choose: (except: ReadonlySet<Backend> | undefined) => Lease | undefined,
+    free: () => readonly Backend[],
+  ) {
+    this.#options = options
+    this.#clock = clock
+    this.#choose = choose
+    this.#free = free
+    this.#done = new SlidingCount(WINDOW, clock)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  get limit(): number {
+    return this.#options.limit
+  }
+
+  /** A request was done, and its slot is free. */
+  freed(): void {
+    this.#done.add()
+  }
+
+  /**
+   * Seconds until those in line, and one more, would be served at the rate of the last ten seconds: 1 to 300.
+   * Where none was served, as long as a request may wait.
+   */
+  get retryAfter(): number {
+    const { rate } = this.#done
+    const seconds = rate > 0 ? (this.#length + 1) / rate : this.#options.timeout / 1000
+    return Math.min(LONGEST, Math.max(1, Math.ceil(seconds)))
+  }
+
+  /**
+   * Puts a request at the end of the line.
+   * @returns takes it out again, with whatever it was given meanwhile
+   * @throws {QueueFullError}
+   */
+  join(taker: Taker, except: ReadonlySet<Backend> | undefined): () => void {
+    const { limit, timeout } = this.#options
+    if (this.#length >= limit) throw new QueueFullError(limit, this.retryAfter)
+    const waiter: Waiter = {
+      taker,
+      except,
+      deadline: this.#clock.now() + timeout,
+      state: 'waiting',
+      lease: undefined,
+      previous: undefined,
+      next: undefined,
+    }
+    this.#append(waiter)
+    return () => {
+      if (waiter.state === 'waiting') this.#remove(waiter)
+      waiter.state = 'gone'
+      waiter.lease?.release('cancelled')
+    }
+  }
+
+  /** Gives what is free to who is next and may have it. */
+  serve(): void {
+    // Who is served may free something at once.
+    if (this.#serving) return
+    this.#serving = true
+    let free: readonly Backend[] | undefined
+    for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
+      next = waiter.next
+      const { except } = waiter
+      // After a first miss: most of those in line want the same, and there may be many.
+      if (free?.every((backend) => except?.has(backend))) continue
+      const lease = this.#choose(except)
+      if (lease) this.#grant(waiter, lease)
+      else free = this.#free()
+      if (free?.length === 0) break
+    }
+    this.#serving = false
+  }
+
+  /** Sends everybody away. */
+  close(reason: Error): void {
+    for (let waiter = this.#line.first; waiter; waiter = this.#line.first) this.#refuse(waiter, reason)
+  }
+
+  #grant(waiter: Waiter, lease: Lease): void {
+    this.#remove(waiter)
+    waiter.state = 'granted'
+    waiter.lease = lease
+    // Whoever freed the slot is not done: for one thing, the connection that it used is not back yet.
+    queueMicrotask(() => {
+      waiter.lease = undefined
+      if (waiter.state === 'gone') return
+      if (lease.held) {
+        waiter.taker.granted(lease)
+      } else {
+        // Its backend was removed in this very moment.
+        waiter.state = 'waiting'
+        waiter.deadline = this.#clock.now() + this.#options.timeout
+        this.#append(waiter)
+        this.serve()
+      }
+    })
+  }
+
+  #refuse(waiter: Waiter, reason: Error): void {
+    this.#remove(waiter)
+    waiter.state = 'gone'
+    queueMicrotask(() => waiter.taker.refused(reason))
+  }
+
+  #append(waiter: Waiter): void {
+    this.#line.append(waiter)
+    this.#length++
+    this.#watch()
+  }
+
+  #remove(waiter: Waiter): void {
+    this.#line.remove(waiter)
+    this.#length--
+    if (this.#length > 0) return
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
+  }
+
+  /** One timer for all: they may wait equally long, so that the first one's time is up first. */
+  #watch(): void {
+    const { first } = this.#line
+    if (!first || this.#cancelDeadline) return
+    this.#cancelDeadline = this.#clock.after(first.deadline - this.#clock.now(), () => {
+      this.#cancelDeadline = undefined
+      const { timeout } = this.#options
+      const now = this.#clock.now()
+      for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
+        this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
+      }
+      this.#watch()
+    })
+  }
+}
