@@ -7,7 +7,11 @@ import { root } from './support/process.js'
 /** What each part of the tree may import from, besides itself. */
 const layers: { part: string; may: string[]; packages: RegExp }[] = [
   { part: 'src/balancer/', may: [], packages: /^node:events$/ },
-  { part: 'src/adapters/', may: ['src/balancer/'], packages: /^(node:(http|https|net|stream|tls)|undici)$/ },
+  {
+    part: 'src/adapters/',
+    may: ['src/balancer/'],
+    packages: /^(node:(crypto|http|https|net|stream|tls)|undici)$/,
+  },
   { part: 'plugins/', may: ['src/balancer/', 'src/adapters/'], packages: /./ },
   { part: 'routes/', may: ['src/balancer/', 'plugins/'], packages: /./ },
 ]

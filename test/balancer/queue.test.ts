@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Backend } from '../../src/balancer/backend.js'
+import { Balancer, type BalancerOptions } from '../../src/balancer/balancer.js'
+import { NoBackendError, QueueFullError, QueueTimeoutError } from '../../src/balancer/errors.js'
+import type { Lease } from '../../src/balancer/lease.js'
+import { TestClock } from '../support/clock.js'
+
+const turn = () => new Promise(setImmediate)
+
+/** A pool of backends with one slot each, and what became of those who asked. */
+function pool(count: number, options: BalancerOptions = {}) {
+  const clock = new TestClock()
+  const backends = Array.from({ length: count }, (_, i) => ({ url: `http://b${i}:1`, id: `b${i}` }))
+  const balancer = new Balancer({
+    clock,
+    backends,
+    maxConnections: 1,
+    queueTimeout: 1000,
+    slowStart: 0,
+    ...options,
+  })
+  const granted: [name: string, lease: Lease][] = []
+  const refused: [name: string, error: Error][] = []
+  return {
+    clock,
+    balancer,
+    registry: balancer.registry,
+    granted,
+    refused,
+    names: () => granted.map(([name]) => name).join(' '),
+    ask: (name: string, except?: Set<Backend>) =>
+      balancer.lease(
+        {
+          granted: (lease) => granted.push([name, lease]),
+          refused: (error) => refused.push([name, error]),
+        },
+        except,
+      ),
+    length: () => balancer.view().queue.length,
+  }
+}
+
+test('first come, first served, and the limit holds', async () => {
+  const { granted, names, ask, balancer, length } = pool(2)
+  for (const name of 'abcdef') ask(name)
+  assert.deepEqual([names(), length()], ['a b', 4])
+  for (let i = 0; i < 6; i++) {
+    const lease = granted[i]?.[1] as Lease
+    assert.equal(lease.backend.inFlight, 1)
+    lease.release('ok')
+    assert.ok(balancer.registry.list().every(({ inFlight }) => inFlight <= 1))
+    await turn()
+  }
+  assert.deepEqual([names(), length(), balancer.view().inFlight], ['a b c d e f', 0, 0])
+})
+
+test('a freed slot belongs to the first in line from that moment on', async () => {
+  const { granted, refused, names, ask, balancer } = pool(1)
+  ask('a')
+  ask('b')
+  granted[0]?.[1].release('ok')
+  assert.equal(balancer.registry.inFlight, 1, 'it is taken')
+  assert.equal(names(), 'a', 'although nobody knows yet')
+  ask('c')
+  assert.throws(() => balancer.acquire())
+  await turn()
+  assert.deepEqual([names(), refused], ['a b', []])
+})
+
+test('who leaves is passed over, and leaves no slot behind, not even one that was just given', async () => {
+  const { granted, names, ask, balancer, length } = pool(1)
+  ask('a')
+  const [leaveB, leaveC] = [ask('b'), ask('c')]
+  ask('d')
+  leaveB?.()
+  assert.equal(length(), 2)
+  granted[0]?.[1].release('ok')
+  assert.equal(balancer.registry.inFlight, 1)
+  leaveC?.()
+  await turn()
+  assert.deepEqual([names(), length(), balancer.registry.inFlight], ['a d', 0, 1])
+  leaveC?.()
+  granted[1]?.[1].release('ok')
+  assert.equal(balancer.registry.inFlight, 0)
+})
+
+test('more than the limit are refused, and none waits where there is no queue', () => {
+  const { refused, ask, length } = pool(1, { queueLimit: 2 })
+  for (const name of 'abcd') ask(name)
+  assert.equal(length(), 2)
+  assert.deepEqual(
+    refused.map(([name, error]) => [name, error instanceof QueueFullError]),
+    [['d', true]],
+  )
+  const without = pool(1, { queueLimit: 0 })
+  without.ask('a')
+  without.ask('b')
+  assert.ok(without.refused[0]?.[1] instanceof QueueFullError)
+})
+
+test('each waits for its own time, with one timer for all', async () => {
+  const { clock, granted, refused, ask, length } = pool(1)
+  ask('a')
+  for (const name of 'bcd') {
+    ask(name)
+    clock.pass(100)
+  }
+  assert.equal(clock.pending, 1)
+  clock.pass(699)
+  assert.equal(refused.length, 0)
+  clock.pass(1)
+  await turn()
+  assert.deepEqual(
+    refused.map(([name, error]) => [name, error instanceof QueueTimeoutError]),
+    [['b', true]],
+  )
+  clock.pass(150)
+  await turn()
+  assert.deepEqual([refused.length, length()], [2, 1])
+  granted[0]?.[1].release('ok')
+  await turn()
+  assert.equal(clock.pending, 0)
+})
+
+test('a limit that is raised, a backend that joins, is activated or well again: the queue moves', async () => {
+  const { names, ask, registry } = pool(2)
+  registry.drain('b1')
+  for (const name of 'abcdef') ask(name)
+  assert.equal(names(), 'a')
+  registry.update('b0', { maxConnections: 2 })
+  await turn()
+  assert.equal(names(), 'a b')
+  registry.add({ url: 'http://b2:1', id: 'b2' })
+  await turn()
+  assert.equal(names(), 'a b c')
+  registry.activate('b1')
+  await turn()
+  assert.equal(names(), 'a b c d')
+  registry.setHealth('b2', 'unhealthy')
+  registry.update('b2', { maxConnections: 2 })
+  await turn()
+  assert.equal(names(), 'a b c d')
+  registry.setHealth('b2', 'healthy')
+  await turn()
+  assert.equal(names(), 'a b c d e')
+})
+
+test('a limit that is lowered lets nobody in until enough have left', async () => {
+  const { granted, names, ask, registry, length } = pool(1, { maxConnections: 3 })
+  for (const name of 'abcd') ask(name)
+  registry.update('b0', { maxConnections: 1 })
+  granted[0]?.[1].release('ok')
+  granted[1]?.[1].release('ok')
+  await turn()
+  assert.deepEqual([names(), length()], ['a b c', 1])
+  granted[2]?.[1].release('ok')
+  await turn()
+  assert.equal(names(), 'a b c d')
+})
+
+test('who may not have what is free lets others pass', async () => {
+  const { granted, names, ask, registry } = pool(2)
+  ask('a')
+  ask('b')
+  const [first, second] = granted.map(([, lease]) => lease.backend) as [Backend, Backend]
+  ask('not on the first', new Set([first]))
+  ask('c')
+  granted[0]?.[1].release('ok')
+  await turn()
+  assert.equal(names(), 'a b c')
+  granted[1]?.[1].release('ok')
+  await turn()
+  assert.deepEqual([granted[3]?.[0], granted[3]?.[1].backend], ['not on the first', second])
+  assert.equal(registry.inFlight, 2)
+})
+
+test('there is nobody to wait for: refused at once', () => {
+  const { refused, ask, registry } = pool(1)
+  ask('a', new Set(registry.list()))
+  registry.drain('b0')
+  ask('b')
+  assert.deepEqual(
+    refused.map(([name, error]) => [name, error instanceof NoBackendError]),
+    [
+      ['a', true],
+      ['b', true],
+    ],
+  )
+})
+
+test('a backend that is removed as it becomes free costs nobody its turn', async () => {
+  const { granted, names, ask, registry } = pool(2)
+  for (const name of 'abcd') ask(name)
+  const [, first] = granted[0] as [string, Lease]
+  first.release('ok')
+  // "c" has it, and does not know.
+  registry.remove(first.backend.id, { force: true })
+  await turn()
+  assert.equal(names(), 'a b')
+  granted[1]?.[1].release('ok')
+  await turn()
+  granted[2]?.[1].release('ok')
+  await turn()
+  assert.deepEqual(names().split(' ').sort(), ['a', 'b', 'c', 'd'])
+})
+
+test('an ejected backend whose time is up takes one out of the queue', async () => {
+  const { clock, granted, names, ask, registry } = pool(2, { ejectConsecutive: 1, ejectBase: 500 })
+  ask('a')
+  ask('b')
+  granted[0]?.[1].release('failed')
+  ask('c')
+  ask('d')
+  assert.equal(names(), 'a b')
+  clock.pass(500)
+  await turn()
+  assert.equal(names(), 'a b c')
+  assert.equal(granted[2]?.[1].backend, granted[0]?.[1].backend)
+  assert.equal(registry.list().filter(({ health }) => health === 'ejected').length, 1)
+})
+
+test('Retry-After is what is in line over the rate at which requests are done', async () => {
+  const { clock, granted, refused, ask, balancer } = pool(1, { queueLimit: 20, queueTimeout: 60_000 })
+  const full = () => {
+    ask('one more')
+    const [, error] = refused.at(-1) as [string, QueueFullError]
+    return error.retryAfter
+  }
+  ask('a')
+  for (let i = 0; i < 20; i++) ask(`${i}`)
+  assert.equal(full(), 60, 'nothing was done yet: as long as a request may wait')
+  // Two a second.
+  for (let i = 0; i < 40; i++) {
+    clock.pass(500)
+    granted[i]?.[1].release('ok')
+    await turn()
+    ask(`later ${i}`)
+  }
+  assert.equal(balancer.view().queue.length, 20)
+  assert.ok([10, 11, 12].includes(full()), `${full()}`)
+})
+
+test('a promise, where one is wanted', async () => {
+  const { clock, balancer, length } = pool(1)
+  const lease = await balancer.acquireInTurn()
+  const waiting = balancer.acquireInTurn()
+  const leaving = new AbortController()
+  const gone = balancer.acquireInTurn({ signal: leaving.signal })
+  assert.equal(length(), 2)
+  leaving.abort(new Error('enough'))
+  await assert.rejects(gone, /enough/)
+  assert.equal(length(), 1)
+  lease.release('ok')
+  const next = await waiting
+  const late = assert.rejects(balancer.acquireInTurn(), QueueTimeoutError)
+  clock.pass(1000)
+  await late
+  next.release('ok')
+  await assert.rejects(balancer.acquireInTurn({ signal: AbortSignal.abort(new Error('no')) }), /no/)
+  assert.equal(balancer.view().inFlight, 0)
+})
+
+test('a pool that stops sends everybody away', async () => {
+  const { balancer, refused, ask, clock } = pool(1)
+  ask('a')
+  ask('b')
+  balancer.stop(new Error('over'))
+  await turn()
+  ask('c')
+  assert.deepEqual(
+    refused.map(([name]) => name),
+    ['b', 'c'],
+  )
+  assert.deepEqual([balancer.view().inFlight, clock.pending], [0, 0])
+})
