@@ -252,8 +252,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onFailed(error: Error): void {
-    const innocent = isClientsDoing(error) || this.isConnectionsFault(error)
-    this.#fail(error, innocent ? 'cancelled' : 'failed')
+    this.#fail(error, isClientsDoing(error) ? 'cancelled' : 'failed')
   }
 
   #send(): void {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** A real HTTP server on loopback that counts for itself what it is asked to do. */
 export class TestBackend {
@@ -71,6 +71,27 @@ export function answering(delay = 0): Promise<TestBackend> {
       else setTimeout(() => response.end('ok'), delay)
     })
   }).listen()
+}
+
+/** A backend that can be given another part at any time. */
+export async function changing(handler: Handler): Promise<TestBackend & { become(handler: Handler): void }> {
+  let now = handler
+  const backend = await new TestBackend((request, response) => now(request, response)).listen()
+  return Object.assign(backend, {
+    become(next: Handler) {
+      now = next
+    },
+  })
+}
+
+/** Answers with a status once the body was read, after `delay` milliseconds. */
+export function status(code: number, delay = 0): Handler {
+  return (request, response) => {
+    request.resume().once('end', () => {
+      if (delay === 0) response.writeHead(code).end(String(code))
+      else setTimeout(() => response.writeHead(code).end(String(code)), delay)
+    })
+  }
 }
 
 /** A backend whose answers wait for `release`. */

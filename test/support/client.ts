@@ -28,22 +28,33 @@ export async function callJson(
   return { ...reply, json: reply.text === '' ? undefined : JSON.parse(reply.text) }
 }
 
+/** What is sent to a gateway, and how. */
+interface Load {
+  /** Requests in all; by default until `stop`. */
+  total?: number
+  concurrency: number
+  method?: Dispatcher.HttpMethod
+  stop?: AbortSignal
+  /** Told how many are done. */
+  onDone?(done: number): void
+}
+
 /**
- * Sends `total` requests, `concurrency` at a time, on connections of their own. `onDone` is told how many
- * are done. Resolves to how many got which status; 0 stands for a connection that broke.
+ * Sends requests, `concurrency` at a time, on connections of their own that are kept. Resolves to how many got
+ * which status; 0 stands for a connection that broke.
  */
 export async function load(
   url: string,
-  { total, concurrency, onDone }: { total: number; concurrency: number; onDone?: (done: number) => void },
+  { total = Number.POSITIVE_INFINITY, concurrency, method = 'GET', stop, onDone }: Load,
 ): Promise<Map<number, number>> {
   const agent = new Agent({ connections: concurrency, pipelining: 1 })
   const statuses = new Map<number, number>()
   let started = 0
   let done = 0
   const worker = async () => {
-    while (started < total) {
+    while (started < total && !stop?.aborted) {
       started++
-      const status = await call(url, { dispatcher: agent }).then(
+      const status = await call(url, { dispatcher: agent, method }).then(
         (reply) => reply.status,
         () => 0,
       )

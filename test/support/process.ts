@@ -18,6 +18,8 @@ export interface GatewayProcess {
   admin: string
   /** Its log lines so far. */
   lines: Record<string, unknown>[]
+  /** Resolves to the first line, past or to come, of which this holds. */
+  line(matches: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
   /** Sends a signal and waits for the end; resolves to the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -47,6 +49,13 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ga
   return {
     child,
     lines,
+    async line(matches) {
+      for (;;) {
+        const found = lines.find(matches)
+        if (found) return found
+        await once(reader, 'line')
+      }
+    },
     url: last,
     admin: first,
     async stop(signal = 'SIGTERM') {
