@@ -271,8 +271,7 @@ export class Balancer {
       answered: (lease) => this.#ejection.answered(lease),
       released: (lease, outcome) => this.#judge(lease, outcome),
       joined: (backend) => {
-        // One request at once: it may be long until there is another at a low rate.
-        if (this.#slowStart.begin(backend)) this.#limits.limit(backend, 1)
+        if (this.#slowStart.begin(backend)) this.#limits.joined(backend)
       },
       renewed: (backend) => {
         this.#penalty.forget(backend)
@@ -293,7 +292,7 @@ export class Balancer {
     const { backend } = lease
     this.#queue.freed()
     if (outcome === 'failed') {
-      if (this.#penalty.failed(backend, this.clock.now())) this.#limits.limit(backend, 0)
+      if (this.#penalty.failed(backend, this.clock.now())) this.#limits.failed(backend)
       this.#ejection.failed(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {
       this.#penalty.succeeded(backend, this.clock.now())

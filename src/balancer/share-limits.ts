@@ -39,11 +39,16 @@ export class ShareLimits {
     return this.#limits.size > 0
   }
 
-  /** Limits a backend from now on, to what slow start and penalty say. @param credit requests that it may have at once */
-  limit(backend: Backend, credit: number): void {
+  /** A backend is on the ramp now. It may have one request at once: at a low rate the next may be far off. */
+  joined(backend: Backend): void {
+    this.#limits.set(backend, { credit: 1, ramp: 1, kept: 1 })
+  }
+
+  /** A backend has a penalty, and nothing saved any more. */
+  failed(backend: Backend): void {
     const known = this.#limits.get(backend)
-    if (known) known.credit = Math.min(known.credit, credit)
-    else this.#limits.set(backend, { credit, ramp: 1, kept: 1 })
+    if (known) known.credit = Math.min(known.credit, 0)
+    else this.#limits.set(backend, { credit: 0, ramp: 1, kept: 1 })
   }
 
   forget(backend: Backend): void {
