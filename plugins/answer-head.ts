@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
-import { openOn } from './exchange.js'
+import { isLastAhead } from './exchange.js'
 import { toClient, toHttp2 } from './forwarding.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
@@ -39,6 +39,5 @@ export function fitHead(
   const empty = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
   if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
   if (isUnread(raw)) endAfter(raw, reply.raw)
-  // Not before the last of those that a client sent ahead.
-  if (closing && openOn(raw.socket) <= 1) headers.connection = 'close'
+  if (closing && isLastAhead(raw)) headers.connection = 'close'
 }

@@ -8,6 +8,7 @@ import {
   UploadTooLargeError,
 } from '../src/adapters/failures.js'
 import { BalancerError } from '../src/balancer/errors.js'
+import { isLastAhead } from './exchange.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
 
@@ -89,6 +90,7 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
     reply.header('connection', 'close')
     endAfter(request.raw, reply.raw)
   }
+  if (request.server.balancer?.closing && isLastAhead(request.raw)) reply.header('connection', 'close')
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   const code = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
   const message = statusCode === 500 ? 'internal error' : error.message

@@ -103,6 +103,11 @@ export function openOn(socket: Socket): number {
   return open.get(socket)?.size ?? 0
 }
 
+/** Whether a client has sent nothing ahead of an answer, which may so be the last on its connection. */
+export function isLastAhead(request: Request): boolean {
+  return !('stream' in request) && openOn(request.socket) <= 1
+}
+
 /**
  * Ends a connection on which something came that is no request, nor the rest of one. What was asked before is
  * answered before; a request whose body turned out malformed is over.

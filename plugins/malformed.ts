@@ -64,9 +64,9 @@ export function refuseConnect(_request: unknown, duplex: Duplex): void {
 /** Answers an Expect that nobody here can meet, RFC 9110 section 10.1.1. */
 export function refuseExpectation(_request: IncomingMessage, reply: ServerResponse): void {
   const body = errorBody(417, 'LEASTWISE_EXPECTATION_FAILED', 'only 100-continue can be expected')
-  reply
-    .writeHead(417, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length })
-    .end(body)
+  const type = 'application/json; charset=utf-8'
+  // Whoever expects something may send what he likes now, or nothing.
+  reply.writeHead(417, { 'content-type': type, 'content-length': body.length, connection: 'close' }).end(body)
 }
 
 function close(socket: Socket, answer: string): void {

@@ -12,7 +12,7 @@ import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
 import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from './errors.js'
-import { isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
+import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
 import { allow, passedOn } from './methods.js'
@@ -151,6 +151,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     const assignment = request.assignment as Assignment
     if (raw.method === 'OPTIONS' && !countForward(raw)) {
       end(request)
+      if (balancer.closing && isLastAhead(raw)) reply.header('connection', 'close')
       return reply.code(204).header('allow', allow).send()
     }
     if (hasBody(raw)) {

@@ -106,8 +106,9 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         for (const socket of connections) open += openOn(socket)
         // A client may still read what its backend is done with, and a backend work for one that left.
         cut = Math.max(open, registry.inFlight)
-        traffic.server.closeAllConnections()
         traffic.balancer.stop(new Error('the gateway shut down'))
+        // Those that can still be answered are.
+        setTimeout(() => traffic.server.closeAllConnections(), LAST_WORDS)
       }, timeout)
       const reaper = closeIdle(connections)
       await closed
@@ -130,6 +131,9 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
  */
 const IDLE_GRACE = 1000
 
+/** Milliseconds for answers that are written when the time of a shutdown is up. */
+const LAST_WORDS = 50
+
 /** Closes each connection that has been without a request for that long. */
 function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
   const idleSince = new Map<Socket, number>()
@@ -143,10 +147,30 @@ function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
   }, 50)
 }
 
-/** Stops listening and nothing else: an HTTP server would close idle connections, too. */
-function stopAccepting(server: Server): Promise<void> {
-  return new Promise((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+/**
+ * Stops listening, once there is no connection that was made and not accepted yet: it would be reset, with the
+ * request that was sent on it. libuv accepts one in each turn of its loop. Nothing else is closed, as the idle
+ * connections of an HTTP server are.
+ */
+async function stopAccepting(server: Server): Promise<void> {
+  let quiet = 0
+  const accept = () => {
+    quiet = 0
+  }
+  server.on('connection', accept)
+  // The turn in which the signal came is not over.
+  await setImmediate()
+  // There may be no end of new connections.
+  for (let turn = 0; turn < BACKLOG && quiet < 3; turn++) {
+    quiet++
+    await setImmediate()
+  }
+  server.off('connection', accept)
+  await new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
 }
+
+/** Connections that may wait to be accepted, as Node asks for. */
+const BACKLOG = 511
 
 /** The open connections of a server. */
 function trackConnections(server: Server): Set<Socket> {

@@ -1,6 +1,14 @@
 import type { Clock } from '../balancer/clock.js'
 
 /**
+ * Milliseconds. A timer that fires later than this did so because the process was busy or stopped. What was
+ * waited for may have arrived long ago, and be read right after the timers.
+ */
+const OVERSLEPT = 50
+/** Milliseconds that it then has for that. */
+const SECOND_LOOK = 10
+
+/**
  * A point in time that is put off often and reached rarely. Putting it off is one write; a timer that fires
  * too early looks and sleeps on. (undici's own timers are coarse: 100 ms become a second.)
  */
@@ -35,13 +43,15 @@ export class Deadline {
     this.#cancel = undefined
   }
 
-  #start(now: number): void {
+  /** @param second whether the time is up, and only what came in meanwhile is yet to be looked at */
+  #start(now: number, second = false): void {
     this.#firesAt = this.#at
     // A timer may fire a fraction of a millisecond early; `ceil` and the comparison below see to it.
-    this.#cancel = this.#clock.after(Math.ceil(this.#at - now), () => {
+    this.#cancel = this.#clock.after(second ? SECOND_LOOK : Math.ceil(this.#at - now), () => {
       this.#cancel = undefined
       const later = this.#clock.now()
       if (later + 1 < this.#at) this.#start(later)
+      else if (later - this.#at > OVERSLEPT && !second) this.#start(later, true)
       else this.#reached()
     })
   }

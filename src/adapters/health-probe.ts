@@ -4,6 +4,7 @@ import type { CheckResult } from '../balancer/backend.js'
 import type { Probe } from '../balancer/checks.js'
 import type { Clock } from '../balancer/clock.js'
 import { addressOf } from './connections.js'
+import { Deadline } from './deadline.js'
 
 export interface HealthProbeOptions {
   /** Path and query that are asked for. */
@@ -37,13 +38,14 @@ export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions
     const finish = (otherwise: string) => {
       if (over) return
       over = true
-      cancelDeadline()
+      deadline.clear()
       done({ at: clock.date(), ...(result ?? { passed: false, answered: false, detail: otherwise }) })
     }
-    const cancelDeadline = clock.after(timeout, () => {
+    const deadline = new Deadline(clock, () => {
       finish('timed out')
       request.destroy()
     })
+    deadline.set(timeout)
     request.on('response', (response: IncomingMessage) => {
       const { statusCode = 0 } = response
       const passed = ranges.some(([from, to]) => statusCode >= from && statusCode <= to)
@@ -62,7 +64,7 @@ export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions
     request.end()
     return () => {
       over = true
-      cancelDeadline()
+      deadline.clear()
       request.destroy()
     }
   }

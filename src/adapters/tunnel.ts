@@ -4,7 +4,7 @@ import { goingAway, WebSocketFrames } from './websocket.js'
 
 /** Milliseconds between probes of a silent connection, so that a peer that vanished does not count for ever. */
 const KEEP_ALIVE = 60_000
-/** Milliseconds that a client has to answer a goodbye. */
+/** Milliseconds that either side has to answer a goodbye. */
 const LINGER = 1000
 
 /** The two ends of a tunnel, and what came on each besides the message that opened it. */
@@ -56,17 +56,23 @@ export function openTunnel(
     cut = true
     client.unpipe(backend)
     backend.unpipe(client)
-    if (toBackend?.open && backend.writable) backend.write(goingAway(true))
-    backend.destroySoon()
-    if (toClient?.open && client.writable) linger(client, goingAway(false))
-    else client.destroy()
+    part(backend, toBackend?.open ? goingAway(true) : undefined)
+    part(client, toClient?.open ? goingAway(false) : undefined)
   }
 }
 
-/** Closes a connection with a last word, which would be lost with a reset if the other side still sent something. */
-function linger(socket: Socket, lastWord: Buffer): void {
+/**
+ * Closes a connection, with a last word if there is one: closed at once, with something unread, it would be
+ * reset, and the word be lost.
+ */
+function part(socket: Socket, lastWord: Buffer | undefined): void {
+  if (!lastWord || !socket.writable) {
+    socket.destroy()
+    return
+  }
   const timer = setTimeout(() => socket.destroy(), LINGER)
   socket.once('close', () => clearTimeout(timer))
+  socket.once('end', () => socket.destroy())
   socket.end(lastWord)
   socket.resume()
 }
