@@ -48,6 +48,9 @@ export interface ProxyOptions extends PressureOptions {
 /** In a TE field: trailers are welcome. */
 const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
 
+/** Methods of requests that another backend can answer as well, if the first one fails, and mostly soon. */
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
   const { balancer, rewritePrefix, maxBody, timeouts, retries, hostHeader, trustProxy } = options
@@ -96,6 +99,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         },
         // There is no backend for it, and the client is told.
         refused: done,
+        repeatable: REPEATABLE.has(raw.method as string) && !hasBody(raw) && !isUpgrade(raw),
       })
     }
     // An app may have a shorter time of its own for connections.

@@ -39,6 +39,13 @@ type Phase = BackendTimeoutError['waitingFor'] | 'over'
 /** Milliseconds within which a connection that was closed before it was used again shows it. */
 const STALE_WITHIN = 500
 
+/** What a connection fails with that was not just ended. */
+const GARBAGE = /^HPE_(?!INVALID_EOF_STATE)/
+/** Milliseconds without progress that a server may lose its patience over. */
+const STALLED = 200
+/** Bytes of a body from which on a server may find it too large before it has all of it. */
+const LARGE = 64 * 1024
+
 /** One request on one backend, from the dispatch to the backend's last word. It holds the lease meanwhile. */
 export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   readonly #assignment: Assignment
@@ -54,7 +61,13 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   #answer: Readable | undefined
   #sentAt = 0
   #paused = false
+  #pausedAt = 0
+  /** Milliseconds that the client did not take what the backend had. */
+  #pausedFor = 0
   #uploading = false
+  /** Bytes of the request's body that were sent, and when the last of them were. */
+  #moved = 0
+  #movedAt = 0
   #outcome: Outcome = 'ok'
   #bodyless = false
   #lengthKnown = true
@@ -143,6 +156,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#send()
     this.#flow = flow
     this.#uploading = this.#assignment.body !== undefined
+    this.#movedAt = this.#sentAt
     if (this.#uploading) this.#enter('request', this.#timeouts.body)
     else this.#enter('response', this.#timeouts.response)
   }
@@ -151,7 +165,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.bodyTaken = true
   }
 
-  onBodyMoved(): void {
+  onBodyMoved(length: number): void {
+    this.#moved += length
+    this.#movedAt = this.#clock.now()
     if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
       this.#deadline.set(this.#timeouts.body)
     }
@@ -207,6 +223,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     if (this.#answer?.push(chunk) === false) {
       // It is the client that is slow now, and the backend has nothing to do.
       this.#paused = true
+      this.#pausedAt = this.#clock.now()
       this.#deadline.clear()
       this.#flow?.pause()
     } else {
@@ -252,7 +269,22 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onFailed(error: Error): void {
-    this.#fail(error, isClientsDoing(error) ? 'cancelled' : 'failed')
+    this.#fail(error, isClientsDoing(error) || this.#isProvoked(error) ? 'cancelled' : 'failed')
+  }
+
+  /**
+   * Whether a backend that breaks off may have had its reasons with this client: one that sends more than it
+   * takes, stalls, does not read, or wants a protocol that it does not know. No client should be able to bring
+   * a backend into disrepute.
+   */
+  #isProvoked(error: Error): boolean {
+    if (!this.sent || GARBAGE.test((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (this.#assignment.upgrade && !this.#answer) return true
+    if (this.#uploading) {
+      const stalled = !this.transport.blocked && this.#clock.now() - this.#movedAt >= STALLED
+      return stalled || this.#moved >= LARGE
+    }
+    return this.#pausedFor + (this.#paused ? this.#clock.now() - this.#pausedAt : 0) >= STALLED
   }
 
   #send(): void {
@@ -267,6 +299,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   #resume(): void {
     this.#paused = false
+    this.#pausedFor += this.#clock.now() - this.#pausedAt
     if (this.#phase === 'over') return
     this.#deadline.set(this.#timeouts.body)
     this.#flow?.resume()

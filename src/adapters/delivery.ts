@@ -165,7 +165,7 @@ export class Delivery implements AttemptOwner {
     }
     let except: ReadonlySet<Backend> | undefined = this.#tried
     if (attempt.isConnectionsFault(error) && !balancer.hasRoom(except)) except = undefined
-    const leave = balancer.lease({ granted, refused }, except)
+    const leave = balancer.lease({ granted, refused, except, repeatable: false })
     if (leave) assignment.leaveQueue = leave
   }
 

@@ -41,7 +41,7 @@ export interface NodeRequestHandler {
   /** The first part of the body is about to be read. */
   onBodyTaken(): void
   /** Part of the body was sent. */
-  onBodyMoved(): void
+  onBodyMoved(length: number): void
   /** All of it was sent that will be. */
   onBodySent(): void
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void
@@ -231,7 +231,7 @@ export class NodeRequest implements Transport, Flow {
     this.#taken += chunk.length
     const { maxBody } = this.#options
     if (maxBody > 0 && this.#taken > maxBody) this.#fail(new UploadTooLargeError(maxBody))
-    else this.#handler.onBodyMoved()
+    else this.#handler.onBodyMoved(chunk.length)
   }
 
   readonly #bodyEnded = (): void => {

@@ -7,7 +7,7 @@ import type { Lease, Outcome } from './lease.js'
 import type { PanicMode } from './panic.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
 import type { Policy } from './policies/policy.js'
-import { Queue, type Taker } from './queue.js'
+import { type Demand, Queue, type Taker } from './queue.js'
 import { Registry, type RegistryObserver } from './registry.js'
 import { RetryBudget } from './retry-budget.js'
 import { ShareLimits } from './share-limits.js'
@@ -118,7 +118,7 @@ export class Balancer {
     this.#queue = new Queue(
       { limit: options.queueLimit ?? 1000, timeout: options.queueTimeout ?? 5000 },
       this.clock,
-      (except) => this.#choose(except),
+      (demand, patient) => this.#choose(demand, patient),
       () => this.registry.eligible.filter((backend) => !backend.isFull),
     )
     for (const backend of options.backends ?? []) {
@@ -143,7 +143,7 @@ export class Balancer {
     if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
     if (wanted === this.#selector?.name) return
     this.#policy = new policies[wanted](this.#random)
-    this.#selector = { name: wanted, pick: () => this.#pick(this.clock.now(), undefined) }
+    this.#selector = { name: wanted, pick: () => this.#pick(this.clock.now(), undefined, false) }
     this.#update(this.registry.eligible)
   }
 
@@ -153,7 +153,7 @@ export class Balancer {
    * @throws {NoBackendError | AllFullError}
    */
   acquire(except?: ReadonlySet<Backend>): Lease {
-    const lease = this.#stopped ? undefined : this.#choose(except)
+    const lease = this.#stopped ? undefined : this.#choose({ except }, false)
     if (lease) return lease
     throw this.hasOther(except) ? new AllFullError() : new NoBackendError()
   }
@@ -161,18 +161,17 @@ export class Balancer {
   /**
    * Gives `taker` a lease: at once, or in its turn where every backend is full. It is refused where there is
    * none to wait for, where too many wait, and where it has waited too long.
-   * @param except backends that are not to be chosen
    * @returns where it has to wait: leaves the queue, with whatever it was given meanwhile
    */
-  lease(taker: Taker, except?: ReadonlySet<Backend>): (() => void) | undefined {
-    const lease = this.#stopped ? undefined : this.#choose(except)
+  lease(taker: Taker): (() => void) | undefined {
+    const lease = this.#stopped ? undefined : this.#choose(taker, !this.#queue.isFull)
     if (lease) {
       taker.granted(lease)
       return undefined
     }
     try {
-      if (!this.hasOther(except)) throw new NoBackendError()
-      return this.#queue.join(taker, except)
+      if (!this.hasOther(taker.except)) throw new NoBackendError()
+      return this.#queue.join(taker)
     } catch (error) {
       taker.refused(error as Error)
       return undefined
@@ -307,24 +306,30 @@ export class Balancer {
     this.#totalWeight = eligible.reduce((sum, { weight }) => sum + weight, 0)
   }
 
-  #choose(except: ReadonlySet<Backend> | undefined): Lease | undefined {
+  #choose(demand: Demand, patient: boolean): Lease | undefined {
     const now = this.clock.now()
-    const due = this.#ejection.due(except)
+    const due = this.#ejection.due(demand)
     if (due) {
       const trial = due.leases.open(due, now)
       this.#ejection.try(trial)
       return trial
     }
-    const backend = this.#pick(now, except)
+    const backend = this.#pick(now, demand.except, patient)
     return backend?.leases.open(backend, now)
   }
 
-  #pick(now: number, except: ReadonlySet<Backend> | undefined): Backend | undefined {
+  #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
     if (!this.#limits.any) return this.#policy.pick(except)
-    const barred = this.#limits.barred(now, this.registry.eligible.length, this.#part)
-    // One that should rest is better than none.
-    const backend = this.#policy.pick(union(barred, except)) ?? this.#policy.pick(except)
-    if (backend) this.#limits.charge(backend)
+    const { eligible } = this.registry
+    const barred = this.#limits.barred(now, eligible.length)
+    let backend = this.#policy.pick(union(barred, except))
+    if (!backend && barred.size > 0) {
+      // One that should rest is better than none, but not always better than to wait for one that is full.
+      const full = patient && eligible.some((one) => !barred.has(one) && !except?.has(one))
+      const resting = full ? this.#limits.resting(now, this.registry.inFlight / eligible.length) : NOBODY
+      backend = this.#policy.pick(union(resting, except))
+    }
+    if (backend) this.#limits.chosen(backend, now, this.#part)
     return backend
   }
 
@@ -332,6 +337,8 @@ export class Balancer {
   readonly #part = ({ weight }: Backend): number =>
     this.#policy.ignoresWeight ? 1 / this.registry.eligible.length : weight / this.#totalWeight
 }
+
+const NOBODY: ReadonlySet<Backend> = new Set()
 
 function union(one: ReadonlySet<Backend>, other: ReadonlySet<Backend> | undefined): ReadonlySet<Backend> {
   return other ? new Set([...one, ...other]) : one

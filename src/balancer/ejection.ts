@@ -1,6 +1,7 @@
 import type { Backend } from './backend.js'
 import type { Clock } from './clock.js'
 import type { Lease } from './lease.js'
+import type { Demand } from './queue.js'
 import type { Registry } from './registry.js'
 
 export interface EjectionOptions {
@@ -13,6 +14,9 @@ export interface EjectionOptions {
   /** Ejected backends in percent of the pool, at most; 0 for no ejection. */
   maxPercent: number
 }
+
+/** For how much of the first ejection's time a backend waits for a request that can be repeated. */
+const PATIENCE = 0.1
 
 interface Record {
   /** Failures since the last success. */
@@ -41,8 +45,8 @@ export class Ejection {
   readonly #clock: Clock
   readonly #onDue: () => void
   readonly #records = new Map<Backend, Record>()
-  /** Ejected backends whose time is up and which wait for a request to be tried with. */
-  readonly #due = new Set<Backend>()
+  /** Ejected backends whose time is up and which wait for a request to be tried with, and since when. */
+  readonly #due = new Map<Backend, number>()
 
   /** @param onDue called when a backend may be tried */
   constructor(registry: Registry, options: EjectionOptions, clock: Clock, onDue: () => void) {
@@ -52,12 +56,14 @@ export class Ejection {
     this.#onDue = onDue
   }
 
-  /** A backend that is to be tried with the next request, if there is one that can take it. */
-  due(except: ReadonlySet<Backend> | undefined): Backend | undefined {
+  /** A backend that is to be tried with this request. One that would be lost if it failed is spared for a while. */
+  due({ except, repeatable = true }: Demand): Backend | undefined {
     if (this.#due.size === 0) return undefined
-    for (const backend of this.#due) {
+    const patience = repeatable ? 0 : this.#options.base * PATIENCE
+    const now = this.#clock.now()
+    for (const [backend, since] of this.#due) {
       const able = backend.state === 'active' && backend.health === 'ejected' && !backend.isFull
-      if (able && !except?.has(backend)) return backend
+      if (able && now >= since + patience && !except?.has(backend)) return backend
     }
     return undefined
   }
@@ -67,6 +73,8 @@ export class Ejection {
     const record = this.#records.get(lease.backend) as Record
     this.#due.delete(lease.backend)
     record.trial = lease
+    // A client that takes its time, or a stream that says nothing, does not keep a backend out.
+    record.cancelReturn = this.#clock.after(this.#options.base, () => this.#offer(lease.backend))
   }
 
   /** A request begins to be answered well. That is enough for a trial: a stream may take for ever. */
@@ -99,6 +107,7 @@ export class Ejection {
   cancelled(lease: Lease): void {
     const record = this.#records.get(lease.backend)
     if (record?.trial !== lease) return
+    record.cancelReturn()
     record.trial = undefined
     this.#offer(lease.backend)
   }
@@ -166,23 +175,23 @@ export class Ejection {
   }
 
   #offer(backend: Backend): void {
-    this.#due.add(backend)
+    this.#due.set(backend, this.#clock.now())
     this.#onDue()
   }
 
   #reinstate(backend: Backend, record: Record): void {
-    record.cancelReturn()
     this.#turn(backend, record)
-    this.#due.delete(backend)
     this.#registry.reinstate(backend)
   }
 
   /** What was is over. */
-  #turn({ leases }: Backend, record: Record): void {
+  #turn(backend: Backend, record: Record): void {
+    record.cancelReturn()
+    this.#due.delete(backend)
     record.streak = 0
     record.trial = undefined
     record.since = this.#clock.now()
-    record.before = leases.total
+    record.before = backend.leases.total
   }
 }
 

@@ -12,15 +12,28 @@ export interface QueueOptions {
   timeout: number
 }
 
+/** What a request asks for. */
+export interface Demand {
+  /** Backends that are not to be chosen: those on which it failed before. */
+  readonly except?: ReadonlySet<Backend> | undefined
+  /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
+  readonly repeatable?: boolean | undefined
+}
+
 /** Whoever wants a lease. One of the two is called, once. */
-export interface Taker {
+export interface Taker extends Demand {
   granted(lease: Lease): void
   refused(error: Error): void
 }
 
+/**
+ * Takes a lease for a request, if there is one to take.
+ * @param patient whether it can wait for a better one than those that should rest
+ */
+export type Choose = (demand: Demand, patient: boolean) => Lease | undefined
+
 interface Waiter extends Link<Waiter> {
   readonly taker: Taker
-  readonly except: ReadonlySet<Backend> | undefined
   /** Monotonic milliseconds after which it has waited too long. */
   deadline: number
   state: 'waiting' | 'granted' | 'gone'
@@ -30,6 +43,8 @@ interface Waiter extends Link<Waiter> {
 
 /** Milliseconds over which the rate is measured at which requests are done. */
 const WINDOW = 10_000
+/** Milliseconds after which those in line are looked at again, though nothing happened. */
+const LOOK = 100
 /** Seconds that nobody is asked to wait longer than. */
 const LONGEST = 300
 
@@ -40,7 +55,7 @@ const LONGEST = 300
 export class Queue {
   readonly #options: QueueOptions
   readonly #clock: Clock
-  readonly #choose: (except: ReadonlySet<Backend> | undefined) => Lease | undefined
+  readonly #choose: Choose
   readonly #free: () => readonly Backend[]
   readonly #line = new Chain<Waiter>()
   readonly #done: SlidingCount
@@ -49,15 +64,9 @@ export class Queue {
   #serving = false
 
   /**
-   * @param choose takes a lease for a request, if there is one to take
    * @param free the backends that could take one more request
    */
-  constructor(
-    options: QueueOptions,
-    clock: Clock,
-    choose: (except: ReadonlySet<Backend> | undefined) => Lease | undefined,
-    free: () => readonly Backend[],
-  ) {
+  constructor(options: QueueOptions, clock: Clock, choose: Choose, free: () => readonly Backend[]) {
     this.#options = options
     this.#clock = clock
     this.#choose = choose
@@ -67,6 +76,10 @@ export class Queue {
 
   get length(): number {
     return this.#length
+  }
+
+  get isFull(): boolean {
+    return this.#length >= this.#options.limit
   }
 
   get limit(): number {
@@ -93,12 +106,11 @@ export class Queue {
    * @returns takes it out again, with whatever it was given meanwhile
    * @throws {QueueFullError}
    */
-  join(taker: Taker, except: ReadonlySet<Backend> | undefined): () => void {
+  join(taker: Taker): () => void {
     const { limit, timeout } = this.#options
-    if (this.#length >= limit) throw new QueueFullError(limit, this.retryAfter)
+    if (this.isFull) throw new QueueFullError(limit, this.retryAfter)
     const waiter: Waiter = {
       taker,
-      except,
       deadline: this.#clock.now() + timeout,
       state: 'waiting',
       lease: undefined,
@@ -115,21 +127,20 @@ export class Queue {
 
   /** Gives what is free to who is next and may have it. */
   serve(): void {
-    // Who is served may free something at once.
-    if (this.#serving) return
-    this.#serving = true
-    let free: readonly Backend[] | undefined
-    for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
-      next = waiter.next
-      const { except } = waiter
-      // After a first miss: most of those in line want the same, and there may be many.
-      if (free?.every((backend) => except?.has(backend))) continue
-      const lease = this.#choose(except)
-      if (lease) this.#grant(waiter, lease)
-      else free = this.#free()
-      if (free?.length === 0) break
-    }
-    this.#serving = false
+    this.#alone(() => {
+      let free: readonly Backend[] | undefined
+      for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
+        next = waiter.next
+        const { except } = waiter.taker
+        // After a first miss: there may be many in line who want the same.
+        if (free?.every((backend) => except?.has(backend))) continue
+        const lease = this.#choose(waiter.taker, true)
+        if (lease) this.#grant(waiter, lease)
+        else free = this.#free()
+        // What is not for one who would take anything is for nobody.
+        if (free?.length === 0 || (!lease && !except)) break
+      }
+    })
   }
 
   /** Sends everybody away. */
@@ -177,18 +188,36 @@ export class Queue {
     this.#cancelDeadline = undefined
   }
 
-  /** One timer for all: they may wait equally long, so that the first one's time is up first. */
+  /**
+   * One timer for all: they may wait equally long, so that the first one's time is up first. And some limits
+   * of backends change with time alone.
+   */
   #watch(): void {
     const { first } = this.#line
     if (!first || this.#cancelDeadline) return
-    this.#cancelDeadline = this.#clock.after(first.deadline - this.#clock.now(), () => {
+    const delay = Math.min(LOOK, first.deadline - this.#clock.now())
+    this.#cancelDeadline = this.#clock.after(delay, () => {
       this.#cancelDeadline = undefined
-      const { timeout } = this.#options
-      const now = this.#clock.now()
-      for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
-        this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
-      }
+      this.serve()
+      this.#alone(() => this.#expire(this.#clock.now()))
       this.#watch()
     })
+  }
+
+  #expire(now: number): void {
+    const { timeout } = this.#options
+    for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
+      const lease = this.#choose(waiter.taker, false)
+      if (lease) this.#grant(waiter, lease)
+      else this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
+    }
+  }
+
+  /** A lease that is taken is a change, for which the queue is looked at again: not before this is done. */
+  #alone(act: () => void): void {
+    if (this.#serving) return
+    this.#serving = true
+    act()
+    this.#serving = false
   }
 }

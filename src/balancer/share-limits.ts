@@ -4,6 +4,8 @@ import type { SlowStart } from './slow-start.js'
 
 /** Credit that a backend can save up, so that a turn it could not take is not lost, and no flood follows. */
 const SAVED = 2
+/** Milliseconds between two requests that a backend with a penalty is given in need. */
+const REST = 1000
 /** What rounding may have taken off a whole credit. */
 const EPSILON = 1e-9
 
@@ -12,6 +14,10 @@ interface Limit {
   credit: number
   ramp: number
   kept: number
+  /** The part of its fair share that it may have now, the best-off backend's being 1. */
+  share: number
+  /** When it was given a request in need. */
+  neededAt: number
 }
 
 /**
@@ -21,7 +27,9 @@ interface Limit {
  * rests at the foot of a long ramp is still asked now and then, and every policy abides by it without
  * knowing.
  *
- * Limits are relative to the best-off backend: where all of them ramp, or all fail alike, none is limited.
+ * Limits are relative to the best-off backend: where all of them ramp, or all fail alike, none is limited. And
+ * where all that are not limited are full, the others are used before requests have to wait: in proportion to the
+ * ramp, or once a second where failures are the reason.
  */
 export class ShareLimits {
   readonly #slowStart: SlowStart
@@ -41,14 +49,14 @@ export class ShareLimits {
 
   /** A backend is on the ramp now. It may have one request at once: at a low rate the next may be far off. */
   joined(backend: Backend): void {
-    this.#limits.set(backend, { credit: 1, ramp: 1, kept: 1 })
+    this.#limits.set(backend, unlimited(1))
   }
 
   /** A backend has a penalty, and nothing saved any more. */
   failed(backend: Backend): void {
     const known = this.#limits.get(backend)
     if (known) known.credit = Math.min(known.credit, 0)
-    else this.#limits.set(backend, { credit: 0, ramp: 1, kept: 1 })
+    else this.#limits.set(backend, unlimited(0))
   }
 
   forget(backend: Backend): void {
@@ -62,12 +70,10 @@ export class ShareLimits {
   }
 
   /**
-   * Credits everybody for one choice.
-   * @param parts what of the requests is a backend's fair share, from 0 to 1
    * @param eligible how many backends there are to choose from
-   * @returns those that are not to be chosen this time
+   * @returns those that are not to be chosen now
    */
-  barred(now: number, eligible: number, part: (backend: Backend) => number): ReadonlySet<Backend> {
+  barred(now: number, eligible: number): ReadonlySet<Backend> {
     let limited = 0
     let bestRamp = 0
     let bestKept = 0
@@ -82,24 +88,49 @@ export class ShareLimits {
         bestKept = Math.max(bestKept, limit.kept)
       }
     }
-    const unlimited = limited < eligible
+    if (limited < eligible) bestRamp = bestKept = 1
+    this.#barred.clear()
     for (const [backend, limit] of this.#limits) {
       if (!backend.isEligible) continue
-      const share = unlimited
-        ? limit.ramp * limit.kept
-        : relative(limit.ramp, bestRamp) * relative(limit.kept, bestKept)
-      limit.credit = Math.min(SAVED, limit.credit + share * part(backend))
-      if (share < 1 && limit.credit < 1 - EPSILON) this.#barred.add(backend)
-      else this.#barred.delete(backend)
+      limit.share = relative(limit.ramp, bestRamp) * relative(limit.kept, bestKept)
+      if (limit.share < 1 && limit.credit < 1 - EPSILON) this.#barred.add(backend)
     }
     return this.#barred
   }
 
-  /** A backend was chosen. */
-  charge(backend: Backend): void {
-    const limit = this.#limits.get(backend)
-    if (limit) limit.credit = Math.max(-1, limit.credit - 1)
+  /**
+   * Those of the barred that are not even to be chosen in need.
+   * @param mean requests in flight on a backend, on average
+   */
+  resting(now: number, mean: number): ReadonlySet<Backend> {
+    const resting = new Set<Backend>()
+    for (const backend of this.#barred) {
+      const { ramp, kept, neededAt } = this.#limits.get(backend) as Limit
+      const room = Number.isFinite(backend.maxConnections) ? backend.maxConnections : mean
+      const rests = kept < 1 ? now < neededAt + REST : backend.inFlight >= Math.max(1, ramp * room)
+      if (rests) resting.add(backend)
+    }
+    return resting
   }
+
+  /**
+   * A backend was chosen: it pays for that, and everybody gets his part of one request.
+   * @param part what of the requests is a backend's fair share, from 0 to 1
+   */
+  chosen(chosen: Backend, now: number, part: (backend: Backend) => number): void {
+    for (const [backend, limit] of this.#limits) {
+      if (!backend.isEligible) continue
+      if (backend === chosen) {
+        limit.credit = Math.max(-1, limit.credit - 1)
+        if (this.#barred.has(backend)) limit.neededAt = now
+      }
+      limit.credit = Math.min(SAVED, limit.credit + limit.share * part(backend))
+    }
+  }
+}
+
+function unlimited(credit: number): Limit {
+  return { credit, ramp: 1, kept: 1, share: 1, neededAt: Number.NEGATIVE_INFINITY }
 }
 
 function relative(value: number, best: number): number {

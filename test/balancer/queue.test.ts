@@ -30,13 +30,11 @@ function pool(count: number, options: BalancerOptions = {}) {
     refused,
     names: () => granted.map(([name]) => name).join(' '),
     ask: (name: string, except?: Set<Backend>) =>
-      balancer.lease(
-        {
-          granted: (lease) => granted.push([name, lease]),
-          refused: (error) => refused.push([name, error]),
-        },
+      balancer.lease({
+        granted: (lease) => granted.push([name, lease]),
+        refused: (error) => refused.push([name, error]),
         except,
-      ),
+      }),
     length: () => balancer.view().queue.length,
   }
 }

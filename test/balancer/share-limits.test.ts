@@ -151,7 +151,7 @@ for (const policy of policyNames) {
   test(`${policy}: where all fail alike, requests are spread as ever`, () => {
     const random = seeded(4)
     for (const [share, tolerance] of [
-      [0.01, 100],
+      [0.01, 200],
       [0.3, 900],
       [1, 100],
     ] as const) {
