@@ -148,6 +148,7 @@ test('no timer and no socket survives app.close()', async (t) => {
     healthInterval: 30,
     healthTimeout: 60_000,
     ejectConsecutive: 1,
+    ejectMaxPercent: 100,
     retries: 0,
     drainTimeout: 100,
     admin: { token: 'secret' },
@@ -168,5 +169,5 @@ test('no timer and no socket survives app.close()', async (t) => {
   await sick.until((backend) => backend.sockets.size === 0)
   assert.equal(well.sockets.size, 0)
   assert.deepEqual(timers.left(), [])
-  assert.equal(sockets(), before)
+  assert.ok(sockets() <= before)
 })

@@ -121,6 +121,30 @@ test('each waits for its own time, with one timer for all', async () => {
   assert.equal(clock.pending, 0)
 })
 
+test('whose time is up gets one that should rest, once, rather than nothing', async () => {
+  const { clock, granted, refused, names, ask, registry, length } = pool(2, { ejectMaxPercent: 0 })
+  ask('a')
+  ask('b')
+  granted[0]?.[1].release('failed')
+  const failed = granted[0]?.[1].backend as Backend
+  ask('c')
+  assert.equal(names(), 'a b c', 'in need, and not twice in a second')
+  granted[2]?.[1].release('failed')
+  for (const name of 'def') ask(name)
+  assert.deepEqual([names(), length()], ['a b c', 3])
+  clock.pass(999)
+  await turn()
+  assert.equal(names(), 'a b c')
+  registry.update(failed.id, { maxConnections: 2 })
+  clock.pass(1)
+  await turn()
+  assert.deepEqual(
+    [granted.slice(3).map(([, lease]) => lease.backend), refused.length],
+    [[failed, failed], 1],
+  )
+  assert.equal(length(), 0)
+})
+
 test('a limit that is raised, a backend that joins, is activated or well again: the queue moves', async () => {
   const { names, ask, registry } = pool(2)
   registry.drain('b1')
