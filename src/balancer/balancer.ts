@@ -294,7 +294,7 @@ export class Balancer {
       if (this.#penalty.failed(backend, this.clock.now())) this.#limits.failed(backend)
       this.#ejection.failed(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {
-      this.#penalty.succeeded(backend, this.clock.now())
+      if (this.#penalty.any) this.#penalty.succeeded(backend, this.clock.now())
       this.#ejection.succeeded(lease)
     } else {
       this.#ejection.cancelled(lease)

@@ -28,6 +28,11 @@ export class FailurePenalty {
     this.#decay = decay
   }
 
+  /** Whether there is any. */
+  get any(): boolean {
+    return this.#records.size > 0
+  }
+
   /** Returns whether there is a penalty. */
   failed(backend: Backend, now: number): boolean {
     if (this.#decay === 0) return false
