@@ -108,6 +108,11 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return backend
   }
 
+  /** Whether this very backend is registered. */
+  holds(backend: Backend): boolean {
+    return this.#backends.get(backend.id) === backend
+  }
+
   /** Requests in flight on all registered backends. */
   get inFlight(): number {
     let sum = 0

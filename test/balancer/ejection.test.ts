@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Backend } from '../../src/balancer/backend.js'
-import { Balancer, type BalancerOptions } from '../../src/balancer/balancer.js'
+import { Balancer } from '../../src/balancer/balancer.js'
 import { NoBackendError } from '../../src/balancer/errors.js'
 import type { Lease, Outcome } from '../../src/balancer/lease.js'
+import type { BalancerOptions } from '../../src/balancer/options.js'
 import { TestClock } from '../support/clock.js'
 
 /** A pool of `count`, without anything besides ejection that would steer requests. */
@@ -218,6 +219,16 @@ test('nothing is left of a backend that was removed, nor of a pool that was clos
   assert.equal(added.health, 'unknown', 'its count is a new one')
   balancer.close()
   assert.equal(clock.pending, 0)
+})
+
+test('what becomes of a request whose backend was removed is of no interest', () => {
+  const { clock, registry, on } = pool(4, { ejectConsecutive: 1, failureDecay: 1000 })
+  const lease = on(0)
+  lease.onCut = () => {}
+  const { backend } = lease
+  registry.remove('b0', { force: true })
+  lease.release('failed')
+  assert.deepEqual([clock.pending, backend.health, backend.share()], [0, 'unknown', 1])
 })
 
 test('panic off: nobody is nobody', () => {

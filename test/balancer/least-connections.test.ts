@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Balancer, type BalancerOptions } from '../../src/balancer/balancer.js'
+import { Balancer } from '../../src/balancer/balancer.js'
 import type { Lease } from '../../src/balancer/lease.js'
+import type { BalancerOptions } from '../../src/balancer/options.js'
 import { seeded } from '../support/random.js'
 
 function pool(weights: number[], seed = 1, options: BalancerOptions = {}): Balancer {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Balancer, type BalancerOptions } from '../../src/balancer/balancer.js'
+import { Balancer } from '../../src/balancer/balancer.js'
+import type { BalancerOptions } from '../../src/balancer/options.js'
 import { TestClock } from '../support/clock.js'
 
 type Condition = 'healthy' | 'ejected' | 'answering' | 'refusing' | 'draining'

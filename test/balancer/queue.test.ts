@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Backend } from '../../src/balancer/backend.js'
-import { Balancer, type BalancerOptions } from '../../src/balancer/balancer.js'
+import { Balancer } from '../../src/balancer/balancer.js'
 import { NoBackendError, QueueFullError, QueueTimeoutError } from '../../src/balancer/errors.js'
 import type { Lease } from '../../src/balancer/lease.js'
+import type { BalancerOptions } from '../../src/balancer/options.js'
 import { TestClock } from '../support/clock.js'
 
 const turn = () => new Promise(setImmediate)

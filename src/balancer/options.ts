@@ -1,0 +1,67 @@
+import type { BackendSpec } from './backend.js'
+import { type Clock, systemClock } from './clock.js'
+import type { PanicMode } from './panic.js'
+
+/** All times in milliseconds. */
+export interface BalancerOptions {
+  /** Registered at the start: URLs or whole descriptions. */
+  backends?: readonly (string | BackendSpec)[] | undefined
+  /** `least-connections` by default. */
+  policy?: string | undefined
+  /** Limit of a backend that is registered without one; 0, the default, for none. */
+  maxConnections?: number | undefined
+  /** Requests that may wait while every backend is at its limit; 1,000 by default, 0 for none. */
+  queueLimit?: number | undefined
+  /** How long they may wait; 5,000 by default. */
+  queueTimeout?: number | undefined
+  /** Ramp of a backend that is registered later, activated or well again; 10,000 by default, 0 for none. */
+  slowStart?: number | undefined
+  /** Failures in a row that eject a backend; 5 by default. */
+  ejectConsecutive?: number | undefined
+  /** First ejection; 10,000 by default. */
+  ejectBase?: number | undefined
+  /** Longest ejection; 300,000 by default. */
+  ejectMax?: number | undefined
+  /** Ceiling of ejected backends in percent; 50 by default, 0 for no ejection. */
+  ejectMaxPercent?: number | undefined
+  /** Time in which a failure penalty falls to a third; 10,000 by default, 0 for no penalty. */
+  failureDecay?: number | undefined
+  /** Whom to fall back on when too few are usable; `ejected` by default. */
+  panic?: PanicMode | undefined
+  /** Percentage of usable backends below which are too few; 0, the default, for when none is left. */
+  panicThreshold?: number | undefined
+  /** How long requests in flight may take on a drain; 30,000 by default. */
+  drainTimeout?: number | undefined
+  /** Ceiling of retries in percent of requests; 20 by default. */
+  retryBudget?: number | undefined
+  clock?: Clock | undefined
+  /** Uniform in [0, 1). */
+  random?: (() => number) | undefined
+}
+
+type Complete = { [K in keyof Required<BalancerOptions>]: Exclude<BalancerOptions[K], undefined> }
+
+const defaults: Complete = {
+  backends: [],
+  policy: 'least-connections',
+  maxConnections: 0,
+  queueLimit: 1000,
+  queueTimeout: 5000,
+  slowStart: 10_000,
+  ejectConsecutive: 5,
+  ejectBase: 10_000,
+  ejectMax: 300_000,
+  ejectMaxPercent: 50,
+  failureDecay: 10_000,
+  panic: 'ejected',
+  panicThreshold: 0,
+  drainTimeout: 30_000,
+  retryBudget: 20,
+  clock: systemClock,
+  random: Math.random,
+}
+
+export function withDefaults(options: BalancerOptions): Complete {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...Object.fromEntries(given) }
+}
