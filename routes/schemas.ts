@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { MAX_CONNECTIONS, MAX_WEIGHT } from '../src/balancer/backend.js'
 import { policyNames } from '../src/balancer/policies/index.js'
+import { MAX_CONNECTIONS, MAX_WEIGHT } from '../src/balancer/spec.js'
 
 /** Schemas that several routes share. */
 

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
 import { statusRanges } from './adapters/health-probe.js'
-import type { BackendSpec, HostHeader } from './balancer/backend.js'
 import { Balancer } from './balancer/balancer.js'
+import type { BackendSpec, HostHeader } from './balancer/spec.js'
 
 /** A kind of value: what it is, how it is read from text, and how people are told. */
 export interface Kind<S extends TSchema = TSchema> {

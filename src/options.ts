@@ -1,4 +1,4 @@
-import type { BackendSpec } from './balancer/backend.js'
+import type { BackendSpec } from './balancer/spec.js'
 import { check, checkTimes, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
 
 type OptionalSettings = {

@@ -1,8 +1,8 @@
 import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
-import { MAX_CONNECTIONS } from './balancer/backend.js'
 import { type PanicMode, panicModes } from './balancer/panic.js'
 import { type PolicyName, policyNames } from './balancer/policies/index.js'
+import { MAX_CONNECTIONS } from './balancer/spec.js'
 import {
   backendList,
   bytes,

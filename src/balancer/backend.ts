@@ -1,6 +1,6 @@
-import { InvalidBackendError } from './errors.js'
 import { Latency, type LatencySummary } from './latency.js'
 import { LeaseBook } from './lease.js'
+import type { HostHeader } from './spec.js'
 
 /** `draining`: gets no new request, finishes those it has. */
 export type AdminState = 'active' | 'draining'
@@ -21,26 +21,6 @@ export interface CheckResult {
   answered: boolean
 }
 
-/** Which Host a backend sees: the client's, or its own address. */
-export type HostHeader = 'client' | 'backend'
-
-/** What can be said of a backend that is to be registered. */
-export interface BackendSpec {
-  /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
-  url: string
-  /** Unique in the pool, 1 to 64 of `A-Z a-z 0-9 . _ ~ -`; made from the address where it is left out. */
-  id?: string | undefined
-  /** Share relative to the other backends, a whole number from 1 to 1,000; 1 by default. */
-  weight?: number | undefined
-  /** Requests in flight it may hold; null or 0 for no limit. */
-  maxConnections?: number | null | undefined
-  /** Overrides the pool's setting. */
-  hostHeader?: HostHeader | undefined
-}
-
-/** What can be changed of a registered backend. */
-export type BackendPatch = Pick<BackendSpec, 'weight' | 'maxConnections'>
-
 /** A backend as the admin API shows it. */
 export interface BackendView {
   id: string
@@ -60,10 +40,6 @@ export interface BackendView {
   ejectedUntil: string | null
   lastCheck: { at: string; passed: boolean; detail: string } | null
 }
-
-export const MAX_WEIGHT = 1000
-export const MAX_CONNECTIONS = 1_000_000
-const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
 
 /**
  * One upstream server. Its counts belong to its identity: they survive every change of weight, limit, state,
@@ -153,66 +129,4 @@ export class Backend {
         : null,
     }
   }
-}
-
-/**
- * Reads a backend's URL.
- * @throws {InvalidBackendError} for anything but scheme, host and port. WHATWG URL parsing forgives a lot
- * (blanks, backslashes, a missing slash); what it would silently mend is refused instead.
- */
-export function parseOrigin(text: string): URL {
-  const refuse = (why: string) => new InvalidBackendError('url', why)
-  if (typeof text !== 'string' || !/^https?:\/\//i.test(text))
-    throw refuse('must start with http:// or https://')
-  const rest = text.slice(text.indexOf('//') + 2)
-  if (rest.includes('@')) throw refuse('must not have credentials')
-  if (rest.includes('?')) throw refuse('must not have a query')
-  if (rest.includes('#')) throw refuse('must not have a fragment')
-  if (/[^/]*\/./.test(rest)) throw refuse('must not have a path')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\s\\\u0000-\u001f\u007f]/.test(rest)) throw refuse('must be scheme://host:port')
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch {
-    throw refuse('must be scheme://host:port')
-  }
-  if (url.port === '0') throw refuse('must not have port 0')
-  return url
-}
-
-/** @throws {InvalidBackendError} */
-export function checkId(id: string): string {
-  if (typeof id !== 'string' || !ID_PATTERN.test(id) || id === '.' || id === '..') {
-    throw new InvalidBackendError('id', 'must be 1 to 64 of A-Z a-z 0-9 . _ ~ -')
-  }
-  return id
-}
-
-/** @throws {InvalidBackendError} */
-export function checkHostHeader(hostHeader: HostHeader | undefined): HostHeader | undefined {
-  if (hostHeader !== undefined && hostHeader !== 'client' && hostHeader !== 'backend') {
-    throw new InvalidBackendError('hostHeader', 'must be "client" or "backend"')
-  }
-  return hostHeader
-}
-
-/** @throws {InvalidBackendError} */
-export function checkWeight(weight: number): number {
-  if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT) {
-    throw new InvalidBackendError('weight', `must be a whole number from 1 to ${MAX_WEIGHT}`)
-  }
-  return weight
-}
-
-/** Returns Infinity for "no limit". @throws {InvalidBackendError} */
-export function checkMaxConnections(limit: number | null): number {
-  if (limit === null || limit === 0) return Number.POSITIVE_INFINITY
-  if (!Number.isInteger(limit) || limit < 0 || limit > MAX_CONNECTIONS) {
-    throw new InvalidBackendError(
-      'maxConnections',
-      `must be a whole number from 1 to ${MAX_CONNECTIONS}, or 0 or null for no limit`,
-    )
-  }
-  return limit
 }

@@ -1,14 +1,4 @@
-export type {
-  AdminState,
-  Backend,
-  BackendPatch,
-  BackendSpec,
-  BackendView,
-  CheckResult,
-  Health,
-  HostHeader,
-  Verdict,
-} from './backend.js'
+export type { AdminState, Backend, BackendView, CheckResult, Health, Verdict } from './backend.js'
 export { Balancer, type PoolView } from './balancer.js'
 export { type Clock, systemClock } from './clock.js'
 export * from './errors.js'
@@ -21,3 +11,4 @@ export type { Policy, PolicyConstructor } from './policies/policy.js'
 export type { Taker } from './queue.js'
 export type { Registry, RegistryEvents } from './registry.js'
 export type { Selector } from './selection.js'
+export type { BackendPatch, BackendSpec, HostHeader } from './spec.js'

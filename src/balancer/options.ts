@@ -1,6 +1,6 @@
-import type { BackendSpec } from './backend.js'
 import { type Clock, systemClock } from './clock.js'
 import type { PanicMode } from './panic.js'
+import type { BackendSpec } from './spec.js'
 
 /** All times in milliseconds. */
 export interface BalancerOptions {

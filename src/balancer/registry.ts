@@ -1,20 +1,18 @@
 import { EventEmitter } from 'node:events'
+import { Backend, type CheckResult, type Verdict } from './backend.js'
+import type { Clock } from './clock.js'
+import { BackendExistsError, BackendGoneError, BackendNotFoundError } from './errors.js'
+import type { Lease, Outcome } from './lease.js'
+import { eligibleOf, type PanicOptions } from './panic.js'
 import {
-  Backend,
   type BackendPatch,
   type BackendSpec,
-  type CheckResult,
   checkHostHeader,
   checkId,
   checkMaxConnections,
   checkWeight,
   parseOrigin,
-  type Verdict,
-} from './backend.js'
-import type { Clock } from './clock.js'
-import { BackendExistsError, BackendGoneError, BackendNotFoundError } from './errors.js'
-import type { Lease, Outcome } from './lease.js'
-import { eligibleOf, type PanicOptions } from './panic.js'
+} from './spec.js'
 
 /** What happens to a backend; each is emitted after the change, with the backend. */
 export interface RegistryEvents {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseOrigin } from '../../src/balancer/backend.js'
 import { InvalidBackendError } from '../../src/balancer/errors.js'
+import { parseOrigin } from '../../src/balancer/spec.js'
 
 test('an origin is scheme, host and port', () => {
   const accepted: [string, string][] = [
