@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { balancerPlugin } from '../plugins/balancer.js'
+import { logChanges } from '../plugins/change-log.js'
 import { healthPlugin } from '../plugins/health.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
@@ -61,22 +62,4 @@ async function registerRoutes<O extends object>(
     if ((error as FastifyError).code !== 'FST_ERR_DUPLICATED_ROUTE') throw error
     throw new SettingError(called(option), `does not accept "${prefix}": the app has these routes already`)
   }
-}
-
-function logChanges(app: FastifyInstance, { registry }: Balancer, pool: string): void {
-  const events = ['added', 'updated', 'draining', 'drained', 'activated', 'health', 'removed'] as const
-  for (const event of events) {
-    registry.on(event, (backend) => {
-      const { id, url, state, health, weight, inFlight, lastCheck } = backend
-      const line = { pool, event, backend: id, url, state, health, weight, inFlight }
-      app.log.info(event === 'health' ? { ...line, lastCheck: lastCheck?.detail } : line, `backend ${event}`)
-    })
-  }
-  registry.on('cut', ({ id }, requests) => {
-    app.log.warn({ pool, event: 'cut', backend: id, requests }, 'backend did not finish draining in time')
-  })
-  registry.on('panic', (panic) => {
-    if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
-    else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
-  })
 }

@@ -24,7 +24,7 @@ export interface RegistryEvents {
   /** A draining backend holds no request any more. */
   drained: [Backend]
   activated: [Backend]
-  /** Its health changed. */
+  /** Its health changed, or it was ejected once more. */
   health: [Backend]
   removed: [Backend]
   /** Health leaves too little and is ignored from now on, or is heeded again. */
@@ -221,11 +221,12 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (checked === 'unhealthy') this.observer?.renewed(backend)
   }
 
-  /** @internal Takes a backend out for so many milliseconds; who does that sees to its return. */
+  /** @internal Takes a backend out for so many milliseconds, or more; who does that sees to its return. */
   eject(backend: Backend, duration: number): void {
-    this.#changeHealth(backend, () => {
+    this.#change(backend, () => {
       backend.ejectedUntil = new Date(this.#options.clock.date().getTime() + duration)
     })
+    this.#announce('health', backend)
   }
 
   /** @internal */

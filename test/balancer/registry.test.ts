@@ -198,7 +198,7 @@ test('unhealthy and ejected backends are not chosen, unknown ones are', () => {
   registry.reinstate(registry.get('a-1'))
   registry.setHealth('a-1', 'healthy')
   assert.equal(balancer.selector.pick()?.id, 'a-1')
-  assert.deepEqual(events, ['health a-1', 'health b-1', 'health b-1', 'health b-1', 'health a-1'])
+  assert.equal(events.join(), 'health a-1,health b-1,health a-1,health b-1,health b-1,health a-1')
 })
 
 test('close drops the deadlines', () => {

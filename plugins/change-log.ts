@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify'
+import type { Balancer } from '../src/balancer/balancer.js'
+
+const conditions = {
+  healthy: 'backend is healthy',
+  unknown: 'backend is used again',
+  unhealthy: 'backend is unhealthy: its checks fail',
+  ejected: 'backend is ejected: its requests fail',
+}
+
+/** A line for whatever happens to a pool: what somebody on call reads first. */
+export function logChanges(app: FastifyInstance, { registry }: Balancer, pool: string): void {
+  for (const event of ['added', 'updated', 'draining', 'drained', 'activated', 'removed'] as const) {
+    registry.on(event, ({ id, url, state, health, weight, inFlight }) => {
+      app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)
+    })
+  }
+  registry.on('health', ({ id, url, state, health, inFlight, lastCheck, ejectedUntil }) => {
+    const line = { pool, event: 'health', backend: id, url, state, health, inFlight }
+    if (health === 'unhealthy') app.log.warn({ ...line, lastCheck: lastCheck?.detail }, conditions[health])
+    else if (health === 'ejected') app.log.warn({ ...line, until: ejectedUntil }, conditions[health])
+    else app.log.info(line, conditions[health])
+  })
+  registry.on('cut', ({ id }, requests) => {
+    app.log.warn({ pool, event: 'cut', backend: id, requests }, 'backend did not finish draining in time')
+  })
+  registry.on('panic', (panic) => {
+    if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
+    else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
+  })
+}
