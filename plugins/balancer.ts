@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { Balancer } from '../src/balancer/balancer.js'
+import { StoppedError } from '../src/balancer/errors.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -33,7 +34,7 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
       // Streams and tunnels may never end. Whoever has announced the closing himself has a deadline of his own.
       if (!balancer.closing) {
         cancelDeadline = balancer.clock.after(drainTimeout, () =>
-          balancer.stop(new Error('the app did not close in time')),
+          balancer.stop(new StoppedError('the app did not close in time')),
         )
       }
       balancer.startClosing()

@@ -22,10 +22,19 @@ export function logChanges(app: FastifyInstance, { registry }: Balancer, pool: s
     else app.log.info(line, conditions[health])
   })
   registry.on('cut', ({ id }, requests) => {
-    app.log.warn({ pool, event: 'cut', backend: id, requests }, 'backend did not finish draining in time')
+    app.log.warn({ pool, event: 'cut', backend: id, requests }, "backend's requests in flight are cut")
   })
   registry.on('panic', (panic) => {
     if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
     else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
   })
+  let served = registry.eligible.length > 0
+  const look = () => {
+    if (served === registry.eligible.length > 0) return
+    served = !served
+    if (served) app.log.info({ pool, event: 'outage over' }, 'there is a usable backend again')
+    else app.log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')
+  }
+  for (const event of ['added', 'draining', 'activated', 'health', 'removed'] as const)
+    registry.on(event, look)
 }

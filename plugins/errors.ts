@@ -7,7 +7,7 @@ import {
   BadAnswerError,
   UploadTooLargeError,
 } from '../src/adapters/failures.js'
-import { BalancerError } from '../src/balancer/errors.js'
+import { BalancerError, StoppedError } from '../src/balancer/errors.js'
 import { isLastAhead } from './exchange.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
@@ -59,6 +59,7 @@ const statusCodes: Record<string, number> = {
   LEASTWISE_NO_BACKEND: 503,
   LEASTWISE_QUEUE_FULL: 503,
   LEASTWISE_QUEUE_TIMEOUT: 503,
+  LEASTWISE_STOPPED: 503,
 }
 
 /** What Fastify's own errors are called here. */
@@ -135,6 +136,7 @@ export function toGatewayError(error: Error): FastifyError {
   if (cause instanceof BadAnswerError)
     return new BadGatewayError(`the backend's answer is not HTTP: ${cause.message}`)
   if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
+  if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
   if (cause instanceof BalancerError) return new BadGatewayError(cause.message)
   const code = (cause as NodeJS.ErrnoException).code
   if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')

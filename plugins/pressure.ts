@@ -24,13 +24,27 @@ export const pressurePlugin = fp<PressureOptions>(
     if (maxEventLoopDelay === 0 && maxHeapBytes === 0) return
     const delay = maxEventLoopDelay > 0 ? measureDelay() : undefined
     scope.addHook('onClose', async () => delay?.stop())
+    let shed = 0
+    let shedding = false
+    /** Says when shedding begins, and when nothing was shed for a second. */
+    const tell = (figures: { shed: number; eventLoopDelay: number; heapUsed: number }) => {
+      if (figures.shed > 0 === shedding) return
+      shedding = !shedding
+      if (shedding) scope.log.warn(figures, 'overloaded: requests are answered 503')
+      else scope.log.info(figures, 'not overloaded any more')
+    }
     await scope.register(underPressure, {
       maxHeapUsedBytes: maxHeapBytes,
-      ...(delay && {
-        healthCheck: async () => delay.take() <= maxEventLoopDelay,
-        healthCheckInterval: INTERVAL,
-      }),
+      healthCheck: async () => {
+        const eventLoopDelay = Math.round(delay?.take() ?? 0)
+        const { heapUsed } = process.memoryUsage()
+        tell({ shed, eventLoopDelay, heapUsed })
+        shed = 0
+        return maxEventLoopDelay === 0 || eventLoopDelay <= maxEventLoopDelay
+      },
+      healthCheckInterval: INTERVAL,
       pressureHandler() {
+        shed++
         throw new OverloadedError()
       },
     })

@@ -190,12 +190,14 @@ export function checkTimes(
   called: (name: SettingName) => string,
 ): void {
   if (ejectMax >= ejectBase) return
-  const accepts = `it takes ${called('ejectBase')} (${ejectBase}) or more`
+  const accepts = `it takes the first ejection's time, ${ejectBase}, or more`
   throw new SettingError(called('ejectMax'), `does not accept ${ejectMax}: ${accepts}`)
 }
 
 export function refuse(setting: Setting, calledName: string, value: unknown, why = ''): SettingError {
-  const shown = setting.secret ? 'its value' : presentable(JSON.stringify(value) ?? String(value))
+  // JSON has no word for Infinity.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+  const shown = setting.secret ? 'its value' : presentable(text)
   const reason = why && ` (${presentable(why)})`
   return new SettingError(calledName, `does not accept ${shown}${reason}: it takes ${setting.accepts}`)
 }

@@ -9,6 +9,7 @@ import { forwardExpectations } from '../plugins/expect.js'
 import { refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
 import { routableUrl } from '../plugins/target.js'
 import { adminRoutes } from '../routes/admin.js'
+import { StoppedError } from './balancer/errors.js'
 import leastwise from './index.js'
 import { type PoolSettings, poolSettingNames, type Settings, settings as table } from './settings.js'
 
@@ -106,7 +107,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         for (const socket of connections) open += openOn(socket)
         // A client may still read what its backend is done with, and a backend work for one that left.
         cut = Math.max(open, registry.inFlight)
-        traffic.balancer.stop(new Error('the gateway shut down'))
+        traffic.balancer.stop(new StoppedError('the gateway shut down'))
         // Those that can still be answered are.
         setTimeout(() => traffic.server.closeAllConnections(), LAST_WORDS)
       }, timeout)

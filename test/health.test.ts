@@ -89,6 +89,7 @@ test('a new backend is unknown and used until its first result, which decides', 
   const { status: code, text } = await call(gateway.url)
   assert.deepEqual([code, JSON.parse(text).code], [503, 'LEASTWISE_NO_BACKEND'])
   assert.equal((await call(`${gateway.admin}/readyz`)).status, 503)
+  assert.equal((await gateway.line(({ event }) => event === 'outage')).level, 50)
 })
 
 test('a slow check is never overlapped by the next', async (t) => {

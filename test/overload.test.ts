@@ -35,6 +35,7 @@ test('while the event loop is blocked, requests are shed without a lease, and th
   while (shed.status === 200) shed = await call(gateway.url)
   assert.deepEqual([shed.status, JSON.parse(shed.text).code], [503, 'LEASTWISE_OVERLOADED'])
   assert.match(String(shed.headers['retry-after']), /^[1-9]\d*$/)
+  await gateway.line(({ msg }) => /^overloaded/.test(String(msg)))
   for (let i = 0; i < 10; i++) {
     const { total } = (await callJson('GET', `${gateway.admin}/backends/one`)).json
     const { status } = await call(gateway.url, { method: i % 2 ? 'POST' : 'GET' })
@@ -48,5 +49,6 @@ test('while the event loop is blocked, requests are shed without a lease, and th
   assert.deepEqual([drained.json.state, active.json.state], ['draining', 'active'])
   gateway.child.kill('SIGUSR1')
   while ((await call(gateway.url)).status !== 200);
+  await gateway.line(({ msg }) => /^not overloaded/.test(String(msg)))
   assert.equal(await gateway.stop(), 0)
 })

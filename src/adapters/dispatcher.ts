@@ -1,5 +1,6 @@
 import { errors } from 'undici'
 import type { Backend } from '../balancer/backend.js'
+import { StoppedError } from '../balancer/errors.js'
 import type { Assignment, Callback, Headers } from './assignment.js'
 import { Connections } from './connections.js'
 import { Delivery, type DeliveryOptions } from './delivery.js'
@@ -43,7 +44,7 @@ export class LeaseDispatcher {
   /** Cuts every request and closes every connection. */
   destroy(): void {
     // First of all, so that nothing is tried again.
-    this.#options.balancer.stop(new Error('the app was closed'))
+    this.#options.balancer.stop(new StoppedError('the app was closed'))
     for (const connections of this.#connections.values()) connections.destroy()
     this.#connections.clear()
   }

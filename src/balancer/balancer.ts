@@ -1,7 +1,7 @@
 import type { Backend } from './backend.js'
 import type { Clock } from './clock.js'
 import { Ejection } from './ejection.js'
-import { AllFullError, NoBackendError } from './errors.js'
+import { AllFullError, NoBackendError, StoppedError } from './errors.js'
 import { FailurePenalty } from './failure-penalty.js'
 import type { Lease, Outcome } from './lease.js'
 import { type BalancerOptions, withDefaults } from './options.js'
@@ -65,12 +65,11 @@ export class Balancer {
     for (const backend of backends)
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
     this.#selection = new Selection(policy, this.registry, this.#ejection, this.#limits, clock, random)
-    this.#queue = new Queue(
-      { limit: rest.queueLimit, timeout: rest.queueTimeout },
-      clock,
-      (demand, patient) => this.#selection.choose(demand, patient),
-      () => this.registry.eligible.filter((backend) => !backend.isFull),
-    )
+    this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
+      choose: (demand, patient) => this.#selection.choose(demand, patient),
+      free: () => this.registry.eligible.filter((backend) => !backend.isFull),
+      hasOther: (except) => this.hasOther(except),
+    })
     this.registry.observer = this.#observer()
   }
 
@@ -181,17 +180,17 @@ export class Balancer {
   }
 
   /** Ends the time that requests in flight were given: cuts every lease, and opens no more. */
-  stop(reason: Error): void {
+  stop(reason: StoppedError): void {
     this.#closing = true
     this.#stopped = true
-    this.#queue.close(new NoBackendError())
+    this.#queue.close(reason)
     for (const backend of this.registry.list()) backend.leases.cutAll(reason)
   }
 
   /** Drops all timers; to be called when no request is in flight any more. */
   close(): void {
     this.#closing = true
-    this.#queue.close(new NoBackendError())
+    this.#queue.close(new StoppedError('the pool was closed'))
     this.#ejection.close()
     this.registry.close()
   }

@@ -32,6 +32,13 @@ export class InvalidBackendError extends BalancerError {
   }
 }
 
+/** An option of a pool is not acceptable. */
+export class InvalidOptionError extends BalancerError {
+  constructor(name: string, message: string) {
+    super('LEASTWISE_INVALID_OPTION', `option "${name}" ${message}`)
+  }
+}
+
 export class UnknownPolicyError extends BalancerError {
   constructor(name: string, known: readonly string[]) {
     super('LEASTWISE_UNKNOWN_POLICY', `there is no policy "${name}"; known are ${known.join(', ')}`)
@@ -71,6 +78,13 @@ export class QueueTimeoutError extends BalancerError {
   constructor(timeout: number, retryAfter: number) {
     super('LEASTWISE_QUEUE_TIMEOUT', `no backend was below its maxConnections for ${timeout} ms`)
     this.retryAfter = retryAfter
+  }
+}
+
+/** The pool was stopped: nobody is served any more. */
+export class StoppedError extends BalancerError {
+  constructor(why: string) {
+    super('LEASTWISE_STOPPED', why)
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from './clock.js'
-import type { PanicMode } from './panic.js'
+import { InvalidOptionError } from './errors.js'
+import { type PanicMode, panicModes } from './panic.js'
 import type { BackendSpec } from './spec.js'
 
 /** All times in milliseconds. */
@@ -61,7 +62,18 @@ const defaults: Complete = {
   random: Math.random,
 }
 
+/** @throws {InvalidOptionError} for a number that is none, or negative, and a mode of panic that there is not */
 export function withDefaults(options: BalancerOptions): Complete {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return { ...defaults, ...Object.fromEntries(given) }
+  const complete: Complete = { ...defaults, ...Object.fromEntries(given) }
+  for (const [name, fallback] of Object.entries(defaults)) {
+    if (typeof fallback !== 'number') continue
+    const value = complete[name as keyof Complete]
+    if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) continue
+    throw new InvalidOptionError(name, 'must be a number from 0 on')
+  }
+  if (!panicModes.includes(complete.panic)) {
+    throw new InvalidOptionError('panic', `must be one of ${panicModes.join(', ')}`)
+  }
+  return complete
 }

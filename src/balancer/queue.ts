@@ -1,7 +1,7 @@
 import type { Backend } from './backend.js'
 import { Chain, type Link } from './chain.js'
 import type { Clock } from './clock.js'
-import { QueueFullError, QueueTimeoutError } from './errors.js'
+import { NoBackendError, QueueFullError, QueueTimeoutError } from './errors.js'
 import type { Lease } from './lease.js'
 import { SlidingCount } from './sliding-count.js'
 
@@ -26,11 +26,18 @@ export interface Taker extends Demand {
   refused(error: Error): void
 }
 
-/**
- * Takes a lease for a request, if there is one to take.
- * @param patient whether it can wait for a better one than those that should rest
- */
-export type Choose = (demand: Demand, patient: boolean) => Lease | undefined
+/** Where leases come from. */
+export interface Supply {
+  /**
+   * Takes a lease for a request, if there is one to take.
+   * @param patient whether it can wait for a better one than those that should rest
+   */
+  choose(demand: Demand, patient: boolean): Lease | undefined
+  /** The backends that could take one more request. */
+  free(): readonly Backend[]
+  /** Whether there is any backend to wait for, but for some. */
+  hasOther(except: ReadonlySet<Backend> | undefined): boolean
+}
 
 interface Waiter extends Link<Waiter> {
   readonly taker: Taker
@@ -55,22 +62,17 @@ const LONGEST = 300
 export class Queue {
   readonly #options: QueueOptions
   readonly #clock: Clock
-  readonly #choose: Choose
-  readonly #free: () => readonly Backend[]
+  readonly #supply: Supply
   readonly #line = new Chain<Waiter>()
   readonly #done: SlidingCount
   #length = 0
   #cancelDeadline: (() => void) | undefined
   #serving = false
 
-  /**
-   * @param free the backends that could take one more request
-   */
-  constructor(options: QueueOptions, clock: Clock, choose: Choose, free: () => readonly Backend[]) {
+  constructor(options: QueueOptions, clock: Clock, supply: Supply) {
     this.#options = options
     this.#clock = clock
-    this.#choose = choose
-    this.#free = free
+    this.#supply = supply
     this.#done = new SlidingCount(WINDOW, clock)
   }
 
@@ -134,9 +136,9 @@ export class Queue {
         const { except } = waiter.taker
         // After a first miss: there may be many in line who want the same.
         if (free?.every((backend) => except?.has(backend))) continue
-        const lease = this.#choose(waiter.taker, true)
+        const lease = this.#supply.choose(waiter.taker, true)
         if (lease) this.#grant(waiter, lease)
-        else free = this.#free()
+        else free = this.#supply.free()
         // What is not for one who would take anything is for nobody.
         if (free?.length === 0 || (!lease && !except)) break
       }
@@ -207,8 +209,9 @@ export class Queue {
   #expire(now: number): void {
     const { timeout } = this.#options
     for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
-      const lease = this.#choose(waiter.taker, false)
+      const lease = this.#supply.choose(waiter.taker, false)
       if (lease) this.#grant(waiter, lease)
+      else if (!this.#supply.hasOther(waiter.taker.except)) this.#refuse(waiter, new NoBackendError())
       else this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
     }
   }

@@ -19,7 +19,7 @@ export interface RegistryEvents {
   added: [Backend]
   updated: [Backend]
   draining: [Backend]
-  /** The time of a drain was up: so many requests were cut. */
+  /** So many requests are cut: the time of a drain is up, or it is removed by force. */
   cut: [Backend, number]
   /** A draining backend holds no request any more. */
   drained: [Backend]
@@ -194,6 +194,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
   remove(id: string, { force = false, timeout = this.#options.drainTimeout } = {}): Backend {
     const backend = this.get(id)
     if (!force) return this.#depart(backend, timeout, true)
+    if (backend.inFlight > 0) this.#announce('cut', backend, backend.inFlight)
     this.#forget(backend)
     backend.leases.cutAll(new BackendGoneError(id, 'was removed'))
     return backend

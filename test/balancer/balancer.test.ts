@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../src/balancer/balancer.js'
-import { BackendExistsError, UnknownPolicyError } from '../../src/balancer/errors.js'
+import { BackendExistsError, InvalidOptionError, UnknownPolicyError } from '../../src/balancer/errors.js'
 
 test('a policy is switched without losing a count', () => {
   const balancer = new Balancer({ backends: ['http://a:1', 'http://b:1'] })
@@ -24,6 +24,21 @@ test('an unknown policy is refused and the one in force stays', () => {
   }, UnknownPolicyError)
   assert.equal(balancer.policy, 'least-connections')
   assert.throws(() => new Balancer({ policy: 'best' }), UnknownPolicyError)
+})
+
+test('options that cannot be meant are refused by name', () => {
+  for (const [option, value] of [
+    ['queueLimit', -1],
+    ['slowStart', Number.NaN],
+    ['ejectBase', Number.POSITIVE_INFINITY],
+    ['queueTimeout', '5'],
+    ['panic', 'on'],
+  ] as const) {
+    assert.throws(
+      () => new Balancer({ [option]: value } as object),
+      (error: Error) => error instanceof InvalidOptionError && error.message.includes(`"${option}"`),
+    )
+  }
 })
 
 test('backends are given as URLs or described', () => {

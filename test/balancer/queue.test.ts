@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Backend } from '../../src/balancer/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
-import { NoBackendError, QueueFullError, QueueTimeoutError } from '../../src/balancer/errors.js'
+import { NoBackendError, QueueFullError, QueueTimeoutError, StoppedError } from '../../src/balancer/errors.js'
 import type { Lease } from '../../src/balancer/lease.js'
 import type { BalancerOptions } from '../../src/balancer/options.js'
 import { TestClock } from '../support/clock.js'
@@ -212,6 +212,19 @@ test('there is nobody to wait for: refused at once', () => {
   )
 })
 
+test('who waited until there was nobody left to wait for is told so', async () => {
+  const { clock, refused, ask, registry } = pool(1)
+  ask('a')
+  ask('b')
+  registry.drain('b0')
+  clock.pass(1000)
+  await turn()
+  assert.deepEqual(
+    refused.map(([name, error]) => [name, error instanceof NoBackendError]),
+    [['b', true]],
+  )
+})
+
 test('a backend that is removed as it becomes free costs nobody its turn', async () => {
   const { granted, names, ask, registry } = pool(2)
   for (const name of 'abcd') ask(name)
@@ -288,7 +301,7 @@ test('a pool that stops sends everybody away', async () => {
   const { balancer, refused, ask, clock } = pool(1)
   ask('a')
   ask('b')
-  balancer.stop(new Error('over'))
+  balancer.stop(new StoppedError('over'))
   await turn()
   ask('c')
   assert.deepEqual(
