@@ -190,6 +190,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 /** Nothing is left to do for a client: nothing at all where its backend is done, as it is after a whole answer. */
 function end(request: FastifyRequest): void {
   const { assignment } = request
-  assignment?.leaveQueue?.()
-  if (assignment?.lease.held) assignment.lease.cut(new ClientGoneError())
+  if (!assignment) return
+  assignment.abandoned = true
+  assignment.leaveQueue?.()
+  if (assignment.lease.held) assignment.lease.cut(new ClientGoneError())
 }

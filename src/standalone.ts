@@ -109,7 +109,9 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         cut = Math.max(open, registry.inFlight)
         traffic.balancer.stop(new StoppedError('the gateway shut down'))
         // Those that can still be answered are.
-        setTimeout(() => traffic.server.closeAllConnections(), LAST_WORDS)
+        setTimeout(() => {
+          for (const socket of connections) socket.destroy()
+        }, LAST_WORDS)
       }, timeout)
       const reaper = closeIdle(connections)
       await closed
@@ -137,13 +139,16 @@ const LAST_WORDS = 50
 
 /** Closes each connection that has been without a request for that long. */
 function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
-  const idleSince = new Map<Socket, number>()
+  const idle = new Map<Socket, { since: number; bytesRead: number }>()
   return setInterval(() => {
     const now = performance.now()
     for (const socket of connections) {
-      if (openOn(socket) > 0) idleSince.delete(socket)
-      else if (!idleSince.has(socket)) idleSince.set(socket, now)
-      else if (now - (idleSince.get(socket) as number) >= IDLE_GRACE) socket.destroySoon()
+      const { bytesRead } = socket
+      const known = idle.get(socket)
+      if (openOn(socket) > 0) idle.delete(socket)
+      // One that is sending the head of a request has HEADERS_TIMEOUT for it.
+      else if (known?.bytesRead !== bytesRead) idle.set(socket, { since: now, bytesRead })
+      else if (now - known.since >= IDLE_GRACE) socket.destroySoon()
     }
   }, 50)
 }

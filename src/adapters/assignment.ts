@@ -12,6 +12,8 @@ export type Headers = Record<string, string | string[] | undefined>
 export interface Assignment {
   /** The lease of the present attempt, or of the last one. */
   lease: Lease
+  /** The client left: nobody is to be asked any more. */
+  abandoned?: boolean
   /** Set while it waits for another try: leaves the queue. */
   leaveQueue?: (() => void) | undefined
   /** Tries so far, this one included. */

@@ -269,13 +269,13 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onFailed(error: Error): void {
-    this.#fail(error, isClientsDoing(error) || this.#isProvoked(error) ? 'cancelled' : 'failed')
+    this.#fail(error, isClientsDoing(error) ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
   }
 
   /**
    * Whether a backend that breaks off may have had its reasons with this client: one that sends more than it
-   * takes, stalls, does not read, or wants a protocol that it does not know. No client should be able to bring
-   * a backend into disrepute.
+   * takes, stalls, does not read, or wants a protocol that it does not know. No client should be able to have a
+   * backend ejected.
    */
   #isProvoked(error: Error): boolean {
     if (!this.sent || GARBAGE.test((error as NodeJS.ErrnoException).code ?? '')) return false
@@ -323,7 +323,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#over(outcome)
     if (this.#answer) {
       this.#assignment.client.break()
-      this.#answer.destroy(outcome === 'failed' ? new BackendError(this.backend.id, error) : error)
+      this.#answer.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
     } else {
       this.#owner.failed(this, error)
     }

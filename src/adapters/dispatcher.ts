@@ -33,11 +33,23 @@ export class LeaseDispatcher {
   /** Called by reply-from. */
   request(options: RequestOptions, callback: Callback): void {
     const assignment = options.headers[ASSIGNMENT]
+    const deliver = () => new Delivery(this.#options, assignment, options.method, options.headers, callback)
     if (assignment.lease.held) {
-      new Delivery(this.#options, assignment, options.method, options.headers, callback)
-    } else {
-      // The client left, or the backend was removed, before anything was sent.
+      deliver()
+    } else if (assignment.abandoned) {
       callback(new errors.RequestAbortedError())
+    } else {
+      // The backend was removed before anything was sent: it may as well be another one.
+      const leave = this.#options.balancer.lease({
+        granted(lease) {
+          assignment.leaveQueue = undefined
+          assignment.lease = lease
+          deliver()
+        },
+        refused: callback,
+        repeatable: false,
+      })
+      if (leave) assignment.leaveQueue = leave
     }
   }
 

@@ -103,6 +103,11 @@ export class Balancer {
    * @returns where it has to wait: leaves the queue, with whatever it was given meanwhile
    */
   lease(taker: Taker): (() => void) | undefined {
+    // Those in line come first.
+    if (this.#queue.length > 0) {
+      this.#queue.serve()
+      if (this.#queue.isFull) this.#queue.relieve()
+    }
     const lease = this.#stopped ? undefined : this.#selection.choose(taker, !this.#queue.isFull)
     if (lease) {
       taker.granted(lease)
@@ -200,7 +205,9 @@ export class Balancer {
       eligible: (eligible) => this.#selection.update(eligible),
       settled: () => {
         this.#ejection.review()
+        if (this.#queue.length === 0) return
         this.#queue.serve()
+        this.#queue.dismiss()
       },
       inFlight: (backend) => {
         this.#selection.changed(backend)
@@ -231,9 +238,11 @@ export class Balancer {
     this.#queue.freed()
     // Nothing is to be kept of one that was removed.
     if (!this.registry.holds(backend)) return
-    if (outcome === 'failed') {
+    if (outcome === 'failed' || outcome === 'doubtful') {
       if (this.#penalty.failed(backend, this.clock.now())) this.#limits.failed(backend)
-      this.#ejection.failed(lease)
+      // A client that provokes one backend provokes all, and then there is no penalty; an ejection there would be.
+      if (outcome === 'failed') this.#ejection.failed(lease)
+      else this.#ejection.cancelled(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {
       if (this.#penalty.any) this.#penalty.succeeded(backend, this.clock.now())
       this.#ejection.succeeded(lease)

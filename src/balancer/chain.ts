@@ -25,6 +25,14 @@ export class Chain<T extends Link<T>> {
     this.#last = link
   }
 
+  prepend(link: T): void {
+    link.previous = undefined
+    link.next = this.#first
+    if (this.#first) this.#first.previous = link
+    else this.#last = link
+    this.#first = link
+  }
+
   remove(link: T): void {
     if (link.previous) link.previous.next = link.next
     else this.#first = link.next

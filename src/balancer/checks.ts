@@ -60,6 +60,8 @@ export class Checks {
   }
 
   readonly #begin = (backend: Backend): void => {
+    // Another listener may have removed it.
+    if (!this.#registry.holds(backend)) return
     const { interval, rise, fall } = this.#options
     let cancel = () => {}
     const own = { cancel: () => cancel() }

@@ -164,7 +164,8 @@ export class Ejection {
     const { base, max } = this.#options
     const now = this.#clock.now()
     const earned = backend.isEjected ? 0 : Math.floor((now - record.since) / base)
-    record.ejections = Math.max(0, record.ejections - earned) + 1
+    // More than the longest one takes would have to be earned back for nothing.
+    record.ejections = Math.min(Math.max(0, record.ejections - earned) + 1, Math.ceil(max / base))
     const duration = Math.min(max, base * record.ejections)
     this.#turn(backend, record)
     record.cancelReturn = this.#clock.after(duration, () => this.#offer(backend))

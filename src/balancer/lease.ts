@@ -4,8 +4,9 @@ import { Chain, type Link } from './chain.js'
 /**
  * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (500, 502,
  * 503, 504, refused, reset, silent). `cancelled`: somebody else ended it, the backend is not to blame.
+ * `doubtful`: the backend broke it off, and may have had its reasons with this client.
  */
-export type Outcome = 'ok' | 'failed' | 'cancelled'
+export type Outcome = 'ok' | 'failed' | 'cancelled' | 'doubtful'
 
 /**
  * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,

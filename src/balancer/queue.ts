@@ -42,7 +42,7 @@ export interface Supply {
 interface Waiter extends Link<Waiter> {
   readonly taker: Taker
   /** Monotonic milliseconds after which it has waited too long. */
-  deadline: number
+  readonly deadline: number
   state: 'waiting' | 'granted' | 'gone'
   /** Held from the moment a slot was free; the taker learns of it once whoever freed it is done. */
   lease: Lease | undefined
@@ -68,6 +68,8 @@ export class Queue {
   #length = 0
   #cancelDeadline: (() => void) | undefined
   #serving = false
+  /** Why nobody is served any more. */
+  #closed: Error | undefined
 
   constructor(options: QueueOptions, clock: Clock, supply: Supply) {
     this.#options = options
@@ -110,6 +112,7 @@ export class Queue {
    */
   join(taker: Taker): () => void {
     const { limit, timeout } = this.#options
+    if (this.#closed) throw this.#closed
     if (this.isFull) throw new QueueFullError(limit, this.retryAfter)
     const waiter: Waiter = {
       taker,
@@ -119,7 +122,9 @@ export class Queue {
       previous: undefined,
       next: undefined,
     }
-    this.#append(waiter)
+    this.#line.append(waiter)
+    this.#length++
+    this.#watch()
     return () => {
       if (waiter.state === 'waiting') this.#remove(waiter)
       waiter.state = 'gone'
@@ -133,20 +138,41 @@ export class Queue {
       let free: readonly Backend[] | undefined
       for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
         next = waiter.next
-        const { except } = waiter.taker
+        const { except, repeatable = true } = waiter.taker
         // After a first miss: there may be many in line who want the same.
-        if (free?.every((backend) => except?.has(backend))) continue
+        if (free && (except ? free.every((backend) => except.has(backend)) : !repeatable)) continue
         const lease = this.#supply.choose(waiter.taker, true)
-        if (lease) this.#grant(waiter, lease)
-        else free = this.#supply.free()
-        // What is not for one who would take anything is for nobody.
-        if (free?.length === 0 || (!lease && !except)) break
+        if (lease) {
+          this.#grant(waiter, lease)
+          continue
+        }
+        // What is not for one who would take anything, and could be sent again, is for nobody.
+        if (!except && repeatable) break
+        free ??= this.#supply.free()
       }
     })
   }
 
-  /** Sends everybody away. */
+  /** Where too many wait, the first of them cannot wait for a better backend. */
+  relieve(): void {
+    this.#alone(() => {
+      const { first } = this.#line
+      const lease = first && this.#supply.choose(first.taker, false)
+      if (first && lease) this.#grant(first, lease)
+    })
+  }
+
+  /** Sends those away for whom there is nobody left to wait for. */
+  dismiss(): void {
+    for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
+      next = waiter.next
+      if (!this.#supply.hasOther(waiter.taker.except)) this.#refuse(waiter, new NoBackendError())
+    }
+  }
+
+  /** Sends everybody away, and whoever comes later. */
   close(reason: Error): void {
+    this.#closed = reason
     for (let waiter = this.#line.first; waiter; waiter = this.#line.first) this.#refuse(waiter, reason)
   }
 
@@ -161,10 +187,12 @@ export class Queue {
       if (lease.held) {
         waiter.taker.granted(lease)
       } else {
-        // Its backend was removed in this very moment.
+        // Its backend was removed in this very moment: it is first in line again.
         waiter.state = 'waiting'
-        waiter.deadline = this.#clock.now() + this.#options.timeout
-        this.#append(waiter)
+        this.#line.prepend(waiter)
+        this.#length++
+        if (this.#closed) return this.#refuse(waiter, this.#closed)
+        this.#watch()
         this.serve()
       }
     })
@@ -174,12 +202,6 @@ export class Queue {
     this.#remove(waiter)
     waiter.state = 'gone'
     queueMicrotask(() => waiter.taker.refused(reason))
-  }
-
-  #append(waiter: Waiter): void {
-    this.#line.append(waiter)
-    this.#length++
-    this.#watch()
   }
 
   #remove(waiter: Waiter): void {
@@ -211,7 +233,6 @@ export class Queue {
     for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
       const lease = this.#supply.choose(waiter.taker, false)
       if (lease) this.#grant(waiter, lease)
-      else if (!this.#supply.hasOther(waiter.taker.except)) this.#refuse(waiter, new NoBackendError())
       else this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
     }
   }
@@ -220,7 +241,10 @@ export class Queue {
   #alone(act: () => void): void {
     if (this.#serving) return
     this.#serving = true
-    act()
-    this.#serving = false
+    try {
+      act()
+    } finally {
+      this.#serving = false
+    }
   }
 }

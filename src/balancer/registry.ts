@@ -70,6 +70,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
   readonly #backends = new Map<string, Backend>()
   readonly #urls = new Set<string>()
   readonly #departures = new Map<Backend, Departure>()
+  /** Those whose `drained` was told. */
+  readonly #drained = new Set<Backend>()
   #eligible: readonly Backend[] = []
   #panicking = false
   /** Set by the pool, once it has its first backends. */
@@ -176,8 +178,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
    */
   activate(id: string): Backend {
     const backend = this.get(id)
-    if (backend.isEjected) this.observer?.renewed(backend)
+    if (backend.isEjected || backend.state === 'draining') this.observer?.renewed(backend)
     if (backend.state === 'active') return backend
+    this.#drained.delete(backend)
     this.#departures.get(backend)?.cancelDeadline()
     this.#departures.delete(backend)
     this.#change(backend, () => {
@@ -248,6 +251,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
     before?.cancelDeadline()
     const cancelDeadline = this.#options.clock.after(timeout, () => {
       this.#announce('cut', backend, backend.inFlight)
+      // A listener may have activated it.
+      if (this.#departures.get(backend)?.cancelDeadline !== cancelDeadline) return
       backend.leases.cutAll(new BackendGoneError(backend.id, 'did not finish draining in time'))
     })
     // A drain that is asked for while a removal waits does not take the removal back; `activate` does.
@@ -267,12 +272,17 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (!departure) return
     departure.cancelDeadline()
     this.#departures.delete(backend)
-    this.#announce('drained', backend)
-    // A listener may have activated it.
+    if (!this.#drained.has(backend)) {
+      this.#drained.add(backend)
+      this.#announce('drained', backend)
+    }
+    // A listener may have activated it, or removed it.
     if (departure.remove && backend.state === 'draining') this.#forget(backend)
   }
 
   #forget(backend: Backend): void {
+    if (!this.holds(backend)) return
+    this.#drained.delete(backend)
     this.#departures.get(backend)?.cancelDeadline()
     this.#departures.delete(backend)
     backend.state = 'draining'
@@ -294,7 +304,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const { isUsable } = backend
     change()
     if (!isUsable && backend.isUsable) this.observer?.joined(backend)
-    this.#refresh()
+    // That one was found to be as it was taken to be changes nothing for anybody.
+    if (!isUsable || !backend.isUsable) this.#refresh()
   }
 
   /** A listener that throws must not leave a change half made. */

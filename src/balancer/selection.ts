@@ -61,7 +61,7 @@ export class Selection {
   /** The set of backends to choose from changed, or a weight in it. */
   update(eligible: readonly Backend[]): void {
     this.#policy.update(eligible)
-    this.#totalWeight = eligible.reduce((sum, { weight }) => sum + weight, 0)
+    this.#totalWeight = eligible.reduce((sum, backend) => sum + this.#weightOf(backend), 0)
   }
 
   /** The `inFlight` of a backend changed. */
@@ -96,13 +96,11 @@ export class Selection {
       const resting = full ? this.#limits.resting(now, this.#registry.inFlight / eligible.length) : NOBODY
       backend = this.#policy.pick(union(resting, except))
     }
-    if (backend) this.#limits.chosen(backend, now, this.#part)
+    if (backend) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
     return backend
   }
 
-  /** Which part of the requests is a backend's fair share. */
-  readonly #part = ({ weight }: Backend): number =>
-    this.#policy.ignoresWeight ? 1 / this.#registry.eligible.length : weight / this.#totalWeight
+  readonly #weightOf = ({ weight }: Backend): number => (this.#policy.ignoresWeight ? 1 : weight)
 }
 
 const NOBODY: ReadonlySet<Backend> = new Set()

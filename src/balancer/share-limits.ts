@@ -6,16 +6,17 @@ import type { SlowStart } from './slow-start.js'
 const SAVED = 2
 /** Milliseconds between two requests that a backend with a penalty is given in need. */
 const REST = 1000
+/** Where all are on the ramp, what is too little of a difference to matter. */
+const NEAR = 0.1
 /** What rounding may have taken off a whole credit. */
 const EPSILON = 1e-9
 
 interface Limit {
   /** Requests it may be given now. */
   credit: number
+  /** The parts of its fair share that slow start and failures leave it now. */
   ramp: number
   kept: number
-  /** The part of its fair share that it may have now, the best-off backend's being 1. */
-  share: number
   /** When it was given a request in need. */
   neededAt: number
 }
@@ -27,9 +28,10 @@ interface Limit {
  * rests at the foot of a long ramp is still asked now and then, and every policy abides by it without
  * knowing.
  *
- * Limits are relative to the best-off backend: where all of them ramp, or all fail alike, none is limited. And
- * where all that are not limited are full, the others are used before requests have to wait: in proportion to the
- * ramp, or once a second where failures are the reason.
+ * Where all are on the ramp the one that is furthest up is the measure. Where more than half have a penalty
+ * nobody has one: it is not the backends then, and the first to succeed must not be given everything. And
+ * where all that are not limited are full, the others are used before requests have to wait: in proportion to
+ * the ramp, or once a second where failures are the reason.
  */
 export class ShareLimits {
   readonly #slowStart: SlowStart
@@ -74,26 +76,26 @@ export class ShareLimits {
    * @returns those that are not to be chosen now
    */
   barred(now: number, eligible: number): ReadonlySet<Backend> {
-    let limited = 0
-    let bestRamp = 0
-    let bestKept = 0
+    let ramping = 0
+    let sick = 0
+    let best = 0
     for (const [backend, limit] of this.#limits) {
       limit.ramp = this.#slowStart.heightOf(backend, now)
       limit.kept = this.#penalty.keptBy(backend, now)
       if (limit.ramp === 1 && limit.kept === 1) {
         this.forget(backend)
       } else if (backend.isEligible) {
-        limited++
-        bestRamp = Math.max(bestRamp, limit.ramp)
-        bestKept = Math.max(bestKept, limit.kept)
+        if (limit.ramp < 1) ramping++
+        if (limit.kept < 0.5) sick++
+        best = Math.max(best, limit.ramp)
       }
     }
-    if (limited < eligible) bestRamp = bestKept = 1
     this.#barred.clear()
     for (const [backend, limit] of this.#limits) {
       if (!backend.isEligible) continue
-      limit.share = relative(limit.ramp, bestRamp) * relative(limit.kept, bestKept)
-      if (limit.share < 1 && limit.credit < 1 - EPSILON) this.#barred.add(backend)
+      if (ramping === eligible) limit.ramp = (limit.ramp + NEAR) / (best + NEAR)
+      if (2 * sick > eligible) limit.kept = 1
+      if (limit.ramp * limit.kept < 1 && limit.credit < 1 - EPSILON) this.#barred.add(backend)
     }
     return this.#barred
   }
@@ -115,24 +117,26 @@ export class ShareLimits {
 
   /**
    * A backend was chosen: it pays for that, and everybody gets his part of one request.
-   * @param part what of the requests is a backend's fair share, from 0 to 1
+   * @param total weight of the eligible backends
    */
-  chosen(chosen: Backend, now: number, part: (backend: Backend) => number): void {
+  chosen(chosen: Backend, now: number, weightOf: (backend: Backend) => number, total: number): void {
+    // What those on the ramp cannot take is the others' to share.
+    let grown = total
+    for (const [backend, { ramp }] of this.#limits) {
+      if (backend.isEligible) grown -= weightOf(backend) * (1 - ramp)
+    }
     for (const [backend, limit] of this.#limits) {
       if (!backend.isEligible) continue
       if (backend === chosen) {
         limit.credit = Math.max(-1, limit.credit - 1)
         if (this.#barred.has(backend)) limit.neededAt = now
       }
-      limit.credit = Math.min(SAVED, limit.credit + limit.share * part(backend))
+      const part = weightOf(backend) / (limit.ramp < 1 ? total : grown)
+      limit.credit = Math.min(SAVED, limit.credit + limit.ramp * limit.kept * part)
     }
   }
 }
 
 function unlimited(credit: number): Limit {
-  return { credit, ramp: 1, kept: 1, share: 1, neededAt: Number.NEGATIVE_INFINITY }
-}
-
-function relative(value: number, best: number): number {
-  return best === 0 ? 1 : value / best
+  return { credit, ramp: 1, kept: 1, neededAt: Number.NEGATIVE_INFINITY }
 }

@@ -231,6 +231,84 @@ test('what becomes of a request whose backend was removed is of no interest', ()
   assert.deepEqual([clock.pending, backend.health, backend.share()], [0, 'unknown', 1])
 })
 
+test('one that could not be sent again is spared the trial for a tenth of the first time', () => {
+  const { clock, balancer, on, backend } = pool(3)
+  const post = () => {
+    let chosen: Backend | undefined
+    balancer.lease({
+      granted(lease) {
+        chosen = lease.backend
+        lease.release('cancelled')
+      },
+      refused: assert.fail,
+      repeatable: false,
+    })
+    return chosen
+  }
+  run(on, 0, ...failures(5))
+  clock.pass(1099)
+  assert.notEqual(post(), backend(0))
+  assert.equal(on(0).release('cancelled'), true)
+  clock.pass(99)
+  assert.notEqual(post(), backend(0))
+  clock.pass(1)
+  assert.equal(post(), backend(0))
+})
+
+test('a trial that has no result after the time of an ejection is followed by another', () => {
+  const { clock, balancer, on, backend } = pool(3)
+  run(on, 0, ...failures(5))
+  clock.pass(1000)
+  const first = balancer.acquire()
+  assert.equal(first.backend, backend(0))
+  clock.pass(999)
+  assert.notEqual(balancer.acquire().backend, backend(0))
+  clock.pass(1)
+  assert.equal(balancer.acquire().backend, backend(0))
+  first.release('ok')
+  assert.equal(backend(0).health, 'unknown')
+})
+
+test('a day of failed trials is earned back in the time of the longest ejection', () => {
+  const { clock, balancer, on, backend } = pool(3)
+  run(on, 0, ...failures(5))
+  for (let i = 0; i < 100; i++) {
+    clock.pass(5000)
+    balancer.acquire().release('failed')
+  }
+  clock.pass(5000)
+  balancer.acquire().release('ok')
+  clock.pass(5000)
+  run(on, 0, ...failures(5))
+  assert.equal((backend(0).ejectedUntil as Date).getTime() - clock.date().getTime(), 1000)
+})
+
+test('where a client may be the reason nobody is ejected', () => {
+  const { on, healths } = pool(3)
+  run(on, 0, ...Array<Outcome>(20).fill('doubtful'))
+  assert.equal(healths()[0], 'unknown')
+})
+
+test('activate begins anew: what failed before a drain is forgotten', () => {
+  const { registry, on, healths } = pool(3)
+  run(on, 0, ...failures(4))
+  registry.drain('b0')
+  registry.activate('b0')
+  run(on, 0, 'failed')
+  assert.equal(healths()[0], 'unknown')
+})
+
+test('one that came back because the pool shrank has no failures yet', () => {
+  const { registry, on, healths } = pool(3, { ejectConsecutive: 2 })
+  run(on, 0, ...failures(2))
+  registry.drain('b1')
+  registry.drain('b2')
+  registry.activate('b1')
+  registry.activate('b2')
+  run(on, 0, 'failed')
+  assert.equal(healths()[0], 'unknown')
+})
+
 test('panic off: nobody is nobody', () => {
   const { balancer, on } = pool(2, { ejectMaxPercent: 100, panic: 'off' })
   run(on, 0, ...failures(5))

@@ -212,17 +212,77 @@ test('there is nobody to wait for: refused at once', () => {
   )
 })
 
-test('who waited until there was nobody left to wait for is told so', async () => {
-  const { clock, refused, ask, registry } = pool(1)
+test('who waits until there is nobody left to wait for is told so at once', async () => {
+  const { refused, ask, registry, granted, length } = pool(2)
   ask('a')
   ask('b')
-  registry.drain('b0')
-  clock.pass(1000)
+  const second = granted[1]?.[1].backend as Backend
+  ask('c')
+  ask('not there', new Set(registry.list().filter((backend) => backend !== second)))
+  registry.drain(second.id)
+  await turn()
+  assert.deepEqual([refused.map(([name]) => name), length()], [['not there'], 1])
+  for (const { id } of registry.list()) registry.drain(id)
   await turn()
   assert.deepEqual(
     refused.map(([name, error]) => [name, error instanceof NoBackendError]),
-    [['b', true]],
+    [
+      ['not there', true],
+      ['c', true],
+    ],
   )
+})
+
+test('time alone may set something free, and it is for who waits', async () => {
+  const { clock, granted, names, ask } = pool(2, { ejectMaxPercent: 0, queueTimeout: 60_000 })
+  ask('a')
+  ask('b')
+  granted[0]?.[1].release('failed')
+  ask('c')
+  granted[2]?.[1].release('failed')
+  ask('d')
+  assert.equal(names(), 'a b c')
+  clock.pass(1000)
+  await turn()
+  assert.equal(names(), 'a b c d')
+  granted[3]?.[1].release('failed')
+  ask('e')
+  clock.pass(1099)
+  ask('f')
+  await turn()
+  assert.equal(names(), 'a b c d e')
+})
+
+test('where the queue is full the first in line gets what nobody wanted to take', async () => {
+  const { granted, names, ask, length } = pool(2, { ejectMaxPercent: 0, queueLimit: 2 })
+  ask('a')
+  ask('b')
+  granted[0]?.[1].release('failed')
+  ask('c')
+  granted[2]?.[1].release('failed')
+  ask('d')
+  ask('e')
+  assert.deepEqual([names(), length()], ['a b c', 2])
+  ask('f')
+  await turn()
+  assert.deepEqual([names(), length()], ['a b c d', 2])
+})
+
+test('nobody is served after the end, not even who was given a slot in that moment', async () => {
+  for (const end of ['stop', 'close'] as const) {
+    const { balancer, granted, refused, names, ask, clock } = pool(1)
+    ask('a')
+    ask('b')
+    granted[0]?.[1].release('ok')
+    if (end === 'stop') balancer.stop(new StoppedError('over'))
+    else {
+      balancer.close()
+      for (const { leases } of balancer.registry.list()) leases.cutAll(new Error('over'))
+    }
+    await turn()
+    assert.deepEqual([names(), refused.map(([name]) => name)], ['a', ['b']], end)
+    assert.deepEqual([balancer.view().inFlight, clock.pending], [0, 0])
+  }
 })
 
 test('a backend that is removed as it becomes free costs nobody its turn', async () => {
@@ -238,7 +298,7 @@ test('a backend that is removed as it becomes free costs nobody its turn', async
   await turn()
   granted[2]?.[1].release('ok')
   await turn()
-  assert.deepEqual(names().split(' ').sort(), ['a', 'b', 'c', 'd'])
+  assert.equal(names(), 'a b c d')
 })
 
 test('an ejected backend whose time is up takes one out of the queue', async () => {

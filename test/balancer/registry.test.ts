@@ -201,6 +201,26 @@ test('unhealthy and ejected backends are not chosen, unknown ones are', () => {
   assert.equal(events.join(), 'health a-1,health b-1,health a-1,health b-1,health b-1,health a-1')
 })
 
+test('a listener may do with a backend what it likes', () => {
+  const { clock, balancer, registry, events } = pool('http://a:1', 'http://b:1', 'http://c:1')
+  registry.on('drained', ({ id }) => registry.remove(id, { force: id === 'b-1' }))
+  registry.drain('a-1')
+  registry.remove('b-1')
+  assert.deepEqual(events, [
+    'draining a-1',
+    'drained a-1',
+    'removed a-1',
+    'draining b-1',
+    'drained b-1',
+    'removed b-1',
+  ])
+  const lease = balancer.acquire()
+  registry.on('cut', ({ id }) => registry.activate(id))
+  registry.drain('c-1', 0)
+  clock.pass(1)
+  assert.deepEqual([lease.held, registry.get('c-1').state], [true, 'active'])
+})
+
 test('close drops the deadlines', () => {
   const { clock, balancer, registry } = pool('http://a:1')
   balancer.acquire()

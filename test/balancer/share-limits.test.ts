@@ -164,6 +164,49 @@ for (const policy of policyNames) {
     }
   })
 
+  test(`${policy}: after a failure of all nobody is given everything`, () => {
+    const made = pool(policy, 20)
+    send(made, 2000, 20, () => ({ time: 20, outcome: 'failed' }))
+    const before = made.totals()
+    send(made, 2000, 20, () => ({ time: 20 }))
+    const got = made.totals().map((total, i) => total - (before[i] as number))
+    assert.ok(Math.max(...got) <= 200 && Math.min(...got) >= 50, `${got}`)
+  })
+
+  test(`${policy}: a failure costs no more where most are new`, () => {
+    const made = pool(policy, 4)
+    for (let i = 0; i < 16; i++) made.registry.add({ url: `http://new${i}:1` })
+    made.clock.pass(1)
+    made.balancer.acquire(new Set(made.registry.list().slice(1))).release('failed')
+    send(made, 100, 4, () => ({ time: 1 }))
+    const [first = 0, second = 0] = made.totals()
+    assert.ok(first >= 8 && first < second, `${first} and ${second}`)
+  })
+
+  test(`${policy}: weights decide what is a fair share`, () => {
+    const made = pool(policy, 1)
+    made.registry.update('b0', { weight: 1000 })
+    made.registry.add({ url: 'http://new:1', id: 'new' })
+    made.clock.pass(RAMP / 2)
+    send(made, 100, 1, () => ({ time: 0.001 }))
+    const got = made.registry.get('new').leases.total
+    assert.ok(policy === 'round-robin' ? got >= 20 : got <= 2, `${got}`)
+  })
+
+  test(`${policy}: a failure takes away what was saved`, () => {
+    const made = pool(policy, 2)
+    const { balancer, registry } = made
+    const joined = registry.add({ url: 'http://new:1', id: 'new' })
+    const others = new Set(registry.list().filter((backend) => backend !== joined))
+    balancer.acquire(others).release('cancelled')
+    made.clock.pass(RAMP)
+    send(made, 100, 1, () => ({ time: 0.001 }))
+    balancer.acquire(others).release('failed')
+    const before = joined.leases.total
+    send(made, 5, 1, () => ({ time: 0.001 }))
+    assert.equal(joined.leases.total, before)
+  })
+
   test(`${policy}: one that should rest is better than none`, () => {
     const { balancer, registry } = pool(policy, 1)
     registry.add({ url: 'http://new:1', id: 'new' })
