@@ -28,12 +28,16 @@ export function logChanges(app: FastifyInstance, { registry }: Balancer, pool: s
     if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
     else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
   })
-  let served = registry.eligible.length > 0
+  let outage = false
   const look = () => {
-    if (served === registry.eligible.length > 0) return
-    served = !served
-    if (served) app.log.info({ pool, event: 'outage over' }, 'there is a usable backend again')
-    else app.log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')
+    // Where an operator drained or removed them all there is nothing to wake him for.
+    const active = registry.list().some(({ state }) => state === 'active')
+    const now = active && registry.eligible.length === 0
+    if (now === outage) return
+    outage = now
+    if (outage) app.log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')
+    else
+      app.log.info({ pool, event: 'outage over' }, 'there is a usable backend again, or none is meant to be')
   }
   for (const event of ['added', 'draining', 'activated', 'health', 'removed'] as const)
     registry.on(event, look)

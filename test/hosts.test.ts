@@ -271,7 +271,7 @@ test('an app that closes cuts what is left after drainTimeout, and tries nothing
   const injected = app.inject('/')
   while (backend.requests.length + other.requests.length < 4) await new Promise(setImmediate)
   await Promise.all([app.close(), ...clients.map((client) => client.untilClosed())])
-  assert.equal((await injected).statusCode, 502)
+  assert.equal((await injected).statusCode, 503)
   assert.equal(backend.requests.length + other.requests.length, 4)
   assert.equal(app.balancer.registry.inFlight, 0)
 })
