@@ -46,3 +46,37 @@ test('0 is never, and so is one that was cleared', () => {
   clock.pass(1000)
   assert.deepEqual(at, [2100])
 })
+
+test('a timer that is late because nothing ran meanwhile lets what arrived be looked at first', () => {
+  let now = 0
+  const timers: (() => void)[] = []
+  const clock = {
+    now: () => now,
+    date: () => new Date(now),
+    after(_delay: number, callback: () => void) {
+      timers.push(callback)
+      return () => void timers.splice(timers.indexOf(callback), 1)
+    },
+  }
+  let reached = 0
+  const deadline = new Deadline(clock, () => reached++)
+  const fire = () => timers.shift()?.()
+  deadline.set(100)
+  now = 1600
+  fire()
+  assert.deepEqual([reached, timers.length], [0, 1])
+  // There was something.
+  deadline.set(100)
+  fire()
+  assert.deepEqual([reached, timers.length], [0, 1])
+  now = 1700
+  fire()
+  assert.equal(reached, 1)
+  deadline.set(100)
+  now = 3000
+  fire()
+  assert.equal(reached, 1)
+  now = 3010
+  fire()
+  assert.equal(reached, 2, 'there was nothing')
+})
