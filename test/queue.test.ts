@@ -116,7 +116,6 @@ test('a client that leaves leaves the queue, and its slot goes to the next', asy
 })
 
 test('an upload that waits arrives whole', async (t) => {
-  const held = await holding()
   const bytes: number[] = []
   const echo = await new TestBackend((request, response) => {
     let length = 0
@@ -128,7 +127,6 @@ test('an upload that waits arrives whole', async (t) => {
       response.end(String(length))
     })
   }).listen()
-  t.after(() => held.close())
   const gateway = await started(t, [echo], { MAX_CONNECTIONS: '1' })
   const uploads = Array.from({ length: 10 }, (_, i) =>
     call(gateway.url, { method: i % 2 ? 'PUT' : 'POST', body: Buffer.alloc(300_000 + i, 'x') }),

@@ -56,8 +56,6 @@ test('answers of every kind say that the connection closes', async (t) => {
   const gateway = await started(t, [held])
   const first = call(gateway.url)
   await held.untilOpen(1)
-  const agent = new Agent({ keepAlive: true })
-  t.after(() => agent.destroy())
   /** A connection that is open before the signal is given. */
   const connections = await Promise.all(
     ['OPTIONS', 'TRACE', 'GET'].map(async (method) => {

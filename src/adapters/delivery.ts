@@ -2,12 +2,12 @@ import type { Dispatcher } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import type { Balancer } from '../balancer/balancer.js'
 import { ClientGoneError } from '../balancer/errors.js'
-import type { Lease } from '../balancer/lease.js'
 import type { HostHeader } from '../balancer/spec.js'
 import type { Answer, Assignment, Callback, Headers } from './assignment.js'
 import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
 import type { Connections } from './connections.js'
 import { BackendError, BackendTimeoutError, isClientsDoing } from './failures.js'
+import { leaseAgain } from './lease-again.js'
 import { NodeRequest } from './node-request.js'
 
 /** What deliveries of one pool have in common. */
@@ -152,22 +152,16 @@ export class Delivery implements AttemptOwner {
   /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */
   #retry(attempt: Attempt, error: Error): void {
     const { balancer } = this.#options
-    const assignment = this.#assignment
-    const granted = (lease: Lease) => {
-      assignment.leaveQueue = undefined
-      assignment.lease = lease
-      assignment.attempts++
-      this.#attempt(true)
-    }
-    // It is the backend's answer that the client will be told, whatever became of the second try.
-    const refused = () => {
-      assignment.leaveQueue = undefined
-      this.#answer(new BackendError(attempt.backend.id, error))
-    }
-    let except: ReadonlySet<Backend> | undefined = this.#tried
-    if (attempt.isConnectionsFault(error) && !balancer.hasRoom(except)) except = undefined
-    const leave = balancer.lease({ granted, refused, except, repeatable: false })
-    if (leave) assignment.leaveQueue = leave
+    const another = !attempt.isConnectionsFault(error) || balancer.hasRoom(this.#tried)
+    leaseAgain(balancer, this.#assignment, {
+      except: another ? this.#tried : undefined,
+      granted: () => {
+        this.#assignment.attempts++
+        this.#attempt(true)
+      },
+      // It is the backend's answer that the client will be told, whatever became of the second try.
+      refused: () => this.#answer(new BackendError(attempt.backend.id, error)),
+    })
   }
 
   #answer(error: Error | null, answer?: Answer): void {

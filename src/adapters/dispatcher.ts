@@ -4,6 +4,7 @@ import { StoppedError } from '../balancer/errors.js'
 import type { Assignment, Callback, Headers } from './assignment.js'
 import { Connections } from './connections.js'
 import { Delivery, type DeliveryOptions } from './delivery.js'
+import { leaseAgain } from './lease-again.js'
 
 /**
  * The header key under which a request's {@link Assignment} travels through reply-from. Being a symbol it is
@@ -33,23 +34,16 @@ export class LeaseDispatcher {
   /** Called by reply-from. */
   request(options: RequestOptions, callback: Callback): void {
     const assignment = options.headers[ASSIGNMENT]
-    const deliver = () => new Delivery(this.#options, assignment, options.method, options.headers, callback)
+    const deliver = () => {
+      new Delivery(this.#options, assignment, options.method, options.headers, callback)
+    }
     if (assignment.lease.held) {
       deliver()
     } else if (assignment.abandoned) {
       callback(new errors.RequestAbortedError())
     } else {
       // The backend was removed before anything was sent: it may as well be another one.
-      const leave = this.#options.balancer.lease({
-        granted(lease) {
-          assignment.leaveQueue = undefined
-          assignment.lease = lease
-          deliver()
-        },
-        refused: callback,
-        repeatable: false,
-      })
-      if (leave) assignment.leaveQueue = leave
+      leaseAgain(this.#options.balancer, assignment, { granted: deliver, refused: callback })
     }
   }
 

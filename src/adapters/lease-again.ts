@@ -1,0 +1,35 @@
+import type { Backend } from '../balancer/backend.js'
+import type { Balancer } from '../balancer/balancer.js'
+import type { Assignment } from './assignment.js'
+
+/** What becomes of a request that needs another lease; one of the two is called, once, unless its client leaves. */
+export interface Again {
+  /** Backends that are not to be chosen. */
+  except?: ReadonlySet<Backend> | undefined
+  /** The assignment has its new lease. */
+  granted(): void
+  refused(error: Error): void
+}
+
+/** Takes another lease for a request, at once or in its turn; a client that leaves meanwhile leaves the queue. */
+export function leaseAgain(
+  balancer: Balancer,
+  assignment: Assignment,
+  { except, granted, refused }: Again,
+): void {
+  const leave = balancer.lease({
+    except,
+    repeatable: false,
+    granted(lease) {
+      assignment.leaveQueue = undefined
+      assignment.lease = lease
+      granted()
+    },
+    refused(error) {
+      assignment.leaveQueue = undefined
+      refused(error)
+    },
+  })
+  // Not otherwise: what was granted at once may have failed at once, and be in the queue by now.
+  if (leave) assignment.leaveQueue = leave
+}
