@@ -157,8 +157,12 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#flow = flow
     this.#uploading = this.#assignment.body !== undefined
     this.#movedAt = this.#sentAt
-    if (this.#uploading) this.#enter('request', this.#timeouts.body)
-    else this.#enter('response', this.#timeouts.response)
+    if (this.#uploading) {
+      this.#lease.uploading()
+      this.#enter('request', this.#timeouts.body)
+    } else {
+      this.#enter('response', this.#timeouts.response)
+    }
   }
 
   onBodyTaken(): void {
@@ -175,6 +179,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onBodySent(): void {
     this.#uploading = false
+    this.#lease.uploaded(this.#clock.now())
     if (this.#phase === 'request') this.#enter('response', this.#timeouts.response)
   }
 

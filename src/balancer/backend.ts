@@ -1,5 +1,6 @@
 import { Latency, type LatencySummary } from './latency.js'
 import { LeaseBook } from './lease.js'
+import { ResponseTime } from './response-time.js'
 import type { HostHeader } from './spec.js'
 
 /** `draining`: gets no new request, finishes those it has. */
@@ -55,6 +56,7 @@ export class Backend {
   readonly addedAt: Date
   readonly leases = new LeaseBook()
   readonly latency = new Latency()
+  readonly responseTime = new ResponseTime()
   weight = 1
   /** Infinity where there is no limit. */
   maxConnections = Number.POSITIVE_INFINITY

@@ -219,6 +219,7 @@ export class Balancer {
         if (this.#slowStart.begin(backend)) this.#limits.joined(backend)
       },
       renewed: (backend) => {
+        backend.responseTime.forget()
         this.#penalty.forget(backend)
         this.#ejection.pardon(backend)
       },
@@ -238,6 +239,12 @@ export class Balancer {
     this.#queue.freed()
     // Nothing is to be kept of one that was removed.
     if (!this.registry.holds(backend)) return
+    if (lease.awaitedSince !== undefined) {
+      const now = this.clock.now()
+      // Whoever tells no more than that it is done has been answered by now.
+      if (outcome === 'ok') lease.answered(now)
+      else backend.responseTime.atLeast(now - lease.awaitedSince, now)
+    }
     if (outcome === 'failed' || outcome === 'doubtful') {
       if (this.#penalty.failed(backend, this.clock.now())) this.#limits.failed(backend)
       // A client that provokes one backend provokes all, and then there is no penalty; an ejection there would be.

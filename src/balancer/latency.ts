@@ -11,7 +11,7 @@ const WINDOW = 1024
 const TAU = 10_000
 
 /**
- * Time from lease to first response byte, as the last 1,024 requests saw it. Adding a sample is one write;
+ * How long the first byte of an answer was waited for, as the last 1,024 requests saw it. Adding a sample is one write;
  * the sorting is left to whoever asks for percentiles.
  */
 export class Latency {

@@ -27,7 +27,9 @@ export class Lease implements Link<Lease> {
   onCut: ((reason: Error) => void) | undefined
 
   #held = true
+  #answered = false
   #well = false
+  #awaitedSince: number | undefined
   readonly #book: LeaseBook
   /** @internal links of {@link LeaseBook} */
   previous: Lease | undefined
@@ -39,6 +41,7 @@ export class Lease implements Link<Lease> {
     this.backend = backend
     this.#book = book
     this.acquiredAt = now
+    this.#awaitedSince = now
     this.inFlight = inFlight
     this.ordinal = ordinal
   }
@@ -52,9 +55,42 @@ export class Lease implements Link<Lease> {
     return this.#well
   }
 
+  /**
+   * Since when the backend's answer is waited for, in monotonic milliseconds: since the lease, or since the
+   * backend had the whole request. Undefined while the client still sends, and once the answer has begun.
+   */
+  get awaitedSince(): number | undefined {
+    return this.#awaitedSince
+  }
+
+  /** The client has yet to send the request's body. How long that takes is not the backend's doing. */
+  uploading(): void {
+    if (this.#awaitedSince === undefined) return
+    this.#awaitedSince = undefined
+    if (this.#held) this.#book.shift(this, false)
+  }
+
+  /** The backend has the whole request now. To be called after {@link uploading}, and before an answer. */
+  uploaded(now: number): void {
+    if (this.#awaitedSince !== undefined || this.#answered) return
+    this.#awaitedSince = now
+    if (this.#held) this.#book.shift(this, true)
+  }
+
   /** Notes the backend's first response byte. @param well whether it is anything but a gateway failure */
   answered(now: number, well = true): void {
-    this.backend.latency.add(now - this.acquiredAt, now)
+    if (this.#answered) return
+    this.#answered = true
+    const since = this.#awaitedSince
+    if (since !== undefined) {
+      const { latency, responseTime } = this.backend
+      latency.add(now - since, now)
+      // One that fails fast is not fast.
+      if (well) responseTime.add(now - since, now)
+      else responseTime.atLeast(now - since, now)
+      this.#awaitedSince = undefined
+      if (this.#held) this.#book.shift(this, false)
+    }
     if (!this.#held || !well) return
     this.#well = true
     this.#book.onAnswered?.(this)
@@ -78,7 +114,7 @@ export class Lease implements Link<Lease> {
 }
 
 /**
- * The leases held on one backend, oldest first. `inFlight` goes up where a lease joins the list and down
+ * The leases held on one backend. `inFlight` goes up where a lease joins the list and down
  * where it leaves, and nowhere else, which is why it cannot drift from the truth.
  */
 export class LeaseBook {
@@ -92,7 +128,10 @@ export class LeaseBook {
   #inFlight = 0
   #total = 0
   #failed = 0
-  readonly #held = new Chain<Lease>()
+  /** Those whose answer is waited for, the longest first. */
+  readonly #awaited = new Chain<Lease>()
+  /** Those that are being answered, or whose client still sends. */
+  readonly #others = new Chain<Lease>()
 
   get inFlight(): number {
     return this.#inFlight
@@ -108,17 +147,29 @@ export class LeaseBook {
     return this.#failed
   }
 
+  /** The one whose answer is waited for longest. */
+  get longestAwaited(): Lease | undefined {
+    return this.#awaited.first
+  }
+
   open(backend: Backend, now: number): Lease {
     this.#total++
     const lease = new Lease(backend, this, now, ++this.#inFlight, this.#total)
-    this.#held.append(lease)
+    this.#awaited.append(lease)
     this.onChange?.()
     return lease
   }
 
+  /** @internal The answer of a lease is waited for from now on, or not any more. */
+  shift(lease: Lease, awaited: boolean): void {
+    const [from, to] = awaited ? [this.#others, this.#awaited] : [this.#awaited, this.#others]
+    from.remove(lease)
+    to.append(lease)
+  }
+
   /** @internal use `lease.release()` */
   close(lease: Lease, outcome: Outcome): void {
-    this.#held.remove(lease)
+    this.#listOf(lease).remove(lease)
     this.#inFlight--
     if (outcome === 'failed') this.#failed++
     this.onReleased?.(lease, outcome)
@@ -128,8 +179,14 @@ export class LeaseBook {
   /** Cuts every lease that is held now. Returns how many. */
   cutAll(reason: Error): number {
     const held: Lease[] = []
-    for (let lease = this.#held.first; lease; lease = lease.next) held.push(lease)
+    for (const list of [this.#awaited, this.#others]) {
+      for (let lease = list.first; lease; lease = lease.next) held.push(lease)
+    }
     for (const lease of held) lease.cut(reason)
     return held.length
+  }
+
+  #listOf({ awaitedSince }: Lease): Chain<Lease> {
+    return awaitedSince === undefined ? this.#others : this.#awaited
   }
 }

@@ -86,15 +86,15 @@ export class Selection {
   }
 
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
-    if (!this.#limits.any) return this.#policy.pick(except)
+    if (!this.#limits.any) return this.#policy.pick(now, except)
     const { eligible } = this.#registry
     const barred = this.#limits.barred(now, eligible.length)
-    let backend = this.#policy.pick(union(barred, except))
+    let backend = this.#policy.pick(now, union(barred, except))
     if (!backend && barred.size > 0) {
       // One that should rest is better than none, but not always better than to wait for one that is full.
       const full = patient && eligible.some((one) => !barred.has(one) && !except?.has(one))
       const resting = full ? this.#limits.resting(now, this.#registry.inFlight / eligible.length) : NOBODY
-      backend = this.#policy.pick(union(resting, except))
+      backend = this.#policy.pick(now, union(resting, except))
     }
     if (backend) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
     return backend

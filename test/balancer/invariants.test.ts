@@ -11,6 +11,9 @@ import type { Registry } from '../../src/balancer/registry.js'
 import { TestClock } from '../support/clock.js'
 import { seeded } from '../support/random.js'
 
+/** Milliseconds after which those who wait look at what time alone has changed. */
+const LOOK = 100
+
 /** A pool that is changed at random, and what somebody who watches from outside knows of it. */
 class Watched {
   readonly clock = new TestClock()
@@ -18,10 +21,13 @@ class Watched {
   readonly held: Lease[] = []
   readonly waiting: { leave: (() => void) | undefined; except: Set<Backend> }[] = []
   #added = 0
+  /** Since when each of them may have its whole share, as far as was looked. */
+  readonly #whole = new Map<Backend, number>()
 
   constructor(options: BalancerOptions) {
     const backends = [0, 1, 2].map((i) => ({ url: `http://start${i}:1` }))
     this.balancer = new Balancer({ ...options, backends, clock: this.clock, random: seeded(5) })
+    for (const backend of this.backends) this.#whole.set(backend, Number.NEGATIVE_INFINITY)
   }
 
   get backends(): Backend[] {
@@ -114,8 +120,15 @@ class Watched {
     const ejected = pool.filter(({ health }) => health === 'ejected')
     assert.ok(100 * ejected.length <= maxPercent * pool.length, `${ejected.length} of ${pool.length} ejected`)
     assert.equal(this.balancer.view().queue.length, this.waiting.length)
+    const now = this.clock.now()
+    for (const backend of this.backends) {
+      if (backend.share() < 1) this.#whole.delete(backend)
+      else if (!this.#whole.has(backend)) this.#whole.set(backend, now)
+    }
+    // That a ramp is over those in line notice the next time they look.
+    const isFree = (backend: Backend) => backend.isUsable && (this.#whole.get(backend) ?? now) + LOOK <= now
     for (const { except } of this.waiting) {
-      const free = this.legal(except).filter((backend) => backend.isUsable && backend.share() === 1)
+      const free = this.legal(except).filter(isFree)
       assert.deepEqual(free, [], 'nobody waits while there is something for him')
     }
     for (const backend of registry.eligible) assert.equal(backend.state, 'active')

@@ -1,6 +1,9 @@
 import { LeastConnections } from './least-connections.js'
+import { LeastResponseTime } from './least-response-time.js'
 import type { PolicyConstructor } from './policy.js'
+import { PowerOfTwo } from './power-of-two.js'
 import { RoundRobin } from './round-robin.js'
+import { WeightedRoundRobin } from './weighted-round-robin.js'
 
 /**
  * Every policy there is. Settings, the admin API, the documentation's list and the contract suite follow
@@ -8,7 +11,10 @@ import { RoundRobin } from './round-robin.js'
  */
 export const policies = {
   'least-connections': LeastConnections,
+  'least-response-time': LeastResponseTime,
+  'power-of-two': PowerOfTwo,
   'round-robin': RoundRobin,
+  'weighted-round-robin': WeightedRoundRobin,
 } satisfies Record<string, PolicyConstructor>
 
 export type PolicyName = keyof typeof policies

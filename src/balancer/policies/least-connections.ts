@@ -67,7 +67,7 @@ export class LeastConnections implements Policy {
     candidate.group.place(candidate)
   }
 
-  pick(except?: ReadonlySet<Backend>): Backend | undefined {
+  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
     const total = this.#totalWeight
     const most = MEMORY * total
     let best: Candidate | undefined

@@ -10,9 +10,10 @@ export interface Policy {
   changed?(backend: Backend): void
   /**
    * The backend for the next request; undefined where none is eligible or all are full.
+   * @param now monotonic milliseconds
    * @param except those that this request was sent to before, and failed on
    */
-  pick(except?: ReadonlySet<Backend>): Backend | undefined
+  pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined
 }
 
 /** @param random uniform in [0, 1), injected so that choices can be repeated */

@@ -24,7 +24,7 @@ export class RoundRobin implements Policy {
     this.#eligible = eligible
   }
 
-  pick(except?: ReadonlySet<Backend>): Backend | undefined {
+  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
     const { length } = this.#eligible
     // Gateways that start together should not all begin with the same backend.
     this.#next ??= Math.floor(this.#random() * length)

@@ -1,0 +1,106 @@
+import type { Backend } from '../backend.js'
+import { type Account, Dues } from '../dues.js'
+import { WeightedDraw } from '../weighted-draw.js'
+import type { Policy } from './policy.js'
+
+/** Pools up to that size are looked at as a whole. In a larger one so many are drawn at random. */
+const LOOKED_AT = 32
+/** Backends whose response times are not further apart than that take turns by weight. */
+const NEAR = 2
+/** In place of what is not known yet: longer than any answer takes, and still a number to count with. */
+const UNKNOWN = 1e9
+/** In place of 0, so that those of which nothing is known are tried in turn. */
+const UNTRIED = 1e-9
+
+/** Of a request, so that what is owed decides among equals and never among unequals. */
+const MOST = 1 - 1e-6
+
+interface Candidate {
+  readonly backend: Backend
+  readonly account: Account
+  /** Milliseconds, as of this choice. */
+  estimate: number
+}
+
+/**
+ * The backend that is going to answer first: the smallest `estimate * (inFlight + 1 - owed) / weight`, where
+ * the estimate is that of `ResponseTime`. A backend that turns slow, or stalls, is left alone before it has
+ * answered late; one without history gets one request at first.
+ *
+ * `owed` is part of one request, as with least connections, and lets backends that are about equally fast take
+ * turns by weight. In a pool of more than 32 backends so many are drawn at random, by weight, and the best of
+ * them is chosen: it costs the same in any pool, and many gateways do not all choose the same.
+ */
+export class LeastResponseTime implements Policy {
+  readonly #random: () => number
+  readonly #dues = new Dues()
+  #candidates: readonly Candidate[] = []
+  #draw: WeightedDraw
+  /** Those that are looked at for a choice. */
+  readonly #looked: Candidate[] = []
+
+  constructor(random: () => number) {
+    this.#random = random
+    this.#draw = new WeightedDraw([], random)
+  }
+
+  update(eligible: readonly Backend[]): void {
+    const before = new Map(this.#candidates.map((candidate) => [candidate.backend, candidate]))
+    this.#candidates = eligible.map(
+      (backend) =>
+        before.get(backend) ?? {
+          backend,
+          // Gateways that start together should not all begin with the same backend.
+          account: this.#dues.open(backend.weight, this.#random()),
+          estimate: 0,
+        },
+    )
+    this.#draw = new WeightedDraw(eligible, this.#random)
+  }
+
+  pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined {
+    const { length } = this.#candidates
+    if (length <= LOOKED_AT) return this.#best(this.#candidates, now, except)
+    this.#looked.length = 0
+    for (let i = 0; i < LOOKED_AT; i++) this.#looked.push(this.#candidates[this.#draw.draw()] as Candidate)
+    return this.#best(this.#looked, now, except) ?? this.#best(this.#candidates, now, except)
+  }
+
+  #best(
+    candidates: readonly Candidate[],
+    now: number,
+    except: ReadonlySet<Backend> | undefined,
+  ): Backend | undefined {
+    let fastest = Number.POSITIVE_INFINITY
+    for (const candidate of candidates) {
+      const { backend } = candidate
+      if (backend.isFull || except?.has(backend)) {
+        candidate.estimate = Number.NaN
+        continue
+      }
+      const { longestAwaited } = backend.leases
+      const estimate = backend.responseTime.estimate(now, longestAwaited?.awaitedSince)
+      candidate.estimate = Math.max(UNTRIED, Math.min(UNKNOWN, estimate))
+      if (candidate.estimate < fastest) fastest = candidate.estimate
+    }
+    let best: Candidate | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const candidate of candidates) {
+      const { backend, account, estimate } = candidate
+      const owed = estimate <= NEAR * fastest ? this.#owed(account, backend.weight) : 0
+      const cost = (estimate * (backend.inFlight + 1 - owed)) / backend.weight
+      // Not true of NaN, whatever it is compared with.
+      if (cost < least) {
+        best = candidate
+        least = cost
+      }
+    }
+    if (!best) return undefined
+    this.#dues.pay(best.account, best.backend.weight, this.#draw.totalWeight)
+    return best.backend
+  }
+
+  #owed(account: Account, weight: number): number {
+    return Math.max(0, Math.min(MOST, this.#dues.owed(account, weight)))
+  }
+}

@@ -1,0 +1,95 @@
+import type { Backend } from '../backend.js'
+import { type Account, Dues } from '../dues.js'
+import { WeightedDraw } from '../weighted-draw.js'
+import type { Policy } from './policy.js'
+
+/** Draws that may fall on backends that cannot be chosen, before those that can are looked for. */
+const DRAWS = 4
+
+/** Of a request, and a little less, so that what is owed decides among equals and never among unequals. */
+const HALF = 0.5 - 1e-6
+
+interface Candidate {
+  readonly backend: Backend
+  readonly account: Account
+}
+
+/**
+ * Of two different backends drawn at random the one with fewer requests in flight for its weight. Where many
+ * gateways share the same backends and see only their own requests, that keeps them from all choosing the
+ * same one (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
+ * https://www.eecs.harvard.edu/~michaelm/postscripts/mythesis.pdf).
+ *
+ * The draw is by weight, and what is compared is requests in flight over weight. What a backend is owed of its
+ * share, and up to half a request of it at that, decides where whole requests do not: among idle ones, and where
+ * weights differ.
+ */
+export class PowerOfTwo implements Policy {
+  readonly #random: () => number
+  readonly #dues = new Dues()
+  #candidates: readonly Candidate[] = []
+  #draw: WeightedDraw
+
+  constructor(random: () => number) {
+    this.#random = random
+    this.#draw = new WeightedDraw([], random)
+  }
+
+  update(eligible: readonly Backend[]): void {
+    const before = new Map(this.#candidates.map((candidate) => [candidate.backend, candidate]))
+    this.#candidates = eligible.map(
+      (backend) => before.get(backend) ?? { backend, account: this.#dues.open(backend.weight) },
+    )
+    this.#draw = new WeightedDraw(eligible, this.#random)
+  }
+
+  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
+    const { length } = this.#candidates
+    if (length === 0) return undefined
+    const fits = ({ backend }: Candidate) => !backend.isFull && !except?.has(backend)
+    for (let i = 0; i < DRAWS; i++) {
+      const first = this.#draw.draw()
+      const one = this.#candidates[first] as Candidate
+      if (!fits(one)) continue
+      if (length === 1) return this.#choose(one)
+      const other = this.#candidates[this.#draw.drawOther(first)] as Candidate
+      if (fits(other)) return this.#choose(this.#lessLoaded(one, other))
+    }
+    return this.#pickOf(this.#candidates.filter(fits))
+  }
+
+  #pickOf(candidates: readonly Candidate[]): Backend | undefined {
+    const [one, ...rest] = candidates
+    if (!one || rest.length === 0) return one && this.#choose(one)
+    const draw = new WeightedDraw(
+      candidates.map(({ backend }) => backend),
+      this.#random,
+    )
+    const first = draw.draw()
+    const other = candidates[draw.drawOther(first)] as Candidate
+    return this.#choose(this.#lessLoaded(candidates[first] as Candidate, other))
+  }
+
+  #lessLoaded(one: Candidate, other: Candidate): Candidate {
+    const difference =
+      one.backend.inFlight + other.backend.inFlight === 0
+        ? this.#owed(one) - this.#owed(other)
+        : this.#load(other) - this.#load(one)
+    return difference < 0 ? other : one
+  }
+
+  #owed({ backend, account }: Candidate): number {
+    return this.#dues.owed(account, backend.weight)
+  }
+
+  #load(candidate: Candidate): number {
+    const { inFlight, weight } = candidate.backend
+    const owed = Math.max(-HALF, Math.min(HALF, this.#owed(candidate)))
+    return (inFlight + 0.5 - owed) / weight
+  }
+
+  #choose({ backend, account }: Candidate): Backend {
+    this.#dues.pay(account, backend.weight, this.#draw.totalWeight)
+    return backend
+  }
+}

@@ -1,0 +1,47 @@
+import type { Backend } from './backend.js'
+
+/** Draws backends at random, each as often as its weight says. A draw takes as many steps as a binary search. */
+export class WeightedDraw {
+  /** The weights of all up to and with the one at an index. */
+  readonly #sums: Float64Array
+  readonly #random: () => number
+
+  constructor(backends: readonly Backend[], random: () => number) {
+    this.#random = random
+    this.#sums = new Float64Array(backends.length)
+    let sum = 0
+    for (const [i, { weight }] of backends.entries()) {
+      sum += weight
+      this.#sums[i] = sum
+    }
+  }
+
+  get totalWeight(): number {
+    return this.#sums.at(-1) ?? 0
+  }
+
+  /** The index of one; there must be one. */
+  draw(): number {
+    return this.#at(this.#random() * this.totalWeight)
+  }
+
+  /** The index of another one, as if the first had not been there to draw. */
+  drawOther(first: number): number {
+    const before = first === 0 ? 0 : (this.#sums[first - 1] as number)
+    const weight = (this.#sums[first] as number) - before
+    const point = this.#random() * (this.totalWeight - weight)
+    return this.#at(point < before ? point : point + weight)
+  }
+
+  /** The index of the first sum that is more than `point`. */
+  #at(point: number): number {
+    let low = 0
+    let high = this.#sums.length - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#sums[middle] as number) > point) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+}
