@@ -193,5 +193,7 @@ function end(request: FastifyRequest): void {
   if (!assignment) return
   assignment.abandoned = true
   assignment.leaveQueue?.()
+  // First of all the second: what ends the other must not look for it.
+  assignment.hedge?.cut(new ClientGoneError())
   if (assignment.lease.held) assignment.lease.cut(new ClientGoneError())
 }

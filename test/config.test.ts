@@ -164,7 +164,7 @@ test('a message names the variable, the value and what is accepted', () => {
   )
   assert.equal(
     message({ POLICY: 'x' }),
-    'POLICY does not accept "x": it takes one of least-connections, round-robin',
+    'POLICY does not accept "x": it takes one of least-connections, least-response-time, power-of-two, round-robin, weighted-round-robin',
   )
 })
 
@@ -207,7 +207,7 @@ test('both listeners on one port are refused', () => {
 })
 
 test('what has no effect in this version is told', () => {
-  assert.deepEqual(parseConfig({ HEDGE: '50', RETRIES: '1', PORT: '1' }).withoutEffect, ['HEDGE'])
+  assert.deepEqual(parseConfig({ STATE_FILE: 's', RETRIES: '1', PORT: '1' }).withoutEffect, ['STATE_FILE'])
 })
 
 test('.env.example lists every variable with its default', () => {

@@ -440,10 +440,10 @@ test('.env is read, and the environment goes before it', async () => {
 })
 
 test('a setting without effect in this version is warned of, by its variable', async () => {
-  const gateway = await started({ HEDGE: '50', HEDGE_BUDGET: '1' })
+  const gateway = await started({ STATE_FILE: 'backends.json' })
   assert.deepEqual(
     gateway.lines.filter(({ level }) => level === 40).map(({ msg }) => msg),
-    ['HEDGE has no effect in this version', 'HEDGE_BUDGET has no effect in this version'],
+    ['STATE_FILE has no effect in this version'],
   )
 })
 

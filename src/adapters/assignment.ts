@@ -10,8 +10,10 @@ export type Headers = Record<string, string | string[] | undefined>
  * lives as long as the request, over all its attempts.
  */
 export interface Assignment {
-  /** The lease of the present attempt, or of the last one. */
+  /** The lease of the present attempt, or of the last one; of two at once that of the one which answered. */
   lease: Lease
+  /** The lease of a second attempt, while neither has answered. */
+  hedge?: Lease | undefined
   /** The client left: nobody is to be asked any more. */
   abandoned?: boolean
   /** Set while it waits for another try: leaves the queue. */

@@ -29,7 +29,7 @@ export interface Timeouts {
 
 /** Whom an attempt reports to: once, with an answer or an error, or never where the protocol was switched. */
 export interface AttemptOwner {
-  answered(answer: Answer): void
+  answered(attempt: Attempt, answer: Answer): void
   failed(attempt: Attempt, error: Error): void
 }
 
@@ -77,9 +77,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   /** Something of the request's body was taken, and cannot be sent again. */
   bodyTaken = false
 
-  constructor(assignment: Assignment, timeouts: Timeouts, clock: Clock, owner: AttemptOwner) {
+  constructor(assignment: Assignment, lease: Lease, timeouts: Timeouts, clock: Clock, owner: AttemptOwner) {
     this.#assignment = assignment
-    this.#lease = assignment.lease
+    this.#lease = lease
     this.#timeouts = timeouts
     this.#clock = clock
     this.#owner = owner
@@ -96,6 +96,10 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   get backend() {
     return this.#lease.backend
+  }
+
+  get lease() {
+    return this.#lease
   }
 
   /**
@@ -220,7 +224,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     })
     // It may be that nobody reads the body, or nobody yet, when it breaks.
     this.#answer.on('error', () => {})
-    this.#owner.answered({ statusCode, headers, body: this.#answer })
+    this.#owner.answered(this, { statusCode, headers, body: this.#answer })
   }
 
   onAnswerData(chunk: Buffer): void {

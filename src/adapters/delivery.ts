@@ -2,6 +2,8 @@ import type { Dispatcher } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import type { Balancer } from '../balancer/balancer.js'
 import { ClientGoneError } from '../balancer/errors.js'
+import type { Wait } from '../balancer/hedging.js'
+import type { Lease } from '../balancer/lease.js'
 import type { HostHeader } from '../balancer/spec.js'
 import type { Answer, Assignment, Callback, Headers } from './assignment.js'
 import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
@@ -49,7 +51,16 @@ const IDEMPOTENT = new Set([
   'UNLINK',
 ])
 
-/** One request, brought to a backend, and to another one where that fails and nothing is lost by it. */
+/** Methods of which a second backend may be asked while the first has yet to answer. */
+const HEDGED = new Set(['GET', 'HEAD'])
+
+/** An attempt is not needed any more: the other one was faster. */
+class LateError extends Error {}
+
+/**
+ * One request, brought to a backend; to another one where that fails and nothing is lost by it, and to a second
+ * one at the same time where it takes too long. The first to answer is passed on.
+ */
 export class Delivery implements AttemptOwner {
   readonly #options: DeliveryOptions
   readonly #assignment: Assignment
@@ -57,6 +68,11 @@ export class Delivery implements AttemptOwner {
   readonly #headers: Headers
   #callback: Callback | undefined
   readonly #tried = new Set<Backend>()
+  /** Tries after a failure. */
+  #retries = 0
+  /** What is under way: one attempt, or two. */
+  readonly #attempts: Attempt[] = []
+  #wait: Wait | undefined
 
   constructor(
     options: DeliveryOptions,
@@ -70,33 +86,68 @@ export class Delivery implements AttemptOwner {
     this.#method = method
     this.#headers = headers
     this.#callback = callback
-    options.balancer.retryBudget.request()
-    this.#attempt(false)
+    const { balancer } = options
+    balancer.requested()
+    if (HEDGED.has(method) && !assignment.body && !assignment.upgrade) {
+      this.#wait = balancer.hedging.expect(() => this.#hedge())
+    }
+    this.#attempt(assignment.lease, false)
   }
 
-  answered(answer: Answer): void {
+  answered(attempt: Attempt, answer: Answer): void {
+    this.#wait?.answered()
+    const assignment = this.#assignment
+    assignment.lease = attempt.lease
+    assignment.hedge = undefined
+    for (const other of this.#attempts.splice(0)) if (other !== attempt) other.lease.cut(new LateError())
     this.#answer(null, answer)
   }
 
   failed(attempt: Attempt, error: Error): void {
+    const index = this.#attempts.indexOf(attempt)
+    // It lost, and nobody waits for it.
+    if (index < 0) return
+    this.#attempts.splice(index, 1)
     if (error instanceof ClientGoneError) {
+      this.#wait?.cancel()
       // There is nobody to tell; reply-from would log an error and answer a closed socket.
       this.#callback = undefined
       return
     }
     this.#tried.add(attempt.backend)
+    const [other] = this.#attempts
+    if (other) {
+      // It may yet answer.
+      this.#assignment.lease = other.lease
+      this.#assignment.hedge = undefined
+      return
+    }
     if (this.#mayRetry(attempt, error)) this.#retry(attempt, error)
     else this.#answer(new BackendError(attempt.backend.id, error))
   }
 
+  /** Asks a second backend, if that costs nobody else anything. */
+  #hedge(): void {
+    const { hedging } = this.#options.balancer
+    const [first] = this.#attempts
+    if (!first || !hedging.allowed) return
+    const lease = this.#options.balancer.spare(new Set([...this.#tried, first.backend]))
+    if (!lease) return
+    hedging.spend()
+    this.#assignment.hedge = lease
+    this.#assignment.attempts++
+    this.#attempt(lease, false)
+  }
+
   /** @param again a second try gets a connection of its own, and cannot fail like the first on one that was stale */
-  #attempt(again: boolean): void {
+  #attempt(lease: Lease, again: boolean): void {
     const { balancer, timeouts, maxBody, connectionsTo } = this.#options
     const assignment = this.#assignment
     const { body, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
-    const { backend } = assignment.lease
+    const { backend } = lease
     const connections = connectionsTo(backend)
-    const attempt = new Attempt(assignment, timeouts, balancer.clock, this)
+    const attempt = new Attempt(assignment, lease, timeouts, balancer.clock, this)
+    this.#attempts.push(attempt)
     const method = this.#method
     const headers = { ...this.#headers, host: this.#hostFor(backend) }
     const ordinary = method === 'GET' && !body && !upgrade && !takesTrailers
@@ -137,7 +188,7 @@ export class Delivery implements AttemptOwner {
   }
 
   #mayRetry(attempt: Attempt, error: Error): boolean {
-    if (this.#assignment.attempts > this.#options.retries || attempt.bodyTaken) return false
+    if (this.#retries >= this.#options.retries || attempt.bodyTaken) return false
     if (error instanceof ClientGoneError || isClientsDoing(error)) return false
     // Nobody was asked for anything yet.
     if (!attempt.sent) return true
@@ -146,7 +197,7 @@ export class Delivery implements AttemptOwner {
     if (!IDEMPOTENT.has(this.#method)) return false
     if (attempt.isConnectionsFault(error)) return true
     const { balancer } = this.#options
-    return balancer.hasOther(this.#tried) && balancer.retryBudget.retry()
+    return balancer.hasOther(this.#tried) && balancer.retryBudget.spend()
   }
 
   /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */
@@ -156,8 +207,9 @@ export class Delivery implements AttemptOwner {
     leaseAgain(balancer, this.#assignment, {
       except: another ? this.#tried : undefined,
       granted: () => {
+        this.#retries++
         this.#assignment.attempts++
-        this.#attempt(true)
+        this.#attempt(this.#assignment.lease, true)
       },
       // It is the backend's answer that the client will be told, whatever became of the second try.
       refused: () => this.#answer(new BackendError(attempt.backend.id, error)),
@@ -165,6 +217,7 @@ export class Delivery implements AttemptOwner {
   }
 
   #answer(error: Error | null, answer?: Answer): void {
+    this.#wait?.cancel()
     const callback = this.#callback
     this.#callback = undefined
     try {

@@ -1,16 +1,18 @@
 import type { Backend } from './backend.js'
+import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './budget.js'
 import type { Clock } from './clock.js'
 import { Ejection } from './ejection.js'
 import { AllFullError, NoBackendError, StoppedError } from './errors.js'
 import { FailurePenalty } from './failure-penalty.js'
+import { Hedging } from './hedging.js'
 import type { Lease, Outcome } from './lease.js'
 import { type BalancerOptions, withDefaults } from './options.js'
 import type { PolicyName } from './policies/index.js'
 import { Queue, type Taker } from './queue.js'
 import { Registry, type RegistryObserver } from './registry.js'
-import { RetryBudget } from './retry-budget.js'
 import { Selection, type Selector } from './selection.js'
 import { ShareLimits } from './share-limits.js'
+import type { SlidingCount } from './sliding-count.js'
 import { SlowStart } from './slow-start.js'
 
 /** How a pool is, as a whole. */
@@ -31,7 +33,9 @@ export interface PoolView {
 export class Balancer {
   readonly registry: Registry
   readonly clock: Clock
-  readonly retryBudget: RetryBudget
+  readonly retryBudget: Budget
+  readonly hedging: Hedging
+  readonly #requests: SlidingCount
   readonly #ejection: Ejection
   readonly #penalty: FailurePenalty
   readonly #slowStart: SlowStart
@@ -45,7 +49,10 @@ export class Balancer {
   constructor(options: BalancerOptions = {}) {
     const { clock, random, backends, policy, ...rest } = withDefaults(options)
     this.clock = clock
-    this.retryBudget = new RetryBudget(rest.retryBudget, clock)
+    this.#requests = recentRequests(clock)
+    this.retryBudget = new Budget(retryAllowance(rest.retryBudget), this.#requests, clock)
+    const hedges = new Budget(hedgeAllowance(rest.hedgeBudget), this.#requests, clock)
+    this.hedging = new Hedging(rest.hedge, hedges, clock)
     this.registry = new Registry({ clock, ...rest })
     this.#penalty = new FailurePenalty(rest.failureDecay)
     this.#slowStart = new SlowStart(rest.slowStart, clock)
@@ -149,6 +156,21 @@ export class Balancer {
     })
   }
 
+  /** A request begins, of which further tries are a part that has its limits. */
+  requested(): void {
+    this.#requests.add()
+  }
+
+  /**
+   * A second lease for a request that holds one: undefined where that would be at the expense of others, as
+   * some wait, or where the backends that are left should rest.
+   * @param except those that the request is with, or failed on before
+   */
+  spare(except: ReadonlySet<Backend>): Lease | undefined {
+    if (this.#stopped || this.#queue.length > 0) return undefined
+    return this.#selection.spare(except)
+  }
+
   /** Whether there is any backend to wait for, but for some. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
     return !this.#stopped && this.registry.eligible.some((backend) => !except?.has(backend))
@@ -197,6 +219,7 @@ export class Balancer {
     this.#closing = true
     this.#queue.close(new StoppedError('the pool was closed'))
     this.#ejection.close()
+    this.hedging.close()
     this.registry.close()
   }
 

@@ -1,3 +1,5 @@
+import { Samples } from './samples.js'
+
 /** What a backend's recent latencies amount to, in milliseconds; zeros before the first sample. */
 export interface LatencySummary {
   ewma: number
@@ -10,13 +12,9 @@ const WINDOW = 1024
 /** Time constant of the moving average, in milliseconds. */
 const TAU = 10_000
 
-/**
- * How long the first byte of an answer was waited for, as the last 1,024 requests saw it. Adding a sample is one write;
- * the sorting is left to whoever asks for percentiles.
- */
+/** How long the first byte of an answer was waited for, as the last 1,024 requests saw it. */
 export class Latency {
-  #samples = new Float64Array(16)
-  #count = 0
+  readonly #samples = new Samples(WINDOW)
   #ewma = 0
   #updatedAt = 0
   /** Kept until the next sample: a thousand idle backends are not sorted anew for each who looks. */
@@ -24,19 +22,13 @@ export class Latency {
 
   /** @param sample milliseconds @param now monotonic milliseconds */
   add(sample: number, now: number): void {
-    // Most backends of a large pool see few requests: the window grows with use.
-    if (this.#count === this.#samples.length && this.#count < WINDOW) {
-      const larger = new Float64Array(Math.min(WINDOW, this.#count * 4))
-      larger.set(this.#samples)
-      this.#samples = larger
-    }
     // An average over irregular intervals: a sample weighs what time has passed since the one before it,
     // and at least as much as one in a window of samples would.
     const gain =
-      this.#count === 0 ? 1 : Math.max(1 - Math.exp((this.#updatedAt - now) / TAU), 2 / (WINDOW + 1))
+      this.#samples.count === 0 ? 1 : Math.max(1 - Math.exp((this.#updatedAt - now) / TAU), 2 / (WINDOW + 1))
     this.#ewma += (sample - this.#ewma) * gain
     this.#updatedAt = now
-    this.#samples[this.#count++ % this.#samples.length] = sample
+    this.#samples.add(sample)
     this.#summary = undefined
   }
 
@@ -46,9 +38,8 @@ export class Latency {
   }
 
   #summarise(): LatencySummary {
-    const sorted = this.#samples.slice(0, Math.min(this.#count, this.#samples.length)).sort()
-    const percentile = (p: number) => sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)] ?? 0
-    return { ewma: round(this.#ewma), p50: round(percentile(0.5)), p99: round(percentile(0.99)) }
+    const [p50 = 0, p99 = 0] = this.#samples.percentiles(0.5, 0.99)
+    return { ewma: round(this.#ewma), p50: round(p50), p99: round(p99) }
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
+import type { HedgeAfter } from './hedging.js'
 import { type PanicMode, panicModes } from './panic.js'
 import type { BackendSpec } from './spec.js'
 
@@ -35,6 +36,10 @@ export interface BalancerOptions {
   drainTimeout?: number | undefined
   /** Ceiling of retries in percent of requests; 20 by default. */
   retryBudget?: number | undefined
+  /** Milliseconds after which a second backend is tried, `p95`, or `off`, the default. */
+  hedge?: HedgeAfter | undefined
+  /** Ceiling of that in percent of requests; 5 by default. */
+  hedgeBudget?: number | undefined
   clock?: Clock | undefined
   /** Uniform in [0, 1). */
   random?: (() => number) | undefined
@@ -58,6 +63,8 @@ const defaults: Complete = {
   panicThreshold: 0,
   drainTimeout: 30_000,
   retryBudget: 20,
+  hedge: 'off',
+  hedgeBudget: 5,
   clock: systemClock,
   random: Math.random,
 }
@@ -74,6 +81,14 @@ export function withDefaults(options: BalancerOptions): Complete {
   }
   if (!panicModes.includes(complete.panic)) {
     throw new InvalidOptionError('panic', `must be one of ${panicModes.join(', ')}`)
+  }
+  const { hedge } = complete
+  if (
+    hedge !== 'off' &&
+    hedge !== 'p95' &&
+    !(typeof hedge === 'number' && hedge > 0 && Number.isFinite(hedge))
+  ) {
+    throw new InvalidOptionError('hedge', 'must be a number above 0, "p95" or "off"')
   }
   return complete
 }

@@ -85,6 +85,16 @@ export class Selection {
     return backend?.leases.open(backend, now)
   }
 
+  /** Takes a lease that nobody is in need of, and so none on a backend that should rest. */
+  spare(except: ReadonlySet<Backend>): Lease | undefined {
+    const now = this.#clock.now()
+    const barred = this.#limits.any ? this.#limits.barred(now, this.#registry.eligible.length) : NOBODY
+    const backend = this.#policy.pick(now, union(barred, except))
+    if (!backend?.isUsable) return undefined
+    if (this.#limits.any) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
+    return backend.leases.open(backend, now)
+  }
+
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
     if (!this.#limits.any) return this.#policy.pick(now, except)
     const { eligible } = this.#registry

@@ -1,0 +1,153 @@
+import type { Budget } from './budget.js'
+import { Chain, type Link } from './chain.js'
+import type { Clock } from './clock.js'
+import { Samples } from './samples.js'
+
+/** When a second backend is asked: after so many milliseconds, or when 95 of 100 would have been answered. */
+export type HedgeAfter = number | 'p95' | 'off'
+
+/** The 95th percentile is that of the latest so many requests, */
+const WINDOW = 1024
+/** and not known before there were so many. */
+const ENOUGH = 20
+/** It is looked up anew after so many more. */
+const STEP = 32
+
+/**
+ * Second tries of requests that take longer than most, while the first is still under way (Dean and Barroso,
+ * "The Tail at Scale", https://research.google/pubs/the-tail-at-scale/). This says when, and how many.
+ */
+export class Hedging {
+  readonly #after: HedgeAfter
+  readonly #budget: Budget
+  readonly #clock: Clock
+  readonly #samples = new Samples(WINDOW)
+  readonly #line = new Chain<Wait>()
+  #p95 = 0
+  #p95Count = 0
+  #cancelTimer: (() => void) | undefined
+  #firesAt = Number.POSITIVE_INFINITY
+
+  constructor(after: HedgeAfter, budget: Budget, clock: Clock) {
+    this.#after = after
+    this.#budget = budget
+    this.#clock = clock
+  }
+
+  /** Milliseconds until a second backend is asked; undefined for never, and where it is not known yet. */
+  get delay(): number | undefined {
+    if (this.#after === 'off') return undefined
+    if (this.#after !== 'p95') return this.#after
+    const { count } = this.#samples
+    if (count < ENOUGH) return undefined
+    if (this.#p95Count === 0 || count - this.#p95Count >= STEP) {
+      this.#p95Count = count
+      this.#p95 = this.#samples.percentiles(0.95)[0] as number
+    }
+    // A timer takes no less.
+    return Math.max(1, this.#p95)
+  }
+
+  /**
+   * A request was sent.
+   * @param late called once if it is not answered in time
+   * @returns to be told when it is; undefined where there is no hedging
+   */
+  expect(late: () => void): Wait | undefined {
+    if (this.#after === 'off') return undefined
+    const now = this.#clock.now()
+    const wait = new Wait(this, now, now + (this.delay ?? Number.POSITIVE_INFINITY), late)
+    if (wait.dueAt < Number.POSITIVE_INFINITY) {
+      this.#line.append(wait)
+      if (wait.dueAt < this.#firesAt) this.#watch(wait.dueAt, now)
+    }
+    return wait
+  }
+
+  /** Whether one more second try is within the budget. */
+  get allowed(): boolean {
+    return this.#budget.allows
+  }
+
+  /** A second try is made. */
+  spend(): void {
+    this.#budget.spend()
+  }
+
+  /** Drops the timer. */
+  close(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  /** @internal A request was answered, by whichever try. */
+  answered(wait: Wait): void {
+    if (this.#after === 'p95') this.#samples.add(this.#clock.now() - wait.since)
+  }
+
+  /** @internal */
+  leave(wait: Wait): void {
+    if (wait.dueAt < Number.POSITIVE_INFINITY) this.#line.remove(wait)
+  }
+
+  /** One timer for all, as setting one for each request costs more than all the rest of this. */
+  #watch(dueAt: number, now: number): void {
+    this.#cancelTimer?.()
+    this.#firesAt = dueAt
+    this.#cancelTimer = this.#clock.after(Math.ceil(dueAt - now), () => this.#look())
+  }
+
+  #look(): void {
+    this.#cancelTimer = undefined
+    this.#firesAt = Number.POSITIVE_INFINITY
+    const now = this.#clock.now()
+    let next = Number.POSITIVE_INFINITY
+    // Not in order: the time that they are given may have changed.
+    for (let wait = this.#line.first, following: Wait | undefined; wait; wait = following) {
+      following = wait.next
+      if (wait.dueAt <= now) wait.fire()
+      else next = Math.min(next, wait.dueAt)
+    }
+    if (next < this.#firesAt) this.#watch(next, now)
+  }
+}
+
+/** One request that is waited for. */
+export class Wait implements Link<Wait> {
+  readonly since: number
+  readonly dueAt: number
+  readonly #hedging: Hedging
+  readonly #late: () => void
+  #waiting = true
+  /** @internal links of {@link Hedging} */
+  previous: Wait | undefined
+  /** @internal */
+  next: Wait | undefined
+
+  /** @internal use `hedging.expect()` */
+  constructor(hedging: Hedging, since: number, dueAt: number, late: () => void) {
+    this.#hedging = hedging
+    this.since = since
+    this.dueAt = dueAt
+    this.#late = late
+  }
+
+  /** The request was answered. */
+  answered(): void {
+    this.cancel()
+    this.#hedging.answered(this)
+  }
+
+  /** Nobody waits for it any more. */
+  cancel(): void {
+    if (!this.#waiting) return
+    this.#waiting = false
+    this.#hedging.leave(this)
+  }
+
+  /** @internal */
+  fire(): void {
+    this.cancel()
+    this.#late()
+  }
+}
