@@ -72,10 +72,10 @@ test('an answer that has begun is not hurried, however long it goes on', async (
   const [one, other] = [0, 1].map(() =>
     new TestBackend((_request, response) => {
       response.write('begun ')
-      setTimeout(() => response.end('and done'), 60)
+      setTimeout(() => response.end('and done'), 700)
     }).listen(),
   ) as [Promise<TestBackend>, Promise<TestBackend>]
-  const gateway = await opened(t, [await one, await other])
+  const gateway = await opened(t, [await one, await other], { HEDGE: '500' })
   assert.equal((await call(gateway.url)).text, 'begun and done')
   assert.equal((await one).total + (await other).total, 1)
 })
