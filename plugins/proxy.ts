@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { Assignment, Headers } from '../src/adapters/assignment.js'
+import { type Answer, type Assignment, type Headers, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
@@ -176,6 +176,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       rewriteHeaders: (headers) => {
         fitHead(headers as Headers, reply, assignment, via, balancer.closing)
         return headers
+      },
+      onResponse: (_request, _reply, { stream }) => {
+        const body = stream as unknown as Answer['body']
+        reply.send(body instanceof WholeBody ? body.bytes : body)
       },
       onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
     })

@@ -59,7 +59,19 @@ export interface Client {
 export interface Answer {
   statusCode: number
   headers: Headers
-  body: Readable
+  body: Readable | WholeBody
+}
+
+/** The body of an answer that came whole, with its head: most are, and a stream costs more than all of it. */
+export class WholeBody {
+  readonly bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  /** As a stream has it; there is nothing left to be stopped. */
+  destroy(): void {}
 }
 
 /** Takes a request's answer, or the error that there is instead. */

@@ -4,7 +4,7 @@ import { type Dispatcher, errors } from 'undici'
 import type { Clock } from '../balancer/clock.js'
 import { ClientGoneError } from '../balancer/errors.js'
 import type { Lease, Outcome } from '../balancer/lease.js'
-import type { Answer, Assignment, Headers } from './assignment.js'
+import { type Answer, type Assignment, type Headers, WholeBody } from './assignment.js'
 import type { Transport } from './connection.js'
 import { Deadline } from './deadline.js'
 import {
@@ -27,9 +27,11 @@ export interface Timeouts {
   body: number
 }
 
-/** Whom an attempt reports to: once, with an answer or an error, or never where the protocol was switched. */
+/** Whom an attempt reports to: an answer or an error, or neither where the protocol was switched. */
 export interface AttemptOwner {
-  answered(attempt: Attempt, answer: Answer): void
+  /** The head of an answer has come; it is delivered soon. */
+  answered(attempt: Attempt): void
+  deliver(answer: Answer): void
   failed(attempt: Attempt, error: Error): void
 }
 
@@ -59,6 +61,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   #phase: Phase = 'connection'
   #flow: Flow | undefined
   #answer: Readable | undefined
+  /** What came together with the head of an answer that is yet to be delivered. */
+  #early: Buffer[] | undefined
   #sentAt = 0
   #paused = false
   #pausedAt = 0
@@ -107,7 +111,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
    * meanwhile, or undici took an unexpected 100 (Continue) on it for an error, which Node's client does not.
    */
   isConnectionsFault(error: Error): boolean {
-    if (this.#answer) return false
+    if (this.#answer || this.#early) return false
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (error instanceof errors.SocketError && error.message === 'bad response') return true
     const closed = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)
@@ -210,6 +214,45 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#bodyless = statusCode === 204 || statusCode === 304
     this.#assignment.answered = { statusCode, statusMessage, headers }
     this.#enter('body', this.#timeouts.body)
+    this.#owner.answered(this)
+    // What comes in one piece with the head is parsed before this.
+    this.#early = []
+    queueMicrotask(() => this.#open())
+  }
+
+  onAnswerData(chunk: Buffer): void {
+    if (this.#phase === 'over') return
+    if (this.#early) this.#early.push(chunk)
+    else this.#pass(chunk)
+  }
+
+  onAnswerEnd(trailers: Headers): void {
+    if (this.#phase === 'over') return
+    this.#over(this.#outcome)
+    this.transport.done()
+    const early = this.#early
+    if (early && this.#isWhole(early)) {
+      this.#early = undefined
+      this.#deliver(new WholeBody(early.length === 1 ? (early[0] as Buffer) : Buffer.concat(early)))
+      return
+    }
+    this.#open()
+    this.#assignment.client.trailers(trailers)
+    this.#answer?.push(null)
+  }
+
+  /** Whether that is as much as the head has promised. */
+  #isWhole(chunks: readonly Buffer[]): boolean {
+    let length = 0
+    for (const chunk of chunks) length += chunk.length
+    return String(length) === this.#assignment.answered?.headers['content-length']
+  }
+
+  /** Delivers an answer of which more has yet to come. */
+  #open(): void {
+    const early = this.#early
+    if (!early) return
+    this.#early = undefined
     this.#answer = new Readable({
       highWaterMark: 64 * 1024,
       read: () => {
@@ -218,18 +261,25 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       },
       destroy: (error, done) => {
         // Whoever reads the body gave up on it: the backend need not go on.
-        this.#fail(error ?? new ClientGoneError(), 'cancelled')
+        if (this.#phase !== 'over') this.#fail(error ?? new ClientGoneError(), 'cancelled')
         done(error)
       },
     })
     // It may be that nobody reads the body, or nobody yet, when it breaks.
     this.#answer.on('error', () => {})
-    this.#owner.answered(this, { statusCode, headers, body: this.#answer })
+    this.#deliver(this.#answer)
+    for (const chunk of early) this.#pass(chunk)
   }
 
-  onAnswerData(chunk: Buffer): void {
+  #deliver(body: Answer['body']): void {
+    const { statusCode, headers } = this.#assignment.answered as NonNullable<Assignment['answered']>
+    this.#owner.deliver({ statusCode, headers, body })
+  }
+
+  #pass(chunk: Buffer): void {
+    const takesMore = this.#answer?.push(chunk)
     if (this.#phase === 'over') return
-    if (this.#answer?.push(chunk) === false) {
+    if (takesMore === false) {
       // It is the client that is slow now, and the backend has nothing to do.
       this.#paused = true
       this.#pausedAt = this.#clock.now()
@@ -238,14 +288,6 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     } else {
       this.#deadline.set(this.#timeouts.body)
     }
-  }
-
-  onAnswerEnd(trailers: Headers): void {
-    if (this.#phase === 'over') return
-    this.#over(this.#outcome)
-    this.transport.done()
-    this.#assignment.client.trailers(trailers)
-    this.#answer?.push(null)
   }
 
   onSwitched(headers: Headers, socket: Socket, head: Buffer): void {
@@ -327,6 +369,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   #fail(error: Error, outcome: Outcome): void {
     if (this.#phase === 'over') return
+    this.#open()
     this.#phase = 'over'
     this.transport?.abort(error)
     this.#over(outcome)

@@ -94,12 +94,15 @@ export class Delivery implements AttemptOwner {
     this.#attempt(assignment.lease, false)
   }
 
-  answered(attempt: Attempt, answer: Answer): void {
+  answered(attempt: Attempt): void {
     this.#wait?.answered()
     const assignment = this.#assignment
     assignment.lease = attempt.lease
     assignment.hedge = undefined
     for (const other of this.#attempts.splice(0)) if (other !== attempt) other.lease.cut(new LateError())
+  }
+
+  deliver(answer: Answer): void {
     this.#answer(null, answer)
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { WholeBody } from '../../src/adapters/assignment.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../../src/adapters/dispatcher.js'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../src/balancer/errors.js'
@@ -26,7 +27,11 @@ function dispatching(t: TestContext, url: string) {
   }
   const ask = (path: string) =>
     new Promise<string>((resolve, reject) => {
-      send(path, (error, answer) => (answer ? resolve(text(answer.body)) : reject(error)))
+      send(path, (error, answer) => {
+        if (!answer) reject(error)
+        else if (answer.body instanceof WholeBody) resolve(String(answer.body.bytes))
+        else resolve(text(answer.body))
+      })
     })
   return { balancer, send, ask }
 }
