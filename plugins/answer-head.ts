@@ -6,30 +6,26 @@ import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
 
 /**
- * Makes the head of a backend's answer one that this client can be sent.
+ * Sets the head of a backend's answer, as this client can be sent it.
  * @param via what we call ourselves in Via
  * @param closing whether the gateway is
  */
-export function fitHead(
-  headers: Headers,
-  reply: FastifyReply,
-  { answered }: Assignment,
-  via: string,
-  closing: boolean,
-): void {
-  const { statusCode = 0, statusMessage = '' } = answered ?? {}
+export function fitHead(reply: FastifyReply, { answered }: Assignment, via: string, closing: boolean): void {
+  const head = answered as NonNullable<Assignment['answered']>
+  const { statusCode, statusMessage, headers: given } = head
   const { raw } = reply.request
-  const { upgrade } = headers
-  toClient(headers, via)
+  const headers = toClient(given, via)
+  // Should an error have to be told after all, this is what has to be taken back.
+  head.headers = headers
   // HTTP/2 has no connections of its own, no phrases, and framing that needs no fields.
   if ('stream' in raw) {
-    toHttp2(headers)
+    setAll(reply, toHttp2(headers))
     return
   }
   // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
-  if (statusCode === 426 && upgrade !== undefined) {
+  if (statusCode === 426 && given.upgrade !== undefined) {
     headers.connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'
-    headers.upgrade = upgrade
+    headers.upgrade = given.upgrade
   }
   if (statusMessage !== '' && /^[\t\x20-\x7e]+$/.test(statusMessage)) reply.raw.statusMessage = statusMessage
   // Which it must not have, RFC 9110 section 8.6.
@@ -39,5 +35,11 @@ export function fitHead(
   const empty = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
   if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
   if (isUnread(raw)) endAfter(raw, reply.raw)
-  if (closing && isLastAhead(raw)) headers.connection = 'close'
+  // What was not read cannot be told from a next request; or there is to be none.
+  if (!raw.complete || (closing && isLastAhead(raw))) headers.connection = 'close'
+  setAll(reply, headers)
+}
+
+function setAll(reply: FastifyReply, headers: Headers): void {
+  for (const name in headers) reply.header(name, headers[name])
 }

@@ -35,9 +35,8 @@ export class ClientSide implements Client {
   inform(statusCode: number, headers: Headers): void {
     const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
     if (raw.headersSent || raw.destroyed) return
-    withoutContent(headers, this.#via)
     try {
-      this.#hint(raw, statusCode, headers)
+      this.#hint(raw, statusCode, withoutContent(headers, this.#via))
     } catch {
       // Node is particular about what may be in some of them. They are hints, and the answer comes without.
     }
@@ -79,12 +78,9 @@ export class ClientSide implements Client {
     const upgrade = reply.sent ? undefined : takeUpgrade(this.#request)
     if (!upgrade) return undefined
     reply.hijack()
-    const protocol = headers.upgrade
-    withoutContent(headers, this.#via)
-    headers.connection = 'upgrade'
-    headers.upgrade = protocol
+    const fields = { ...withoutContent(headers, this.#via), connection: 'upgrade', upgrade: headers.upgrade }
     reply.raw.detachSocket(upgrade.socket)
-    upgrade.socket.write(head(101, headers), 'latin1')
+    upgrade.socket.write(head(101, fields), 'latin1')
     return upgrade
   }
 }
@@ -99,8 +95,7 @@ function head(statusCode: number, headers: Headers): string {
 }
 
 /** The fields of an answer that has no content and must not speak of any, RFC 9110 section 8.6. */
-function withoutContent(headers: Headers, via: string): void {
-  toClient(headers, via)
-  delete headers['content-length']
-  delete headers.trailer
+function withoutContent(headers: Headers, via: string): Headers {
+  const { 'content-length': _length, trailer: _trailer, ...rest } = toClient(headers, via)
+  return rest
 }

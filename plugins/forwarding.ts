@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import type { Headers } from '../src/adapters/assignment.js'
+import type { FieldLines, Headers } from '../src/adapters/assignment.js'
 
 /** Fields that concern one connection only, RFC 9110 section 7.6.1 and what is left over from before it. */
-const HOP_BY_HOP = [
+const HOP_BY_HOP = new Set([
   'connection',
   'http2-settings',
   'keep-alive',
@@ -11,10 +11,20 @@ const HOP_BY_HOP = [
   'te',
   'transfer-encoding',
   'upgrade',
-]
+])
 
-/** Asked of us by the client and answered by us. */
-const REQUEST_ONLY = [...HOP_BY_HOP, 'expect', 'proxy-authorization']
+/** Not passed on as they came: asked of us by the client, or said anew. */
+const OURS = new Set([
+  ...HOP_BY_HOP,
+  'expect',
+  'forwarded',
+  'host',
+  'proxy-authorization',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+])
 
 export interface ForwardingOptions {
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
@@ -23,34 +33,55 @@ export interface ForwardingOptions {
   via: string
 }
 
-/** Makes the request's header fields what a backend shall see, but for Host, which depends on the backend. */
+/** The request's header fields as a backend shall see them, but for Host, which depends on the backend. */
 export function toBackend(
-  headers: Headers,
   raw: IncomingMessage,
   host: string | undefined,
   { trustProxy, via }: ForwardingOptions,
-): void {
-  for (const name of REQUEST_ONLY) if (headers[name] !== undefined) headers[name] = undefined
-  // RFC 9110 section 7.6.3.
-  const passed = `${raw.httpVersion} ${via}`
-  headers.via = headers.via ? `${headers.via}, ${passed}` : passed
-
-  if (!trustProxy) {
-    for (const name of Object.keys(headers)) {
-      if (name.startsWith('x-forwarded-') || name === 'forwarded') headers[name] = undefined
-    }
+): FieldLines {
+  const { headers } = raw
+  const nominated = nominatedBy(headers.connection)
+  const lines: string[] = []
+  for (const name in headers) {
+    if (OURS.has(name) || nominated?.includes(name)) continue
+    // Pseudo-fields of HTTP/2 are no fields.
+    if (name.startsWith(':') || (!trustProxy && name.startsWith('x-forwarded-'))) continue
+    const value = headers[name]
+    if (typeof value === 'string') lines.push(name, value)
+    else for (const line of value ?? []) lines.push(name, line)
   }
+  const given = (name: string) => (nominated?.includes(name) ? undefined : headers[name])
+  const trusted = (name: string) => (trustProxy ? given(name) : undefined)
+
+  // RFC 9110 section 7.6.3.
+  const earlierVia = given('via')
+  const passed = `${raw.httpVersion} ${via}`
+  lines.push('via', earlierVia ? `${earlierVia}, ${passed}` : passed)
+
   // An IPv4 address as a listener for both families has it.
-  const from = (raw.socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
+  const address = raw.socket.remoteAddress ?? 'unknown'
+  const from = address.startsWith('::ffff:') ? address.replace(/^::ffff:(?=\d+\.)/, '') : address
   const proto = (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
-  const earlier = headers['x-forwarded-for']
-  headers['x-forwarded-for'] = earlier ? `${earlier}, ${from}` : from
-  headers['x-forwarded-proto'] ||= proto
-  headers['x-forwarded-host'] ||= host
+  const earlier = trusted('x-forwarded-for')
+  lines.push('x-forwarded-for', earlier ? `${earlier}, ${from}` : from)
+  lines.push('x-forwarded-proto', String(trusted('x-forwarded-proto') || proto))
+  const forwardedHost = trusted('x-forwarded-host') || host
+  if (forwardedHost !== undefined) lines.push('x-forwarded-host', String(forwardedHost))
   // RFC 7239 section 4: what is no token is quoted, an IPv6 address bracketed as well.
   let forwarded = `for=${from.includes(':') ? `"[${from}]"` : from};proto=${proto}`
   if (host !== undefined) forwarded += `;host="${host}"`
-  headers.forwarded = headers.forwarded ? `${headers.forwarded}, ${forwarded}` : forwarded
+  const earlierForwarded = trusted('forwarded')
+  lines.push('forwarded', earlierForwarded ? `${earlierForwarded}, ${forwarded}` : forwarded)
+  return lines
+}
+
+/** The fields that a Connection field names as being of that connection only; undefined where there are none. */
+function nominatedBy(connection: string | string[] | undefined): string[] | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  // More than one line of it comes as a list.
+  return String(connection)
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
 }
 
 /** Counts Max-Forwards of an OPTIONS down; false where the request ends here. RFC 9110 section 7.6.2. */
@@ -62,16 +93,17 @@ export function countForward({ headers }: IncomingMessage): boolean {
   return hops > 0n
 }
 
-/** Makes the response's header fields what a client shall see. */
-export function toClient(headers: Headers, via: string): void {
-  const { connection } = headers
-  if (connection !== undefined) {
-    // More than one line of it comes as a list.
-    for (const name of String(connection).split(',')) delete headers[name.trim().toLowerCase()]
+/** The response's header fields as a client shall see them. */
+export function toClient(headers: Headers, via: string): Headers {
+  const nominated = nominatedBy(headers.connection)
+  // A new object: to delete from the one that came costs more.
+  const fields: Headers = {}
+  for (const name in headers) {
+    if (!HOP_BY_HOP.has(name) && !nominated?.includes(name)) fields[name] = headers[name]
   }
-  for (const name of HOP_BY_HOP) delete headers[name]
   const passed = `1.1 ${via}`
-  headers.via = headers.via ? `${headers.via}, ${passed}` : passed
+  fields.via = fields.via ? `${fields.via}, ${passed}` : passed
+  return fields
 }
 
 /** Makes of several lines of a field one, but for Set-Cookie: Node's HTTP/2 throws at some that come twice. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
+import replyFrom, { type FastifyReplyFromHooks, type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { type Answer, type Assignment, type Headers, WholeBody } from '../src/adapters/assignment.js'
+import { type Answer, type Assignment, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
@@ -44,6 +44,9 @@ export interface ProxyOptions extends PressureOptions {
   /** Whether each request is logged in one line. */
   accessLog: boolean
 }
+
+/** No fields: those of an answer are set where the reply is at hand. */
+const NOTHING = Object.freeze({})
 
 /** In a TE field: trailers are welcome. */
 const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
@@ -94,7 +97,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       leaveQueue = balancer.lease({
         granted(lease) {
           const client = new ClientSide(request, reply, via)
-          request.assignment = { lease, attempts: 1, policy: balancer.policy, path, host, client }
+          const { policy } = balancer
+          request.assignment = { lease, attempts: 1, policy, path, host, fields: [], client }
           done()
         },
         // There is no backend for it, and the client is told.
@@ -164,26 +168,26 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     }
     assignment.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
     if (isUpgrade(raw)) assignment.upgrade = wantedProtocols(raw)
-    // Path and body go by the assignment: reply-from sends its path through a URL parser, and takes no body
-    // with GET.
-    return reply.from('/', {
-      getUpstream: () => assignment.lease.backend.url,
-      rewriteRequestHeaders: (_request, headers) => {
-        toBackend(headers as Headers, raw, assignment.host, { trustProxy, via })
-        ;(headers as Record<symbol, unknown>)[ASSIGNMENT] = assignment
-        return headers
-      },
-      rewriteHeaders: (headers) => {
-        fitHead(headers as Headers, reply, assignment, via, balancer.closing)
-        return headers
-      },
-      onResponse: (_request, _reply, { stream }) => {
-        const body = stream as unknown as Answer['body']
-        reply.send(body instanceof WholeBody ? body.bytes : body)
-      },
-      onError: (_reply, { error }) => reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
-    })
+    return reply.from('/', exchange)
   }
+  // Path, fields and body go by the assignment: reply-from sends its path through a URL parser, copies the
+  // fields three times, and takes no body with GET.
+  const exchange = {
+    getUpstream: ({ assignment }: FastifyRequest) => (assignment as Assignment).lease.backend.url,
+    rewriteRequestHeaders({ raw, assignment }: FastifyRequest) {
+      const own = assignment as Assignment
+      own.fields = toBackend(raw, own.host, { trustProxy, via })
+      return { [ASSIGNMENT]: own } as object
+    },
+    rewriteHeaders: () => NOTHING,
+    onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
+      fitHead(reply, request.assignment as Assignment, via, balancer.closing)
+      const body = stream as Answer['body']
+      reply.send(body instanceof WholeBody ? body.bytes : body)
+    },
+    onError: (reply: FastifyReply, { error }: { error: Error }) =>
+      reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
+  } as unknown as FastifyReplyFromHooks
   for (const name of passedOn) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
   const method = [...passedOn, 'TRACE']
   // A scope under a prefix has two roots: the prefix itself, and all below it.

@@ -5,6 +5,9 @@ import type { Lease } from '../balancer/lease.js'
 /** Header fields by lower-case name; what came in several lines is a list. */
 export type Headers = Record<string, string | string[] | undefined>
 
+/** Header fields line by line: a name, its value, a name, its value, ... */
+export type FieldLines = readonly string[]
+
 /**
  * What a request was assigned to, and what a backend has to know of it beyond what reply-from hands on. It
  * lives as long as the request, over all its attempts.
@@ -26,6 +29,8 @@ export interface Assignment {
   path: string
   /** The Host that the client named, if it did. */
   host: string | undefined
+  /** The header fields for the backend, but for Host. */
+  fields: FieldLines
   /** The request's body, where it has one. */
   body?: Readable
   /** The protocol that the client wants to switch to, as its Upgrade field has it. */

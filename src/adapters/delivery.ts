@@ -5,7 +5,7 @@ import { ClientGoneError } from '../balancer/errors.js'
 import type { Wait } from '../balancer/hedging.js'
 import type { Lease } from '../balancer/lease.js'
 import type { HostHeader } from '../balancer/spec.js'
-import type { Answer, Assignment, Callback, Headers } from './assignment.js'
+import type { Answer, Assignment, Callback } from './assignment.js'
 import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
 import type { Connections } from './connections.js'
 import { BackendError, BackendTimeoutError, isClientsDoing } from './failures.js'
@@ -65,7 +65,6 @@ export class Delivery implements AttemptOwner {
   readonly #options: DeliveryOptions
   readonly #assignment: Assignment
   readonly #method: string
-  readonly #headers: Headers
   #callback: Callback | undefined
   readonly #tried = new Set<Backend>()
   /** Tries after a failure. */
@@ -74,17 +73,10 @@ export class Delivery implements AttemptOwner {
   readonly #attempts: Attempt[] = []
   #wait: Wait | undefined
 
-  constructor(
-    options: DeliveryOptions,
-    assignment: Assignment,
-    method: string,
-    headers: Headers,
-    callback: Callback,
-  ) {
+  constructor(options: DeliveryOptions, assignment: Assignment, method: string, callback: Callback) {
     this.#options = options
     this.#assignment = assignment
     this.#method = method
-    this.#headers = headers
     this.#callback = callback
     const { balancer } = options
     balancer.requested()
@@ -152,7 +144,7 @@ export class Delivery implements AttemptOwner {
     const attempt = new Attempt(assignment, lease, timeouts, balancer.clock, this)
     this.#attempts.push(attempt)
     const method = this.#method
-    const headers = { ...this.#headers, host: this.#hostFor(backend) }
+    const headers = ['host', this.#hostFor(backend), ...assignment.fields]
     const ordinary = method === 'GET' && !body && !upgrade && !takesTrailers
     if (ordinary && !again) {
       const connection = connections.take()

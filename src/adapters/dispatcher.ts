@@ -1,20 +1,20 @@
 import { errors } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import { StoppedError } from '../balancer/errors.js'
-import type { Assignment, Callback, Headers } from './assignment.js'
+import type { Assignment, Callback } from './assignment.js'
 import { Connections } from './connections.js'
 import { Delivery, type DeliveryOptions } from './delivery.js'
 import { leaseAgain } from './lease-again.js'
 
 /**
- * The header key under which a request's {@link Assignment} travels through reply-from. Being a symbol it is
- * copied with the other headers, and seen by nobody else.
+ * The header key under which a request's {@link Assignment} travels through reply-from, instead of any headers:
+ * those are the assignment's as well, made once and not copied at each step.
  */
 export const ASSIGNMENT = Symbol('leastwise.assignment')
 
 interface RequestOptions {
   method: string
-  headers: Headers & { [ASSIGNMENT]: Assignment }
+  headers: { [ASSIGNMENT]: Assignment }
 }
 
 /**
@@ -35,7 +35,7 @@ export class LeaseDispatcher {
   request(options: RequestOptions, callback: Callback): void {
     const assignment = options.headers[ASSIGNMENT]
     const deliver = () => {
-      new Delivery(this.#options, assignment, options.method, options.headers, callback)
+      new Delivery(this.#options, assignment, options.method, callback)
     }
     if (assignment.lease.held) {
       deliver()

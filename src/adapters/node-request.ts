@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import { ClientGoneError } from '../balancer/errors.js'
-import type { Headers } from './assignment.js'
+import type { FieldLines, Headers } from './assignment.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
 import { BadAnswerError, UploadTooLargeError } from './failures.js'
@@ -15,7 +15,7 @@ import { addTrailers } from './trailers.js'
 export interface NodeRequestOptions {
   method: string
   path: string
-  headers: Headers
+  headers: FieldLines
   body: Readable | undefined
   /** Bytes of the body that are sent at most; 0 for any. */
   maxBody: number
@@ -162,9 +162,8 @@ export class NodeRequest implements Transport, Flow {
   }
 
   #headers(): Headers {
-    const { headers: given, body, upgrade, expectsContinue, takesTrailers } = this.#options
-    const headers: Headers = {}
-    for (const name of Object.keys(given)) if (given[name] !== undefined) headers[name] = given[name]
+    const { headers: lines, body, upgrade, expectsContinue, takesTrailers } = this.#options
+    const headers = gathered(lines)
     const connection: string[] = []
     if (upgrade !== undefined) {
       headers.upgrade = upgrade

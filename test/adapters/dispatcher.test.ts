@@ -21,7 +21,15 @@ function dispatching(t: TestContext, url: string) {
   /** Sends a request as reply-from would, on a lease of its own. */
   const send = (path: string, callback: Callback) => {
     const lease = balancer.acquire()
-    const assignment = { lease, attempts: 1, path, host: 'a', policy: balancer.policy, client: nobody }
+    const assignment = {
+      lease,
+      attempts: 1,
+      path,
+      host: 'a',
+      fields: [],
+      policy: balancer.policy,
+      client: nobody,
+    }
     dispatcher.request({ method: 'GET', headers: { [ASSIGNMENT]: assignment } as never }, callback)
     return lease
   }
