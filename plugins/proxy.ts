@@ -16,6 +16,7 @@ import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
 import { allow, passedOn } from './methods.js'
+import { sendInOneWrite } from './one-write.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { hasBody } from './request-body.js'
 import { watchClient } from './stalled.js'
@@ -183,7 +184,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
       fitHead(reply, request.assignment as Assignment, via, balancer.closing)
       const body = stream as Answer['body']
-      reply.send(body instanceof WholeBody ? body.bytes : body)
+      if (body instanceof WholeBody) sendInOneWrite(reply, body.bytes)
+      else reply.send(body)
     },
     onError: (reply: FastifyReply, { error }: { error: Error }) =>
       reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
