@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Budget, hedgeAllowance, recentRequests } from '../../src/balancer/budget.js'
+import { type HedgeAfter, Hedging } from '../../src/balancer/hedging.js'
+import { TestClock } from '../support/clock.js'
+
+function hedging(after: HedgeAfter, percent = 100) {
+  const clock = new TestClock()
+  const requests = recentRequests(clock)
+  return {
+    clock,
+    requests,
+    hedging: new Hedging(after, new Budget(hedgeAllowance(percent), requests, clock), clock),
+  }
+}
+
+test('whoever is not answered in time is late, once, each at its own time', () => {
+  const { clock, hedging: one } = hedging(100)
+  const late: string[] = []
+  one.expect(() => late.push('a'))
+  clock.pass(40)
+  const b = one.expect(() => late.push('b'))
+  one.expect(() => late.push('c'))
+  clock.pass(59)
+  assert.deepEqual(late, [])
+  clock.pass(1)
+  assert.deepEqual(late, ['a'])
+  b?.answered()
+  clock.pass(40)
+  assert.deepEqual(late, ['a', 'c'])
+  clock.pass(1000)
+  assert.deepEqual(late, ['a', 'c'])
+  assert.equal(clock.pending, 0)
+})
+
+test('off: nobody is waited for', () => {
+  const { hedging: none } = hedging('off')
+  assert.equal(
+    none.expect(() => assert.fail('late')),
+    undefined,
+  )
+  assert.equal(none.delay, undefined)
+})
+
+test('p95 is known after some answers, and follows them', () => {
+  const { clock, hedging: one } = hedging('p95')
+  const answer = (time: number) => {
+    const wait = one.expect(() => {})
+    clock.pass(time)
+    wait?.answered()
+  }
+  for (let i = 0; i < 19; i++) answer(10)
+  assert.equal(one.delay, undefined)
+  answer(10)
+  assert.equal(one.delay, 10)
+  for (let i = 0; i < 100; i++) answer(i % 10 === 0 ? 300 : 20)
+  assert.equal(one.delay, 300)
+  for (let i = 0; i < 1024; i++) answer(0)
+  assert.equal(one.delay, 1, 'no timer takes less')
+})
+
+test('a time that became shorter is kept by those who come later', () => {
+  const { clock, hedging: one } = hedging('p95')
+  const waits = Array.from({ length: 20 }, () => one.expect(() => {}))
+  clock.pass(500)
+  for (const wait of waits) wait?.answered()
+  const late: string[] = []
+  one.expect(() => late.push('long'))
+  const more = Array.from({ length: 1024 }, () => one.expect(() => late.push('more')))
+  clock.pass(10)
+  for (const wait of more) wait?.answered()
+  one.expect(() => late.push('short'))
+  clock.pass(11)
+  assert.deepEqual(late, ['short'])
+  clock.pass(500)
+  assert.deepEqual(late, ['short', 'long'])
+})
+
+test('what is spent is within the budget', () => {
+  const { requests, hedging: one } = hedging(50, 10)
+  for (let i = 0; i < 30; i++) requests.add()
+  let spent = 0
+  for (; one.allowed; spent++) one.spend()
+  assert.equal(spent, 3)
+})
+
+test('closing leaves no timer', () => {
+  const { clock, hedging: one } = hedging(100)
+  one.expect(() => assert.fail('late'))
+  one.close()
+  assert.equal(clock.pending, 0)
+  clock.pass(1000)
+})
