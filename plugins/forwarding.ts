@@ -33,7 +33,7 @@ export interface ForwardingOptions {
   via: string
 }
 
-/** The request's header fields as a backend shall see them, but for Host, which depends on the backend. */
+/** The request's header fields as a backend shall see them; Host, which depends on the backend, is left open. */
 export function toBackend(
   raw: IncomingMessage,
   host: string | undefined,
@@ -41,7 +41,7 @@ export function toBackend(
 ): FieldLines {
   const { headers } = raw
   const nominated = nominatedBy(headers.connection)
-  const lines: string[] = []
+  const lines: FieldLines = ['host', '']
   for (const name in headers) {
     if (OURS.has(name) || nominated?.includes(name)) continue
     // Pseudo-fields of HTTP/2 are no fields.

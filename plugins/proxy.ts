@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import replyFrom, { type FastifyReplyFromHooks, type FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyError,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  preParsingHookHandler,
+  preValidationHookHandler,
+} from 'fastify'
 import { type Answer, type Assignment, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
@@ -134,18 +141,16 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   // Fastify refuses a body whose content-type it cannot read, and QUERY without one. It is the backend's to read.
   const contentTypes = new WeakMap<FastifyRequest, string | undefined>()
-  scope.addHook('preParsing', (request, _reply, payload, done) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      const { headers } = request.raw
-      contentTypes.set(request, headers['content-type'])
-      headers['content-type'] = 'application/octet-stream'
-    }
+  const preParsing: preParsingHookHandler = (request, _reply, payload, done) => {
+    const { headers } = request.raw
+    contentTypes.set(request, headers['content-type'])
+    headers['content-type'] = 'application/octet-stream'
     done(null, payload)
-  })
-  scope.addHook('preValidation', (request, _reply, done) => {
+  }
+  const preValidation: preValidationHookHandler = (request, _reply, done) => {
     if (contentTypes.has(request)) request.raw.headers['content-type'] = contentTypes.get(request)
     done()
-  })
+  }
 
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
   // request to the same backend. Its types know only undici's own dispatchers.
@@ -191,10 +196,14 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
   } as unknown as FastifyReplyFromHooks
   for (const name of passedOn) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
-  const method = [...passedOn, 'TRACE']
+  const bodyless = ['GET', 'HEAD']
+  const others = [...passedOn, 'TRACE'].filter((name) => !bodyless.includes(name))
   // A scope under a prefix has two roots: the prefix itself, and all below it.
-  scope.route({ method, url: '/', handler })
-  scope.route({ method, url: '/*', handler })
+  for (const url of ['/', '/*']) {
+    // Of these Fastify reads no body.
+    scope.route({ method: bodyless, url, handler })
+    scope.route({ method: others, url, handler, preParsing, preValidation })
+  }
 }
 
 /** Nothing is left to do for a client: nothing at all where its backend is done, as it is after a whole answer. */

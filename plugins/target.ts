@@ -18,6 +18,8 @@ export interface Target {
  */
 export function routableUrl(request: IncomingMessage): string {
   const url = request.url as string
+  // As most are.
+  if (url.startsWith('/') && !url.includes('%')) return url
   const target = parseTarget(url)
   if (!target || !wellFormed(target.path)) return url
   if (target.authority === undefined && target.path !== '*' && !target.path.includes('%')) return url

@@ -6,7 +6,7 @@ import type { Lease } from '../balancer/lease.js'
 export type Headers = Record<string, string | string[] | undefined>
 
 /** Header fields line by line: a name, its value, a name, its value, ... */
-export type FieldLines = readonly string[]
+export type FieldLines = string[]
 
 /**
  * What a request was assigned to, and what a backend has to know of it beyond what reply-from hands on. It
@@ -29,7 +29,7 @@ export interface Assignment {
   path: string
   /** The Host that the client named, if it did. */
   host: string | undefined
-  /** The header fields for the backend, but for Host. */
+  /** The header fields for the backend; the first is Host, which each attempt says anew. */
   fields: FieldLines
   /** The request's body, where it has one. */
   body?: Readable

@@ -6,7 +6,8 @@ import { ClientGoneError } from '../balancer/errors.js'
 import type { Lease, Outcome } from '../balancer/lease.js'
 import { type Answer, type Assignment, type Headers, WholeBody } from './assignment.js'
 import type { Transport } from './connection.js'
-import { Deadline } from './deadline.js'
+import type { Deadline } from './deadline.js'
+import type { Deadlines } from './deadlines.js'
 import {
   BackendError,
   BackendTimeoutError,
@@ -55,7 +56,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   readonly #timeouts: Timeouts
   readonly #clock: Clock
   readonly #owner: AttemptOwner
-  readonly #deadline: Deadline
+  readonly #deadlines: Deadlines
+  /** Until the request is over. */
+  #deadline: Deadline | undefined
   /** Set before anything is sent. */
   transport!: Transport
   #phase: Phase = 'connection'
@@ -81,16 +84,26 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   /** Something of the request's body was taken, and cannot be sent again. */
   bodyTaken = false
 
-  constructor(assignment: Assignment, lease: Lease, timeouts: Timeouts, clock: Clock, owner: AttemptOwner) {
+  constructor(
+    assignment: Assignment,
+    lease: Lease,
+    timeouts: Timeouts,
+    deadlines: Deadlines,
+    owner: AttemptOwner,
+  ) {
     this.#assignment = assignment
     this.#lease = lease
     this.#timeouts = timeouts
-    this.#clock = clock
+    this.#clock = deadlines.clock
     this.#owner = owner
-    this.#deadline = new Deadline(clock, () => this.#late())
-    this.#lease.onCut = (reason) => this.#fail(reason, 'cancelled')
-    this.#sentAt = clock.now()
-    this.#deadline.set(timeouts.connect)
+    this.#deadlines = deadlines
+    this.#deadline = deadlines.take(() => this.#late())
+    // Named before it is assigned: V8 puts a function literal that is assigned to a property into the old
+    // generation, where it keeps the whole request alive until the next full collection.
+    const cut = (reason: Error) => this.#fail(reason, 'cancelled')
+    lease.onCut = cut
+    this.#sentAt = this.#clock.now()
+    this.#deadline?.set(timeouts.connect)
   }
 
   /** Milliseconds since the request was sent. */
@@ -181,7 +194,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#moved += length
     this.#movedAt = this.#clock.now()
     if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
-      this.#deadline.set(this.#timeouts.body)
+      this.#deadline?.set(this.#timeouts.body)
     }
   }
 
@@ -283,10 +296,10 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       // It is the client that is slow now, and the backend has nothing to do.
       this.#paused = true
       this.#pausedAt = this.#clock.now()
-      this.#deadline.clear()
+      this.#deadline?.clear()
       this.#flow?.pause()
     } else {
-      this.#deadline.set(this.#timeouts.body)
+      this.#deadline?.set(this.#timeouts.body)
     }
   }
 
@@ -307,7 +320,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       this.#fail(new ClientGoneError(), 'cancelled')
       return
     }
-    this.#deadline.clear()
+    this.#deadline?.clear()
     this.#assignment.switched = true
     const ends = { client: client.socket, clientHead: client.head, backend: socket, backendHead: head }
     const close = openTunnel(ends, chosen.trim() === 'websocket', () => this.#over('ok'))
@@ -345,14 +358,14 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   #enter(phase: Phase, limit: number): void {
     this.#phase = phase
-    this.#deadline.set(limit)
+    this.#deadline?.set(limit)
   }
 
   #resume(): void {
     this.#paused = false
     this.#pausedFor += this.#clock.now() - this.#pausedAt
     if (this.#phase === 'over') return
-    this.#deadline.set(this.#timeouts.body)
+    this.#deadline?.set(this.#timeouts.body)
     this.#flow?.resume()
   }
 
@@ -361,7 +374,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     if (this.#phase === 'over') return
     if (this.#uploading && !this.transport.blocked) {
       // It is the client's turn to send; how long that may take is not the backend's business.
-      this.#deadline.set(this.#timeouts.body)
+      this.#deadline?.set(this.#timeouts.body)
     } else {
       this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : this.#phase), 'failed')
     }
@@ -383,7 +396,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   #over(outcome: Outcome): void {
     this.#phase = 'over'
-    this.#deadline.clear()
+    if (this.#deadline) this.#deadlines.giveBack(this.#deadline)
+    this.#deadline = undefined
     this.#lease.release(outcome)
   }
 }

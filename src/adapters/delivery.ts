@@ -8,6 +8,7 @@ import type { HostHeader } from '../balancer/spec.js'
 import type { Answer, Assignment, Callback } from './assignment.js'
 import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
 import type { Connections } from './connections.js'
+import type { Deadlines } from './deadlines.js'
 import { BackendError, BackendTimeoutError, isClientsDoing } from './failures.js'
 import { leaseAgain } from './lease-again.js'
 import { NodeRequest } from './node-request.js'
@@ -22,6 +23,7 @@ export interface DeliveryOptions {
   /** Largest body of a request in bytes; 0 for any. */
   maxBody: number
   connectionsTo(backend: Backend): Connections
+  deadlines: Deadlines
 }
 
 /** Methods that may be sent again, RFC 9110 section 9.2.2 and the registry of methods it set up. */
@@ -136,15 +138,16 @@ export class Delivery implements AttemptOwner {
 
   /** @param again a second try gets a connection of its own, and cannot fail like the first on one that was stale */
   #attempt(lease: Lease, again: boolean): void {
-    const { balancer, timeouts, maxBody, connectionsTo } = this.#options
+    const { timeouts, maxBody, connectionsTo, deadlines } = this.#options
     const assignment = this.#assignment
     const { body, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
     const { backend } = lease
     const connections = connectionsTo(backend)
-    const attempt = new Attempt(assignment, lease, timeouts, balancer.clock, this)
+    const attempt = new Attempt(assignment, lease, timeouts, deadlines, this)
     this.#attempts.push(attempt)
     const method = this.#method
-    const headers = ['host', this.#hostFor(backend), ...assignment.fields]
+    const headers = assignment.fields
+    headers[1] = this.#hostFor(backend)
     const ordinary = method === 'GET' && !body && !upgrade && !takesTrailers
     if (ordinary && !again) {
       const connection = connections.take()

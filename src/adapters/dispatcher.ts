@@ -3,6 +3,7 @@ import type { Backend } from '../balancer/backend.js'
 import { StoppedError } from '../balancer/errors.js'
 import type { Assignment, Callback } from './assignment.js'
 import { Connections } from './connections.js'
+import { Deadlines } from './deadlines.js'
 import { Delivery, type DeliveryOptions } from './delivery.js'
 import { leaseAgain } from './lease-again.js'
 
@@ -26,8 +27,9 @@ export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
   readonly #options: DeliveryOptions
 
-  constructor(options: Omit<DeliveryOptions, 'connectionsTo'>) {
-    this.#options = { ...options, connectionsTo: (backend) => this.#connectionsTo(backend) }
+  constructor(options: Omit<DeliveryOptions, 'connectionsTo' | 'deadlines'>) {
+    const deadlines = new Deadlines(options.balancer.clock)
+    this.#options = { ...options, deadlines, connectionsTo: (backend) => this.#connectionsTo(backend) }
     options.balancer.registry.on('removed', (backend) => this.#retire(backend))
   }
 
@@ -53,6 +55,7 @@ export class LeaseDispatcher {
     this.#options.balancer.stop(new StoppedError('the app was closed'))
     for (const connections of this.#connections.values()) connections.destroy()
     this.#connections.clear()
+    this.#options.deadlines.close()
   }
 
   #connectionsTo(backend: Backend): Connections {

@@ -26,7 +26,7 @@ function dispatching(t: TestContext, url: string) {
       attempts: 1,
       path,
       host: 'a',
-      fields: [],
+      fields: ['host', ''],
       policy: balancer.policy,
       client: nobody,
     }
