@@ -5,9 +5,9 @@ import type { FastifyReply } from 'fastify'
 const SMALL = 16 * 1024
 
 /**
- * Sends a body that is there already. Node writes a head and a body of bytes separately, but puts a head and a
- * body of text into one: so the bytes are handed over as text of one byte a letter, at the very end, after
- * every hook has seen them. That saves an eighth of all that a proxied request costs.
+ * Sends a body that is there already, together with its head. Node writes a head and a body of bytes separately,
+ * but puts a head and text into one; so the bytes are handed over as text of one byte a letter, at the very
+ * end, after every hook has seen them. One write less is an eighth of all that a proxied request costs.
  */
 export function sendInOneWrite(reply: FastifyReply, body: Buffer): void {
   const { raw } = reply
@@ -20,8 +20,13 @@ export function sendInOneWrite(reply: FastifyReply, body: Buffer): void {
 
 function endInOneWrite(this: ServerResponse, ...args: unknown[]): ServerResponse {
   const [chunk, , callback] = args
+  const { socket } = this
   const end = ServerResponse.prototype.end as (...args: unknown[]) => ServerResponse
-  // A hook may have made something else of it.
-  if (this.headersSent || !Buffer.isBuffer(chunk)) return end.apply(this, args)
-  return end.call(this, chunk.toString('latin1'), 'latin1', callback)
+  // A hook may have made something else of it; and answers to what the client sent before may come first.
+  if (!Buffer.isBuffer(chunk) || !socket) return end.apply(this, args)
+  // What is written before the end, and has left by then, Node 20 does not follow with an empty write.
+  socket.cork()
+  this.write(chunk.toString('latin1'), 'latin1')
+  socket.uncork()
+  return callback ? end.call(this, callback) : end.call(this)
 }
