@@ -167,7 +167,8 @@ export class Delivery implements AttemptOwner {
       const options = {
         method,
         path,
-        headers,
+        // It is sent later, and there may be another attempt by then.
+        headers: [...headers],
         body,
         maxBody,
         upgrade,
