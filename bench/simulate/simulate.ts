@@ -1,0 +1,60 @@
+import { policyNames } from '../../src/balancer/policies/index.js'
+import { type Balls, playBalls } from './scenes/balls.js'
+import { type Healthy, healthy, playHealthy } from './scenes/healthy.js'
+import { type LinkerdRow, playLinkerd } from './scenes/linkerd.js'
+import { type Pauses, playPauses } from './scenes/pauses.js'
+import { playSlowDown, type SlowDown } from './scenes/slow-down.js'
+import { playSupermarket, type Supermarket } from './scenes/supermarket.js'
+import { playTower, type TowerRow } from './scenes/tower.js'
+
+export interface SimulateOptions {
+  /** The same seed gives the same figures; 1 by default. */
+  seed?: number
+  /** Of each of the runs with healthy pools; 100,000 by default. */
+  requests?: number
+  /** Asked between runs. */
+  signal?: AbortSignal
+  onProgress?: (done: number, total: number, what: string) => void
+}
+
+/** All that was simulated; plain data. Times in milliseconds where nothing else is said. */
+export interface Simulated {
+  seed: number
+  requests: number
+  healthy: Healthy
+  slowDown: SlowDown
+  pauses: Pauses
+  linkerd: LinkerdRow[]
+  tower: TowerRow[]
+  balls: Balls
+  supermarket: Supermarket
+}
+
+/** Plays every policy through every scene, in simulated time. */
+export async function simulate(options: SimulateOptions = {}): Promise<Simulated> {
+  const { seed = 1, requests = 100_000, signal, onProgress } = options
+  const total = healthy.backends.length * healthy.gateways.length * policyNames.length + 6
+  let done = 0
+  const played = async (what: string) => {
+    onProgress?.(++done, total, what)
+    // Lets a signal be heard.
+    await new Promise((resolve) => setImmediate(resolve))
+    signal?.throwIfAborted()
+  }
+  const scene = async <T>(what: string, play: () => T): Promise<T> => {
+    const result = play()
+    await played(what)
+    return result
+  }
+  return {
+    seed,
+    requests,
+    slowDown: await scene('slow-down', () => playSlowDown(seed)),
+    pauses: await scene('pauses', () => playPauses(seed)),
+    linkerd: await scene('Linkerd', () => playLinkerd(seed)),
+    tower: await scene('tower', () => playTower(seed)),
+    balls: await scene('balls into bins', () => playBalls(seed)),
+    supermarket: await scene('supermarket', () => playSupermarket(seed)),
+    healthy: await playHealthy(requests, seed, played),
+  }
+}
