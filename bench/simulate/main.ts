@@ -1,0 +1,85 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Presets, SingleBar } from 'cli-progress'
+import { render } from './report.js'
+import { simulate } from './simulate.js'
+
+const usage = `node dist/bench/simulate/main.js [--seed N] [--requests N] [--pictures FOLDER] [--help]
+
+Plays every policy through simulated pools, healthy and not, and published experiments
+beside their published figures. No network, no waiting: time is simulated.
+
+  --seed N           of all that is random, 0 to 4294967295 (1)
+  --requests N       of each run with a healthy pool, 1000 to 10000000 (100000)
+  --pictures FOLDER  writes pictures there, as SVG
+  --help             this text
+`
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string', default: '1' },
+      requests: { type: 'string', default: '100000' },
+      pictures: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  const seed = whole('seed', values.seed, 0, 2 ** 32 - 1)
+  const requests = whole('requests', values.requests, 1000, 10_000_000)
+  const stopped = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  const bar = process.stdout.isTTY
+    ? new SingleBar(
+        { format: '{bar} {what}', hideCursor: true, clearOnComplete: true },
+        Presets.shades_classic,
+      )
+    : undefined
+  try {
+    const data = await simulate({
+      seed,
+      requests,
+      signal: stopped.signal,
+      onProgress(done, total, what) {
+        if (done === 1) bar?.start(total, 0, { what })
+        bar?.update(done, { what })
+      },
+    })
+    bar?.stop()
+    console.log(render(data))
+    if (values.pictures !== undefined) await draw(values.pictures, data)
+    return 0
+  } catch (error) {
+    bar?.stop()
+    if (stopped.signal.aborted) return 130
+    throw error
+  }
+}
+
+async function draw(folder: string, data: Awaited<ReturnType<typeof simulate>>): Promise<void> {
+  // What draws is heavy, and not always wanted.
+  const { pictures } = await import('./pictures.js')
+  await mkdir(folder, { recursive: true })
+  for (const [name, svg] of pictures(data)) {
+    await writeFile(join(folder, name), svg)
+    console.log(`wrote ${join(folder, name)}`)
+  }
+}
+
+function whole(name: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value
+  throw new Error(`--${name} does not accept "${text}": it takes a whole number from ${least} to ${most}`)
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`simulate: ${(error as Error).message}`)
+    process.exit(1)
+  },
+)

@@ -1,0 +1,114 @@
+import { policyNames } from '../../src/balancer/policies/index.js'
+import { bars } from '../plot/bars.js'
+import { lines } from '../plot/lines.js'
+import { healthy } from './scenes/healthy.js'
+import { pauses } from './scenes/pauses.js'
+import { slowDown } from './scenes/slow-down.js'
+import type { Simulated } from './simulate.js'
+
+/** Pictures of what was simulated, by file name, as SVG. */
+export function pictures(data: Simulated): Map<string, string> {
+  return new Map([
+    ['slow-down-latency.svg', slowDownLatency(data)],
+    ['slow-down-share.svg', slowDownShare(data)],
+    ['pauses-hedging.svg', pausesHedging(data)],
+    ['healthy-backends.svg', healthyBackends(data)],
+    ['healthy-gateways.svg', healthyGateways(data)],
+  ])
+}
+
+const { rate, slowness, from, to, work, rounds } = slowDown
+const slow = { from: from / 1000, to: to / 1000, name: `${slowness} times slower` }
+const scene = `Three backends, ${rate} requests a second of ${work} ms of work; one backend is ${slowness} times slower for ${(to - from) / 1000} s.`
+
+function slowDownLatency({ slowDown: { latency } }: Simulated): string {
+  return lines({
+    title: 'One backend of three turns slow: latency',
+    subtitle: `${scene}\n99th percentile of the requests that came in each quarter of a second, of ${rounds} rounds, simulated.`,
+    x: { name: 'seconds', min: 0, max: slowDown.duration / 1000 },
+    y: { name: 'p99', log: true, min: 10, format: duration },
+    series: latency.map(({ policy, points }) => ({ name: policy, points, colour: colourOf(policy) })),
+    area: slow,
+  })
+}
+
+function slowDownShare({ slowDown: { share } }: Simulated): string {
+  return lines({
+    title: 'One backend of three turns slow: what it is still given',
+    subtitle: `${scene}\nPart of the requests that came in each quarter of a second, of ${rounds} rounds, simulated.`,
+    x: { name: 'seconds', min: 0, max: slowDown.duration / 1000 },
+    y: { name: 'given to the slow backend', min: 0, format: (value) => `${value} %` },
+    series: share.map(({ policy, points }) => ({ name: policy, points, colour: colourOf(policy) })),
+    area: slow,
+  })
+}
+
+function pausesHedging({ pauses: { rows } }: Simulated): string {
+  const of = (hedging: boolean) => ({
+    name: hedging ? `with second tries, at most ${pauses.hedging.budget} % of the requests` : 'without',
+    values: policyNames.map(
+      (policy) => rows.find((row) => row.policy === policy && row.hedging === hedging)?.p99 ?? 0,
+    ),
+  })
+  return bars({
+    title: 'Pauses that go round: latency with and without hedging',
+    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.hedging.percentile}th percentile of recent latencies. 99th percentile, simulated.`,
+    groups: policyNames,
+    y: { name: 'p99', min: 0, format: (value) => `${Math.round(value)} ms` },
+    series: [of(false), of(true)],
+  })
+}
+
+const pool = `Equal backends of ${healthy.workers} workers, exponential work of ${healthy.work} ms on average, ${100 * healthy.utilisation} % of it in use.`
+
+function healthyBackends({ healthy: { rows, bound } }: Simulated): string {
+  return lines({
+    title: 'Healthy pools of any size: waiting, one gateway',
+    subtitle: `${pool}\n99th percentile of the time before a worker is free, simulated; the bound is one line before all workers.`,
+    x: { name: 'backends', log: true, min: healthy.backends[0] ?? 1, max: healthy.backends.at(-1) ?? 1 },
+    y: { name: 'p99 of waiting', min: 0, format: (value) => `${value} ms` },
+    series: [
+      ...policyNames.map((policy) => ({
+        name: policy,
+        colour: colourOf(policy),
+        dots: true,
+        points: rows
+          .filter((row) => row.policy === policy && row.gateways === 1)
+          .map(({ backends, waitP99 }): [number, number] => [backends, waitP99]),
+      })),
+      {
+        name: 'bound',
+        colour: 5,
+        dashed: true,
+        points: bound.map(({ backends, waitP99 }): [number, number] => [backends, waitP99]),
+      },
+    ],
+  })
+}
+
+function healthyGateways({ healthy: { rows } }: Simulated): string {
+  const backends = 100
+  return lines({
+    title: `Many gateways before ${backends} backends: waiting`,
+    subtitle: `${pool}\n99th percentile of the time before a worker is free, simulated. No gateway knows of the others' requests.`,
+    x: { name: 'gateways', log: true, min: healthy.gateways[0] ?? 1, max: healthy.gateways.at(-1) ?? 1 },
+    y: { name: 'p99 of waiting', min: 0, format: (value) => `${value} ms` },
+    series: policyNames.map((policy) => ({
+      name: policy,
+      colour: colourOf(policy),
+      dots: true,
+      points: rows
+        .filter((row) => row.policy === policy && row.backends === backends)
+        .map(({ gateways, waitP99 }): [number, number] => [gateways, waitP99]),
+    })),
+  })
+}
+
+/** A policy has the same colour in every picture. */
+function colourOf(policy: string): number {
+  return (policyNames as readonly string[]).indexOf(policy)
+}
+
+function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${milliseconds / 1000} s`
+}
