@@ -1,11 +1,10 @@
-import { type Axis, axis, COLOURS, draw, grid, legend, QUIET, type Titles } from './svg.js'
+import { type Axis, axis, COLOURS, DASHES, draw, grid, legend, QUIET, type Titles } from './svg.js'
 
 export interface Series {
   name: string
   points: readonly (readonly [x: number, y: number])[]
-  dashed?: boolean
-  /** Series of one number have one colour; by default each has its own. */
-  colour?: number
+  /** Number of its colour and dashes, from 0 to 5; by default each has its own. */
+  style?: number
   /** Marks every point. */
   dots?: boolean
 }
@@ -25,17 +24,18 @@ export function lines({ x, y, series, area, ...titles }: LinesOptions): string {
     legend: legend(series.map(({ name }) => name)),
     xAxis: axis(x, false),
     yAxis: axis(y, true),
-    series: series.map(({ name, points, dashed, colour, dots }, i) => {
-      const drawn = COLOURS[(colour ?? i) % COLOURS.length]
+    series: series.map(({ name, points, style: chosen, dots }, i) => {
+      const style = chosen ?? i
+      const colour = COLOURS[style]
       return {
         type: 'line',
         name,
         data: points,
-        color: drawn,
+        color: colour,
         showSymbol: dots === true,
         symbol: 'circle',
         symbolSize: 7,
-        lineStyle: { width: 2.5, type: dashed ? [7, 5] : 'solid', color: drawn },
+        lineStyle: { width: 2.5, type: DASHES[style], color: colour },
         emphasis: { disabled: true },
         silent: true,
         ...(area && i === 0 && { markArea: marked(area) }),
@@ -48,7 +48,7 @@ function marked({ from, to, name }: { from: number; to: number; name: string }) 
   return {
     silent: true,
     itemStyle: { color: '#8c959f', opacity: 0.13 },
-    label: { show: true, position: 'insideTop', fontSize: 13, color: QUIET, formatter: name },
+    label: { show: true, position: 'top', fontSize: 13, color: QUIET, formatter: name },
     data: [[{ xAxis: from }, { xAxis: to }]],
   }
 }

@@ -12,6 +12,9 @@ export const HEIGHT = 460
 /** For each of up to so many series, told apart by the colour-blind as well (Okabe and Ito, darkened for white). */
 export const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#b5579a', '#8a6d00', '#444444']
 
+/** Of the lines that go with them: where two curves are one, both are seen. */
+export const DASHES: (readonly number[] | 'solid')[] = ['solid', 'solid', [12, 5], 'solid', [6, 6], [2, 4]]
+
 export const TEXT = '#24292f'
 export const QUIET = '#57606a'
 const GRID = '#d8dee4'
@@ -97,15 +100,16 @@ export function axis({ name, log = false, min, max, format }: Axis, vertical: bo
 }
 
 /** Where the picture proper is, below the titles and the legend. */
-export const grid = { left: 24, right: 36, top: 150, bottom: 24, outerBoundsMode: 'same' }
+export const grid = { left: 24, right: 36, top: 148, bottom: 14, outerBoundsMode: 'same' }
 
 export function legend(names: readonly string[]) {
+  const many = names.length > 5
   return {
     data: names.map((name) => ({ name })),
     left: 20,
     top: 92,
-    itemWidth: 24,
-    itemGap: 18,
+    itemWidth: many ? 18 : 24,
+    itemGap: many ? 18 : 26,
     textStyle: { fontSize: 14, color: TEXT },
   }
 }

@@ -27,7 +27,7 @@ function slowDownLatency({ slowDown: { latency } }: Simulated): string {
     subtitle: `${scene}\n99th percentile of the requests that came in each quarter of a second, of ${rounds} rounds, simulated.`,
     x: { name: 'seconds', min: 0, max: slowDown.duration / 1000 },
     y: { name: 'p99', log: true, min: 10, format: duration },
-    series: latency.map(({ policy, points }) => ({ name: policy, points, colour: colourOf(policy) })),
+    series: latency.map(({ policy, points }) => ({ name: policy, points, style: styleOf(policy) })),
     area: slow,
   })
 }
@@ -38,7 +38,7 @@ function slowDownShare({ slowDown: { share } }: Simulated): string {
     subtitle: `${scene}\nPart of the requests that came in each quarter of a second, of ${rounds} rounds, simulated.`,
     x: { name: 'seconds', min: 0, max: slowDown.duration / 1000 },
     y: { name: 'given to the slow backend', min: 0, format: (value) => `${value} %` },
-    series: share.map(({ policy, points }) => ({ name: policy, points, colour: colourOf(policy) })),
+    series: share.map(({ policy, points }) => ({ name: policy, points, style: styleOf(policy) })),
     area: slow,
   })
 }
@@ -70,16 +70,15 @@ function healthyBackends({ healthy: { rows, bound } }: Simulated): string {
     series: [
       ...policyNames.map((policy) => ({
         name: policy,
-        colour: colourOf(policy),
+        style: styleOf(policy),
         dots: true,
         points: rows
           .filter((row) => row.policy === policy && row.gateways === 1)
           .map(({ backends, waitP99 }): [number, number] => [backends, waitP99]),
       })),
       {
-        name: 'bound',
-        colour: 5,
-        dashed: true,
+        name: 'one line',
+        style: 5,
         points: bound.map(({ backends, waitP99 }): [number, number] => [backends, waitP99]),
       },
     ],
@@ -95,7 +94,7 @@ function healthyGateways({ healthy: { rows } }: Simulated): string {
     y: { name: 'p99 of waiting', min: 0, format: (value) => `${value} ms` },
     series: policyNames.map((policy) => ({
       name: policy,
-      colour: colourOf(policy),
+      style: styleOf(policy),
       dots: true,
       points: rows
         .filter((row) => row.policy === policy && row.backends === backends)
@@ -104,8 +103,8 @@ function healthyGateways({ healthy: { rows } }: Simulated): string {
   })
 }
 
-/** A policy has the same colour in every picture. */
-function colourOf(policy: string): number {
+/** A policy looks the same in every picture. */
+function styleOf(policy: string): number {
   return (policyNames as readonly string[]).indexOf(policy)
 }
 

@@ -12,7 +12,7 @@ export const slowDown = {
   deviation: 2.5,
   slowness: 20,
   /** Milliseconds. */
-  duration: 20_000,
+  duration: 30_000,
   from: 5000,
   to: 15_000,
   /** The scene is short and percentiles of one are rough: it is played so often, with other requests. */
