@@ -157,7 +157,7 @@ n requests that never end, on n backends: requests of the fullest one, on averag
       ['published, two choices: ln ln n / ln 2', ...published.map(({ twoChoices }) => twoChoices.toFixed(2))],
     ],
     `The published terms hold up to a constant that they leave out, and that is not small: what is to be
-compared is how a row grows.`,
+compared is how a row grows. Who looks at all, or takes turns, puts one ball into each bin.`,
   )
 }
 
@@ -174,6 +174,8 @@ infinitely many backends.`,
       ['published, random', ...published.map(({ random }) => random.toFixed(2))],
       ['published, shorter of two', ...published.map(({ twoChoices }) => twoChoices.toFixed(2))],
     ],
+    `A finite pool is a little slower than the limit. Turns are better than chance because they space out
+what each backend is given; who looks at more than two lines comes close to never waiting.`,
   )
 }
 

@@ -1,0 +1,41 @@
+import Table from 'cli-table3'
+import { HEAVIEST, IN_FLIGHT } from './churn.js'
+import { type Goal, type Selected, SMALL } from './select.js'
+
+export function render({ rounds, steps, rows, goals }: Selected): string {
+  const sizes = rows[0]?.times.map(({ size }) => size) ?? []
+  const lease = rows.find(({ policy }) => policy === undefined)
+  const table = new Table({
+    head: [
+      'nanoseconds',
+      'weights',
+      ...sizes.map((size) => `${size}`),
+      `${sizes.at(-1)} : ${SMALL}`,
+      'bytes',
+    ],
+    colAligns: ['left', 'left', ...sizes.map(() => 'right' as const), 'right', 'right'],
+    style: { head: [], border: [], compact: true },
+  })
+  for (const { policy, mixed, times, ratio, bytes } of rows) {
+    table.push([
+      policy ?? 'lease alone',
+      policy === undefined ? '-' : mixed ? `1 to ${HEAVIEST}` : 'equal',
+      ...times.map(({ nanoseconds }) => nanoseconds.toFixed(0)),
+      ratio.toFixed(1),
+      policy === undefined || !lease ? bytes.toFixed(0) : `+${Math.max(0, bytes - lease.bytes).toFixed(0)}`,
+    ])
+  }
+  return `What a choice costs
+===================
+One request is answered and given back, and a backend is chosen and leased for a new one, by number of
+backends. On average ${IN_FLIGHT} requests are in flight on each; which of them is answered was drawn before.
+Medians of ${rounds} rounds, in which all take turns, of five times ${steps}; each policy in a thread of its own,
+with a real clock. "Lease alone" is the same without a pool and a choice: what is in it, memory that is not in
+the cache included, is not the policy's. Bytes are what the heap grows by, with ${SMALL} backends; beside the lease.
+${table.toString()}
+${goals.map(line).join('\n')}`
+}
+
+function line({ name, value, limit, holds }: Goal): string {
+  return `goal ${holds ? 'holds ' : 'MISSED'}  ${name}: ${value.toFixed(1)}, at most ${limit}`
+}

@@ -1,0 +1,151 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { type PolicyName, policyNames } from '../../src/balancer/policies/index.js'
+import type { Pool, Question, WorkerData } from './worker.js'
+
+/** Backends of a pool. */
+const SIZES = [3, 10, 30, 300, 1000, 10_000]
+/** The largest pool is compared with that of this size. */
+export const SMALL = 10
+/** Steps between two looks at the heap. */
+const COUNTED_STEPS = 1000
+/** Bytes that a choice by least connections may leave on the heap, beside its lease. */
+const CHOICE_BYTES = 64
+
+export interface SelectOptions {
+  /** Backends of the pools, from small to large, 10 among them; 3 to 10,000 by default. */
+  sizes?: readonly number[]
+  /** Rounds of five measurements, of all of which the median counts; 9 by default, after one that warms up. */
+  rounds?: number
+  /** Choices in each measurement; 2,000 by default. */
+  steps?: number
+  /** Asked between measurements. */
+  signal?: AbortSignal
+  onProgress?: (done: number, total: number, what: string) => void
+}
+
+export interface SelectRow {
+  /** None for leases alone, without a pool and a choice. */
+  policy: PolicyName | undefined
+  /** Whether weights from 1 to 8 are mixed; equal otherwise. */
+  mixed: boolean
+  /** Median nanoseconds of a choice, its lease, and what the answer changes, by size of the pool. */
+  times: { size: number; nanoseconds: number }[]
+  /** Time in the largest pool, in times in a pool of 10. */
+  ratio: number
+  /** Bytes that one of them leaves on the heap, its lease included. */
+  bytes: number
+}
+
+/** Something that should be so, and whether it was. */
+export interface Goal {
+  name: string
+  value: number
+  limit: number
+  holds: boolean
+}
+
+export interface Selected {
+  rounds: number
+  steps: number
+  rows: SelectRow[]
+  goals: Goal[]
+}
+
+/** Measures what a choice costs, with a real clock, in pools of all sizes. */
+export async function select(options: SelectOptions = {}): Promise<Selected> {
+  const { sizes = SIZES, rounds = 9, steps = 2000, signal, onProgress } = options
+  const subjects: Subject[] = []
+  try {
+    for (const policy of [undefined, ...policyNames]) {
+      for (const mixed of policy === undefined ? [false] : [false, true])
+        subjects.push(subject(policy, mixed, sizes))
+    }
+    const total = sizes.length * (rounds + 2) + 1
+    let done = 0
+    const step = (what: string) => {
+      onProgress?.(++done, total, what)
+      signal?.throwIfAborted()
+    }
+    for (const size of sizes) {
+      await Promise.all(subjects.map((one) => one.prepare(size)))
+      step(`pools of ${size}`)
+    }
+    // Rivals take turns, so that what else this machine does meets all alike.
+    for (let round = 0; round <= rounds; round++) {
+      for (const size of sizes) {
+        for (const one of subjects) await one.time(size, steps, round > 0)
+        step(round === 0 ? 'warming up' : `round ${round} of ${rounds}`)
+      }
+    }
+    const rows: SelectRow[] = []
+    for (const one of subjects) rows.push(await one.row())
+    step('counting bytes')
+    return { rounds, steps, rows, goals: goalsOf(rows, sizes.at(-1) ?? SMALL) }
+  } finally {
+    await Promise.all(subjects.map((one) => one.end()))
+  }
+}
+
+interface Subject {
+  prepare(size: number): Promise<void>
+  time(size: number, steps: number, counts: boolean): Promise<void>
+  row(): Promise<SelectRow>
+  end(): Promise<unknown>
+}
+
+function subject(policy: PolicyName | undefined, mixed: boolean, sizes: readonly number[]): Subject {
+  const workerData: WorkerData = { policy }
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    workerData,
+    // Room for what is counted, between two collections.
+    resourceLimits: { maxYoungGenerationSizeMb: 96 },
+  })
+  const samples = new Map<number, number[]>(sizes.map((size) => [size, []]))
+  const ask = async (question: Question): Promise<number[]> => {
+    worker.postMessage(question)
+    const [answer] = (await once(worker, 'message')) as [number[]]
+    return answer
+  }
+  const pool = (size: number): Pool => ({ size, mixed })
+  const median = (size: number) => medianOf(samples.get(size) ?? [])
+  const largest = sizes.at(-1) ?? SMALL
+  return {
+    async prepare(size) {
+      await ask({ measure: 'prepare', pool: pool(size) })
+    },
+    async time(size, steps, counts) {
+      const nanoseconds = await ask({ measure: 'time', pool: pool(size), steps })
+      if (counts) samples.get(size)?.push(...nanoseconds)
+    },
+    async row() {
+      return {
+        policy,
+        mixed,
+        times: sizes.map((size) => ({ size, nanoseconds: median(size) })),
+        ratio: median(largest) / median(SMALL),
+        bytes: medianOf(await ask({ measure: 'bytes', pool: pool(SMALL), steps: COUNTED_STEPS })),
+      }
+    },
+    end: () => worker.terminate(),
+  }
+}
+
+function goalsOf(rows: readonly SelectRow[], largest: number): Goal[] {
+  const exact = rows.find(({ policy, mixed }) => policy === 'least-connections' && !mixed)
+  const lease = rows.find(({ policy }) => policy === undefined)
+  if (!exact || !lease) return []
+  return [
+    goal(`least-connections, ${largest} backends: times the cost with ${SMALL}`, exact.ratio, 5),
+    goal('least-connections: bytes beside the lease', exact.bytes - lease.bytes, CHOICE_BYTES),
+  ]
+}
+
+function goal(name: string, value: number, limit: number): Goal {
+  return { name, value, limit, holds: value <= limit }
+}
+
+function medianOf(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? Number.NaN
+}

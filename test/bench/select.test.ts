@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { render } from '../../bench/select/report.js'
+import { select } from '../../bench/select/select.js'
+import { policyNames } from '../../src/balancer/policies/index.js'
+
+test('every policy is measured in every pool, with equal weights and with mixed ones', async () => {
+  const data = await select({ sizes: [3, 10, 100], rounds: 1, steps: 200 })
+  assert.deepEqual(
+    data.rows.map(({ policy, mixed }) => [policy, mixed]),
+    [
+      [undefined, false],
+      ...policyNames.flatMap((policy) => [
+        [policy, false],
+        [policy, true],
+      ]),
+    ],
+  )
+  for (const { times, bytes, ratio } of data.rows) {
+    assert.deepEqual(
+      times.map(({ size }) => size),
+      [3, 10, 100],
+    )
+    for (const { nanoseconds } of times) assert.ok(nanoseconds > 0)
+    assert.ok(bytes > 0 && ratio > 0)
+  }
+  const report = render(data)
+  for (const policy of policyNames) assert.ok(report.includes(`│ ${policy}`), report)
+  assert.match(report, /^goal (holds |MISSED) {2}least-connections, 100 backends/m)
+})
+
+test('a measurement that is no longer wanted ends', async () => {
+  const signal = AbortSignal.abort(new Error('no longer'))
+  await assert.rejects(select({ sizes: [10], rounds: 1, steps: 100, signal }), /no longer/)
+})
