@@ -1,7 +1,7 @@
 import type { Backend } from '../../src/balancer/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
+import type { Wait } from '../../src/balancer/hedging.js'
 import type { Lease } from '../../src/balancer/lease.js'
-import { Hedging } from './hedging.js'
 import type { Scene } from './scene.js'
 import { Job, type Server } from './server.js'
 import type { Timeline } from './timeline.js'
@@ -30,7 +30,6 @@ export class Gateway {
   readonly #timeline: Timeline
   readonly #servers: readonly Server[]
   readonly #indexes: Map<Backend, number>
-  readonly #hedging: Hedging | undefined
   readonly #observer: Observer
 
   constructor(
@@ -45,48 +44,47 @@ export class Gateway {
       policy,
       clock: timeline,
       random,
+      hedge: scene.hedging?.after,
+      hedgeBudget: scene.hedging?.budget,
       backends: scene.backends.map(({ weight }, i) => ({ url: `http://backend-${i}`, weight })),
     })
     this.#timeline = timeline
     this.#servers = servers
     this.#indexes = new Map(this.balancer.registry.list().map((backend, i) => [backend, i]))
-    this.#hedging = scene.hedging && new Hedging(scene.hedging, timeline)
     this.#observer = observer
   }
 
   handle(request: Request): void {
-    const first = this.#try(request)
-    if (!this.#hedging) return
-    this.#hedging.budget.request()
-    const { delay } = this.#hedging
-    if (delay !== undefined) this.#timeline.after(delay, () => this.#hedge(request, first))
+    this.balancer.requested()
+    const first = this.#begin(request, this.balancer.acquire())
+    first.wait = this.balancer.hedging.expect(() => this.#hedge(first))
   }
 
   /** A job was done, if anybody still waits for it. */
   answered(attempt: Attempt): void {
-    const { lease, request, rival } = attempt
+    const { lease, request, rival, wait } = attempt
     if (!lease.held) return
-    const now = this.#timeline.now()
-    lease.answered(now)
+    wait?.answered()
+    lease.answered(this.#timeline.now())
     lease.release('ok')
-    if (rival) {
-      rival.server.withdraw(rival)
-      rival.lease.release('cancelled')
-    }
-    this.#hedging?.answered(now - request.due)
+    rival?.lease.cut(new Error('the other try was faster'))
     this.#observer.answered(request)
   }
 
-  #hedge(request: Request, first: Attempt): void {
-    if (!first.lease.held || !this.#hedging?.budget.retry()) return
+  #hedge(first: Attempt): void {
+    const { hedging } = this.balancer
+    if (!hedging.allowed) return
+    const lease = this.balancer.spare(new Set([first.lease.backend]))
+    if (!lease) return
+    hedging.spend()
     this.hedges++
-    const second = this.#try(request, new Set([first.lease.backend]))
+    const second = this.#begin(first.request, lease)
+    second.wait = first.wait
     second.rival = first
     first.rival = second
   }
 
-  #try(request: Request, except?: ReadonlySet<Backend>): Attempt {
-    const lease = this.balancer.acquire(except)
+  #begin(request: Request, lease: Lease): Attempt {
     const index = this.#indexes.get(lease.backend) as number
     const server = this.#servers[index] as Server
     const attempt = new Attempt(this, request, lease, server)
@@ -102,6 +100,8 @@ class Attempt extends Job {
   readonly request: Request
   /** The other try of the same request. */
   rival: Attempt | undefined
+  /** What both tries are waited for with. */
+  wait: Wait | undefined
   readonly #gateway: Gateway
 
   constructor(gateway: Gateway, request: Request, lease: Lease, server: Server) {
@@ -109,6 +109,10 @@ class Attempt extends Job {
     this.#gateway = gateway
     this.request = request
     this.lease = lease
+    lease.onCut = () => {
+      server.withdraw(this)
+      lease.release('cancelled')
+    }
   }
 
   done(): void {

@@ -52,7 +52,7 @@ function pausesHedging({ pauses: { rows } }: Simulated): string {
   })
   return bars({
     title: 'Pauses that go round: latency with and without hedging',
-    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.hedging.percentile}th percentile of recent latencies. 99th percentile, simulated.`,
+    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.hedging.after} of recent latencies. 99th percentile, simulated.`,
     groups: policyNames,
     y: { name: 'p99', min: 0, format: (value) => `${Math.round(value)} ms` },
     series: [of(false), of(true)],

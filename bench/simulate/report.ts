@@ -44,7 +44,7 @@ function pausesText({ pauses: { rows } }: Simulated): string {
   return section(
     'Pauses, with and without second tries',
     `Three backends of ${workers} workers of ${work} ms, ${rate} requests a second. Each ${every / 1000} s another one stops for
-${pause} ms. With hedging, a request without an answer after the ${hedging.percentile}th percentile of recent latencies
+${pause} ms. With hedging, a request without an answer after the ${hedging.after} of recent latencies
 is sent to another backend as well, at most ${hedging.budget} % of them; the first answer wins.`,
     ['policy', 'hedging', 'p50', 'p99', 'p99.9', 'more requests', 'longest queue'],
     rows.map(({ policy, hedging, p50, p99, p999, hedges, longestQueue }) => [

@@ -1,3 +1,4 @@
+import type { HedgeAfter } from '../../src/balancer/hedging.js'
 import type { Server } from './server.js'
 
 /** What is played: who works, who asks, and what goes wrong when. All times in milliseconds. */
@@ -39,8 +40,8 @@ export interface SceneEvent {
 }
 
 export interface HedgingOptions {
-  /** Of recent latencies: a request that takes longer is given a second try. */
-  percentile: number
+  /** When: `p95` of recent latencies, or after so many milliseconds. */
+  after: HedgeAfter
   /** Ceiling of second tries, in percent of requests. */
   budget: number
 }

@@ -1,6 +1,6 @@
 import { type PolicyName, policyNames } from '../../../src/balancer/policies/index.js'
 import { play } from '../play.js'
-import { exponential, type Scene, same, uniform } from '../scene.js'
+import { exponential, type HedgingOptions, type Scene, same, uniform } from '../scene.js'
 import { type Percentiles, percentiles, survival } from '../statistics.js'
 
 /** Every second another one of three backends stops the world, as garbage collection does at its worst. */
@@ -14,7 +14,7 @@ export const pauses = {
   pause: 600,
   every: 1000,
   duration: 200_000,
-  hedging: { percentile: 95, budget: 5 },
+  hedging: { after: 'p95', budget: 5 } satisfies HedgingOptions,
 }
 
 export interface PausesRow extends Percentiles {
