@@ -26,7 +26,7 @@ export function bars({ groups, y, series, stacked = false, ...titles }: BarsOpti
       data: values,
       color: COLOURS[i % COLOURS.length],
       ...(stacked && { stack: 'all' }),
-      barMaxWidth: stacked ? 90 : 48,
+      barMaxWidth: stacked ? 90 : 44,
       barGap: '8%',
       label: {
         show: true,

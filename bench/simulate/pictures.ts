@@ -43,19 +43,16 @@ function slowDownShare({ slowDown: { share } }: Simulated): string {
   })
 }
 
-function pausesHedging({ pauses: { rows } }: Simulated): string {
-  const of = (hedging: boolean) => ({
-    name: hedging ? `with second tries, at most ${pauses.hedging.budget} % of the requests` : 'without',
-    values: policyNames.map(
-      (policy) => rows.find((row) => row.policy === policy && row.hedging === hedging)?.p99 ?? 0,
-    ),
-  })
+function pausesHedging({ pauses: rows }: Simulated): string {
   return bars({
-    title: 'Pauses that go round: latency with and without hedging',
-    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.hedging.after} of recent latencies. 99th percentile, simulated.`,
+    title: 'Pauses that go round: latency with and without second tries',
+    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.after} of recent latencies. 99th percentile, simulated.`,
     groups: policyNames,
     y: { name: 'p99', min: 0, format: (value) => `${Math.round(value)} ms` },
-    series: [of(false), of(true)],
+    series: pauses.budgets.map((budget) => ({
+      name: budget ? `second tries, at most ${budget} % of the requests` : 'none',
+      values: rows.filter((row) => row.budget === budget).map(({ p99 }) => p99),
+    })),
   })
 }
 

@@ -39,21 +39,23 @@ backend is ${slowness} times slower from second ${from / 1000} to ${to / 1000}. 
   )
 }
 
-function pausesText({ pauses: { rows } }: Simulated): string {
-  const { rate, workers, work, pause, every, hedging } = pauses
+function pausesText({ pauses: rows }: Simulated): string {
+  const { rate, workers, work, pause, every, after } = pauses
   return section(
     'Pauses, with and without second tries',
     `Three backends of ${workers} workers of ${work} ms, ${rate} requests a second. Each ${every / 1000} s another one stops for
-${pause} ms. With hedging, a request without an answer after the ${hedging.after} of recent latencies
-is sent to another backend as well, at most ${hedging.budget} % of them; the first answer wins.`,
-    ['policy', 'hedging', 'p50', 'p99', 'p99.9', 'more requests', 'longest queue'],
-    rows.map(({ policy, hedging, p50, p99, p999, hedges, longestQueue }) => [
+${pause} ms. With hedging, a request without an answer after the ${after} of recent latencies is sent to
+another backend as well, within the ceiling; the first answer wins.`,
+    ['policy', 'ceiling', 'p50', 'p99', 'p99.9', 'more requests', 'longest queue'],
+    rows.map(({ policy, budget, p50, p99, p999, hedges, longestQueue }) => [
       policy,
-      hedging ? 'on' : 'off',
+      budget ? `${budget} %` : '-',
       ...[p50, p99, p999].map(milliseconds),
-      hedging ? `${hedges.toFixed(1)} %` : '-',
+      budget ? `${hedges.toFixed(1)} %` : '-',
       `${longestQueue}`,
     ]),
+    `A ${after} is exceeded by one request in twenty even where all is well: those take most of a ceiling of 5 %,
+and what is left may be less than a pause takes.`,
   )
 }
 

@@ -2,7 +2,7 @@ import { policyNames } from '../../src/balancer/policies/index.js'
 import { type Balls, playBalls } from './scenes/balls.js'
 import { type Healthy, healthy, playHealthy } from './scenes/healthy.js'
 import { type LinkerdRow, playLinkerd } from './scenes/linkerd.js'
-import { type Pauses, playPauses } from './scenes/pauses.js'
+import { type PausesRow, playPauses } from './scenes/pauses.js'
 import { playSlowDown, type SlowDown } from './scenes/slow-down.js'
 import { playSupermarket, type Supermarket } from './scenes/supermarket.js'
 import { playTower, type TowerRow } from './scenes/tower.js'
@@ -23,7 +23,7 @@ export interface Simulated {
   requests: number
   healthy: Healthy
   slowDown: SlowDown
-  pauses: Pauses
+  pauses: PausesRow[]
   linkerd: LinkerdRow[]
   tower: TowerRow[]
   balls: Balls

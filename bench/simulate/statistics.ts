@@ -25,24 +25,6 @@ export function mean(samples: ArrayLike<number>): number {
   return sum / samples.length
 }
 
-/** Standard deviation as a part of the mean. */
-export function variation(samples: ArrayLike<number>): number {
-  const centre = mean(samples)
-  let sum = 0
-  for (let i = 0; i < samples.length; i++) sum += ((samples[i] as number) - centre) ** 2
-  return Math.sqrt(sum / samples.length) / centre
-}
-
 function percentileOf(sorted: Float64Array, percent: number): number {
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? 0
-}
-
-/** How many samples exceed a value: `[value, percent of them]`, from the median on at even steps of a log scale. */
-export function survival(samples: Float64Array): [x: number, y: number][] {
-  const sorted = samples.slice().sort()
-  const points: [number, number][] = []
-  for (let percent = 50; percent * sorted.length >= 1000; percent /= 1.15) {
-    points.push([percentileOf(sorted, 100 - percent), percent])
-  }
-  return points
 }

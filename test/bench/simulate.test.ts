@@ -15,8 +15,8 @@ import { seeded } from '../support/random.js'
 const scenes: Record<string, Scene> = {
   'a healthy pool before five gateways': healthyScene(10, 5, 5000),
   'a slow backend': slowDownScene(),
-  pauses: { ...pausesScene(false), requests: 5000 },
-  'pauses with hedging': { ...pausesScene(true), requests: 5000 },
+  pauses: { ...pausesScene(0), requests: 5000 },
+  'pauses with hedging': { ...pausesScene(5), requests: 5000 },
   clients: {
     backends: same(3, { workers: 1 }),
     gateways: 2,
@@ -73,8 +73,8 @@ test('with one of three backends slow, least connections is far ahead of round r
 })
 
 test('with pauses, second tries take most of the tail, within their budget', () => {
-  const without = play(pausesScene(false), 'least-connections', 1)
-  const hedged = play(pausesScene(true), 'least-connections', 1)
+  const without = play(pausesScene(0), 'least-connections', 1)
+  const hedged = play(pausesScene(5), 'least-connections', 1)
   assert.ok(percentile(hedged.latencies, 99) * 2 < percentile(without.latencies, 99))
   assert.ok(hedged.hedges < 0.051 * hedged.answered, `${hedged.hedges}`)
 })

@@ -1,7 +1,7 @@
 import { type PolicyName, policyNames } from '../../../src/balancer/policies/index.js'
 import { play } from '../play.js'
-import { exponential, type HedgingOptions, type Scene, same, uniform } from '../scene.js'
-import { type Percentiles, percentiles, survival } from '../statistics.js'
+import { exponential, type Scene, same, uniform } from '../scene.js'
+import { type Percentiles, percentiles } from '../statistics.js'
 
 /** Every second another one of three backends stops the world, as garbage collection does at its worst. */
 export const pauses = {
@@ -14,49 +14,31 @@ export const pauses = {
   pause: 600,
   every: 1000,
   duration: 200_000,
-  hedging: { after: 'p95', budget: 5 } satisfies HedgingOptions,
+  after: 'p95' as const,
+  /** Ceilings of second tries in percent of requests; 0 for none. */
+  budgets: [0, 5, 10],
 }
 
 export interface PausesRow extends Percentiles {
   policy: PolicyName
-  hedging: boolean
-  /** Second tries, in percent of the requests. */
+  /** Ceiling of second tries, in percent of the requests. */
+  budget: number
+  /** Second tries there were, in percent of the requests. */
   hedges: number
   longestQueue: number
 }
 
-/** How many requests took longer, by how long: `[milliseconds, percent of the requests]`. */
-export interface PausesCurve {
-  policy: PolicyName
-  hedging: boolean
-  points: [x: number, y: number][]
+export function playPauses(seed: number): PausesRow[] {
+  return policyNames.flatMap((policy) =>
+    pauses.budgets.map((budget) => {
+      const { latencies, hedges, longestQueue, answered } = play(pausesScene(budget), policy, seed)
+      return { policy, budget, ...percentiles(latencies), hedges: (100 * hedges) / answered, longestQueue }
+    }),
+  )
 }
 
-export interface Pauses {
-  rows: PausesRow[]
-  curves: PausesCurve[]
-}
-
-export function playPauses(seed: number): Pauses {
-  const result: Pauses = { rows: [], curves: [] }
-  for (const policy of policyNames) {
-    for (const hedging of [false, true]) {
-      const { latencies, hedges, longestQueue, answered } = play(pausesScene(hedging), policy, seed)
-      result.rows.push({
-        policy,
-        hedging,
-        ...percentiles(latencies),
-        hedges: (100 * hedges) / answered,
-        longestQueue,
-      })
-      result.curves.push({ policy, hedging, points: survival(latencies) })
-    }
-  }
-  return result
-}
-
-export function pausesScene(hedging: boolean): Scene {
-  const { rate, workers, work, deviation, pause, every, duration } = pauses
+export function pausesScene(budget: number): Scene {
+  const { rate, workers, work, deviation, pause, every, duration, after } = pauses
   const backends = same(3, { workers })
   return {
     backends,
@@ -68,6 +50,6 @@ export function pausesScene(hedging: boolean): Scene {
       at: i * every,
       happens: (servers) => servers[i % backends.length]?.pause(pause),
     })),
-    ...(hedging && { hedging: pauses.hedging }),
+    ...(budget > 0 && { hedging: { after, budget } }),
   }
 }
