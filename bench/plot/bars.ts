@@ -10,6 +10,10 @@ export interface BarsOptions extends Titles {
 
 /** A picture of bars, as SVG; their values are written at them. */
 export function bars({ groups, y, series, stacked = false, ...titles }: BarsOptions): string {
+  const write = y.format ?? String
+  const heights = groups.map((_, i) => series.reduce((sum, { values }) => sum + (values[i] ?? 0), 0))
+  // What is lower than its writing goes without.
+  const least = stacked ? Math.max(...heights) / 20 : 0
   return draw(titles, {
     grid,
     legend: legend(series.map(({ name }) => name)),
@@ -33,7 +37,7 @@ export function bars({ groups, y, series, stacked = false, ...titles }: BarsOpti
         position: stacked ? 'inside' : 'top',
         fontSize: 13,
         color: stacked ? '#ffffff' : TEXT,
-        formatter: ({ value }: { value: number }) => (y.format ? y.format(value) : `${value}`),
+        formatter: ({ value }: { value: number }) => (value < least ? '' : write(value)),
       },
       emphasis: { disabled: true },
       silent: true,

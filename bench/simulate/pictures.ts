@@ -11,6 +11,7 @@ export function pictures(data: Simulated): Map<string, string> {
   return new Map([
     ['slow-down-latency.svg', slowDownLatency(data)],
     ['slow-down-share.svg', slowDownShare(data)],
+    ['slow-down-shares.svg', slowDownShares(data)],
     ['pauses-hedging.svg', pausesHedging(data)],
     ['healthy-backends.svg', healthyBackends(data)],
     ['healthy-gateways.svg', healthyGateways(data)],
@@ -43,14 +44,28 @@ function slowDownShare({ slowDown: { share } }: Simulated): string {
   })
 }
 
+function slowDownShares({ slowDown: { rows } }: Simulated): string {
+  return bars({
+    title: 'One backend of three turns slow: who does its work',
+    subtitle: `${scene}\nPart of the requests that each backend was given in that time, of ${rounds} rounds, simulated.`,
+    groups: rows.map(({ policy }) => policy),
+    y: { name: 'requests', min: 0, max: 100, format: (value) => `${Math.round(value)} %` },
+    series: ['backend a', 'backend b', 'backend c, which is slow'].map((name, i) => ({
+      name,
+      values: rows.map(({ shares }) => shares[i] ?? 0),
+    })),
+    stacked: true,
+  })
+}
+
 function pausesHedging({ pauses: rows }: Simulated): string {
   return bars({
     title: 'Pauses that go round: latency with and without second tries',
     subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.after} of recent latencies. 99th percentile, simulated.`,
     groups: policyNames,
-    y: { name: 'p99', min: 0, format: (value) => `${Math.round(value)} ms` },
+    y: { name: 'p99 in milliseconds', min: 0, format: (value) => `${Math.round(value)}` },
     series: pauses.budgets.map((budget) => ({
-      name: budget ? `second tries, at most ${budget} % of the requests` : 'none',
+      name: budget ? `at most ${budget} % more requests` : 'without',
       values: rows.filter((row) => row.budget === budget).map(({ p99 }) => p99),
     })),
   })
@@ -61,7 +76,7 @@ const pool = `Equal backends of ${healthy.workers} workers, exponential work of 
 function healthyBackends({ healthy: { rows, bound } }: Simulated): string {
   return lines({
     title: 'Healthy pools of any size: waiting, one gateway',
-    subtitle: `${pool}\n99th percentile of the time before a worker is free, simulated; the bound is one line before all workers.`,
+    subtitle: `${pool}\n99th percentile of the time before a worker is free, simulated; dotted, the bound: one line before all workers.`,
     x: { name: 'backends', log: true, min: healthy.backends[0] ?? 1, max: healthy.backends.at(-1) ?? 1 },
     y: { name: 'p99 of waiting', min: 0, format: (value) => `${value} ms` },
     series: [

@@ -29,7 +29,7 @@ function slowDownText({ slowDown: { rows } }: Simulated): string {
     'One backend of three turns slow',
     `Each has ${workers} workers of ${work} ms a request; ${rate} requests a second for ${duration / 1000} s, of which one
 backend is ${slowness} times slower from second ${from / 1000} to ${to / 1000}. ${rounds} rounds. Nobody gives up.`,
-    ['policy', 'p50', 'p99', 'p99.9', 'longest queue', 'share %'],
+    ['policy', 'p50', 'p99', 'p99.9', 'longest queue', 'shares while slow, %'],
     rows.map(({ policy, p50, p99, p999, longestQueue, shares }) => [
       policy,
       ...[p50, p99, p999].map(milliseconds),

@@ -51,6 +51,10 @@ test('a picture says what it shows, in words and to a screen reader', () => {
     assert.ok(svg.includes(text), text)
 })
 
+test('everything has its place', () => {
+  assert.doesNotMatch(lines(curves), /NaN|undefined/)
+})
+
 test('a picture has a ground of its own, so that it is readable on any', () => {
   assert.match(lines(curves), /<rect [^>]*fill="#(?:fff){1,2}"/)
 })

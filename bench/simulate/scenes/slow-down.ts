@@ -24,7 +24,7 @@ export const slowDown = {
 export interface SlowDownRow extends Percentiles {
   policy: PolicyName
   longestQueue: number
-  /** What each backend was given, in percent; the last is the slow one. */
+  /** What each backend was given while the last of them was slow, in percent. */
   shares: number[]
 }
 
@@ -48,13 +48,11 @@ export function playSlowDown(seed: number): SlowDown {
     const rounds = Array.from({ length: slowDown.rounds }, (_, i) =>
       play(slowDownScene(), policy, seed + i * 1000),
     )
-    const arrived = [0, 1, 2].map((i) => rounds.reduce((sum, round) => sum + (round.arrived[i] as number), 0))
-    const total = arrived.reduce((a, b) => a + b)
     result.rows.push({
       policy,
       ...percentiles(Float64Array.from(rounds.flatMap(({ latencies }) => [...latencies]))),
       longestQueue: Math.max(...rounds.map(({ longestQueue }) => longestQueue)),
-      shares: arrived.map((count) => (100 * count) / total),
+      shares: sharesWhileSlow(rounds),
     })
     const bins = binned(rounds)
     result.latency.push({
@@ -94,6 +92,20 @@ export function slowDownScene(): Scene {
       },
     ],
   }
+}
+
+function sharesWhileSlow(rounds: readonly Played[]): number[] {
+  const given = [0, 0, 0]
+  let total = 0
+  for (const { due, chosen } of rounds) {
+    due.forEach((at, i) => {
+      if (at < slowDown.from || at >= slowDown.to) return
+      const backend = chosen[i] as number
+      given[backend] = (given[backend] as number) + 1
+      total++
+    })
+  }
+  return given.map((count) => (100 * count) / total)
 }
 
 interface Bin {
