@@ -28,6 +28,7 @@ async function main(): Promise<number> {
   const steps = whole('steps', values.steps, 100, 10_000_000)
   const stopped = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  console.log('Measuring choices; this takes about half a minute.\n')
   const bar = process.stdout.isTTY
     ? new SingleBar(
         { format: '{bar} {what}', hideCursor: true, clearOnComplete: true },

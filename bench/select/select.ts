@@ -19,7 +19,7 @@ export interface SelectOptions {
   rounds?: number
   /** Choices in each measurement; 2,000 by default. */
   steps?: number
-  /** Asked between measurements. */
+  /** Ends it. */
   signal?: AbortSignal
   onProgress?: (done: number, total: number, what: string) => void
 }
@@ -55,18 +55,16 @@ export interface Selected {
 /** Measures what a choice costs, with a real clock, in pools of all sizes. */
 export async function select(options: SelectOptions = {}): Promise<Selected> {
   const { sizes = SIZES, rounds = 9, steps = 2000, signal, onProgress } = options
+  signal?.throwIfAborted()
   const subjects: Subject[] = []
   try {
     for (const policy of [undefined, ...policyNames]) {
       for (const mixed of policy === undefined ? [false] : [false, true])
-        subjects.push(subject(policy, mixed, sizes))
+        subjects.push(subject(policy, mixed, sizes, signal))
     }
     const total = sizes.length * (rounds + 2) + 1
     let done = 0
-    const step = (what: string) => {
-      onProgress?.(++done, total, what)
-      signal?.throwIfAborted()
-    }
+    const step = (what: string) => onProgress?.(++done, total, what)
     for (const size of sizes) {
       await Promise.all(subjects.map((one) => one.prepare(size)))
       step(`pools of ${size}`)
@@ -94,7 +92,12 @@ interface Subject {
   end(): Promise<unknown>
 }
 
-function subject(policy: PolicyName | undefined, mixed: boolean, sizes: readonly number[]): Subject {
+function subject(
+  policy: PolicyName | undefined,
+  mixed: boolean,
+  sizes: readonly number[],
+  signal: AbortSignal | undefined,
+): Subject {
   const workerData: WorkerData = { policy }
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     workerData,
@@ -104,7 +107,7 @@ function subject(policy: PolicyName | undefined, mixed: boolean, sizes: readonly
   const samples = new Map<number, number[]>(sizes.map((size) => [size, []]))
   const ask = async (question: Question): Promise<number[]> => {
     worker.postMessage(question)
-    const [answer] = (await once(worker, 'message')) as [number[]]
+    const [answer] = (await once(worker, 'message', { signal })) as [number[]]
     return answer
   }
   const pool = (size: number): Pool => ({ size, mixed })

@@ -33,6 +33,7 @@ async function main(): Promise<number> {
   const requests = whole('requests', values.requests, 1000, 10_000_000)
   const stopped = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  console.log('Simulating; this takes a minute or two.\n')
   const bar = process.stdout.isTTY
     ? new SingleBar(
         { format: '{bar} {what}', hideCursor: true, clearOnComplete: true },

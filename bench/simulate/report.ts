@@ -104,6 +104,8 @@ workers (Erlang C, computed).`,
         ({ longestQueue, busiest }) => `${longestQueue}, ${busiest.toFixed(2)}`,
         () => [],
       ),
+      `Each of ${most(gateways)} gateways sends each of ${most(backends)} backends about ${(requests / (most(gateways) * most(backends))).toFixed(0)} requests in such a run:
+they hardly get to know them.`,
     ),
   ].join('\n\n')
 }
@@ -179,6 +181,10 @@ infinitely many backends.`,
     `A finite pool is a little slower than the limit. Turns are better than chance because they space out
 what each backend is given; who looks at more than two lines comes close to never waiting.`,
   )
+}
+
+function most(numbers: readonly number[]): number {
+  return Math.max(...numbers)
 }
 
 function section(title: string, about: string, head: string[], rows: string[][], remark = ''): string {

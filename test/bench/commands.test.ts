@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { root, start } from '../support/process.js'
+
+const commands = {
+  simulate: { wrong: [['--seed', 'x'], ['--requests', '10'], ['--loud']] },
+  select: { wrong: [['--rounds', '0'], ['--steps', '1.5'], ['--loud']] },
+}
+
+for (const [name, { wrong }] of Object.entries(commands)) {
+  const main = join(root, `dist/bench/${name}/main.js`)
+
+  test(`${name} --help explains, a wrong option is named`, async () => {
+    const help = await start([main, '--help']).ended
+    assert.deepEqual([help.code, help.stderr], [0, ''])
+    for (const args of wrong) {
+      assert.ok(args[0] === '--loud' || help.stdout.includes(args[0] as string), help.stdout)
+      const { code, stderr } = await start([main, ...args]).ended
+      assert.equal(code, 1)
+      assert.match(stderr, new RegExp(`^${name}: .*${args[0]}`))
+    }
+  })
+
+  test(`${name} ends when it is told to`, async () => {
+    const { process: child, ended } = start([main])
+    child.stdout?.once('data', () => child.kill('SIGINT'))
+    assert.equal((await ended).code, 130)
+  })
+}
