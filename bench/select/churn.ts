@@ -14,6 +14,8 @@ const DRAWN = 1 << 16
 /** A pool under a steady load: with each step one request, any of those in flight, is answered and a new one comes. */
 export interface Churn {
   run(steps: number): void
+  /** Choices alone, without what comes before and after. */
+  pick(times: number): void
 }
 
 /** Choices by a policy. */
@@ -26,7 +28,12 @@ export function choices(policy: string, size: number, mixed: boolean): Churn {
       weight: mixed ? 1 + (i % HEAVIEST) : 1,
     })),
   })
-  return churn(size, () => balancer.acquire())
+  const { selector } = balancer
+  return churn(
+    size,
+    () => balancer.acquire(),
+    () => selector.pick(),
+  )
 }
 
 /** The same without a choice or a pool: the next backend's lease, opened and given back. */
@@ -35,14 +42,15 @@ export function leasesAlone(size: number): Churn {
     return new Backend(`${i}`, new URL(`http://backend-${i}`), undefined, new Date(0))
   })
   let next = 0
-  return churn(size, () => {
+  const acquire = () => {
     const backend = backends[next] as Backend
     next = next + 1 === size ? 0 : next + 1
     return backend.leases.open(backend, systemClock.now())
-  })
+  }
+  return churn(size, acquire, () => {})
 }
 
-function churn(size: number, acquire: () => Lease): Churn {
+function churn(size: number, acquire: () => Lease, pick: () => void): Churn {
   const held = Array.from({ length: size * IN_FLIGHT }, acquire)
   const random = seeded(size + 1)
   const drawn = Uint32Array.from({ length: DRAWN }, () => Math.floor(random() * held.length))
@@ -56,6 +64,9 @@ function churn(size: number, acquire: () => Lease): Churn {
         lease.release('ok')
         held[place] = acquire()
       }
+    },
+    pick(times) {
+      for (let i = 0; i < times; i++) pick()
     },
   }
 }

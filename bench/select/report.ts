@@ -12,17 +12,19 @@ export function render({ rounds, steps, rows, goals }: Selected): string {
       ...sizes.map((size) => `${size}`),
       `${sizes.at(-1)} : ${SMALL}`,
       'bytes',
+      'of pick',
     ],
-    colAligns: ['left', 'left', ...sizes.map(() => 'right' as const), 'right', 'right'],
+    colAligns: ['left', 'left', ...sizes.map(() => 'right' as const), 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   })
-  for (const { policy, mixed, times, ratio, bytes } of rows) {
+  for (const { policy, mixed, times, ratio, bytes, pickBytes } of rows) {
     table.push([
       policy ?? 'lease alone',
       policy === undefined ? '-' : mixed ? `1 to ${HEAVIEST}` : 'equal',
       ...times.map(({ nanoseconds }) => nanoseconds.toFixed(0)),
       ratio.toFixed(1),
       policy === undefined || !lease ? bytes.toFixed(0) : `+${Math.max(0, bytes - lease.bytes).toFixed(0)}`,
+      policy === undefined ? '-' : pickBytes.toFixed(0),
     ])
   }
   return `What a choice costs
@@ -31,7 +33,8 @@ One request is answered and given back, and a backend is chosen and leased for a
 backends. On average ${IN_FLIGHT} requests are in flight on each; which of them is answered was drawn before.
 Medians of ${rounds} rounds, in which all take turns, of five times ${steps}; each policy in a thread of its own,
 with a real clock. "Lease alone" is the same without a pool and a choice: what is in it, memory that is not in
-the cache included, is not the policy's. Bytes are what the heap grows by, with ${SMALL} backends; beside the lease.
+the cache included, is not the policy's. Bytes are what the heap grows by, with ${SMALL} backends: beside those of
+the lease, and those of the pick alone, 16 of which are the time that it reads from the clock.
 ${table.toString()}
 ${goals.map(line).join('\n')}`
 }

@@ -14,8 +14,8 @@ export interface Pool {
 }
 
 export type Question =
-  | { measure: 'time' | 'bytes'; pool: Pool; steps: number }
   | { measure: 'prepare'; pool: Pool }
+  | { measure: 'time' | 'bytes' | 'bytes of picks'; pool: Pool; steps: number }
 
 /**
  * A measurement is many short ones. Most of them are not interrupted by another thread or a collection of
@@ -23,6 +23,8 @@ export type Question =
  */
 const TIME_SLICES = 5
 const BYTES_SLICES = 101
+/** Steps after which there is nothing left to compile. */
+const COMPILED = 100_000
 
 const { policy } = workerData as WorkerData
 const churns = new Map<string, Churn>()
@@ -39,22 +41,27 @@ function answer(question: Question): number[] {
   const churn = churns.get(key)
   if (!churn) throw new Error(`no pool of ${key} was prepared`)
   const { measure, steps } = question
-  // Another thread had the caches, or nothing is compiled yet.
-  churn.run(measure === 'time' ? steps : 10 * steps)
-  const slices = measure === 'time' ? TIME_SLICES : BYTES_SLICES
-  return Array.from({ length: slices }, () => (measure === 'time' ? time(churn, steps) : bytes(churn, steps)))
+  if (measure === 'time') {
+    // Another thread had the caches.
+    churn.run(steps)
+    return Array.from({ length: TIME_SLICES }, () => time(() => churn.run(steps)) / steps)
+  }
+  const work = measure === 'bytes' ? () => churn.run(steps) : () => churn.pick(steps)
+  // What is compiled allocates less.
+  for (let i = 0; i < COMPILED / steps; i++) work()
+  return Array.from({ length: BYTES_SLICES }, () => bytes(work) / steps)
 }
 
-/** Nanoseconds a step. */
-function time(churn: Churn, steps: number): number {
+/** Nanoseconds. */
+function time(work: () => void): number {
   const start = process.hrtime.bigint()
-  churn.run(steps)
-  return Number(process.hrtime.bigint() - start) / steps
+  work()
+  return Number(process.hrtime.bigint() - start)
 }
 
-/** Bytes that the heap grows by with each step. */
-function bytes(churn: Churn, steps: number): number {
+/** Bytes that the heap grows by. */
+function bytes(work: () => void): number {
   const before = getHeapStatistics().used_heap_size
-  churn.run(steps)
-  return (getHeapStatistics().used_heap_size - before) / steps
+  work()
+  return getHeapStatistics().used_heap_size - before
 }
