@@ -1,16 +1,17 @@
-import { Balancer } from '../../../src/balancer/balancer.js'
-import { policyNames } from '../../../src/balancer/policies/index.js'
+import { Backend } from '../../../src/balancer/backend.js'
+import type { Lease } from '../../../src/balancer/lease.js'
+import { isPolicyName, policies, policyNames } from '../../../src/balancer/policies/index.js'
+import type { PolicyConstructor } from '../../../src/balancer/policies/policy.js'
 import { seeded } from '../../../test/support/random.js'
 import { mean } from '../statistics.js'
-import { Timeline } from '../timeline.js'
 
 /** n balls into n bins: requests that never end, and the backend that has most of them. */
 export const balls = {
   title: 'The Power of Two Choices in Randomized Load Balancing',
   url: 'https://www.eecs.harvard.edu/~michaelm/postscripts/tpds2001.pdf',
-  bins: [100, 1000, 10_000],
+  bins: [100, 1000, 10_000, 100_000],
   /** Rounds for each number of bins: fewer where there are more. */
-  rounds: (bins: number) => Math.max(5, Math.min(100, 100_000 / bins)),
+  rounds: (bins: number) => Math.max(1, Math.min(100, 20_000 / bins)),
 }
 
 export interface BallsRow {
@@ -30,17 +31,15 @@ export function playBalls(seed: number): Balls {
   const rows = ['random', ...policyNames].map((policy): BallsRow => ({ policy, fullest: [] }))
   for (const bins of balls.bins) {
     const random = seeded(seed)
-    const balancer = new Balancer({
-      clock: new Timeline(),
-      random,
-      backends: Array.from({ length: bins }, (_, i) => `http://bin-${i}`),
+    const backends = Array.from({ length: bins }, (_, i) => {
+      return new Backend(`${i}`, new URL(`http://bin-${i}`), undefined, new Date(0))
     })
     for (const { policy, fullest } of rows) {
-      const round =
-        policy === 'random' ? () => atRandom(bins, random) : () => byPolicy(balancer, policy, bins)
+      const round = isPolicyName(policy)
+        ? () => byPolicy(backends, policies[policy], random)
+        : () => atRandom(bins, random)
       fullest.push({ bins, load: mean(Array.from({ length: balls.rounds(bins) }, round)) })
     }
-    balancer.close()
   }
   const published = balls.bins.map((bins) => ({
     bins,
@@ -59,10 +58,17 @@ function atRandom(bins: number, random: () => number): number {
   return loads.reduce((a, b) => Math.max(a, b))
 }
 
-function byPolicy(balancer: Balancer, policy: string, bins: number): number {
-  balancer.policy = policy
-  const leases = Array.from({ length: bins }, () => balancer.acquire())
-  const fullest = balancer.registry.list().reduce((most, { inFlight }) => Math.max(most, inFlight), 0)
+/** The policy by itself, as a pool of so many backends takes long to set up. */
+function byPolicy(backends: readonly Backend[], Policy: PolicyConstructor, random: () => number): number {
+  const policy = new Policy(random)
+  policy.update(backends)
+  for (const backend of backends) backend.leases.onChange = () => policy.changed?.(backend)
+  const leases: Lease[] = []
+  for (let ball = 0; ball < backends.length; ball++) {
+    const backend = policy.pick(0)
+    if (backend) leases.push(backend.leases.open(backend, 0))
+  }
+  const fullest = backends.reduce((most, { inFlight }) => Math.max(most, inFlight), 0)
   for (const lease of leases) lease.release('cancelled')
   return fullest
 }
