@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
-import { DemoBackend } from './backend.js'
+import { poisson } from '../rig/arrivals.js'
+import { RigBackend } from '../rig/backend.js'
+import { load } from '../rig/load.js'
 import { type DemoGateway, startGateway } from './gateway.js'
-import { load } from './load.js'
 import { type Row, render } from './report.js'
 
 const usage = `npm run demo -- [--once] [--seconds N] [--help]
@@ -20,11 +21,15 @@ how clients fared.
 /** What the demo plays. A backend can do workers / service time = 400 requests a second; slow, 20. */
 const scene = {
   rate: 300,
-  backends: { workers: 4, queue: 44, serviceTime: 10 },
+  backends: { workers: 4, queue: 44 },
+  serviceTime: 10,
   slowness: 20,
   clientTimeout: 3000,
   policies: ['round-robin', 'least-connections'],
 }
+
+/** It varies by a quarter. */
+const someWork = () => scene.serviceTime * (0.75 + Math.random() / 2)
 
 async function main(): Promise<number> {
   const options = parseArguments()
@@ -39,9 +44,7 @@ async function main(): Promise<number> {
     })
   }
 
-  const backends = ['a', 'b', 'c'].map(
-    (id) => new DemoBackend({ id, ...scene.backends, random: Math.random }),
-  )
+  const backends = ['a', 'b', 'c'].map((id) => new RigBackend({ id, ...scene.backends, workOf: someWork }))
   const urls = await Promise.all(backends.map((backend) => backend.listen()))
   const gateway = await startGateway(urls.map((url, i) => `${url};id=${backends[i]?.id}`))
   try {
@@ -81,7 +84,8 @@ function parseArguments(): { once: boolean; seconds: number } | undefined {
 }
 
 function describe(gateway: DemoGateway, seconds: number): string {
-  const { workers, queue, serviceTime } = scene.backends
+  const { serviceTime } = scene
+  const { workers, queue } = scene.backends
   return `
 Three backends, each with ${workers} workers of about ${serviceTime} ms a request and room for
 ${queue} in its queue. ${scene.rate} requests a second for ${seconds} s; clients give up after ${scene.clientTimeout / 1000} s.
@@ -95,13 +99,13 @@ admin API  ${gateway.admin}
 /** One policy under the same load; the middle half of it with a slow backend. */
 async function round(
   policy: string,
-  backends: DemoBackend[],
+  backends: RigBackend[],
   gateway: DemoGateway,
   duration: number,
   signal: AbortSignal,
 ): Promise<Row> {
   await gateway.setPolicy(policy)
-  const slow = backends.at(-1) as DemoBackend
+  const slow = backends.at(-1) as RigBackend
   const before = new Map(backends.map(({ id, arrived }) => [id, arrived]))
   // On a terminal a bar; in a log a line when the scene changes.
   const bar = process.stdout.isTTY
@@ -115,10 +119,8 @@ async function round(
   let phase = ''
   const result = await load({
     url: gateway.traffic,
-    rate: scene.rate,
-    duration,
+    arrivals: poisson(scene.rate, duration, Math.random),
     timeout: scene.clientTimeout,
-    random: Math.random,
     signal,
     onProgress(elapsed) {
       const quarter = Math.floor((4 * elapsed) / duration)
@@ -152,10 +154,8 @@ The gateway keeps running under a light load. Try, in another terminal:
 Ctrl-C ends it.`)
   await load({
     url: gateway.traffic,
-    rate: 20,
-    duration: Number.POSITIVE_INFINITY,
+    arrivals: poisson(20, Number.POSITIVE_INFINITY, Math.random),
     timeout: scene.clientTimeout,
-    random: Math.random,
     signal,
   })
 }

@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import type { LoadResult } from './load.js'
+import type { LoadResult } from '../rig/load.js'
 
 export interface Row {
   policy: string

@@ -1,3 +1,5 @@
+import type { Launch, Place, RunningProxy } from '../rig/foreground.js'
+
 /** What a peer is asked to be good at. */
 export type Profile =
   /** Cost: as little work as it can have on a request. */
@@ -27,22 +29,12 @@ export interface PeerSetup {
   cpu?: number
 }
 
-/** A setup in which nothing is left open, and the place where its files go. */
-export interface PeerPlan {
+/** A setup in which nothing is left open, and where it runs. */
+export interface PeerPlan extends Place {
   profile: Profile
-  port: number
   backends: { address: string; weight: number }[]
   health: PeerHealth | undefined
   retries: boolean
-  /** A folder that is removed with the process. */
-  folder: string
-}
-
-/** How to start it: a command that stays in the foreground, and the files it reads, by name. */
-export interface Launch {
-  command: string[]
-  files: Record<string, string>
-  env?: Record<string, string>
 }
 
 /** Another balancer, as it is known before it is looked for. */
@@ -54,18 +46,9 @@ export interface PeerKind {
   launch(binary: string, plan: PeerPlan): Launch
 }
 
-/** A running one. */
-export interface RunningPeer {
-  /** Where it takes requests. */
-  url: string
-  /** The process that does the work. */
-  pid: number
-  stop(): Promise<void>
-}
-
 /** One that is installed here. */
 export interface Peer {
   name: string
   version: string
-  start(setup: PeerSetup): Promise<RunningPeer>
+  start(setup: PeerSetup): Promise<RunningProxy>
 }

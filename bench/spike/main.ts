@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { render } from './report.js'
+import { spike } from './spike.js'
+
+const usage = `node dist/bench/spike/main.js [--seconds N] [--scenarios A,B] [--contenders "A;B"] [--json FILE]
+
+Sends the same load through leastwise and the peers that are installed (nginx, HAProxy,
+Caddy) while backends misbehave, and prints what clients met.
+
+  --seconds N       measured time of each scenario, 4 to 120 (24)
+  --scenarios A,B   only these
+  --contenders A;B  only these
+  --json FILE       write all that was measured, the course over time included
+  --help            this text
+`
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '24' },
+      scenarios: { type: 'string' },
+      contenders: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  const seconds = Number(values.seconds)
+  if (!Number.isInteger(seconds) || seconds < 4 || seconds > 120) {
+    throw new Error(`--seconds does not accept "${values.seconds}": it takes a whole number from 4 to 120`)
+  }
+  const stopped = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  try {
+    let scenario = ''
+    const result = await spike({
+      seconds,
+      scenarios: values.scenarios?.split(','),
+      contenders: values.contenders?.split(';').map((name) => name.trim()),
+      signal: stopped.signal,
+      onProgress(progress) {
+        if (progress.scenario === scenario) return
+        scenario = progress.scenario
+        console.error(`${progress.number} of ${progress.count}: ${scenario}`)
+      },
+    })
+    if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(result))
+    console.log(render(result))
+    return 0
+  } catch (error) {
+    if (stopped.signal.aborted) return 130
+    throw error
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`spike: ${(error as Error).message}`)
+    process.exit(1)
+  },
+)
