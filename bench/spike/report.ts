@@ -3,23 +3,28 @@ import type { SpikeResult } from './spike.js'
 
 /** All that was measured, as text. */
 export function render(result: SpikeResult): string {
-  const { seconds, rate, contenders, missing, generator } = result
+  const { seconds, rate, contenders, missing, scenarios, cpu } = result
   const versions = contenders.flatMap(({ name, version }) => (version ? [`${name} ${version}`] : []))
-  const { lateness, cpu } = generator
+  const latest = Math.max(...scenarios.map(({ lateness }) => lateness.max))
+  const late = Math.max(...scenarios.map(({ lateness }) => lateness.p99))
+  const disturbed = scenarios.filter(({ disturbed }) => disturbed).map(({ name }) => name)
   return [
     `${rate} requests a second to each contender, ${seconds} s of each scenario, all side by side.`,
     'Latency in ms from when a request was due; one that its client gave up counts with the timeout, and is',
     'an error as are answers other than 200. Share: requests that reached each backend, in %, tries included.',
     `Peers: ${versions.join(', ') || 'none'}${missing.length > 0 ? `; not installed: ${missing.join(', ')}` : ''}.`,
     '',
-    ...result.scenarios.flatMap(({ name, title }) => [`${name}: ${title}`]),
+    ...scenarios.map(({ name, title }) => `${name}: ${title}`),
     '',
     outcomes(result),
     '',
     goals(result),
     '',
-    `Requests were sent ${lateness.p50.toFixed(1)} ms after they were due, p99 ${lateness.p99.toFixed(1)}, ` +
-      `at most ${lateness.max.toFixed(0)}; clients and backends took ${Math.round(100 * cpu)} % of one processor.`,
+    `99 % of the requests were sent at most ${late.toFixed(1)} ms after they were due, all at most ` +
+      `${latest.toFixed(0)} ms; clients and backends took ${Math.round(100 * cpu)} % of one processor.`,
+    ...(disturbed.length > 0
+      ? [`The machine stood still for a while, twice, and little can be said of: ${disturbed.join(', ')}.`]
+      : []),
   ].join('\n')
 }
 

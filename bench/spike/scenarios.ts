@@ -33,7 +33,7 @@ const PAUSE = 600
 /** Milliseconds from one pause to the next. */
 const PAUSE_EVERY = 1000
 /** A cold backend is so many times slower at first, and warm after so many requests. */
-const COLD = { factor: 20, requests: 200 }
+const COLD = { factor: 20, requests: 100 }
 const SLOWNESS = 20
 const EVEN = [4, 4, 4]
 
