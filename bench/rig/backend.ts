@@ -45,9 +45,10 @@ export class RigBackend {
   constructor(options: RigBackendOptions) {
     this.id = options.id
     this.#options = options
-    this.#server = createServer((request, response) =>
-      this.#whenAwake(() => this.#receive(request, response)),
-    )
+    this.#server = createServer((request, response) => {
+      if (request.url !== HEALTH) this.arrived++
+      this.#whenAwake(() => this.#receive(request, response))
+    })
     // Connections are closed by who made them, so that none closes under a request.
     this.#server.keepAliveTimeout = 0
     this.#server.on('connection', (socket) => {
@@ -117,7 +118,6 @@ export class RigBackend {
       response.end('well\n')
       return
     }
-    this.arrived++
     if (this.failing !== undefined) this.#fail(request, response, this.failing)
     else if (this.#busy < this.#options.workers) this.#work(response)
     else if (this.#queue.length < this.#options.queue) this.#queue.push(response)

@@ -25,7 +25,7 @@ export interface PlayOptions {
   seed: number
   signal: AbortSignal
   onProgress: (elapsed: number) => void
-  /** Called with how many milliseconds after it was due each request was sent. */
+  /** Called with how many milliseconds after it was due each measured request was sent. */
   onSent: (lateness: number) => void
 }
 
@@ -83,8 +83,9 @@ export async function play(
           start: start + (i / sides.length) * (1000 / RATE),
           signal,
           onEnd({ at }: Arrival, ending, latency, lateness) {
+            if (at < WARM_UP) return
             onSent(lateness)
-            if (at >= WARM_UP) recorder.record(at - WARM_UP, ending, latency)
+            recorder.record(at - WARM_UP, ending, latency)
           },
         }),
       ),

@@ -21,7 +21,7 @@ export interface Scenario {
 }
 
 /** Requests a second, on average. */
-export const RATE = 250
+export const RATE = 200
 /** Milliseconds of work on a request, on average, where a backend is well. */
 export const WORK = 10
 /** Requests that may wait at a backend for a worker. */

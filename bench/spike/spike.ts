@@ -33,7 +33,7 @@ export interface ScenarioResult {
   outcomes: Outcome[]
   /** Milliseconds that requests were sent after they were due. */
   lateness: { p50: number; p99: number; max: number }
-  /** Whether the machine stood still in it, the second time, too: then it says little. */
+  /** Whether the machine stood still in it, every time it was played: then it says little. */
   disturbed: boolean
 }
 
@@ -54,8 +54,8 @@ export interface SpikeResult {
 const SEED = 20
 /** Milliseconds that a request may be sent late; more, and the machine stood still, which is nobody's merit or fault. */
 const STILL = 100
-/** How often a scenario is played until nothing disturbs it. */
-const TAKES = 2
+/** How often a scenario is begun anew when something disturbs it; the last time it is played to its end. */
+const TAKES = 4
 
 /** Tail latency and errors under trouble, of leastwise and of the peers that are installed. */
 export async function spike(options: SpikeOptions): Promise<SpikeResult> {
@@ -70,18 +70,17 @@ export async function spike(options: SpikeOptions): Promise<SpikeResult> {
   for (const [i, scenario] of played.entries()) {
     const progress = { scenario: scenario.name, number: i + 1, count: played.length, duration }
     onProgress({ ...progress, elapsed: 0 })
-    for (let take = 1; ; take++) {
-      const result = await playOnce(scenario, contenders, {
+    let result: ScenarioResult | undefined
+    for (let take = 1; !result; take++) {
+      result = await playOnce(scenario, contenders, take === TAKES, {
         duration,
         seed: SEED + i,
         signal,
         onProgress: (elapsed) => onProgress({ ...progress, elapsed }),
       })
       signal.throwIfAborted()
-      if (result.disturbed && take < TAKES) continue
-      results.push(result)
-      break
     }
+    results.push(result)
   }
   const { user, system } = process.cpuUsage(cpu)
   return {
@@ -96,13 +95,22 @@ export async function spike(options: SpikeOptions): Promise<SpikeResult> {
   }
 }
 
+/** @returns undefined where it was disturbed, and broken off because it need not be played `toTheEnd` */
 async function playOnce(
   scenario: Scenario,
   contenders: readonly Contender[],
+  toTheEnd: boolean,
   options: Omit<PlayOptions, 'onSent'>,
-): Promise<ScenarioResult> {
+): Promise<ScenarioResult | undefined> {
   const late: number[] = []
-  const outcomes = await play(scenario, contenders, { ...options, onSent: (lateness) => late.push(lateness) })
+  const disturbance = new AbortController()
+  const onSent = (lateness: number) => {
+    late.push(lateness)
+    if (lateness > STILL && !toTheEnd) disturbance.abort()
+  }
+  const signal = AbortSignal.any([options.signal, disturbance.signal])
+  const outcomes = await play(scenario, contenders, { ...options, signal, onSent })
+  if (disturbance.signal.aborted) return undefined
   const sorted = Float64Array.from(late).sort()
   const lateness = {
     p50: percentile(sorted, 50),
