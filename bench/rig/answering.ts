@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export async function answering(port: number, timeout: number): Promise<void> {
   const deadline = performance.now() + timeout
   while (!(await answers(port))) {
-    if (performance.now() > deadline) throw new Error(`nothing answers on port ${port}`)
+    if (performance.now() > deadline) throw new Error(`nothing answers on port ${port} after ${timeout} ms`)
     await sleep(20)
   }
 }

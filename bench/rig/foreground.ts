@@ -7,7 +7,7 @@ import { answering } from './answering.js'
 import { freePort } from './free-port.js'
 
 /** Milliseconds in which it has to answer. */
-const START_TIMEOUT = 5000
+const START_TIMEOUT = 20_000
 /** Milliseconds between SIGTERM and SIGKILL. */
 const STOP_TIMEOUT = 1000
 /** Somebody else may take the port between finding and using it. */
@@ -82,7 +82,7 @@ async function runOnce(
     clean()
   }
   const ended = once(child, 'exit').then(() => {
-    throw new Error(`${name} ended: ${said.trim() || errorLog(folder)}`)
+    throw new Error(`it ended: ${said.trim() || errorLog(folder)}`)
   })
   // Its end matters only while it starts.
   ended.catch(() => {})
@@ -90,7 +90,7 @@ async function runOnce(
     await Promise.race([ended, answering(port, START_TIMEOUT)])
   } catch (error) {
     await stop()
-    throw error
+    throw new Error(`${name}: ${(error as Error).message}`)
   }
   return { url: `http://127.0.0.1:${port}`, pid: child.pid as number, stop }
 }

@@ -4,7 +4,7 @@ import type { ScenarioResult } from './spike.js'
 /** Something that leastwise should be able to do, and whether it did. */
 export interface Goal {
   goal: string
-  /** Undefined where nobody was there to be compared. */
+  /** Undefined where nobody was there to be compared, or the scenario was disturbed. */
   holds: boolean | undefined
   /** The figures by which that was decided. */
   figures: string
@@ -17,12 +17,20 @@ const LOST_POSTS = 10
 
 /** All goals that the scenarios played have something to say of. */
 export function goalsOf(results: readonly ScenarioResult[]): Goal[] {
-  return results.flatMap((result) => [
+  return results.flatMap((result) => {
+    const goals = goalsOfOne(result)
+    // What the machine did meanwhile is nobody's merit or fault.
+    return result.disturbed ? goals.map((goal) => ({ ...goal, holds: undefined })) : goals
+  })
+}
+
+function goalsOfOne(result: ScenarioResult): Goal[] {
+  return [
     noWorse(result),
     ...(result.name === 'slow-down' ? [atMost(result, 'least-response-time', 1 / 3, 'a third')] : []),
     ...(result.name === 'pauses' ? hedged.map((contender) => atMost(result, contender, 0.35, '35 %')) : []),
     ...lossless(result),
-  ])
+  ]
 }
 
 const hedged = ['least-connections, hedged', 'least-response-time, hedged']

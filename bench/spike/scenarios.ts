@@ -23,7 +23,7 @@ export interface Scenario {
 /** Requests a second, on average. */
 export const RATE = 200
 /** Milliseconds of work on a request, on average, where a backend is well. */
-export const WORK = 10
+export const WORK = 20
 /** Requests that may wait at a backend for a worker. */
 export const QUEUE = 44
 /** Milliseconds after which a client gives up. */

@@ -55,7 +55,7 @@ const SEED = 20
 /** Milliseconds that a request may be sent late; more, and the machine stood still, which is nobody's merit or fault. */
 const STILL = 100
 /** How often a scenario is begun anew when something disturbs it; the last time it is played to its end. */
-const TAKES = 4
+const TAKES = 3
 
 /** Tail latency and errors under trouble, of leastwise and of the peers that are installed. */
 export async function spike(options: SpikeOptions): Promise<SpikeResult> {

@@ -24,6 +24,15 @@ test('a goal holds or is missed by the best peer, errors counted as the longest 
   assert.deepEqual(hold([own]), [undefined, false])
 })
 
+test('of a scenario that was disturbed nothing is said', () => {
+  const own = outcome('least-connections', 'leastwise', {})
+  const result = { ...scenario('crash', 'GET', [own, outcome('nginx', 'peer', {})]), disturbed: true }
+  assert.deepEqual(
+    goalsOf([result]).map(({ holds }) => holds),
+    [undefined, undefined],
+  )
+})
+
 test('of POSTs those may be lost that reached the failing backend, and no others', () => {
   const holds = (failed: number, failedByBackends: number) =>
     goalsOf([
