@@ -23,9 +23,7 @@ export function render(result: SpikeResult): string {
     `99 % of the requests were sent at most ${late.toFixed(1)} ms after they were due, all at most ` +
       `${latest.toFixed(0)} ms; clients and backends took ${Math.round(100 * cpu)} % of one processor.`,
     ...(disturbed.length > 0
-      ? [
-          `The machine was busy with something else again and again; little can be said of: ${disturbed.join(', ')}.`,
-        ]
+      ? [`The machine was busy with something else; little can be said of: ${disturbed.join(', ')}.`]
       : []),
   ].join('\n')
 }

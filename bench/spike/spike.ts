@@ -33,7 +33,7 @@ export interface ScenarioResult {
   outcomes: Outcome[]
   /** Milliseconds that requests were sent after they were due. */
   lateness: { p50: number; p99: number; max: number }
-  /** Whether the machine stood still in it, every time it was played: then it says little. */
+  /** Whether the machine stood still in it, and could not be begun anew: then it says little. */
   disturbed: boolean
 }
 
@@ -54,8 +54,8 @@ export interface SpikeResult {
 const SEED = 20
 /** Milliseconds that a request may be sent late; more, and the machine stood still, which is nobody's merit or fault. */
 const STILL = 100
-/** How often a scenario is begun anew when something disturbs it; the last time it is played to its end. */
-const TAKES = 3
+/** How often in a run a scenario is begun anew because something disturbed it; later ones are played to the end. */
+const RETAKES = 4
 
 /** Tail latency and errors under trouble, of leastwise and of the peers that are installed. */
 export async function spike(options: SpikeOptions): Promise<SpikeResult> {
@@ -67,18 +67,20 @@ export async function spike(options: SpikeOptions): Promise<SpikeResult> {
   const results: ScenarioResult[] = []
   const began = performance.now()
   const cpu = process.cpuUsage()
+  let retakes = 0
   for (const [i, scenario] of played.entries()) {
     const progress = { scenario: scenario.name, number: i + 1, count: played.length, duration }
     onProgress({ ...progress, elapsed: 0 })
     let result: ScenarioResult | undefined
-    for (let take = 1; !result; take++) {
-      result = await playOnce(scenario, contenders, take === TAKES, {
+    while (!result) {
+      result = await playOnce(scenario, contenders, retakes === RETAKES, {
         duration,
         seed: SEED + i,
         signal,
         onProgress: (elapsed) => onProgress({ ...progress, elapsed }),
       })
       signal.throwIfAborted()
+      if (!result) retakes++
     }
     results.push(result)
   }
