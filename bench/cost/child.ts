@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { pinned } from './cores.js'
+
+export interface ChildOptions {
+  /** The core it is to run on; undefined for any. */
+  core: number | undefined
+  arguments?: string[]
+  env?: Record<string, string>
+  /** What reads its standard output, on which core; undefined where there is none. */
+  reader?: { core: number | undefined } | undefined
+}
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** A script of this folder as a process of its own. It is ready once it has sent its first message. */
+export async function startScript<T>(
+  name: string,
+  options: ChildOptions,
+): Promise<{ child: ChildProcess; ready: T }> {
+  const script = fileURLToPath(new URL(`${name}.js`, import.meta.url))
+  const { core, reader, env } = options
+  const output = reader ? start(['cat'], reader.core, ['pipe', 'ignore', 'inherit']).stdin : 'ignore'
+  const child = start(
+    [process.execPath, script, ...(options.arguments ?? [])],
+    core,
+    ['ignore', output, 'inherit', 'ipc'],
+    { PATH: process.env.PATH ?? '', ...env },
+  )
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${name} ended before it was ready`)
+  })
+  const [ready] = (await Promise.race([once(child, 'message'), ended])) as [T]
+  ended.catch(() => {})
+  return { child, ready }
+}
+
+function start(
+  command: string[],
+  core: number | undefined,
+  stdio: Parameters<typeof spawn>[2]['stdio'],
+  env?: NodeJS.ProcessEnv,
+): ChildProcess {
+  const [file = '', ...rest] = pinned(core, command)
+  const child = spawn(file, rest, { stdio, ...(env && { env }) })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  return child
+}
+
+export async function stop(child: ChildProcess): Promise<void> {
+  if (!running.has(child)) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+}

@@ -1,0 +1,88 @@
+import type { ChildProcess } from 'node:child_process'
+import { settings } from '../../src/settings.js'
+import { type ChildOptions, startScript, stop } from './child.js'
+import type { Cores } from './cores.js'
+
+/** A gateway that runs, or what it is compared with. */
+export interface Running {
+  url: string
+  pid: number
+  stop(): Promise<void>
+}
+
+export interface Rival {
+  name: string
+  /** @param backends URLs of three backends @param cores undefined where nothing is pinned */
+  start(backends: string[], cores: Cores | undefined): Promise<Running>
+}
+
+export const names = {
+  fastify: 'fastify, no proxy',
+  node: 'node:http, raw dispatch',
+  raw: 'fastify, raw dispatch',
+  httpProxy: '@fastify/http-proxy',
+  silent: 'leastwise, silent',
+  info: 'leastwise, log at info',
+  caddy: 'caddy',
+}
+
+/** With everything on that a request could have to pay for. */
+const everything = {
+  HEALTH_PATH: '/health',
+  // Where this version does it.
+  ...(!('pending' in settings.hedge) && { HEDGE: 'p95' }),
+}
+
+export const rivals: Rival[] = [
+  { name: names.fastify, start: (_backends, cores) => startRival('fastify', [], cores) },
+  { name: names.node, start: (backends, cores) => startRival('node-dispatch', backends, cores) },
+  { name: names.raw, start: (backends, cores) => startRival('raw-dispatch', backends, cores) },
+  { name: names.httpProxy, start: (backends, cores) => startRival('http-proxy', backends, cores) },
+  leastwise(names.silent, { LOG_LEVEL: 'silent' }),
+  leastwise(names.info, { LOG_LEVEL: 'info' }),
+]
+
+/** The silent gateway with one thing changed each, which shows what that costs. */
+export const features: Rival[] = [
+  leastwise('log at error', { LOG_LEVEL: 'error' }),
+  leastwise('no active checks', { HEALTH_PATH: '' }),
+  leastwise('no ejection, no penalty', { EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }),
+  leastwise('no retries', { RETRIES: '0' }),
+  leastwise('no timeouts', { RESPONSE_TIMEOUT: '0', BODY_TIMEOUT: '0' }),
+  leastwise('no overload check', { MAX_EVENT_LOOP_DELAY: '0' }),
+  leastwise('no admin API', { ADMIN_PORT: 'off' }),
+  leastwise('limit of 1,000 a backend', { MAX_CONNECTIONS: '1000' }),
+  leastwise('trusted X-Forwarded', { TRUST_PROXY: 'true' }),
+  leastwise('round robin', { POLICY: 'round-robin' }),
+  { name: 'plugin in an app', start: (backends, cores) => startRival('plugin', backends, cores) },
+]
+
+function leastwise(name: string, env: Record<string, string>): Rival {
+  return {
+    name,
+    start: (backends, cores) =>
+      startRival('gateway', [], cores, {
+        env: { BACKENDS: backends.join(), LOG_LEVEL: 'silent', ...everything, ...env },
+        // What it logs is taken by a collector, as it would be from a service.
+        reader: { core: cores?.load },
+      }),
+  }
+}
+
+async function startRival(
+  script: string,
+  backends: string[],
+  cores: Cores | undefined,
+  options: Omit<ChildOptions, 'core' | 'arguments'> = {},
+): Promise<Running> {
+  const { child, ready } = await startScript<string>(`rivals/${script}`, {
+    core: cores?.gateway,
+    arguments: backends,
+    ...options,
+  })
+  return running(child, ready)
+}
+
+function running(child: ChildProcess, url: string): Running {
+  return { url, pid: child.pid as number, stop: () => stop(child) }
+}
