@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { findPeers } from '../peers/find.js'
 import { startScript, stop } from './child.js'
 import { type Cores, chooseCores } from './cores.js'
 import { processTree } from './cpu-time.js'
 import type { Order, Sample } from './load.js'
-import { features, type Running, rivals } from './rivals.js'
+import { features, type Running, rivalOf, rivals } from './rivals.js'
 
 export interface CostOptions {
   /** Rounds that count; each measures every rival once, in an order of its own. One before them warms up. */
@@ -36,6 +37,8 @@ export interface CostRow {
 
 export interface CostResult {
   rows: CostRow[]
+  /** Software that is not installed here. */
+  missing: string[]
   cores: Cores | undefined
   connections: number
   rate: number | undefined
@@ -56,7 +59,8 @@ const LEAD = 200
 export async function cost(options: CostOptions = {}): Promise<CostResult> {
   const { rounds = 5, duration = 1500, connections = 32, rate, withFeatures = false, signal } = options
   const cores = chooseCores()
-  const entered = withFeatures ? [...rivals, ...features] : rivals
+  const { found, missing } = await findPeers()
+  const entered = [...rivals, ...found.map(rivalOf), ...(withFeatures ? features : [])]
   const rows: CostRow[] = entered.map(({ name }) => ({ name, cost: [], rate: [], busy: [], late: 0 }))
   const load = await startScript<{ backends: string[] }>('load', { core: cores?.load })
   const stage: { running: Running; row: CostRow }[] = []
@@ -77,7 +81,7 @@ export async function cost(options: CostOptions = {}): Promise<CostResult> {
         if (round > 0) note(row, sample)
       }
     }
-    return { rows, cores, connections, rate, rounds, duration }
+    return { rows, missing, cores, connections, rate, rounds, duration }
   } finally {
     await Promise.all([...stage.map(({ running }) => running.stop()), stop(load.child)])
   }

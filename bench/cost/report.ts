@@ -5,7 +5,7 @@ import { names } from './rivals.js'
 
 /** A table of what each rival costs, and the goals. */
 export function report(result: CostResult): string {
-  const { cores, connections, rate, rounds, duration, rows } = result
+  const { cores, connections, rate, rounds, duration, rows, missing } = result
   const where = cores ? `on core ${cores.gateway}, the load on core ${cores.load}` : 'not pinned to a core'
   const how = rate === undefined ? 'as many requests as each answers' : `${rate} requests a second to each`
   const beside = [names.raw, names.httpProxy, names.caddy].filter((name) =>
@@ -31,6 +31,11 @@ export function report(result: CostResult): string {
     `CPU time of the gateway's process for a proxied GET of 1 KB, ${where}.`,
     `${connections} kept connections, ${how}; median of ${rounds} rounds of ${duration / 1000} s each.`,
     table.toString(),
+    `Fastify dispatch: a handler that hands the raw response to undici's Pool.dispatch, the least a proxy on both`,
+    `can do; node:http dispatch is the same without Fastify. http-proxy: @fastify/http-proxy. leastwise: the`,
+    `stand-alone gateway, three backends, active checks, ejection, queue and retries; its log goes to a local`,
+    `socket, as under systemd, and is read on the load's core.`,
+    ...(missing.length > 0 ? [`Not installed, so left out: ${missing.join(', ')}`] : []),
     ...(late.length > 0 ? [`Due while every connection was in use, and not sent: ${late.join(', ')}`] : []),
     ...goals(result).map(({ who, beside, atMost, ratio }) => {
       const goal = `${who} at most ${atMost.toFixed(2)} × ${beside}`

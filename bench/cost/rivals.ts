@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { settings } from '../../src/settings.js'
+import type { Peer } from '../peers/peer.js'
 import { type ChildOptions, startScript, stop } from './child.js'
 import type { Cores } from './cores.js'
 
@@ -17,13 +18,13 @@ export interface Rival {
 }
 
 export const names = {
-  fastify: 'fastify, no proxy',
-  node: 'node:http, raw dispatch',
-  raw: 'fastify, raw dispatch',
-  httpProxy: '@fastify/http-proxy',
-  silent: 'leastwise, silent',
-  info: 'leastwise, log at info',
-  caddy: 'caddy',
+  fastify: 'Fastify, no proxy',
+  node: 'node:http dispatch',
+  raw: 'Fastify dispatch',
+  httpProxy: 'http-proxy',
+  silent: 'leastwise silent',
+  info: 'leastwise info',
+  caddy: 'Caddy',
 }
 
 /** With everything on that a request could have to pay for. */
@@ -56,6 +57,19 @@ export const features: Rival[] = [
   leastwise('round robin', { POLICY: 'round-robin' }),
   { name: 'plugin in an app', start: (backends, cores) => startRival('plugin', backends, cores) },
 ]
+
+/** Other software, set up for as little work on a request as it can have. */
+export function rivalOf(peer: Peer): Rival {
+  return {
+    name: peer.name,
+    start: (backends, cores) =>
+      peer.start({
+        profile: 'plain',
+        backends: backends.map((url) => ({ url })),
+        ...(cores && { cpu: cores.gateway }),
+      }),
+  }
+}
 
 function leastwise(name: string, env: Record<string, string>): Rival {
   return {
