@@ -48,6 +48,8 @@ export interface CostResult {
 
 /** Milliseconds under load before it is measured. */
 const LEAD = 200
+/** Milliseconds of the round that warms up, in which code is compiled: that costs many times a request. */
+const WARM_UP = 3000
 
 /**
  * What one proxied GET of 1 KB costs in CPU time of the gateway's process, by the kernel's account.
@@ -77,8 +79,10 @@ export async function cost(options: CostOptions = {}): Promise<CostResult> {
         options.onProgress?.(round * stage.length + i, total)
         const port = Number(new URL(running.url).port)
         const pids = processTree(running.pid)
-        const sample = await measure(load.child, { port, pids, connections, rate, lead: LEAD, duration })
-        if (round > 0) note(row, sample)
+        const order = { port, pids, connections, lead: LEAD }
+        // Without a rate: who is warm is what matters, not how much it took.
+        if (round === 0) await measure(load.child, { ...order, rate: undefined, duration: WARM_UP })
+        else note(row, await measure(load.child, { ...order, rate, duration }))
       }
     }
     return { rows, missing, cores, connections, rate, rounds, duration }

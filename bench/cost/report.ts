@@ -3,6 +3,8 @@ import type { CostResult } from './cost.js'
 import { goals, median, ratio } from './goals.js'
 import { names } from './rivals.js'
 
+const short: Record<string, string> = { [names.raw]: 'dispatch' }
+
 /** A table of what each rival costs, and the goals. */
 export function report(result: CostResult): string {
   const { cores, connections, rate, rounds, duration, rows, missing } = result
@@ -12,7 +14,7 @@ export function report(result: CostResult): string {
     rows.some((row) => row.name === name),
   )
   const table = new Table({
-    head: ['', 'µs', 'spread', 'req/s', 'core', ...beside.map((name) => `× ${name}`)],
+    head: ['', 'µs', 'spread', 'req/s', 'core', ...beside.map((name) => `× ${short[name] ?? name}`)],
     colAligns: ['left', ...Array.from({ length: 4 + beside.length }, () => 'right' as const)],
     style: { head: [], border: [] },
   })
