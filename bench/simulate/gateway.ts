@@ -71,17 +71,15 @@ export class Gateway {
     this.#observer.answered(request)
   }
 
-  #hedge(first: Attempt): void {
-    const { hedging } = this.balancer
-    if (!hedging.allowed) return
+  #hedge(first: Attempt): boolean {
     const lease = this.balancer.spare(new Set([first.lease.backend]))
-    if (!lease) return
-    hedging.spend()
+    if (!lease) return false
     this.hedges++
     const second = this.#begin(first.request, lease)
     second.wait = first.wait
     second.rival = first
     first.rival = second
+    return true
   }
 
   #begin(request: Request, lease: Lease): Attempt {

@@ -123,17 +123,15 @@ export class Delivery implements AttemptOwner {
     else this.#answer(new BackendError(attempt.backend.id, error))
   }
 
-  /** Asks a second backend, if that costs nobody else anything. */
-  #hedge(): void {
-    const { hedging } = this.#options.balancer
+  /** Asks a second backend, if that costs nobody else anything; returns whether it did. */
+  #hedge(): boolean {
     const [first] = this.#attempts
-    if (!first || !hedging.allowed) return
-    const lease = this.#options.balancer.spare(new Set([...this.#tried, first.backend]))
-    if (!lease) return
-    hedging.spend()
+    const lease = first && this.#options.balancer.spare(new Set([...this.#tried, first.backend]))
+    if (!lease) return false
     this.#assignment.hedge = lease
     this.#assignment.attempts++
     this.#attempt(lease, false)
+    return true
   }
 
   /** @param again a second try gets a connection of its own, and cannot fail like the first on one that was stale */

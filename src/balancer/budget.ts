@@ -40,14 +40,14 @@ export class Budget {
     this.#spent = new SlidingCount(WINDOW, clock)
   }
 
-  /** Whether one more is within the budget. */
-  get allows(): boolean {
-    return this.#spent.sum + 1 <= this.#allowance(this.#requests.sum)
+  /** Whether one more is within the budget, or within a part of it. */
+  allows(part = 1): boolean {
+    return this.#spent.sum + 1 <= part * this.#allowance(this.#requests.sum)
   }
 
   /** Takes one from the budget, if it is within; returns whether it is. */
   spend(): boolean {
-    if (!this.allows) return false
+    if (!this.allows()) return false
     this.#spent.add()
     return true
   }

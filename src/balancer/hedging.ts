@@ -12,6 +12,13 @@ const WINDOW = 1024
 const ENOUGH = 20
 /** It is looked up anew after so many more. */
 const STEP = 32
+/**
+ * One request in twenty is over the 95th percentile even where all is well, and would use up a budget of 5 % by
+ * itself. So those that have waited for less than so many times as long have a part of it only, and the rest is
+ * there when something is wrong.
+ */
+const LATE = 3
+const FOR_EARLY = 0.75
 
 /**
  * Second tries of requests that take longer than most, while the first is still under way (Dean and Barroso,
@@ -50,10 +57,11 @@ export class Hedging {
 
   /**
    * A request was sent.
-   * @param late called once if it is not answered in time
-   * @returns to be told when it is; undefined where there is no hedging
+   * @param late called if it is not answered in time and the budget has one more; returns whether a second
+   *   backend is asked now. Where it is not, or the budget has none, there is another look each {@link delay}.
+   * @returns to be told when it is answered; undefined where there is no hedging
    */
-  expect(late: () => void): Wait | undefined {
+  expect(late: () => boolean): Wait | undefined {
     if (this.#after === 'off') return undefined
     const now = this.#clock.now()
     const wait = new Wait(this, now, now + (this.delay ?? Number.POSITIVE_INFINITY), late)
@@ -62,16 +70,6 @@ export class Hedging {
       if (wait.dueAt < this.#firesAt) this.#watch(wait.dueAt, now)
     }
     return wait
-  }
-
-  /** Whether one more second try is within the budget. */
-  get allowed(): boolean {
-    return this.#budget.allows
-  }
-
-  /** A second try is made. */
-  spend(): void {
-    this.#budget.spend()
   }
 
   /** Drops the timer. */
@@ -101,23 +99,36 @@ export class Hedging {
     this.#cancelTimer = undefined
     this.#firesAt = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
+    const due: Wait[] = []
+    for (let wait = this.#line.first; wait; wait = wait.next) if (wait.dueAt <= now) due.push(wait)
+    // One may be answered on account of another.
+    for (const wait of due) if (wait.isWaiting) this.#late(wait, now)
     let next = Number.POSITIVE_INFINITY
     // Not in order: the time that they are given may have changed.
-    for (let wait = this.#line.first, following: Wait | undefined; wait; wait = following) {
-      following = wait.next
-      if (wait.dueAt <= now) wait.fire()
-      else next = Math.min(next, wait.dueAt)
-    }
+    for (let wait = this.#line.first; wait; wait = wait.next) next = Math.min(next, wait.dueAt)
     if (next < this.#firesAt) this.#watch(next, now)
+  }
+
+  #late(wait: Wait, now: number): void {
+    const delay = this.delay as number
+    const early = this.#after === 'p95' && now - wait.since < LATE * delay
+    if (this.#budget.allows(early ? FOR_EARLY : 1) && wait.late()) {
+      this.#budget.spend()
+      wait.cancel()
+    } else {
+      wait.dueAt = now + delay
+    }
   }
 }
 
 /** One request that is waited for. */
 export class Wait implements Link<Wait> {
   readonly since: number
-  readonly dueAt: number
+  /** @internal When it is late, or to be looked at again. */
+  dueAt: number
+  /** @internal */
+  readonly late: () => boolean
   readonly #hedging: Hedging
-  readonly #late: () => void
   #waiting = true
   /** @internal links of {@link Hedging} */
   previous: Wait | undefined
@@ -125,11 +136,15 @@ export class Wait implements Link<Wait> {
   next: Wait | undefined
 
   /** @internal use `hedging.expect()` */
-  constructor(hedging: Hedging, since: number, dueAt: number, late: () => void) {
+  constructor(hedging: Hedging, since: number, dueAt: number, late: () => boolean) {
     this.#hedging = hedging
     this.since = since
     this.dueAt = dueAt
-    this.#late = late
+    this.late = late
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting
   }
 
   /** The request was answered. */
@@ -143,11 +158,5 @@ export class Wait implements Link<Wait> {
     if (!this.#waiting) return
     this.#waiting = false
     this.#hedging.leave(this)
-  }
-
-  /** @internal */
-  fire(): void {
-    this.cancel()
-    this.#late()
   }
 }

@@ -2,7 +2,7 @@
  * Milliseconds after which a slow answer counts for a third; after three times as long, for nothing. Short
  * enough that a backend is soon given its share again, long enough that one which stays slow is tried rarely.
  */
-export const DECAY = 10_000
+export const DECAY = 5000
 /** Milliseconds. Differences below that are this process's own noise. */
 const LEAST = 1
 /** How much a sample that is slower than the usual ones moves what is usual. */

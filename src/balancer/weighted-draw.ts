@@ -1,23 +1,28 @@
 import type { Backend } from './backend.js'
 
-/** Draws backends at random, each as often as its weight says. A draw takes as many steps as a binary search. */
+/**
+ * Draws backends at random, each as often as its weight says: in one step where all weigh the same, otherwise in as
+ * many as a binary search takes.
+ */
 export class WeightedDraw {
+  readonly totalWeight: number
   /** The weights of all up to and with the one at an index. */
   readonly #sums: Float64Array
+  /** The weight of each, where it is the same. */
+  readonly #each: number | undefined
   readonly #random: () => number
 
   constructor(backends: readonly Backend[], random: () => number) {
     this.#random = random
     this.#sums = new Float64Array(backends.length)
+    const [first] = backends
     let sum = 0
     for (const [i, { weight }] of backends.entries()) {
       sum += weight
       this.#sums[i] = sum
     }
-  }
-
-  get totalWeight(): number {
-    return this.#sums.at(-1) ?? 0
+    this.totalWeight = sum
+    this.#each = backends.every(({ weight }) => weight === first?.weight) ? first?.weight : undefined
   }
 
   /** The index of one; there must be one. */
@@ -35,6 +40,7 @@ export class WeightedDraw {
 
   /** The index of the first sum that is more than `point`. */
   #at(point: number): number {
+    if (this.#each !== undefined) return Math.min(this.#sums.length - 1, Math.floor(point / this.#each))
     let low = 0
     let high = this.#sums.length - 1
     while (low < high) {

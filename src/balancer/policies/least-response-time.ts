@@ -3,8 +3,10 @@ import { type Account, Dues } from '../dues.js'
 import { WeightedDraw } from '../weighted-draw.js'
 import type { Policy } from './policy.js'
 
-/** Pools up to that size are looked at as a whole. In a larger one so many are drawn at random. */
-const LOOKED_AT = 32
+/** Pools up to that size are looked at as a whole. */
+const SMALL = 32
+/** In a larger one so many are drawn at random. */
+const DRAWN = 16
 /** Backends whose response times are not further apart than that take turns by weight. */
 const NEAR = 2
 /** In place of what is not known yet: longer than any answer takes, and still a number to count with. */
@@ -28,8 +30,8 @@ interface Candidate {
  * answered late; one without history gets one request at first.
  *
  * `owed` is part of one request, as with least connections, and lets backends that are about equally fast take
- * turns by weight. In a pool of more than 32 backends so many are drawn at random, by weight, and the best of
- * them is chosen: it costs the same in any pool, and many gateways do not all choose the same.
+ * turns by weight. In a pool of more than 32 backends 16 are drawn at random, by weight, and the best of them is
+ * chosen: it costs the same in any pool, and many gateways do not all choose the same.
  */
 export class LeastResponseTime implements Policy {
   readonly #random: () => number
@@ -60,9 +62,9 @@ export class LeastResponseTime implements Policy {
 
   pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined {
     const { length } = this.#candidates
-    if (length <= LOOKED_AT) return this.#best(this.#candidates, now, except)
+    if (length <= SMALL) return this.#best(this.#candidates, now, except)
     this.#looked.length = 0
-    for (let i = 0; i < LOOKED_AT; i++) this.#looked.push(this.#candidates[this.#draw.draw()] as Candidate)
+    for (let i = 0; i < DRAWN; i++) this.#looked.push(this.#candidates[this.#draw.draw()] as Candidate)
     return this.#best(this.#looked, now, except) ?? this.#best(this.#candidates, now, except)
   }
 
