@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { answering, changing, type Handler, holding, TestBackend } from './support/backend.js'
 import { call, load } from './support/client.js'
 import { type Gateway, noPassiveHealth, openGateway } from './support/gateway.js'
@@ -184,6 +184,7 @@ test('nobody is asked who is full, sick or wanted by those who wait', async (t) 
   // Both full: long past its time neither is sent a second one.
   await sleep(60)
   const three = call(gateway.url)
+  while (gateway.balancer.view().queue.length === 0) await setImmediate()
   one.release()
   await once(one.server, 'arrived')
   one.release()
