@@ -76,10 +76,10 @@ function secondChance(proxy: string): string {
     }`
 }
 
-/** One failure is enough to be put aside, the quickest it can be, for as long as leastwise ejects at first. */
+/** Three failures put a backend aside, as with nginx, for as long as leastwise ejects at first. */
 function watch(health: PeerHealth | undefined): string {
   const passive = `    fail_duration 10s
-    max_fails 1
+    max_fails 3
     unhealthy_status 500 502 503 504`
   if (!health) return passive
   return `    health_uri ${health.path}

@@ -23,9 +23,9 @@ export const nginx: PeerKind = {
 function configuration(plan: PeerPlan): string {
   const { profile, port, backends, retries, folder } = plan
   const resilient = profile === 'resilient'
-  // One failure is enough to be put aside, the quickest it can be, for as long as leastwise ejects at first.
-  // Without checks (which only its commercial edition does actively) it never is.
-  const passive = resilient ? 'max_fails=1 fail_timeout=10s' : 'max_fails=0'
+  // Three failures put a backend aside for as long as leastwise ejects at first. With one, its default, a few
+  // chance failures leave nobody, and then everything is 502. (Active checks are in its commercial edition.)
+  const passive = resilient ? 'max_fails=3 fail_timeout=10s' : 'max_fails=0'
   const servers = backends.map(({ address, weight }) => `    server ${address} weight=${weight} ${passive};`)
   return `
 # One process, which is the worker: there is nothing for a master to look after.
