@@ -45,6 +45,8 @@ export interface ProxyOptions extends PressureOptions {
   timeouts: Timeouts
   /** Further tries of a request on other backends. */
   retries: number
+  /** Statuses of answers that another backend may do better, as a list of ranges; empty for none. */
+  retryStatus: string
   /** The Host that backends see which do not say themselves. */
   hostHeader: HostHeader
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
@@ -64,10 +66,10 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
-  const { balancer, rewritePrefix, maxBody, timeouts, retries, hostHeader, trustProxy } = options
+  const { balancer, rewritePrefix, maxBody, timeouts, retries, retryStatus, hostHeader, trustProxy } = options
   // Of the whole prefix: the plugin may have been registered in a scope that has one.
   const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
-  const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries, hostHeader, maxBody })
+  const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries, retryStatus, hostHeader, maxBody })
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = `leastwise-${randomBytes(4).toString('hex')}`
 

@@ -32,6 +32,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     accessLog,
     maxBody: settings.maxBody,
     retries: settings.retries,
+    retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,
     trustProxy: settings.trustProxy,
     maxEventLoopDelay: settings.maxEventLoopDelay,

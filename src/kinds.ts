@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
-import { statusRanges } from './adapters/health-probe.js'
+import { statusesOf } from './adapters/status-ranges.js'
 import { Balancer } from './balancer/balancer.js'
 import type { BackendSpec, HostHeader } from './balancer/spec.js'
 
@@ -77,14 +77,24 @@ function isHost(host: string): boolean {
 }
 
 export const statuses = {
-  schema: Type.Refine(Type.String(), (value) => isListOfStatuses(value as string)),
+  schema: Type.Refine(Type.String(), (value) => value !== '' && isListOfStatuses(value as string)),
   accepts: 'a list of statuses from 200 to 599, like 200-299,401',
+  read: (value: string) => value,
+}
+
+export const failures = {
+  schema: Type.Refine(
+    Type.String(),
+    (value) => isListOfStatuses(value as string) && !/\b[23]\d\d\b/.test(value as string),
+  ),
+  accepts: 'a list of statuses from 400 to 599, like 502-504',
   read: (value: string) => value,
 }
 
 function isListOfStatuses(text: string): boolean {
   try {
-    return statusRanges(text).length > 0
+    statusesOf(text)
+    return true
   } catch {
     return false
   }

@@ -102,6 +102,13 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
   },
   HEDGE_BUDGET: { good: [['0', 0]], bad: ['101', 'x'] },
   RETRIES: { good: [['0', 0]], bad: ['-1', '101'] },
+  RETRY_STATUS: {
+    good: [
+      ['502-504', '502-504'],
+      ['429,500-599', '429,500-599'],
+    ],
+    bad: ['5xx', '200', '302-504', '600', '504-502'],
+  },
   RETRY_BUDGET: { good: [['100', 100]], bad: ['101', 'x'] },
   DRAIN_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
   SHUTDOWN_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },

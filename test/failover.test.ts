@@ -279,3 +279,48 @@ test('the log line says how many were tried', async (t) => {
   assert.ok(lines.some(({ attempts }) => attempts === 2))
   assert.equal(lines.length, 3)
 })
+
+test('an answer that RETRY_STATUS names is asked of another backend, as far as nothing is lost by it', async (t) => {
+  const sick = await new TestBackend((request, response) => {
+    request.resume().once('end', () => response.writeHead(503, { 'x-from': 'sick' }).end('sick'))
+  }).listen()
+  t.after(() => sick.close())
+  const well = await good(t)
+  const gateway = await opened(t, [sick, well], {
+    POLICY: 'round-robin',
+    RETRY_STATUS: '502-504',
+    RETRY_BUDGET: '100',
+  })
+  for (let i = 0; i < 20; i++) {
+    const reply = await call(gateway.url)
+    assert.deepEqual([reply.status, reply.text, reply.headers['x-from']], [200, 'ok', undefined])
+    assert.equal((await call(gateway.url, { method: 'HEAD' })).status, 200)
+  }
+  assert.ok(sick.total >= 19, `${sick.total}`)
+  const [[, failed] = []] = counts(gateway)
+  assert.equal(failed, sick.total)
+  // What may not be repeated is answered as it is.
+  const posts = []
+  for (let i = 0; i < 4; i++) posts.push((await call(gateway.url, { method: 'POST', body: 'x' })).status)
+  for (let i = 0; i < 4; i++) posts.push((await call(gateway.url, { method: 'PUT', body: 'x' })).status)
+  assert.deepEqual(posts.sort(), [200, 200, 200, 200, 503, 503, 503, 503])
+  // And where there is nobody else.
+  gateway.balancer.registry.drain(gateway.backend(1).id)
+  assert.deepEqual((await call(gateway.url)).text, 'sick')
+  await gateway.settled()
+})
+
+test('RETRY_STATUS: the last answer is passed on, and tries are within the budget', async (t) => {
+  const both = [0, 1].map(() =>
+    new TestBackend((_request, response) => response.writeHead(502).end('bad')).listen(),
+  )
+  const backends = await Promise.all(both)
+  for (const backend of backends) t.after(() => backend.close())
+  const gateway = await opened(t, backends, { RETRY_STATUS: '500-599', RETRY_BUDGET: '10' })
+  for (let i = 0; i < 100; i++) {
+    const reply = await call(gateway.url)
+    assert.deepEqual([reply.status, reply.text], [502, 'bad'])
+  }
+  const total = backends.reduce((sum, backend) => sum + backend.total, 0)
+  assert.ok(total > 100 && total <= 120, `${total}`)
+})

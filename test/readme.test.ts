@@ -61,5 +61,11 @@ test('both entry points load by name, and the core does without Fastify', async 
      console.log(typeof leastwise, core.Balancer === Balancer, core.policyNames.join())`,
   )
   const { stdout, stderr } = await start([script]).ended
-  assert.deepEqual([stdout, stderr], ['function true least-connections,round-robin\n', ''])
+  assert.deepEqual(
+    [stdout, stderr],
+    [
+      'function true least-connections,least-response-time,power-of-two,round-robin,weighted-round-robin\n',
+      '',
+    ],
+  )
 })

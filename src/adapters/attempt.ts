@@ -14,6 +14,7 @@ import {
   BadAnswerError,
   isClientsDoing,
   isGatewayFailure,
+  RejectedAnswerError,
 } from './failures.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
 import { openTunnel } from './tunnel.js'
@@ -30,6 +31,8 @@ export interface Timeouts {
 
 /** Whom an attempt reports to: an answer or an error, or neither where the protocol was switched. */
 export interface AttemptOwner {
+  /** Whether an answer of that status is not passed on, as another backend is going to be asked. */
+  isRejected(attempt: Attempt, statusCode: number): boolean
   /** The head of an answer has come; it is delivered soon. */
   answered(attempt: Attempt): void
   deliver(answer: Answer): void
@@ -222,6 +225,10 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     }
     if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
     this.#lease.answered(this.#clock.now(), this.#outcome === 'ok')
+    if (this.#owner.isRejected(this, statusCode)) {
+      this.#fail(new RejectedAnswerError(statusCode), this.#outcome)
+      return
+    }
     this.#lengthKnown = 'content-length' in headers || coding !== undefined
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304

@@ -12,6 +12,7 @@ import type { Deadlines } from './deadlines.js'
 import { BackendError, BackendTimeoutError, isClientsDoing } from './failures.js'
 import { leaseAgain } from './lease-again.js'
 import { NodeRequest } from './node-request.js'
+import type { Statuses } from './status-ranges.js'
 
 /** What deliveries of one pool have in common. */
 export interface DeliveryOptions {
@@ -19,6 +20,8 @@ export interface DeliveryOptions {
   timeouts: Timeouts
   /** Further tries of a request. */
   retries: number
+  /** Statuses of answers that another backend may do better. */
+  isRetried: Statuses
   hostHeader: HostHeader
   /** Largest body of a request in bytes; 0 for any. */
   maxBody: number
@@ -88,12 +91,26 @@ export class Delivery implements AttemptOwner {
     this.#attempt(assignment.lease, false)
   }
 
+  isRejected(attempt: Attempt, statusCode: number): boolean {
+    const { isRetried, retries, balancer } = this.#options
+    if (!isRetried(statusCode) || !IDEMPOTENT.has(this.#method) || this.#assignment.body) return false
+    // The other one may do better.
+    if (this.#attempts.length > 1) return true
+    const tried = new Set([...this.#tried, attempt.backend])
+    return this.#retries < retries && balancer.hasRoom(tried) && balancer.retryBudget.allows()
+  }
+
   answered(attempt: Attempt): void {
     this.#wait?.answered()
     const assignment = this.#assignment
     assignment.lease = attempt.lease
     assignment.hedge = undefined
-    for (const other of this.#attempts.splice(0)) if (other !== attempt) other.lease.cut(new LateError())
+    for (const other of this.#attempts.splice(0)) if (other !== attempt) this.#drop(other, attempt)
+  }
+
+  #drop(late: Attempt, first: Attempt): void {
+    if (late.lease.acquiredAt < first.lease.acquiredAt) this.#options.balancer.overtaken(late.lease)
+    late.lease.cut(new LateError())
   }
 
   deliver(answer: Answer): void {

@@ -6,6 +6,7 @@ import { Connections } from './connections.js'
 import { Deadlines } from './deadlines.js'
 import { Delivery, type DeliveryOptions } from './delivery.js'
 import { leaseAgain } from './lease-again.js'
+import { statusesOf } from './status-ranges.js'
 
 /**
  * The header key under which a request's {@link Assignment} travels through reply-from, instead of any headers:
@@ -18,6 +19,12 @@ interface RequestOptions {
   headers: { [ASSIGNMENT]: Assignment }
 }
 
+export interface DispatcherOptions
+  extends Omit<DeliveryOptions, 'isRetried' | 'connectionsTo' | 'deadlines'> {
+  /** Statuses of answers that another backend may do better, as {@link statusesOf} reads them; empty for none. */
+  retryStatus: string
+}
+
 /**
  * What reply-from sends requests through. Which backend a request goes to, its lease says; and the lease is
  * held here until the backend is done with the request, because no hook of Fastify fires exactly once for
@@ -27,9 +34,13 @@ export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
   readonly #options: DeliveryOptions
 
-  constructor(options: Omit<DeliveryOptions, 'connectionsTo' | 'deadlines'>) {
-    const deadlines = new Deadlines(options.balancer.clock)
-    this.#options = { ...options, deadlines, connectionsTo: (backend) => this.#connectionsTo(backend) }
+  constructor({ retryStatus, ...options }: DispatcherOptions) {
+    this.#options = {
+      ...options,
+      isRetried: statusesOf(retryStatus),
+      deadlines: new Deadlines(options.balancer.clock),
+      connectionsTo: (backend) => this.#connectionsTo(backend),
+    }
     options.balancer.registry.on('removed', (backend) => this.#retire(backend))
   }
 

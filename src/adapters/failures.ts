@@ -24,6 +24,13 @@ export class BackendTimeoutError extends Error {
 /** What a backend sent is not an answer that may be passed on. */
 export class BadAnswerError extends Error {}
 
+/** What a backend answered is not passed on: another one may do better. */
+export class RejectedAnswerError extends Error {
+  constructor(statusCode: number) {
+    super(`the backend answered ${statusCode}`)
+  }
+}
+
 /** A client sends more than it may. */
 export class UploadTooLargeError extends Error {
   readonly maxBody: number

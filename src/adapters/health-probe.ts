@@ -5,13 +5,14 @@ import type { Probe } from '../balancer/checks.js'
 import type { Clock } from '../balancer/clock.js'
 import { addressOf } from './connections.js'
 import { Deadline } from './deadline.js'
+import { statusesOf } from './status-ranges.js'
 
 export interface HealthProbeOptions {
   /** Path and query that are asked for. */
   path: string
   /** Milliseconds that a check may take, from the connection to the last byte. */
   timeout: number
-  /** Statuses that pass, as {@link statusRanges} reads them. */
+  /** Statuses that pass, as {@link statusesOf} reads them. */
   status: string
   clock: Clock
 }
@@ -24,7 +25,7 @@ const ENOUGH = 64 * 1024
  * followed. The status decides; the body is read, within time and reason, only to end the connection gently.
  */
 export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions): Probe {
-  const ranges = statusRanges(status)
+  const passes = statusesOf(status)
   return (backend, done) => {
     const { secure, ...address } = addressOf(backend)
     let result: Omit<CheckResult, 'at'> | undefined
@@ -48,7 +49,7 @@ export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions
     deadline.set(timeout)
     request.on('response', (response: IncomingMessage) => {
       const { statusCode = 0 } = response
-      const passed = ranges.some(([from, to]) => statusCode >= from && statusCode <= to)
+      const passed = passes(statusCode)
       result = { passed, answered: true, detail: `status ${statusCode}` }
       let length = 0
       response.on('data', (chunk: Buffer) => {
@@ -68,13 +69,4 @@ export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions
       request.destroy()
     }
   }
-}
-
-/** Reads `200-299,401`. @throws {Error} where it is not that, or a status is none from 200 to 599 */
-export function statusRanges(text: string): [from: number, to: number][] {
-  return text.split(',').map((part) => {
-    const [, from, to = from] = /^([2-5]\d\d)(?:-([2-5]\d\d))?$/.exec(part.trim()) ?? []
-    if (from === undefined || Number(to) < Number(from)) throw new Error(`"${part}" is no status`)
-    return [Number(from), Number(to)]
-  })
 }

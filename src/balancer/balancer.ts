@@ -14,6 +14,7 @@ import { Selection, type Selector } from './selection.js'
 import { ShareLimits } from './share-limits.js'
 import type { SlidingCount } from './sliding-count.js'
 import { SlowStart } from './slow-start.js'
+import { Suspects } from './suspects.js'
 
 /** How a pool is, as a whole. */
 export interface PoolView {
@@ -40,6 +41,7 @@ export class Balancer {
   readonly #penalty: FailurePenalty
   readonly #slowStart: SlowStart
   readonly #limits: ShareLimits
+  readonly #suspects = new Suspects()
   readonly #selection: Selection
   readonly #queue: Queue
   #closing = false
@@ -71,7 +73,15 @@ export class Balancer {
     // None of them begins on a ramp, and the policy learns of them all at once.
     for (const backend of backends)
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
-    this.#selection = new Selection(policy, this.registry, this.#ejection, this.#limits, clock, random)
+    this.#selection = new Selection(
+      policy,
+      this.registry,
+      this.#ejection,
+      this.#limits,
+      this.#suspects,
+      clock,
+      random,
+    )
     this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
       choose: (demand, patient) => this.#selection.choose(demand, patient),
       free: () => this.registry.eligible.filter((backend) => !backend.isFull),
@@ -171,6 +181,11 @@ export class Balancer {
     return this.#selection.spare(except)
   }
 
+  /** A request of this lease was answered by a backend that was asked later. To be told before it is released. */
+  overtaken({ backend }: Lease): void {
+    if (this.registry.holds(backend)) this.#suspects.overtaken(backend, this.clock.now())
+  }
+
   /** Whether there is any backend to wait for, but for some. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
     return !this.#stopped && this.registry.eligible.some((backend) => !except?.has(backend))
@@ -236,7 +251,10 @@ export class Balancer {
         this.#selection.changed(backend)
         if (this.#queue.length > 0 && !backend.isFull) this.#queue.serve()
       },
-      answered: (lease) => this.#ejection.answered(lease),
+      answered: (lease) => {
+        this.#suspects.clear(lease.backend)
+        this.#ejection.answered(lease)
+      },
       released: (lease, outcome) => this.#judge(lease, outcome),
       joined: (backend) => {
         if (this.#slowStart.begin(backend)) this.#limits.joined(backend)
@@ -247,6 +265,7 @@ export class Balancer {
         this.#ejection.pardon(backend)
       },
       removed: (backend) => {
+        this.#suspects.clear(backend)
         this.#limits.forget(backend)
         this.#slowStart.forget(backend)
         this.#penalty.forget(backend)

@@ -16,7 +16,14 @@ type Callback = Parameters<LeaseDispatcher['request']>[1]
 function dispatching(t: TestContext, url: string) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }] })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
-  const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries: 0, hostHeader: 'client', maxBody: 0 })
+  const dispatcher = new LeaseDispatcher({
+    balancer,
+    timeouts,
+    retries: 0,
+    retryStatus: '',
+    hostHeader: 'client',
+    maxBody: 0,
+  })
   t.after(() => dispatcher.destroy())
   /** Sends a request as reply-from would, on a lease of its own. */
   const send = (path: string, callback: Callback) => {
