@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { parse } from 'dotenv'
 import { pino } from 'pino'
 import { parseConfig } from './config.js'
+import { logStream } from './log-stream.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { SettingError } from './settings.js'
 import { createStandalone, ListenError } from './standalone.js'
@@ -26,7 +27,7 @@ async function main(): Promise<void> {
   if (argument !== undefined) throw new SettingError(argument, 'is not an option; see leastwise --help')
 
   const { settings, withoutEffect } = parseConfig({ ...readEnvFile(), ...process.env })
-  const logger = pino({ level: settings.logLevel })
+  const logger = pino({ level: settings.logLevel }, logStream())
   for (const name of withoutEffect) logger.warn(`${name} has no effect in this version`)
 
   guardMemoryUsage()

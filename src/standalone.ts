@@ -10,6 +10,7 @@ import { adminRoutes } from '../routes/admin.js'
 import { StoppedError } from './balancer/errors.js'
 import { closeIdle, stopAccepting, trackConnections } from './closing.js'
 import leastwise from './index.js'
+import { RequestLogger } from './request-logger.js'
 import { type PoolSettings, poolSettingNames, type Settings, settings as table } from './settings.js'
 
 /** The stand-alone gateway: traffic and administration on a listener each. */
@@ -32,7 +33,11 @@ export class ListenError extends Error {}
 
 export async function createStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
   const common = {
-    ...(settings.logLevel !== 'silent' && { loggerInstance: logger as FastifyBaseLogger }),
+    ...(settings.logLevel !== 'silent' && {
+      loggerInstance: logger as FastifyBaseLogger,
+      childLoggerFactory: (parent: FastifyBaseLogger, bindings: object) =>
+        new RequestLogger(parent, bindings) as FastifyBaseLogger,
+    }),
     logController: new LogController({ disableRequestLogging: true }),
     clientErrorHandler: refuseMalformed,
     frameworkErrors: sendError,

@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
+import { write } from '../plot/write.js'
+import { pictures } from './pictures.js'
 import { render } from './report.js'
 import { simulate } from './simulate.js'
 
@@ -52,22 +52,12 @@ async function main(): Promise<number> {
     })
     bar?.stop()
     console.log(render(data))
-    if (values.pictures !== undefined) await draw(values.pictures, data)
+    if (values.pictures !== undefined) await write(values.pictures, pictures(data))
     return 0
   } catch (error) {
     bar?.stop()
     if (stopped.signal.aborted) return 130
     throw error
-  }
-}
-
-async function draw(folder: string, data: Awaited<ReturnType<typeof simulate>>): Promise<void> {
-  // What draws is heavy, and not always wanted.
-  const { pictures } = await import('./pictures.js')
-  await mkdir(folder, { recursive: true })
-  for (const [name, svg] of pictures(data)) {
-    await writeFile(join(folder, name), svg)
-    console.log(`wrote ${join(folder, name)}`)
   }
 }
 

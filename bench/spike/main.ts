@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { write } from '../plot/write.js'
+import { pictures } from './pictures.js'
 import { render } from './report.js'
 import { spike } from './spike.js'
 
-const usage = `node dist/bench/spike/main.js [--seconds N] [--scenarios A,B] [--contenders "A;B"] [--json FILE]
+const usage = `node dist/bench/spike/main.js [--seconds N] [--scenarios A,B] [--contenders "A;B"]
+            [--json FILE] [--pictures FOLDER]
 
 Sends the same load through leastwise and the peers that are installed (nginx, HAProxy,
 Caddy) while backends misbehave, and prints what clients met.
@@ -12,6 +15,7 @@ Caddy) while backends misbehave, and prints what clients met.
   --scenarios A,B   only these
   --contenders A;B  only these
   --json FILE       write all that was measured, the course over time included
+  --pictures FOLDER writes pictures there, as SVG
   --help            this text
 `
 
@@ -22,6 +26,7 @@ async function main(): Promise<number> {
       scenarios: { type: 'string' },
       contenders: { type: 'string' },
       json: { type: 'string' },
+      pictures: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -50,6 +55,7 @@ async function main(): Promise<number> {
     })
     if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(result))
     console.log(render(result))
+    if (values.pictures !== undefined) await write(values.pictures, pictures(result))
     return 0
   } catch (error) {
     if (stopped.signal.aborted) return 130

@@ -67,6 +67,8 @@ export class Backend {
   ejectedUntil: Date | undefined
   /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
   isEligible = false
+  /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
+  overtaken = 0
   /** Says which part of its fair share it may have now; the pool knows. */
   share = () => 1
 
@@ -81,6 +83,11 @@ export class Backend {
   /** Requests that this backend works on now. */
   get inFlight(): number {
     return this.leases.inFlight
+  }
+
+  /** What policies compare. */
+  get load(): number {
+    return this.leases.inFlight + this.overtaken
   }
 
   /** What checks found goes before what requests did. */

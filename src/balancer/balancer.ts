@@ -7,6 +7,7 @@ import { FailurePenalty } from './failure-penalty.js'
 import { Hedging } from './hedging.js'
 import type { Lease, Outcome } from './lease.js'
 import { type BalancerOptions, withDefaults } from './options.js'
+import { Overtaken } from './overtaken.js'
 import type { PolicyName } from './policies/index.js'
 import { Queue, type Taker } from './queue.js'
 import { Registry, type RegistryObserver } from './registry.js'
@@ -14,7 +15,6 @@ import { Selection, type Selector } from './selection.js'
 import { ShareLimits } from './share-limits.js'
 import type { SlidingCount } from './sliding-count.js'
 import { SlowStart } from './slow-start.js'
-import { Suspects } from './suspects.js'
 
 /** How a pool is, as a whole. */
 export interface PoolView {
@@ -41,7 +41,7 @@ export class Balancer {
   readonly #penalty: FailurePenalty
   readonly #slowStart: SlowStart
   readonly #limits: ShareLimits
-  readonly #suspects = new Suspects()
+  readonly #overtaken: Overtaken
   readonly #selection: Selection
   readonly #queue: Queue
   #closing = false
@@ -73,15 +73,8 @@ export class Balancer {
     // None of them begins on a ramp, and the policy learns of them all at once.
     for (const backend of backends)
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
-    this.#selection = new Selection(
-      policy,
-      this.registry,
-      this.#ejection,
-      this.#limits,
-      this.#suspects,
-      clock,
-      random,
-    )
+    this.#selection = new Selection(policy, this.registry, this.#ejection, this.#limits, clock, random)
+    this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
     this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
       choose: (demand, patient) => this.#selection.choose(demand, patient),
       free: () => this.registry.eligible.filter((backend) => !backend.isFull),
@@ -181,9 +174,9 @@ export class Balancer {
     return this.#selection.spare(except)
   }
 
-  /** A request of this lease was answered by a backend that was asked later. To be told before it is released. */
+  /** A request was answered by a backend that was asked later than that of this lease. */
   overtaken({ backend }: Lease): void {
-    if (this.registry.holds(backend)) this.#suspects.overtaken(backend, this.clock.now())
+    if (this.registry.holds(backend)) this.#overtaken.add(backend)
   }
 
   /** Whether there is any backend to wait for, but for some. */
@@ -235,6 +228,7 @@ export class Balancer {
     this.#queue.close(new StoppedError('the pool was closed'))
     this.#ejection.close()
     this.hedging.close()
+    this.#overtaken.close()
     this.registry.close()
   }
 
@@ -252,7 +246,7 @@ export class Balancer {
         if (this.#queue.length > 0 && !backend.isFull) this.#queue.serve()
       },
       answered: (lease) => {
-        this.#suspects.clear(lease.backend)
+        this.#overtaken.clear(lease.backend)
         this.#ejection.answered(lease)
       },
       released: (lease, outcome) => this.#judge(lease, outcome),
@@ -265,7 +259,7 @@ export class Balancer {
         this.#ejection.pardon(backend)
       },
       removed: (backend) => {
-        this.#suspects.clear(backend)
+        this.#overtaken.clear(backend)
         this.#limits.forget(backend)
         this.#slowStart.forget(backend)
         this.#penalty.forget(backend)

@@ -14,11 +14,13 @@ const ENOUGH = 20
 const STEP = 32
 /**
  * One request in twenty is over the 95th percentile even where all is well, and would use up a budget of 5 % by
- * itself. So those that have waited for less than so many times as long have a part of it only, and the rest is
+ * itself. So those that have waited for less than so many times as long have half of it only, and the rest is
  * there when something is wrong.
  */
-const LATE = 3
-const FOR_EARLY = 0.75
+const LATE = 1.25
+const FOR_EARLY = 0.5
+/** Whoever is refused a second try is looked at again so many times in as long as he has waited first. */
+const LOOKS = 4
 
 /**
  * Second tries of requests that take longer than most, while the first is still under way (Dean and Barroso,
@@ -58,7 +60,7 @@ export class Hedging {
   /**
    * A request was sent.
    * @param late called if it is not answered in time and the budget has one more; returns whether a second
-   *   backend is asked now. Where it is not, or the budget has none, there is another look each {@link delay}.
+   *   backend is asked now. Where it is not, or the budget has none, there is another look a little later.
    * @returns to be told when it is answered; undefined where there is no hedging
    */
   expect(late: () => boolean): Wait | undefined {
@@ -80,7 +82,9 @@ export class Hedging {
 
   /** @internal A request was answered, by whichever try. */
   answered(wait: Wait): void {
-    if (this.#after === 'p95') this.#samples.add(this.#clock.now() - wait.since)
+    // What a second try took says nothing of how long one takes: with that in it, the percentile would grow with
+    // each second try. It would have taken longer than until then, and that is how it counts.
+    if (this.#after === 'p95') this.#samples.add((wait.hedgedAt ?? this.#clock.now()) - wait.since)
   }
 
   /** @internal */
@@ -115,8 +119,9 @@ export class Hedging {
     if (this.#budget.allows(early ? FOR_EARLY : 1) && wait.late()) {
       this.#budget.spend()
       wait.cancel()
+      wait.hedgedAt = now
     } else {
-      wait.dueAt = now + delay
+      wait.dueAt = now + delay / LOOKS
     }
   }
 }
@@ -126,6 +131,8 @@ export class Wait implements Link<Wait> {
   readonly since: number
   /** @internal When it is late, or to be looked at again. */
   dueAt: number
+  /** @internal When a second backend was asked, if one was. */
+  hedgedAt: number | undefined
   /** @internal */
   readonly late: () => boolean
   readonly #hedging: Hedging

@@ -8,7 +8,6 @@ import type { Policy } from './policies/policy.js'
 import type { Demand } from './queue.js'
 import type { Registry } from './registry.js'
 import type { ShareLimits } from './share-limits.js'
-import type { Suspects } from './suspects.js'
 
 /** The policy in force, as `balancer.selector` shows it. */
 export interface Selector {
@@ -22,7 +21,6 @@ export class Selection {
   readonly #registry: Registry
   readonly #ejection: Ejection
   readonly #limits: ShareLimits
-  readonly #suspects: Suspects
   readonly #clock: Clock
   readonly #random: () => number
   #policy!: Policy
@@ -36,14 +34,12 @@ export class Selection {
     registry: Registry,
     ejection: Ejection,
     limits: ShareLimits,
-    suspects: Suspects,
     clock: Clock,
     random: () => number,
   ) {
     this.#registry = registry
     this.#ejection = ejection
     this.#limits = limits
-    this.#suspects = suspects
     this.#clock = clock
     this.#random = random
     this.use(policy)
@@ -93,20 +89,13 @@ export class Selection {
   spare(except: ReadonlySet<Backend>): Lease | undefined {
     const now = this.#clock.now()
     const barred = this.#limits.any ? this.#limits.barred(now, this.#registry.eligible.length) : NOBODY
-    const suspects = this.#suspects.any ? this.#suspects.barred(now) : NOBODY
-    const backend = this.#policy.pick(now, union(suspects, union(barred, except)))
+    const backend = this.#policy.pick(now, union(barred, except))
     if (!backend?.isUsable) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
     return backend.leases.open(backend, now)
   }
 
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
-    if (!this.#suspects.any) return this.#pickAny(now, except, patient)
-    const suspects = union(this.#suspects.barred(now), except)
-    return this.#pickAny(now, suspects, patient) ?? this.#pickAny(now, except, patient)
-  }
-
-  #pickAny(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
     if (!this.#limits.any) return this.#policy.pick(now, except)
     const { eligible } = this.#registry
     const barred = this.#limits.barred(now, eligible.length)

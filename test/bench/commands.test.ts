@@ -8,6 +8,17 @@ const commands = {
   select: { wrong: [['--rounds', '0'], ['--steps', '1.5'], ['--loud']] },
 }
 
+test('bench --help explains, and a part that there is not is named', async () => {
+  const main = join(root, 'dist/bench/main.js')
+  const help = await start([main, '--help']).ended
+  assert.deepEqual([help.code, help.stderr], [0, ''])
+  for (const part of ['select', 'simulate', 'cost', 'spike'])
+    assert.match(help.stdout, new RegExp(`\\b${part} `))
+  const { code, stderr } = await start([main, 'speed']).ended
+  assert.equal(code, 1)
+  assert.match(stderr, /^bench: there is no part "speed"/)
+})
+
 for (const [name, { wrong }] of Object.entries(commands)) {
   const main = join(root, `dist/bench/${name}/main.js`)
 

@@ -95,7 +95,7 @@ const FULL = -1
 interface Candidate extends Link<Candidate> {
   readonly backend: Backend
   readonly group: Group
-  /** Its `inFlight`, by which it stands in its group; or FULL. */
+  /** Its `load`, by which it stands in its group; or FULL. */
   level: number
   /** When it came to that level: among equals the one that has been there longest is next. */
   since: number
@@ -141,7 +141,7 @@ class Group {
   place(candidate: Candidate): void {
     if (candidate.level !== FULL) this.#levels[candidate.level]?.remove(candidate)
     const { backend } = candidate
-    candidate.level = backend.isFull ? FULL : backend.inFlight
+    candidate.level = backend.isFull ? FULL : backend.load
     if (candidate.level === FULL) return
     while (this.#levels.length <= candidate.level) this.#levels.push(new Chain())
     this.#levels[candidate.level]?.append(candidate)

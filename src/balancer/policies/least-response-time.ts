@@ -90,7 +90,7 @@ export class LeastResponseTime implements Policy {
     for (const candidate of candidates) {
       const { backend, account, estimate } = candidate
       const owed = estimate <= NEAR * fastest ? this.#owed(account, backend.weight) : 0
-      const cost = (estimate * (backend.inFlight + 1 - owed)) / backend.weight
+      const cost = (estimate * (backend.load + 1 - owed)) / backend.weight
       // Not true of NaN, whatever it is compared with.
       if (cost < least) {
         best = candidate

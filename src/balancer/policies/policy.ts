@@ -6,7 +6,7 @@ export interface Policy {
   readonly ignoresWeight?: boolean
   /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
   update(eligible: readonly Backend[]): void
-  /** The `inFlight` of a backend changed, which need not be an eligible one. */
+  /** The `inFlight` or `load` of a backend changed, which need not be an eligible one. */
   changed?(backend: Backend): void
   /**
    * The backend for the next request; undefined where none is eligible or all are full.

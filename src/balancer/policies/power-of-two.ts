@@ -72,7 +72,7 @@ export class PowerOfTwo implements Policy {
 
   #lessLoaded(one: Candidate, other: Candidate): Candidate {
     const difference =
-      one.backend.inFlight + other.backend.inFlight === 0
+      one.backend.load + other.backend.load === 0
         ? this.#owed(one) - this.#owed(other)
         : this.#load(other) - this.#load(one)
     return difference < 0 ? other : one
@@ -83,9 +83,9 @@ export class PowerOfTwo implements Policy {
   }
 
   #load(candidate: Candidate): number {
-    const { inFlight, weight } = candidate.backend
+    const { load, weight } = candidate.backend
     const owed = Math.max(-HALF, Math.min(HALF, this.#owed(candidate)))
-    return (inFlight + 0.5 - owed) / weight
+    return (load + 0.5 - owed) / weight
   }
 
   #choose({ backend, account }: Candidate): Backend {

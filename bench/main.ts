@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { machine } from './machine.js'
+import { findPeers } from './peers/find.js'
+
+/** In this order: what is soon there comes first, and nothing runs beside what is being measured. */
+const parts: Record<string, { about: string; draws: boolean }> = {
+  select: { about: 'what a choice costs, by policy and size of the pool', draws: false },
+  simulate: { about: 'every policy in simulated pools, and beside published figures', draws: true },
+  cost: { about: 'CPU time of a proxied request, beside others', draws: false },
+  spike: { about: 'latency and errors while backends misbehave, beside others', draws: true },
+}
+
+const usage = `npm run bench -- [PART ...] [--pictures FOLDER] [--help]
+
+Measures leastwise and, in the same run, nginx, HAProxy and Caddy where they are installed.
+Without a part all of them, one after the other, which takes about fifteen minutes:
+
+${Object.entries(parts)
+  .map(([name, { about }]) => `  ${name.padEnd(9)} ${about}`)
+  .join('\n')}
+
+  --pictures FOLDER  writes pictures there, as SVG
+  --help             this text
+
+Each part has options of its own: node dist/bench/PART/main.js --help
+`
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { pictures: { type: 'string' }, help: { type: 'boolean', default: false } },
+  })
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  const unknown = positionals.find((name) => !Object.hasOwn(parts, name))
+  if (unknown !== undefined) {
+    throw new Error(`there is no part "${unknown}"; there are ${Object.keys(parts).join(', ')}`)
+  }
+  const { found, missing } = await findPeers()
+  console.log(machine())
+  console.log(`beside ${found.map(({ name, version }) => `${name} ${version}`).join(', ') || 'nobody'}`)
+  if (missing.length > 0) console.log(`not installed, and left out: ${missing.join(', ')}`)
+
+  let worst = 0
+  for (const name of Object.keys(parts).filter(
+    (part) => positionals.length === 0 || positionals.includes(part),
+  )) {
+    const folder = parts[name]?.draws ? values.pictures : undefined
+    console.log(`\n# ${name}\n`)
+    const code = await run(name, folder === undefined ? [] : ['--pictures', folder])
+    // What one could not do is no reason not to do the next; a signal is.
+    if (code === 130) return code
+    worst = Math.max(worst, code)
+  }
+  return worst
+}
+
+/** Runs one part as a process of its own, so that none of them warms or litters what the next one measures. */
+async function run(part: string, args: string[]): Promise<number> {
+  const path = fileURLToPath(new URL(`./${part}/main.js`, import.meta.url))
+  const child = spawn(process.execPath, [path, ...args], { stdio: 'inherit' })
+  const pass = (signal: NodeJS.Signals) => child.kill(signal)
+  process.on('SIGINT', pass)
+  process.on('SIGTERM', pass)
+  const [code] = (await once(child, 'exit')) as [number | null]
+  process.off('SIGINT', pass)
+  process.off('SIGTERM', pass)
+  return code ?? 130
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`bench: ${(error as Error).message}`)
+    process.exit(1)
+  },
+)
