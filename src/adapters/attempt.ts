@@ -18,6 +18,7 @@ import {
 } from './failures.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
 import { openTunnel } from './tunnel.js'
+import { WaitingAnswers } from './waiting-answers.js'
 
 /** Milliseconds; 0 for none. */
 export interface Timeouts {
@@ -41,6 +42,8 @@ export interface AttemptOwner {
 
 /** What the backend is waited for: to connect, to take the request, to answer, to go on with its body. */
 type Phase = BackendTimeoutError['waitingFor'] | 'over'
+
+const waiting = new WaitingAnswers()
 
 /** Milliseconds within which a connection that was closed before it was used again shows it. */
 const STALE_WITHIN = 500
@@ -235,9 +238,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#assignment.answered = { statusCode, statusMessage, headers }
     this.#enter('body', this.#timeouts.body)
     this.#owner.answered(this)
-    // What comes in one piece with the head is parsed before this.
     this.#early = []
-    queueMicrotask(() => this.#open())
+    waiting.add(this)
   }
 
   onAnswerData(chunk: Buffer): void {
@@ -256,7 +258,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       this.#deliver(new WholeBody(early.length === 1 ? (early[0] as Buffer) : Buffer.concat(early)))
       return
     }
-    this.#open()
+    this.open()
     this.#assignment.client.trailers(trailers)
     this.#answer?.push(null)
   }
@@ -268,8 +270,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     return String(length) === this.#assignment.answered?.headers['content-length']
   }
 
-  /** Delivers an answer of which more has yet to come. */
-  #open(): void {
+  /** Delivers an answer of which more has yet to come; nothing where that was done. */
+  open(): void {
     const early = this.#early
     if (!early) return
     this.#early = undefined
@@ -389,7 +391,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   #fail(error: Error, outcome: Outcome): void {
     if (this.#phase === 'over') return
-    this.#open()
+    this.open()
     this.#phase = 'over'
     this.transport?.abort(error)
     this.#over(outcome)
