@@ -10,7 +10,7 @@ import { adminRoutes } from '../routes/admin.js'
 import { StoppedError } from './balancer/errors.js'
 import { closeIdle, stopAccepting, trackConnections } from './closing.js'
 import leastwise from './index.js'
-import { RequestLogger } from './request-logger.js'
+import { requestLogger } from './request-logger.js'
 import { type PoolSettings, poolSettingNames, type Settings, settings as table } from './settings.js'
 
 /** The stand-alone gateway: traffic and administration on a listener each. */
@@ -35,8 +35,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   const common = {
     ...(settings.logLevel !== 'silent' && {
       loggerInstance: logger as FastifyBaseLogger,
-      childLoggerFactory: (parent: FastifyBaseLogger, bindings: object) =>
-        new RequestLogger(parent, bindings) as FastifyBaseLogger,
+      childLoggerFactory: requestLogger,
     }),
     logController: new LogController({ disableRequestLogging: true }),
     clientErrorHandler: refuseMalformed,

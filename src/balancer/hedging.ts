@@ -11,7 +11,7 @@ const WINDOW = 1024
 /** and not known before there were so many. */
 const ENOUGH = 20
 /** It is looked up anew after so many more. */
-const STEP = 32
+const STEP = 64
 /**
  * One request in twenty is over the 95th percentile even where all is well, and would use up a budget of 5 % by
  * itself. So those that have waited for less than so many times as long have half of it only, and the rest is
