@@ -24,17 +24,15 @@ async function patient(t: TestContext, health = 200) {
   return Object.assign(backend, { state })
 }
 
-/** Resolves once a backend's health is told to have become that. */
-const becomes = (gateway: GatewayProcess, backend: string, health: string) => {
-  const known = gateway.lines.length
-  return gateway.line(
+/** Resolves once a backend's health is told to have become that, in one of the lines from `known` on. */
+const becomes = (gateway: GatewayProcess, backend: string, health: string, known = gateway.lines.length) =>
+  gateway.line(
     (line) =>
       gateway.lines.indexOf(line) >= known &&
       line.event === 'health' &&
       line.backend === backend &&
       line.health === health,
   )
-}
 
 const healthOf = async (gateway: GatewayProcess, id: string) =>
   (await callJson('GET', `${gateway.admin}/backends/${id}`)).json.health
@@ -118,7 +116,7 @@ test('one that does not answer in time is unhealthy, whatever else it does', asy
   })
   t.after(() => silent.close())
   const gateway = await started(t, { ...CHECKS, HEALTH_TIMEOUT: '100', BACKENDS: `${silent.url};id=silent` })
-  const { lastCheck } = await becomes(gateway, 'silent', 'unhealthy')
+  const { lastCheck } = await becomes(gateway, 'silent', 'unhealthy', 0)
   assert.equal(lastCheck, 'timed out')
 })
 
@@ -139,7 +137,10 @@ test('unhealthy ones are used where that is asked for, but none that refuses whi
     PANIC: 'unhealthy',
     BACKENDS: `${sick.url};id=sick,${gone.url};id=gone`,
   })
-  const found = Promise.all([becomes(gateway, 'sick', 'unhealthy'), becomes(gateway, 'gone', 'unhealthy')])
+  const found = Promise.all([
+    becomes(gateway, 'sick', 'unhealthy', 0),
+    becomes(gateway, 'gone', 'unhealthy', 0),
+  ])
   await gone.close()
   await found
   const statuses = await load(gateway.url, { total: 20, concurrency: 2 })

@@ -77,6 +77,8 @@ test('past the limit of the queue, and past its time: 503, and when to come agai
   const [{ id, health, failed } = {} as never] = (await callJson('GET', `${gateway.admin}/backends`)).json
     .backends
   assert.deepEqual([id, health, failed], ['b0', 'unknown', 0], 'what we shed is not its fault')
+  // The last line of all.
+  await gateway.line(({ msg, statusCode }) => msg === 'request' && statusCode === 200)
   const lines = gateway.lines.filter(({ msg, statusCode }) => msg === 'request' && statusCode === 503)
   assert.deepEqual(
     lines.map(({ backend, attempts }) => [backend, attempts]),

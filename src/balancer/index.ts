@@ -2,6 +2,7 @@ export type { AdminState, Backend, BackendView, CheckResult, Health, Verdict } f
 export { Balancer, type PoolView } from './balancer.js'
 export { type Clock, systemClock } from './clock.js'
 export * from './errors.js'
+export type { HedgeAfter } from './hedging.js'
 export type { LatencySummary } from './latency.js'
 export type { Lease, Outcome } from './lease.js'
 export type { BalancerOptions } from './options.js'

@@ -119,7 +119,12 @@ test('bad bodies get 400 with the field named, and change nothing', async () => 
     ['DELETE', '/backends/a?timeout=true', undefined, /timeout/],
     ['DELETE', '/backends/a?timeout=1e3', undefined, /timeout/],
     ['DELETE', '/backends/a?x=1', undefined, /x/],
-    ['PUT', '/policy', { policy: 'best' }, /policy must be one of least-connections, round-robin/],
+    [
+      'PUT',
+      '/policy',
+      { policy: 'best' },
+      /policy must be one of least-connections, least-response-time, power-of-two, round-robin, weighted/,
+    ],
     ['PUT', '/policy', {}, /policy/],
   ]
   for (const [method, url, body, message] of bad) {
