@@ -35,7 +35,7 @@ export function report(result: CostResult): string {
     table.toString(),
     `Fastify dispatch: a handler that hands the raw response to undici's Pool.dispatch, the least a proxy on both`,
     `can do; node:http dispatch is the same without Fastify. http-proxy: @fastify/http-proxy. leastwise: the`,
-    `stand-alone gateway, three backends, active checks, ejection, queue and retries; its log goes to a local`,
+    `stand-alone gateway, three backends, active checks, ejection, queue, retries and hedging; its log goes to a local`,
     `socket, as under systemd, and is read on the load's core.`,
     ...(missing.length > 0 ? [`Not installed, so left out: ${missing.join(', ')}`] : []),
     ...(late.length > 0 ? [`Due while every connection was in use, and not sent: ${late.join(', ')}`] : []),

@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process'
-import { settings } from '../../src/settings.js'
 import type { Peer } from '../peers/peer.js'
 import { type ChildOptions, startScript, stop } from './child.js'
 import type { Cores } from './cores.js'
@@ -27,12 +26,11 @@ export const names = {
   caddy: 'Caddy',
 }
 
-/** With everything on that a request could have to pay for. */
-const everything = {
-  HEALTH_PATH: '/health',
-  // Where this version does it.
-  ...(!('pending' in settings.hedge) && { HEDGE: 'p95' }),
-}
+/**
+ * With everything on that a request could have to pay for. Second tries are watched for, but not made: one is another
+ * request, which the others do not send.
+ */
+const everything = { HEALTH_PATH: '/health', HEDGE: '1000' }
 
 export const rivals: Rival[] = [
   { name: names.fastify, start: (_backends, cores) => startRival('fastify', [], cores) },
@@ -49,12 +47,15 @@ export const features: Rival[] = [
   leastwise('no active checks', { HEALTH_PATH: '' }),
   leastwise('no ejection, no penalty', { EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }),
   leastwise('no retries', { RETRIES: '0' }),
+  leastwise('no hedging', { HEDGE: 'off' }),
+  leastwise('hedging at p95', { HEDGE: 'p95' }),
   leastwise('no timeouts', { RESPONSE_TIMEOUT: '0', BODY_TIMEOUT: '0' }),
   leastwise('no overload check', { MAX_EVENT_LOOP_DELAY: '0' }),
   leastwise('no admin API', { ADMIN_PORT: 'off' }),
   leastwise('limit of 1,000 a backend', { MAX_CONNECTIONS: '1000' }),
   leastwise('trusted X-Forwarded', { TRUST_PROXY: 'true' }),
   leastwise('round robin', { POLICY: 'round-robin' }),
+  leastwise('least response time', { POLICY: 'least-response-time' }),
   { name: 'plugin in an app', start: (backends, cores) => startRival('plugin', backends, cores) },
 ]
 
