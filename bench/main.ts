@@ -64,7 +64,8 @@ async function main(): Promise<number> {
 async function run(part: string, args: string[]): Promise<number> {
   const path = fileURLToPath(new URL(`./${part}/main.js`, import.meta.url))
   const child = spawn(process.execPath, [path, ...args], { stdio: 'inherit' })
-  const pass = (signal: NodeJS.Signals) => child.kill(signal)
+  // From a terminal it has come to both already.
+  const pass = (signal: NodeJS.Signals) => process.stdin.isTTY || child.kill(signal)
   process.on('SIGINT', pass)
   process.on('SIGTERM', pass)
   const [code] = (await once(child, 'exit')) as [number | null]

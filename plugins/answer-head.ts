@@ -8,7 +8,7 @@ import { isUnread } from './request-body.js'
 /**
  * Sets the head of a backend's answer, as this client can be sent it.
  * @param via what we call ourselves in Via
- * @param closing whether the gateway is
+ * @param closing whether the gateway closes
  */
 export function fitHead(reply: FastifyReply, { answered }: Assignment, via: string, closing: boolean): void {
   const head = answered as NonNullable<Assignment['answered']>

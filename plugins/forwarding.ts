@@ -98,7 +98,9 @@ export function toClient(headers: Headers, via: string): Headers {
   const nominated = nominatedBy(headers.connection)
   // A new object: to delete from the one that came costs more.
   const fields: Headers = {}
-  for (const name in headers) {
+  for (const name of Object.keys(headers)) {
+    // Of an object that is no field.
+    if (name === '__proto__') continue
     if (!HOP_BY_HOP.has(name) && !nominated?.includes(name)) fields[name] = headers[name]
   }
   const passed = `1.1 ${via}`

@@ -191,8 +191,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
       fitHead(reply, request.assignment as Assignment, via, balancer.closing)
       const body = stream as Answer['body']
-      if (body instanceof WholeBody) sendInOneWrite(reply, body.bytes)
-      else reply.send(body)
+      if (!(body instanceof WholeBody)) reply.send(body)
+      else if (reply.hasHeader('content-type')) sendInOneWrite(reply, body.bytes)
+      // Fastify makes up a type for bytes that have none, and not for a stream.
+      else reply.send(body.stream())
     },
     onError: (reply: FastifyReply, { error }: { error: Error }) =>
       reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),

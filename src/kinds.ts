@@ -82,12 +82,12 @@ export const statuses = {
   read: (value: string) => value,
 }
 
-export const failures = {
+export const failureStatuses = {
   schema: Type.Refine(
     Type.String(),
     (value) => isListOfStatuses(value as string) && !/\b[23]\d\d\b/.test(value as string),
   ),
-  accepts: 'a list of statuses from 400 to 599, like 502-504',
+  accepts: 'a list of statuses from 400 to 599, like 502-504, or nothing',
   read: (value: string) => value,
 }
 

@@ -229,3 +229,52 @@ test('the log line has the backend that answered, and both attempts', async (t) 
   const line = await gateway.line(({ attempts }) => attempts === 2)
   assert.deepEqual([line.msg, line.backend, line.statusCode], ['request', 'well', 200])
 })
+
+test('who leaves while waiting for another try is waited for no longer', async (t) => {
+  const [broken, full] = [await changing(never), await holding()]
+  const gateway = await opened(t, [broken, full], { HEDGE: '5000' })
+  const { registry, hedging } = gateway.balancer
+  registry.update(gateway.backend(1).id, { maxConnections: 1 })
+  const [one, other] = [call(gateway.url), call(gateway.url)]
+  await Promise.all([broken.untilOpen(1), full.untilOpen(1)])
+  const gone = new AbortController()
+  // Whoever is on the broken one fails, and waits for the other.
+  for (const socket of broken.sockets) socket.resetAndDestroy()
+  while (gateway.balancer.view().queue.length === 0) await setImmediate()
+  const late = call(gateway.url, { signal: gone.signal }).catch(() => 'gone')
+  await broken.untilOpen(1)
+  for (const socket of broken.sockets) socket.resetAndDestroy()
+  while (gateway.balancer.view().queue.length < 2) await setImmediate()
+  gone.abort()
+  assert.equal(await late, 'gone')
+  while (gateway.balancer.view().queue.length > 1) await setImmediate()
+  assert.equal(hedging.waiting, 1)
+  full.release()
+  await once(full.server, 'arrived')
+  full.release()
+  for (const { text } of await Promise.all([one, other])) assert.equal(text, 'held')
+  assert.equal(hedging.waiting, 0)
+})
+
+test('RETRY_STATUS: an answer that it names gives way to a second backend that is at it, and not without RETRIES', async (t) => {
+  const failing: Handler = (_request, response) => {
+    setTimeout(() => response.writeHead(503).end('sorry'), 40)
+  }
+  const slow: Handler = (_request, response) => {
+    setTimeout(() => response.end('slow'), 120)
+  }
+  for (const [retries, texts] of [
+    ['1', ['slow']],
+    ['0', ['slow', 'sorry']],
+  ] as const) {
+    const backends = [await changing(failing), await changing(slow)]
+    const gateway = await opened(t, backends, { RETRY_STATUS: '503', RETRIES: retries, HEDGE: '10' })
+    const seen = new Set<string>()
+    for (let i = 0; i < 4; i++) seen.add((await call(gateway.url)).text)
+    assert.ok(
+      [...seen].every((text) => (texts as readonly string[]).includes(text)),
+      [...seen].join(),
+    )
+    await gateway.settled()
+  }
+})

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { METHODS } from 'node:http'
 import type { Socket } from 'node:net'
 import { after, afterEach, before, test } from 'node:test'
+import { call } from './support/client.js'
 import { type Gateway, openGateway } from './support/gateway.js'
 import { bodyOf, exchange, field, RawBackend, RawClient } from './support/raw.js'
 
@@ -797,4 +798,23 @@ test('RFC 9112 9.3: HTTP/1.0 is answered and closed, or kept where it asks for t
   client.text = ''
   await client.send('GET /2 HTTP/1.0\r\n\r\n').untilClosed()
   assert.match(backend.last, /^GET \/2 HTTP\/1\.1/)
+})
+
+test('an answer without a content-type comes without one, in one piece or in several', async (t) => {
+  const answers: Record<string, string> = {
+    '/whole': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    '/empty': 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+    '/chunked': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+  }
+  const backend = await new RawBackend((socket, request) => {
+    socket.write(answers[request.split(' ')[1] as string] as string)
+  }).listen()
+  t.after(() => backend.close())
+  const gateway = await openGateway([backend])
+  t.after(() => gateway.close())
+  for (const path of Object.keys(answers)) {
+    const { headers, text } = await call(gateway.url + path)
+    assert.equal(headers['content-type'], undefined, path)
+    assert.equal(text, path === '/empty' ? '' : 'ok')
+  }
 })

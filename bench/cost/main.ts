@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => stopped.abort(new Error('stopped')))
   }
-  const result = await cost({
+  const measured = cost({
     withFeatures: values.features,
     rate: values.rate === undefined ? undefined : number('rate', values.rate, 100, 100_000),
     rounds: number('rounds', values.rounds, 1, 100),
@@ -44,7 +44,12 @@ async function main(): Promise<number> {
       if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${total} measurements`)
     },
   })
+  const result = await measured.catch((error: unknown) => {
+    if (stopped.signal.aborted) return undefined
+    throw error
+  })
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
+  if (!result) return 130
   console.log(report(result))
   return 0
 }

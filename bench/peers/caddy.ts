@@ -57,7 +57,7 @@ http://:${port} {
 `
 }
 
-/** Without \`lb_try_duration\` it waits no time between tries; of what was sent only a GET is repeated. */
+/** Without `lb_try_duration` it waits no time between tries; of what was sent only a GET is repeated. */
 function again(backends: number): string {
   return `    lb_retries ${backends - 1}`
 }

@@ -85,7 +85,7 @@ ${retries ? again(backends.length) : '      proxy_next_upstream off;'}
 `
 }
 
-/** Each backend is tried once; without \`non_idempotent\` a POST that was sent is not sent again. */
+/** Each backend is tried once; without `non_idempotent` a POST that was sent is not sent again. */
 function again(backends: number): string {
   return `      proxy_next_upstream error timeout invalid_header http_500 http_502 http_503 http_504;
       proxy_next_upstream_tries ${backends};`

@@ -54,8 +54,8 @@ another backend as well, within the ceiling; the first answer wins.`,
       budget ? `${hedges.toFixed(1)} %` : '-',
       `${longestQueue}`,
     ]),
-    `A ${after} is exceeded by one request in twenty even where all is well: those take most of a ceiling of 5 %,
-and what is left may be less than a pause takes.`,
+    `A ${after} is exceeded by one request in twenty even where all is well: those may have half of the ceiling, and
+the other half is kept for what takes a quarter longer still.`,
   )
 }
 

@@ -57,7 +57,7 @@ function leastwise(name: string, env: Record<string, string>): Contender {
           ADMIN_PORT: String(adminPort),
           BACKENDS: backends.join(),
           HEALTH_PATH: health.path,
-          // As the peers have it.
+          // As nginx and Caddy have it.
           RETRIES: '2',
           RETRY_STATUS: '500,502-504',
           LOG_LEVEL: 'silent',

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Lease } from '../balancer/lease.js'
 
 /** Header fields by lower-case name; what came in several lines is a list. */
@@ -73,6 +73,11 @@ export class WholeBody {
 
   constructor(bytes: Buffer) {
     this.bytes = bytes
+  }
+
+  /** The same as a stream. */
+  stream(): Readable {
+    return Readable.from([this.bytes], { objectMode: false })
   }
 
   /** As a stream has it; there is nothing left to be stopped. */

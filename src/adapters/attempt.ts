@@ -237,8 +237,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#bodyless = statusCode === 204 || statusCode === 304
     this.#assignment.answered = { statusCode, statusMessage, headers }
     this.#enter('body', this.#timeouts.body)
-    this.#owner.answered(this)
     this.#early = []
+    this.#owner.answered(this)
     waiting.add(this)
   }
 

@@ -9,7 +9,7 @@ import type { Answer, Assignment, Callback } from './assignment.js'
 import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
 import type { Connections } from './connections.js'
 import type { Deadlines } from './deadlines.js'
-import { BackendError, BackendTimeoutError, isClientsDoing } from './failures.js'
+import { BackendError, BackendTimeoutError, isClientsDoing, RejectedAnswerError } from './failures.js'
 import { leaseAgain } from './lease-again.js'
 import { NodeRequest } from './node-request.js'
 import type { Statuses } from './status-ranges.js'
@@ -94,10 +94,11 @@ export class Delivery implements AttemptOwner {
   isRejected(attempt: Attempt, statusCode: number): boolean {
     const { isRetried, retries, balancer } = this.#options
     if (!isRetried(statusCode) || !IDEMPOTENT.has(this.#method) || this.#assignment.body) return false
-    // The other one may do better.
+    if (this.#retries >= retries) return false
+    // The other one, which is under way, may do better.
     if (this.#attempts.length > 1) return true
     const tried = new Set([...this.#tried, attempt.backend])
-    return this.#retries < retries && balancer.hasRoom(tried) && balancer.retryBudget.allows()
+    return balancer.hasRoom(tried) && balancer.retryBudget.spend()
   }
 
   answered(attempt: Attempt): void {
@@ -136,6 +137,8 @@ export class Delivery implements AttemptOwner {
       this.#assignment.hedge = undefined
       return
     }
+    // It may have to wait for the next one, and its client leave meanwhile.
+    this.#wait?.cancel()
     if (this.#mayRetry(attempt, error)) this.#retry(attempt, error)
     else this.#answer(new BackendError(attempt.backend.id, error))
   }
@@ -204,6 +207,8 @@ export class Delivery implements AttemptOwner {
   #mayRetry(attempt: Attempt, error: Error): boolean {
     if (this.#retries >= this.#options.retries || attempt.bodyTaken) return false
     if (error instanceof ClientGoneError || isClientsDoing(error)) return false
+    // It is paid for.
+    if (error instanceof RejectedAnswerError) return true
     // Nobody was asked for anything yet.
     if (!attempt.sent) return true
     // The time that the client was to wait is up.

@@ -18,6 +18,15 @@ export class WaitingAnswers {
   readonly #look = (): void => {
     const answers = this.#answers
     this.#answers = []
-    for (const answer of answers) answer.open()
+    for (const answer of answers) {
+      try {
+        answer.open()
+      } catch (error) {
+        // The others are not to wait for whoever hears of this.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 }

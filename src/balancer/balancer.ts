@@ -54,7 +54,7 @@ export class Balancer {
     this.#requests = recentRequests(clock)
     this.retryBudget = new Budget(retryAllowance(rest.retryBudget), this.#requests, clock)
     const hedges = new Budget(hedgeAllowance(rest.hedgeBudget), this.#requests, clock)
-    this.hedging = new Hedging(rest.hedge, hedges, clock)
+    this.hedging = new Hedging(rest.hedgeBudget === 0 ? 'off' : rest.hedge, hedges, clock)
     this.registry = new Registry({ clock, ...rest })
     this.#penalty = new FailurePenalty(rest.failureDecay)
     this.#slowStart = new SlowStart(rest.slowStart, clock)

@@ -1,5 +1,6 @@
 /** How many requests' worth of share anybody may be behind or ahead, so that no past weighs for ever. */
 const MEMORY = 2
+
 /** What one backend has had of its share: how far {@link Dues} had come when it was last even. */
 export interface Account {
   evenAt: number

@@ -19,7 +19,7 @@ const STEP = 64
  */
 const LATE = 1.25
 const FOR_EARLY = 0.5
-/** Whoever is refused a second try is looked at again so many times in as long as he has waited first. */
+/** Whoever is refused a second try is looked at again after this part of the time that he has waited. */
 const LOOKS = 4
 
 /**
@@ -74,6 +74,13 @@ export class Hedging {
     return wait
   }
 
+  /** Requests that are waited for, and may yet be late. */
+  get waiting(): number {
+    let count = 0
+    for (let wait = this.#line.first; wait; wait = wait.next) count++
+    return count
+  }
+
   /** Drops the timer. */
   close(): void {
     this.#cancelTimer?.()
@@ -121,7 +128,7 @@ export class Hedging {
       wait.cancel()
       wait.hedgedAt = now
     } else {
-      wait.dueAt = now + delay / LOOKS
+      wait.dueAt = now + Math.max(delay, now - wait.since) / LOOKS
     }
   }
 }

@@ -36,7 +36,8 @@ export interface BalancerOptions {
   drainTimeout?: number | undefined
   /** Ceiling of retries in percent of requests; 20 by default. */
   retryBudget?: number | undefined
-  /** Milliseconds after which a second backend is tried, `p95`, or `off`, the default. */
+  /** What `hedging` says, to whoever sends the requests: milliseconds after which to ask a second backend, `p95`, or
+   * `off`, the default. */
   hedge?: HedgeAfter | undefined
   /** Ceiling of that in percent of requests; 5 by default. */
   hedgeBudget?: number | undefined
@@ -69,7 +70,10 @@ const defaults: Complete = {
   random: Math.random,
 }
 
-/** @throws {InvalidOptionError} for a number that is none, or negative, and a mode of panic that there is not */
+/** Milliseconds: a timer takes no more. */
+const LONGEST = 2_147_483_647
+
+/** @throws {InvalidOptionError} for a number that is none, or negative, a mode of panic that there is not, and `hedge` */
 export function withDefaults(options: BalancerOptions): Complete {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const complete: Complete = { ...defaults, ...Object.fromEntries(given) }
@@ -83,11 +87,7 @@ export function withDefaults(options: BalancerOptions): Complete {
     throw new InvalidOptionError('panic', `must be one of ${panicModes.join(', ')}`)
   }
   const { hedge } = complete
-  if (
-    hedge !== 'off' &&
-    hedge !== 'p95' &&
-    !(typeof hedge === 'number' && hedge > 0 && Number.isFinite(hedge))
-  ) {
+  if (hedge !== 'off' && hedge !== 'p95' && !(typeof hedge === 'number' && hedge > 0 && hedge <= LONGEST)) {
     throw new InvalidOptionError('hedge', 'must be a number above 0, "p95" or "off"')
   }
   return complete

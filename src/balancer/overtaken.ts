@@ -7,7 +7,7 @@ const MEMORY = 1000
 /**
  * Requests that were answered by a second backend and taken off the first. Taken off it they make one that stands
  * still look idle, so that it would be given more and more of them; so they count on for the policies, as if they
- * were still there, until that backend has answered something, or for a second.
+ * were still there, until that backend has answered something well, or for a second after the last of them.
  */
 export class Overtaken {
   readonly #clock: Clock

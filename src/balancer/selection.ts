@@ -64,7 +64,7 @@ export class Selection {
     this.#totalWeight = eligible.reduce((sum, backend) => sum + this.#weightOf(backend), 0)
   }
 
-  /** The `inFlight` of a backend changed. */
+  /** The `inFlight` or `load` of a backend changed. */
   changed(backend: Backend): void {
     this.#policy.changed?.(backend)
   }
@@ -85,12 +85,14 @@ export class Selection {
     return backend?.leases.open(backend, now)
   }
 
-  /** Takes a lease that nobody is in need of, and so none on a backend that should rest. */
+  /** Takes a lease that nobody is in need of, and so none on a backend that has less than its whole share. */
   spare(except: ReadonlySet<Backend>): Lease | undefined {
     const now = this.#clock.now()
-    const barred = this.#limits.any ? this.#limits.barred(now, this.#registry.eligible.length) : NOBODY
-    const backend = this.#policy.pick(now, union(barred, except))
-    if (!backend?.isUsable) return undefined
+    const { eligible, panicking } = this.#registry
+    const isFit = (backend: Backend) => backend.isUsable && this.#limits.shareOf(backend, now) === 1
+    const unfit = this.#limits.any || panicking ? new Set(eligible.filter((one) => !isFit(one))) : NOBODY
+    const backend = this.#policy.pick(now, union(unfit, except))
+    if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
     return backend.leases.open(backend, now)
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Balancer } from '../../src/balancer/balancer.js'
 import { Budget, hedgeAllowance, recentRequests } from '../../src/balancer/budget.js'
 import { type HedgeAfter, Hedging } from '../../src/balancer/hedging.js'
 import { TestClock } from '../support/clock.js'
@@ -97,7 +98,7 @@ test('where no backend can be asked nothing is spent, and it is tried again', ()
   const looks: number[] = []
   one.expect(() => looks.push(clock.now()) === 3)
   clock.pass(1000)
-  assert.deepEqual(looks, [50, 63, 76])
+  assert.deepEqual(looks, [50, 63, 79])
 })
 
 test('p95: half of the budget is kept for what takes longer still', () => {
@@ -122,4 +123,42 @@ test('closing leaves no timer', () => {
   one.close()
   assert.equal(clock.pending, 0)
   clock.pass(1000)
+})
+
+test('whoever is refused for long is looked at less and less', () => {
+  const { clock, hedging: one } = hedging(10)
+  let looks = 0
+  one.expect(() => ++looks < 0)
+  clock.pass(10_000)
+  assert.ok(looks > 10 && looks < 60, `${looks}`)
+})
+
+test('a second try goes to nobody who is sick, full, on the ramp, or has a penalty', () => {
+  const clock = new TestClock()
+  const backends = ['a', 'b', 'c'].map((id) => ({ url: `http://${id}:1`, id }))
+  const balancer = new Balancer({
+    clock,
+    backends,
+    panic: 'unhealthy',
+    panicThreshold: 100,
+    random: () => 0.5,
+  })
+  const { registry } = balancer
+  const none = new Set([registry.get('a')])
+  registry.setHealth('b', 'unhealthy')
+  assert.ok(registry.panicking)
+  for (let i = 0; i < 20; i++) {
+    const lease = balancer.spare(none)
+    assert.equal(lease?.backend.id, 'c')
+    lease?.release('ok')
+  }
+  registry.drain('c')
+  registry.setHealth('b', 'healthy')
+  assert.ok(registry.get('b').view().share < 1)
+  assert.equal(balancer.spare(none), undefined)
+  clock.pass(20_000)
+  assert.equal(balancer.spare(none)?.backend.id, 'b')
+  registry.update('b', { maxConnections: 1 })
+  assert.equal(balancer.spare(none), undefined)
+  balancer.close()
 })

@@ -6,7 +6,8 @@ import type { Policy } from './policy.js'
 const MEMORY = 2
 
 /**
- * The backend with the fewest requests in flight for its weight.
+ * The backend with the fewest requests in flight for its weight. (With hedging, `load`: those that were overtaken count
+ * as well.)
  *
  * The load compared is `(inFlight + 1) / weight`, what a backend would carry with this request, as HAProxy's
  * leastconn has it. By itself that comparison starves light backends: with weights 5 and 2 and one request

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync } from 'node:fs'
+import { test } from 'node:test'
+import { start } from './support/process.js'
+
+const url = new URL('../src/log-stream.js', import.meta.url)
+const script = (text: string) => [
+  '--input-type=module',
+  '-e',
+  `import { pino } from 'pino'
+   import { logStream } from '${url}'
+   const logger = pino({ base: null, timestamp: false }, logStream())
+   ${text}`,
+]
+
+const cwd = new URL('../../', import.meta.url).pathname
+const messages = (stdout: string) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).msg)
+
+test('lines are there, whole and in order, also of a process that exits at once', async () => {
+  const many = 'for (let i = 0; i < 5000; i++) logger.info(String(i))'
+  for (const end of ['', 'process.exit(0)', "logger.fatal('5000'); process.exit(1)"]) {
+    const { stdout } = await start(script(`${many}\n${end}`), { cwd }).ended
+    const expected = Array.from({ length: end.includes('fatal') ? 5001 : 5000 }, (_, i) => String(i))
+    assert.deepEqual(messages(stdout), expected, end)
+  }
+})
+
+test('a line does not wait for a busy process to end', async () => {
+  const { process: child, ended } = start(script("logger.info('first'); setInterval(() => {}, 1000)"), {
+    cwd,
+  })
+  await once(child.stdout as NodeJS.ReadableStream, 'data')
+  child.kill()
+  assert.deepEqual(messages((await ended).stdout), ['first'])
+})
+
+test('nobody to read it, or no room for it, is no reason to fail', async () => {
+  const full = spawn(process.execPath, script("logger.info('x')"), {
+    cwd,
+    stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+  })
+  const [code] = await once(full, 'close')
+  assert.ok(code !== null, 'it ends by itself')
+  const { process: child, ended } = start(
+    script("setInterval(() => logger.info('x'), 5); setTimeout(() => process.exit(0), 300)"),
+    { cwd },
+  )
+  child.stdout?.destroy()
+  assert.equal((await ended).code, 0)
+})
