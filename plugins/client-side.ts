@@ -52,11 +52,12 @@ export class ClientSide implements Client {
     if (this.#request.httpVersionMinor === 0) return
     // A client that does not read is not sent hints without end.
     if (raw.writableLength + (raw.socket?.writableLength ?? 0) > HINTS_AHEAD) return
+    // The answers to what the client sent before come first, and Node would put a hint that waits for them between
+    // the head and the body of this one.
+    if (!raw.socket) return
     if (statusCode === 100) raw.writeContinue()
     // Node has a call for some, and for each with an idea of what may be in it.
-    else if (raw.socket) raw.socket.write(head(statusCode, headers), 'latin1')
-    // The answers to what the client sent before come first. That call can wait for them.
-    else if (statusCode === 103 && headers.link) raw.writeEarlyHints(headers as Record<string, string>)
+    else raw.socket.write(head(statusCode, headers), 'latin1')
   }
 
   break(): void {

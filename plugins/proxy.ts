@@ -22,6 +22,7 @@ import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from '
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
+import { hasOnSend } from './hooks.js'
 import { allow, passedOn } from './methods.js'
 import { sendInOneWrite } from './one-write.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
@@ -77,6 +78,11 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   if ('maxHeadersCount' in scope.server) scope.server.maxHeadersCount ??= 0
   watchArrivals(scope.server)
   scope.addHook('onClose', async () => dispatcher.destroy())
+  /** Whether hooks of the app may see what is sent. */
+  let watched = true
+  scope.addHook('onReady', async () => {
+    watched = hasOnSend(scope)
+  })
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)
   if (options.accessLog) addAccessLog(scope, balancer)
@@ -192,9 +198,9 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       fitHead(reply, request.assignment as Assignment, via, balancer.closing)
       const body = stream as Answer['body']
       if (!(body instanceof WholeBody)) reply.send(body)
-      else if (reply.hasHeader('content-type')) sendInOneWrite(reply, body.bytes)
-      // Fastify makes up a type for bytes that have none, and not for a stream.
-      else reply.send(body.stream())
+      // Hooks always see a stream; and for bytes without a type Fastify makes one up.
+      else if (watched || typeof reply.getHeader('content-type') !== 'string') reply.send(body.stream())
+      else sendInOneWrite(reply, body.bytes)
     },
     onError: (reply: FastifyReply, { error }: { error: Error }) =>
       reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),

@@ -782,6 +782,22 @@ test('RFC 8297: hints that Node would not send are left out, and nothing else is
   ])
 })
 
+test('RFC 8297: a hint to an answer that has to wait for another does not get into it', async () => {
+  backend.script = (socket, heard) => {
+    const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n'
+    if (heard.startsWith('GET /slow')) setTimeout(() => socket.write(`${answer}slow`), 50)
+    else socket.write(`${hint}${answer}fast`)
+  }
+  const client = new RawClient(gateway.url)
+  client.send(`GET /slow HTTP/1.1\r\n${HOST}\r\nGET /fast HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+  const bodies = (await client.untilClosed()).split(/HTTP\/1\.1 200 OK\r\n/).slice(1)
+  assert.deepEqual(
+    bodies.map((answer) => answer.split('\r\n\r\n').at(-1)),
+    ['slow', 'fast'],
+  )
+})
+
 test('RFC 9112 9.6: after "Connection: close" nothing more is heard, and the client is not reset', async () => {
   const close = `GET /1 HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`
   const answer = await ask(`${close}GET /2 HTTP/1.1\r\n${HOST}\r\n`)

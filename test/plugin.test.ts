@@ -321,3 +321,41 @@ test('a response that was under way when closing began is finished, and its conn
   response.resume()
   await closed
 })
+
+test('an onSend hook sees a stream, whether an answer came in one piece or not; without one nothing is made of it', async (t) => {
+  const one = await answering()
+  t.after(() => one.close())
+  const seen: string[] = []
+  const watching = Fastify()
+  await watching.register(leastwise, { prefix: '/p', backends: [one.url] })
+  // Also one that is added later.
+  watching.addHook('onSend', async (_request, _reply, payload) => {
+    seen.push(typeof (payload as { pipe?: unknown })?.pipe)
+    return payload
+  })
+  const plain = Fastify()
+  await plain.register(leastwise, { prefix: '/p', backends: [one.url] })
+  let writes = 0
+  plain.server.on('connection', (socket) => {
+    const { write } = socket
+    socket.write = (...args: unknown[]) => {
+      writes++
+      return (write as (...args: unknown[]) => boolean).apply(socket, args)
+    }
+  })
+  for (const app of [watching, plain]) {
+    t.after(() => app.close())
+    await app.listen({ port: 0, host: '127.0.0.1' })
+  }
+  assert.equal((await call(`${watching.listeningOrigin}/p`)).text, 'ok')
+  assert.deepEqual(seen, ['function'])
+  const typed = await new TestBackend((_request, response) => {
+    response.setHeader('content-type', 'text/plain').end('typed')
+  }).listen()
+  t.after(() => typed.close())
+  plain.balancer.registry.remove(plain.balancer.registry.list()[0]?.id as string, { force: true })
+  plain.balancer.registry.add({ url: typed.url })
+  writes = 0
+  assert.equal((await call(`${plain.listeningOrigin}/p`)).text, 'typed')
+  assert.equal(writes, 1, 'head and body in one')
+})

@@ -219,7 +219,7 @@ export class Queue {
   #watch(): void {
     const { first } = this.#line
     if (!first || this.#cancelDeadline) return
-    const delay = Math.min(LOOK, first.deadline - this.#clock.now())
+    const delay = Math.max(0, Math.min(LOOK, first.deadline - this.#clock.now()))
     this.#cancelDeadline = this.#clock.after(delay, () => {
       this.#cancelDeadline = undefined
       this.serve()
