@@ -4,10 +4,12 @@ import type { DestinationStream } from 'pino'
 const STDOUT = 1
 /** Letters after which lines are written without waiting for more. */
 const PLENTY = 16 * 1024
-/** Letters that may wait for a reader who does not read; lines beyond that are dropped. */
+/** Bytes that may wait for a reader who does not read; lines beyond that are dropped. */
 const MOST = 32 * 1024 * 1024
 /** Milliseconds that a line may wait for others. */
 const SOON = 20
+/** How often a reader who is behind is given that time when the process exits. */
+const TRIES = 50
 
 /**
  * Standard output for log lines, several in one write: a write for each costs more than all else that is done for a
@@ -17,50 +19,89 @@ const SOON = 20
  */
 export function logStream(): DestinationStream & { flushSync(): void } {
   let lines = ''
+  // What waits for long had better not be text, which the garbage collector carries about.
+  let packed: Buffer[] = []
+  let size = 0
   let writing = false
+  /** What the reader had no room for yet, and is tried again. */
+  let refused: Buffer | undefined
+  let again: NodeJS.Timeout | undefined
   let timer: NodeJS.Timeout | undefined
 
+  const pack = () => {
+    const chunk = Buffer.from(lines)
+    packed.push(chunk)
+    size += chunk.length
+    lines = ''
+  }
   const take = () => {
     clearTimeout(timer)
     timer = undefined
-    const chunk = Buffer.from(lines)
-    lines = ''
+    pack()
+    const [first = Buffer.alloc(0), ...more] = packed
+    const chunk = more.length > 0 ? Buffer.concat(packed) : first
+    packed = []
+    size = 0
     return chunk
   }
   const send = (chunk: Buffer) => {
+    refused = undefined
     write(STDOUT, chunk, (error, written) => {
       const rest = chunk.subarray(written)
-      if (error?.code === 'EAGAIN') setTimeout(send, SOON, chunk)
-      else if (!error && rest.length > 0) send(rest)
-      else {
+      if (error?.code === 'EAGAIN') {
+        refused = chunk
+        again = setTimeout(send, SOON, chunk)
+      } else if (!error && rest.length > 0) {
+        send(rest)
+      } else {
         writing = false
-        if (lines !== '') flush()
+        flush()
       }
     })
   }
   const flush = () => {
-    if (writing) return
+    if (writing || (size === 0 && lines === '')) return
     writing = true
     send(take())
   }
   const flushSync = () => {
-    // The write that is under way is done in another thread, which is given the time for it.
-    if (writing) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SOON)
-    try {
-      for (let rest = take(); rest.length > 0; ) rest = rest.subarray(writeSync(STDOUT, rest))
-    } catch {
-      // Nobody reads it, or there is no room for it, and nobody to tell.
+    // A write that is under way is done in another thread, which is given the time for it.
+    if (writing && !refused) pause()
+    let rest = refused ? Buffer.concat([refused, take()]) : take()
+    if (refused) {
+      clearTimeout(again)
+      refused = undefined
+      writing = false
+    }
+    for (let tries = 0; rest.length > 0 && tries < TRIES; ) {
+      try {
+        rest = rest.subarray(writeSync(STDOUT, rest))
+      } catch (error) {
+        // Nobody reads it, or there is no room for it, and nobody to tell.
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+        tries++
+        pause()
+      }
     }
   }
   process.on('exit', flushSync)
   return {
     write(line) {
-      if (lines.length + line.length > MOST) return
+      if (size > MOST) return
       lines += line
-      if (lines.length >= PLENTY) flush()
-      else timer ??= setTimeout(flush, SOON)
+      if (lines.length < PLENTY) {
+        timer ??= setTimeout(flush, SOON)
+      } else {
+        pack()
+        flush()
+      }
     },
     // For what is logged as fatal.
     flushSync,
   }
+}
+
+/** Stands still for a moment. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SOON)
 }

@@ -26,7 +26,7 @@ function latency({ title, events, outcomes }: ScenarioResult, shown: readonly st
   const [from, to] = events
   return lines({
     title: 'What clients met, measured: p99 over time',
-    subtitle: `${title}.\nOf the requests that were due in each quarter of a second.`,
+    subtitle: `${sentence(title)}\nOf the requests that were due in each quarter of a second.`,
     x: { name: 'seconds', min: 0 },
     y: { name: 'p99', log: true, min: 10, format: (value) => `${value} ms` },
     series: of.map(({ contender, timeline }) => ({
@@ -50,7 +50,7 @@ function shares({ title, outcomes }: ScenarioResult, shown: readonly string[]): 
   })
   return bars({
     title: 'Who got the requests, measured',
-    subtitle: `${title}.\nShare of each backend over the whole time; the last one is the slow one.`,
+    subtitle: `${sentence(title)}\nShare of each backend over the whole time; the last one is the slow one.`,
     groups: of.map(({ contender }) => contender),
     y: { name: 'share of the requests', min: 0, max: 100, format: (value) => `${value} %` },
     stacked: true,
@@ -59,4 +59,8 @@ function shares({ title, outcomes }: ScenarioResult, shown: readonly string[]): 
       values: parts.map((part) => part[i] ?? 0),
     })),
   })
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }

@@ -15,9 +15,9 @@ interface Candidate {
 }
 
 /**
- * Of two different backends drawn at random the one with fewer requests in flight for its weight. Where many
- * gateways share the same backends and see only their own requests, that keeps them from all choosing the
- * same one (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
+ * Of two different backends drawn at random the one with fewer requests in flight for its weight: not much worse
+ * than the best of all, whatever the size of the pool, and never the same one for everybody (Mitzenmacher, "The
+ * Power of Two Choices in Randomized Load Balancing",
  * https://www.eecs.harvard.edu/~michaelm/postscripts/mythesis.pdf).
  *
  * The draw is by weight, and what is compared is requests in flight over weight. What a backend is owed of its
