@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { run, STOPPED } from './command.js'
 import { machine } from './machine.js'
 import { findPeers } from './peers/find.js'
 
@@ -16,7 +17,7 @@ const parts: Record<string, { about: string; draws: boolean }> = {
 const usage = `npm run bench -- [PART ...] [--pictures FOLDER] [--help]
 
 Measures leastwise and, in the same run, nginx, HAProxy and Caddy where they are installed.
-Without a part all of them, one after the other, which takes about fifteen minutes:
+Without a part all of them, one after the other, which takes about seven minutes:
 
 ${Object.entries(parts)
   .map(([name, { about }]) => `  ${name.padEnd(9)} ${about}`)
@@ -52,16 +53,16 @@ async function main(): Promise<number> {
   )) {
     const folder = parts[name]?.draws ? values.pictures : undefined
     console.log(`\n# ${name}\n`)
-    const code = await run(name, folder === undefined ? [] : ['--pictures', folder])
+    const code = await runPart(name, folder === undefined ? [] : ['--pictures', folder])
     // What one could not do is no reason not to do the next; a signal is.
-    if (code === 130) return code
+    if (code === STOPPED) return code
     worst = Math.max(worst, code)
   }
   return worst
 }
 
 /** Runs one part as a process of its own, so that none of them warms or litters what the next one measures. */
-async function run(part: string, args: string[]): Promise<number> {
+async function runPart(part: string, args: string[]): Promise<number> {
   const path = fileURLToPath(new URL(`./${part}/main.js`, import.meta.url))
   const child = spawn(process.execPath, [path, ...args], { stdio: 'inherit' })
   // From a terminal it has come to both already.
@@ -71,13 +72,7 @@ async function run(part: string, args: string[]): Promise<number> {
   const [code] = (await once(child, 'exit')) as [number | null]
   process.off('SIGINT', pass)
   process.off('SIGTERM', pass)
-  return code ?? 130
+  return code ?? STOPPED
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(`bench: ${(error as Error).message}`)
-    process.exit(1)
-  },
-)
+run('bench', main)

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { run, STOPPED, untilStopped } from '../command.js'
 import { cost } from './cost.js'
 import { report } from './report.js'
 
@@ -29,27 +30,24 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const stopped = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stopped.abort(new Error('stopped')))
-  }
+  const signal = untilStopped()
   const measured = cost({
     withFeatures: values.features,
     rate: values.rate === undefined ? undefined : number('rate', values.rate, 100, 100_000),
     rounds: number('rounds', values.rounds, 1, 100),
     duration: 1000 * number('seconds', values.seconds, 0.2, 60),
     connections: number('connections', values.connections, 1, 1000),
-    signal: stopped.signal,
+    signal,
     onProgress(done, total) {
       if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${total} measurements`)
     },
   })
   const result = await measured.catch((error: unknown) => {
-    if (stopped.signal.aborted) return undefined
+    if (signal.aborted) return undefined
     throw error
   })
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-  if (!result) return 130
+  if (!result) return STOPPED
   console.log(report(result))
   return 0
 }
@@ -60,10 +58,4 @@ function number(name: string, text: string, min: number, max: number): number {
   throw new Error(`--${name} does not accept "${text}": it takes a number from ${min} to ${max}`)
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(`cost: ${(error as Error).message}`)
-    process.exit(1)
-  },
-)
+run('cost', main)

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
+import { run, STOPPED, untilStopped, whole } from '../command.js'
 import { render } from './report.js'
 import { select } from './select.js'
 
@@ -26,8 +27,7 @@ async function main(): Promise<number> {
   }
   const rounds = whole('rounds', values.rounds, 1, 1000)
   const steps = whole('steps', values.steps, 100, 10_000_000)
-  const stopped = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  const signal = untilStopped()
   console.log('Measuring choices; this takes about half a minute.\n')
   const bar = process.stdout.isTTY
     ? new SingleBar(
@@ -40,7 +40,7 @@ async function main(): Promise<number> {
     const data = await select({
       rounds,
       steps,
-      signal: stopped.signal,
+      signal,
       onProgress(done, total, what) {
         bar?.setTotal(total)
         bar?.update(done, { what })
@@ -51,21 +51,9 @@ async function main(): Promise<number> {
     return 0
   } catch (error) {
     bar?.stop()
-    if (stopped.signal.aborted) return 130
+    if (signal.aborted) return STOPPED
     throw error
   }
 }
 
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value
-  throw new Error(`--${name} does not accept "${text}": it takes a whole number from ${least} to ${most}`)
-}
-
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(`select: ${(error as Error).message}`)
-    process.exit(1)
-  },
-)
+run('select', main)

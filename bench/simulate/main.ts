@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
+import { run, STOPPED, untilStopped, whole } from '../command.js'
 import { write } from '../plot/write.js'
 import { pictures } from './pictures.js'
 import { render } from './report.js'
@@ -31,8 +32,7 @@ async function main(): Promise<number> {
   }
   const seed = whole('seed', values.seed, 0, 2 ** 32 - 1)
   const requests = whole('requests', values.requests, 1000, 10_000_000)
-  const stopped = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  const signal = untilStopped()
   console.log('Simulating; this takes a minute or two.\n')
   const bar = process.stdout.isTTY
     ? new SingleBar(
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
     const data = await simulate({
       seed,
       requests,
-      signal: stopped.signal,
+      signal,
       onProgress(done, total, what) {
         if (done === 1) bar?.start(total, 0, { what })
         bar?.update(done, { what })
@@ -56,21 +56,9 @@ async function main(): Promise<number> {
     return 0
   } catch (error) {
     bar?.stop()
-    if (stopped.signal.aborted) return 130
+    if (signal.aborted) return STOPPED
     throw error
   }
 }
 
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value
-  throw new Error(`--${name} does not accept "${text}": it takes a whole number from ${least} to ${most}`)
-}
-
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(`simulate: ${(error as Error).message}`)
-    process.exit(1)
-  },
-)
+run('simulate', main)

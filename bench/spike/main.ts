@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { run, STOPPED, untilStopped, whole } from '../command.js'
 import { write } from '../plot/write.js'
 import { pictures } from './pictures.js'
 import { render } from './report.js'
@@ -34,19 +35,15 @@ async function main(): Promise<number> {
     console.log(usage)
     return 0
   }
-  const seconds = Number(values.seconds)
-  if (!Number.isInteger(seconds) || seconds < 4 || seconds > 120) {
-    throw new Error(`--seconds does not accept "${values.seconds}": it takes a whole number from 4 to 120`)
-  }
-  const stopped = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort())
+  const seconds = whole('seconds', values.seconds, 4, 120)
+  const signal = untilStopped()
   try {
     let scenario = ''
     const result = await spike({
       seconds,
       scenarios: values.scenarios?.split(','),
       contenders: values.contenders?.split(';').map((name) => name.trim()),
-      signal: stopped.signal,
+      signal,
       onProgress(progress) {
         if (progress.scenario === scenario) return
         scenario = progress.scenario
@@ -58,15 +55,9 @@ async function main(): Promise<number> {
     if (values.pictures !== undefined) await write(values.pictures, pictures(result))
     return 0
   } catch (error) {
-    if (stopped.signal.aborted) return 130
+    if (signal.aborted) return STOPPED
     throw error
   }
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(`spike: ${(error as Error).message}`)
-    process.exit(1)
-  },
-)
+run('spike', main)

@@ -124,9 +124,9 @@ async function prepare(contender: Contender, scenario: Scenario, duration: numbe
 
 /** The work is in the request, so that it is the same whoever is asked. Half of it is fixed, half varies. */
 function pathOf(random: () => number): string {
-  return `/work/${(WORK * (0.5 - 0.5 * Math.log(1 - random()))).toFixed(3)}`
+  return `/takes/${(WORK * (0.5 - 0.5 * Math.log(1 - random()))).toFixed(3)}`
 }
 
 function workOf({ url = '' }: { url?: string | undefined }): number {
-  return Number(url.slice('/work/'.length))
+  return Number(url.slice('/takes/'.length))
 }
