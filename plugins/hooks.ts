@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Whether any hook of the app sees what is sent in this scope. Fastify does not tell, but keeps its hooks in a property;
+ * Whether any hook of the app sees what is sent in this scope, but for those of single routes. Fastify does not tell, but keeps its hooks in a property;
  * where that is not found, there may be some.
  */
 export function hasOnSend(scope: FastifyInstance): boolean {

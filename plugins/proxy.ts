@@ -80,8 +80,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addHook('onClose', async () => dispatcher.destroy())
   /** Whether hooks of the app may see what is sent. */
   let watched = true
+  /** Plugins of the app may add hooks to each route, as @fastify/compress does. */
+  let watchedRoute = false
+  scope.addHook('onRoute', ({ onSend }) => {
+    watchedRoute ||= onSend !== undefined
+  })
   scope.addHook('onReady', async () => {
-    watched = hasOnSend(scope)
+    watched = watchedRoute || hasOnSend(scope)
   })
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)

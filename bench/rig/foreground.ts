@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../test/support/process.js'
 import { answering } from './answering.js'
-import { freePort } from './free-port.js'
 
 /** Milliseconds in which it has to answer. */
 const START_TIMEOUT = 20_000

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
+import { freePort } from '../../test/support/process.js'
 import { findPeers } from '../peers/find.js'
 import type { Peer, PeerHealth } from '../peers/peer.js'
 import { HEALTH } from '../rig/backend.js'
 import { type RunningProxy, runInForeground } from '../rig/foreground.js'
-import { freePort } from '../rig/free-port.js'
 
 /** Checks as leastwise has them by default; everybody gets the same. */
 const health: PeerHealth = { path: HEALTH, interval: 2000, timeout: 1000, fall: 3, rise: 2 }
