@@ -72,6 +72,13 @@ const foreignCodes: Record<number, string> = {
 /** Seconds a client is asked to wait where nothing better is known. */
 const RETRY_AFTER = 1
 
+const codes = new WeakMap<FastifyRequest, string>()
+
+/** The code of the error that a request was answered with by the gateway; undefined where it was not. */
+export function codeOf(request: FastifyRequest): string | undefined {
+  return codes.get(request)
+}
+
 /** Answers in Fastify's shape of an error, whatever the core, a backend or a library threw. */
 export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const error = thrown instanceof BackendError ? toGatewayError(thrown) : thrown
@@ -93,13 +100,15 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   }
   if (request.server.balancer?.closing && isLastAhead(request.raw)) reply.header('connection', 'close')
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
-  const code = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
+  const known = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
+  const code = known ?? 'LEASTWISE_INTERNAL'
+  codes.set(request, code)
   const message = statusCode === 500 ? 'internal error' : error.message
   // As text: a host app may have serialisers of its own.
   reply
     .code(statusCode)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(errorBody(statusCode, code ?? 'LEASTWISE_INTERNAL', message))
+    .send(errorBody(statusCode, code, message))
 }
 
 /** The body of every error, in Fastify's shape. */

@@ -14,7 +14,6 @@ import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
 import type { HostHeader } from '../src/balancer/spec.js'
-import { addAccessLog } from './access-log.js'
 import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
@@ -26,6 +25,7 @@ import { hasOnSend } from './hooks.js'
 import { allow, passedOn } from './methods.js'
 import { sendInOneWrite } from './one-write.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
+import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
 import { watchClient } from './stalled.js'
 import { isUpgrade, wantedProtocols } from './upgrade.js'
@@ -34,6 +34,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** What a proxied request was assigned to, once it was; undefined or null on every other request. */
     assignment: Assignment | null | undefined
+    /** When it began to wait for a backend, in monotonic milliseconds; 0 where it did not have to. */
+    queuedAt: number
   }
 }
 
@@ -52,8 +54,8 @@ export interface ProxyOptions extends PressureOptions {
   hostHeader: HostHeader
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
   trustProxy: boolean
-  /** Whether each request is logged in one line. */
-  accessLog: boolean
+  /** Whoever wants to know of each request. */
+  observers: readonly RequestObserver[]
 }
 
 /** No fields: those of an answer are set where the reply is at hand. */
@@ -67,7 +69,17 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The proxied routes of one pool, in a scope of their own: other routes are not touched and not counted. */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
-  const { balancer, rewritePrefix, maxBody, timeouts, retries, retryStatus, hostHeader, trustProxy } = options
+  const {
+    balancer,
+    rewritePrefix,
+    maxBody,
+    timeouts,
+    retries,
+    retryStatus,
+    hostHeader,
+    trustProxy,
+    observers,
+  } = options
   // Of the whole prefix: the plugin may have been registered in a scope that has one.
   const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
   const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries, retryStatus, hostHeader, maxBody })
@@ -90,7 +102,17 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
   scope.setErrorHandler(sendError)
   scope.decorateRequest('assignment', null)
-  if (options.accessLog) addAccessLog(scope, balancer)
+  scope.decorateRequest('queuedAt', 0)
+  // Before any hook that may answer.
+  scope.addHook('onRequest', (request, reply, done) => {
+    whenOver(request.raw, reply.raw, () => {
+      end(request)
+      if (observers.length === 0) return
+      const record = recordOf(request, reply, balancer, balancer.clock.now())
+      for (const observe of observers) observe(record, request)
+    })
+    done()
+  })
   await scope.register(pressurePlugin, options)
 
   const admitted = ({ raw }: FastifyRequest, reply: FastifyReply) => {
@@ -106,26 +128,36 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   scope.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
-    let leaveQueue: (() => void) | undefined
-    whenOver(raw, reply.raw, () => {
-      leaveQueue?.()
-      end(request)
-    })
     const { path, host } = admitted(request, reply)
     const begin = () => {
       // It may have left while a hook of the app took its time.
       if (!isOpen(raw, reply.raw)) return
-      leaveQueue = balancer.lease({
+      const leave = balancer.lease({
         granted(lease) {
-          const client = new ClientSide(request, reply, via)
-          const { policy } = balancer
-          request.assignment = { lease, attempts: 1, policy, path, host, fields: [], client }
+          request.assignment = {
+            lease,
+            attempts: 1,
+            policy: balancer.policy,
+            leasedAt: lease.acquiredAt,
+            answeredAt: undefined,
+            endedAt: undefined,
+            bytesIn: 0,
+            bytesOut: 0,
+            broken: undefined,
+            path,
+            host,
+            fields: [],
+            client: new ClientSide(request, reply, via),
+          }
           done()
         },
         // There is no backend for it, and the client is told.
         refused: done,
         repeatable: REPEATABLE.has(raw.method as string) && !hasBody(raw) && !isUpgrade(raw),
       })
+      if (!leave) return
+      request.queuedAt = balancer.clock.now()
+      whenOver(raw, reply.raw, leave)
     }
     // An app may have a shorter time of its own for connections.
     const own = 'timeout' in scope.server ? scope.server.timeout : 0
@@ -177,6 +209,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     const { raw } = request
     const assignment = request.assignment as Assignment
     if (raw.method === 'OPTIONS' && !countForward(raw)) {
+      assignment.attempts = 0
       end(request)
       if (balancer.closing && isLastAhead(raw)) reply.header('connection', 'close')
       return reply.code(204).header('allow', allow).send()

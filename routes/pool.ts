@@ -11,6 +11,9 @@ export const poolRoutes: FastifyPluginAsyncTypebox = async (app) => {
     panic: Type.Boolean(),
     inFlight: Type.Integer(),
     queue: Type.Object({ length: Type.Integer(), limit: Type.Integer() }),
+    requests: Type.Integer(),
+    retries: Type.Integer(),
+    hedges: Type.Integer(),
     closing: Type.Boolean(),
   })
 

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { logRequest } from '../plugins/access-log.js'
 import { balancerPlugin } from '../plugins/balancer.js'
 import { logChanges } from '../plugins/change-log.js'
 import { healthPlugin } from '../plugins/health.js'
@@ -29,7 +30,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   await registerRoutes('prefix', prefix, app, proxyPlugin, {
     balancer,
     rewritePrefix,
-    accessLog,
+    observers: accessLog ? [logRequest] : [],
     maxBody: settings.maxBody,
     retries: settings.retries,
     retryStatus: settings.retryStatus,

@@ -25,6 +25,18 @@ export interface Assignment {
   attempts: number
   /** The policy by which the backend was chosen. */
   policy: string
+  /** When it got its first lease, in monotonic milliseconds, as all times here. */
+  leasedAt: number
+  /** When the head of the answer came. */
+  answeredAt: number | undefined
+  /** When the backend that has it now, or had it last, was done. */
+  endedAt: number | undefined
+  /** Bytes of the request's body that a backend was sent. */
+  bytesIn: number
+  /** Bytes of the answer's body that came. */
+  bytesOut: number
+  /** Why the answer that had begun will not be finished; it is not the client's doing. */
+  broken: Error | undefined
   /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
   path: string
   /** The Host that the client named, if it did. */

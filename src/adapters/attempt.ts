@@ -198,6 +198,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onBodyMoved(length: number): void {
     this.#moved += length
+    this.#assignment.bytesIn += length
     this.#movedAt = this.#clock.now()
     if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
       this.#deadline?.set(this.#timeouts.body)
@@ -227,7 +228,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       return
     }
     if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
-    this.#lease.answered(this.#clock.now(), this.#outcome === 'ok')
+    const now = this.#clock.now()
+    this.#lease.answered(now, this.#outcome === 'ok')
     if (this.#owner.isRejected(this, statusCode)) {
       this.#fail(new RejectedAnswerError(statusCode), this.#outcome)
       return
@@ -236,6 +238,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304
     this.#assignment.answered = { statusCode, statusMessage, headers }
+    this.#assignment.answeredAt = now
     this.#enter('body', this.#timeouts.body)
     this.#early = []
     this.#owner.answered(this)
@@ -244,6 +247,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onAnswerData(chunk: Buffer): void {
     if (this.#phase === 'over') return
+    this.#assignment.bytesOut += chunk.length
     if (this.#early) this.#early.push(chunk)
     else this.#pass(chunk)
   }
@@ -322,7 +326,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       this.#fail(new BadAnswerError(`a switch to "${chosen}" that nobody asked for`), 'failed')
       return
     }
-    this.#lease.answered(this.#clock.now())
+    this.#assignment.answeredAt = this.#clock.now()
+    this.#lease.answered(this.#assignment.answeredAt)
     const client = this.#assignment.client.switchProtocols(headers)
     if (!client) {
       socket.destroy()
@@ -396,6 +401,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.transport?.abort(error)
     this.#over(outcome)
     if (this.#answer) {
+      if (!(error instanceof ClientGoneError)) this.#assignment.broken = error
       this.#assignment.client.break()
       this.#answer.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
     } else {
@@ -407,6 +413,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#phase = 'over'
     if (this.#deadline) this.#deadlines.giveBack(this.#deadline)
     this.#deadline = undefined
+    if (this.#assignment.lease === this.#lease) this.#assignment.endedAt = this.#clock.now()
     this.#lease.release(outcome)
   }
 }

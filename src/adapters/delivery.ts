@@ -227,6 +227,7 @@ export class Delivery implements AttemptOwner {
       except: another ? this.#tried : undefined,
       granted: () => {
         this.#retries++
+        balancer.retried()
         this.#assignment.attempts++
         this.#attempt(this.#assignment.lease, true)
       },

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { Backend } from './backend.js'
 import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './budget.js'
 import type { Clock } from './clock.js'
@@ -27,11 +28,20 @@ export interface PoolView {
   panic: boolean
   inFlight: number
   queue: { length: number; limit: number }
+  /** So far: requests that were given to a backend, further tries after a failure, and second ones at the same time. */
+  requests: number
+  retries: number
+  hedges: number
   closing: boolean
 }
 
+export interface BalancerEvents {
+  /** Another policy is in force. */
+  policy: [PolicyName]
+}
+
 /** A pool: the backends, the policy that chooses among them, and the leases that count. */
-export class Balancer {
+export class Balancer extends EventEmitter<BalancerEvents> {
   readonly registry: Registry
   readonly clock: Clock
   readonly retryBudget: Budget
@@ -44,11 +54,14 @@ export class Balancer {
   readonly #overtaken: Overtaken
   readonly #selection: Selection
   readonly #queue: Queue
+  #requested = 0
+  #retried = 0
   #closing = false
   #stopped = false
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: BalancerOptions = {}) {
+    super()
     const { clock, random, backends, policy, ...rest } = withDefaults(options)
     this.clock = clock
     this.#requests = recentRequests(clock)
@@ -93,7 +106,9 @@ export class Balancer {
 
   /** Switches the policy. Leases and counts are the backends' and stay as they are. @throws {UnknownPolicyError} */
   set policy(wanted: string) {
+    const before = this.policy
     this.#selection.use(wanted)
+    if (this.policy !== before) this.emit('policy', this.policy)
   }
 
   /**
@@ -161,7 +176,13 @@ export class Balancer {
 
   /** A request begins, of which further tries are a part that has its limits. */
   requested(): void {
+    this.#requested++
     this.#requests.add()
+  }
+
+  /** A request that failed is tried again. */
+  retried(): void {
+    this.#retried++
   }
 
   /**
@@ -200,6 +221,9 @@ export class Balancer {
       panic: registry.panicking,
       inFlight: registry.inFlight,
       queue: { length: this.#queue.length, limit: this.#queue.limit },
+      requests: this.#requested,
+      retries: this.#retried,
+      hedges: this.hedging.sent,
       closing: this.#closing,
     }
   }

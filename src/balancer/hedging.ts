@@ -32,6 +32,7 @@ export class Hedging {
   readonly #clock: Clock
   readonly #samples = new Samples(WINDOW)
   readonly #line = new Chain<Wait>()
+  #sent = 0
   #p95 = 0
   #p95Count = 0
   #cancelTimer: (() => void) | undefined
@@ -72,6 +73,11 @@ export class Hedging {
       if (wait.dueAt < this.#firesAt) this.#watch(wait.dueAt, now)
     }
     return wait
+  }
+
+  /** Second tries so far. */
+  get sent(): number {
+    return this.#sent
   }
 
   /** Requests that are waited for, and may yet be late. */
@@ -125,6 +131,7 @@ export class Hedging {
     const early = this.#after === 'p95' && now - wait.since < LATE * delay
     if (this.#budget.allows(early ? FOR_EARLY : 1) && wait.late()) {
       this.#budget.spend()
+      this.#sent++
       wait.cancel()
       wait.hedgedAt = now
     } else {

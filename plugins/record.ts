@@ -1,0 +1,113 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Assignment } from '../src/adapters/assignment.js'
+import { isGatewayFailure } from '../src/adapters/failures.js'
+import type { Balancer } from '../src/balancer/balancer.js'
+import { codeOf, toGatewayError } from './errors.js'
+
+/**
+ * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
+ * `failed`: it was given to a backend, and got 500, 502, 503 or 504, or an answer that was cut. `refused`: it was
+ * answered by the gateway, on no account of a backend. `cancelled`: the client left.
+ */
+export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
+
+/** What is known of a proxied request when it is over. Times are milliseconds. */
+export interface RequestRecord {
+  method: string
+  /** Without the query, which may hold secrets. */
+  path: string
+  /** Null where no answer was begun. */
+  statusCode: number | null
+  outcome: RequestOutcome
+  /** Why the gateway answered itself, or cut the answer: `LEASTWISE_…`; null otherwise. */
+  error: string | null
+  /** The client has no whole answer. */
+  aborted: boolean
+  /** Which one had it last; null where none did. */
+  backend: string | null
+  policy: string
+  /** Requests that this backend had when it was chosen, this one included. */
+  inFlight: number | null
+  /** Backends that were asked, one after the other or at once. */
+  attempts: number
+  /** In the queue; 0 for most. */
+  queueTime: number
+  /** From the request's arrival to the head of a backend's answer; null where none came. */
+  firstByteTime: number | null
+  /** How long the last backend had it. */
+  upstreamTime: number | null
+  /** From the request's arrival to its end. */
+  responseTime: number
+  /** Bytes of the request's body that were passed on. */
+  bytesIn: number
+  /** Bytes of the answer's body, as far as it came. */
+  bytesOut: number
+}
+
+/** Is told of every proxied request, once, when it is over for its client, however it ended. */
+export type RequestObserver = (record: RequestRecord, request: FastifyRequest) => void
+
+/** @param now of the balancer's clock */
+export function recordOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  balancer: Balancer,
+  now: number,
+): RequestRecord {
+  const { assignment } = request
+  const raw: Raw = reply.raw
+  const switched = assignment?.switched === true
+  const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : null
+  const aborted = !raw.writableFinished && !switched
+  // There is an assignment, but no backend was asked.
+  const asked = assignment && assignment.attempts > 0 ? assignment : undefined
+  const error = assignment?.broken ? toGatewayError(assignment.broken).code : codeOf(request)
+  const responseTime = reply.elapsedTime
+  const { lease } = asked ?? {}
+  return {
+    method: request.method,
+    path: pathOf(request.originalUrl),
+    statusCode,
+    outcome: outcomeOf(asked, statusCode, aborted, error),
+    error: error ?? null,
+    aborted,
+    backend: lease?.backend.id ?? null,
+    policy: assignment?.policy ?? balancer.policy,
+    inFlight: lease?.inFlight ?? null,
+    attempts: assignment?.attempts ?? 0,
+    queueTime: request.queuedAt === 0 ? 0 : (assignment?.leasedAt ?? now) - request.queuedAt,
+    firstByteTime: asked?.answeredAt === undefined ? null : asked.answeredAt - now + responseTime,
+    upstreamTime: lease ? (lease.held ? now : (asked?.endedAt ?? now)) - lease.acquiredAt : null,
+    responseTime,
+    bytesIn: assignment?.bytesIn ?? 0,
+    bytesOut: assignment?.answered && !error ? assignment.bytesOut : lengthOf(raw),
+  }
+}
+
+type Raw = Pick<
+  ServerResponse<IncomingMessage>,
+  'headersSent' | 'statusCode' | 'writableFinished' | 'getHeader'
+>
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+function outcomeOf(
+  asked: Assignment | undefined,
+  statusCode: number | null,
+  aborted: boolean,
+  error: string | undefined,
+): RequestOutcome {
+  if (aborted) return asked?.broken ? 'failed' : 'cancelled'
+  const status = statusCode ?? 0
+  if (error !== undefined) return asked && status >= 500 ? 'failed' : 'refused'
+  return isGatewayFailure(status) ? 'failed' : 'ok'
+}
+
+/** The length of an answer of the gateway's own. */
+function lengthOf(raw: Raw): number {
+  return raw.headersSent ? Number(raw.getHeader('content-length') ?? 0) : 0
+}
