@@ -85,7 +85,7 @@ test('whole answers: 2xx, HEAD, 204, 304, 5xx', async (t) => {
 })
 
 test('a backend that refuses', async (t) => {
-  const { url, app } = await play(t, { backends: [await deadUrl()] })
+  const { url, app } = await play(t, { backends: [deadUrl()] })
   for (const text of [get('/'), post('/', 'hi')])
     await new RawClient(url).send(text).until(/^HTTP\/1\.1 502 /)
   const { inFlight, total, failed } = app.balancer.registry.list()[0]?.view() ?? {}

@@ -35,7 +35,7 @@ const reset: Script = (socket) => socket.resetAndDestroy()
 
 test('a backend that refuses connections costs no client an error, whatever the method', async (t) => {
   const alive = await good(t)
-  const gateway = await opened(t, [await deadUrl(), alive], { RETRY_BUDGET: '0' })
+  const gateway = await opened(t, [deadUrl(), alive], { RETRY_BUDGET: '0' })
   for (let i = 0; i < 60; i++) {
     const method = (['GET', 'POST', 'PATCH', 'HEAD'] as const)[i % 4] as 'GET'
     const reply = await call(gateway.url, { method, ...(i % 4 === 1 && { body: 'x' }) })
@@ -56,7 +56,7 @@ test('5 MB that were not read yet reach the next backend whole', async (t) => {
     request.on('end', () => response.end(String(seen)))
   }).listen()
   t.after(() => bytes.close())
-  const gateway = await opened(t, [await deadUrl(), bytes])
+  const gateway = await opened(t, [deadUrl(), bytes])
   const chunk = Buffer.alloc(50_000, 'x')
   for (let i = 0; i < 4; i++) {
     const body = Readable.from(Array(100).fill(chunk))
@@ -67,7 +67,7 @@ test('5 MB that were not read yet reach the next backend whole', async (t) => {
 
 test('the next backend sees its own Host, where that is the rule', async (t) => {
   const alive = await good(t)
-  const gateway = await opened(t, [await deadUrl(), alive], { HOST_HEADER: 'backend' })
+  const gateway = await opened(t, [deadUrl(), alive], { HOST_HEADER: 'backend' })
   for (let i = 0; i < 4; i++) await call(gateway.url)
   assert.deepEqual(new Set(alive.seen.map(({ headers }) => headers.host)), new Set([new URL(alive.url).host]))
 })
@@ -131,7 +131,7 @@ test("a backend's own 503 is an answer, and is not repeated", async (t) => {
 })
 
 test('RETRIES is how many others are tried, each once, and 0 is none', async (t) => {
-  const dead = [await deadUrl(), await deadUrl(), await deadUrl()]
+  const dead = [deadUrl(), deadUrl(), deadUrl()]
   for (const [retries, tries] of [
     ['0', 1],
     ['1', 2],
@@ -270,7 +270,7 @@ test('a connection that was closed while nobody used it is not used for a POST',
 
 test('the log line says how many were tried', async (t) => {
   const alive = await good(t)
-  const gateway = await startGateway({ BACKENDS: `${await deadUrl()};id=dead,${alive.url};id=alive` })
+  const gateway = await startGateway({ BACKENDS: `${deadUrl()};id=dead,${alive.url};id=alive` })
   t.after(() => gateway.stop('SIGKILL'))
   for (let i = 0; i < 3; i++) await call(gateway.url)
   await gateway.stop()

@@ -98,7 +98,7 @@ test('one that loses its patience with a client that does not read is not ejecte
 
 test('a client that leaves while its second try waits leaves the queue', async (t) => {
   const held = await holding()
-  const gateway = await openGateway([held.url, await deadUrl()], {
+  const gateway = await openGateway([held.url, deadUrl()], {
     MAX_CONNECTIONS: '1',
     QUEUE_TIMEOUT: '600000',
     EJECT_MAX_PERCENT: '0',

@@ -144,7 +144,7 @@ test('an upload that waits arrives whole', async (t) => {
 test('one whose backend failed waits for another that is full, and is not answered with the failure', async (t) => {
   const held = await holding()
   t.after(() => held.close())
-  const gateway = await started(t, [held, { url: await deadUrl() }], {
+  const gateway = await started(t, [held, { url: deadUrl() }], {
     MAX_CONNECTIONS: '1',
     EJECT_MAX_PERCENT: '0',
     FAILURE_DECAY: '0',

@@ -88,7 +88,7 @@ test('what a check found is told, and whether anything was answered', async (t) 
     true,
     'status 200',
   ])
-  const refused = await check(await deadUrl())
+  const refused = await check(deadUrl())
   assert.deepEqual([refused.passed, refused.answered, refused.detail], [false, false, 'ECONNREFUSED'])
   const unknown = await check('http://nobody.invalid')
   assert.deepEqual([unknown.passed, unknown.answered], [false, false])

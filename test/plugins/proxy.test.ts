@@ -248,7 +248,7 @@ test('all at their limit and no queue: 503; a slot that is freed is used', async
 })
 
 test('a backend that refuses: 502', async () => {
-  const app = await gateway({ backends: [await deadUrl()] })
+  const app = await gateway({ backends: [deadUrl()] })
   for (const method of ['GET', 'POST'] as const) {
     const { status, text } = await call(app.url, { method, ...(method === 'POST' && { body: 'x' }) })
     assert.deepEqual([status, JSON.parse(text).code], [502, 'LEASTWISE_BAD_GATEWAY'])

@@ -108,10 +108,10 @@ export async function holding(): Promise<TestBackend & { release(): void }> {
   })
 }
 
-/** An address where nothing listens. */
-export async function deadUrl(): Promise<string> {
-  const backend = await answering()
-  const { url } = backend
-  await backend.close()
-  return url
+let deadPort = 0
+
+/** An address where nothing listens. A port that was free a moment ago may be the gateway's own in the next. */
+export function deadUrl(): string {
+  deadPort++
+  return `http://127.0.0.1:${deadPort}`
 }
