@@ -1,12 +1,13 @@
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import type { FastifyPluginAsync, FastifySchemaValidationError } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
+import { openapiPlugin } from './openapi.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
 import { statusRoutes } from './status.js'
+import { validatorCompiler } from './validation.js'
 
 export interface AdminOptions {
   balancer: Balancer
@@ -17,11 +18,10 @@ export interface AdminOptions {
 export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token }) => {
   scope.decorate('balancer', balancer)
   // Fastify's default would drop unknown fields in silence and turn "5" into 5.
-  scope.setValidatorCompiler(TypeBoxValidatorCompiler)
+  scope.setValidatorCompiler(validatorCompiler)
   // The app's own might not know these schemas.
   scope.setSerializerCompiler(() => (data) => JSON.stringify(data))
   scope.setReplySerializer((data) => JSON.stringify(data))
-  scope.setSchemaErrorFormatter((errors, part) => new InvalidRequestError(describe(errors, part)))
   scope.setErrorHandler(sendError)
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
@@ -39,27 +39,11 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   })
 
   await scope.register(adminAuthPlugin, { token })
+  await scope.register(openapiPlugin, { token })
   await scope.register(backendRoutes)
   await scope.register(policyRoutes)
   await scope.register(poolRoutes)
   await scope.register(statusRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
-  for (const url of ['/', '/*']) scope.all(url, notFound)
-}
-
-/** What is wrong with a request, in words that name the field. */
-function describe(errors: FastifySchemaValidationError[], part: string): string {
-  const lines = errors.map(({ keyword, params, instancePath, message }) => {
-    const { additionalProperties, requiredProperties, allowedValues } = params as Record<
-      string,
-      string[] | undefined
-    >
-    const field = part + instancePath.replaceAll('/', '.')
-    if (additionalProperties) return `${field} has unknown fields: ${additionalProperties.join(', ')}`
-    if (requiredProperties) return `${field} lacks ${requiredProperties.join(', ')}`
-    if (allowedValues) return `${field} must be one of ${allowedValues.join(', ')}`
-    // Says once more what `additionalProperties` says.
-    return keyword === 'boolean' ? '' : `${field} ${message}`
-  })
-  return lines.filter((line) => line !== '').join('; ')
+  for (const url of ['/', '/*']) scope.all(url, { schema: { hide: true } }, notFound)
 }

@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { answer } from './describe.js'
 import {
   Backend,
   BackendParams,
+  backendExample,
   Digits,
   HostHeader,
   MaxConnections,
@@ -10,31 +12,69 @@ import {
   Weight,
 } from './schemas.js'
 
+const tags = ['Backends']
+
+const cutAfter =
+  'Milliseconds after which requests that are still in flight are cut. `DRAIN_TIMEOUT` by default.'
+
 /** Register, read, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const { registry } = app.balancer
 
   app.get(
     '/backends',
-    { schema: { response: { 200: Type.Object({ backends: Type.Array(Backend) }) } } },
+    {
+      schema: {
+        operationId: 'listBackends',
+        tags,
+        summary: 'List the backends',
+        description: 'All of them, in order of registration.',
+        response: {
+          200: answer(
+            Type.Object({ backends: Type.Array(Backend, { description: 'In order of registration.' }) }),
+            'The backends.',
+            { backends: [backendExample] },
+          ),
+        },
+      },
+    },
     async () => ({ backends: registry.list().map((backend) => backend.view()) }),
   )
 
   app.post(
     '/backends',
     {
+      config: { errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS'] },
       schema: {
+        operationId: 'addBackend',
+        tags,
+        summary: 'Register a backend',
+        description: 'It gets requests from now on, in slow start fewer at first.',
         body: Type.Object(
           {
-            url: Type.String(),
-            id: Type.Optional(Type.String()),
+            url: Type.String({
+              description: '`http` or `https`, host and port, without credentials, path, query or fragment.',
+            }),
+            id: Type.Optional(
+              Type.String({
+                description:
+                  '1 to 64 of `A-Z a-z 0-9 . _ ~ -`, unique in the pool. Made from the url by default, like `10.0.0.3-8080`.',
+              }),
+            ),
             weight: Type.Optional(Weight),
             maxConnections: Type.Optional(MaxConnections),
             hostHeader: Type.Optional(HostHeader),
           },
-          { additionalProperties: false },
+          { additionalProperties: false, examples: [{ url: 'http://10.0.0.3:8080', id: 'c' }] },
         ),
-        response: { 201: Backend },
+        response: {
+          201: answer(
+            Backend,
+            'The backend.',
+            { health: 'unknown', inFlight: 0, total: 0, failed: 0, latency: { ewma: 0, p50: 0, p99: 0 } },
+            { Location: { type: 'string', description: 'Path of the backend.' } },
+          ),
+        },
       },
     },
     async (request, reply) => {
@@ -46,20 +86,35 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get(
     '/backends/:id',
-    { schema: { params: BackendParams, response: { 200: Backend } } },
+    {
+      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
+      schema: {
+        operationId: 'getBackend',
+        tags,
+        summary: 'Read a backend',
+        description: 'How it is set, how it is, and what it has done.',
+        params: BackendParams,
+        response: { 200: answer(Backend, 'The backend.') },
+      },
+    },
     async (request) => registry.get(request.params.id).view(),
   )
 
   app.patch(
     '/backends/:id',
     {
+      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
       schema: {
+        operationId: 'updateBackend',
+        tags,
+        summary: 'Change weight or limit',
+        description: 'What is left out stays as it is, and so do the counts.',
         params: BackendParams,
         body: Type.Object(
           { weight: Type.Optional(Weight), maxConnections: Type.Optional(MaxConnections) },
-          { additionalProperties: false },
+          { additionalProperties: false, examples: [{ weight: 3, maxConnections: 100 }] },
         ),
-        response: { 200: Backend },
+        response: { 200: answer(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },
       },
     },
     async (request) => registry.update(request.params.id, request.body).view(),
@@ -68,10 +123,18 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends/:id/drain',
     {
+      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
       schema: {
+        operationId: 'drainBackend',
+        tags,
+        summary: 'Drain a backend',
+        description: 'It gets no new request. Those in flight finish, or are cut when the time is up.',
         params: BackendParams,
-        body: Type.Object({ timeout: Type.Optional(Milliseconds) }, { additionalProperties: false }),
-        response: { 202: Backend },
+        body: Type.Object(
+          { timeout: Type.Optional({ ...Milliseconds, description: cutAfter }) },
+          { additionalProperties: false, examples: [{ timeout: 10_000 }] },
+        ),
+        response: { 202: answer(Backend, 'The backend, now `draining`.', { state: 'draining' }) },
       },
     },
     async (request, reply) => {
@@ -83,10 +146,15 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends/:id/activate',
     {
+      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
       schema: {
+        operationId: 'activateBackend',
+        tags,
+        summary: 'Activate a backend again',
+        description: 'Takes back a drain or a removal that waits, and ends an ejection. Its counts are kept.',
         params: BackendParams,
-        body: Type.Object({}, { additionalProperties: false }),
-        response: { 200: Backend },
+        body: Type.Object({}, { additionalProperties: false, examples: [{}] }),
+        response: { 200: answer(Backend, 'The backend, `active` again.') },
       },
     },
     async (request) => registry.activate(request.params.id).view(),
@@ -95,13 +163,31 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/backends/:id',
     {
+      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
       schema: {
+        operationId: 'removeBackend',
+        tags,
+        summary: 'Remove a backend',
+        description:
+          'Drains it and then forgets it; with `force=true` what is in flight is cut and it is gone at once.',
         params: BackendParams,
         querystring: Type.Object(
-          { force: Type.Optional(Type.Enum(['true', 'false'])), timeout: Type.Optional(Digits) },
+          {
+            force: Type.Optional(
+              Type.Enum(['true', 'false'], {
+                type: 'string',
+                description: 'Whether requests in flight are cut now. `false` by default.',
+                examples: ['true'],
+              }),
+            ),
+            timeout: Type.Optional({ ...Digits, description: cutAfter, examples: ['10000'] }),
+          },
           { additionalProperties: false },
         ),
-        response: { 202: Backend, 204: Type.Null() },
+        response: {
+          202: answer(Backend, 'The backend, `draining` until it is gone.', { state: 'draining' }),
+          204: { ...Type.Null(), description: 'With `force=true`: it is gone.' },
+        },
       },
     },
     async (request, reply) => {

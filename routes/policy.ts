@@ -1,16 +1,45 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { answer } from './describe.js'
 import { Policy } from './schemas.js'
 
 /** Read and switch the policy. */
 export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const Body = Type.Object({ policy: Policy }, { additionalProperties: false })
+  const Body = Type.Object(
+    { policy: Policy },
+    { additionalProperties: false, examples: [{ policy: 'least-response-time' }] },
+  )
   const { balancer } = app
 
-  app.get('/policy', { schema: { response: { 200: Body } } }, async () => ({ policy: balancer.policy }))
+  app.get(
+    '/policy',
+    {
+      schema: {
+        operationId: 'getPolicy',
+        tags: ['Policy'],
+        summary: 'Read the policy',
+        description: 'How a backend is chosen for a request.',
+        response: { 200: answer(Body, 'The policy in force.', { policy: 'least-connections' }) },
+      },
+    },
+    async () => ({ policy: balancer.policy }),
+  )
 
-  app.put('/policy', { schema: { body: Body, response: { 200: Body } } }, async (request) => {
-    balancer.policy = request.body.policy
-    return { policy: balancer.policy }
-  })
+  app.put(
+    '/policy',
+    {
+      schema: {
+        operationId: 'setPolicy',
+        tags: ['Policy'],
+        summary: 'Switch the policy',
+        description: 'From the next request on. No request and no count is lost.',
+        body: Body,
+        response: { 200: answer(Body, 'The policy in force from now on.') },
+      },
+    },
+    async (request) => {
+      balancer.policy = request.body.policy
+      return { policy: balancer.policy }
+    },
+  )
 }

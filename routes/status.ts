@@ -1,17 +1,47 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { NotReadyError } from '../plugins/errors.js'
+import { answer } from './describe.js'
 
 /** What an orchestrator probes. */
 export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const response = { 200: Type.Object({ status: Type.String() }) }
-  const config = { public: true }
+  const status = (value: string) =>
+    Type.Object(
+      { status: Type.String({ description: `Always \`${value}\`.` }) },
+      { examples: [{ status: value }] },
+    )
 
-  app.get('/livez', { config, schema: { response } }, async () => ({ status: 'live' }))
+  app.get(
+    '/livez',
+    {
+      config: { public: true },
+      schema: {
+        operationId: 'getLiveness',
+        tags: ['Monitoring'],
+        summary: 'Whether the process answers',
+        description: 'For a liveness probe. Also while no backend is usable, and on shutdown.',
+        response: { 200: answer(status('live'), 'It does.') },
+      },
+    },
+    async () => ({ status: 'live' }),
+  )
 
-  app.get('/readyz', { config, schema: { response } }, async () => {
-    if (app.balancer.closing) throw new NotReadyError('shutting down')
-    if (app.balancer.registry.eligible.length === 0) throw new NotReadyError('no usable backend')
-    return { status: 'ready' }
-  })
+  app.get(
+    '/readyz',
+    {
+      config: { public: true, errors: ['LEASTWISE_NOT_READY'] },
+      schema: {
+        operationId: 'getReadiness',
+        tags: ['Monitoring'],
+        summary: 'Whether requests can be served',
+        description: 'For a readiness probe. Fails with no usable backend, and from the start of a shutdown.',
+        response: { 200: answer(status('ready'), 'They can.') },
+      },
+    },
+    async () => {
+      if (app.balancer.closing) throw new NotReadyError('shutting down')
+      if (app.balancer.registry.eligible.length === 0) throw new NotReadyError('no usable backend')
+      return { status: 'ready' }
+    },
+  )
 }

@@ -1,0 +1,72 @@
+/** An error that the admin API answers with. */
+interface ErrorCode {
+  statusCode: number
+  /** When it is the answer, in words that go on after "when". */
+  when: string
+  /** A message that comes with it. */
+  message: string
+}
+
+/**
+ * Every error that a call of the admin API can end with. Its description is made from this, and a test looks
+ * for codes in the source that are missing here.
+ */
+export const errorCodes = {
+  LEASTWISE_INVALID_REQUEST: {
+    statusCode: 400,
+    when: 'the request is not as described; the message names the field and what it takes',
+    message: 'body.weight must be a whole number from 1 to 1000',
+  },
+  LEASTWISE_INVALID_BACKEND: {
+    statusCode: 400,
+    when: 'the url or the id is not one that a backend can have; the message names the field',
+    message: 'url must not have a path',
+  },
+  LEASTWISE_UNAUTHORIZED: {
+    statusCode: 401,
+    when: 'the token is missing or wrong',
+    message: 'this call needs the header "Authorization: Bearer <token>" with the right token',
+  },
+  LEASTWISE_FORBIDDEN: {
+    statusCode: 403,
+    when: 'no token is set, and the request names no loopback host or comes from another origin',
+    message: 'without ADMIN_TOKEN only requests to a loopback address are answered',
+  },
+  LEASTWISE_BACKEND_NOT_FOUND: {
+    statusCode: 404,
+    when: 'no backend has this id',
+    message: 'there is no backend with id "c"',
+  },
+  LEASTWISE_NOT_FOUND: {
+    statusCode: 404,
+    when: 'there is no such call',
+    message: 'there is no GET /nothing here',
+  },
+  LEASTWISE_BACKEND_EXISTS: {
+    statusCode: 409,
+    when: 'the id or the url is registered already',
+    message: 'a backend with id "c" is registered already',
+  },
+  LEASTWISE_BODY_TOO_LARGE: {
+    statusCode: 413,
+    when: 'the body is larger than 1 MiB, or than the app around this API allows',
+    message: 'Request body is too large',
+  },
+  LEASTWISE_UNSUPPORTED_MEDIA_TYPE: {
+    statusCode: 415,
+    when: 'there is a body that is not `application/json`',
+    message: 'a body must be JSON, and say so: content-type: application/json',
+  },
+  LEASTWISE_INTERNAL: {
+    statusCode: 500,
+    when: 'something failed that should not; the log has the reason',
+    message: 'internal error',
+  },
+  LEASTWISE_NOT_READY: {
+    statusCode: 503,
+    when: 'no backend is usable, or the gateway shuts down; the message says which',
+    message: 'no usable backend',
+  },
+} as const satisfies Record<string, ErrorCode>
+
+export type AdminErrorCode = keyof typeof errorCodes
