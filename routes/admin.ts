@@ -3,6 +3,7 @@ import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
+import { docsRoutes } from './docs.js'
 import { openapiPlugin } from './openapi.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
@@ -44,6 +45,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(policyRoutes)
   await scope.register(poolRoutes)
   await scope.register(statusRoutes)
+  await scope.register(docsRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   for (const url of ['/', '/*']) scope.all(url, { schema: { hide: true } }, notFound)
 }

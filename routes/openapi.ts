@@ -30,8 +30,9 @@ const tags = [
 const about = `Reads and changes the backends of a load balancer, and shows how they are.
 
 JSON in and out; times are milliseconds, dates ISO 8601. Unknown fields are refused. Every error has the shape of
-\`Error\`; what no call takes is answered with 404 \`LEASTWISE_NOT_FOUND\`. A request that is no HTTP, or whose path
-cannot be decoded, is refused before it gets here: by an app that has this API under a prefix in its own words.`
+\`Error\`; what no call takes is answered with 404 \`LEASTWISE_NOT_FOUND\`. A request that is not valid HTTP, or
+whose path cannot be decoded, is refused before it reaches this API, with a code of its own; where the API is part of
+an app, in that app's words.`
 
 /**
  * GET /openapi.json: the description of the admin API in OpenAPI 3.1, made from the schemas of its routes. To be

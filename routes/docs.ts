@@ -1,0 +1,44 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { text } from './describe.js'
+import type { Description } from './description.js'
+import { docsPage } from './docs-page.js'
+import { docsStyle } from './docs-style.js'
+
+/** Nothing but our own style sheet: no script, nothing inline, nothing from elsewhere, in nobody's frame. */
+const headers = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
+/** GET /docs: the description as a page. */
+export const docsRoutes: FastifyPluginAsync = async (app) => {
+  app.get(
+    '/docs',
+    {
+      config: { public: true },
+      schema: {
+        operationId: 'getDocs',
+        tags: ['Pages'],
+        summary: 'This description as a page',
+        description:
+          'Each call with an example to copy. The page runs no script and loads nothing from elsewhere.',
+        response: { 200: text('text/html', 'A page.', '<!doctype html>…') },
+      },
+    },
+    async (request, reply) => {
+      const page = docsPage(app.leastwiseDescription() as Description, origin(request) + app.prefix)
+      return reply.headers(headers).type('text/html; charset=utf-8').send(page.toString())
+    },
+  )
+
+  app.get('/docs/style.css', { config: { public: true }, schema: { hide: true } }, async (_request, reply) =>
+    reply.headers(headers).type('text/css; charset=utf-8').send(docsStyle),
+  )
+}
+
+/** Where the examples on the page go: whom the page was asked for. They are for a shell, so only what is a name. */
+function origin({ protocol, host }: FastifyRequest): string {
+  return `${protocol}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`
+}

@@ -1,0 +1,44 @@
+/** What a schema says, as far as it can be put into words. */
+export interface Schema {
+  $ref?: string
+  title?: string
+  description?: string
+  type?: string | string[]
+  format?: string
+  enum?: unknown[]
+  minimum?: number
+  maximum?: number
+  required?: string[]
+  properties?: Record<string, Schema>
+  items?: Schema
+  /** What it takes, in words, where they cannot be made from the rest. */
+  'x-takes'?: string
+}
+
+/** What a schema takes: "a whole number from 1 to 10, or null". Undefined where it does not say. */
+export function taken(schema: Schema | undefined): string | undefined {
+  if (schema?.['x-takes']) return schema['x-takes']
+  if (schema?.enum) return `one of ${schema.enum.join(', ')}`
+  if (schema?.type === undefined) return undefined
+  return [schema.type]
+    .flat()
+    .map((type) => named(type, schema))
+    .join(', or ')
+}
+
+const names: Record<string, string> = {
+  integer: 'a whole number',
+  number: 'a number',
+  string: 'a string',
+  boolean: 'true or false',
+  object: 'an object',
+  array: 'a list',
+}
+
+function named(type: string, { format, minimum, maximum }: Schema): string {
+  if (type === 'null') return 'null'
+  if (format === 'date-time') return 'a date and time'
+  const from = minimum === undefined ? '' : ` from ${minimum}`
+  const to = maximum === undefined ? '' : ` to ${maximum}`
+  return (names[type] ?? type) + from + to
+}
