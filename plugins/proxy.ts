@@ -246,11 +246,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   for (const name of passedOn) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
   const bodyless = ['GET', 'HEAD']
   const others = [...passedOn, 'TRACE'].filter((name) => !bodyless.includes(name))
+  // Most of these methods have no place in an OpenAPI description of the app, and what is behind them it cannot tell.
+  const schema = { hide: true }
   // A scope under a prefix has two roots: the prefix itself, and all below it.
   for (const url of ['/', '/*']) {
     // Of these Fastify reads no body.
-    scope.route({ method: bodyless, url, handler })
-    scope.route({ method: others, url, handler, preParsing, preValidation })
+    scope.route({ method: bodyless, url, handler, schema })
+    scope.route({ method: others, url, handler, schema, preParsing, preValidation })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { answer } from './describe.js'
+import type { AdminErrorCode } from './error-codes.js'
 import {
   Backend,
   BackendParams,
@@ -14,6 +15,8 @@ import {
 
 const tags = ['Backends']
 
+const ofOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
+
 const cutAfter =
   'Milliseconds after which requests that are still in flight are cut. `DRAIN_TIMEOUT` by default.'
 
@@ -24,8 +27,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/backends',
     {
+      config: { operationId: 'listBackends' },
       schema: {
-        operationId: 'listBackends',
         tags,
         summary: 'List the backends',
         description: 'All of them, in order of registration.',
@@ -44,9 +47,11 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends',
     {
-      config: { errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS'] },
-      schema: {
+      config: {
         operationId: 'addBackend',
+        errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS'],
+      },
+      schema: {
         tags,
         summary: 'Register a backend',
         description: 'It gets requests from now on, in slow start fewer at first.',
@@ -87,9 +92,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/backends/:id',
     {
-      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
+      config: { operationId: 'getBackend', ...ofOne },
       schema: {
-        operationId: 'getBackend',
         tags,
         summary: 'Read a backend',
         description: 'How it is set, how it is, and what it has done.',
@@ -103,9 +107,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/backends/:id',
     {
-      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
+      config: { operationId: 'updateBackend', ...ofOne },
       schema: {
-        operationId: 'updateBackend',
         tags,
         summary: 'Change weight or limit',
         description: 'What is left out stays as it is, and so do the counts.',
@@ -123,9 +126,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends/:id/drain',
     {
-      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
+      config: { operationId: 'drainBackend', ...ofOne },
       schema: {
-        operationId: 'drainBackend',
         tags,
         summary: 'Drain a backend',
         description: 'It gets no new request. Those in flight finish, or are cut when the time is up.',
@@ -146,9 +148,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends/:id/activate',
     {
-      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
+      config: { operationId: 'activateBackend', ...ofOne },
       schema: {
-        operationId: 'activateBackend',
         tags,
         summary: 'Activate a backend again',
         description: 'Takes back a drain or a removal that waits, and ends an ejection. Its counts are kept.',
@@ -163,9 +164,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/backends/:id',
     {
-      config: { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] },
+      config: { operationId: 'removeBackend', ...ofOne },
       schema: {
-        operationId: 'removeBackend',
         tags,
         summary: 'Remove a backend',
         description:

@@ -9,9 +9,8 @@ import { ErrorBody } from './schemas.js'
  *     app.get(
  *       '/things/:id',
  *       {
- *         config: { errors: ['LEASTWISE_THING_NOT_FOUND'] },
+ *         config: { operationId: 'getThing', errors: ['LEASTWISE_THING_NOT_FOUND'] },
  *         schema: {
- *           operationId: 'getThing',
  *           tags: ['Backends'],
  *           summary: 'Read a thing',
  *           description: 'What it does, in a sentence or two; `code` is written like this.',
@@ -23,6 +22,8 @@ import { ErrorBody } from './schemas.js'
  *     )
  *
  * - `tags` is one of those in `openapi.ts`.
+ * - `config.operationId` is its name in code, unique. (In the schema it would make an app's own @fastify/swagger copy
+ *   the route's HEAD before it can be hidden.)
  * - `config.errors` are the codes that this call alone has, each a row in `error-codes.ts`. Those that every call
  *   has (401 or 403, 500; 400, 413 and 415 where there is something to send) are added. `config.public` is
  *   for calls that need no token.
@@ -35,6 +36,8 @@ import { ErrorBody } from './schemas.js'
  */
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** On an admin route: its name for programs that are made from the description. */
+    operationId?: string
     /** On an admin route: errors that it can end with, besides those of every call. */
     errors?: AdminErrorCode[]
   }

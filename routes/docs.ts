@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { text } from './describe.js'
-import type { Description } from './description.js'
-import { docsPage } from './docs-page.js'
-import { docsStyle } from './docs-style.js'
+import type { Description } from './docs/document.js'
+import { docsPage } from './docs/page.js'
+import { docsStyle } from './docs/style.js'
 
 /** Nothing but our own style sheet: no script, nothing inline, nothing from elsewhere, in nobody's frame. */
 const headers = {
@@ -17,9 +17,8 @@ export const docsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/docs',
     {
-      config: { public: true },
+      config: { operationId: 'getDocs', public: true },
       schema: {
-        operationId: 'getDocs',
         tags: ['Pages'],
         summary: 'This description as a page',
         description:

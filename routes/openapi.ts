@@ -78,9 +78,8 @@ function serve(scope: FastifyInstance): void {
   scope.get(
     '/openapi.json',
     {
-      config: { public: true },
+      config: { operationId: 'getDescription', public: true },
       schema: {
-        operationId: 'getDescription',
         tags: ['Pages'],
         summary: 'This description',
         description: 'The description of this API in OpenAPI 3.1, for programs.',
@@ -103,6 +102,7 @@ function described(route: RouteOptions, token: string | undefined): FastifySchem
   return {
     ...schema,
     hide: false,
+    ...(config.operationId !== undefined && { operationId: config.operationId }),
     response: { ...(schema.response as object), ...errorAnswers(errorsOf(route, token)) },
     ...(needsToken && { security: [{ token: [] }] }),
   }
@@ -111,7 +111,7 @@ function described(route: RouteOptions, token: string | undefined): FastifySchem
 function errorsOf({ method, schema, config }: RouteOptions, token: string | undefined): AdminErrorCode[] {
   const codes: AdminErrorCode[] = [...(config?.errors ?? []), 'LEASTWISE_INTERNAL']
   const takesBody = method !== 'GET'
-  if (takesBody || schema?.params || schema?.querystring) codes.unshift('LEASTWISE_INVALID_REQUEST')
+  if (takesBody || schema?.querystring) codes.unshift('LEASTWISE_INVALID_REQUEST')
   if (takesBody) codes.push('LEASTWISE_BODY_TOO_LARGE', 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE')
   if (token === undefined) codes.push('LEASTWISE_FORBIDDEN')
   else if (!config?.public) codes.push('LEASTWISE_UNAUTHORIZED')

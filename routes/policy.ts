@@ -14,8 +14,8 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/policy',
     {
+      config: { operationId: 'getPolicy' },
       schema: {
-        operationId: 'getPolicy',
         tags: ['Policy'],
         summary: 'Read the policy',
         description: 'How a backend is chosen for a request.',
@@ -28,8 +28,8 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.put(
     '/policy',
     {
+      config: { operationId: 'setPolicy' },
       schema: {
-        operationId: 'setPolicy',
         tags: ['Policy'],
         summary: 'Switch the policy',
         description: 'From the next request on. No request and no count is lost.',

@@ -49,8 +49,8 @@ export const poolRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/pool',
     {
+      config: { operationId: 'getPool' },
       schema: {
-        operationId: 'getPool',
         tags: ['Pool'],
         summary: 'How the pool is',
         description: 'How many backends there are and can be used, and what they have to do.',

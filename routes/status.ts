@@ -14,9 +14,8 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/livez',
     {
-      config: { public: true },
+      config: { operationId: 'getLiveness', public: true },
       schema: {
-        operationId: 'getLiveness',
         tags: ['Monitoring'],
         summary: 'Whether the process answers',
         description: 'For a liveness probe. Also while no backend is usable, and on shutdown.',
@@ -29,9 +28,8 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/readyz',
     {
-      config: { public: true, errors: ['LEASTWISE_NOT_READY'] },
+      config: { operationId: 'getReadiness', public: true, errors: ['LEASTWISE_NOT_READY'] },
       schema: {
-        operationId: 'getReadiness',
         tags: ['Monitoring'],
         summary: 'Whether requests can be served',
         description: 'For a readiness probe. Fails with no usable backend, and from the start of a shutdown.',

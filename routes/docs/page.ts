@@ -1,7 +1,7 @@
-import type { Answer, Call, Content, Description, Parameter } from './description.js'
-import { examples } from './docs-examples.js'
+import { type Schema, taken } from '../schema-words.js'
+import type { Answer, Call, Content, Description, Parameter } from './document.js'
+import { examples } from './examples.js'
 import { Html, html } from './html.js'
-import { type Schema, taken } from './schema-words.js'
 
 /**
  * The page of an API's description.

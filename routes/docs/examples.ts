@@ -1,7 +1,7 @@
-import type { Call, Parameter } from './description.js'
+import type { Call, Parameter } from './document.js'
 
 /** Characters that fit beside each other on the page. */
-const LINE = 100
+const LINE = 110
 
 /** A call as commands for a shell: without what may be left out of its query, and with each of that. */
 export function examples(method: string, path: string, call: Call, base: string): string[] {
