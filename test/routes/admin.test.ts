@@ -9,7 +9,7 @@ const host = 'localhost'
 const json = { host, 'content-type': 'application/json' }
 
 async function admin(token?: string) {
-  const balancer = new Balancer({ backends: [{ url: 'http://a:1', id: 'a' }] })
+  const balancer = new Balancer({ backends: [{ url: 'http://a:1', id: 'a' }], slowStart: 0 })
   const app = Fastify()
   await app.register(adminRoutes, { balancer, token })
   const send = async (
