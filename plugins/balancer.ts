@@ -22,14 +22,22 @@ export interface BalancerPluginOptions {
 /** Decorates the app with a pool, and lets go of the pool when the app closes. */
 export const balancerPlugin = fp<BalancerPluginOptions>(
   async (app, { balancer, name, drainTimeout }) => {
+    let reaper: NodeJS.Timeout | undefined
+    let cancelDeadline = () => {}
+    // Whatever goes wrong from here on: the pool may have a store.
+    app.addHook('onClose', async () => {
+      clearInterval(reaper)
+      cancelDeadline()
+      // Before it is forgotten who is on his way out.
+      await balancer.keeper?.close()
+      balancer.close()
+    })
     if (!app.hasDecorator('balancers')) app.decorate('balancers', new Map())
     if (!app.hasDecorator('balancer')) app.decorate('balancer', balancer)
     if (app.balancers.has(name)) {
       throw new Error(`leastwise: a pool named "${name}" is registered already; give each a name of its own`)
     }
     app.balancers.set(name, balancer)
-    let reaper: NodeJS.Timeout | undefined
-    let cancelDeadline = () => {}
     app.addHook('preClose', async () => {
       // Streams and tunnels may never end. Whoever has announced the closing himself has a deadline of his own.
       if (!balancer.closing) {
@@ -42,11 +50,6 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
       // without "connection: close", would be waited for until its keep-alive time is over.
       // (An HTTP/2 server has no such connections.)
       reaper = setInterval(() => app.server.closeIdleConnections?.(), 50)
-    })
-    app.addHook('onClose', async () => {
-      clearInterval(reaper)
-      cancelDeadline()
-      balancer.close()
     })
   },
   { name: 'leastwise-balancer', fastify: '5.x' },

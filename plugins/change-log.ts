@@ -9,7 +9,9 @@ const conditions = {
 }
 
 /** A line for whatever happens to a pool: what somebody on call reads first. */
-export function logChanges(app: FastifyInstance, { registry }: Balancer, pool: string): void {
+export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer, pool: string): void {
+  keeper?.on('failed', ({ message }) => app.log.error({ pool, event: 'state not saved' }, message))
+  keeper?.on('recovered', () => app.log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
   for (const event of ['added', 'updated', 'draining', 'drained', 'activated', 'removed'] as const) {
     registry.on(event, ({ id, url, state, health, weight, inFlight }) => {
       app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)

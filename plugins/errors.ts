@@ -60,6 +60,7 @@ const statusCodes: Record<string, number> = {
   LEASTWISE_QUEUE_FULL: 503,
   LEASTWISE_QUEUE_TIMEOUT: 503,
   LEASTWISE_STOPPED: 503,
+  LEASTWISE_STATE_NOT_SAVED: 503,
 }
 
 /** What Fastify's own errors are called here. */

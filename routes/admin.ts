@@ -10,6 +10,13 @@ import { poolRoutes } from './pool.js'
 import { statusRoutes } from './status.js'
 import { validatorCompiler } from './validation.js'
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** In the admin API: the answer to a change, once that is stored where the pool has a store. */
+    saved<T>(answer: T): Promise<T>
+  }
+}
+
 export interface AdminOptions {
   balancer: Balancer
   token: string | undefined
@@ -18,6 +25,10 @@ export interface AdminOptions {
 /** The admin API of one pool. It brings its own validation and errors: the host app's do not apply here. */
 export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token }) => {
   scope.decorate('balancer', balancer)
+  scope.decorate('saved', async <T>(answer: T) => {
+    await balancer.keeper?.saved()
+    return answer
+  })
   // Fastify's default would drop unknown fields in silence and turn "5" into 5.
   scope.setValidatorCompiler(validatorCompiler)
   // The app's own might not know these schemas.

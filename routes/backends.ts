@@ -84,8 +84,9 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const backend = registry.add(request.body)
+      const view = await app.saved(backend.view())
       reply.code(201).header('location', `${app.prefix}/backends/${backend.id}`)
-      return backend.view()
+      return view
     },
   )
 
@@ -120,7 +121,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },
       },
     },
-    async (request) => registry.update(request.params.id, request.body).view(),
+    async (request) => app.saved(registry.update(request.params.id, request.body).view()),
   )
 
   app.post(
@@ -141,7 +142,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       reply.code(202)
-      return registry.drain(request.params.id, request.body.timeout).view()
+      return app.saved(registry.drain(request.params.id, request.body.timeout).view())
     },
   )
 
@@ -158,7 +159,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Backend, 'The backend, `active` again.') },
       },
     },
-    async (request) => registry.activate(request.params.id).view(),
+    async (request) => app.saved(registry.activate(request.params.id).view()),
   )
 
   app.delete(
@@ -197,9 +198,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         force,
         ...(timeout !== undefined && { timeout: Number(timeout) }),
       })
+      const view = await app.saved(backend.view())
       if (force) return reply.code(204).send(null)
       reply.code(202)
-      return backend.view()
+      return view
     },
   )
 }

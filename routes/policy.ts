@@ -39,7 +39,7 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       balancer.policy = request.body.policy
-      return { policy: balancer.policy }
+      return app.saved({ policy: balancer.policy })
     },
   )
 }

@@ -11,18 +11,11 @@ import {
   variable,
 } from './settings.js'
 
-export interface Config {
-  settings: Settings
-  /** Variables that were changed and have no effect in this version. */
-  withoutEffect: string[]
-}
-
 /**
  * Reads the settings of the stand-alone gateway. An empty variable counts as one that is not set.
  * @throws {SettingError} for the first value that is not acceptable
  */
-export function parseConfig(env: Record<string, string | undefined>): Config {
-  const withoutEffect: string[] = []
+export function parseConfig(env: Record<string, string | undefined>): Settings {
   const read = (name: SettingName) => {
     const setting = settings[name]
     const text = env[variable(name)]
@@ -33,12 +26,11 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     } catch (error) {
       throw refuse(setting, variable(name), text, (error as Error).message)
     }
-    if ('pending' in setting && value !== setting.default) withoutEffect.push(variable(name))
     return check(name, value, variable(name), text)
   }
   const parsed = Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Settings
   checkTogether(parsed)
-  return { settings: parsed, withoutEffect }
+  return parsed
 }
 
 /** What no setting can say of itself. */

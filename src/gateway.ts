@@ -7,14 +7,14 @@ import { proxyPlugin } from '../plugins/proxy.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
 import { Balancer } from './balancer/balancer.js'
+import { openBalancer } from './balancer/restore.js'
 import { called, type LeastwiseOptions, parseOptions } from './options.js'
 import { SettingError } from './settings.js'
 
 /** Puts a pool into an app: the decorators, the proxied routes under a prefix, the admin API where asked for. */
 export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
-  const { name, prefix, rewritePrefix, admin, accessLog, settings, withoutEffect } = parseOptions(given)
-  const balancer = new Balancer(settings)
-  for (const option of withoutEffect) app.log.warn(`leastwise: ${option} has no effect in this version`)
+  const { name, prefix, rewritePrefix, admin, accessLog, store, settings } = parseOptions(given)
+  const balancer = store ? await openBalancer(settings, store) : new Balancer(settings)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
   await app.register(healthPlugin, {

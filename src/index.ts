@@ -14,6 +14,7 @@ import type { LeastwiseOptions } from './options.js'
 const leastwise = fp<LeastwiseOptions>(gateway, { name: 'leastwise', fastify: '5.x' })
 
 export default leastwise
+export { stateFile } from './adapters/state-file.js'
 export * from './balancer/index.js'
 export type { LeastwiseOptions } from './options.js'
 export { SettingError } from './settings.js'

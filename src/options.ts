@@ -1,4 +1,5 @@
 import type { BackendSpec } from './balancer/spec.js'
+import type { BackendStore } from './balancer/store.js'
 import { check, checkTimes, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
 
 type OptionalSettings = {
@@ -26,6 +27,8 @@ export interface LeastwiseOptions extends OptionalSettings {
     | undefined
   /** Whether each proxied request is logged in one line, besides what the app logs itself. */
   accessLog?: boolean | undefined
+  /** Where registered backends and the policy are kept across restarts, as `stateFile(path)`; nowhere by default. */
+  store?: BackendStore | undefined
 }
 
 export interface ParsedOptions {
@@ -34,23 +37,20 @@ export interface ParsedOptions {
   rewritePrefix: string
   admin: { prefix: string; token: string } | undefined
   accessLog: boolean
+  store: BackendStore | undefined
   settings: PoolSettings
-  /** Options that were changed and have no effect in this version. */
-  withoutEffect: string[]
 }
 
-const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog']
+const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog', 'store']
 
 /** @throws {SettingError} for the first option that is unknown or not acceptable */
 export function parseOptions(given: LeastwiseOptions): ParsedOptions {
   refuseUnknown(given, [...ownOptions, ...poolSettingNames])
   if (given.admin) refuseUnknown(given.admin, ['prefix', 'token'], 'admin.')
   checkBackends(given.backends ?? [])
-  const withoutEffect: string[] = []
   const values = poolSettingNames.map((name) => {
     const value = given[name as keyof LeastwiseOptions]
     if (value === undefined) return [name, settings[name].default]
-    if ('pending' in settings[name] && value !== settings[name].default) withoutEffect.push(name)
     return [name, check(name, value, called(name))]
   })
   const parsed = Object.fromEntries(values) as PoolSettings
@@ -64,8 +64,8 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
       token: token(given.admin.token),
     },
     accessLog: boolean('accessLog', given.accessLog ?? false),
+    store: store(given.store),
     settings: parsed,
-    withoutEffect,
   }
 }
 
@@ -100,6 +100,17 @@ function token(given: unknown): string {
     throw new SettingError(called('admin.token'), 'is required: the admin API has no other lock')
   }
   return check('adminToken', given, called('admin.token'))
+}
+
+function store(given: unknown): BackendStore | undefined {
+  if (given === undefined) return undefined
+  const { name, load, save } = (given ?? {}) as Partial<BackendStore>
+  const fits = typeof name === 'string' && typeof load === 'function' && typeof save === 'function'
+  if (fits) return given as BackendStore
+  throw new SettingError(
+    called('store'),
+    'does not accept that: it takes { name, load(), save(state), close?() }',
+  )
 }
 
 /** A path that can be put before another; what it ends with need not be a slash, and is not. */

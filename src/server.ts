@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
 import { parse } from 'dotenv'
 import { pino } from 'pino'
+import { StoreError } from './balancer/errors.js'
 import { parseConfig } from './config.js'
 import { logStream } from './log-stream.js'
 import { guardMemoryUsage } from './memory-usage.js'
@@ -26,9 +27,8 @@ async function main(): Promise<void> {
   if (argument === '--version' || argument === '-v') return print(`${version()}\n`)
   if (argument !== undefined) throw new SettingError(argument, 'is not an option; see leastwise --help')
 
-  const { settings, withoutEffect } = parseConfig({ ...readEnvFile(), ...process.env })
+  const settings = parseConfig({ ...readEnvFile(), ...process.env })
   const logger = pino({ level: settings.logLevel }, logStream())
-  for (const name of withoutEffect) logger.warn(`${name} has no effect in this version`)
 
   guardMemoryUsage()
   const gateway = await createStandalone(settings, logger)
@@ -66,9 +66,9 @@ function readEnvFile(): Record<string, string> {
 }
 
 main().catch((error: unknown) => {
-  const expected = error instanceof SettingError || error instanceof ListenError
+  const expected = [SettingError, ListenError, StoreError].some((kind) => error instanceof kind)
   process.stderr.write(
-    `leastwise: ${expected ? error.message : ((error as Error)?.stack ?? String(error))}\n`,
+    `leastwise: ${expected ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`,
   )
   process.exit(1)
 })

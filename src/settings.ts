@@ -27,8 +27,6 @@ interface Setting<S extends TSchema = TSchema> extends Kind<S> {
   meaning: string
   /** Not to be repeated in messages. */
   secret?: boolean
-  /** Accepted and checked, and without effect in this version; setting it is answered with a warning. */
-  pending?: boolean
 }
 
 function define<const C extends Setting['scope'], S extends TSchema>(
@@ -36,12 +34,10 @@ function define<const C extends Setting['scope'], S extends TSchema>(
   kind: Kind<S>,
   fallback: Static<S>,
   meaning: string,
-  extra: Pick<Setting, 'secret' | 'pending'> = {},
+  extra: Pick<Setting, 'secret'> = {},
 ): Setting<S> & { scope: C } {
   return { ...kind, scope, default: fallback, meaning, ...extra }
 }
-
-const pending = { pending: true }
 
 /**
  * Every setting there is: the one place for type, check, default and meaning. The environment has them in
@@ -61,7 +57,7 @@ export const settings = {
     'bearer token of the admin API; required where ADMIN_HOST is not loopback',
     { secret: true },
   ),
-  stateFile: define('gateway', text(/^[^\0]+$/, 'a path'), '', 'where registered backends are kept', pending),
+  stateFile: define('gateway', text(/^[^\0]+$/, 'a path'), '', 'where registered backends are kept'),
   healthPath: define(
     'pool',
     text(/^\/[\x21\x22\x24-\x7e]*$/, 'a path that starts with /'),

@@ -7,11 +7,12 @@ import { forwardExpectations } from '../plugins/expect.js'
 import { refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
 import { routableUrl } from '../plugins/target.js'
 import { adminRoutes } from '../routes/admin.js'
+import { stateFile } from './adapters/state-file.js'
 import { StoppedError } from './balancer/errors.js'
 import { closeIdle, stopAccepting, trackConnections } from './closing.js'
 import leastwise from './index.js'
 import { requestLogger } from './request-logger.js'
-import { type PoolSettings, poolSettingNames, type Settings, settings as table } from './settings.js'
+import { type PoolSettings, poolSettingNames, type Settings } from './settings.js'
 
 /** The stand-alone gateway: traffic and administration on a listener each. */
 export interface Standalone {
@@ -61,6 +62,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   await traffic.register(leastwise, {
     ...poolSettings(settings),
     accessLog: settings.logLevel !== 'silent',
+    store: settings.stateFile === '' ? undefined : stateFile(settings.stateFile, 'STATE_FILE'),
   })
   // Everything is proxied but for methods that never are.
   refuseTheRest(traffic)
@@ -139,12 +141,9 @@ function refuseTheRest(app: FastifyInstance): void {
   app.setNotFoundHandler(notFound)
 }
 
-/** What the plugin is given; it would warn of settings that have no effect, as `server.ts` does where they are set. */
+/** What the plugin is given. */
 function poolSettings(settings: Settings): Partial<PoolSettings> {
-  const entries = poolSettingNames
-    .filter((name) => !('pending' in table[name]))
-    .map((name) => [name, settings[name]])
-  return Object.fromEntries(entries)
+  return Object.fromEntries(poolSettingNames.map((name) => [name, settings[name]]))
 }
 
 /** @param prefix of the variables that say where */

@@ -439,14 +439,6 @@ test('.env is read, and the environment goes before it', async () => {
   await rm(folder, { recursive: true })
 })
 
-test('a setting without effect in this version is warned of, by its variable', async () => {
-  const gateway = await started({ STATE_FILE: 'backends.json' })
-  assert.deepEqual(
-    gateway.lines.filter(({ level }) => level === 40).map(({ msg }) => msg),
-    ['STATE_FILE has no effect in this version'],
-  )
-})
-
 test('silent logs nothing at all', async () => {
   const one = await backend()
   const port = await freePort()

@@ -13,7 +13,7 @@ export interface Holdings {
 
 /** The gateway as a process of its own, which tells its parent what it holds whenever it is asked. */
 async function main(): Promise<void> {
-  const { settings } = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: 'off', LOG_LEVEL: 'silent' })
+  const settings = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: 'off', LOG_LEVEL: 'silent' })
   const gateway = await createStandalone(settings, pino({ level: 'silent' }))
   await gateway.listen()
   const { balancer, listeningOrigin } = gateway.traffic

@@ -60,6 +60,8 @@ export class Backend {
   weight = 1
   /** Infinity where there is no limit. */
   maxConnections = Number.POSITIVE_INFINITY
+  /** Whether its limit was given to it, and is not the pool's. */
+  ownLimit = false
   state: AdminState = 'active'
   checked: Verdict = 'unknown'
   lastCheck: CheckResult | undefined

@@ -16,6 +16,7 @@ import { Selection, type Selector } from './selection.js'
 import { ShareLimits } from './share-limits.js'
 import type { SlidingCount } from './sliding-count.js'
 import { SlowStart } from './slow-start.js'
+import type { StateKeeper } from './state-keeper.js'
 
 /** How a pool is, as a whole. */
 export interface PoolView {
@@ -46,6 +47,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly clock: Clock
   readonly retryBudget: Budget
   readonly hedging: Hedging
+  /** Keeps what is changed in a store, where the pool has one; see `openBalancer`. */
+  keeper: StateKeeper | undefined
   readonly #requests: SlidingCount
   readonly #ejection: Ejection
   readonly #penalty: FailurePenalty

@@ -88,6 +88,22 @@ export class StoppedError extends BalancerError {
   }
 }
 
+/** A store cannot be read or written at the start, or holds what is no state; the message names store and reason. */
+export class StoreError extends BalancerError {
+  constructor(store: string, done: 'used' | 'written', why: string) {
+    super('LEASTWISE_STORE', `${store} cannot be ${done}: ${why}`)
+  }
+}
+
+/** A change was made, and could not be stored; `cause` is the store's error. */
+export class StateNotSavedError extends BalancerError {
+  constructor(store: string, cause: Error) {
+    const what = `the change is in force, but ${store} could not be written, which is tried again: ${cause.message}`
+    super('LEASTWISE_STATE_NOT_SAVED', what)
+    this.cause = cause
+  }
+}
+
 /** Why a lease was cut: its backend was removed, or did not finish draining in time. */
 export class BackendGoneError extends BalancerError {
   constructor(id: string, why: string) {

@@ -2,12 +2,12 @@ import { type Clock, systemClock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
 import type { HedgeAfter } from './hedging.js'
 import { type PanicMode, panicModes } from './panic.js'
-import type { BackendSpec } from './spec.js'
+import type { BackendRecord } from './spec.js'
 
 /** All times in milliseconds. */
 export interface BalancerOptions {
   /** Registered at the start: URLs or whole descriptions. */
-  backends?: readonly (string | BackendSpec)[] | undefined
+  backends?: readonly (string | BackendRecord)[] | undefined
   /** `least-connections` by default. */
   policy?: string | undefined
   /** Limit of a backend that is registered without one; 0, the default, for none. */

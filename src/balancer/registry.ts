@@ -6,7 +6,9 @@ import type { Lease, Outcome } from './lease.js'
 import { eligibleOf, type PanicOptions } from './panic.js'
 import {
   type BackendPatch,
-  type BackendSpec,
+  type BackendRecord,
+  checkAddedAt,
+  checkAdminState,
   checkHostHeader,
   checkId,
   checkMaxConnections,
@@ -113,6 +115,11 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return this.#backends.get(backend.id) === backend
   }
 
+  /** Whether it is removed once it holds no request. */
+  isLeaving(backend: Backend): boolean {
+    return this.#departures.get(backend)?.remove === true
+  }
+
   /** Requests in flight on all registered backends. */
   get inFlight(): number {
     let sum = 0
@@ -121,20 +128,25 @@ export class Registry extends EventEmitter<RegistryEvents> {
   }
 
   /** @throws {InvalidBackendError | BackendExistsError} and changes nothing */
-  add(spec: BackendSpec): Backend {
+  add(spec: BackendRecord): Backend {
     const origin = parseOrigin(spec.url)
     const weight = checkWeight(spec.weight ?? 1)
     const limit = checkMaxConnections(
       spec.maxConnections === undefined ? this.#options.maxConnections : spec.maxConnections,
     )
     const hostHeader = checkHostHeader(spec.hostHeader)
+    const state = checkAdminState(spec.state ?? 'active')
+    const addedAt = spec.addedAt === undefined ? this.#options.clock.date() : checkAddedAt(spec.addedAt)
     if (this.#urls.has(origin.origin)) throw new BackendExistsError(`url ${origin.origin}`)
     const id = spec.id === undefined ? this.#idFor(origin) : checkId(spec.id)
     if (this.#backends.has(id)) throw new BackendExistsError(`id "${id}"`)
 
-    const backend = new Backend(id, origin, hostHeader, this.#options.clock.date())
+    const backend = new Backend(id, origin, hostHeader, addedAt)
     backend.weight = weight
     backend.maxConnections = limit
+    backend.ownLimit = spec.maxConnections !== undefined
+    backend.state = state
+    if (state === 'draining') this.#drained.add(backend)
     backend.leases.onChange = () => {
       this.observer?.inFlight(backend)
       if (backend.inFlight === 0) this.#idle(backend)
@@ -144,7 +156,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.leases.onReleased = (lease, outcome) => this.observer?.released(lease, outcome)
     this.#backends.set(id, backend)
     this.#urls.add(backend.url)
-    this.observer?.joined(backend)
+    if (backend.isUsable) this.observer?.joined(backend)
     this.#refresh()
     this.#announce('added', backend)
     return backend
@@ -158,6 +170,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
       patch.maxConnections === undefined ? backend.maxConnections : checkMaxConnections(patch.maxConnections)
     backend.weight = weight
     backend.maxConnections = limit
+    backend.ownLimit ||= patch.maxConnections !== undefined
     this.#refresh()
     this.#announce('updated', backend)
     return backend
@@ -262,6 +275,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
         backend.state = 'draining'
       })
       this.#announce('draining', backend)
+    } else if (remove && before?.remove === false) {
+      // It drained already, and now leaves.
+      this.#announce('updated', backend)
     }
     if (backend.inFlight === 0) this.#idle(backend)
     return backend

@@ -1,3 +1,4 @@
+import type { AdminState } from './backend.js'
 import { InvalidBackendError } from './errors.js'
 
 /** Which Host a backend sees: the client's, or its own address. */
@@ -15,6 +16,14 @@ export interface BackendSpec {
   maxConnections?: number | null | undefined
   /** Overrides the pool's setting. */
   hostHeader?: HostHeader | undefined
+}
+
+/** A backend that was registered before, as it was then. */
+export interface BackendRecord extends BackendSpec {
+  /** `active` by default. */
+  state?: AdminState | undefined
+  /** ISO 8601; now by default. */
+  addedAt?: string | undefined
 }
 
 /** What can be changed of a registered backend. */
@@ -72,6 +81,21 @@ export function checkWeight(weight: number): number {
     throw new InvalidBackendError('weight', `must be a whole number from 1 to ${MAX_WEIGHT}`)
   }
   return weight
+}
+
+/** @throws {InvalidBackendError} */
+export function checkAdminState(state: AdminState): AdminState {
+  if (state !== 'active' && state !== 'draining') {
+    throw new InvalidBackendError('state', 'must be "active" or "draining"')
+  }
+  return state
+}
+
+/** @throws {InvalidBackendError} */
+export function checkAddedAt(addedAt: string): Date {
+  const date = new Date(typeof addedAt === 'string' ? addedAt : Number.NaN)
+  if (Number.isNaN(date.getTime())) throw new InvalidBackendError('addedAt', 'must be a date in ISO 8601')
+  return date
 }
 
 /** Returns Infinity for "no limit". @throws {InvalidBackendError} */

@@ -26,7 +26,7 @@ export async function openGateway(
   const urls = backends.map((backend) => (typeof backend === 'string' ? backend : backend.url))
   const complaints: string[] = []
   const logger = pino({ level: 'error' }, { write: (line: string) => complaints.push(line) })
-  const { settings } = parseConfig({ PORT: '0', ADMIN_PORT: 'off', BACKENDS: urls.join(), ...env })
+  const settings = parseConfig({ PORT: '0', ADMIN_PORT: 'off', BACKENDS: urls.join(), ...env })
   const gateway = await createStandalone(settings, logger)
   await gateway.listen()
   const { balancer, listeningOrigin } = gateway.traffic

@@ -4,7 +4,7 @@ import { logStream } from '../../../src/log-stream.js'
 import { createStandalone } from '../../../src/standalone.js'
 
 /** The stand-alone gateway, settings and log as `npm start` has them. It tells its address, which a silent one does not. */
-const { settings } = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: '0' })
+const settings = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: '0' })
 const gateway = await createStandalone(settings, pino({ level: settings.logLevel }, logStream()))
 await gateway.listen()
 process.on('disconnect', () => process.exit())

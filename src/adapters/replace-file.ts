@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
+import { type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/**
+ * Replaces a file as a whole, or makes it: whoever reads it, also after a crash or a power cut at any moment, finds
+ * all of the old or all of the new content, and the new one once this has resolved. Mode and owner stay as they were.
+ * The write goes to a file beside it, which has to be on disk before it takes the name; and the name has to be, too.
+ */
+export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
+  const before = await stat(path).catch(() => undefined)
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const file = await open(temporary, 'wx')
+  try {
+    try {
+      if (before) await take(file, before)
+      // Goes on where a write was cut short, as it is when a disk is nearly full.
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+/** Removes what processes that were killed in the middle of {@link replaceFile} left behind. */
+export async function removeLeftovers(path: string): Promise<void> {
+  const folder = dirname(path)
+  const prefix = `${basename(path)}.`
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix) || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) continue
+    await unlink(join(folder, name)).catch(() => {})
+  }
+}
+
+async function take(file: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
+  const own = await file.stat()
+  // Only root may give a file away; others keep what they made. This takes some bits of the mode, so it comes first.
+  if (own.uid !== uid || own.gid !== gid) await file.chown(uid, gid).catch(() => {})
+  await file.chmod(mode & 0o7777)
+}
+
+async function syncFolder(path: string): Promise<void> {
+  // Windows has no such thing.
+  if (process.platform === 'win32') return
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } catch (error) {
+    // Nor have some network file systems.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+  } finally {
+    await folder.close()
+  }
+}

@@ -1,0 +1,38 @@
+import { Balancer } from './balancer.js'
+import { StateNotSavedError, StoreError } from './errors.js'
+import { mergeState } from './merge.js'
+import { type BalancerOptions, withDefaults } from './options.js'
+import { StateKeeper } from './state-keeper.js'
+import type { BackendStore } from './store.js'
+import { configuredBackend, readState } from './stored-state.js'
+
+/**
+ * A pool that begins as `store` remembers it, by the rules of {@link mergeState}, and whose changes are stored from
+ * then on: see `balancer.keeper`, which is to be closed before the pool.
+ * @throws {StoreError} where the store cannot be read or written, and what {@link Balancer} throws
+ */
+export async function openBalancer(options: BalancerOptions, store: BackendStore): Promise<Balancer> {
+  // Refuses what a pool without a store would.
+  const plain = new Balancer(options)
+  plain.close()
+  const { backends } = withDefaults(options)
+  const configuration = {
+    policy: plain.policy,
+    backends: backends.map((one) => configuredBackend(typeof one === 'string' ? { url: one } : one)),
+  }
+  try {
+    const stored = await store.load()
+    const merged = mergeState(configuration, stored && readState(stored))
+    const balancer = new Balancer({ ...options, ...merged })
+    balancer.keeper = new StateKeeper(balancer, store, configuration)
+    // Whether it can be written is known from here on.
+    await balancer.keeper.start()
+    return balancer
+  } catch (error) {
+    await store.close?.()
+    const { message, cause } = error as Error
+    if (error instanceof StateNotSavedError)
+      throw new StoreError(store.name, 'written', (cause as Error).message)
+    throw new StoreError(store.name, 'used', message)
+  }
+}
