@@ -98,7 +98,7 @@ export class StoreError extends BalancerError {
 /** A change was made, and could not be stored; `cause` is the store's error. */
 export class StateNotSavedError extends BalancerError {
   constructor(store: string, cause: Error) {
-    const what = `the change is in force, but ${store} could not be written, which is tried again: ${cause.message}`
+    const what = `the change is in force, and not stored: ${store} cannot be written: ${cause.message}`
     super('LEASTWISE_STATE_NOT_SAVED', what)
     this.cause = cause
   }
