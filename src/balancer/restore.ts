@@ -22,7 +22,7 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
   }
   try {
     const stored = await store.load()
-    const merged = mergeState(configuration, stored && readState(stored))
+    const merged = mergeState(configuration, stored === undefined ? undefined : readState(stored))
     const balancer = new Balancer({ ...options, ...merged })
     balancer.keeper = new StateKeeper(balancer, store, configuration)
     // Whether it can be written is known from here on.
