@@ -16,6 +16,9 @@ import {
 const tags = ['Backends']
 
 const ofOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
+const changesOne = {
+  errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
+}
 
 const cutAfter =
   'Milliseconds after which requests that are still in flight are cut. `DRAIN_TIMEOUT` by default.'
@@ -49,7 +52,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: {
         operationId: 'addBackend',
-        errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS'],
+        errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS', 'LEASTWISE_STATE_NOT_SAVED'],
       },
       schema: {
         tags,
@@ -108,7 +111,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/backends/:id',
     {
-      config: { operationId: 'updateBackend', ...ofOne },
+      config: { operationId: 'updateBackend', ...changesOne },
       schema: {
         tags,
         summary: 'Change weight or limit',
@@ -127,7 +130,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends/:id/drain',
     {
-      config: { operationId: 'drainBackend', ...ofOne },
+      config: { operationId: 'drainBackend', ...changesOne },
       schema: {
         tags,
         summary: 'Drain a backend',
@@ -149,7 +152,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/backends/:id/activate',
     {
-      config: { operationId: 'activateBackend', ...ofOne },
+      config: { operationId: 'activateBackend', ...changesOne },
       schema: {
         tags,
         summary: 'Activate a backend again',
@@ -165,7 +168,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/backends/:id',
     {
-      config: { operationId: 'removeBackend', ...ofOne },
+      config: { operationId: 'removeBackend', ...changesOne },
       schema: {
         tags,
         summary: 'Remove a backend',

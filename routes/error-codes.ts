@@ -62,6 +62,12 @@ export const errorCodes = {
     when: 'something failed that should not; the log has the reason',
     message: 'internal error',
   },
+  LEASTWISE_STATE_NOT_SAVED: {
+    statusCode: 503,
+    when: 'the change is in force, and could not be stored; that is tried again',
+    message:
+      'the change is in force, and not stored: STATE_FILE "/var/lib/leastwise/state.json" cannot be written: ENOSPC: no space left on device',
+  },
   LEASTWISE_NOT_READY: {
     statusCode: 503,
     when: 'no backend is usable, or the gateway shuts down; the message says which',

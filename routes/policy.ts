@@ -28,7 +28,7 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.put(
     '/policy',
     {
-      config: { operationId: 'setPolicy' },
+      config: { operationId: 'setPolicy', errors: ['LEASTWISE_STATE_NOT_SAVED'] },
       schema: {
         tags: ['Policy'],
         summary: 'Switch the policy',
