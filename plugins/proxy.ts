@@ -136,6 +136,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         granted(lease) {
           request.assignment = {
             lease,
+            request: request.id,
             attempts: 1,
             policy: balancer.policy,
             leasedAt: lease.acquiredAt,
@@ -153,6 +154,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         },
         // There is no backend for it, and the client is told.
         refused: done,
+        request: request.id,
         repeatable: REPEATABLE.has(raw.method as string) && !hasBody(raw) && !isUpgrade(raw),
       })
       if (!leave) return

@@ -3,7 +3,9 @@ import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
+import { decisionRoutes } from './decisions.js'
 import { docsRoutes } from './docs.js'
+import { explainRoutes } from './explain.js'
 import { openapiPlugin } from './openapi.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
@@ -55,6 +57,8 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(backendRoutes)
   await scope.register(policyRoutes)
   await scope.register(poolRoutes)
+  await scope.register(explainRoutes)
+  await scope.register(decisionRoutes)
   await scope.register(statusRoutes)
   await scope.register(docsRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.

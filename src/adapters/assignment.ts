@@ -21,6 +21,8 @@ export interface Assignment {
   abandoned?: boolean
   /** Set while it waits for another try: leaves the queue. */
   leaveQueue?: (() => void) | undefined
+  /** The request's id, as the log has it. */
+  request: string
   /** Tries so far, this one included. */
   attempts: number
   /** The policy by which the backend was chosen. */

@@ -146,7 +146,9 @@ export class Delivery implements AttemptOwner {
   /** Asks a second backend, if that costs nobody else anything; returns whether it did. */
   #hedge(): boolean {
     const [first] = this.#attempts
-    const lease = first && this.#options.balancer.spare(new Set([...this.#tried, first.backend]))
+    if (!first) return false
+    const tried = new Set([...this.#tried, first.backend])
+    const lease = this.#options.balancer.spare(tried, this.#assignment.request)
     if (!lease) return false
     this.#assignment.hedge = lease
     this.#assignment.attempts++
@@ -225,6 +227,7 @@ export class Delivery implements AttemptOwner {
     const another = !attempt.isConnectionsFault(error) || balancer.hasRoom(this.#tried)
     leaseAgain(balancer, this.#assignment, {
       except: another ? this.#tried : undefined,
+      again: true,
       granted: () => {
         this.#retries++
         balancer.retried()

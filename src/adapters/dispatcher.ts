@@ -56,7 +56,7 @@ export class LeaseDispatcher {
       callback(new errors.RequestAbortedError())
     } else {
       // The backend was removed before anything was sent: it may as well be another one.
-      leaseAgain(this.#options.balancer, assignment, { granted: deliver, refused: callback })
+      leaseAgain(this.#options.balancer, assignment, { again: false, granted: deliver, refused: callback })
     }
   }
 

@@ -6,6 +6,8 @@ import type { Assignment } from './assignment.js'
 export interface Again {
   /** Backends that are not to be chosen. */
   except?: ReadonlySet<Backend> | undefined
+  /** Whether a backend has failed it. */
+  again: boolean
   /** The assignment has its new lease. */
   granted(): void
   refused(error: Error): void
@@ -15,11 +17,13 @@ export interface Again {
 export function leaseAgain(
   balancer: Balancer,
   assignment: Assignment,
-  { except, granted, refused }: Again,
+  { except, again, granted, refused }: Again,
 ): void {
   const leave = balancer.lease({
     except,
     repeatable: false,
+    again,
+    request: assignment.request,
     granted(lease) {
       assignment.leaveQueue = undefined
       assignment.lease = lease

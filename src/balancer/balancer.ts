@@ -2,8 +2,10 @@ import { EventEmitter } from 'node:events'
 import type { Backend } from './backend.js'
 import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './budget.js'
 import type { Clock } from './clock.js'
+import { type Decision, type DecisionFilter, Decisions } from './decisions.js'
 import { Ejection } from './ejection.js'
 import { AllFullError, NoBackendError, StoppedError } from './errors.js'
+import { type Explanation, explain, type Inquiry } from './explanation.js'
 import { FailurePenalty } from './failure-penalty.js'
 import { Hedging } from './hedging.js'
 import type { Lease, Outcome } from './lease.js'
@@ -55,6 +57,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #slowStart: SlowStart
   readonly #limits: ShareLimits
   readonly #overtaken: Overtaken
+  readonly #decisions: Decisions
   readonly #selection: Selection
   readonly #queue: Queue
   #requested = 0
@@ -89,10 +92,19 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     // None of them begins on a ramp, and the policy learns of them all at once.
     for (const backend of backends)
       this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
-    this.#selection = new Selection(policy, this.registry, this.#ejection, this.#limits, clock, random)
+    this.#decisions = new Decisions(clock)
+    this.#selection = new Selection(
+      policy,
+      this.registry,
+      this.#ejection,
+      this.#limits,
+      this.#decisions,
+      clock,
+      random,
+    )
     this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
     this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
-      choose: (demand, patient) => this.#selection.choose(demand, patient),
+      choose: (demand, patient, since) => this.#selection.choose(demand, patient, since),
       free: () => this.registry.eligible.filter((backend) => !backend.isFull),
       hasOther: (except) => this.hasOther(except),
     })
@@ -192,10 +204,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
    * A second lease for a request that holds one: undefined where that would be at the expense of others, as
    * some wait, or where the backends that are left should rest.
    * @param except those that the request is with, or failed on before
+   * @param request its id, as {@link decisions} show it
    */
-  spare(except: ReadonlySet<Backend>): Lease | undefined {
+  spare(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     if (this.#stopped || this.#queue.length > 0) return undefined
-    return this.#selection.spare(except)
+    return this.#selection.spare(except, request)
   }
 
   /** A request was answered by a backend that was asked later than that of this lease. */
@@ -212,6 +225,31 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   hasRoom(except?: ReadonlySet<Backend>): boolean {
     const fits = (backend: Backend) => !backend.isFull && !except?.has(backend)
     return !this.#stopped && this.registry.eligible.some(fits)
+  }
+
+  /**
+   * What would become of a request that came now, and why: which backend it would be given to, or that it would wait,
+   * or be refused; and how each backend stands. Nothing is changed by that, no later choice either. Where requests
+   * wait already, they come first.
+   */
+  explain(inquiry: Inquiry = {}): Explanation {
+    const patient = inquiry.waits !== false && !this.#queue.isFull
+    return explain(inquiry, {
+      prospect: this.#selection.foresee(inquiry, patient),
+      policy: this.policy,
+      registry: this.registry,
+      ejection: this.#ejection,
+      limits: this.#limits,
+      queue: this.#queue,
+      clock: this.clock,
+      stopped: this.#stopped,
+      hasOther: this.hasOther(inquiry.except),
+    })
+  }
+
+  /** The latest choices, 1,000 at most, the latest of all first. */
+  decisions(filter?: DecisionFilter): Decision[] {
+    return this.#decisions.list(filter)
   }
 
   /** How the pool is. */

@@ -68,6 +68,12 @@ export class Ejection {
     return undefined
   }
 
+  /** What an ejected backend waits for: its time, a request to be tried with, or what becomes of that request. */
+  waitsFor(backend: Backend): 'time' | 'request' | 'trial' {
+    if (this.#due.has(backend)) return 'request'
+    return this.#records.get(backend)?.trial?.held ? 'trial' : 'time'
+  }
+
   /** The request that a backend is tried with. */
   try(lease: Lease): void {
     const record = this.#records.get(lease.backend) as Record

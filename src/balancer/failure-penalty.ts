@@ -37,7 +37,9 @@ export class FailurePenalty {
   failed(backend: Backend, now: number): boolean {
     if (this.#decay === 0) return false
     const record = this.#records.get(backend)
-    const success = (record ? this.#successOf(record, now) : 1) * (1 - GAIN)
+    const before = record ? this.#successOf(record, now) : 1
+    // What is forgiven is so whether somebody has looked since or not.
+    const success = (before > FORGIVEN ? 1 : before) * (1 - GAIN)
     this.#records.set(backend, { success, at: now })
     return true
   }

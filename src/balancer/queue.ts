@@ -1,7 +1,7 @@
 import type { Backend } from './backend.js'
 import { Chain, type Link } from './chain.js'
 import type { Clock } from './clock.js'
-import { NoBackendError, QueueFullError, QueueTimeoutError } from './errors.js'
+import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from './errors.js'
 import type { Lease } from './lease.js'
 import { SlidingCount } from './sliding-count.js'
 
@@ -18,6 +18,10 @@ export interface Demand {
   readonly except?: ReadonlySet<Backend> | undefined
   /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
   readonly repeatable?: boolean | undefined
+  /** Whether it was given to a backend before, which failed it. */
+  readonly again?: boolean | undefined
+  /** Under which id it stands in {@link Decision}s. */
+  readonly request?: string | undefined
 }
 
 /** Whoever wants a lease. One of the two is called, once. */
@@ -31,8 +35,9 @@ export interface Supply {
   /**
    * Takes a lease for a request, if there is one to take.
    * @param patient whether it can wait for a better one than those that should rest
+   * @param since when it began to wait, in monotonic milliseconds
    */
-  choose(demand: Demand, patient: boolean): Lease | undefined
+  choose(demand: Demand, patient: boolean, since: number): Lease | undefined
   /** The backends that could take one more request. */
   free(): readonly Backend[]
   /** Whether there is any backend to wait for, but for some. */
@@ -41,6 +46,8 @@ export interface Supply {
 
 interface Waiter extends Link<Waiter> {
   readonly taker: Taker
+  /** When it began to wait, in monotonic milliseconds. */
+  readonly since: number
   /** Monotonic milliseconds after which it has waited too long. */
   readonly deadline: number
   state: 'waiting' | 'granted' | 'gone'
@@ -69,7 +76,7 @@ export class Queue {
   #cancelDeadline: (() => void) | undefined
   #serving = false
   /** Why nobody is served any more. */
-  #closed: Error | undefined
+  #closed: BalancerError | undefined
 
   constructor(options: QueueOptions, clock: Clock, supply: Supply) {
     this.#options = options
@@ -105,18 +112,26 @@ export class Queue {
     return Math.min(LONGEST, Math.max(1, Math.ceil(seconds)))
   }
 
+  /** Why a request may not join the line now; undefined where it may. */
+  get refusal(): BalancerError | undefined {
+    if (this.#closed) return this.#closed
+    return this.isFull ? new QueueFullError(this.#options.limit, this.retryAfter) : undefined
+  }
+
   /**
    * Puts a request at the end of the line.
    * @returns takes it out again, with whatever it was given meanwhile
-   * @throws {QueueFullError}
+   * @throws {QueueFullError | StoppedError}
    */
   join(taker: Taker): () => void {
-    const { limit, timeout } = this.#options
-    if (this.#closed) throw this.#closed
-    if (this.isFull) throw new QueueFullError(limit, this.retryAfter)
+    const { timeout } = this.#options
+    const { refusal } = this
+    if (refusal) throw refusal
+    const now = this.#clock.now()
     const waiter: Waiter = {
       taker,
-      deadline: this.#clock.now() + timeout,
+      since: now,
+      deadline: now + timeout,
       state: 'waiting',
       lease: undefined,
       previous: undefined,
@@ -141,7 +156,7 @@ export class Queue {
         const { except, repeatable = true } = waiter.taker
         // After a first miss: there may be many in line who want the same.
         if (free && (except ? free.every((backend) => except.has(backend)) : !repeatable)) continue
-        const lease = this.#supply.choose(waiter.taker, true)
+        const lease = this.#supply.choose(waiter.taker, true, waiter.since)
         if (lease) {
           this.#grant(waiter, lease)
           continue
@@ -157,7 +172,7 @@ export class Queue {
   relieve(): void {
     this.#alone(() => {
       const { first } = this.#line
-      const lease = first && this.#supply.choose(first.taker, false)
+      const lease = first && this.#supply.choose(first.taker, false, first.since)
       if (first && lease) this.#grant(first, lease)
     })
   }
@@ -171,7 +186,7 @@ export class Queue {
   }
 
   /** Sends everybody away, and whoever comes later. */
-  close(reason: Error): void {
+  close(reason: BalancerError): void {
     this.#closed = reason
     for (let waiter = this.#line.first; waiter; waiter = this.#line.first) this.#refuse(waiter, reason)
   }
@@ -231,7 +246,7 @@ export class Queue {
   #expire(now: number): void {
     const { timeout } = this.#options
     for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
-      const lease = this.#supply.choose(waiter.taker, false)
+      const lease = this.#supply.choose(waiter.taker, false, waiter.since)
       if (lease) this.#grant(waiter, lease)
       else this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
     }

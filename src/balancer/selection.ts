@@ -1,10 +1,11 @@
 import type { Backend } from './backend.js'
 import type { Clock } from './clock.js'
+import type { DecisionKind, Decisions } from './decisions.js'
 import type { Ejection } from './ejection.js'
 import { UnknownPolicyError } from './errors.js'
 import type { Lease } from './lease.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
-import type { Policy } from './policies/policy.js'
+import type { Policy, Preview, Standing } from './policies/policy.js'
 import type { Demand } from './queue.js'
 import type { Registry } from './registry.js'
 import type { ShareLimits } from './share-limits.js'
@@ -16,15 +17,31 @@ export interface Selector {
   pick(): Backend | undefined
 }
 
+/** What would become of a request. */
+export interface Prospect {
+  /** Whether the choice is an ejected backend, that is to be tried with it. */
+  trial: boolean
+  choice: Backend | undefined
+  /** How the eligible backends stand, the best first. */
+  standings: readonly Standing[]
+  /** Those that have had their part of a fair share. */
+  barred: ReadonlySet<Backend>
+  /** Those that could not be chosen this time, whether they are full or not. */
+  withheld: ReadonlySet<Backend>
+}
+
 /** Who gets the next request: a backend that is to be tried, or whom the policy chooses of those that may be chosen. */
 export class Selection {
   readonly #registry: Registry
   readonly #ejection: Ejection
   readonly #limits: ShareLimits
+  readonly #decisions: Decisions
   readonly #clock: Clock
   readonly #random: () => number
   #policy!: Policy
   #selector!: Selector
+  /** Of the policy, among all names. */
+  #policyIndex = 0
   /** Of the eligible backends. */
   #totalWeight = 0
 
@@ -34,12 +51,14 @@ export class Selection {
     registry: Registry,
     ejection: Ejection,
     limits: ShareLimits,
+    decisions: Decisions,
     clock: Clock,
     random: () => number,
   ) {
     this.#registry = registry
     this.#ejection = ejection
     this.#limits = limits
+    this.#decisions = decisions
     this.#clock = clock
     this.#random = random
     this.use(policy)
@@ -54,6 +73,7 @@ export class Selection {
     if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
     if (wanted === this.#selector?.name) return
     this.#policy = new policies[wanted](this.#random)
+    this.#policyIndex = policyNames.indexOf(wanted)
     this.#selector = { name: wanted, pick: () => this.#pick(this.#clock.now(), undefined, false) }
     this.update(this.#registry.eligible)
   }
@@ -72,21 +92,22 @@ export class Selection {
   /**
    * Takes a lease for a request, if there is one to take.
    * @param patient whether it can wait for a better one than those that should rest
+   * @param since when it began to wait, in monotonic milliseconds, if it had to
    */
-  choose(demand: Demand, patient: boolean): Lease | undefined {
+  choose(demand: Demand, patient: boolean, since?: number): Lease | undefined {
     const now = this.#clock.now()
     const due = this.#ejection.due(demand)
-    if (due) {
-      const trial = due.leases.open(due, now)
-      this.#ejection.try(trial)
-      return trial
-    }
-    const backend = this.#pick(now, demand.except, patient)
-    return backend?.leases.open(backend, now)
+    const backend = due ?? this.#pick(now, demand.except, patient)
+    if (!backend) return undefined
+    const lease = backend.leases.open(backend, now)
+    if (due) this.#ejection.try(lease)
+    const kind = due ? 'trial' : demand.again ? 'retry' : since === undefined ? 'choice' : 'queue'
+    this.#note(kind, lease, demand.request, since)
+    return lease
   }
 
   /** Takes a lease that nobody is in need of, and so none on a backend that has less than its whole share. */
-  spare(except: ReadonlySet<Backend>): Lease | undefined {
+  spare(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#clock.now()
     const { eligible, panicking } = this.#registry
     const isFit = (backend: Backend) => backend.isUsable && this.#limits.shareOf(backend, now) === 1
@@ -94,22 +115,61 @@ export class Selection {
     const backend = this.#policy.pick(now, union(unfit, except))
     if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
-    return backend.leases.open(backend, now)
+    const lease = backend.leases.open(backend, now)
+    this.#note('hedge', lease, request, undefined)
+    return lease
+  }
+
+  /** What {@link choose} would do for such a request, and how all stand. It changes nothing. */
+  foresee({ except, repeatable }: Demand, patient: boolean): Prospect {
+    const now = this.#clock.now()
+    const due = this.#ejection.due({ except, repeatable })
+    let barred = NOBODY
+    let withheld = except ?? NOBODY
+    let preview: Preview = { choice: undefined, standings: [] }
+    const find = (not: ReadonlySet<Backend> | undefined) => {
+      withheld = not ?? NOBODY
+      preview = this.#policy.explain(now, not)
+      return preview.choice
+    }
+    if (this.#limits.any) {
+      const limits = this.#limits.copy()
+      barred = limits.barred(now, this.#registry.eligible.length)
+      this.#findWithin(limits, now, except, patient, find)
+    } else {
+      find(except)
+    }
+    const { choice, standings } = preview
+    return { trial: due !== undefined, choice: due ?? choice, standings, barred, withheld }
   }
 
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
     if (!this.#limits.any) return this.#policy.pick(now, except)
-    const { eligible } = this.#registry
-    const barred = this.#limits.barred(now, eligible.length)
-    let backend = this.#policy.pick(now, union(barred, except))
-    if (!backend && barred.size > 0) {
-      // One that should rest is better than none, but not always better than to wait for one that is full.
-      const full = patient && eligible.some((one) => !barred.has(one) && !except?.has(one))
-      const resting = full ? this.#limits.resting(now, this.#registry.inFlight / eligible.length) : NOBODY
-      backend = this.#policy.pick(now, union(resting, except))
-    }
+    const pick = (not: ReadonlySet<Backend> | undefined) => this.#policy.pick(now, not)
+    const backend = this.#findWithin(this.#limits, now, except, patient, pick)
     if (backend) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
     return backend
+  }
+
+  #findWithin(
+    limits: ShareLimits,
+    now: number,
+    except: ReadonlySet<Backend> | undefined,
+    patient: boolean,
+    find: (not: ReadonlySet<Backend> | undefined) => Backend | undefined,
+  ): Backend | undefined {
+    const { eligible } = this.#registry
+    const barred = limits.barred(now, eligible.length)
+    const backend = find(union(barred, except))
+    if (backend || barred.size === 0) return backend
+    // One that should rest is better than none, but not always better than to wait for one that is full.
+    const full = patient && eligible.some((one) => !barred.has(one) && !except?.has(one))
+    const resting = full ? limits.resting(now, this.#registry.inFlight / eligible.length) : NOBODY
+    return find(union(resting, except))
+  }
+
+  #note(kind: DecisionKind, lease: Lease, request: string | undefined, since: number | undefined): void {
+    this.#decisions.add(kind, lease, this.#policyIndex, this.#registry.eligible.length, request, since)
   }
 
   readonly #weightOf = ({ weight }: Backend): number => (this.#policy.ignoresWeight ? 1 : weight)

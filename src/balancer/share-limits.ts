@@ -49,6 +49,13 @@ export class ShareLimits {
     return this.#limits.size > 0
   }
 
+  /** The same as of now, to find out on it what would be: nothing that happens to it changes this one. */
+  copy(): ShareLimits {
+    const copy = new ShareLimits(this.#slowStart, this.#penalty)
+    for (const [backend, limit] of this.#limits) copy.#limits.set(backend, { ...limit })
+    return copy
+  }
+
   /** A backend is on the ramp now. It may have one request at once: at a low rate the next may be far off. */
   joined(backend: Backend): void {
     this.#limits.set(backend, unlimited(1))
@@ -64,6 +71,11 @@ export class ShareLimits {
   forget(backend: Backend): void {
     this.#limits.delete(backend)
     this.#barred.delete(backend)
+  }
+
+  /** The parts of its fair share that slow start and failures leave it, each from 0 to 1. */
+  partsOf(backend: Backend, now: number): { ramp: number; kept: number } {
+    return { ramp: this.#slowStart.heightOf(backend, now), kept: this.#penalty.keptBy(backend, now) }
   }
 
   /** The part of its fair share that it may have, from 0 to 1. */

@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.js'
 import { Chain, type Link } from '../chain.js'
-import type { Policy } from './policy.js'
+import type { Policy, Preview } from './policy.js'
 
 /** How many requests' worth of share a group may be behind or ahead, so that no past weighs for ever. */
 const MEMORY = 2
@@ -69,25 +69,60 @@ export class LeastConnections implements Policy {
   }
 
   pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
+    const best = this.#best(except)
+    if (!best) return undefined
+    for (const group of this.#groups) group.owed = group.due
+    best.group.owed = Math.max(-MEMORY * this.#totalWeight, best.group.due - this.#totalWeight)
+    return best.backend
+  }
+
+  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
+    const choice = this.#best(except)?.backend
     const total = this.#totalWeight
-    const most = MEMORY * total
+    const ranked = [...this.#candidates.values()]
+      .map((candidate) => ({ candidate, load: this.#load(candidate, candidate.backend.load) }))
+      .sort((a, b) => compare(a.load, a.candidate, b.load, b.candidate))
+    const standings = ranked.map(({ candidate: { backend }, load }) => {
+      const owed = backend.load + 1 - load / total
+      return {
+        backend,
+        score: load / (total * backend.weight),
+        probability: backend === choice ? 1 : 0,
+        parts: { owed },
+        note: `${backend.load} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
+      }
+    })
+    return { choice, standings }
+  }
+
+  /** The next choice. It leaves with each group what that is owed then, and changes nothing else. */
+  #best(except: ReadonlySet<Backend> | undefined): Candidate | undefined {
+    const most = MEMORY * this.#totalWeight
     let best: Candidate | undefined
     let bestLoad = 0
     for (const group of this.#groups) {
-      group.owed = Math.min(most, group.owed + group.size * group.weight)
+      group.due = Math.min(most, group.owed + group.size * group.weight)
       const candidate = except ? group.firstBut(except) : group.first
       if (!candidate) continue
-      const load = (candidate.level + 1) * total - Math.max(0, Math.min(total - 1, group.owed))
-      const difference = best ? load * best.group.weight - bestLoad * group.weight : -1
-      if (difference < 0 || (difference === 0 && best && candidate.since < best.since)) {
+      const load = this.#load(candidate, candidate.level)
+      if (!best || compare(load, candidate, bestLoad, best) < 0) {
         best = candidate
         bestLoad = load
       }
     }
-    if (!best) return undefined
-    best.group.owed = Math.max(-most, best.group.owed - total)
-    return best.backend
+    return best
   }
+
+  /** With one more request than so many, times the total weight. */
+  #load({ group }: Candidate, requests: number): number {
+    const total = this.#totalWeight
+    return (requests + 1) * total - Math.max(0, Math.min(total - 1, group.due))
+  }
+}
+
+/** Negative where the first of two is the better choice. */
+function compare(load: number, one: Candidate, otherLoad: number, other: Candidate): number {
+  return load * other.group.weight - otherLoad * one.group.weight || one.since - other.since
 }
 
 /** The level of a backend that is at its limit and not to be chosen. */
@@ -108,6 +143,8 @@ class Group {
   size = 0
   /** What it has yet to get of its share, in requests times the total weight; negative where it is ahead. */
   owed: number
+  /** The same as of the next choice. */
+  due = 0
   readonly #levels: Chain<Candidate>[] = []
   /** No backend stands below this level. */
   #least = 0

@@ -1,7 +1,8 @@
 import type { Backend } from '../backend.js'
 import { type Account, Dues } from '../dues.js'
 import { WeightedDraw } from '../weighted-draw.js'
-import type { Policy } from './policy.js'
+import { type Contestant, chancesOfDraws } from './chances-of-draws.js'
+import { likeliest, type Policy, type Preview, type Standing } from './policy.js'
 
 /** Pools up to that size are looked at as a whole. */
 const SMALL = 32
@@ -61,8 +62,48 @@ export class LeastResponseTime implements Policy {
   }
 
   pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined {
-    const { length } = this.#candidates
-    if (length <= SMALL) return this.#best(this.#candidates, now, except)
+    const best = this.#find(now, except)
+    if (!best) return undefined
+    this.#dues.pay(best.account, best.backend.weight, this.#draw.totalWeight)
+    return best.backend
+  }
+
+  explain(now: number, except?: ReadonlySet<Backend>): Preview {
+    const best = this.#best(this.#candidates, now, except)
+    let fastest = UNKNOWN
+    const all = this.#candidates.map((candidate): Contestant => {
+      const { backend, account } = candidate
+      const fits = !Number.isNaN(candidate.estimate)
+      const estimate = estimateOf(backend, now)
+      if (fits) fastest = Math.min(fastest, estimate)
+      const even = costOf(backend, estimate, 0)
+      const near = costOf(backend, estimate, this.#owed(account, backend.weight))
+      return { weight: backend.weight, fits, estimate, even, near }
+    })
+    const chances =
+      all.length <= SMALL || !best
+        ? this.#candidates.map((candidate) => (candidate === best ? 1 : 0))
+        : chancesOfDraws(all, DRAWN, NEAR, this.#candidates.indexOf(best))
+    const standings = this.#candidates
+      .map(({ backend, account }, i): Standing => {
+        const { estimate, even, near } = all[i] as Contestant
+        const isNear = estimate <= NEAR * fastest
+        const owed = isNear ? this.#owed(account, backend.weight) : 0
+        const note = `${inWords(estimate)}, ${backend.load} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`
+        return {
+          backend,
+          score: isNear ? near : even,
+          probability: chances[i] as number,
+          parts: { estimate, owed },
+          note,
+        }
+      })
+      .sort((a, b) => a.score - b.score)
+    return { choice: likeliest(standings), standings }
+  }
+
+  #find(now: number, except: ReadonlySet<Backend> | undefined): Candidate | undefined {
+    if (this.#candidates.length <= SMALL) return this.#best(this.#candidates, now, except)
     this.#looked.length = 0
     for (let i = 0; i < DRAWN; i++) this.#looked.push(this.#candidates[this.#draw.draw()] as Candidate)
     return this.#best(this.#looked, now, except) ?? this.#best(this.#candidates, now, except)
@@ -72,7 +113,23 @@ export class LeastResponseTime implements Policy {
     candidates: readonly Candidate[],
     now: number,
     except: ReadonlySet<Backend> | undefined,
-  ): Backend | undefined {
+  ): Candidate | undefined {
+    const fastest = this.#measure(candidates, now, except)
+    let best: Candidate | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const candidate of candidates) {
+      const cost = this.#cost(candidate, fastest)
+      // Not true of NaN, whatever it is compared with.
+      if (cost < least) {
+        best = candidate
+        least = cost
+      }
+    }
+    return best
+  }
+
+  /** Estimates anew how fast they are, NaN for those that may not be chosen. Returns the least. */
+  #measure(candidates: readonly Candidate[], now: number, except: ReadonlySet<Backend> | undefined): number {
     let fastest = Number.POSITIVE_INFINITY
     for (const candidate of candidates) {
       const { backend } = candidate
@@ -80,29 +137,35 @@ export class LeastResponseTime implements Policy {
         candidate.estimate = Number.NaN
         continue
       }
-      const { longestAwaited } = backend.leases
-      const estimate = backend.responseTime.estimate(now, longestAwaited?.awaitedSince)
-      candidate.estimate = Math.max(UNTRIED, Math.min(UNKNOWN, estimate))
+      candidate.estimate = estimateOf(backend, now)
       if (candidate.estimate < fastest) fastest = candidate.estimate
     }
-    let best: Candidate | undefined
-    let least = Number.POSITIVE_INFINITY
-    for (const candidate of candidates) {
-      const { backend, account, estimate } = candidate
-      const owed = estimate <= NEAR * fastest ? this.#owed(account, backend.weight) : 0
-      const cost = (estimate * (backend.load + 1 - owed)) / backend.weight
-      // Not true of NaN, whatever it is compared with.
-      if (cost < least) {
-        best = candidate
-        least = cost
-      }
-    }
-    if (!best) return undefined
-    this.#dues.pay(best.account, best.backend.weight, this.#draw.totalWeight)
-    return best.backend
+    return fastest
+  }
+
+  /** @param fastest of those that are compared */
+  #cost({ backend, account, estimate }: Candidate, fastest: number): number {
+    const owed = estimate <= NEAR * fastest ? this.#owed(account, backend.weight) : 0
+    return costOf(backend, estimate, owed)
   }
 
   #owed(account: Account, weight: number): number {
     return Math.max(0, Math.min(MOST, this.#dues.owed(account, weight)))
   }
+}
+
+/** In milliseconds. */
+function estimateOf({ leases, responseTime }: Backend, now: number): number {
+  const estimate = responseTime.estimate(now, leases.longestAwaited?.awaitedSince)
+  return Math.max(UNTRIED, Math.min(UNKNOWN, estimate))
+}
+
+function costOf({ load, weight }: Backend, estimate: number, owed: number): number {
+  return (estimate * (load + 1 - owed)) / weight
+}
+
+function inWords(estimate: number): string {
+  if (estimate === UNTRIED) return 'not tried yet'
+  if (estimate === UNKNOWN) return 'its first answer is waited for'
+  return `answers in about ${estimate.toFixed(1)} ms`
 }

@@ -14,6 +14,36 @@ export interface Policy {
    * @param except those that this request was sent to before, and failed on
    */
   pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined
+  /** What {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
+  explain(now: number, except?: ReadonlySet<Backend>): Preview
+}
+
+/** A choice that was not made. */
+export interface Preview {
+  /** Whom `pick` would return; where chance decides, whom most likely. */
+  choice: Backend | undefined
+  /** All eligible backends, the best first; where chance decides, by score all the same. */
+  standings: Standing[]
+}
+
+/** How a backend stands in a choice. */
+export interface Standing {
+  backend: Backend
+  /** What is compared; the least is best. Also of those that may not be chosen this time, as if they might. */
+  score: number
+  /** That it is chosen, from 0 to 1: exactly those unless chance has a part in it. */
+  probability: number
+  /** What the score is made of, besides what the backend itself says: numbers by name. */
+  parts: Record<string, number>
+  /** The score in a few words. */
+  note: string
+}
+
+/** The first of those that are most likely to be chosen; undefined where nobody can be. */
+export function likeliest(standings: readonly Standing[]): Backend | undefined {
+  let best: Standing | undefined
+  for (const one of standings) if (one.probability > (best?.probability ?? 0)) best = one
+  return best?.backend
 }
 
 /** @param random uniform in [0, 1), injected so that choices can be repeated */

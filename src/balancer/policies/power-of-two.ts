@@ -1,7 +1,8 @@
 import type { Backend } from '../backend.js'
 import { type Account, Dues } from '../dues.js'
 import { WeightedDraw } from '../weighted-draw.js'
-import type { Policy } from './policy.js'
+import { type Contender, chancesOfPairs } from './chances-of-pairs.js'
+import { likeliest, type Policy, type Preview, type Standing } from './policy.js'
 
 /** Draws that may fall on backends that cannot be chosen, before those that can are looked for. */
 const DRAWS = 4
@@ -46,7 +47,7 @@ export class PowerOfTwo implements Policy {
   pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
     const { length } = this.#candidates
     if (length === 0) return undefined
-    const fits = ({ backend }: Candidate) => !backend.isFull && !except?.has(backend)
+    const fits = fitsBut(except)
     for (let i = 0; i < DRAWS; i++) {
       const first = this.#draw.draw()
       const one = this.#candidates[first] as Candidate
@@ -56,6 +57,28 @@ export class PowerOfTwo implements Policy {
       if (fits(other)) return this.#choose(this.#lessLoaded(one, other))
     }
     return this.#pickOf(this.#candidates.filter(fits))
+  }
+
+  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
+    const all = this.#candidates.map(
+      (candidate): Contender => ({
+        weight: candidate.backend.weight,
+        fits: fitsBut(except)(candidate),
+        idle: candidate.backend.load === 0,
+        owed: this.#owed(candidate),
+        load: this.#load(candidate),
+      }),
+    )
+    const chances = chancesOfPairs(all, DRAWS)
+    const standings = this.#candidates
+      .map(({ backend }, i): Standing => {
+        const { owed, load } = all[i] as Contender
+        const probability = chances[i] as number
+        const note = `${backend.load} requests for weight ${backend.weight}, owed ${owed.toFixed(2)}`
+        return { backend, score: load, probability, parts: { owed }, note }
+      })
+      .sort((a, b) => a.score - b.score)
+    return { choice: likeliest(standings), standings }
   }
 
   #pickOf(candidates: readonly Candidate[]): Backend | undefined {
@@ -93,3 +116,8 @@ export class PowerOfTwo implements Policy {
     return backend
   }
 }
+
+const fitsBut =
+  (except: ReadonlySet<Backend> | undefined) =>
+  ({ backend }: Candidate) =>
+    !backend.isFull && !except?.has(backend)

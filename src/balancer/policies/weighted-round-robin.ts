@@ -1,6 +1,6 @@
 import type { Backend } from '../backend.js'
 import { Chain, type Link } from '../chain.js'
-import type { Policy } from './policy.js'
+import type { Policy, Preview, Standing } from './policy.js'
 
 /**
  * Each backend in turn, as often as its weight says, and spread evenly: with weights 5, 1 and 1 the order is
@@ -17,6 +17,8 @@ export class WeightedRoundRobin implements Policy {
   #groups: readonly Group[] = []
   #candidates = new Map<Backend, Candidate>()
   #picks = 0
+  /** What all were credited in the latest choice. */
+  #total = 0
 
   constructor(random: () => number) {
     this.#random = random
@@ -52,25 +54,63 @@ export class WeightedRoundRobin implements Policy {
   }
 
   pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
-    if (except) for (const backend of except) this.#withhold(backend, true)
-    let total = 0
-    let best: Group | undefined
-    for (const group of this.#groups) {
-      const share = (group.size - group.withheld) * group.weight
-      if (share === 0) continue
-      total += share
-      group.credit += share
-      if (!best || group.credit > best.credit) best = group
-    }
-    if (except) for (const backend of except) this.#withhold(backend, false)
-    if (!best) return undefined
+    const best = this.#best(except)
+    const chosen = best?.first(except)
+    if (!best || !chosen) return undefined
+    const total = this.#total
+    for (const group of this.#groups) group.credit = group.due
     // What a group was ahead or behind in another set of backends must not weigh for ever.
-    best.credit = Math.max(-total, Math.min(total, best.credit) - total)
-    const chosen = best.first(except)
-    if (!chosen) return undefined
+    best.credit = Math.max(-total, Math.min(total, best.due) - total)
     chosen.since = ++this.#picks
     best.toTheEnd(chosen)
     return chosen.backend
+  }
+
+  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
+    const best = this.#best(except)
+    const choice = best?.first(except)?.backend
+    const total = this.#total
+    const standings = [...this.#groups]
+      .sort((a, b) => b.due - a.due)
+      .flatMap((group) => this.#membersOf(group).map((backend) => ({ backend, group })))
+      .map(({ backend, group }): Standing => {
+        // Nobody is credited anything where nobody may be chosen.
+        const credit = total === 0 ? 0 : group.due / total
+        return {
+          backend,
+          score: -credit,
+          probability: backend === choice ? 1 : 0,
+          parts: { credit },
+          note: `those of weight ${group.weight} take turns, and have a credit of ${credit.toFixed(2)} requests`,
+        }
+      })
+    return { choice, standings }
+  }
+
+  /** In the order of their turns; those that are full come last. */
+  #membersOf(group: Group): Backend[] {
+    const members: Backend[] = []
+    for (let candidate = group.first(undefined); candidate; candidate = candidate.next)
+      members.push(candidate.backend)
+    for (const [backend, candidate] of this.#candidates)
+      if (candidate.group === group && !candidate.open) members.push(backend)
+    return members
+  }
+
+  /** Whose turn it is. It leaves with each group its credit as of then, and changes nothing else. */
+  #best(except: ReadonlySet<Backend> | undefined): Group | undefined {
+    if (except) for (const backend of except) this.#withhold(backend, true)
+    this.#total = 0
+    let best: Group | undefined
+    for (const group of this.#groups) {
+      const share = (group.size - group.withheld) * group.weight
+      group.due = group.credit + share
+      if (share === 0) continue
+      this.#total += share
+      if (!best || group.due > best.due) best = group
+    }
+    if (except) for (const backend of except) this.#withhold(backend, false)
+    return best
   }
 
   #withhold(backend: Backend, withheld: boolean): void {
@@ -93,6 +133,8 @@ class Group {
   readonly weight: number
   /** In requests times the total weight. */
   credit: number
+  /** The same as of the next choice. */
+  due = 0
   /** How many stand for choice, and how many of them may not be chosen this time. */
   size = 0
   withheld = 0
