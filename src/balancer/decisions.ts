@@ -6,9 +6,12 @@ import { type PolicyName, policyNames } from './policies/index.js'
  * Why a backend was chosen just then. `choice`: a request came. `trial`: to find out whether an ejected backend is well
  * again. `retry`: another one had failed the request. `hedge`: another one took long. `queue`: the request had waited.
  */
-export type DecisionKind = (typeof kinds)[number]
+export type DecisionKind = keyof typeof kindNumbers
 
-const kinds = ['choice', 'trial', 'retry', 'hedge', 'queue'] as const
+/** What is noted of it. */
+export const kindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
+
+const kinds = Object.keys(kindNumbers) as DecisionKind[]
 
 /** A request was given to a backend. */
 export interface Decision {
@@ -40,6 +43,17 @@ export interface DecisionFilter {
 
 /** Choices that are kept. */
 export const KEPT = 1000
+/** Where in those numbers is what, */
+const AT = 0
+const WAITED = 1
+const IN_FLIGHT = 2
+const LOAD = 3
+const ELIGIBLE = 4
+const POLICY = 5
+const KIND = 6
+const ID_LENGTH = 7
+/** and how many they are. */
+const SIZE = 8
 /** Characters of a request's id for which there is room; of longer ones the end is not kept. */
 const ID = 128
 
@@ -50,16 +64,10 @@ const ID = 128
  */
 export class Decisions {
   readonly #clock: Clock
-  readonly #at = new Float64Array(KEPT)
-  readonly #waited = new Float64Array(KEPT)
-  readonly #inFlight = new Uint32Array(KEPT)
-  readonly #load = new Uint32Array(KEPT)
-  readonly #eligible = new Uint32Array(KEPT)
-  readonly #policy = new Uint8Array(KEPT)
-  readonly #kind = new Uint8Array(KEPT)
+  /** Those of one choice stand side by side, {@link SIZE} of them. */
+  readonly #numbers = new Float64Array(KEPT * SIZE)
   /** Ids of backends, which are as old as these. */
   readonly #backend = new Array<string>(KEPT).fill('')
-  readonly #idLength = new Uint8Array(KEPT)
   readonly #id = new Uint16Array(KEPT * ID)
   #count = 0
   #next = 0
@@ -70,13 +78,14 @@ export class Decisions {
 
   /**
    * A backend was chosen.
+   * @param kind of {@link kindNumbers}
    * @param policy its index in {@link policyNames}
    * @param eligible how many there were to choose from
    * @param request its id
    * @param since when it began to wait, in monotonic milliseconds, if it had to
    */
   add(
-    kind: DecisionKind,
+    kind: number,
     { backend, inFlight, acquiredAt }: Lease,
     policy: number,
     eligible: number,
@@ -86,17 +95,19 @@ export class Decisions {
     const i = this.#next
     this.#next = i + 1 === KEPT ? 0 : i + 1
     if (this.#count < KEPT) this.#count++
-    this.#at[i] = acquiredAt
-    this.#waited[i] = acquiredAt - since
-    this.#inFlight[i] = inFlight
-    this.#load[i] = inFlight + backend.overtaken
-    this.#eligible[i] = eligible
-    this.#policy[i] = policy
-    this.#kind[i] = kinds.indexOf(kind)
     this.#backend[i] = backend.id
     // An app may make ids that are none of what their type says.
     const length = typeof request === 'string' ? Math.min(ID, request.length) : 0
-    this.#idLength[i] = length
+    const numbers = this.#numbers
+    const slot = i * SIZE
+    numbers[slot + AT] = acquiredAt
+    numbers[slot + WAITED] = acquiredAt - since
+    numbers[slot + IN_FLIGHT] = inFlight
+    numbers[slot + LOAD] = inFlight + backend.overtaken
+    numbers[slot + ELIGIBLE] = eligible
+    numbers[slot + POLICY] = policy
+    numbers[slot + KIND] = kind
+    numbers[slot + ID_LENGTH] = length
     for (let c = 0, at = i * ID; c < length; c++, at++) this.#id[at] = (request as string).charCodeAt(c)
   }
 
@@ -112,23 +123,27 @@ export class Decisions {
       const id = this.#idOf(i)
       if (wanted !== undefined && id !== wanted) continue
       found.push({
-        at: new Date(date - (now - (this.#at[i] as number))).toISOString(),
+        at: new Date(date - (now - this.#number(i, AT))).toISOString(),
         request: id,
-        policy: policyNames[this.#policy[i] as number] as PolicyName,
+        policy: policyNames[this.#number(i, POLICY)] as PolicyName,
         backend: this.#backend[i] as string,
-        inFlight: this.#inFlight[i] as number,
-        load: this.#load[i] as number,
-        kind: kinds[this.#kind[i] as number] as DecisionKind,
-        eligible: this.#eligible[i] as number,
-        waited: Math.round((this.#waited[i] as number) * 1000) / 1000,
+        inFlight: this.#number(i, IN_FLIGHT),
+        load: this.#number(i, LOAD),
+        kind: kinds[this.#number(i, KIND)] as DecisionKind,
+        eligible: this.#number(i, ELIGIBLE),
+        waited: Math.round(this.#number(i, WAITED) * 1000) / 1000,
       })
     }
     return found
   }
 
   #idOf(i: number): string | null {
-    const length = this.#idLength[i] as number
+    const length = this.#number(i, ID_LENGTH)
     if (length === 0) return null
     return String.fromCharCode(...this.#id.subarray(i * ID, i * ID + length))
+  }
+
+  #number(i: number, slot: number): number {
+    return this.#numbers[i * SIZE + slot] as number
   }
 }

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.js'
 import type { Clock } from './clock.js'
-import type { DecisionKind, Decisions } from './decisions.js'
+import { type Decisions, kindNumbers } from './decisions.js'
 import type { Ejection } from './ejection.js'
 import { UnknownPolicyError } from './errors.js'
 import type { Lease } from './lease.js'
@@ -101,7 +101,8 @@ export class Selection {
     if (!backend) return undefined
     const lease = backend.leases.open(backend, now)
     if (due) this.#ejection.try(lease)
-    const kind = due ? 'trial' : demand.again ? 'retry' : since === undefined ? 'choice' : 'queue'
+    const { trial, retry, choice, queue } = kindNumbers
+    const kind = due ? trial : demand.again ? retry : since === undefined ? choice : queue
     this.#note(kind, lease, demand.request, since)
     return lease
   }
@@ -116,7 +117,7 @@ export class Selection {
     if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
     const lease = backend.leases.open(backend, now)
-    this.#note('hedge', lease, request, undefined)
+    this.#note(kindNumbers.hedge, lease, request, undefined)
     return lease
   }
 
@@ -168,7 +169,7 @@ export class Selection {
     return find(union(resting, except))
   }
 
-  #note(kind: DecisionKind, lease: Lease, request: string | undefined, since: number | undefined): void {
+  #note(kind: number, lease: Lease, request: string | undefined, since: number | undefined): void {
     this.#decisions.add(kind, lease, this.#policyIndex, this.#registry.eligible.length, request, since)
   }
 

@@ -70,9 +70,11 @@ export class LeastConnections implements Policy {
 
   pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
     const best = this.#best(except)
-    if (!best) return undefined
-    for (const group of this.#groups) group.owed = group.due
-    best.group.owed = Math.max(-MEMORY * this.#totalWeight, best.group.due - this.#totalWeight)
+    if (!best) {
+      this.#undo()
+      return undefined
+    }
+    best.group.owed = Math.max(-MEMORY * this.#totalWeight, best.group.owed - this.#totalWeight)
     return best.backend
   }
 
@@ -92,16 +94,18 @@ export class LeastConnections implements Policy {
         note: `${backend.load} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
       }
     })
+    this.#undo()
     return { choice, standings }
   }
 
-  /** The next choice. It leaves with each group what that is owed then, and changes nothing else. */
+  /** The next choice, for which each group is owed its part of one more request; {@link #undo} takes that back. */
   #best(except: ReadonlySet<Backend> | undefined): Candidate | undefined {
     const most = MEMORY * this.#totalWeight
     let best: Candidate | undefined
     let bestLoad = 0
     for (const group of this.#groups) {
-      group.due = Math.min(most, group.owed + group.size * group.weight)
+      group.before = group.owed
+      group.owed = Math.min(most, group.owed + group.size * group.weight)
       const candidate = except ? group.firstBut(except) : group.first
       if (!candidate) continue
       const load = this.#load(candidate, candidate.level)
@@ -113,10 +117,14 @@ export class LeastConnections implements Policy {
     return best
   }
 
+  #undo(): void {
+    for (const group of this.#groups) group.owed = group.before
+  }
+
   /** With one more request than so many, times the total weight. */
   #load({ group }: Candidate, requests: number): number {
     const total = this.#totalWeight
-    return (requests + 1) * total - Math.max(0, Math.min(total - 1, group.due))
+    return (requests + 1) * total - Math.max(0, Math.min(total - 1, group.owed))
   }
 }
 
@@ -143,8 +151,8 @@ class Group {
   size = 0
   /** What it has yet to get of its share, in requests times the total weight; negative where it is ahead. */
   owed: number
-  /** The same as of the next choice. */
-  due = 0
+  /** The same before the latest choice. */
+  before = 0
   readonly #levels: Chain<Candidate>[] = []
   /** No backend stands below this level. */
   #least = 0

@@ -58,9 +58,8 @@ export class WeightedRoundRobin implements Policy {
     const chosen = best?.first(except)
     if (!best || !chosen) return undefined
     const total = this.#total
-    for (const group of this.#groups) group.credit = group.due
     // What a group was ahead or behind in another set of backends must not weigh for ever.
-    best.credit = Math.max(-total, Math.min(total, best.due) - total)
+    best.credit = Math.max(-total, Math.min(total, best.credit) - total)
     chosen.since = ++this.#picks
     best.toTheEnd(chosen)
     return chosen.backend
@@ -71,11 +70,11 @@ export class WeightedRoundRobin implements Policy {
     const choice = best?.first(except)?.backend
     const total = this.#total
     const standings = [...this.#groups]
-      .sort((a, b) => b.due - a.due)
+      .sort((a, b) => b.credit - a.credit)
       .flatMap((group) => this.#membersOf(group).map((backend) => ({ backend, group })))
       .map(({ backend, group }): Standing => {
         // Nobody is credited anything where nobody may be chosen.
-        const credit = total === 0 ? 0 : group.due / total
+        const credit = total === 0 ? 0 : group.credit / total
         return {
           backend,
           score: -credit,
@@ -84,6 +83,7 @@ export class WeightedRoundRobin implements Policy {
           note: `those of weight ${group.weight} take turns, and have a credit of ${credit.toFixed(2)} requests`,
         }
       })
+    for (const group of this.#groups) group.credit = group.before
     return { choice, standings }
   }
 
@@ -97,18 +97,20 @@ export class WeightedRoundRobin implements Policy {
     return members
   }
 
-  /** Whose turn it is. It leaves with each group its credit as of then, and changes nothing else. */
+  /** Whose turn it is. It credits each group its part, and leaves with it what it had before. */
   #best(except: ReadonlySet<Backend> | undefined): Group | undefined {
     if (except) for (const backend of except) this.#withhold(backend, true)
-    this.#total = 0
+    let total = 0
     let best: Group | undefined
     for (const group of this.#groups) {
       const share = (group.size - group.withheld) * group.weight
-      group.due = group.credit + share
+      group.before = group.credit
       if (share === 0) continue
-      this.#total += share
-      if (!best || group.due > best.due) best = group
+      total += share
+      group.credit += share
+      if (!best || group.credit > best.credit) best = group
     }
+    this.#total = total
     if (except) for (const backend of except) this.#withhold(backend, false)
     return best
   }
@@ -133,8 +135,8 @@ class Group {
   readonly weight: number
   /** In requests times the total weight. */
   credit: number
-  /** The same as of the next choice. */
-  due = 0
+  /** The same before the latest choice. */
+  before = 0
   /** How many stand for choice, and how many of them may not be chosen this time. */
   size = 0
   withheld = 0
