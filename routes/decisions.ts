@@ -1,54 +1,97 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { InvalidRequestError } from '../plugins/errors.js'
-import { KEPT } from '../src/balancer/decisions.js'
-import { Digits, Policy } from './schemas.js'
+import { answer } from './describe.js'
+import { Count, nullable, Policy, Time } from './schemas.js'
 
 /** Who was given the latest requests. */
 export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/decisions',
     {
+      config: { operationId: 'listDecisions' },
       schema: {
+        tags: ['Pool'],
+        summary: 'Who was given the latest requests',
+        description:
+          'The last 1,000 choices at most, the latest first: one for each try of a request, so that one that was tried again has several.',
         querystring: Type.Object(
           {
-            limit: Type.Optional(Digits),
-            backend: Type.Optional(Type.String()),
-            request: Type.Optional(Type.String()),
+            limit: Type.Optional(
+              Type.String({
+                pattern: '^([1-9][0-9]{0,2}|1000)$',
+                'x-takes': 'a whole number from 1 to 1000',
+                description: 'At most so many. 1000 by default.',
+                examples: ['10'],
+              }),
+            ),
+            backend: Type.Optional(
+              Type.String({ description: 'Only those of the backend with this id.', examples: ['c'] }),
+            ),
+            request: Type.Optional(
+              Type.String({
+                description: 'Only those of the request with this id, `reqId` in the log.',
+                examples: ['req-1k'],
+              }),
+            ),
           },
           { additionalProperties: false },
         ),
-        response: { 200: Type.Object({ decisions: Type.Array(Decision) }) },
+        response: { 200: answer(Decisions, 'The choices.') },
       },
     },
-    async ({ query: { limit, backend, request } }) => {
-      if (limit !== undefined && (Number(limit) < 1 || Number(limit) > KEPT))
-        throw new InvalidRequestError(`querystring.limit must be from 1 to ${KEPT}`)
-      return {
-        decisions: app.balancer.decisions({
-          ...(limit !== undefined && { limit: Number(limit) }),
-          backend,
-          request,
-        }),
-      }
-    },
+    async ({ query: { limit, backend, request } }) => ({
+      decisions: app.balancer.decisions({
+        limit: limit === undefined ? undefined : Number(limit),
+        backend,
+        request,
+      }),
+    }),
   )
 }
 
-const Decision = Type.Object({
-  at: Type.String(),
-  request: Type.Union([Type.String(), Type.Null()]),
-  policy: Policy,
-  backend: Type.String(),
-  inFlight: Type.Integer(),
-  load: Type.Integer(),
-  kind: Type.Union([
-    Type.Literal('choice'),
-    Type.Literal('trial'),
-    Type.Literal('retry'),
-    Type.Literal('hedge'),
-    Type.Literal('queue'),
-  ]),
-  eligible: Type.Integer(),
-  waited: Type.Number(),
-})
+const Decision = Type.Object(
+  {
+    at: Time('When the backend was chosen.'),
+    request: nullable<string>(
+      Type.String({
+        description:
+          'Id of the request, `reqId` in the log: its first 128 characters. Null where it has none.',
+      }),
+    ),
+    policy: Policy,
+    backend: Type.String({ description: 'Id of the backend.' }),
+    inFlight: Count('Requests that the backend had then, this one included.'),
+    load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
+    kind: Type.Enum(['choice', 'trial', 'retry', 'hedge', 'queue'], {
+      type: 'string',
+      description:
+        'Why just then. `choice`: the request came. `trial`: it finds out whether an ejected backend is well. `retry`: another one had failed it. `hedge`: another one took long. `queue`: it had waited.',
+    }),
+    eligible: Count('How many backends there were to choose from.'),
+    waited: Type.Number({ minimum: 0, description: 'Milliseconds that the request waited for this choice.' }),
+  },
+  { title: 'Decision', description: 'A request was given to a backend.' },
+)
+
+const Decisions = Type.Object(
+  { decisions: Type.Array(Decision, { description: 'The latest first.' }) },
+  {
+    examples: [
+      {
+        decisions: [
+          {
+            at: '2026-01-31T12:34:56.000Z',
+            request: 'req-1k',
+            policy: 'least-connections',
+            backend: 'c',
+            inFlight: 3,
+            load: 3,
+            kind: 'choice',
+            eligible: 3,
+            waited: 0,
+          },
+        ],
+      },
+    ],
+  },
+)

@@ -7,14 +7,14 @@ import { MAX_CONNECTIONS, MAX_WEIGHT } from '../src/balancer/spec.js'
  * (No `$id`: a host app's own @fastify/swagger would collect it.)
  */
 
-const Count = (description: string) => Type.Integer({ minimum: 0, description })
+export const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
-const Time = (description: string) => Type.String({ format: 'date-time', description })
+export const Time = (description: string) => Type.String({ format: 'date-time', description })
 
 const Latency = (description: string) => Type.Number({ minimum: 0, description })
 
 /** `type` as a list: a union's messages would name each of its members. */
-const nullable = <T>(schema: object & { type: string }) =>
+export const nullable = <T>(schema: object & { type: string }) =>
   Type.Unsafe<T | null>({ ...schema, type: [schema.type, 'null'] })
 
 export const Policy = Type.Enum([...policyNames], {
