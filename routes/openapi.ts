@@ -84,7 +84,11 @@ function serve(scope: FastifyInstance): void {
         summary: 'This description',
         description: 'The description of this API in OpenAPI 3.1, for programs.',
         response: {
-          200: answer(Type.Object({ openapi: Type.String() }), 'An OpenAPI document.', { openapi: '3.1.0' }),
+          200: answer(
+            Type.Object({ openapi: Type.String({ description: 'Version of OpenAPI.' }) }),
+            'An OpenAPI document.',
+            { openapi: '3.1.0' },
+          ),
         },
       },
     },
