@@ -139,6 +139,42 @@ test('bad bodies get 400 with the field named, and change nothing', async () => 
   assert.equal(balancer.policy, 'least-connections')
 })
 
+test('a message names each field and what it takes, once', async () => {
+  const { send } = await admin()
+  const cases: [string, string, unknown, string][] = [
+    [
+      'PATCH',
+      '/backends/a',
+      { maxConnections: -1 },
+      'body.maxConnections must be a whole number from 0 to 1000000, or null',
+    ],
+    [
+      'PATCH',
+      '/backends/a',
+      { weight: 0, wieght: 2 },
+      'body has unknown fields: wieght; body.weight must be a whole number from 1 to 1000',
+    ],
+    ['POST', '/backends', [], 'body must be an object'],
+    ['POST', '/backends', {}, 'body lacks url'],
+    [
+      'POST',
+      '/backends',
+      { url: 5, hostHeader: 5 },
+      'body.url must be a string; body.hostHeader must be one of client, backend',
+    ],
+    [
+      'DELETE',
+      '/backends/a?timeout=abc',
+      undefined,
+      'querystring.timeout must be whole milliseconds, of nine digits at most',
+    ],
+    ['DELETE', '/backends/a?force=1', undefined, 'querystring.force must be one of true, false'],
+  ]
+  for (const [method, url, body, message] of cases) {
+    assert.equal((await send(method, url, body)).json.message, message)
+  }
+})
+
 test('doubles are 409, unknown ids 404, unknown paths 404', async () => {
   const { send } = await admin()
   for (const body of [{ url: 'http://a:1' }, { url: 'http://b:1', id: 'a' }]) {
