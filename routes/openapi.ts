@@ -85,7 +85,10 @@ function serve(scope: FastifyInstance): void {
         description: 'The description of this API in OpenAPI 3.1, for programs.',
         response: {
           200: answer(
-            Type.Object({ openapi: Type.String({ description: 'Version of OpenAPI.' }) }),
+            Type.Object(
+              { openapi: Type.String({ description: 'Version of OpenAPI.' }) },
+              { additionalProperties: true },
+            ),
             'An OpenAPI document.',
             { openapi: '3.1.0' },
           ),

@@ -59,11 +59,11 @@ export async function describedAdmin(token?: string) {
   return { app, balancer, routes, document, calls, send }
 }
 
-/** Looks whether values are as a description says. */
+/** Looks whether values are as a description says, and have no field that it does not name. */
 export function validator(document: Description) {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   ;(addFormats as unknown as typeof addFormats.default)(ajv)
-  ajv.addSchema(document, 'api')
+  ajv.addSchema(closed(document) as object, 'api')
   /** @param at where the schema is in the document */
   return (value: unknown, at: string[], what: string) => {
     // biome-ignore lint/suspicious/noExplicitAny: a walk through JSON
@@ -74,6 +74,14 @@ export function validator(document: Description) {
     assert.ok(validate, `no schema at ${at.join(' ')}`)
     assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(value)}`)
   }
+}
+
+/** A description whose objects have no other fields than those that it names, unless it says that they may. */
+function closed(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(closed)
+  if (typeof node !== 'object' || node === null) return node
+  const copy = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, closed(value)]))
+  return 'properties' in copy ? { additionalProperties: false, ...copy } : copy
 }
 
 /** The codes that a described answer may have. */
