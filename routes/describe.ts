@@ -32,7 +32,8 @@ import { ErrorBody } from './schemas.js'
  * - An answer that is no JSON is `text('text/plain', 'What it is.', 'an example')`.
  * - `schema: { hide: true }` is for what is no call: files of a page.
  *
- * A test names what is missing.
+ * Tests name what is missing. They make each call as its examples have it, and see to it that every described answer
+ * is given; `test/routes/answers.test.ts` is told how a new code is provoked.
  */
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -37,7 +37,16 @@ for (const token of [undefined, 's3cret']) {
 
     const refill = (full: boolean) => {
       for (const { id } of balancer.registry.list()) balancer.registry.remove(id, { force: true })
-      if (full) balancer.registry.add({ url: 'http://10.0.0.3:8080', id: 'c' })
+      if (!full) return
+      // With a value wherever there may be one; one that is new has null there.
+      const c = balancer.registry.add({ url: 'http://10.0.0.3:8080', id: 'c', maxConnections: 5 })
+      balancer.registry.setHealth('c', 'healthy', {
+        at: new Date(),
+        passed: true,
+        answered: true,
+        detail: 'status 200',
+      })
+      balancer.registry.eject(c, 1000)
     }
     for (const described of calls) {
       const { method, path, call } = described
