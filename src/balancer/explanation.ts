@@ -78,18 +78,17 @@ export function explain(inquiry: Inquiry, circumstances: Circumstances): Explana
   const { prospect, policy, registry, queue, clock, stopped } = circumstances
   const choice = stopped ? undefined : prospect.choice
   const standings = new Map(prospect.standings.map((standing) => [standing.backend, standing]))
-  const places = new Map(prospect.standings.map(({ backend }, place) => [backend, place]))
-  const place = (backend: Backend) => places.get(backend) ?? registry.size
   const now = clock.now()
 
-  const explained = registry.list().map((backend) => {
-    const standing = standings.get(backend)
-    const hindrance = stopped ? 'the pool was stopped' : hindranceOf(backend, inquiry, circumstances, now)
-    return { backend, standing, hindrance }
-  })
-  const rank = ({ backend, hindrance }: (typeof explained)[number]) =>
-    prospect.trial && backend === choice ? 0 : hindrance === undefined ? 1 : 2
-  explained.sort((a, b) => rank(a) - rank(b) || place(a.backend) - place(b.backend))
+  // In the policy's order, then those that it does not know.
+  const all = new Set([...standings.keys(), ...registry.list()])
+  const explained = [...all]
+    .map((backend) => {
+      const hindrance = stopped ? 'the pool was stopped' : hindranceOf(backend, inquiry, circumstances, now)
+      const rank = prospect.trial && backend === choice ? 0 : hindrance === undefined ? 1 : 2
+      return { backend, standing: standings.get(backend), hindrance, rank }
+    })
+    .sort((a, b) => a.rank - b.rank)
   const best = explained[0]?.standing
   const error = choice ? undefined : refusalOf(inquiry, circumstances)
 

@@ -282,3 +282,94 @@ for (const [policy, { size, taken }] of Object.entries(last)) {
     }
   })
 }
+
+test('a trial, a check that failed and panic are told', () => {
+  const clock = new TestClock()
+  const backends = ['a', 'b', 'c'].map((id) => ({ url: `http://${id}:1`, id }))
+  const balancer = new Balancer({
+    backends,
+    clock,
+    random: seeded(1),
+    ejectConsecutive: 1,
+    ejectBase: 1000,
+    ejectMaxPercent: 100,
+    slowStart: 0,
+  })
+  const { registry } = balancer
+  const [a, b, c] = registry.list() as [Backend, Backend, Backend]
+  const reason = (id: string, inquiry = {}) =>
+    balancer.explain(inquiry).backends.find((one) => one.id === id)?.reason ?? ''
+  registry.setHealth('c', 'unhealthy', {
+    at: clock.date(),
+    passed: false,
+    detail: 'status 503',
+    answered: true,
+  })
+  assert.equal(reason('c'), 'unhealthy: the last check said status 503')
+  balancer.acquire(new Set([b])).release('failed')
+  assert.equal(balancer.explain().outcome, 'choice')
+  assert.match(reason('a'), /^ejected until 2023-11-14T22:13:21.000Z$/)
+  clock.pass(1000)
+  const due = balancer.explain()
+  assert.deepEqual(
+    [due.outcome, due.backend, due.backends[0]?.id, due.backends[0]?.probability],
+    ['trial', 'a', 'a', 1],
+  )
+  assert.deepEqual([due.backends[0]?.eligible, due.backends[0]?.available], [false, true])
+  assert.match(due.why, /^a was ejected, its time is up, and the request tries it$/)
+  assert.match(reason('b'), /^waits for the trial of another/)
+  // What is not to be risked, or not to go there, goes elsewhere.
+  for (const inquiry of [{ repeatable: false }, { except: new Set([a]) }])
+    assert.equal(balancer.explain(inquiry).backend, 'b')
+  assert.match(reason('a', { repeatable: false }), /tried with the next request that fits$/)
+  assert.match(reason('a', { except: new Set([a]) }), /excluded by the request$/)
+  const trial = balancer.acquire()
+  assert.equal(trial.backend, a)
+  assert.match(reason('a'), /tried now: waits for the answer$/)
+  assert.deepEqual(
+    balancer.decisions({ limit: 1 }).map(({ kind, backend, eligible }) => [kind, backend, eligible]),
+    [['trial', 'a', 1]],
+  )
+  trial.release('failed')
+  registry.drain('b')
+  const panic = balancer.explain()
+  assert.deepEqual([panic.panic, panic.backend], [true, 'a'])
+  assert.match(reason('a'), /^next: .* \(ejected, ignored\)$/)
+  assert.match(reason('b'), /^draining: 0 in flight/)
+  registry.remove('a', { force: true })
+  const { outcome, why, error } = balancer.explain()
+  assert.deepEqual([outcome, why, error?.code], ['refused', 'no usable backend', 'LEASTWISE_NO_BACKEND'])
+  assert.equal(balancer.explain({ except: new Set([c]) }).backend, null)
+  balancer.close()
+})
+
+test('the latest thousand choices are known, ids of any length and kind', () => {
+  const clock = new TestClock()
+  const balancer = new Balancer({ backends: ['http://a:1'], clock })
+  const take = (request: string | undefined) =>
+    balancer.lease({ granted: (lease) => lease.release('ok'), refused() {}, request })
+  for (let i = 0; i < 2500; i++) {
+    take(`r${i}`)
+    clock.pass(1)
+  }
+  const all = balancer.decisions()
+  assert.deepEqual(
+    all.map(({ request }) => request),
+    Array.from({ length: 1000 }, (_, i) => `r${2499 - i}`),
+  )
+  assert.equal(Date.parse(all[0]?.at as string), clock.date().getTime() - 1)
+  assert.deepEqual(balancer.decisions({ limit: 2, request: 'r2000' }), [all[499]])
+  assert.deepEqual(balancer.decisions({ request: 'r1499' }), [], 'forgotten')
+  assert.deepEqual(balancer.decisions({ backend: 'b' }), [])
+  const long = 'x'.repeat(200)
+  take(long)
+  take('π–😀')
+  take(undefined)
+  take(5 as unknown as string)
+  assert.deepEqual(
+    balancer.decisions({ limit: 4 }).map(({ request }) => request),
+    [null, null, 'π–😀', 'x'.repeat(128)],
+  )
+  assert.equal(balancer.decisions({ request: long }).length, 1)
+  balancer.close()
+})

@@ -207,6 +207,43 @@ test('what is not JSON is 415, what is too large 413', async () => {
   assert.deepEqual([large.status, large.json.code], [413, 'LEASTWISE_BODY_TOO_LARGE'])
 })
 
+test('what would be chosen is explained, and what was is listed', async () => {
+  const { balancer, send } = await admin()
+  balancer.registry.add({ url: 'http://b:1', id: 'b' })
+  const explained = await send('POST', '/explain', { except: ['a'], repeatable: false })
+  assert.equal(explained.status, 200)
+  assert.deepEqual(
+    [explained.json.policy, explained.json.backend, explained.json.error],
+    ['least-connections', 'b', null],
+  )
+  assert.deepEqual(
+    explained.json.backends.map(({ id, available }: { id: string; available: boolean }) => [id, available]),
+    [
+      ['b', true],
+      ['a', false],
+    ],
+  )
+  assert.equal((await send('POST', '/explain')).json.backend, balancer.acquire().backend.id)
+  const { json } = await send('GET', '/decisions?limit=1')
+  assert.deepEqual([json.decisions.length, json.decisions[0].kind], [1, 'choice'])
+
+  const unknown = await send('POST', '/explain', { except: ['x'] })
+  assert.deepEqual([unknown.status, unknown.json.code], [404, 'LEASTWISE_BACKEND_NOT_FOUND'])
+  const bad: [string, string, unknown, RegExp][] = [
+    ['POST', '/explain', { except: 'a' }, /body\.except must be a list/],
+    ['POST', '/explain', { repeatable: 'yes' }, /body\.repeatable must be true or false/],
+    ['POST', '/explain', { backend: 'a' }, /backend/],
+    ['GET', '/decisions?limit=0', undefined, /limit must be a whole number from 1 to 1000/],
+    ['GET', '/decisions?limit=1001', undefined, /limit/],
+    ['GET', '/decisions?last=5', undefined, /last/],
+  ]
+  for (const [method, url, body, message] of bad) {
+    const { status, json } = await send(method, url, body)
+    assert.deepEqual([status, json.code], [400, 'LEASTWISE_INVALID_REQUEST'], url)
+    assert.match(json.message, message)
+  }
+})
+
 test('livez always passes; readyz says why it does not', async () => {
   const { balancer, send } = await admin()
   assert.equal((await send('GET', '/livez')).status, 200)

@@ -10,13 +10,15 @@ export interface Contestant {
   even: number
 }
 
-/** Of so many different estimates, or fewer, each is looked at as the least one that is drawn. */
-const EXACT = 500
+/** So often a backend is looked at, at most: nobody should have to wait for an explanation of a huge pool. */
+const LOOKS = 200_000
+/** A chance that is too small to matter. */
+const NOTHING = 1e-13
 
 /**
  * The probability with which each is chosen by `LeastResponseTime` in a large pool: so many are drawn by weight, the
  * same one more than once perhaps, and the cheapest of them is chosen, where the costs depend on the fastest that was
- * drawn. Exact up to {@link EXACT} different estimates; with more, those next to each other count as one.
+ * drawn. Exact in pools of up to 440; in larger ones estimates that are next to each other may count as one.
  * @param near how many times as long as the fastest one may take who is about as fast
  * @param fallback the index of whom is chosen where none of those that were drawn may be
  */
@@ -25,77 +27,80 @@ export function chancesOfDraws(
   draws: number,
   near: number,
   fallback: number,
-): number[] {
-  const total = all.reduce((sum, { weight }) => sum + weight, 0)
-  const fit = [...all.keys()].filter((i) => all[i]?.fits)
-  const unfit = total - fit.reduce((sum, i) => sum + (all[i] as Contestant).weight, 0)
+): readonly number[] {
   const at = (i: number) => all[i] as Contestant
+  const fit = [...all.keys()].filter((i) => at(i).fits)
+  const total = all.reduce((sum, { weight }) => sum + weight, 0)
+  const unfit = total - fit.reduce((sum, i) => sum + at(i).weight, 0)
+  /** That whoever is drawn is of those that have so much weight. */
+  const within = (weight: number) => power(weight / total, draws)
   const byNear = fit.toSorted((a, b) => at(a).near - at(b).near)
   const byEven = fit.toSorted((a, b) => at(a).even - at(b).even)
-  const chances = all.map(() => 0)
   const estimates = [...new Set(fit.map((i) => at(i).estimate))].sort((a, b) => a - b)
-  const step = Math.ceil(estimates.length / EXACT)
+  const step = Math.ceil((estimates.length * fit.length) / LOOKS)
+  const chances = all.map(() => 0)
+  const equals: number[] = []
 
   for (let e = 0; e < estimates.length; e += step) {
+    // That this is the fastest one drawn: nobody faster is, less that only slower ones are.
     const fastest = estimates[e] as number
     const next = estimates[e + step] ?? Number.POSITIVE_INFINITY
-    const isNear = (i: number) => at(i).estimate <= near * fastest
-    // By cost, where the fastest that is drawn is this one.
-    const order = merge(
-      byNear.filter((i) => at(i).estimate >= fastest && isNear(i)),
-      byEven.filter((i) => !isNear(i)),
-      (i) => at(i).near,
-      (i) => at(i).even,
-    )
-    // That it is: only slower ones are drawn, less that only those slower than it are.
-    share(order, 1)
-    share(
-      order.filter(({ i }) => at(i).estimate >= next),
-      -1,
-    )
-  }
-  chances[fallback] = (chances[fallback] as number) + (unfit / total) ** draws
-  return chances
-
-  /** Adds the chance that nobody else is drawn, besides who may not be chosen, and that each is the cheapest. */
-  function share(order: readonly Priced[], sign: number): void {
-    let left = order.reduce((sum, { i }) => sum + at(i).weight, unfit)
-    for (let from = 0; from < order.length; ) {
-      const { cost } = order[from] as Priced
-      let to = from
+    let left = unfit
+    let leftSlower = unfit
+    for (const i of fit) {
+      const { estimate, weight } = at(i)
+      if (estimate >= fastest) left += weight
+      if (estimate >= next) leftSlower += weight
+    }
+    if (within(left) - within(unfit) < NOTHING) break
+    // From the cheapest on, who wins if nobody cheaper is drawn.
+    let n = 0
+    let o = 0
+    while (within(left) >= NOTHING) {
+      let cost = Number.POSITIVE_INFINITY
       let weight = 0
-      for (; order[to]?.cost === cost; to++) weight += at((order[to] as Priced).i).weight
-      const chance = (left / total) ** draws - (Math.max(0, left - weight) / total) ** draws
+      let slower = 0
+      equals.length = 0
+      for (;;) {
+        while (n < byNear.length && !isNear(at(byNear[n] as number).estimate, fastest)) n++
+        while (o < byEven.length && at(byEven[o] as number).estimate <= near * fastest) o++
+        const costNear = n < byNear.length ? at(byNear[n] as number).near : Number.POSITIVE_INFINITY
+        const costEven = o < byEven.length ? at(byEven[o] as number).even : Number.POSITIVE_INFINITY
+        const least = Math.min(costNear, costEven)
+        if (least === Number.POSITIVE_INFINITY || (equals.length > 0 && least !== cost)) break
+        cost = least
+        const i = (costNear <= costEven ? byNear[n++] : byEven[o++]) as number
+        equals.push(i)
+        weight += at(i).weight
+        if (at(i).estimate >= next) slower += at(i).weight
+      }
+      if (equals.length === 0) break
       // Of equals the first that was drawn is chosen, which is anyone by weight.
-      for (; from < to; from++) {
-        const { i } = order[from] as Priced
-        chances[i] = (chances[i] as number) + (sign * chance * at(i).weight) / weight
+      const chance = (within(left) - within(left - weight)) / weight
+      const less = slower > 0 ? (within(leftSlower) - within(leftSlower - slower)) / slower : 0
+      for (const i of equals) {
+        const own = at(i).estimate >= next ? chance - less : chance
+        chances[i] = (chances[i] as number) + own * at(i).weight
       }
       left -= weight
+      leftSlower -= slower
     }
   }
-}
+  chances[fallback] = (chances[fallback] as number) + within(unfit)
+  return chances
 
-interface Priced {
-  i: number
-  cost: number
-}
-
-/** Two lists that are in order, as one. */
-function merge(
-  some: readonly number[],
-  others: readonly number[],
-  costOfSome: (i: number) => number,
-  costOfOthers: (i: number) => number,
-): Priced[] {
-  const merged: Priced[] = []
-  let s = 0
-  let o = 0
-  while (s < some.length || o < others.length) {
-    const one = s < some.length ? costOfSome(some[s] as number) : Number.POSITIVE_INFINITY
-    const other = o < others.length ? costOfOthers(others[o] as number) : Number.POSITIVE_INFINITY
-    if (o >= others.length || one <= other) merged.push({ i: some[s++] as number, cost: one })
-    else merged.push({ i: others[o++] as number, cost: other })
+  function isNear(estimate: number, fastest: number): boolean {
+    return estimate >= fastest && estimate <= near * fastest
   }
-  return merged
+}
+
+/** Faster than `**` for small whole exponents. */
+function power(base: number, exponent: number): number {
+  let result = 1
+  let square = Math.max(0, base)
+  for (let left = exponent; left > 0; left >>= 1) {
+    if (left & 1) result *= square
+    square *= square
+  }
+  return result
 }
