@@ -6,6 +6,7 @@ import type { Client, Headers } from '../src/adapters/assignment.js'
 import { sendHead } from '../src/adapters/head.js'
 import { reset } from '../src/adapters/reset.js'
 import { addTrailers } from '../src/adapters/trailers.js'
+import { toGatewayError } from './errors.js'
 import { cutInTurn } from './exchange.js'
 import { toClient, toHttp2 } from './forwarding.js'
 import { takeUpgrade } from './upgrade.js'
@@ -24,6 +25,10 @@ export class ClientSide implements Client {
     this.#request = request.raw
     this.#reply = reply
     this.#via = via
+  }
+
+  fail(error: Error): void {
+    if (!this.#reply.sent) this.#reply.send(toGatewayError(error))
   }
 
   flushHead(): void {

@@ -8,7 +8,7 @@ import type {
   preParsingHookHandler,
   preValidationHookHandler,
 } from 'fastify'
-import { type Answer, type Assignment, WholeBody } from '../src/adapters/assignment.js'
+import { type Answer, type Assignment, type Callback, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
@@ -17,7 +17,7 @@ import type { HostHeader } from '../src/balancer/spec.js'
 import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
-import { endsConnection, RequestTimeoutError, sendError, toGatewayError } from './errors.js'
+import { endsConnection, RequestTimeoutError, sendError } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
@@ -202,7 +202,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
   // request to the same backend. Its types know only undici's own dispatchers.
   await scope.register(replyFrom, {
-    undici: dispatcher,
+    undici: pastErrors(dispatcher),
     retryMethods: [],
     disableRequestLogging: true,
   } as unknown as FastifyReplyFromOptions)
@@ -242,8 +242,6 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       else if (watched || typeof reply.getHeader('content-type') !== 'string') reply.send(body.stream())
       else sendInOneWrite(reply, body.bytes)
     },
-    onError: (reply: FastifyReply, { error }: { error: Error }) =>
-      reply.send(toGatewayError((error.cause as Error | undefined) ?? error)),
   } as unknown as FastifyReplyFromHooks
   for (const name of passedOn) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
   const bodyless = ['GET', 'HEAD']
@@ -255,6 +253,19 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     // Of these Fastify reads no body.
     scope.route({ method: bodyless, url, handler, schema })
     scope.route({ method: others, url, handler, schema, preParsing, preValidation })
+  }
+}
+
+/** Errors do not go through reply-from, which would log each, with a stack: the request's line has its code. */
+function pastErrors(dispatcher: LeaseDispatcher) {
+  return {
+    request(options: Parameters<LeaseDispatcher['request']>[0], callback: Callback) {
+      dispatcher.request(options, (error, answer) => {
+        if (error) options.headers[ASSIGNMENT].client.fail(error)
+        else callback(null, answer)
+      })
+    },
+    destroy: () => dispatcher.destroy(),
   }
 }
 

@@ -63,6 +63,8 @@ export interface Assignment {
 
 /** What of a client's side the backend's side has to reach past reply-from, which knows only whole answers. */
 export interface Client {
+  /** There will be no answer. */
+  fail(error: Error): void
   /** The answer's head is ready to be sent, and no byte of its body has come yet. */
   flushHead(): void
   /** Passes on an informational answer, 1xx. */
