@@ -11,13 +11,16 @@ const SOON = 20
 /** How often a reader who is behind is given that time when the process exits. */
 const TRIES = 50
 
+/** Where lines go; `flushSync` is for what is logged as fatal. */
+export type LogStream = DestinationStream & { flushSync(): void }
+
 /**
  * Standard output for log lines, several in one write: a write for each costs more than all else that is done for a
  * line. Writes do not block, and where they fail, as on a full disk, the lines are lost and the process is not. (pino's
  * own destination waits for room on a full disk when the process exits, for ever.) Otherwise nothing is lost on exit,
  * unless the process is not told: SIGKILL, abort, out of memory.
  */
-export function logStream(): DestinationStream & { flushSync(): void } {
+export function logStream(): LogStream {
   let lines = ''
   // What waits for long had better not be text, which the garbage collector carries about.
   let packed: Buffer[] = []
@@ -96,7 +99,6 @@ export function logStream(): DestinationStream & { flushSync(): void } {
         flush()
       }
     },
-    // For what is logged as fatal.
     flushSync,
   }
 }

@@ -7,6 +7,7 @@ import { StoreError } from './balancer/errors.js'
 import { parseConfig } from './config.js'
 import { logStream } from './log-stream.js'
 import { guardMemoryUsage } from './memory-usage.js'
+import { prettyLog } from './pretty-log.js'
 import { SettingError } from './settings.js'
 import { createStandalone, ListenError } from './standalone.js'
 
@@ -28,7 +29,9 @@ async function main(): Promise<void> {
   if (argument !== undefined) throw new SettingError(argument, 'is not an option; see leastwise --help')
 
   const settings = parseConfig({ ...readEnvFile(), ...process.env })
-  const logger = pino({ level: settings.logLevel }, logStream())
+  const stdout = logStream()
+  const stream = settings.logFormat === 'pretty' ? await prettyLog(stdout) : stdout
+  const logger = pino({ level: settings.logLevel }, stream)
 
   guardMemoryUsage()
   const gateway = await createStandalone(settings, logger)

@@ -123,6 +123,7 @@ export const settings = {
     'info',
     'of pino',
   ),
+  logFormat: define('gateway', choice('json', 'pretty'), 'json', 'of log lines; pretty is for development'),
 } satisfies Record<string, Setting>
 
 type Table = typeof settings

@@ -126,6 +126,7 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     bad: ['yes', '1', 'True', '10.0.0.1'],
   },
   LOG_LEVEL: { good: [['silent', 'silent']], bad: ['verbose', 'INFO'] },
+  LOG_FORMAT: { good: [['pretty', 'pretty']], bad: ['text', 'JSON'] },
 }
 
 test('every variable has its cases here', () => {
