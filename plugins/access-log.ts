@@ -1,17 +1,75 @@
-import type { RequestObserver } from './record.js'
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import type { RefusalObserver } from './malformed.js'
+import { pathOf } from './printable.js'
+import type { RequestObserver, RequestRecord } from './record.js'
+import { withoutSecrets } from './redaction.js'
+import { traceIdOf } from './trace-context.js'
 
-/** One line for each request, written when it is over. */
-export const logRequest: RequestObserver = (record, request) => {
-  request.log.info(
-    {
-      ...record,
-      queueTime: round(record.queueTime),
-      firstByteTime: record.firstByteTime === null ? null : round(record.firstByteTime),
-      upstreamTime: record.upstreamTime === null ? null : round(record.upstreamTime),
-      responseTime: round(record.responseTime),
-    },
-    'request',
-  )
+/** What a line says of a request: what is not known, or does not apply, is null. */
+type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
+  /** Of the trace that the client's `traceparent` names. */
+  traceId: string | null
+}
+
+/**
+ * One line for each request, written when it is over. At `debug` it has the header fields of request and answer as
+ * well, without secrets.
+ */
+export const logRequest: RequestObserver = (record, request, reply) => {
+  const { log, raw } = request
+  if (!isEnabled(log, 'info')) return
+  const line: Line = {
+    ...record,
+    queueTime: round(record.queueTime),
+    firstByteTime: record.firstByteTime === null ? null : round(record.firstByteTime),
+    upstreamTime: record.upstreamTime === null ? null : round(record.upstreamTime),
+    responseTime: round(record.responseTime),
+    traceId: traceIdOf(raw.headers),
+  }
+  log.info(isEnabled(log, 'debug') ? { ...line, ...fieldsOf(request, reply) } : line, MESSAGE)
+}
+
+/** The same for what no route ever saw. */
+export function logRefusals(log: FastifyBaseLogger): RefusalObserver {
+  return ({ requestId, method, target, statusCode, code, bytes }) => {
+    const line: Line = {
+      method,
+      path: target === null ? null : pathOf(target),
+      statusCode,
+      outcome: 'refused',
+      error: code,
+      aborted: false,
+      backend: null,
+      policy: null,
+      inFlight: null,
+      attempts: 0,
+      queueTime: 0,
+      firstByteTime: null,
+      upstreamTime: null,
+      responseTime: null,
+      bytesIn: 0,
+      bytesOut: bytes,
+      traceId: null,
+    }
+    log.info({ reqId: requestId, ...line }, MESSAGE)
+  }
+}
+
+const MESSAGE = 'request'
+
+/** Apps may have loggers other than pino, which might not tell. */
+function isEnabled(log: FastifyBaseLogger, level: 'info' | 'debug'): boolean {
+  const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean }
+  return isLevelEnabled?.call(log, level) ?? level === 'info'
+}
+
+function fieldsOf(request: FastifyRequest, reply: FastifyReply) {
+  const raw = reply.raw as { headersSent: boolean; getHeaders(): OutgoingHttpHeaders }
+  return {
+    requestHeaders: withoutSecrets(request.raw.headers),
+    responseHeaders: raw.headersSent ? withoutSecrets(raw.getHeaders()) : null,
+  }
 }
 
 /** To microseconds. */

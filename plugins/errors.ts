@@ -11,6 +11,7 @@ import { BalancerError, StoppedError } from '../src/balancer/errors.js'
 import { isLastAhead } from './exchange.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
+import { REQUEST_ID, requestIdOf } from './request-id.js'
 
 /** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
@@ -108,6 +109,7 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   // As text: a host app may have serialisers of its own.
   reply
     .code(statusCode)
+    .header(REQUEST_ID, requestIdOf(request))
     .header('content-type', 'application/json; charset=utf-8')
     .send(errorBody(statusCode, code, message))
 }

@@ -22,7 +22,7 @@ interface Exchanges extends Map<Response, Exchange> {
   /** Once these are over, the connection is cut. */
   cutAfter?: Set<Response>
 }
-type Request = Pick<IncomingMessage, 'socket' | 'method' | 'complete'>
+type Request = Pick<IncomingMessage, 'socket' | 'method' | 'complete' | 'headers'>
 type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
 
 const open = new WeakMap<Socket, Exchanges>()
@@ -112,13 +112,18 @@ export function isLastAhead(request: Request): boolean {
  * Ends a connection on which something came that is no request, nor the rest of one. What was asked before is
  * answered before; a request whose body turned out malformed is over.
  * @param refuse called when it is the turn of an answer to it; not at all where another answer had begun
+ * @param spoil called before a request is over whose body it was
  */
-export function endWith(socket: Socket, refuse: () => void): void {
+export function endWith(socket: Socket, refuse: () => void, spoil: (request: Request) => void): void {
   const exchanges = open.get(socket)
   const [response, last] = [...(exchanges ?? [])].at(-1) ?? []
   if (exchanges && response && last?.request.complete === false) {
-    if (response.headersSent) socket.destroy()
-    else end(exchanges, response)
+    if (response.headersSent) {
+      socket.destroy()
+    } else {
+      spoil(last.request)
+      end(exchanges, response)
+    }
   }
   if (exchanges && exchanges.size > 0) exchanges.onEmpty = refuse
   else refuse()

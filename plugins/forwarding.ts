@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { FieldLines, Headers } from '../src/adapters/assignment.js'
+import { REQUEST_ID } from './request-id.js'
 
 /** Fields that concern one connection only, RFC 9110 section 7.6.1 and what is left over from before it. */
 const HOP_BY_HOP = new Set([
@@ -24,6 +25,7 @@ const OURS = new Set([
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
+  REQUEST_ID,
 ])
 
 export interface ForwardingOptions {
@@ -31,13 +33,15 @@ export interface ForwardingOptions {
   trustProxy: boolean
   /** What we call ourselves in Via. */
   via: string
+  /** What the request is called. */
+  requestId: string
 }
 
 /** The request's header fields as a backend shall see them; Host, which depends on the backend, is left open. */
 export function toBackend(
   raw: IncomingMessage,
   host: string | undefined,
-  { trustProxy, via }: ForwardingOptions,
+  { trustProxy, via, requestId }: ForwardingOptions,
 ): FieldLines {
   const { headers } = raw
   const nominated = nominatedBy(headers.connection)
@@ -50,6 +54,7 @@ export function toBackend(
     if (typeof value === 'string') lines.push(name, value)
     else for (const line of value ?? []) lines.push(name, line)
   }
+  lines.push(REQUEST_ID, requestId)
   const given = (name: string) => (nominated?.includes(name) ? undefined : headers[name])
   const trusted = (name: string) => (trustProxy ? given(name) : undefined)
 

@@ -27,6 +27,7 @@ import { sendInOneWrite } from './one-write.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
+import { REQUEST_ID, requestIdOf } from './request-id.js'
 import { watchClient } from './stalled.js'
 import { isUpgrade, wantedProtocols } from './upgrade.js'
 
@@ -109,7 +110,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       end(request)
       if (observers.length === 0) return
       const record = recordOf(request, reply, balancer, balancer.clock.now())
-      for (const observe of observers) observe(record, request)
+      for (const observe of observers) observe(record, request, reply)
     })
     done()
   })
@@ -214,7 +215,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       assignment.attempts = 0
       end(request)
       if (balancer.closing && isLastAhead(raw)) reply.header('connection', 'close')
-      return reply.code(204).header('allow', allow).send()
+      return reply.code(204).header('allow', allow).header(REQUEST_ID, requestIdOf(request)).send()
     }
     if (hasBody(raw)) {
       assignment.body = raw
@@ -228,9 +229,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // fields three times, and takes no body with GET.
   const exchange = {
     getUpstream: ({ assignment }: FastifyRequest) => (assignment as Assignment).lease.backend.url,
-    rewriteRequestHeaders({ raw, assignment }: FastifyRequest) {
-      const own = assignment as Assignment
-      own.fields = toBackend(raw, own.host, { trustProxy, via })
+    rewriteRequestHeaders(request: FastifyRequest) {
+      const { raw } = request
+      const own = request.assignment as Assignment
+      own.fields = toBackend(raw, own.host, { trustProxy, via, requestId: requestIdOf(request) })
       return { [ASSIGNMENT]: own } as object
     },
     rewriteHeaders: () => NOTHING,

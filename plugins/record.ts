@@ -4,6 +4,8 @@ import type { Assignment } from '../src/adapters/assignment.js'
 import { isGatewayFailure } from '../src/adapters/failures.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { codeOf, toGatewayError } from './errors.js'
+import { refusalOf } from './malformed.js'
+import { pathOf } from './printable.js'
 
 /**
  * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
@@ -15,7 +17,7 @@ export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
 /** What is known of a proxied request when it is over. Times are milliseconds. */
 export interface RequestRecord {
   method: string
-  /** Without the query, which may hold secrets. */
+  /** Without the query, which may hold secrets; in visible ASCII. */
   path: string
   /** Null where no answer was begun. */
   statusCode: number | null
@@ -46,7 +48,7 @@ export interface RequestRecord {
 }
 
 /** Is told of every proxied request, once, when it is over for its client, however it ended. */
-export type RequestObserver = (record: RequestRecord, request: FastifyRequest) => void
+export type RequestObserver = (record: RequestRecord, request: FastifyRequest, reply: FastifyReply) => void
 
 /** @param now of the balancer's clock */
 export function recordOf(
@@ -58,11 +60,13 @@ export function recordOf(
   const { assignment } = request
   const raw: Raw = reply.raw
   const switched = assignment?.switched === true
-  const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : null
-  const aborted = !raw.writableFinished && !switched
+  const aside = raw.headersSent ? undefined : refusalOf(request.raw)
+  const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : (aside?.statusCode ?? null)
+  const aborted = !raw.writableFinished && !switched && !aside
   // There is an assignment, but no backend was asked.
   const asked = assignment && assignment.attempts > 0 ? assignment : undefined
-  const error = assignment?.broken ? toGatewayError(assignment.broken).code : codeOf(request)
+  const own = aside?.code ?? codeOf(request)
+  const error = assignment?.broken ? toGatewayError(assignment.broken).code : own
   const responseTime = reply.elapsedTime
   const { lease } = asked ?? {}
   return {
@@ -76,24 +80,16 @@ export function recordOf(
     policy: assignment?.policy ?? balancer.policy,
     inFlight: lease?.inFlight ?? null,
     attempts: assignment?.attempts ?? 0,
-    queueTime: request.queuedAt === 0 ? 0 : (assignment?.leasedAt ?? now) - request.queuedAt,
+    queueTime: !request.queuedAt ? 0 : (assignment?.leasedAt ?? now) - request.queuedAt,
     firstByteTime: asked?.answeredAt === undefined ? null : asked.answeredAt - now + responseTime,
     upstreamTime: lease ? (lease.held ? now : (asked?.endedAt ?? now)) - lease.acquiredAt : null,
     responseTime,
     bytesIn: assignment?.bytesIn ?? 0,
-    bytesOut: assignment?.answered && !error ? assignment.bytesOut : lengthOf(raw),
+    bytesOut: aside?.bytes ?? (assignment?.answered && !own ? assignment.bytesOut : lengthOf(reply)),
   }
 }
 
-type Raw = Pick<
-  ServerResponse<IncomingMessage>,
-  'headersSent' | 'statusCode' | 'writableFinished' | 'getHeader'
->
-
-function pathOf(url: string): string {
-  const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
-}
+type Raw = Pick<ServerResponse<IncomingMessage>, 'headersSent' | 'statusCode' | 'writableFinished'>
 
 function outcomeOf(
   asked: Assignment | undefined,
@@ -107,7 +103,8 @@ function outcomeOf(
   return isGatewayFailure(status) ? 'failed' : 'ok'
 }
 
-/** The length of an answer of the gateway's own. */
-function lengthOf(raw: Raw): number {
-  return raw.headersSent ? Number(raw.getHeader('content-length') ?? 0) : 0
+/** The length of an answer of the gateway's own, or of the app. */
+function lengthOf(reply: FastifyReply): number {
+  const { raw, request } = reply
+  return raw.headersSent && request.method !== 'HEAD' ? Number(reply.getHeader('content-length') ?? 0) : 0
 }

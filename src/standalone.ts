@@ -1,10 +1,21 @@
+import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import Fastify, {
+  type ConnectionError,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import type { Logger } from 'pino'
+import { logRefusals, logRequest } from '../plugins/access-log.js'
 import { notFound, sendError } from '../plugins/errors.js'
-import { openOn } from '../plugins/exchange.js'
+import { openOn, whenOver } from '../plugins/exchange.js'
 import { forwardExpectations } from '../plugins/expect.js'
 import { refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
+import { recordOf } from '../plugins/record.js'
+import { chooseRequestId } from '../plugins/request-id.js'
 import { routableUrl } from '../plugins/target.js'
 import { adminRoutes } from '../routes/admin.js'
 import { stateFile } from './adapters/state-file.js'
@@ -39,11 +50,27 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
       childLoggerFactory: requestLogger,
     }),
     logController: new LogController({ disableRequestLogging: true }),
-    clientErrorHandler: refuseMalformed,
+    genReqId: chooseRequestId,
+    clientErrorHandler: (error: ConnectionError, socket: Socket) => refuseMalformed(error, socket),
     frameworkErrors: sendError,
+  }
+  const accessLog = settings.logLevel !== 'silent'
+  const onRefused = accessLog ? logRefusals(logger as FastifyBaseLogger) : undefined
+  /** Of what is not a proxied request after all. */
+  const observe = (request: FastifyRequest, reply: FastifyReply) => {
+    if (!accessLog) return
+    const { balancer } = traffic
+    whenOver(request.raw, reply.raw, () =>
+      logRequest(recordOf(request, reply, balancer, balancer.clock.now()), request, reply),
+    )
   }
   const traffic = Fastify({
     ...common,
+    clientErrorHandler: (error, socket) => refuseMalformed(error, socket, onRefused),
+    frameworkErrors(error, request, reply) {
+      observe(request, reply)
+      sendError(error, request, reply)
+    },
     keepAliveTimeout: settings.keepAliveTimeout,
     // Uploads take as long as they take. (Node's own default would end them after 300 seconds.)
     requestTimeout: 0,
@@ -61,21 +88,26 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   })
   await traffic.register(leastwise, {
     ...poolSettings(settings),
-    accessLog: settings.logLevel !== 'silent',
+    accessLog,
     store: settings.stateFile === '' ? undefined : stateFile(settings.stateFile, 'STATE_FILE'),
   })
   // Everything is proxied but for methods that never are.
-  refuseTheRest(traffic)
+  traffic.setErrorHandler(sendError)
+  traffic.setNotFoundHandler((request, reply) => {
+    observe(request, reply)
+    return notFound(request)
+  })
   await traffic.ready()
   forwardExpectations(traffic.server)
-  traffic.server.on('connect', refuseConnect)
-  traffic.server.on('checkExpectation', refuseExpectation)
+  traffic.server.on('connect', (request, socket) => refuseConnect(request, socket, onRefused))
+  traffic.server.on('checkExpectation', (request, reply) => refuseExpectation(request, reply, onRefused))
   const connections = trackConnections(traffic.server)
 
   let admin: FastifyInstance | undefined
   if (settings.adminPort !== 'off') {
     admin = Fastify({ ...common, forceCloseConnections: true })
-    refuseTheRest(admin)
+    admin.setErrorHandler(sendError)
+    admin.setNotFoundHandler(notFound)
     await admin.register(adminRoutes, {
       balancer: traffic.balancer,
       token: settings.adminToken || undefined,
@@ -134,12 +166,6 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
 
 /** Milliseconds for answers that are written when the time of a shutdown is up. */
 const LAST_WORDS = 50
-
-/** Answers what no route takes, in the shape of all errors. */
-function refuseTheRest(app: FastifyInstance): void {
-  app.setErrorHandler(sendError)
-  app.setNotFoundHandler(notFound)
-}
 
 /** What the plugin is given. */
 function poolSettings(settings: Settings): Partial<PoolSettings> {

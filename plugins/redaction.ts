@@ -1,0 +1,21 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import { printable } from './printable.js'
+
+/** Names of fields that let somebody in, or may: also those that only look like it. */
+const SECRET =
+  /authori[sz]|authenticat|^auth|-auth|cookie|token|secret|passw|credential|session|signature|assertion|jwt|key$|key-|websocket-protocol/i
+/** A secret that says so itself, whatever its field is called. */
+const CREDENTIALS = /^(basic|bearer|digest|negotiate|token|apikey)\s/i
+
+/** A message's header fields as they may be in a log: without secrets, and with URLs without their queries. */
+export function withoutSecrets(headers: IncomingHttpHeaders | OutgoingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [printable(name), shown(name, String(value))]),
+  )
+}
+
+function shown(name: string, value: string): string {
+  if (SECRET.test(name) || CREDENTIALS.test(value)) return '[redacted]'
+  // Several URLs may be in one field, and a user with a password in each.
+  return printable(value.replaceAll(/([?#])[^\s>,;"]+/g, '$1***').replaceAll(/\/\/[^/\s@]*@/g, '//***@'))
+}
