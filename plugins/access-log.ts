@@ -19,12 +19,24 @@ type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
 export const logRequest: RequestObserver = (record, request, reply) => {
   const { log, raw } = request
   if (!isEnabled(log, 'info')) return
+  // Field by field: one more than a spread copies, and V8 makes a slow dictionary of it.
   const line: Line = {
-    ...record,
+    method: record.method,
+    path: record.path,
+    statusCode: record.statusCode,
+    outcome: record.outcome,
+    error: record.error,
+    aborted: record.aborted,
+    backend: record.backend,
+    policy: record.policy,
+    inFlight: record.inFlight,
+    attempts: record.attempts,
     queueTime: round(record.queueTime),
     firstByteTime: record.firstByteTime === null ? null : round(record.firstByteTime),
     upstreamTime: record.upstreamTime === null ? null : round(record.upstreamTime),
     responseTime: round(record.responseTime),
+    bytesIn: record.bytesIn,
+    bytesOut: record.bytesOut,
     traceId: traceIdOf(raw.headers),
   }
   log.info(isEnabled(log, 'debug') ? { ...line, ...fieldsOf(request, reply) } : line, MESSAGE)

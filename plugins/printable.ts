@@ -11,11 +11,16 @@ export function printable(text: string): string {
   })
 }
 
+/** A path, and nothing that has to be taken off or written otherwise. */
+const PLAIN = /^\/[\x21\x22\x24-\x3e\x40-\x7e]*$/
+
 /**
  * The path of a request's target, to be shown: without the query, which may hold secrets, and of a whole URL without
  * who it names as user and host.
  */
 export function pathOf(target: string): string {
+  // As most are.
+  if (PLAIN.test(target)) return target
   const end = target.search(/[?#]/)
   const path = end === -1 ? target : target.slice(0, end)
   return printable(path.startsWith('/') ? path : path.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/]*|.*@)/i, ''))
