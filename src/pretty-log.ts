@@ -16,6 +16,8 @@ export async function prettyLog(to: LogStream): Promise<LogStream> {
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
+    // A request's `error` is a word.
+    errorLikeObjectKeys: ['err'],
   })
   return {
     ...to,
@@ -28,9 +30,9 @@ export async function prettyLog(to: LogStream): Promise<LogStream> {
 
 /** A request's line with what matters most as its message: `GET /users 200 b 12.3 ms`. */
 function summed(entry: Record<string, unknown>): Record<string, unknown> {
-  const { method, path, statusCode, backend, responseTime, ...others } = entry
+  const { method, path, statusCode, error, backend, responseTime, ...others } = entry
   const time = typeof responseTime === 'number' ? `${responseTime} ms` : undefined
-  const words = [method, path, statusCode, backend, time]
+  const words = [method, path, statusCode, error, backend, time]
   const rest = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== null))
   return { ...rest, msg: words.filter((word) => word !== null && word !== undefined).join(' ') }
 }
