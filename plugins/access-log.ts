@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { RefusalObserver } from './malformed.js'
 import { pathOf } from './printable.js'
@@ -77,10 +76,9 @@ function isEnabled(log: FastifyBaseLogger, level: 'info' | 'debug'): boolean {
 }
 
 function fieldsOf(request: FastifyRequest, reply: FastifyReply) {
-  const raw = reply.raw as { headersSent: boolean; getHeaders(): OutgoingHttpHeaders }
   return {
     requestHeaders: withoutSecrets(request.raw.headers),
-    responseHeaders: raw.headersSent ? withoutSecrets(raw.getHeaders()) : null,
+    responseHeaders: reply.raw.headersSent ? withoutSecrets(reply.getHeaders()) : null,
   }
 }
 

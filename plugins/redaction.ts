@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import { printable } from './printable.js'
 
 /** Names of fields that let somebody in, or may: also those that only look like it. */
@@ -8,10 +7,9 @@ const SECRET =
 const CREDENTIALS = /^(basic|bearer|digest|negotiate|token|apikey)\s/i
 
 /** A message's header fields as they may be in a log: without secrets, and with URLs without their queries. */
-export function withoutSecrets(headers: IncomingHttpHeaders | OutgoingHttpHeaders): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [printable(name), shown(name, String(value))]),
-  )
+export function withoutSecrets(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  const fields = Object.entries(headers).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(fields.map(([name, value]) => [printable(name), shown(name, String(value))]))
 }
 
 function shown(name: string, value: string): string {
