@@ -178,6 +178,7 @@ test('of two gateways on one file the one that was started last has it, and no c
   const env = { STATE_FILE: join(folder(t), 'state.json') }
   const first = await started(t, env)
   const second = await openGateway([], env)
+  t.after(() => second.close())
   const refused = await callJson('POST', `${first.admin}/backends`, { url: 'http://a:1', id: 'a' })
   assert.deepEqual([refused.status, refused.json.code], [503, 'LEASTWISE_STATE_NOT_SAVED'])
   assert.match(
@@ -186,7 +187,7 @@ test('of two gateways on one file the one that was started last has it, and no c
   )
   assert.equal((await callJson('GET', `${first.admin}/backends/a`)).status, 200)
   second.balancer.registry.add({ url: 'http://b:1', id: 'b' })
-  await second.close()
+  await second.balancer.keeper?.saved()
   const { backends } = JSON.parse(readFileSync(env.STATE_FILE, 'utf8'))
   assert.deepEqual(
     backends.map(({ id }: { id: string }) => id),
