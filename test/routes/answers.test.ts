@@ -24,20 +24,23 @@ const provoked: Partial<Record<AdminErrorCode, (request: InjectOptions) => Injec
   LEASTWISE_BACKEND_NOT_FOUND: (request) => request,
   LEASTWISE_BACKEND_EXISTS: (request) => request,
   LEASTWISE_NOT_READY: (request) => request,
+  LEASTWISE_STATE_NOT_SAVED: (request) => request,
 }
 
-/** Calls and codes that want a pool without the backend of the examples. */
+/** Calls and codes that want a pool without the backends of the examples. */
 const withoutBackend = ['addBackend', 'LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_NOT_READY']
 
 for (const token of [undefined, 's3cret']) {
-  test(`every described answer is given, and is as described, ${token ? 'with a' : 'without a'} token`, async () => {
-    const { balancer, document, calls, send } = await describedAdmin(token)
+  test(`every described answer is given, and is as described, ${token ? 'with a' : 'without a'} token`, async (t) => {
+    const { balancer, store, document, calls, send } = await describedAdmin(token)
+    t.after(() => balancer.keeper?.close())
     const check = validator(document)
     const headers = { host: 'localhost', ...(token && { authorization: `Bearer ${token}` }) }
 
     const refill = (full: boolean) => {
       for (const { id } of balancer.registry.list()) balancer.registry.remove(id, { force: true })
       if (!full) return
+      balancer.registry.add({ url: 'http://10.0.0.1:8080', id: 'a' })
       // With a value wherever there may be one; one that is new has null there.
       const c = balancer.registry.add({ url: 'http://10.0.0.3:8080', id: 'c', maxConnections: 5 })
       balancer.registry.setHealth('c', 'healthy', {
@@ -66,8 +69,16 @@ for (const token of [undefined, 's3cret']) {
         for (const code of codesOf(answer)) {
           const provoke = provoked[code as AdminErrorCode]
           assert.ok(provoke, `${code}: say how it is provoked`)
-          refill(!withoutBackend.includes(code))
+          if (code === 'LEASTWISE_STATE_NOT_SAVED') {
+            store.fails = true
+            // Something that was never stored: a call that ends with what is stored already has nothing to save.
+            balancer.registry.add({ url: `http://${call.operationId.toLowerCase()}` })
+            await assert.rejects(async () => balancer.keeper?.saved())
+          }
+          const empty = withoutBackend.includes(code) || withoutBackend.includes(call.operationId)
+          refill(!empty || code === 'LEASTWISE_BACKEND_EXISTS')
           const reply = await send(provoke(plain))
+          store.fails = false
           assert.equal(JSON.parse(reply.text).code, code, what)
           assert.equal(asDescribed(described, reply, check), status, what)
         }

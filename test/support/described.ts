@@ -6,6 +6,7 @@ import { notFound } from '../../plugins/errors.js'
 import { adminRoutes } from '../../routes/admin.js'
 import type { Answer, Call, Description } from '../../routes/docs/document.js'
 import { Balancer } from '../../src/balancer/balancer.js'
+import { StateKeeper } from '../../src/balancer/state-keeper.js'
 
 /** A route as it was added, before the description hides it from the app around it. */
 export interface Route {
@@ -28,9 +29,21 @@ export interface Reply {
   text: string
 }
 
-/** An admin API with all its routes and its description. With the header `x-fail` a call fails inside. */
+/**
+ * An admin API with all its routes and its description. While `store.fails` no change is stored. With the header `x-fail` a call fails inside.
+ */
 export async function describedAdmin(token?: string) {
   const balancer = new Balancer({})
+  const store = {
+    fails: false,
+    name: 'STATE_FILE "state.json"',
+    load: async () => undefined,
+    save: async () => {
+      if (store.fails) throw new Error('ENOSPC: no space left on device')
+    },
+  }
+  balancer.keeper = new StateKeeper(balancer, store, { policy: balancer.policy, backends: [] })
+  await balancer.keeper.start()
   const app = Fastify()
   const routes: Route[] = []
   app.addHook('onRoute', ({ method, url, schema, handler }) => {
@@ -56,7 +69,7 @@ export async function describedAdmin(token?: string) {
   const calls: Described[] = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, call]) => ({ method: method.toUpperCase(), path, call })),
   )
-  return { app, balancer, routes, document, calls, send }
+  return { app, balancer, store, routes, document, calls, send }
 }
 
 /** Looks whether values are as a description says, and have no field that it does not name. */
