@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { errorCodes } from '../routes/error-codes.js'
 import { root, start } from './support/process.js'
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -19,6 +20,10 @@ async function consumer(): Promise<string> {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   return folder
 }
+
+test('the README names every error of the admin API', () => {
+  for (const code of Object.keys(errorCodes)) assert.ok(readme.includes(`\`${code}\``), code)
+})
 
 test('the TypeScript of the README compiles for a strict user', async (t) => {
   const folder = await consumer()
