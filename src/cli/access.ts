@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { EnvFileError, readEnvFile } from '../env-file.js'
+import { Failure } from './failure.js'
+
+/** Where the admin API is, and how to get in. */
+export interface Access {
+  /** Without a slash at its end. */
+  url: string
+  token: string | undefined
+}
+
+export interface AccessOptions {
+  url?: string
+  tokenFile?: string
+}
+
+/**
+ * What the options say, and where they say nothing the environment and `.env`, as the gateway reads them.
+ * @throws {Failure} wrong usage
+ */
+export function accessOf(options: AccessOptions): Access {
+  const env: Record<string, string | undefined> = { ...envFile(), ...process.env }
+  return { url: urlOf(options, env), token: tokenOf(options, env) }
+}
+
+function envFile(): Record<string, string> {
+  try {
+    return readEnvFile()
+  } catch (error) {
+    if (error instanceof EnvFileError) throw new Failure('usage', error.message)
+    throw error
+  }
+}
+
+function urlOf(options: AccessOptions, env: Record<string, string | undefined>): string {
+  if (options.url !== undefined) return checkUrl('--url', options.url)
+  if (env.LEASTWISE_URL) return checkUrl('LEASTWISE_URL', env.LEASTWISE_URL)
+  const port = env.ADMIN_PORT || '3001'
+  if (port === 'off') throw new Failure('usage', 'ADMIN_PORT is off; --url says where another admin API is')
+  if (port === '0')
+    throw new Failure('usage', 'ADMIN_PORT is 0, for any free one; --url says which one it became')
+  if (!/^\d+$/.test(port) || Number(port) > 65_535)
+    throw new Failure('usage', `ADMIN_PORT does not accept "${port}": it takes a whole number up to 65535`)
+  return checkUrl('ADMIN_HOST', `http://${reachable(env.ADMIN_HOST || '127.0.0.1')}:${port}`)
+}
+
+/** Where a gateway is found that listens on `host`. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (/^[0:]+$/.test(host)) return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function checkUrl(name: string, text: string): string {
+  const refuse = (why: string) => new Failure('usage', `${name} does not accept "${text}": ${why}`)
+  if (!/^https?:\/\//i.test(text)) throw refuse('it must start with http:// or https://')
+  if (!URL.canParse(text)) throw refuse('it is not a URL')
+  const { origin, pathname, username, password, search, hash } = new URL(text)
+  // It would be seen in the list of processes.
+  if (username || password) throw refuse('a token goes into ADMIN_TOKEN or --token-file')
+  if (search || hash) throw refuse('it takes scheme, host, port and a prefix, and nothing else')
+  return origin + pathname.replace(/\/+$/, '')
+}
+
+function tokenOf({ tokenFile }: AccessOptions, env: Record<string, string | undefined>): string | undefined {
+  if (tokenFile === undefined) return checkToken('ADMIN_TOKEN', env.ADMIN_TOKEN || undefined)
+  let text: string
+  try {
+    text = readFileSync(tokenFile, 'utf8')
+  } catch (error) {
+    throw new Failure('usage', `--token-file "${tokenFile}" cannot be read: ${(error as Error).message}`)
+  }
+  return checkToken(`--token-file "${tokenFile}"`, text.trim())
+}
+
+function checkToken(name: string, token: string | undefined): string | undefined {
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token
+  throw new Failure('usage', `${name} has no token: that is printable ASCII without blanks`)
+}

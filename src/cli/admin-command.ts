@@ -1,0 +1,66 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { checkId } from '../balancer/spec.js'
+import { type AccessOptions, accessOf } from './access.js'
+import { AdminClient } from './admin-client.js'
+import { printableJson } from './printable.js'
+
+/** What every command that asks a gateway can be told. */
+export interface AdminOptions extends AccessOptions {
+  json?: boolean
+  requestTimeout: number
+}
+
+const access = `
+Where the admin API is: --url, else LEASTWISE_URL, else ADMIN_HOST and
+ADMIN_PORT, else http://127.0.0.1:3001. Its token: --token-file, else
+ADMIN_TOKEN. Variables are read from the environment and from .env in this
+folder. There is no option for the token itself: whoever lists the processes of
+this machine (ps) would see it.
+
+Exit codes: 0 done; 1 the gateway said no; 2 wrong usage; 3 no gateway there,
+none that answers in time, or something else than a gateway. Errors are one line
+on standard error; with --json {"exitCode","code","statusCode","message"}.`
+
+/** A command that asks a gateway. @param more of its help: examples above all */
+export function adminCommand(name: string, about: string, more: string): Command {
+  return new Command(name)
+    .description(about)
+    .option('--url <url>', 'where the admin API is, with its prefix if it has one')
+    .option('--token-file <file>', 'file that holds the token of the admin API, and nothing else')
+    .addOption(
+      new Option('--request-timeout <ms>', 'how long the gateway may take for an answer')
+        .argParser(whole(1, LONGEST))
+        .default(10_000),
+    )
+    .option('--json', 'print JSON, for programs')
+    .addHelpText('after', `\n${more}\n${access}`)
+}
+
+export function clientOf(options: AdminOptions): AdminClient {
+  return new AdminClient(accessOf(options), options.requestTimeout)
+}
+
+/** What a command has to say: for programs a document, for people a text. */
+export function print({ json }: AdminOptions, document: unknown, text: string): void {
+  process.stdout.write(`${json ? printableJson(document) : text}\n`)
+}
+
+/** Milliseconds: eleven days, and the most that every call of the API takes. */
+export const LONGEST = 999_999_999
+
+/** Reads an option that is a whole number. */
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
+    throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
+  }
+}
+
+/** Reads the id of a backend: one such as `..` would make another path of that of a call. */
+export function readId(text: string): string {
+  try {
+    return checkId(text)
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`)
+  }
+}

@@ -1,0 +1,73 @@
+import type { BackendView, PoolView } from '../balancer/index.js'
+
+type Kind = 'string' | 'number' | 'boolean' | 'object'
+
+/** `GET /pool`. Older gateways do not count retries and hedges, newer ones may have policies that we do not. */
+export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' | 'hedges'> {
+  policy: string
+  retries?: number
+  hedges?: number
+}
+
+const backend: Record<string, Kind> = {
+  id: 'string',
+  url: 'string',
+  weight: 'number',
+  state: 'string',
+  health: 'string',
+  inFlight: 'number',
+  total: 'number',
+  failed: 'number',
+  latency: 'object',
+}
+const pool: Record<string, Kind> = {
+  policy: 'string',
+  backends: 'number',
+  eligible: 'number',
+  panic: 'boolean',
+  inFlight: 'number',
+  queue: 'object',
+  closing: 'boolean',
+}
+
+/** These check what is shown of an answer, and leave in it what they do not know. */
+
+export function readBackend(document: unknown): BackendView {
+  const view = check<BackendView>(document, 'the backend', backend)
+  check(view.latency, 'latency', { p50: 'number', p99: 'number' })
+  if (view.maxConnections !== null) check(view, 'the backend', { maxConnections: 'number' })
+  return view
+}
+
+export function readBackends(document: unknown): BackendView[] {
+  const { backends } = check<{ backends: unknown }>(document, 'the answer', { backends: 'object' })
+  if (!Array.isArray(backends)) throw new Error('backends is no list')
+  return backends.map(readBackend)
+}
+
+export function readPool(document: unknown): Pool {
+  const view = check<Pool>(document, 'the pool', pool)
+  check(view.queue, 'queue', { length: 'number', limit: 'number' })
+  for (const name of ['retries', 'hedges'] as const) {
+    if (view[name] !== undefined) check(view, 'the pool', { [name]: 'number' })
+  }
+  return view
+}
+
+export function readPolicy(document: unknown): string {
+  return check<{ policy: string }>(document, 'the answer', { policy: 'string' }).policy
+}
+
+/** Of what there is no answer. */
+export function readNothing(document: unknown): undefined {
+  if (document !== undefined) throw new Error('nothing was expected')
+}
+
+function check<T>(value: unknown, name: string, fields: Record<string, Kind>): T {
+  if (typeof value !== 'object' || value === null) throw new Error(`${name} is no object`)
+  for (const [field, kind] of Object.entries(fields)) {
+    const found = (value as Record<string, unknown>)[field]
+    if (typeof found !== kind || found === null) throw new Error(`${field} of ${name} is no ${kind}`)
+  }
+  return value as T
+}

@@ -1,0 +1,67 @@
+import type { BackendView } from '../balancer/index.js'
+import type { Column, Style } from './table.js'
+
+type B = BackendView
+
+const unwell: Record<string, Style> = { unhealthy: 'red', ejected: 'red', unknown: 'dim' }
+
+export const id: Column<B> = { head: 'id', text: (backend) => backend.id }
+export const url: Column<B> = { head: 'url', spare: 1, text: (backend) => backend.url }
+export const state: Column<B> = {
+  head: 'state',
+  text: (backend) => backend.state,
+  style: (backend) => (backend.state === 'draining' ? 'yellow' : undefined),
+}
+export const health: Column<B> = {
+  head: 'health',
+  text: (backend) => backend.health,
+  style: (backend) => unwell[backend.health],
+}
+export const inFlight: Column<B> = {
+  head: 'in flight',
+  right: true,
+  text: (backend) => String(backend.inFlight),
+}
+export const p50: Column<B> = {
+  head: 'p50 ms',
+  right: true,
+  spare: 4,
+  text: ({ latency }) => milliseconds(latency.p50),
+}
+export const p99: Column<B> = {
+  head: 'p99 ms',
+  right: true,
+  text: ({ latency }) => milliseconds(latency.p99),
+}
+export const weight: Column<B> = {
+  head: 'weight',
+  right: true,
+  spare: 3,
+  text: (backend) => String(backend.weight),
+}
+export const limit: Column<B> = {
+  head: 'limit',
+  right: true,
+  spare: 2,
+  text: (backend) => String(backend.maxConnections ?? '-'),
+}
+
+/** What `backends list` shows. */
+export const listColumns: Column<B>[] = [
+  id,
+  url,
+  state,
+  health,
+  inFlight,
+  { head: 'total', right: true, text: (backend) => String(backend.total) },
+  { head: 'failed', right: true, text: (backend) => String(backend.failed) },
+  p50,
+  p99,
+  weight,
+  limit,
+]
+
+/** 0 is what a backend has before its first answer. */
+function milliseconds(time: number): string {
+  return time === 0 ? '-' : time.toFixed(time < 100 ? 1 : 0)
+}

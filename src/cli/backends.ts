@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import { type AdminOptions, adminCommand, clientOf, print } from './admin-command.js'
+import { readBackends } from './answers.js'
+import { listColumns } from './backend-columns.js'
+import { activate, drain, remove } from './backends/departure.js'
+import { add, update } from './backends/registration.js'
+import { table } from './table.js'
+
+/** `leastwise backends …`. */
+export function backendsCommand(): Command {
+  return new Command('backends')
+    .description('list, add, update, drain, activate and remove backends')
+    .addCommand(list())
+    .addCommand(add())
+    .addCommand(update())
+    .addCommand(drain())
+    .addCommand(activate())
+    .addCommand(remove())
+}
+
+function list(): Command {
+  return adminCommand(
+    'list',
+    'print all backends, in order of registration',
+    `Examples:
+  leastwise backends list
+  leastwise backends list --json | jq -r '.backends[] | select(.failed > 0).id'
+
+total and failed count since the backend was registered; p50 and p99 are of the
+first byte of the last 1,024 answers. With --json it prints {"backends":[…]}, as
+GET /backends answers.`,
+  ).action(async (options: AdminOptions) => {
+    const backends = await clientOf(options).call('GET', '/backends', { read: readBackends })
+    print(options, { backends }, table(listColumns, backends).join('\n'))
+  })
+}

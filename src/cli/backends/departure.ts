@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Command, Option } from 'commander'
+import type { BackendView } from '../../balancer/index.js'
+import type { AdminClient } from '../admin-client.js'
+import { type AdminOptions, adminCommand, clientOf, LONGEST, print, readId, whole } from '../admin-command.js'
+import { readBackend, readNothing } from '../answers.js'
+import { Failure } from '../failure.js'
+import { printable } from '../printable.js'
+import { pathOf } from './path.js'
+
+/** Milliseconds between two looks at a backend that drains. */
+const LOOK_EVERY = 200
+
+/** `leastwise backends drain`. */
+export function drain(): Command {
+  return adminCommand(
+    'drain',
+    'give a backend no new requests; those in flight finish, or are cut in the end',
+    `Examples:
+  leastwise backends drain c
+  leastwise backends drain c --timeout 5000 --wait && ssh c systemctl stop app
+
+With --wait it exits with 1 if somebody activates the backend meanwhile. With
+--json it prints the backend, as POST /backends/:id/drain answers; with --wait,
+how it is in the end.`,
+  )
+    .argument('<id>', 'of the backend', readId)
+    .addOption(timeout())
+    .option('--wait', 'return once it holds no request any more')
+    .action(async (id: string, options: AdminOptions & { timeout?: number; wait?: boolean }) => {
+      const client = clientOf(options)
+      const body = { timeout: options.timeout }
+      const draining = await client.call('POST', `${pathOf(id)}/drain`, { read: readBackend, body })
+      const now = options.wait ? await drained(client, draining) : draining
+      print(options, now, now.inFlight > 0 ? `draining ${busy(now)}` : `drained ${printable(now.id)}`)
+    })
+}
+
+/** `leastwise backends activate`. */
+export function activate(): Command {
+  return adminCommand(
+    'activate',
+    'give a backend requests again: ends a drain, a waiting removal or an ejection',
+    `Example:
+  leastwise backends activate c
+
+With --json it prints the backend, as POST /backends/:id/activate answers.`,
+  )
+    .argument('<id>', 'of the backend', readId)
+    .action(async (id: string, options: AdminOptions) => {
+      const active = await clientOf(options).call('POST', `${pathOf(id)}/activate`, {
+        read: readBackend,
+        body: {},
+      })
+      print(options, active, `activated ${printable(active.id)}`)
+    })
+}
+
+/** `leastwise backends remove`. */
+export function remove(): Command {
+  return adminCommand(
+    'remove',
+    'drain a backend, then forget it; activate takes that back until then',
+    `Examples:
+  leastwise backends remove c
+  leastwise backends remove c --timeout 5000
+  leastwise backends remove c --force
+
+With --json it prints the backend, as DELETE /backends/:id answers; with
+--force, {"id":…}.`,
+  )
+    .argument('<id>', 'of the backend', readId)
+    .addOption(timeout())
+    .addOption(new Option('--force', 'cut its requests, and forget it at once').conflicts('timeout'))
+    .action(async (id: string, options: AdminOptions & { timeout?: number; force?: boolean }) => {
+      const client = clientOf(options)
+      if (options.force) {
+        await client.call('DELETE', `${pathOf(id)}?force=true`, { read: readNothing })
+        return print(options, { id }, `removed ${id}`)
+      }
+      const query = options.timeout === undefined ? '' : `?timeout=${options.timeout}`
+      const left = await client.call('DELETE', pathOf(id) + query, { read: readBackend })
+      print(options, left, left.inFlight > 0 ? `removing ${busy(left)}` : `removed ${printable(left.id)}`)
+    })
+}
+
+/** How a backend is that was told to drain, once it holds no request any more. */
+async function drained(client: AdminClient, draining: BackendView): Promise<BackendView> {
+  let now = draining
+  while (now.state === 'draining' && now.inFlight > 0) {
+    await sleep(LOOK_EVERY)
+    try {
+      now = await client.call('GET', pathOf(draining.id), { read: readBackend })
+    } catch (error) {
+      // Somebody has removed it, which is what draining is mostly for.
+      if (error instanceof Failure && error.statusCode === 404) return { ...now, inFlight: 0 }
+      throw error
+    }
+  }
+  if (now.state === 'draining') return now
+  throw new Failure('refused', `${draining.id} was activated before it was drained`, 'LEASTWISE_NOT_DRAINED')
+}
+
+function timeout(): Option {
+  return new Option(
+    '--timeout <ms>',
+    'when requests that are still in flight are cut, instead of DRAIN_TIMEOUT of the gateway',
+  ).argParser(whole(0, LONGEST))
+}
+
+function busy(backend: BackendView): string {
+  return `${printable(backend.id)}: ${backend.inFlight} in flight`
+}

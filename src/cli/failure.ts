@@ -1,0 +1,45 @@
+import { printable, printableJson } from './printable.js'
+
+/** Why a command ends without having done what it was asked to. */
+const exitCodes = {
+  /** The gateway said no. */
+  refused: 1,
+  usage: 2,
+  /** No gateway there, none that answers in time, or something else than a gateway. */
+  unreachable: 3,
+}
+
+export class Failure extends Error {
+  readonly exitCode: number
+  /** The gateway's, or `LEASTWISE_USAGE` or `LEASTWISE_UNREACHABLE`. */
+  readonly code: string
+  /** Of the answer, where the gateway said no. */
+  readonly statusCode: number | undefined
+
+  constructor(
+    kind: keyof typeof exitCodes,
+    message: string,
+    code = `LEASTWISE_${kind.toUpperCase()}`,
+    statusCode?: number,
+  ) {
+    super(message)
+    this.exitCode = exitCodes[kind]
+    this.code = code
+    this.statusCode = statusCode
+  }
+
+  /** Whether the same call may be answered a second later. */
+  get isPassing(): boolean {
+    return this.exitCode === exitCodes.unreachable
+  }
+}
+
+/** Tells of a failure on standard error, in one line. */
+export function report(failure: Failure, json: boolean): void {
+  const { exitCode, code, statusCode, message } = failure
+  // What was typed wrong needs no code to be understood.
+  const text = exitCode === exitCodes.refused ? `${code}: ${message}` : message
+  process.stderr.write(
+    json ? `${printableJson({ exitCode, code, statusCode, message })}\n` : `leastwise: ${printable(text)}\n`,
+  )
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander'
+import { Failure, report } from './failure.js'
+import { program } from './program.js'
+
+const [first = 'serve', ...rest] = process.argv.slice(2)
+const args = [first, ...rest]
+
+// Whoever read what we print has seen enough, or the terminal is gone. A gateway goes on without its log.
+if (first !== 'serve') {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+    process.exit()
+  })
+}
+
+try {
+  await program().parseAsync(args, { from: 'user' })
+} catch (error) {
+  if (error instanceof Failure) {
+    report(error, args.includes('--json'))
+    process.exitCode = error.exitCode
+  } else if (!(error instanceof CommanderError)) throw error
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { Command, type CommanderError } from 'commander'
+import { backendsCommand } from './backends.js'
+import { Failure } from './failure.js'
+import { policyCommand } from './policy.js'
+import { serveCommand } from './serve.js'
+import { topCommand } from './top.js'
+
+const more = `
+Without a command it serves. Each command has help of its own, with examples:
+  leastwise serve --help
+  leastwise backends add --help
+
+Exit codes of all but serve: 0 done; 1 the gateway said no; 2 wrong usage;
+3 no gateway there.`
+
+/** The command line. What is wrong with one is thrown as {@link Failure}. */
+export function program(): Command {
+  const root = new Command('leastwise')
+    .description('a load balancer that sends each request to the least loaded backend')
+    .version(version(), '-v, --version', 'print the version')
+    .addHelpText('after', more)
+    .addCommand(serveCommand())
+    .addCommand(backendsCommand())
+    .addCommand(policyCommand())
+    .addCommand(topCommand())
+  settle(root, root.name())
+  return root
+}
+
+/** Has a command and those below it fail in one line that says where to read more. */
+function settle(command: Command, name: string): void {
+  command
+    .helpOption('-h, --help', 'print this')
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride((error) => {
+      if (error.exitCode === 0) throw error
+      throw new Failure('usage', `${wrong(error)}; see ${name} --help`)
+    })
+  for (const below of command.commands) settle(below, `${name} ${below.name()}`)
+}
+
+function wrong({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'a command is missing'
+  return message
+    .replace(/^error: /, '')
+    .replace(/\s+/g, ' ')
+    .replace(/\.$/, '')
+}
+
+function version(): string {
+  const manifest = new URL('../../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
+}

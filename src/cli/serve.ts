@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+
+/** `leastwise serve`, and `leastwise` alone. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('pass requests on to the backends; what leastwise does without a command')
+    .addHelpText('after', settings)
+    .action(async () => {
+      // Only now: all other commands do without Fastify, and start faster for that.
+      await import('../server.js')
+    })
+}
+
+function settings(): string {
+  return `
+Settings come from the environment and from .env in this folder. A wrong one
+stops the start with exit code 1 and a line that names it. SIGTERM and SIGINT
+let requests in flight finish, and end it with exit code 0, or 1 if some had to
+be cut.
+
+Example:
+  BACKENDS=http://10.0.0.1:8080,http://10.0.0.2:8080 PORT=8000 leastwise serve
+
+${readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')}`
+}

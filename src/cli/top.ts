@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Command, Option } from 'commander'
+import { type AdminOptions, adminCommand, clientOf } from './admin-command.js'
+import { Failure } from './failure.js'
+import { type Order, orders } from './top/frame.js'
+import { type Look, lookAt } from './top/look.js'
+import { jsonView, liveView, plainView, type View } from './top/views.js'
+
+interface TopOptions extends AdminOptions {
+  once?: boolean
+  sort: Order
+}
+
+/** Milliseconds from one look to the next. */
+const INTERVAL = 1000
+
+const help = `Above the table is the pool: policy, requests in flight, queue, eligible
+backends, and retries and hedges since the start. share, req/s and failed/s are
+of the last second, by requests that were given to backends; p50 and p99 of the
+first byte of the last 1,024 answers.
+
+On a terminal it is drawn in place, as many backends as fit, and columns are
+left out where it is narrow. Keys: s sorts by the other order, q or Ctrl-C ends
+it, with exit code 0. Elsewhere it prints one table below another. Colours are
+left out where NO_COLOR is set or standard output is no terminal.
+
+With --json it prints a line {"at","interval","pool","backends"} each second:
+interval is in milliseconds, pool as GET /pool answers, and a backend as
+GET /backends does, with "recent":{"share","requestsPerSecond",
+"failedPerSecond"}. share is from 0 to 1.
+
+A gateway that does not answer any more is asked again each second.
+
+Examples:
+  leastwise top
+  leastwise top --sort id --url https://gateway.example/admin
+  leastwise top --once
+  leastwise top --json | jq -c '[.at, .pool.inFlight, .pool.queue.length]'`
+
+/** `leastwise top`. */
+export function topCommand(): Command {
+  return adminCommand('top', 'watch the backends: a table that is renewed each second', help)
+    .addOption(new Option('--sort <order>', 'what comes first').choices(orders).default('in-flight'))
+    .option('--once', 'print one table, measured over a second, and exit')
+    .action(watch)
+}
+
+async function watch(options: TopOptions): Promise<void> {
+  const client = clientOf(options)
+  const stopped = new AbortController()
+  const stop = () => stopped.abort()
+  process.once('SIGINT', stop)
+  // Whoever sends these two does not mean that the command is done.
+  for (const [signal, number] of [['SIGTERM', 15] as const, ['SIGHUP', 1] as const])
+    process.once(signal, () => process.exit(128 + number))
+
+  const open = () => {
+    if (options.json) return jsonView
+    const live = process.stdout.isTTY && process.env.TERM !== 'dumb' && !options.once
+    return live ? liveView(client.url, options.sort, stop) : plainView(options.sort)
+  }
+  let view: View | undefined
+  let before: Look | undefined
+  try {
+    while (!stopped.signal.aborted) {
+      const started = performance.now()
+      try {
+        const look = await lookAt(client, stopped.signal)
+        view ??= open()
+        view.show(look, before)
+        if (before && options.once) return
+        before = look
+      } catch (error) {
+        // One that was never there is not waited for, nor one that does not want us.
+        if (!(error instanceof Failure && error.isPassing && view) || options.once) throw error
+        if (!stopped.signal.aborted) view.lost(error)
+      }
+      const left = Math.max(0, started + INTERVAL - performance.now())
+      await sleep(left, undefined, { signal: stopped.signal })
+    }
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error
+  } finally {
+    view?.close()
+  }
+}

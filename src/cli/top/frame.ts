@@ -1,0 +1,87 @@
+import type { BackendView } from '../../balancer/index.js'
+import { health, id, inFlight, limit, p50, p99, state, url, weight } from '../backend-columns.js'
+import { printable } from '../printable.js'
+import { type Column, styled, table } from '../table.js'
+import type { Look, Recent } from './look.js'
+
+export const orders = ['in-flight', 'id'] as const
+export type Order = (typeof orders)[number]
+
+export interface Picture {
+  look: Look
+  /** Undefined before the second look. */
+  recent: Map<string, Recent> | undefined
+  order: Order
+}
+
+/** Lines of it, none longer than `width`; where there are more than `height` the last backends are left out. */
+export function draw(
+  picture: Picture,
+  width = Number.POSITIVE_INFINITY,
+  height = Number.POSITIVE_INFINITY,
+): string[] {
+  const { look, recent } = picture
+  const backends = sorted(look.backends, picture.order)
+  // The line of the pool, the head of the table, and the line that says how many are missing.
+  const room = Math.max(0, height - 2)
+  const shown = backends.length <= room ? backends : backends.slice(0, Math.max(0, room - 1))
+  const lines = [poolLine(picture, width), ...table(columns(recent), shown, width)]
+  const missing = backends.length - shown.length
+  if (missing > 0) lines.push(styled(`… and ${missing} more`.slice(0, width), 'dim'))
+  return lines.slice(0, height)
+}
+
+/** The most loaded first, or in alphabetical order. */
+function sorted(backends: BackendView[], order: Order): BackendView[] {
+  const byId = (a: BackendView, b: BackendView) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  return backends.toSorted(order === 'id' ? byId : (a, b) => b.inFlight - a.inFlight || byId(a, b))
+}
+
+function poolLine({ look, recent }: Picture, width: number): string {
+  const { policy, eligible, backends, inFlight, queue, panic, closing, retries, hedges } = look.pool
+  const parts = [
+    policy,
+    `in flight ${inFlight}`,
+    `queue ${queue.length} of ${queue.limit}`,
+    `eligible ${eligible} of ${backends}`,
+  ]
+  if (recent) {
+    const rates = [...recent.values()]
+    parts.push(`${rate(rates.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))} req/s`)
+  }
+  if (retries !== undefined) parts.push(`retries ${retries}`)
+  if (hedges !== undefined) parts.push(`hedges ${hedges}`)
+  parts.push(`panic ${panic ? 'YES' : 'no'}`)
+  if (closing) parts.push('CLOSING')
+  return styled(printable(parts.join(' | ')).slice(0, width), panic || closing ? 'red' : 'bold')
+}
+
+function columns(recent: Map<string, Recent> | undefined): Column<BackendView>[] {
+  const of = (show: (recent: Recent) => string) => (backend: BackendView) => {
+    const one = recent?.get(backend.id)
+    return one ? show(one) : '-'
+  }
+  return [
+    id,
+    url,
+    state,
+    health,
+    inFlight,
+    { head: 'share', right: true, text: of(({ share }) => `${(100 * share).toFixed(1)}%`) },
+    { head: 'req/s', right: true, text: of(({ requestsPerSecond }) => rate(requestsPerSecond)) },
+    {
+      head: 'failed/s',
+      right: true,
+      text: of(({ failedPerSecond }) => rate(failedPerSecond)),
+      style: ({ id: of }) => ((recent?.get(of)?.failedPerSecond ?? 0) > 0 ? 'red' : undefined),
+    },
+    p50,
+    p99,
+    weight,
+    limit,
+  ]
+}
+
+function rate(perSecond: number): string {
+  return perSecond.toFixed(perSecond < 100 ? 1 : 0)
+}
