@@ -13,10 +13,15 @@ export function run(name: string, main: () => Promise<number>): void {
   main().then(
     (code) => process.exit(code),
     (error: unknown) => {
-      console.error(`${name}: ${(error as Error).message}`)
+      console.error(`${name}: ${reason(error as NodeJS.ErrnoException)}`)
       process.exit(1)
     },
   )
+}
+
+/** Of wrong usage the first sentence, which names what is wrong; the others are on Node's rules. */
+function reason({ code, message }: NodeJS.ErrnoException): string {
+  return code?.startsWith('ERR_PARSE_ARGS') ? `${message.split('. ')[0]}; see --help` : message
 }
 
 /** The value of a numeric option. @throws {Error} that names option, value and what is accepted */

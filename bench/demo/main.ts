@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
+import { run } from '../command.js'
 import { poisson } from '../rig/arrivals.js'
 import { RigBackend } from '../rig/backend.js'
 import { load } from '../rig/load.js'
@@ -160,10 +161,4 @@ Ctrl-C ends it.`)
   })
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    console.error(`demo: ${(error as Error).message}`)
-    process.exit(1)
-  },
-)
+run('demo', main)

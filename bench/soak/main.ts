@@ -2,13 +2,24 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { seeded } from '../../test/support/random.js'
 import { RawClient } from '../../test/support/raw.js'
 import { Stage } from '../../test/support/stage.js'
+import { run, whole as wholeNumber } from '../command.js'
 import type { Holdings } from './gateway.js'
 
-const TOTAL = Number(process.env.REQUESTS ?? 200_000)
+const usage = `npm run soak -- [--requests N] [--help]
+
+Sends requests that end in all the ways there are through a gateway, and looks six
+times at what it is left with: heap, requests in flight, handles. Exits with 1 if
+any of these grew. Takes about two minutes.
+
+  --requests N  how many, 6000 to 100000000 (200000)
+  --help        this text
+`
+
 const CONNECTIONS = 40
 /** Looks at the gateway this often in the course of it; the first look is when it is warm. */
 const LOOKS = 6
@@ -40,8 +51,19 @@ const broken = [
   'nonsense\r\n\r\n',
 ]
 
-/** 200,000 requests that end in many ways, and what the gateway is left with. */
-async function main(): Promise<void> {
+/** Requests that end in many ways, and what the gateway is left with. */
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      requests: { type: 'string', default: '200000' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  const each = Math.round(wholeNumber('requests', values.requests, 6000, 100_000_000) / LOOKS)
   const stages = [await new Stage().listen(), await new Stage().listen(), await new Stage().listen()]
   const child = fork(fileURLToPath(new URL('gateway.js', import.meta.url)), {
     execArgv: ['--expose-gc'],
@@ -55,7 +77,7 @@ async function main(): Promise<void> {
   const looks: Holdings[] = []
   const random = seeded(1)
   for (let i = 0; i < LOOKS; i++) {
-    const done = await load(url, Math.round(TOTAL / LOOKS), random)
+    const done = await load(url, each, random)
     const holdings = await look(child)
     looks.push(holdings)
     table.push([
@@ -64,14 +86,14 @@ async function main(): Promise<void> {
       holdings.inFlight,
       JSON.stringify(holdings.resources),
     ])
-    process.stderr.write(`${done} of ${TOTAL / LOOKS} sent, look ${i + 1} of ${LOOKS}\n`)
+    process.stderr.write(`${done} of ${each} sent, look ${i + 1} of ${LOOKS}\n`)
   }
   child.disconnect()
   for (const stage of stages) await stage.close()
   process.stdout.write(`${table}\n`)
   const faults = faultsIn(looks)
   process.stdout.write(faults.length > 0 ? `${faults.join('\n')}\n` : 'No growth.\n')
-  process.exitCode = faults.length > 0 ? 1 : 0
+  return faults.length > 0 ? 1 : 0
 }
 
 function faultsIn(looks: Holdings[]): string[] {
@@ -129,4 +151,4 @@ async function look(child: ChildProcess): Promise<Holdings> {
   return ((await once(child, 'message')) as [Holdings])[0]
 }
 
-main()
+run('soak', main)

@@ -21,6 +21,20 @@ test('bench --help explains, and a part that there is not is named', async () =>
   assert.match(stderr, /^bench: there is no part "speed"/)
 })
 
+test('soak --help explains, a wrong option is named', async () => {
+  const main = join(root, 'dist/bench/soak/main.js')
+  const help = await start([main, '--help']).ended
+  assert.deepEqual([help.code, help.stderr], [0, ''])
+  assert.match(help.stdout, /--requests N/)
+  const [few, unknown] = [start([main, '--requests', '5']).ended, start([main, '--loud']).ended]
+  assert.match(
+    (await few).stderr,
+    /^soak: --requests does not accept "5": it takes a whole number from 6000 /,
+  )
+  const { code, stderr } = await unknown
+  assert.deepEqual([code, stderr], [1, "soak: Unknown option '--loud'; see --help\n"])
+})
+
 for (const [name, { wrong, silent }] of Object.entries(commands)) {
   const main = join(root, `dist/bench/${name}/main.js`)
 
