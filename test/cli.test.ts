@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -7,7 +9,7 @@ import { after, describe, test } from 'node:test'
 import Fastify from 'fastify'
 import leastwise from '../src/index.js'
 import { answering, holding } from './support/backend.js'
-import { call } from './support/client.js'
+import { call, callJson } from './support/client.js'
 import { bin, commandsWith, fakeGateway } from './support/command.js'
 import { start, startGateway } from './support/process.js'
 
@@ -26,9 +28,15 @@ describe('leastwise', { concurrency: true }, () => {
       BACKENDS: `${a.url};id=a`,
       ADMIN_TOKEN: 'secret',
       POLICY: 'round-robin',
+      SLOW_START: '0',
     })
     opened({ close: () => gateway.stop('SIGKILL') })
     const run = commandsWith({ LEASTWISE_URL: gateway.admin, ADMIN_TOKEN: 'secret' })
+    const draining = async () => {
+      const headers = { authorization: 'Bearer secret' }
+      const ask = () => callJson('GET', `${gateway.admin}/backends/c`, undefined, headers)
+      while ((await ask()).json.state !== 'draining');
+    }
     const says = async (line: string, text: RegExp | string) => {
       const { code, stdout, stderr } = await run(line)
       assert.deepEqual([code, stderr], [0, ''], line)
@@ -49,7 +57,7 @@ describe('leastwise', { concurrency: true }, () => {
     )
 
     const waiting = run('backends drain c --timeout 60000 --wait --json')
-    await gateway.line(({ event }) => event === 'draining')
+    await draining()
     await says('backends list', /\nc .* draining +unknown +1 /)
     await says('backends drain c', 'draining c: 1 in flight')
     c.release()
@@ -61,6 +69,18 @@ describe('leastwise', { concurrency: true }, () => {
     assert.equal(c.total, 1, 'not one new request')
 
     await says('backends activate c', 'activated c')
+    requests.push(call(gateway.url), call(gateway.url))
+    await c.untilOpen(1)
+    const undone = run('backends drain c --wait')
+    await draining()
+    await says('backends activate c', 'activated c')
+    assert.deepEqual(await undone, {
+      code: 1,
+      stdout: '',
+      stderr: 'leastwise: LEASTWISE_NOT_DRAINED: c was activated before it was drained\n',
+    })
+    c.release()
+    await Promise.all(requests)
     await says('policy power-of-two', 'power-of-two')
     await says('policy --json', '{"policy":"power-of-two"}')
     await says('backends remove c', 'removed c')
@@ -152,6 +172,14 @@ describe('leastwise', { concurrency: true }, () => {
       code: 'LEASTWISE_USAGE',
       message: "missing required argument 'id'; see leastwise backends drain --help",
     })
+    if (existsSync('/dev/full')) {
+      const full = openSync('/dev/full', 'w')
+      const child = spawn(process.execPath, [bin, '--help'], { stdio: ['ignore', full, 'pipe'] })
+      closeSync(full)
+      const [complaint] = await once(child.stderr as NodeJS.ReadableStream, 'data')
+      assert.match(String(complaint), /^leastwise: standard output cannot be written: ENOSPC.*\n$/)
+      assert.deepEqual(await once(child, 'close'), [4, null])
+    }
     assert.match((await run('--version')).stdout, /^\d+\.\d+\.\d+\n$/)
   })
 })

@@ -15,11 +15,13 @@ Where the admin API is: --url, else LEASTWISE_URL, else ADMIN_HOST and
 ADMIN_PORT, else http://127.0.0.1:3001. Its token: --token-file, else
 ADMIN_TOKEN. Variables are read from the environment and from .env in this
 folder. There is no option for the token itself: whoever lists the processes of
-this machine (ps) would see it.
+this machine (ps) would see it. NODE_EXTRA_CA_CERTS names a file of certificate
+authorities to trust besides the public ones.
 
 Exit codes: 0 done; 1 the gateway said no; 2 wrong usage; 3 no gateway there,
-none that answers in time, or something else than a gateway. Errors are one line
-on standard error; with --json {"exitCode","code","statusCode","message"}.`
+none that answers in time, or something else than a gateway; 4 the output could
+not be written. Errors are one line on standard error; with --json
+{"exitCode","code","statusCode","message"}, statusCode only where it said no.`
 
 /** A command that asks a gateway. @param more of its help: examples above all */
 export function adminCommand(name: string, about: string, more: string): Command {

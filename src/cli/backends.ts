@@ -6,10 +6,20 @@ import { activate, drain, remove } from './backends/departure.js'
 import { add, update } from './backends/registration.js'
 import { table } from './table.js'
 
+const examples = `
+Examples:
+  leastwise backends list
+  leastwise backends add http://10.0.0.3:8080 --id c
+  leastwise backends drain c --wait
+  leastwise backends remove c
+
+Each command has help of its own: leastwise backends add --help`
+
 /** `leastwise backends …`. */
 export function backendsCommand(): Command {
   return new Command('backends')
     .description('list, add, update, drain, activate and remove backends')
+    .addHelpText('after', examples)
     .addCommand(list())
     .addCommand(add())
     .addCommand(update())

@@ -1,17 +1,19 @@
 import { printable, printableJson } from './printable.js'
 
-/** Why a command ends without having done what it was asked to. */
 const exitCodes = {
   /** The gateway said no. */
   refused: 1,
   usage: 2,
   /** No gateway there, none that answers in time, or something else than a gateway. */
   unreachable: 3,
+  /** It was done, and could not be told. */
+  output: 4,
 }
 
+/** Why a command ends without having done what it was asked to. */
 export class Failure extends Error {
   readonly exitCode: number
-  /** The gateway's, or `LEASTWISE_USAGE` or `LEASTWISE_UNREACHABLE`. */
+  /** The gateway's, or `LEASTWISE_USAGE`, `LEASTWISE_UNREACHABLE` or `LEASTWISE_OUTPUT`. */
   readonly code: string
   /** Of the answer, where the gateway said no. */
   readonly statusCode: number | undefined

@@ -5,12 +5,15 @@ import { program } from './program.js'
 
 const [first = 'serve', ...rest] = process.argv.slice(2)
 const args = [first, ...rest]
+const json = args.includes('--json')
 
 // Whoever read what we print has seen enough, or the terminal is gone. A gateway goes on without its log.
 if (first !== 'serve') {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
-    process.exit()
+    if (error.code === 'EPIPE' || error.code === 'EIO') process.exit()
+    const failure = new Failure('output', `standard output cannot be written: ${error.message}`)
+    report(failure, json)
+    process.exit(failure.exitCode)
   })
 }
 
@@ -18,7 +21,7 @@ try {
   await program().parseAsync(args, { from: 'user' })
 } catch (error) {
   if (error instanceof Failure) {
-    report(error, args.includes('--json'))
+    report(error, json)
     process.exitCode = error.exitCode
   } else if (!(error instanceof CommanderError)) throw error
 }

@@ -11,8 +11,14 @@ Without a command it serves. Each command has help of its own, with examples:
   leastwise serve --help
   leastwise backends add --help
 
+Examples:
+  BACKENDS=http://10.0.0.1:8080,http://10.0.0.2:8080 leastwise
+  leastwise top
+  leastwise backends add http://10.0.0.3:8080 --id c
+  leastwise backends drain c --wait
+
 Exit codes of all but serve: 0 done; 1 the gateway said no; 2 wrong usage;
-3 no gateway there.`
+3 no gateway there; 4 the output could not be written.`
 
 /** The command line. What is wrong with one is thrown as {@link Failure}. */
 export function program(): Command {

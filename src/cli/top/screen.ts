@@ -58,11 +58,10 @@ export class Screen {
   }
 
   readonly #enter = () => {
-    // A shell may have changed it meanwhile.
-    if (process.stdin.isTTY) process.stdin.setRawMode(true)
-    if (this.#entered) return
+    // A shell may have changed it meanwhile, without Node's knowledge.
+    if (process.stdin.isTTY) process.stdin.setRawMode(false).setRawMode(true)
+    if (!this.#entered) process.stdout.write(ENTER)
     this.#entered = true
-    process.stdout.write(ENTER)
     this.#options.onStale()
   }
 
@@ -79,6 +78,8 @@ export class Screen {
       if (key === CTRL_Z) {
         this.#leave()
         process.kill(process.pid, 'SIGTSTP')
+        // In the foreground again, or where there is no shell to stop us, as in a container, at once.
+        setImmediate(this.#enter)
       } else this.#options.onKey(key)
     }
   }
