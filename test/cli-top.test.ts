@@ -29,13 +29,14 @@ interface Terminal {
  * @returns what it drew, and what was on the terminal after that
  */
 async function onTerminal(
+  url: string,
   env: Record<string, string>,
   onPrinted: (terminal: Terminal) => void,
 ): Promise<{ frames: string[]; rest: string }> {
   const command = [
     'tty',
     'stty cols 60 rows 8',
-    `'${process.execPath}' '${bin}' top --url ${url}`,
+    `'${process.execPath}' '${bin}' top --request-timeout 600000 --url ${url}`,
     `echo "ended with $?, $(stty -a | grep -o -- '-*icanon')"`,
   ]
   const child = spawn('script', ['-qec', command.join('; '), '/dev/null'], {
@@ -107,7 +108,7 @@ describe('leastwise top', { concurrency: true }, () => {
           .map(({ length }) => length),
       )
     let step = 0
-    const { frames, rest } = await onTerminal({}, ({ frames, type, resize }) => {
+    const { frames, rest } = await onTerminal(url, {}, ({ frames, type, resize }) => {
       const last = frames.at(-1) ?? ''
       if (step === 0 && last.includes('sort by id')) {
         step = 1
@@ -134,7 +135,7 @@ describe('leastwise top', { concurrency: true }, () => {
     skip,
   }, async () => {
     let ending = false
-    const { frames, rest } = await onTerminal({ NO_COLOR: '1' }, ({ frames, type }) => {
+    const { frames, rest } = await onTerminal(url, { NO_COLOR: '1' }, ({ frames, type }) => {
       if (!ending && frames[0]?.includes('quit')) {
         ending = true
         type('\x03')

@@ -18,8 +18,8 @@ export interface FakeGateway {
   close(): void
 }
 
-/** Answers as a gateway with one backend. */
-export async function fakeGateway(id: string): Promise<FakeGateway> {
+/** Answers as a gateway with one backend, so many requests; the others wait for ever. */
+export async function fakeGateway(id: string, answers = Number.POSITIVE_INFINITY): Promise<FakeGateway> {
   const latency = { ewma: 0, p50: 0, p99: 0 }
   const counts = { inFlight: 0, total: 0, failed: 0, weight: 1, maxConnections: null }
   const backend = { id, url: 'http://a', state: 'active', health: 'unknown', latency, ...counts }
@@ -32,8 +32,9 @@ export async function fakeGateway(id: string): Promise<FakeGateway> {
     queue: { length: 0, limit: 0 },
     closing: false,
   }
+  let left = answers
   const server = createServer((request, response) => {
-    response.end(JSON.stringify(request.url === '/pool' ? pool : { backends: [backend] }))
+    if (left-- > 0) response.end(JSON.stringify(request.url === '/pool' ? pool : { backends: [backend] }))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
