@@ -31,6 +31,7 @@ interface Terminal {
 async function onTerminal(
   url: string,
   env: Record<string, string>,
+  signal: AbortSignal,
   onPrinted: (terminal: Terminal) => void,
 ): Promise<{ frames: string[]; rest: string }> {
   const command = [
@@ -41,7 +42,8 @@ async function onTerminal(
   ]
   const child = spawn('script', ['-qec', command.join('; '), '/dev/null'], {
     env: { PATH: process.env.PATH, TERM: 'xterm', SHELL: '/bin/sh', ...env },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
+    signal,
   })
   let printed = ''
   child.stdout.on('data', (chunk) => {
@@ -96,11 +98,17 @@ describe('leastwise top', { concurrency: true }, () => {
     assert.match(terminated.stdout, /^\S+Z\np \|.*\nid .*\na .*\n$/)
   })
 
+  // One that does not end is taken off its terminal, and ends by that.
+  const timeout = 20_000
   const skip = withoutTerminal && 'script (of util-linux) is not installed'
 
   test('top draws in place on a terminal, as wide as that is, and leaves it as it was', {
     skip,
-  }, async () => {
+    timeout,
+  }, async (t) => {
+    // After the first look nothing is drawn but what the terminal gives reason to.
+    const { url, close } = await fakeGateway('a', 2)
+    t.after(close)
     const widthOf = (frame: string) =>
       Math.max(
         ...stripVTControlCharacters(frame)
@@ -108,7 +116,7 @@ describe('leastwise top', { concurrency: true }, () => {
           .map(({ length }) => length),
       )
     let step = 0
-    const { frames, rest } = await onTerminal(url, {}, ({ frames, type, resize }) => {
+    const { frames, rest } = await onTerminal(url, {}, t.signal, ({ frames, type, resize }) => {
       const last = frames.at(-1) ?? ''
       if (step === 0 && last.includes('sort by id')) {
         step = 1
@@ -133,9 +141,10 @@ describe('leastwise top', { concurrency: true }, () => {
 
   test('top on a terminal ends with Ctrl-C, and without colours where nobody wants any', {
     skip,
-  }, async () => {
+    timeout,
+  }, async (t) => {
     let ending = false
-    const { frames, rest } = await onTerminal(url, { NO_COLOR: '1' }, ({ frames, type }) => {
+    const { frames, rest } = await onTerminal(url, { NO_COLOR: '1' }, t.signal, ({ frames, type }) => {
       if (!ending && frames[0]?.includes('quit')) {
         ending = true
         type('\x03')
