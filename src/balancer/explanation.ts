@@ -1,13 +1,12 @@
 import type { Backend } from './backend.js'
 import type { Clock } from './clock.js'
-import type { Ejection } from './ejection.js'
 import { AllFullError, type BalancerError, NoBackendError } from './errors.js'
+import { type Hindering, hindranceOf, percent } from './hindrance.js'
 import type { PolicyName } from './policies/index.js'
 import type { Standing } from './policies/policy.js'
 import type { Demand, Queue } from './queue.js'
 import type { Registry } from './registry.js'
 import type { Prospect } from './selection.js'
-import type { ShareLimits } from './share-limits.js'
 
 /** What sort of a request is asked about: by default one that came just now, and nothing is lost if it fails. */
 export interface Inquiry extends Pick<Demand, 'except' | 'repeatable'> {
@@ -60,12 +59,9 @@ export interface ExplainedBackend {
 }
 
 /** What an explanation is drawn from. */
-export interface Circumstances {
-  prospect: Prospect
+export interface Circumstances extends Hindering {
   policy: PolicyName
   registry: Registry
-  ejection: Ejection
-  limits: ShareLimits
   queue: Queue
   clock: Clock
   /** No lease is given any more. */
@@ -84,7 +80,9 @@ export function explain(inquiry: Inquiry, circumstances: Circumstances): Explana
   const all = new Set([...standings.keys(), ...registry.list()])
   const explained = [...all]
     .map((backend) => {
-      const hindrance = stopped ? 'the pool was stopped' : hindranceOf(backend, inquiry, circumstances, now)
+      const hindrance = stopped
+        ? 'the pool was stopped'
+        : hindranceOf(backend, inquiry.except, circumstances, now)
       const rank = prospect.trial && backend === choice ? 0 : hindrance === undefined ? 1 : 2
       return { backend, standing: standings.get(backend), hindrance, rank }
     })
@@ -130,47 +128,6 @@ function chanceOf(
   return Math.round((standing?.probability ?? 0) * 1e9) / 1e9
 }
 
-/** Why a backend cannot be chosen for this request; undefined where it can. */
-function hindranceOf(
-  backend: Backend,
-  { except }: Inquiry,
-  { prospect, ejection, limits }: Circumstances,
-  now: number,
-): string | undefined {
-  if (prospect.trial && backend === prospect.choice) return undefined
-  const { inFlight, maxConnections } = backend
-  const full = `full: ${inFlight} of ${maxConnections}`
-  if (backend.isEligible) {
-    if (except?.has(backend)) return 'excluded by the request'
-    if (backend.isFull) return full
-    return prospect.withheld.has(backend) ? `rests: ${restOf(backend, limits, now)}` : undefined
-  }
-  if (backend.state === 'draining') return `draining: ${inFlight} in flight are left`
-  if (backend.health === 'unhealthy') return unhealthy(backend)
-  const until = backend.ejectedUntil?.toISOString()
-  switch (ejection.waitsFor(backend)) {
-    case 'time':
-      return `ejected until ${until}`
-    case 'trial':
-      return `ejected until ${until}, and tried now: waits for the answer`
-    case 'request':
-      if (except?.has(backend)) return 'ejected, its time is up; but excluded by the request'
-      if (backend.isFull) return `ejected, its time is up; but ${full}`
-      // What could not be sent again is not risked at once; and only one is tried at a time.
-      return 'ejected, its time is up: tried with the next request that fits'
-  }
-}
-
-function restOf(backend: Backend, limits: ShareLimits, now: number): string {
-  const { ramp, kept } = limits.partsOf(backend, now)
-  const causes = [ramp < 1 && 'in slow start', kept < 1 && 'after failures'].filter(Boolean)
-  return `may have ${percent(ramp * kept)} of its share ${causes.join(' and ')}, and has had it`
-}
-
-function unhealthy({ lastCheck }: Backend): string {
-  return `unhealthy: ${lastCheck ? `the last check said ${lastCheck.detail}` : 'set so'}`
-}
-
 /** How one that can be chosen stands. */
 function reasonOf(
   backend: Backend,
@@ -209,8 +166,4 @@ function whyOf(choice: Backend | undefined, { prospect, queue }: Circumstances):
   const { probability, note } = standing
   if (probability < 1) return `${first}${need}${choice.id} with ${percent(probability)}: ${note}`
   return `${first}${need}${choice.id}: ${note}`
-}
-
-function percent(part: number): string {
-  return `${Math.round(part * 1000) / 10} %`
 }
