@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { Registry } from 'prom-client'
 import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
@@ -6,6 +7,7 @@ import { backendRoutes } from './backends.js'
 import { decisionRoutes } from './decisions.js'
 import { docsRoutes } from './docs.js'
 import { explainRoutes } from './explain.js'
+import { metricsRoutes } from './metrics.js'
 import { openapiPlugin } from './openapi.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
@@ -22,10 +24,12 @@ declare module 'fastify' {
 export interface AdminOptions {
   balancer: Balancer
   token: string | undefined
+  /** What `/metrics` shows. */
+  metrics?: Registry | undefined
 }
 
 /** The admin API of one pool. It brings its own validation and errors: the host app's do not apply here. */
-export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token }) => {
+export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token, metrics }) => {
   scope.decorate('balancer', balancer)
   scope.decorate('saved', async <T>(answer: T) => {
     await balancer.keeper?.saved()
@@ -59,6 +63,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(poolRoutes)
   await scope.register(explainRoutes)
   await scope.register(decisionRoutes)
+  if (metrics) await scope.register(metricsRoutes, { metrics })
   await scope.register(statusRoutes)
   await scope.register(docsRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.

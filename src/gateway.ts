@@ -3,6 +3,8 @@ import { logRequest } from '../plugins/access-log.js'
 import { balancerPlugin } from '../plugins/balancer.js'
 import { logChanges } from '../plugins/change-log.js'
 import { healthPlugin } from '../plugins/health.js'
+import { meter } from '../plugins/metrics/meter.js'
+import { pageRegistry } from '../plugins/metrics/process.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
@@ -13,7 +15,7 @@ import { SettingError } from './settings.js'
 
 /** Puts a pool into an app: the decorators, the proxied routes under a prefix, the admin API where asked for. */
 export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
-  const { name, prefix, rewritePrefix, admin, accessLog, store, settings } = parseOptions(given)
+  const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings } = parseOptions(given)
   const balancer = store ? await openBalancer(settings, store) : new Balancer(settings)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
@@ -27,10 +29,14 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     fall: settings.healthFall,
   })
   logChanges(app, balancer, name)
+  const page = admin && pageRegistry()
+  const registries = [metrics, page].filter((registry) => registry !== undefined)
+  // Where nobody can ask nothing is counted.
+  const metered = registries.length > 0 ? [meter(app, { name, balancer, registries })] : []
   await registerRoutes('prefix', prefix, app, proxyPlugin, {
     balancer,
     rewritePrefix,
-    observers: accessLog ? [logRequest] : [],
+    observers: [...(accessLog ? [logRequest] : []), ...metered],
     maxBody: settings.maxBody,
     retries: settings.retries,
     retryStatus: settings.retryStatus,
@@ -46,7 +52,8 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   })
   routeUpgrades(app, (app.prefix + prefix).replace(/\/+$/, ''))
   if (admin) {
-    await registerRoutes('admin.prefix', admin.prefix, app, adminRoutes, { balancer, token: admin.token })
+    const { token } = admin
+    await registerRoutes('admin.prefix', admin.prefix, app, adminRoutes, { balancer, token, metrics: page })
   }
 }
 

@@ -1,3 +1,4 @@
+import type { MetricsRegistry } from '../plugins/metrics/metrics.js'
 import type { BackendSpec } from './balancer/spec.js'
 import type { BackendStore } from './balancer/store.js'
 import { check, checkTimes, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
@@ -27,6 +28,8 @@ export interface LeastwiseOptions extends OptionalSettings {
     | undefined
   /** Whether each proxied request is logged in one line, besides what the app logs itself. */
   accessLog?: boolean | undefined
+  /** A registry of prom-client's that the pool's metrics are put into, besides those of its own admin API. */
+  metrics?: MetricsRegistry | undefined
   /** Where registered backends and the policy are kept across restarts, as `stateFile(path)`; nowhere by default. */
   store?: BackendStore | undefined
 }
@@ -37,11 +40,12 @@ export interface ParsedOptions {
   rewritePrefix: string
   admin: { prefix: string; token: string } | undefined
   accessLog: boolean
+  metrics: MetricsRegistry | undefined
   store: BackendStore | undefined
   settings: PoolSettings
 }
 
-const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog', 'store']
+const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog', 'metrics', 'store']
 
 /** @throws {SettingError} for the first option that is unknown or not acceptable */
 export function parseOptions(given: LeastwiseOptions): ParsedOptions {
@@ -64,6 +68,7 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
       token: token(given.admin.token),
     },
     accessLog: boolean('accessLog', given.accessLog ?? false),
+    metrics: registry(given.metrics),
     store: store(given.store),
     settings: parsed,
   }
@@ -100,6 +105,16 @@ function token(given: unknown): string {
     throw new SettingError(called('admin.token'), 'is required: the admin API has no other lock')
   }
   return check('adminToken', given, called('admin.token'))
+}
+
+/** Any copy of the library will do. */
+function registry(given: unknown): MetricsRegistry | undefined {
+  if (given === undefined) return undefined
+  const { registerMetric, getSingleMetric } = (given ?? {}) as Partial<MetricsRegistry>
+  if (typeof registerMetric === 'function' && typeof getSingleMetric === 'function') {
+    return given as MetricsRegistry
+  }
+  throw new SettingError(called('metrics'), "takes a registry of prom-client's")
 }
 
 function store(given: unknown): BackendStore | undefined {

@@ -14,6 +14,7 @@ import { notFound, sendError } from '../plugins/errors.js'
 import { openOn, whenOver } from '../plugins/exchange.js'
 import { forwardExpectations } from '../plugins/expect.js'
 import { refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
+import { pageRegistry } from '../plugins/metrics/process.js'
 import { recordOf } from '../plugins/record.js'
 import { chooseRequestId } from '../plugins/request-id.js'
 import { routableUrl } from '../plugins/target.js'
@@ -86,9 +87,11 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     rewriteUrl: routableUrl,
     exposeHeadRoutes: false,
   })
+  const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
   await traffic.register(leastwise, {
     ...poolSettings(settings),
     accessLog,
+    metrics,
     store: settings.stateFile === '' ? undefined : stateFile(settings.stateFile, 'STATE_FILE'),
   })
   // Everything is proxied but for methods that never are.
@@ -104,13 +107,14 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   const connections = trackConnections(traffic.server)
 
   let admin: FastifyInstance | undefined
-  if (settings.adminPort !== 'off') {
+  if (metrics) {
     admin = Fastify({ ...common, forceCloseConnections: true })
     admin.setErrorHandler(sendError)
     admin.setNotFoundHandler(notFound)
     await admin.register(adminRoutes, {
       balancer: traffic.balancer,
       token: settings.adminToken || undefined,
+      metrics,
     })
   }
 

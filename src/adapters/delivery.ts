@@ -77,6 +77,8 @@ export class Delivery implements AttemptOwner {
   /** What is under way: one attempt, or two. */
   readonly #attempts: Attempt[] = []
   #wait: Wait | undefined
+  /** What was taken for a second try at the same time. */
+  #second: Lease | undefined
 
   constructor(options: DeliveryOptions, assignment: Assignment, method: string, callback: Callback) {
     this.#options = options
@@ -103,6 +105,7 @@ export class Delivery implements AttemptOwner {
 
   answered(attempt: Attempt): void {
     this.#wait?.answered()
+    if (attempt.lease === this.#second) this.#options.balancer.hedging.wins()
     const assignment = this.#assignment
     assignment.lease = attempt.lease
     assignment.hedge = undefined
@@ -150,6 +153,7 @@ export class Delivery implements AttemptOwner {
     const tried = new Set([...this.#tried, first.backend])
     const lease = this.#options.balancer.spare(tried, this.#assignment.request)
     if (!lease) return false
+    this.#second = lease
     this.#assignment.hedge = lease
     this.#assignment.attempts++
     this.#attempt(lease, false)

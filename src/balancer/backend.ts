@@ -67,6 +67,8 @@ export class Backend {
   lastCheck: CheckResult | undefined
   /** Set while it is ejected: when it may be tried again. */
   ejectedUntil: Date | undefined
+  /** How often it was ejected so far. */
+  ejections = 0
   /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
   isEligible = false
   /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */

@@ -33,6 +33,7 @@ export class Hedging {
   readonly #samples = new Samples(WINDOW)
   readonly #line = new Chain<Wait>()
   #sent = 0
+  #won = 0
   #p95 = 0
   #p95Count = 0
   #cancelTimer: (() => void) | undefined
@@ -78,6 +79,16 @@ export class Hedging {
   /** Second tries so far. */
   get sent(): number {
     return this.#sent
+  }
+
+  /** Second tries so far whose answer was the first. */
+  get won(): number {
+    return this.#won
+  }
+
+  /** The answer to a request is that of its second try. */
+  wins(): void {
+    this.#won++
   }
 
   /** Requests that are waited for, and may yet be late. */

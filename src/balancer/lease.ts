@@ -127,7 +127,7 @@ export class LeaseBook {
 
   #inFlight = 0
   #total = 0
-  #failed = 0
+  readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
   /** Those whose answer is waited for, the longest first. */
   readonly #awaited = new Chain<Lease>()
   /** Those that are being answered, or whose client still sends. */
@@ -144,7 +144,12 @@ export class LeaseBook {
 
   /** Leases that ended as `failed` so far. */
   get failed(): number {
-    return this.#failed
+    return this.#ended.failed
+  }
+
+  /** Leases that ended so far, by how. */
+  get ended(): Readonly<Record<Outcome, number>> {
+    return this.#ended
   }
 
   /** The one whose answer is waited for longest. */
@@ -171,7 +176,7 @@ export class LeaseBook {
   close(lease: Lease, outcome: Outcome): void {
     this.#listOf(lease).remove(lease)
     this.#inFlight--
-    if (outcome === 'failed') this.#failed++
+    this.#ended[outcome]++
     this.onReleased?.(lease, outcome)
     this.onChange?.()
   }

@@ -240,6 +240,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
 
   /** @internal Takes a backend out for so many milliseconds, or more; who does that sees to its return. */
   eject(backend: Backend, duration: number): void {
+    backend.ejections++
     this.#change(backend, () => {
       backend.ejectedUntil = new Date(this.#options.clock.date().getTime() + duration)
     })

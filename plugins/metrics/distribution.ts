@@ -1,0 +1,28 @@
+/** Seconds up to which a time counts for each bucket; the last bucket takes the rest. */
+export const BOUNDS: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60,
+]
+
+/** How long something took, as a histogram with the buckets of {@link BOUNDS}. Adding to it is two writes. */
+export class Distribution {
+  readonly #counts = new Float64Array(BOUNDS.length + 1)
+  /** Of all seconds. */
+  sum = 0
+
+  add(seconds: number): void {
+    let bucket = 0
+    // From below, as most are short.
+    while (bucket < BOUNDS.length && seconds > (BOUNDS[bucket] as number)) bucket++
+    ;(this.#counts[bucket] as number)++
+    this.sum += seconds
+  }
+
+  /** How many took no longer than each bound, and how many there are. */
+  cumulative(): number[] {
+    let count = 0
+    return Array.from(this.#counts, (own) => {
+      count += own
+      return count
+    })
+  }
+}

@@ -1,0 +1,23 @@
+import type { FastifyInstance } from 'fastify'
+import type { Balancer } from '../../src/balancer/balancer.js'
+import type { RequestObserver } from '../record.js'
+import { type MetricsRegistry, putInto } from './metrics.js'
+import { RequestTally } from './tally.js'
+
+export interface MeterOptions {
+  /** The pool's. */
+  name: string
+  balancer: Balancer
+  /** Where its metrics are to be had until the app closes. */
+  registries: readonly MetricsRegistry[]
+}
+
+/** Counts the requests of a pool. @returns to be told of each of them */
+export function meter(app: FastifyInstance, { name, balancer, registries }: MeterOptions): RequestObserver {
+  const tally = new RequestTally()
+  const leave = registries.map((registry) => putInto(registry, { name, balancer, tally }))
+  app.addHook('onClose', async () => {
+    for (const take of leave) take()
+  })
+  return tally.observe
+}

@@ -1,0 +1,75 @@
+import type { Metric, Registry } from 'prom-client'
+import { backendFamilies } from './backend-families.js'
+import type { Family, MeteredPool, Sample } from './family.js'
+import { poolFamilies } from './pool-families.js'
+
+/**
+ * A family of lines in the library's place for a metric. Nothing is counted in it: the lines are made when the
+ * registry asks for them.
+ */
+export class FamilyMetric {
+  readonly name: string
+  readonly help: string
+  readonly type: Family['type']
+  readonly aggregator = 'sum'
+  readonly pools = new Set<MeteredPool>()
+  readonly #of: Family['of']
+
+  constructor({ name, help, type, of }: Family) {
+    this.name = name
+    this.help = help
+    this.type = type
+    this.#of = of
+  }
+
+  /** All lines, in groups that belong together. */
+  *groups(): Generator<Sample[]> {
+    for (const pool of this.pools) yield* this.#of(pool)
+  }
+
+  /** Called by the registry for a page. */
+  async getForPromString() {
+    return this.#with([...this.groups()].flat())
+  }
+
+  /** Called by the registry for anything else. */
+  async get() {
+    const flat = ({ sharedLabels, labels, ...rest }: Sample) => ({
+      ...rest,
+      labels: { ...sharedLabels, ...labels },
+    })
+    return this.#with([...this.groups()].flat().map(flat))
+  }
+
+  /** Called when a registry is reset: what a pool counts is the pool's. */
+  reset(): void {}
+
+  #with<V>(values: V[]) {
+    const { name, help, type, aggregator } = this
+    return { name, help, type, aggregator, values }
+  }
+}
+
+/** What a pool needs of a registry. */
+export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
+
+/**
+ * Puts the metrics of a pool into a registry, beside those of other pools.
+ * @returns takes them out again
+ */
+export function putInto(registry: MetricsRegistry, pool: MeteredPool): () => void {
+  const metrics = [...backendFamilies, ...poolFamilies].map((family) => metricIn(registry, family))
+  for (const { pools } of metrics) pools.add(pool)
+  return () => {
+    for (const { pools } of metrics) pools.delete(pool)
+  }
+}
+
+function metricIn(registry: MetricsRegistry, family: Family): FamilyMetric {
+  const known: unknown = registry.getSingleMetric(family.name)
+  if (known instanceof FamilyMetric) return known
+  const metric = new FamilyMetric(family)
+  // The library's type of a metric is one of its own classes; its registry calls no more than is there.
+  registry.registerMetric(metric as unknown as Metric)
+  return metric
+}

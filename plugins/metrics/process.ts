@@ -1,0 +1,33 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { version } from '../version.js'
+
+/** Each of them looks at every connection there is, at each scrape. */
+const DEAR = ['nodejs_active_handles', 'nodejs_active_requests', 'nodejs_active_resources']
+
+let known: Registry | undefined
+
+/**
+ * Metrics of this process: CPU, memory, garbage collection, delay of the event loop. One for all pools, as some of
+ * them watch all the time, and apart from the library's global ones, which are the app's.
+ */
+function processMetrics(): Registry {
+  if (known) return known
+  known = new Registry()
+  collectDefaultMetrics({ register: known })
+  for (const name of DEAR) {
+    known.removeSingleMetric(name)
+    known.removeSingleMetric(`${name}_total`)
+  }
+  new Gauge({
+    name: 'leastwise_build_info',
+    help: 'Always 1; the label says which version runs',
+    labelNames: ['version'],
+    registers: [known],
+  }).set({ version }, 1)
+  return known
+}
+
+/** A registry for a page of our own: with the metrics of this process, and room for those of pools. */
+export function pageRegistry(): Registry {
+  return Registry.merge([processMetrics()])
+}
