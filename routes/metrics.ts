@@ -2,11 +2,27 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Registry } from 'prom-client'
 import { page } from '../plugins/metrics/page.js'
+import { text } from './describe.js'
+
+const example = `# HELP leastwise_backend_in_flight Requests that a backend works on
+# TYPE leastwise_backend_in_flight gauge
+leastwise_backend_in_flight{pool="default",backend="c"} 3
+`
 
 /** What Prometheus asks for. */
 export const metricsRoutes: FastifyPluginAsync<{ metrics: Registry }> = async (app, { metrics }) => {
-  app.get('/metrics', async (_request, reply) => {
-    reply.type(metrics.contentType)
-    return reply.send(Readable.from(page(metrics)))
-  })
+  app.get(
+    '/metrics',
+    {
+      config: { operationId: 'getMetrics' },
+      schema: {
+        tags: ['Monitoring'],
+        summary: 'Metrics for Prometheus',
+        description:
+          'Counts since the start, times as histograms, and how the pool, its backends and the process are now. A backend that was removed leaves no line behind.',
+        response: { 200: text('text/plain', "Prometheus' text format, version 0.0.4.", example) },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.contentType).send(Readable.from(page(metrics))),
+  )
 }

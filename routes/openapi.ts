@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Type } from 'typebox'
+import { version } from '../plugins/version.js'
 import { components } from './components.js'
 import { answer, errorAnswers } from './describe.js'
 import type { AdminErrorCode } from './error-codes.js'
@@ -53,7 +53,7 @@ export const openapiPlugin = fp<OpenapiOptions>(
       convertConstToEnum: false,
       openapi: {
         openapi: '3.1.0',
-        info: { title: 'leastwise admin API', description: about, version: version() },
+        info: { title: 'leastwise admin API', description: about, version },
         servers: [{ url: scope.prefix || '/' }],
         tags,
         ...(token !== undefined && {
@@ -123,9 +123,4 @@ function errorsOf({ method, schema, config }: RouteOptions, token: string | unde
   if (token === undefined) codes.push('LEASTWISE_FORBIDDEN')
   else if (!config?.public) codes.push('LEASTWISE_UNAUTHORIZED')
   return codes
-}
-
-function version(): string {
-  const manifest = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }

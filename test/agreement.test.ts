@@ -18,8 +18,8 @@ before(async () => {
     RESPONSE_TIMEOUT: '300',
     BODY_TIMEOUT: '300',
     MAX_BODY: '500000',
-    MAX_CONNECTIONS: '20',
-    QUEUE_LIMIT: '20',
+    MAX_CONNECTIONS: '1',
+    QUEUE_LIMIT: '5',
     QUEUE_TIMEOUT: '60',
     RETRY_BUDGET: '100',
     HEDGE: '80',
@@ -97,7 +97,10 @@ function outcomeOf({ end, status = 0 }: Sight): string {
 
 test('10,000 requests that end in every way: metrics, log lines, backends and clients agree to the request', async () => {
   const crowd = new Crowd(gateway.url, Number(process.env.CHAOS_SEED ?? 1))
-  await crowd.rush(150)
+  await crowd.rush(100)
+  for (const id of witnesses.keys()) {
+    await callJson('PATCH', `${gateway.admin}/backends/${id}`, { maxConnections: null })
+  }
   await crowd.send(3000)
   for (const id of ['drained', 'removed']) await callJson('POST', `${gateway.admin}/backends/${id}/drain`)
   await crowd.send(5000)

@@ -284,6 +284,30 @@ test("each pool's admin API shows that pool, a registry of the app's all that we
   assert.equal((await all()).sum('leastwise_pool_backends'), 0)
 })
 
+test('changes that could not be saved, until they are', async (t) => {
+  let broken = false
+  const save = async () => {
+    if (broken) throw new Error('the disk is full')
+  }
+  const { app, scrape } = await opened(t, {
+    backends: ['http://a:1'],
+    store: { name: 'a store', load: async () => undefined, save },
+    admin,
+  })
+  const told = async () => {
+    await app.balancer.keeper?.saved().catch(() => {})
+    const page = await scrape()
+    return ['save_failures_total', 'unsaved'].map((name) => page.sum(`leastwise_state_${name}`))
+  }
+  assert.deepEqual(await told(), [0, 0])
+  broken = true
+  app.balancer.policy = 'round-robin'
+  assert.deepEqual(await told(), [1, 1])
+  broken = false
+  app.balancer.policy = 'least-connections'
+  assert.deepEqual(await told(), [1, 0])
+})
+
 test('an option that is no registry stops the start', async () => {
   const app = Fastify()
   const metrics = {} as Registry

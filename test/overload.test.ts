@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { answering } from './support/backend.js'
 import { call, callJson } from './support/client.js'
+import { parseExposition } from './support/exposition.js'
 import { startGateway } from './support/process.js'
 
 test('while the event loop is blocked, requests are shed without a lease, and the admin API answers', async (t) => {
@@ -47,6 +48,11 @@ test('while the event loop is blocked, requests are shed without a lease, and th
   const drained = await callJson('POST', `${gateway.admin}/backends/one/drain`)
   const active = await callJson('POST', `${gateway.admin}/backends/one/activate`)
   assert.deepEqual([drained.json.state, active.json.state], ['draining', 'active'])
+  const page = parseExposition((await call(`${gateway.admin}/metrics`)).text)
+  const refused = { backend: '', code: '5xx', outcome: 'refused' }
+  assert.ok(page.sum('leastwise_requests_total', refused) > 0)
+  const errors = page.sum('leastwise_errors_total', { error: 'LEASTWISE_OVERLOADED' })
+  assert.equal(errors, page.sum('leastwise_requests_total', refused))
   gateway.child.kill('SIGUSR1')
   while ((await call(gateway.url)).status !== 200);
   await gateway.line(({ msg }) => /^not overloaded/.test(String(msg)))

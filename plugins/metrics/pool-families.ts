@@ -74,6 +74,18 @@ export const poolFamilies: readonly Family[] = [
     'Second tries whose answer was the first',
     ({ hedging }) => hedging.won,
   ),
+  number(
+    'counter',
+    'leastwise_state_save_failures_total',
+    'Saves of the registered backends and the policy that failed; 0 where they are not saved',
+    ({ keeper }) => keeper?.failures ?? 0,
+  ),
+  number(
+    'gauge',
+    'leastwise_state_unsaved',
+    '1 while a change is in force that could not be saved',
+    ({ keeper }) => Number(keeper?.failure !== undefined),
+  ),
   perPool(
     {
       name: 'leastwise_errors_total',
