@@ -13,7 +13,8 @@ import { logRefusals, logRequest } from '../plugins/access-log.js'
 import { notFound, sendError } from '../plugins/errors.js'
 import { openOn, whenOver } from '../plugins/exchange.js'
 import { forwardExpectations } from '../plugins/expect.js'
-import { refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
+import { type Refusal, refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
+import { tallyOf } from '../plugins/metrics/meter.js'
 import { pageRegistry } from '../plugins/metrics/process.js'
 import { recordOf } from '../plugins/record.js'
 import { chooseRequestId } from '../plugins/request-id.js'
@@ -56,14 +57,20 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     frameworkErrors: sendError,
   }
   const accessLog = settings.logLevel !== 'silent'
-  const onRefused = accessLog ? logRefusals(logger as FastifyBaseLogger) : undefined
+  const logRefusal = logRefusals(logger as FastifyBaseLogger)
+  const onRefused = (refusal: Refusal) => {
+    tallyOf(traffic.balancer)?.refused(refusal)
+    if (accessLog) logRefusal(refusal)
+  }
   /** Of what is not a proxied request after all. */
   const observe = (request: FastifyRequest, reply: FastifyReply) => {
-    if (!accessLog) return
     const { balancer } = traffic
-    whenOver(request.raw, reply.raw, () =>
-      logRequest(recordOf(request, reply, balancer, balancer.clock.now()), request, reply),
-    )
+    const tally = tallyOf(balancer)
+    whenOver(request.raw, reply.raw, () => {
+      const record = recordOf(request, reply, balancer, balancer.clock.now())
+      tally?.observe(record, request)
+      if (accessLog) logRequest(record, request, reply)
+    })
   }
   const traffic = Fastify({
     ...common,

@@ -12,9 +12,17 @@ export interface MeterOptions {
   registries: readonly MetricsRegistry[]
 }
 
+const tallies = new WeakMap<Balancer, RequestTally>()
+
+/** What the requests of a pool are counted with; undefined where they are not. */
+export function tallyOf(balancer: Balancer): RequestTally | undefined {
+  return tallies.get(balancer)
+}
+
 /** Counts the requests of a pool. @returns to be told of each of them */
 export function meter(app: FastifyInstance, { name, balancer, registries }: MeterOptions): RequestObserver {
   const tally = new RequestTally()
+  tallies.set(balancer, tally)
   const leave = registries.map((registry) => putInto(registry, { name, balancer, tally }))
   app.addHook('onClose', async () => {
     for (const take of leave) take()

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Backend } from '../../src/balancer/backend.js'
+import type { RefusalObserver } from '../malformed.js'
 import type { RequestOutcome, RequestRecord } from '../record.js'
 import { Distribution } from './distribution.js'
 
@@ -16,12 +17,17 @@ export class BackendTally {
   bytesOut = 0
 
   add(record: RequestRecord): void {
-    const status = record.statusCode === null ? 0 : Math.trunc(record.statusCode / 100)
-    ;(this.#requests[status * outcomes.length + outcomes.indexOf(record.outcome)] as number)++
+    this.count(record)
     this.duration.add(record.responseTime / 1000)
     if (record.firstByteTime !== null) this.firstByte.add(record.firstByteTime / 1000)
     this.bytesIn += record.bytesIn
-    this.bytesOut += record.bytesOut
+  }
+
+  /** One of which no times are known. */
+  count({ statusCode, outcome, bytesOut }: Pick<RequestRecord, 'statusCode' | 'outcome' | 'bytesOut'>): void {
+    const status = statusCode === null ? 0 : Math.trunc(statusCode / 100)
+    ;(this.#requests[status * outcomes.length + outcomes.indexOf(outcome)] as number)++
+    this.bytesOut += bytesOut
   }
 
   /** So far, by the places of both in their lists. */
@@ -60,8 +66,18 @@ export class RequestTally {
     const lease = backend === null ? undefined : request.assignment?.lease
     const tally = lease ? this.of(lease.backend) : this.none
     tally.add(record)
-    if (request.queuedAt !== 0) this.queueWait.add(record.queueTime / 1000)
-    if (error !== null) this.errors.set(error, (this.errors.get(error) ?? 0) + 1)
+    if (request.queuedAt) this.queueWait.add(record.queueTime / 1000)
+    if (error !== null) this.#failed(error)
+  }
+
+  /** To be told of every answer to what no route ever saw. */
+  readonly refused: RefusalObserver = ({ statusCode, code, bytes }) => {
+    this.none.count({ statusCode, outcome: 'refused', bytesOut: bytes })
+    this.#failed(code)
+  }
+
+  #failed(code: string): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
   }
 
   of(backend: Backend): BackendTally {

@@ -73,6 +73,7 @@ export class Crowd {
     if (draw < 0.93) return this.#leave(pick('late', 'silent', 'endless', 'chunked'), {})
     if (draw < 0.95) return this.#leave(pick('ok', 'late', 'silent'), body(100_000))
     if (draw < 0.97) return this.#sendAhead()
+    if (draw < 0.975) return this.#misspeak()
     return this.#upgrade()
   }
 
@@ -114,6 +115,22 @@ export class Crowd {
     client.send(Array.from({ length: 2 + Math.floor(this.#random() * 8) }, text).join(''))
     await Promise.race([once(client.socket, 'close'), sleep(this.#random() * 60)])
     await this.#end(client)
+  }
+
+  /** Says what no route ever sees. */
+  async #misspeak(): Promise<void> {
+    const path = `/ok/${this.#next()}`
+    const client = new RawClient(this.#url).send(
+      this.#pick([
+        'nonsense\r\n\r\n',
+        `CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`,
+        `GET ${path} HTTP/1.1\r\nHost: a\r\nExpect: 200-maybe\r\nConnection: close\r\n\r\n`,
+        `UNHEARD ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+        `GET ${path}%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+        `POST ${path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      ]),
+    )
+    await client.untilClosed()
   }
 
   async #upgrade(): Promise<void> {
