@@ -337,6 +337,7 @@ test('the gateway has them on its admin listener, with those of its process, for
     assert.ok(page.sum('process_cpu_seconds_total') > 0)
     assert.ok(page.sum('nodejs_eventloop_lag_p99_seconds') > 0)
     assert.equal(page.sum('leastwise_build_info'), 1)
+    if (process.platform === 'linux') assert.ok(page.sum('process_open_fds') > 5)
     break
   }
 })

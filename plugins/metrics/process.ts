@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { version } from '../version.js'
 
@@ -18,6 +19,7 @@ function processMetrics(): Registry {
     known.removeSingleMetric(name)
     known.removeSingleMetric(`${name}_total`)
   }
+  countFilesAside(known)
   new Gauge({
     name: 'leastwise_build_info',
     help: 'Always 1; the label says which version runs',
@@ -25,6 +27,27 @@ function processMetrics(): Registry {
     registers: [known],
   }).set({ version }, 1)
   return known
+}
+
+/** With 10,000 connections the library's own gauge would keep the event loop for 15 ms at each scrape. */
+function countFilesAside(registry: Registry): void {
+  const name = 'process_open_fds'
+  // It is there where the system tells.
+  if (!registry.getSingleMetric(name)) return
+  registry.removeSingleMetric(name)
+  new Gauge({
+    name,
+    help: 'Number of open file descriptors.',
+    registers: [registry],
+    async collect() {
+      try {
+        // One of them is for looking.
+        this.set((await readdir('/proc/self/fd')).length - 1)
+      } catch {
+        // The last known number serves meanwhile: there may be none left to look with.
+      }
+    },
+  })
 }
 
 /** A registry for a page of our own: with the metrics of this process, and room for those of pools. */
