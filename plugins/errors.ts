@@ -44,6 +44,11 @@ export const UnsupportedMediaTypeError = createError(
 )
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
+export const TooManyReadersError = createError(
+  'LEASTWISE_TOO_MANY_READERS',
+  'there are %s readers of /events already',
+  503,
+)
 export const UnauthorizedError = createError(
   'LEASTWISE_UNAUTHORIZED',
   'this call needs the header "Authorization: Bearer <token>" with the right token',

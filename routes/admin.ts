@@ -9,6 +9,7 @@ import { docsRoutes } from './docs.js'
 import { explainRoutes } from './explain.js'
 import { metricsRoutes } from './metrics.js'
 import { openapiPlugin } from './openapi.js'
+import { eventRoutes } from './events.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
 import { statusRoutes } from './status.js'
@@ -66,6 +67,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   if (metrics) await scope.register(metricsRoutes, { metrics })
   await scope.register(statusRoutes)
   await scope.register(docsRoutes)
+  await scope.register(eventRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   for (const url of ['/', '/*']) scope.all(url, { schema: { hide: true } }, notFound)
 }
