@@ -9,6 +9,7 @@ import { docsRoutes } from './docs.js'
 import { explainRoutes } from './explain.js'
 import { metricsRoutes } from './metrics.js'
 import { openapiPlugin } from './openapi.js'
+import { dashboardRoutes } from './dashboard.js'
 import { eventRoutes } from './events.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
@@ -68,6 +69,10 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   await scope.register(statusRoutes)
   await scope.register(docsRoutes)
   await scope.register(eventRoutes)
+  await scope.register(dashboardRoutes)
   // Otherwise a proxied route above might take what is not here, with the token in its header.
-  for (const url of ['/', '/*']) scope.all(url, { schema: { hide: true } }, notFound)
+  const schema = { hide: true }
+  scope.all('/*', { schema }, notFound)
+  const others = scope.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
+  scope.route({ method: others, url: '/', schema, handler: notFound })
 }

@@ -16,18 +16,15 @@ export interface DemoGateway {
   stop(): Promise<void>
 }
 
-export async function startGateway(backends: string[]): Promise<DemoGateway> {
+/** Without retries and passive health, which would hide what a choice costs. */
+const choiceAlone = { RETRIES: '0', EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }
+
+export async function startGateway(
+  backends: string[],
+  env: Record<string, string> = choiceAlone,
+): Promise<DemoGateway> {
   const child = spawn(process.execPath, [server], {
-    // Without retries and passive health: they would hide what a choice costs.
-    env: {
-      PATH: process.env.PATH,
-      PORT: '0',
-      ADMIN_PORT: '0',
-      RETRIES: '0',
-      EJECT_MAX_PERCENT: '0',
-      FAILURE_DECAY: '0',
-      BACKENDS: backends.join(),
-    },
+    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', BACKENDS: backends.join(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const kill = () => child.kill('SIGKILL')

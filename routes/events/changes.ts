@@ -23,7 +23,9 @@ export class Changes {
       this.#listen(type, (backend) => this.#add(type, backend))
     this.#listen('cut', (backend, requests) => this.#add('cut', backend, { requests }))
     this.#listen('panic', (panic) => this.#add('panic', null, { panic }))
-    this.#listen('policy', (policy) => this.#add('policy', null, { policy }))
+    const switched = (policy: string) => this.#add('policy', null, { policy })
+    balancer.on('policy', switched)
+    this.#stop.push(() => balancer.off('policy', switched))
   }
 
   /** The events that are kept and came after this id, oldest first. */
@@ -43,7 +45,7 @@ export class Changes {
     this.#stop.push(() => registry.off(type, listener as any))
   }
 
-  #add(type: keyof RegistryEvents, backend: Backend | null, more: object = {}): void {
+  #add(type: keyof RegistryEvents | 'policy', backend: Backend | null, more: object = {}): void {
     const id = ++this.#lastId
     const at = this.#balancer.clock.date().toISOString()
     const event = frame('change', { at, type, backend: backend?.view() ?? null, ...more }, id)

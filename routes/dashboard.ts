@@ -1,0 +1,73 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { notFound } from '../plugins/errors.js'
+import { type Asset, readAssets } from './dashboard/assets.js'
+
+/** Everything comes from the gateway itself, nothing is inline, and nobody frames it. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ')
+
+/**
+ * The dashboard. The page is public, as it holds nothing but itself: whatever it shows it asks the API for,
+ * with the token that it was given.
+ */
+export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const assets = readAssets()
+  const config = { public: true }
+  const method = ['GET', 'HEAD']
+
+  app.route({
+    method,
+    url: '/',
+    config,
+    handler(request, reply) {
+      const [path = ''] = request.originalUrl.split('?', 1)
+      // What the page names is relative to a folder.
+      if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/`, 308)
+      return sendAsset(request, reply, assets.get('index.html') as Asset)
+    },
+  })
+
+  app.route({
+    method,
+    url: '/dashboard/:name',
+    config,
+    schema: { params: Type.Object({ name: Type.String() }) },
+    handler(request, reply) {
+      const asset = assets.get((request.params as { name: string }).name)
+      return asset ? sendAsset(request, reply, asset) : notFound(request)
+    },
+  })
+}
+
+function sendAsset(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { type, etag, content }: Asset,
+): FastifyReply {
+  reply
+    .header('content-security-policy', policy)
+    .header('x-content-type-options', 'nosniff')
+    .header('referrer-policy', 'no-referrer')
+    .header('cross-origin-opener-policy', 'same-origin')
+    .header('cross-origin-resource-policy', 'same-origin')
+    // A browser keeps it, and asks whether it is still the same.
+    .header('cache-control', 'no-cache')
+    .header('etag', etag)
+  const known = (request.headers['if-none-match'] ?? '')
+    .split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''))
+  if (known.includes(etag) || known.includes('*')) return reply.code(304).send()
+  return reply.type(type).send(content)
+}

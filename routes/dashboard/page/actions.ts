@@ -1,0 +1,151 @@
+import { call } from './api.js'
+import { ask, type Field } from './dialog.js'
+import { count } from './format.js'
+import { type Backend, POLICIES } from './wire.js'
+
+/** What an operator can do. Each asks first. */
+
+const limits: [weight: Field, limit: Field] = [
+  { kind: 'number', name: 'weight', label: 'Weight', min: 1, max: 1000, required: true },
+  {
+    kind: 'number',
+    name: 'maxConnections',
+    label: 'Limit of requests in flight',
+    hint: 'Empty or 0 for none.',
+    min: 0,
+    max: 1_000_000,
+  },
+]
+
+const timeout: Field = {
+  kind: 'number',
+  name: 'timeout',
+  label: 'Cut what is left after (seconds)',
+  hint: "Empty for the gateway's own DRAIN_TIMEOUT.",
+  min: 0,
+  max: 2_000_000,
+}
+
+const path = ({ id }: Backend) => `backends/${encodeURIComponent(id)}`
+
+/** Of a value in seconds, as the API takes it; nothing where none was given. */
+function timeoutOf(seconds: string | undefined): { timeout?: number } {
+  return seconds ? { timeout: Math.round(Number(seconds) * 1000) } : {}
+}
+
+function inFlightOf({ inFlight }: Backend): string {
+  if (inFlight === 0) return 'It has no request in flight.'
+  return inFlight === 1 ? 'It has 1 request in flight.' : `It has ${count(inFlight)} requests in flight.`
+}
+
+export function drain(backend: Backend): void {
+  ask({
+    title: `Drain ${backend.id}?`,
+    text: `It gets no new request, and finishes those that it has. ${inFlightOf(backend)}`,
+    fields: [timeout],
+    action: 'Drain',
+    async act(values) {
+      await call('POST', `${path(backend)}/drain`, { body: timeoutOf(values.timeout) })
+    },
+  })
+}
+
+export function activate(backend: Backend): void {
+  const text =
+    backend.state === 'draining'
+      ? 'It gets requests again. A removal that waits is taken back.'
+      : 'Its ejection ends, and it gets requests again.'
+  ask({
+    title: `Activate ${backend.id}?`,
+    text,
+    action: 'Activate',
+    async act() {
+      await call('POST', `${path(backend)}/activate`, { body: {} })
+    },
+  })
+}
+
+export function remove(backend: Backend): void {
+  ask({
+    title: `Remove ${backend.id}?`,
+    text: `${inFlightOf(backend)} Its counts are forgotten.`,
+    fields: [
+      {
+        kind: 'choice',
+        name: 'how',
+        label: 'Requests in flight',
+        value: 'drain',
+        options: [
+          ['drain', 'Let them finish', 'It drains first and is gone with its last request.'],
+          ['force', 'Cut them now', 'Their clients get an error.'],
+        ],
+      },
+    ],
+    action: 'Remove',
+    danger: true,
+    async act({ how }) {
+      await call('DELETE', how === 'force' ? `${path(backend)}?force=true` : path(backend))
+    },
+  })
+}
+
+export function edit(backend: Backend): void {
+  const [weight, limit] = limits
+  ask({
+    title: `Change ${backend.id}`,
+    text: 'Counts and requests in flight stay as they are.',
+    fields: [
+      { ...weight, value: String(backend.weight) },
+      { ...limit, value: backend.maxConnections === null ? '' : String(backend.maxConnections) },
+    ],
+    action: 'Change',
+    async act(values) {
+      const body = { weight: Number(values.weight), maxConnections: Number(values.maxConnections) }
+      await call('PATCH', path(backend), { body })
+    },
+  })
+}
+
+export function register(): void {
+  const [weight, limit] = limits
+  ask({
+    title: 'Register a backend',
+    text: 'It gets requests at once: few at first, where SLOW_START is set.',
+    fields: [
+      { kind: 'text', name: 'url', label: 'URL', hint: 'http or https, host and port.', required: true },
+      { kind: 'text', name: 'id', label: 'Id', hint: 'Empty to make one from the URL.' },
+      { ...weight, value: '1' },
+      { ...limit, hint: 'Empty for MAX_CONNECTIONS, 0 for none.' },
+    ],
+    action: 'Register',
+    async act({ url, id, weight: share, maxConnections }) {
+      const body = {
+        url,
+        ...(id && { id }),
+        weight: Number(share),
+        ...(maxConnections && { maxConnections: Number(maxConnections) }),
+      }
+      await call('POST', 'backends', { body })
+    },
+  })
+}
+
+export function switchPolicy(current: string): void {
+  ask({
+    title: 'Switch the policy',
+    text: 'No request and no count is lost. The next request goes to',
+    fields: [
+      {
+        kind: 'choice',
+        name: 'policy',
+        label: 'Policy',
+        value: current,
+        options: POLICIES.map(([name, meaning]) => [name, name, meaning] as const),
+      },
+    ],
+    action: 'Switch',
+    async act({ policy }) {
+      await call('PUT', 'policy', { body: { policy } })
+    },
+  })
+}

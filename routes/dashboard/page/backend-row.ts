@@ -1,0 +1,143 @@
+import * as actions from './actions.js'
+import { conditionOf } from './condition.js'
+import { create, setText } from './element.js'
+import { count, decimal, duration, milliseconds, percent } from './format.js'
+import type { Rate } from './rates.js'
+import type { Backend } from './wire.js'
+
+/** What a row shows. */
+export interface RowData {
+  backend: Backend
+  rate: Rate
+  /** Of the requests of all backends, from 0 to 1. */
+  share: number
+  /** Most requests that any backend has in flight. */
+  busiest: number
+  /** By the gateway's clock. */
+  now: number
+}
+
+/** One backend in the table. Its elements stay the same, so that focus and pointer keep theirs. */
+export class BackendRow {
+  readonly element: HTMLTableRowElement
+  #data: RowData
+  #seen = false
+  #dirty = true
+  readonly #shape = create('span', { class: 'shape', 'aria-hidden': 'true' })
+  readonly #word = create('span')
+  readonly #detail = create('span', { class: 'detail' })
+  readonly #badge = create('span', { class: 'badge' }, this.#shape, this.#word)
+  readonly #inFlight = create('span')
+  readonly #inFlightBar = create('i', { class: 'bar', 'aria-hidden': 'true' })
+  readonly #share = create('span')
+  readonly #shareBar = create('i', { class: 'bar', 'aria-hidden': 'true' })
+  readonly #requests = create('td', { role: 'cell', 'data-label': 'Req/s' })
+  readonly #failed = create('td', { role: 'cell', 'data-label': 'Failed' })
+  readonly #p50 = create('td', { role: 'cell', 'data-label': 'p50 ms' })
+  readonly #p99 = create('td', { role: 'cell', 'data-label': 'p99 ms' })
+  readonly #weight = create('td', { role: 'cell', 'data-label': 'Weight' })
+  readonly #limit = create('td', { role: 'cell', 'data-label': 'Limit' })
+  readonly #check = create('td', { role: 'cell', 'data-label': 'Last check', class: 'text' })
+  readonly #toggle: HTMLButtonElement
+
+  constructor(data: RowData) {
+    this.#data = data
+    const { id, url } = data.backend
+    const button = (label: string, act: (backend: Backend) => void) => {
+      const made = create('button', { type: 'button', 'aria-label': `${label} ${id}` }, label)
+      made.addEventListener('click', () => act(this.#data.backend))
+      return made
+    }
+    this.#toggle = button('Drain', (backend) => {
+      if (isActive(backend)) actions.drain(backend)
+      else actions.activate(backend)
+    })
+    this.element = create(
+      'tr',
+      { role: 'row' },
+      create(
+        'th',
+        { scope: 'row', role: 'rowheader' },
+        create('b', {}, id),
+        create('span', { class: 'detail' }, url),
+      ),
+      create('td', { role: 'cell', 'data-label': 'State', class: 'text' }, this.#badge, this.#detail),
+      create('td', { role: 'cell', 'data-label': 'In flight' }, this.#inFlight, this.#inFlightBar),
+      create('td', { role: 'cell', 'data-label': 'Share' }, this.#share, this.#shareBar),
+      this.#requests,
+      this.#failed,
+      this.#p50,
+      this.#p99,
+      this.#weight,
+      this.#limit,
+      this.#check,
+      create(
+        'td',
+        { role: 'cell', class: 'actions' },
+        this.#toggle,
+        button('Edit', actions.edit),
+        button('Remove', actions.remove),
+      ),
+    )
+  }
+
+  get data(): RowData {
+    return this.#data
+  }
+
+  /** Rows that are out of sight are written when they come into it. */
+  set seen(seen: boolean) {
+    this.#seen = seen
+    if (seen && this.#dirty) this.#write()
+  }
+
+  update(data: RowData): void {
+    this.#data = data
+    this.#dirty = true
+    if (this.#seen) this.#write()
+  }
+
+  #write(): void {
+    this.#dirty = false
+    const { backend, rate, share, busiest, now } = this.#data
+    const { inFlight, maxConnections, latency, lastCheck, weight } = backend
+    const { kind, word, shape, detail } = conditionOf(backend, now)
+    if (this.element.dataset.kind !== kind) this.element.dataset.kind = kind
+    setText(this.#shape, shape)
+    setText(this.#word, word)
+    setText(this.#detail, detail)
+    setText(this.#inFlight, count(inFlight))
+    // Of its limit, where it has one.
+    scale(this.#inFlightBar, inFlight / (maxConnections ?? Math.max(busiest, 10)))
+    this.#inFlightBar.classList.toggle('full', maxConnections !== null && inFlight >= maxConnections)
+    setText(this.#share, percent(share))
+    scale(this.#shareBar, share)
+    setText(this.#requests, decimal(rate.requests))
+    setText(this.#failed, rate.requests === 0 ? '–' : percent(rate.failures / rate.requests))
+    this.#failed.classList.toggle('bad', rate.failures > 0)
+    setText(this.#p50, milliseconds(latency.p50))
+    setText(this.#p99, milliseconds(latency.p99))
+    setText(this.#weight, count(weight))
+    setText(this.#limit, maxConnections === null ? 'none' : count(maxConnections))
+    setText(
+      this.#check,
+      lastCheck ? `${lastCheck.detail}, ${duration(now - Date.parse(lastCheck.at))} ago` : '–',
+    )
+    this.#check.classList.toggle('bad', lastCheck?.passed === false)
+    const label = isActive(backend) ? 'Drain' : 'Activate'
+    if (this.#toggle.textContent !== label) {
+      setText(this.#toggle, label)
+      this.#toggle.setAttribute('aria-label', `${label} ${backend.id}`)
+    }
+  }
+}
+
+/** Whether there is something to drain; otherwise there is something to activate. */
+function isActive({ state, health }: Backend): boolean {
+  return state === 'active' && health !== 'ejected'
+}
+
+function scale(bar: HTMLElement, part: number): void {
+  const transform = `scaleX(${Math.min(1, part).toFixed(3)})`
+  if (bar.style.transform !== transform) bar.style.transform = transform
+}

@@ -1,0 +1,173 @@
+import { BackendRow, type RowData } from './backend-row.js'
+import { conditionOf, isOut } from './condition.js'
+import { byId, setText } from './element.js'
+import { count } from './format.js'
+import type { Rates } from './rates.js'
+import type { Backend, Snapshot } from './wire.js'
+
+type Key = (data: RowData) => number | string
+
+const keys: Record<string, Key> = {
+  id: ({ backend }) => backend.id,
+  state: ({ backend, now }) => conditionOf(backend, now).rank,
+  inFlight: ({ backend }) => backend.inFlight,
+  share: ({ share }) => share,
+  requests: ({ rate }) => rate.requests,
+  failed: ({ rate }) => (rate.requests === 0 ? 0 : rate.failures / rate.requests),
+  p50: ({ backend }) => backend.latency.p50,
+  p99: ({ backend }) => backend.latency.p99,
+  weight: ({ backend }) => backend.weight,
+  limit: ({ backend }) => backend.maxConnections ?? Number.POSITIVE_INFINITY,
+}
+
+const body = byId('rows')
+const filter = byId<HTMLInputElement>('filter')
+const onlyTrouble = byId<HTMLInputElement>('only-trouble')
+
+/** The backends, a row each, updated in place. */
+export class BackendTable {
+  /** In order of registration. */
+  readonly #rows = new Map<string, BackendRow>()
+  readonly #byElement = new WeakMap<Element, BackendRow>()
+  #sort: { key: Key; descending: boolean } | undefined
+  /** While somebody points at a row or is in it, rows keep their places. */
+  #held = false
+  readonly #sight = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const row = this.#byElement.get(target)
+        if (row) row.seen = isIntersecting
+      }
+    },
+    { rootMargin: '200px' },
+  )
+
+  constructor() {
+    const rearrange = () => this.#arrange()
+    filter.addEventListener('input', rearrange)
+    onlyTrouble.addEventListener('change', rearrange)
+    body.addEventListener('pointerenter', () => this.#hold(true))
+    body.addEventListener('pointerleave', () => this.#hold(false))
+    body.addEventListener('focusin', () => this.#hold(true))
+    body.addEventListener('focusout', () => this.#hold(false))
+    for (const button of document.querySelectorAll<HTMLElement>('th button[data-sort]')) {
+      button.addEventListener('click', () => this.#sortBy(button))
+    }
+  }
+
+  update({ at, backends }: Snapshot, rates: Rates): void {
+    const now = Date.parse(at)
+    const measured = backends.map((backend) => ({ backend, rate: rates.of(backend) }))
+    const all = measured.reduce((sum, { rate }) => sum + rate.requests, 0)
+    const busiest = backends.reduce((most, { inFlight }) => Math.max(most, inFlight), 0)
+    const ids = new Set<string>()
+    for (const { backend, rate } of measured) {
+      ids.add(backend.id)
+      this.#put({ backend, rate, share: all === 0 ? 0 : rate.requests / all, busiest, now })
+    }
+    for (const id of this.#rows.keys()) if (!ids.has(id)) this.#drop(id)
+    this.#arrange()
+  }
+
+  /** One of them changed, or is new. */
+  change(backend: Backend, at: string): void {
+    const old = this.#rows.get(backend.id)?.data
+    const rate = old?.rate ?? { requests: 0, failures: 0, retries: 0, hedges: 0 }
+    this.#put({ share: old?.share ?? 0, busiest: old?.busiest ?? 0, rate, backend, now: Date.parse(at) })
+    this.#arrange()
+  }
+
+  remove(id: string): void {
+    this.#drop(id)
+    this.#arrange()
+  }
+
+  #put(data: RowData): void {
+    const { id, url } = data.backend
+    let row = this.#rows.get(id)
+    // Another backend may have got its name.
+    if (row && row.data.backend.url !== url) {
+      this.#drop(id)
+      row = undefined
+    }
+    if (row) row.update(data)
+    else {
+      row = new BackendRow(data)
+      this.#rows.set(id, row)
+      this.#byElement.set(row.element, row)
+      this.#sight.observe(row.element)
+    }
+  }
+
+  #drop(id: string): void {
+    const row = this.#rows.get(id)
+    if (!row) return
+    this.#sight.unobserve(row.element)
+    row.element.remove()
+    this.#rows.delete(id)
+  }
+
+  #hold(held: boolean): void {
+    this.#held = held
+    if (!held) this.#arrange()
+  }
+
+  #sortBy(button: HTMLElement): void {
+    const key = keys[button.dataset.sort as string] as Key
+    const header = button.closest('th') as HTMLElement
+    const before = header.getAttribute('aria-sort')
+    for (const other of document.querySelectorAll('th[aria-sort]')) other.removeAttribute('aria-sort')
+    // What is worth a look first; then the other way round; then as they were registered.
+    const first = button.dataset.sort === 'id' ? 'ascending' : 'descending'
+    const second = first === 'ascending' ? 'descending' : 'ascending'
+    const next = before === null ? first : before === first ? second : undefined
+    this.#sort = next && { key, descending: next === 'descending' }
+    if (next) header.setAttribute('aria-sort', next)
+    this.#arrange()
+  }
+
+  /** Brings the rows that are wanted into the order that is wanted, with as few moves as that takes. */
+  #arrange(): void {
+    const rows = [...this.#rows.values()]
+    const words = filter.value.toLowerCase().split(/\s+/)
+    let shown = 0
+    let trouble = 0
+    for (const { data, element } of rows) {
+      const out = isOut(data.backend) || data.rate.failures > 0
+      if (out) trouble++
+      const hidden = (onlyTrouble.checked && !out) || !matches(data, words)
+      if (element.hidden !== hidden) element.hidden = hidden
+      if (!hidden) shown++
+    }
+    setText(byId('trouble-count'), count(trouble))
+    setText(byId('shown'), shown === rows.length ? count(shown) : `${count(shown)} of ${count(rows.length)}`)
+    byId('none-match').hidden = shown > 0 || rows.length === 0
+    byId('empty').hidden = rows.length > 0
+    byId('table').hidden = rows.length === 0
+    if (this.#held) {
+      for (const { element } of rows) if (!element.isConnected) body.append(element)
+      return
+    }
+    if (this.#sort) {
+      const { key, descending } = this.#sort
+      const sign = descending ? -1 : 1
+      rows.sort((a, b) => sign * compare(key(a.data), key(b.data)))
+    }
+    let place = body.firstElementChild
+    for (const { element } of rows) {
+      if (element === place) place = place.nextElementSibling
+      else body.insertBefore(element, place)
+    }
+  }
+}
+
+function matches({ backend, now }: RowData, words: string[]): boolean {
+  const text =
+    `${backend.id} ${backend.url} ${conditionOf(backend, now).word} ${backend.health}`.toLowerCase()
+  return words.every((word) => text.includes(word))
+}
+
+function compare(a: number | string, b: number | string): number {
+  if (typeof a === 'string') return a.localeCompare(String(b), 'en', { numeric: true })
+  return a === b ? 0 : a < (b as number) ? -1 : 1
+}

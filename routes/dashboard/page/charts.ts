@@ -1,0 +1,190 @@
+import type UPlot from 'uplot'
+import { byId, create, setText } from './element.js'
+import { decimal } from './format.js'
+import type { Rates } from './rates.js'
+import type { Snapshot } from './wire.js'
+
+declare const uPlot: typeof UPlot
+
+/** Seconds that the charts show. */
+const SPAN = 300
+
+interface Series {
+  label: string
+  /** Of a custom property in the style sheet. */
+  color: string
+  read(snapshot: Snapshot, rates: Rates): number | null
+  area?: boolean
+}
+
+interface Chart {
+  id: string
+  series: Series[]
+}
+
+/** What backends took that were asked lately, at the busiest. */
+const busy = ({ backends }: Snapshot, rates: Rates) =>
+  backends.filter((backend) => rates.of(backend).requests > 0)
+
+function medianOf(snapshot: Snapshot, rates: Rates): number | null {
+  let weight = 0
+  let sum = 0
+  for (const backend of busy(snapshot, rates)) {
+    const { requests } = rates.of(backend)
+    weight += requests
+    sum += requests * backend.latency.p50
+  }
+  return weight === 0 ? null : sum / weight
+}
+
+function slowestOf(snapshot: Snapshot, rates: Rates): number | null {
+  const tails = busy(snapshot, rates).map(({ latency }) => latency.p99)
+  return tails.length === 0 ? null : Math.max(...tails)
+}
+
+const charts: Chart[] = [
+  {
+    id: 'chart-rate',
+    series: [
+      {
+        label: 'requests',
+        color: '--line-a',
+        area: true,
+        read: (_, rates) => rates.latest?.requests ?? null,
+      },
+      { label: 'failed', color: '--line-bad', read: (_, rates) => rates.latest?.failures ?? null },
+    ],
+  },
+  {
+    id: 'chart-latency',
+    series: [
+      { label: 'p50, mean of backends', color: '--line-a', read: medianOf },
+      { label: 'p99, slowest backend', color: '--line-b', read: slowestOf },
+    ],
+  },
+  {
+    id: 'chart-load',
+    series: [
+      { label: 'in flight', color: '--line-a', area: true, read: ({ pool }) => pool.inFlight },
+      { label: 'waiting', color: '--line-b', read: ({ pool }) => pool.queue.length },
+    ],
+  },
+]
+
+/** Charts of the last five minutes, from when the page was opened. */
+export class Charts {
+  #times: number[] = []
+  readonly #plots = charts.map((chart) => new Plot(chart))
+
+  add(snapshot: Snapshot, rates: Rates): void {
+    this.#times.push(Date.parse(snapshot.at) / 1000)
+    const stale = this.#times.findIndex((time) => time >= (this.#times.at(-1) as number) - SPAN)
+    this.#times.splice(0, stale)
+    for (const plot of this.#plots) plot.add(snapshot, rates, this.#times)
+  }
+
+  /** Leaves a gap where nothing is known. */
+  gap(): void {
+    const last = this.#times.at(-1)
+    if (last === undefined) return
+    this.#times.push(last + 0.001)
+    for (const plot of this.#plots) plot.gap()
+  }
+}
+
+class Plot {
+  readonly #chart: Chart
+  readonly #values: (number | null)[][]
+  readonly #figures: HTMLElement[] = []
+  readonly #plot: UPlot
+
+  constructor(chart: Chart) {
+    this.#chart = chart
+    this.#values = chart.series.map(() => [])
+    const figure = byId(chart.id)
+    const legend = create('ul')
+    for (const [i, { label }] of chart.series.entries()) {
+      const value = create('b', {}, '–')
+      this.#figures.push(value)
+      legend.append(create('li', { class: `line-${i}` }, create('span', {}, label), ' ', value))
+      legend.lastElementChild?.classList.add(chart.series[i]?.color.slice(2) as string)
+    }
+    figure.querySelector('figcaption')?.append(legend)
+    const box = create('div', { class: 'plot', 'aria-hidden': 'true' })
+    figure.append(box)
+    this.#plot = new uPlot(this.#options(box), [[], ...chart.series.map(() => [])], box)
+    new ResizeObserver(() =>
+      this.#plot.setSize({ width: box.clientWidth, height: box.clientHeight }),
+    ).observe(box)
+    // Its colours are read when it is drawn.
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot.redraw())
+  }
+
+  add(snapshot: Snapshot, rates: Rates, times: number[]): void {
+    for (const [i, { read }] of this.#chart.series.entries()) {
+      const values = this.#values[i] as (number | null)[]
+      values.push(read(snapshot, rates))
+      values.splice(0, values.length - times.length)
+    }
+    const last = times.at(-1) as number
+    this.#plot.batch(() => {
+      this.#plot.setData([times, ...this.#values] as UPlot.AlignedData, true)
+      this.#plot.setScale('x', { min: last - SPAN, max: last })
+    })
+    if (this.#plot.cursor.idx == null) this.#show(times.length - 1)
+  }
+
+  gap(): void {
+    for (const values of this.#values) values.push(null)
+  }
+
+  /** The values at a point in time, in words: what the picture says to whoever does not see it. */
+  #show(index: number): void {
+    for (const [i, figure] of this.#figures.entries()) {
+      const value = this.#values[i]?.[index]
+      setText(figure, value == null ? '–' : decimal(value))
+    }
+  }
+
+  #options(box: HTMLElement): UPlot.Options {
+    const color = (name: string) => () => getComputedStyle(box).getPropertyValue(name)
+    const font = '11px system-ui, sans-serif'
+    const axis = { stroke: color('--muted'), font, ticks: { show: false } }
+    const grid = { stroke: color('--rule'), width: 1 }
+    return {
+      width: 300,
+      height: 120,
+      legend: { show: false },
+      cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
+      scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+      padding: [6, 6, 0, 0],
+      axes: [
+        { ...axis, grid: { show: false }, size: 22, space: 60, values: (_, splits) => splits.map(timeLabel) },
+        {
+          ...axis,
+          grid,
+          size: 44,
+          space: 28,
+          values: (_, splits) => splits.map((value) => `${value.toLocaleString('en')}`),
+        },
+      ],
+      series: [
+        {},
+        ...this.#chart.series.map((series) => ({
+          label: series.label,
+          stroke: color(series.color),
+          width: 1.5,
+          points: { show: false },
+          ...(series.area && { fill: color(`${series.color}-fill`) }),
+        })),
+      ],
+      hooks: {
+        setCursor: [(plot) => this.#show(plot.cursor.idx ?? (this.#values[0]?.length ?? 0) - 1)],
+      },
+    }
+  }
+}
+
+function timeLabel(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+}

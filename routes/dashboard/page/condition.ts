@@ -1,0 +1,40 @@
+import { duration, percent } from './format.js'
+import type { Backend } from './wire.js'
+
+/** How a backend is, in a word, with what shows it besides the word. */
+export interface Condition {
+  kind: 'healthy' | 'ramping' | 'unknown' | 'draining' | 'ejected' | 'unhealthy'
+  word: string
+  shape: string
+  /** The worse, the higher. */
+  rank: number
+  /** What is to be known besides; may be empty. */
+  detail: string
+}
+
+/** @param now by the gateway's clock */
+export function conditionOf(backend: Backend, now: number): Condition {
+  const { state, health, share, ejectedUntil, lastCheck } = backend
+  const until = ejectedUntil === null ? '' : `tried again in ${duration(Date.parse(ejectedUntil) - now)}`
+  if (state === 'draining') {
+    const detail = health === 'unhealthy' || health === 'ejected' ? `and ${health}` : ''
+    return { kind: 'draining', word: 'draining', shape: '◐', rank: 3, detail }
+  }
+  if (health === 'unhealthy') {
+    return { kind: 'unhealthy', word: 'unhealthy', shape: '✕', rank: 5, detail: lastCheck?.detail ?? '' }
+  }
+  if (health === 'ejected') return { kind: 'ejected', word: 'ejected', shape: '▲', rank: 4, detail: until }
+  if (share < 1) {
+    const detail = `${percent(share)} of its share`
+    return { kind: 'ramping', word: 'limited', shape: '◔', rank: 2, detail }
+  }
+  if (health === 'unknown') {
+    return { kind: 'unknown', word: 'in use', shape: '○', rank: 1, detail: 'not checked' }
+  }
+  return { kind: 'healthy', word: 'healthy', shape: '●', rank: 0, detail: '' }
+}
+
+/** Whether requests pass it by. */
+export function isOut({ state, health }: Backend): boolean {
+  return state === 'draining' || health === 'unhealthy' || health === 'ejected'
+}

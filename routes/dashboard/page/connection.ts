@@ -1,0 +1,107 @@
+import { ApiError, call } from './api.js'
+import { EventStreamParser } from './event-stream.js'
+import type { Change, Snapshot } from './wire.js'
+
+/** How the page stands with the gateway. */
+export type ConnectionState =
+  | { kind: 'connecting' }
+  | { kind: 'live' }
+  /** Tries again at `retryAt`, by Date.now(). */
+  | { kind: 'lost'; reason: string; retryAt: number }
+  /** Needs a token, or another one. */
+  | { kind: 'locked' }
+
+export interface ConnectionListener {
+  onState(state: ConnectionState): void
+  onSnapshot(snapshot: Snapshot): void
+  /** @param past whether it happened before this connection was made */
+  onChange(change: Change, past: boolean): void
+}
+
+/** A snapshot comes each second. Milliseconds without one after which the connection counts as lost. */
+const SILENCE = 5000
+/** Milliseconds before the first try to connect again, and the most between two. */
+const BACKOFF = { first: 1000, max: 15_000 }
+
+/** Reads what happens for as long as the page is open, and connects again whenever that ends. */
+export class Connection {
+  readonly #listener: ConnectionListener
+  /** Asks for all that is kept. */
+  #lastId = '0'
+  #failures = 0
+  #wake: (() => void) | undefined
+
+  constructor(listener: ConnectionListener) {
+    this.#listener = listener
+  }
+
+  /** Ends a wait: for the next try, or for a token. */
+  retry(): void {
+    this.#wake?.()
+  }
+
+  async run(): Promise<never> {
+    for (;;) {
+      const error = await this.#read()
+      if (error.status === 401) {
+        this.#listener.onState({ kind: 'locked' })
+        await this.#pause(undefined)
+        continue
+      }
+      const wait = Math.min(BACKOFF.max, BACKOFF.first * 2 ** this.#failures) * (0.75 + Math.random() / 2)
+      this.#failures++
+      this.#listener.onState({ kind: 'lost', reason: error.message, retryAt: Date.now() + wait })
+      await this.#pause(wait)
+    }
+  }
+
+  /** Reads one stream to its end, and says why it ended. */
+  async #read(): Promise<ApiError> {
+    const silence = new AbortController()
+    let timer = setTimeout(() => silence.abort(), SILENCE)
+    try {
+      const { body } = await call('GET', 'events', {
+        headers: { 'last-event-id': this.#lastId },
+        signal: silence.signal,
+      })
+      const parser = new EventStreamParser()
+      const reader = (body as ReadableStream<Uint8Array>).getReader()
+      const decoder = new TextDecoder()
+      let past = true
+      for (;;) {
+        const { value, done } = await reader.read()
+        if (done) return new ApiError(0, 'The gateway ended the connection.')
+        clearTimeout(timer)
+        timer = setTimeout(() => silence.abort(), SILENCE)
+        for (const { id, type, data } of parser.push(decoder.decode(value, { stream: true }))) {
+          if (id !== undefined) this.#lastId = id
+          if (type === 'change') {
+            this.#listener.onChange(JSON.parse(data) as Change, past)
+          } else if (type === 'snapshot') {
+            if (past) this.#listener.onState({ kind: 'live' })
+            past = false
+            this.#failures = 0
+            this.#listener.onSnapshot(JSON.parse(data) as Snapshot)
+          }
+        }
+      }
+    } catch (error) {
+      if (silence.signal.aborted) return new ApiError(0, 'The gateway is silent.')
+      return error instanceof ApiError ? error : new ApiError(0, 'The connection broke.')
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #pause(milliseconds: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = milliseconds === undefined ? undefined : setTimeout(() => this.#wake?.(), milliseconds)
+      this.#wake = () => {
+        clearTimeout(timer)
+        this.#wake = undefined
+        this.#listener.onState({ kind: 'connecting' })
+        resolve()
+      }
+    })
+  }
+}

@@ -1,0 +1,103 @@
+import { byId, create, setText } from './element.js'
+
+/** Something that a dialog asks for. */
+export type Field = {
+  name: string
+  label: string
+  hint?: string
+  value?: string
+} & (
+  | { kind: 'text' | 'password'; required?: boolean }
+  | { kind: 'number'; min: number; max: number; required?: boolean }
+  | { kind: 'choice'; options: readonly (readonly [value: string, label: string, hint?: string])[] }
+)
+
+export interface Question {
+  title: string
+  text?: string
+  fields?: Field[]
+  /** What the button says that does it. */
+  action: string
+  /** Whether it takes something away. */
+  danger?: boolean
+  /** Does it. What it throws is shown, and the dialog stays. */
+  act(values: Record<string, string>): Promise<void>
+}
+
+const dialog = byId<HTMLDialogElement>('dialog')
+const form = byId<HTMLFormElement>('dialog-form')
+const fields = byId('dialog-fields')
+const message = byId('dialog-error')
+const button = byId<HTMLButtonElement>('dialog-action')
+
+let question: Question | undefined
+let busy = false
+
+/** Asks before something is done. The focus goes back where it was when the dialog closes. */
+export function ask(next: Question): void {
+  question = next
+  setText(byId('dialog-title'), next.title)
+  setText(byId('dialog-text'), next.text ?? '')
+  setText(button, next.action)
+  setText(message, '')
+  button.classList.toggle('danger', next.danger === true)
+  fields.replaceChildren(...(next.fields ?? []).map(build))
+  if (!dialog.open) dialog.showModal()
+  const first = fields.querySelector<HTMLElement>('input:checked, input')
+  if (first) first.focus()
+  else button.focus()
+}
+
+/** Whether something is being asked. */
+export function isAsking(): boolean {
+  return dialog.open
+}
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  if (!question || busy) return
+  const asked = question
+  busy = true
+  button.disabled = true
+  setText(message, '')
+  try {
+    const entries = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()])
+    await asked.act(Object.fromEntries(entries))
+    if (question === asked) dialog.close()
+  } catch (error) {
+    if (question === asked) setText(message, (error as Error).message)
+  } finally {
+    busy = false
+    button.disabled = false
+    if (dialog.open && document.activeElement === document.body) button.focus()
+  }
+})
+byId('dialog-cancel').addEventListener('click', () => dialog.close())
+dialog.addEventListener('close', () => {
+  question = undefined
+  // A token that was typed is not to be found in the page.
+  fields.replaceChildren()
+})
+
+function build(field: Field): HTMLElement {
+  const hint = field.hint === undefined ? [] : [create('span', { class: 'hint' }, field.hint)]
+  if (field.kind === 'choice') {
+    const options = field.options.map(([value, label, explained]) => {
+      const input = create('input', { type: 'radio', name: field.name, value })
+      input.checked = value === field.value
+      const words = create('span', {}, label)
+      if (explained !== undefined) words.append(create('span', { class: 'hint' }, explained))
+      return create('label', { class: 'choice' }, input, words)
+    })
+    return create('fieldset', {}, create('legend', {}, field.label), ...hint, ...options)
+  }
+  const input = create('input', { name: field.name, type: field.kind, autocomplete: 'off' })
+  if (field.kind === 'number') {
+    input.min = String(field.min)
+    input.max = String(field.max)
+    input.inputMode = 'numeric'
+  } else input.spellcheck = false
+  input.required = field.required === true
+  input.value = field.value ?? ''
+  return create('label', { class: 'field' }, create('span', {}, field.label), input, ...hint)
+}

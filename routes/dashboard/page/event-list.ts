@@ -1,0 +1,66 @@
+import { byId, create, setText } from './element.js'
+import { clockTime, count, eventTime } from './format.js'
+import type { Change } from './wire.js'
+
+/** As many as are shown. */
+const SHOWN = 200
+
+/** A change in words, and how bad it is. */
+export function describe(change: Change): { text: string; level: 'good' | 'warning' | 'bad' | 'plain' } {
+  const { type, backend } = change
+  const id = backend?.id ?? ''
+  switch (type) {
+    case 'added':
+      return { text: `${id} registered: ${backend?.url}`, level: 'plain' }
+    case 'updated': {
+      const limit = backend?.maxConnections == null ? 'no limit' : `limit ${count(backend.maxConnections)}`
+      return { text: `${id} changed: weight ${backend?.weight}, ${limit}`, level: 'plain' }
+    }
+    case 'draining':
+      return { text: `${id} drains`, level: 'warning' }
+    case 'drained':
+      return { text: `${id} is drained and can be stopped`, level: 'plain' }
+    case 'cut':
+      return { text: `${id}: ${count(change.requests ?? 0)} requests in flight were cut`, level: 'bad' }
+    case 'activated':
+      return { text: `${id} is active again`, level: 'good' }
+    case 'removed':
+      return { text: `${id} removed`, level: 'plain' }
+    case 'panic':
+      return change.panic
+        ? { text: 'Too few healthy backends: their health is ignored', level: 'bad' }
+        : { text: 'Enough healthy backends again', level: 'good' }
+    case 'policy':
+      return { text: `The policy is ${change.policy}`, level: 'plain' }
+    case 'health':
+      return describeHealth(change)
+    default:
+      return { text: `${id} ${type}`, level: 'plain' }
+  }
+}
+
+function describeHealth({ backend }: Change): ReturnType<typeof describe> {
+  const { id, health, lastCheck, ejectedUntil } = backend as NonNullable<Change['backend']>
+  if (health === 'unhealthy') {
+    return { text: `${id} is unhealthy: its checks fail (${lastCheck?.detail ?? 'not ours'})`, level: 'bad' }
+  }
+  if (health === 'ejected') {
+    const until = ejectedUntil === null ? '' : ` until ${clockTime(new Date(ejectedUntil))}`
+    return { text: `${id} is ejected${until}: its requests fail`, level: 'bad' }
+  }
+  return { text: health === 'healthy' ? `${id} is healthy` : `${id} is used again`, level: 'good' }
+}
+
+const list = byId('events')
+const announcer = byId('announcer')
+
+/** Puts a change on top of the list. What is past is not announced. */
+export function addEvent(change: Change, past: boolean): void {
+  const { text, level } = describe(change)
+  const at = new Date(change.at)
+  const time = create('time', { datetime: change.at }, eventTime(at))
+  list.prepend(create('li', { class: level }, time, create('span', {}, text)))
+  while (list.childElementCount > SHOWN) list.lastElementChild?.remove()
+  byId('no-events').hidden = true
+  if (!past) setText(announcer, text)
+}

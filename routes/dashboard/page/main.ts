@@ -1,0 +1,111 @@
+import { register, switchPolicy } from './actions.js'
+import { call, setToken, token } from './api.js'
+import { BackendTable } from './backend-table.js'
+import { Charts } from './charts.js'
+import { Connection, type ConnectionState } from './connection.js'
+import { ask, isAsking } from './dialog.js'
+import { byId, setText } from './element.js'
+import { addEvent } from './event-list.js'
+import { clockTime, duration } from './format.js'
+import { showOverview } from './overview.js'
+import { Rates } from './rates.js'
+import type { Snapshot } from './wire.js'
+
+const rates = new Rates()
+const charts = new Charts()
+const table = new BackendTable()
+let latest: Snapshot | undefined
+let state: ConnectionState = { kind: 'connecting' }
+
+const connection = new Connection({
+  onState(next) {
+    // What is known gets old from the moment it is not told any more, and stays so until it is.
+    if (next.kind === 'lost' && state.kind === 'live') {
+      charts.gap()
+      rates.clear()
+    }
+    state = next
+    showState()
+  },
+  onSnapshot(snapshot) {
+    latest = snapshot
+    rates.add(snapshot)
+    showOverview(snapshot, rates)
+    table.update(snapshot, rates)
+    charts.add(snapshot, rates)
+    document.body.dataset.known = 'yes'
+  },
+  onChange(change, past) {
+    addEvent(change, past)
+    if (past || !latest) return
+    if (change.type === 'removed' && change.backend) table.remove(change.backend.id)
+    else if (change.backend) table.change(change.backend, change.at)
+  },
+})
+
+/** Says how current the figures are, loudly where they are not. */
+function showState(): void {
+  const { body } = document
+  if (state.kind !== 'connecting') body.dataset.connection = state.kind
+  const lost = byId('lost')
+  const since = latest ? ` Figures are from ${clockTime(new Date(latest.at))}.` : ''
+  if (state.kind === 'live') setText(byId('connection'), 'live')
+  else if (state.kind === 'connecting') setText(byId('connection'), 'connecting')
+  else if (state.kind === 'locked') setText(byId('connection'), 'needs a token')
+  else setText(byId('connection'), 'connection lost')
+  if (state.kind === 'lost') {
+    // Once, for those who hear it; how long it still takes is for those who look.
+    setText(byId('lost-reason'), `Connection lost. ${state.reason}${since}`)
+    lost.hidden = false
+  } else if (state.kind === 'locked') {
+    setText(byId('lost-reason'), `This gateway asks for a token.${since}`)
+    setText(byId('lost-wait'), '')
+    lost.hidden = false
+    askForToken()
+  } else if (state.kind === 'live') lost.hidden = true
+  setText(byId('retry'), state.kind === 'locked' ? 'Enter the token' : 'Try now')
+  showWait()
+}
+
+function showWait(): void {
+  if (state.kind === 'lost') {
+    setText(byId('lost-wait'), `Next try in ${duration(state.retryAt - Date.now())}.`)
+  } else if (state.kind === 'connecting') setText(byId('lost-wait'), 'Trying…')
+}
+
+function askForToken(): void {
+  if (isAsking()) return
+  const tried = token() !== ''
+  ask({
+    title: 'Admin token',
+    text: tried
+      ? 'The token of this tab is wrong, or not the right one any more.'
+      : 'The admin API of this gateway asks for its token (ADMIN_TOKEN). It is kept until this tab is closed.',
+    fields: [{ kind: 'password', name: 'token', label: 'Token', required: true }],
+    action: 'Unlock',
+    async act(values) {
+      const before = token()
+      setToken(values.token ?? '')
+      try {
+        await call('GET', 'policy')
+      } catch (error) {
+        setToken(before)
+        const wrong = (error as { status?: number }).status === 401
+        throw wrong ? new Error('That is not the token of this gateway.') : error
+      }
+      connection.retry()
+    },
+  })
+}
+
+byId('retry').addEventListener('click', () => {
+  if (state.kind === 'locked') askForToken()
+  else connection.retry()
+})
+for (const id of ['register', 'register-first']) byId(id).addEventListener('click', register)
+byId('switch-policy').addEventListener('click', () => switchPolicy(latest?.pool.policy ?? ''))
+window.addEventListener('online', () => connection.retry())
+setInterval(showWait, 1000)
+setText(byId('place'), location.host)
+setText(byId('api'), new URL('.', document.baseURI).href)
+void connection.run()

@@ -1,0 +1,44 @@
+import { byId, create, setText } from './element.js'
+import { count, decimal, percent } from './format.js'
+import type { Rates } from './rates.js'
+import { verdictOf } from './verdict.js'
+import type { Snapshot } from './wire.js'
+
+const shapes = { good: '●', warning: '▲', bad: '✕' }
+
+/** What is the matter, and the figures of the pool. */
+export function showOverview(snapshot: Snapshot, rates: Rates): void {
+  const { pool } = snapshot
+  const { requests, failures, retries, hedges } = rates.pool
+  showVerdict(snapshot, rates)
+  setText(byId('policy'), pool.policy)
+  setText(byId('figure-requests'), decimal(requests))
+  setText(byId('figure-failed'), requests === 0 ? '–' : percent(failures / requests))
+  byId('figure-failed').classList.toggle('bad', failures > 0)
+  setText(byId('figure-in-flight'), count(pool.inFlight))
+  setText(byId('figure-waiting'), count(pool.queue.length))
+  byId('figure-waiting').classList.toggle('bad', pool.queue.length > 0)
+  setText(byId('figure-room'), `of ${count(pool.queue.limit)}`)
+  setText(byId('figure-retries'), decimal(retries))
+  setText(byId('figure-hedges'), decimal(hedges))
+  setText(byId('figure-usable'), count(pool.eligible))
+  setText(byId('figure-backends'), `of ${count(pool.backends)}`)
+  setText(byId('figure-panic'), pool.panic ? 'yes' : 'no')
+  byId('figure-panic').classList.toggle('bad', pool.panic)
+}
+
+function showVerdict(snapshot: Snapshot, rates: Rates): void {
+  const { level, lines } = verdictOf(snapshot, rates)
+  const verdict = byId('verdict')
+  verdict.className = level
+  setText(byId('verdict-shape'), shapes[level])
+  const [first = '', ...rest] = lines
+  setText(byId('verdict-first'), first)
+  const list = byId('verdict-rest')
+  while (list.childElementCount > rest.length) list.lastElementChild?.remove()
+  while (list.childElementCount < rest.length) list.append(create('li'))
+  for (const [i, line] of rest.entries()) setText(list.children[i] as HTMLElement, line)
+  // So that the tab tells, too.
+  const title = `${level === 'good' ? '' : `${shapes[level]} `}leastwise ${location.host}`
+  if (document.title !== title) document.title = title
+}

@@ -1,0 +1,80 @@
+import type { Backend, Snapshot } from './wire.js'
+
+/** What happened per second, lately. */
+export interface Rate {
+  requests: number
+  failures: number
+  retries: number
+  hedges: number
+}
+
+interface Counts extends Rate {
+  at: number
+}
+
+/** Milliseconds over which rates are taken: calm enough to be read, quick enough to tell. */
+const WINDOW = 5000
+
+const NONE: Rate = { requests: 0, failures: 0, retries: 0, hedges: 0 }
+
+/** Rates, from counts that only grow. */
+export class Rates {
+  readonly #backends = new Map<string, Counts[]>()
+  #pool: Counts[] = []
+
+  add({ at: time, pool, backends }: Snapshot): void {
+    const at = Date.parse(time)
+    const failures = backends.reduce((sum, { failed }) => sum + failed, 0)
+    const { requests, retries, hedges } = pool
+    this.#pool = append(this.#pool, { at, requests, failures, retries, hedges })
+    const ids = new Set<string>()
+    for (const { id, total, failed } of backends) {
+      ids.add(id)
+      const counts = { ...NONE, at, requests: total, failures: failed }
+      this.#backends.set(id, append(this.#backends.get(id) ?? [], counts))
+    }
+    for (const id of this.#backends.keys()) if (!ids.has(id)) this.#backends.delete(id)
+  }
+
+  /** Forgets what was before a gap. */
+  clear(): void {
+    this.#backends.clear()
+    this.#pool = []
+  }
+
+  get pool(): Rate {
+    return rateOf(this.#pool)
+  }
+
+  of({ id }: Backend): Rate {
+    return rateOf(this.#backends.get(id) ?? [])
+  }
+
+  /** Of the last interval only; undefined before there is one. */
+  get latest(): Rate | undefined {
+    return this.#pool.length < 2 ? undefined : rateOf(this.#pool.slice(-2))
+  }
+}
+
+function append(series: Counts[], next: Counts): Counts[] {
+  const last = series.at(-1)
+  // Another process, or another backend of that name, began to count anew.
+  if (last && next.requests < last.requests) return [next]
+  while (series.length > 2 && (series[1] as Counts).at <= next.at - WINDOW) series.shift()
+  if (last?.at !== next.at) series.push(next)
+  return series
+}
+
+function rateOf(series: Counts[]): Rate {
+  const first = series[0]
+  const last = series.at(-1)
+  if (!first || !last || first === last) return NONE
+  const seconds = (last.at - first.at) / 1000
+  const perSecond = (name: keyof Rate) => Math.max(0, last[name] - first[name]) / seconds
+  return {
+    requests: perSecond('requests'),
+    failures: perSecond('failures'),
+    retries: perSecond('retries'),
+    hedges: perSecond('hedges'),
+  }
+}

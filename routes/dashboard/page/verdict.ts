@@ -1,0 +1,58 @@
+import { isOut } from './condition.js'
+import { count, percent } from './format.js'
+import type { Rates } from './rates.js'
+import type { Snapshot } from './wire.js'
+
+/** What somebody who was just woken has to know, worst first. */
+export interface Verdict {
+  level: 'good' | 'warning' | 'bad'
+  lines: string[]
+}
+
+/** Part of the requests of a pool that may fail without a word. */
+const TOLERABLE = 0.01
+
+export function verdictOf({ pool, backends }: Snapshot, rates: Rates): Verdict {
+  const bad: string[] = []
+  const warnings: string[] = []
+  const active = backends.filter(({ state }) => state === 'active')
+  const named = (test: (backend: (typeof backends)[0]) => boolean) => {
+    const ids = backends.filter(test).map(({ id }) => id)
+    return ids.length > 4 ? `${ids.slice(0, 3).join(', ')} and ${count(ids.length - 3)} more` : ids.join(', ')
+  }
+
+  if (pool.closing) warnings.push('The gateway shuts down.')
+  if (backends.length === 0) warnings.push('There is no backend: requests are answered 503.')
+  else if (pool.eligible === 0) bad.push('No usable backend: requests are answered 503.')
+  if (pool.panic) bad.push('Too few healthy backends: requests go to sick ones as well.')
+  if (pool.queue.length > 0) {
+    const { length, limit } = pool.queue
+    const text = `${count(length)} requests wait: every backend is at its limit.`
+    if (length >= limit) bad.push(`The queue is full, further requests are answered 503. ${text}`)
+    else warnings.push(text)
+  }
+  const { requests, failures } = rates.pool
+  if (failures > TOLERABLE * requests && requests > 0) {
+    const [worst] = backends
+      .map((backend) => ({ id: backend.id, rate: rates.of(backend).failures }))
+      .sort((a, b) => b.rate - a.rate)
+    warnings.push(`${percent(failures / requests)} of requests fail at a backend, most at ${worst?.id}.`)
+  }
+  const sick = active.filter(isOut)
+  if (sick.length > 0) {
+    const verb = sick.length === 1 ? 'is' : 'are'
+    const who = named((backend) => backend.state === 'active' && isOut(backend))
+    warnings.push(`${count(sick.length)} of ${count(backends.length)} backends ${verb} out: ${who}.`)
+  }
+  const draining = backends.length - active.length
+  if (draining > 0) {
+    const verb = draining === 1 ? 'drains' : 'drain'
+    warnings.push(
+      `${count(draining)} of ${count(backends.length)} backends ${verb}: ${named(({ state }) => state === 'draining')}.`,
+    )
+  }
+  if (bad.length > 0) return { level: 'bad', lines: [...bad, ...warnings] }
+  if (warnings.length > 0) return { level: 'warning', lines: warnings }
+  const all = backends.length === 1 ? 'The one backend takes' : `All ${count(backends.length)} backends take`
+  return { level: 'good', lines: [`${all} requests.`] }
+}
