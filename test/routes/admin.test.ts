@@ -347,10 +347,12 @@ test('in a host app the admin API stands under its prefix, and only with a token
   })
   assert.deepEqual([created.statusCode, created.headers.location], [201, '/ops/backends/b'])
   assert.equal((await app.inject({ url: '/ops/backends' })).statusCode, 401)
+  const unknown = await app.inject({ url: '/ops/nothing', headers })
+  assert.deepEqual([unknown.statusCode, unknown.json().code], [404, 'LEASTWISE_NOT_FOUND'], 'not proxied')
   for (const url of ['/ops', '/ops/', '/ops/nothing']) {
-    const unknown = await app.inject({ url, headers })
-    assert.deepEqual([unknown.statusCode, unknown.json().code], [404, 'LEASTWISE_NOT_FOUND'], 'not proxied')
     assert.equal((await app.inject({ url, method: 'POST' })).statusCode, 401)
+    const posted = await app.inject({ url, method: 'POST', headers })
+    assert.deepEqual([posted.statusCode, posted.json().code], [404, 'LEASTWISE_NOT_FOUND'], 'nor is this')
   }
   await app.close()
 

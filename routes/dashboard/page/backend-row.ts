@@ -28,9 +28,9 @@ export class BackendRow {
   readonly #detail = create('span', { class: 'detail' })
   readonly #badge = create('span', { class: 'badge' }, this.#shape, this.#word)
   readonly #inFlight = create('span')
-  readonly #inFlightBar = create('i', { class: 'bar', 'aria-hidden': 'true' })
+  readonly #inFlightBar = create('i')
   readonly #share = create('span')
-  readonly #shareBar = create('i', { class: 'bar', 'aria-hidden': 'true' })
+  readonly #shareBar = create('i')
   readonly #requests = create('td', { role: 'cell', 'data-label': 'Req/s' })
   readonly #failed = create('td', { role: 'cell', 'data-label': 'Failed' })
   readonly #p50 = create('td', { role: 'cell', 'data-label': 'p50 ms' })
@@ -38,7 +38,10 @@ export class BackendRow {
   readonly #weight = create('td', { role: 'cell', 'data-label': 'Weight' })
   readonly #limit = create('td', { role: 'cell', 'data-label': 'Limit' })
   readonly #check = create('td', { role: 'cell', 'data-label': 'Last check', class: 'text' })
-  readonly #toggle: HTMLButtonElement
+  readonly #checkResult = create('span')
+  readonly #checkAge = create('span', { class: 'detail' })
+  readonly #drain: HTMLButtonElement
+  readonly #activate: HTMLButtonElement
 
   constructor(data: RowData) {
     this.#data = data
@@ -48,10 +51,10 @@ export class BackendRow {
       made.addEventListener('click', () => act(this.#data.backend))
       return made
     }
-    this.#toggle = button('Drain', (backend) => {
-      if (isActive(backend)) actions.drain(backend)
-      else actions.activate(backend)
-    })
+    this.#drain = button('Drain', actions.drain)
+    this.#activate = button('Activate', actions.activate)
+    const bar = (inner: HTMLElement) => create('span', { class: 'bar', 'aria-hidden': 'true' }, inner)
+    this.#check.append(this.#checkResult, this.#checkAge)
     this.element = create(
       'tr',
       { role: 'row' },
@@ -62,8 +65,8 @@ export class BackendRow {
         create('span', { class: 'detail' }, url),
       ),
       create('td', { role: 'cell', 'data-label': 'State', class: 'text' }, this.#badge, this.#detail),
-      create('td', { role: 'cell', 'data-label': 'In flight' }, this.#inFlight, this.#inFlightBar),
-      create('td', { role: 'cell', 'data-label': 'Share' }, this.#share, this.#shareBar),
+      create('td', { role: 'cell', 'data-label': 'In flight' }, this.#inFlight, bar(this.#inFlightBar)),
+      create('td', { role: 'cell', 'data-label': 'Share' }, this.#share, bar(this.#shareBar)),
       this.#requests,
       this.#failed,
       this.#p50,
@@ -74,7 +77,8 @@ export class BackendRow {
       create(
         'td',
         { role: 'cell', class: 'actions' },
-        this.#toggle,
+        this.#drain,
+        this.#activate,
         button('Edit', actions.edit),
         button('Remove', actions.remove),
       ),
@@ -100,7 +104,7 @@ export class BackendRow {
   #write(): void {
     this.#dirty = false
     const { backend, rate, share, busiest, now } = this.#data
-    const { inFlight, maxConnections, latency, lastCheck, weight } = backend
+    const { inFlight, maxConnections, latency, lastCheck, weight, state, health } = backend
     const { kind, word, shape, detail } = conditionOf(backend, now)
     if (this.element.dataset.kind !== kind) this.element.dataset.kind = kind
     setText(this.#shape, shape)
@@ -109,7 +113,10 @@ export class BackendRow {
     setText(this.#inFlight, count(inFlight))
     // Of its limit, where it has one.
     scale(this.#inFlightBar, inFlight / (maxConnections ?? Math.max(busiest, 10)))
-    this.#inFlightBar.classList.toggle('full', maxConnections !== null && inFlight >= maxConnections)
+    this.#inFlightBar.parentElement?.classList.toggle(
+      'full',
+      maxConnections !== null && inFlight >= maxConnections,
+    )
     setText(this.#share, percent(share))
     scale(this.#shareBar, share)
     setText(this.#requests, decimal(rate.requests))
@@ -119,22 +126,20 @@ export class BackendRow {
     setText(this.#p99, milliseconds(latency.p99))
     setText(this.#weight, count(weight))
     setText(this.#limit, maxConnections === null ? 'none' : count(maxConnections))
-    setText(
-      this.#check,
-      lastCheck ? `${lastCheck.detail}, ${duration(now - Date.parse(lastCheck.at))} ago` : '–',
-    )
+    setText(this.#checkResult, lastCheck?.detail ?? '–')
+    setText(this.#checkAge, lastCheck ? `${duration(now - Date.parse(lastCheck.at))} ago` : '')
     this.#check.classList.toggle('bad', lastCheck?.passed === false)
-    const label = isActive(backend) ? 'Drain' : 'Activate'
-    if (this.#toggle.textContent !== label) {
-      setText(this.#toggle, label)
-      this.#toggle.setAttribute('aria-label', `${label} ${backend.id}`)
-    }
+    this.#offer(this.#drain, state === 'active')
+    this.#offer(this.#activate, state === 'draining' || health === 'ejected')
   }
-}
 
-/** Whether there is something to drain; otherwise there is something to activate. */
-function isActive({ state, health }: Backend): boolean {
-  return state === 'active' && health !== 'ejected'
+  #offer(button: HTMLElement, offered: boolean): void {
+    if (button.hidden !== offered) return
+    // Whoever has just used the one goes on from the other.
+    const focused = document.activeElement === button
+    button.hidden = !offered
+    if (focused) (button === this.#drain ? this.#activate : this.#drain).focus()
+  }
 }
 
 function scale(bar: HTMLElement, part: number): void {

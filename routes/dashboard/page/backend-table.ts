@@ -39,7 +39,7 @@ export class BackendTable {
         if (row) row.seen = isIntersecting
       }
     },
-    { rootMargin: '200px' },
+    { rootMargin: '1000px' },
   )
 
   constructor() {
@@ -144,6 +144,7 @@ export class BackendTable {
     byId('none-match').hidden = shown > 0 || rows.length === 0
     byId('empty').hidden = rows.length > 0
     byId('table').hidden = rows.length === 0
+    byId('backends').toggleAttribute('data-empty', rows.length === 0)
     if (this.#held) {
       for (const { element } of rows) if (!element.isConnected) body.append(element)
       return

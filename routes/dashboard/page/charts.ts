@@ -1,6 +1,6 @@
 import type UPlot from 'uplot'
 import { byId, create, setText } from './element.js'
-import { decimal } from './format.js'
+import { count, decimal } from './format.js'
 import type { Rates } from './rates.js'
 import type { Snapshot } from './wire.js'
 
@@ -58,8 +58,8 @@ const charts: Chart[] = [
   {
     id: 'chart-latency',
     series: [
-      { label: 'p50, mean of backends', color: '--line-a', read: medianOf },
-      { label: 'p99, slowest backend', color: '--line-b', read: slowestOf },
+      { label: 'p50, mean', color: '--line-a', read: medianOf },
+      { label: 'p99, slowest', color: '--line-b', read: slowestOf },
     ],
   },
   {
@@ -142,7 +142,7 @@ class Plot {
   #show(index: number): void {
     for (const [i, figure] of this.#figures.entries()) {
       const value = this.#values[i]?.[index]
-      setText(figure, value == null ? '–' : decimal(value))
+      setText(figure, value == null ? '–' : Number.isInteger(value) ? count(value) : decimal(value))
     }
   }
 
@@ -157,9 +157,15 @@ class Plot {
       legend: { show: false },
       cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
       scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
-      padding: [6, 6, 0, 0],
+      padding: [6, 16, 0, 0],
       axes: [
-        { ...axis, grid: { show: false }, size: 22, space: 60, values: (_, splits) => splits.map(timeLabel) },
+        {
+          ...axis,
+          grid: { show: false },
+          size: 22,
+          splits: (plot) => [5, 4, 3, 2, 1, 0].map((minutes) => (plot.scales.x?.max ?? 0) - 60 * minutes),
+          values: (_, splits) => splits.map((_, i) => (i === 5 ? 'now' : `−${5 - i} min`)),
+        },
         {
           ...axis,
           grid,
@@ -183,8 +189,4 @@ class Plot {
       },
     }
   }
-}
-
-function timeLabel(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
 }

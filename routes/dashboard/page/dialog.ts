@@ -31,6 +31,7 @@ const message = byId('dialog-error')
 const button = byId<HTMLButtonElement>('dialog-action')
 
 let question: Question | undefined
+let opener: HTMLElement | null = null
 let busy = false
 
 /** Asks before something is done. The focus goes back where it was when the dialog closes. */
@@ -42,7 +43,10 @@ export function ask(next: Question): void {
   setText(message, '')
   button.classList.toggle('danger', next.danger === true)
   fields.replaceChildren(...(next.fields ?? []).map(build))
-  if (!dialog.open) dialog.showModal()
+  if (!dialog.open) {
+    opener = document.activeElement as HTMLElement | null
+    dialog.showModal()
+  }
   const first = fields.querySelector<HTMLElement>('input:checked, input')
   if (first) first.focus()
   else button.focus()
@@ -77,10 +81,14 @@ dialog.addEventListener('close', () => {
   question = undefined
   // A token that was typed is not to be found in the page.
   fields.replaceChildren()
+  if (document.activeElement !== document.body) return
+  // The button that it was opened with may be gone, as what it did is done.
+  const next = opener?.isConnected ? opener.parentElement?.querySelector('button:not([hidden])') : null
+  const target = (next as HTMLElement | null) ?? byId('backends')
+  target.focus()
 })
 
 function build(field: Field): HTMLElement {
-  const hint = field.hint === undefined ? [] : [create('span', { class: 'hint' }, field.hint)]
   if (field.kind === 'choice') {
     const options = field.options.map(([value, label, explained]) => {
       const input = create('input', { type: 'radio', name: field.name, value })
@@ -89,9 +97,10 @@ function build(field: Field): HTMLElement {
       if (explained !== undefined) words.append(create('span', { class: 'hint' }, explained))
       return create('label', { class: 'choice' }, input, words)
     })
-    return create('fieldset', {}, create('legend', {}, field.label), ...hint, ...options)
+    return create('fieldset', {}, create('legend', {}, field.label), ...options)
   }
-  const input = create('input', { name: field.name, type: field.kind, autocomplete: 'off' })
+  const id = `field-${field.name}`
+  const input = create('input', { id, name: field.name, type: field.kind, autocomplete: 'off' })
   if (field.kind === 'number') {
     input.min = String(field.min)
     input.max = String(field.max)
@@ -99,5 +108,10 @@ function build(field: Field): HTMLElement {
   } else input.spellcheck = false
   input.required = field.required === true
   input.value = field.value ?? ''
-  return create('label', { class: 'field' }, create('span', {}, field.label), input, ...hint)
+  const parts: HTMLElement[] = [create('label', { for: id }, field.label), input]
+  if (field.hint !== undefined) {
+    parts.push(create('span', { class: 'hint', id: `${id}-hint` }, field.hint))
+    input.setAttribute('aria-describedby', `${id}-hint`)
+  }
+  return create('div', { class: 'field' }, ...parts)
 }
