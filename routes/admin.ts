@@ -4,13 +4,13 @@ import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { InvalidRequestError, notFound, sendError, UnsupportedMediaTypeError } from '../plugins/errors.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
+import { dashboardRoutes } from './dashboard.js'
 import { decisionRoutes } from './decisions.js'
 import { docsRoutes } from './docs.js'
+import { eventRoutes } from './events.js'
 import { explainRoutes } from './explain.js'
 import { metricsRoutes } from './metrics.js'
 import { openapiPlugin } from './openapi.js'
-import { dashboardRoutes } from './dashboard.js'
-import { eventRoutes } from './events.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
 import { statusRoutes } from './status.js'
@@ -73,6 +73,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   const schema = { hide: true }
   scope.all('/*', { schema }, notFound)
-  const others = scope.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
+  const root = `${scope.prefix}/`
+  const others = scope.supportedMethods.filter((method) => !scope.hasRoute({ method, url: root }))
   scope.route({ method: others, url: '/', schema, handler: notFound })
 }

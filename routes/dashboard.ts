@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import { notFound } from '../plugins/errors.js'
 import { type Asset, readAssets } from './dashboard/assets.js'
+import { text } from './describe.js'
 
 /** Everything comes from the gateway itself, nothing is inline, and nobody frames it. */
 const policy = [
@@ -24,31 +24,35 @@ const policy = [
  */
 export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const assets = readAssets()
-  const config = { public: true }
-  const method = ['GET', 'HEAD']
 
-  app.route({
-    method,
-    url: '/',
-    config,
-    handler(request, reply) {
+  app.get(
+    '/',
+    {
+      config: { operationId: 'getDashboard', public: true },
+      schema: {
+        tags: ['Pages'],
+        summary: 'The dashboard',
+        description:
+          'The backends live, with buttons for what this API can do to them. The page asks for the token itself, and loads nothing from elsewhere.',
+        response: { 200: text('text/html', 'A page.', '<!doctype html>…') },
+      },
+    },
+    (request, reply) => {
       const [path = ''] = request.originalUrl.split('?', 1)
       // What the page names is relative to a folder.
       if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/`, 308)
       return sendAsset(request, reply, assets.get('index.html') as Asset)
     },
-  })
+  )
 
-  app.route({
-    method,
-    url: '/dashboard/:name',
-    config,
-    schema: { params: Type.Object({ name: Type.String() }) },
-    handler(request, reply) {
-      const asset = assets.get((request.params as { name: string }).name)
+  app.get<{ Params: { name: string } }>(
+    '/dashboard/:name',
+    { config: { public: true }, schema: { hide: true } },
+    (request, reply) => {
+      const asset = assets.get(request.params.name)
       return asset ? sendAsset(request, reply, asset) : notFound(request)
     },
-  })
+  )
 }
 
 function sendAsset(

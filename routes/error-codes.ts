@@ -68,6 +68,11 @@ export const errorCodes = {
     message:
       'the change is in force, and not stored: STATE_FILE "/var/lib/leastwise/state.json" cannot be written: ENOSPC: no space left on device',
   },
+  LEASTWISE_TOO_MANY_READERS: {
+    statusCode: 503,
+    when: 'as many read the events as may',
+    message: 'there are 100 readers of /events already',
+  },
   LEASTWISE_NOT_READY: {
     statusCode: 503,
     when: 'no backend is usable, or the gateway shuts down; the message says which',

@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
 import { TooManyReadersError } from '../plugins/errors.js'
+import { text } from './describe.js'
 import { Feed } from './events/feed.js'
 
 /** What happens in the pool, as server-sent events. */
@@ -8,19 +10,49 @@ export const eventRoutes: FastifyPluginAsyncTypebox = async (app) => {
   // Neither a gateway that shuts down nor an app that closes waits for readers, who never leave by themselves.
   app.addHook('preClose', async () => feed.close())
 
-  // That a reader leaves is no news.
-  app.get('/events', { logLevel: 'warn' }, (request, reply) => {
-    reply.header('content-type', 'text/event-stream; charset=utf-8')
-    reply.header('cache-control', 'no-store')
-    // nginx would gather what it is given.
-    reply.header('x-accel-buffering', 'no')
-    if (request.method === 'HEAD') return reply.send()
-    if (feed.isFull) throw new TooManyReadersError(Feed.MAX_READERS)
-    return reply.send(feed.open(idOf(request.headers['last-event-id'])))
-  })
+  app.get(
+    '/events',
+    {
+      config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS'] },
+      schema: {
+        tags: ['Monitoring'],
+        summary: 'What happens, as it happens',
+        description: `Server-sent events. A \`snapshot\` when the stream begins and each second: \`at\`, the \`pool\` as in
+\`GET /pool\`, and all \`backends\`. A \`change\` whenever there is one: \`at\`, the \`type\` (\`added\`,
+\`updated\`, \`draining\`, \`drained\`, \`cut\` with \`requests\`, \`activated\`, \`health\`, \`removed\`,
+\`panic\` with \`panic\`, \`policy\` with \`policy\`) and the \`backend\`, or null. A reader that falls behind
+gets fewer snapshots, and one that does not read is cut.`,
+        headers: Type.Object({
+          'last-event-id': Type.Optional(
+            Type.String({
+              description:
+                'Id of the last change that is known: later ones, as far as they are kept, come first. 0 for all of them.',
+              examples: ['0'],
+            }),
+          ),
+        }),
+        response: {
+          200: text(
+            'text/event-stream',
+            'A stream that does not end by itself.',
+            'event: snapshot\ndata: {"at":"2026-01-01T00:00:00.000Z","pool":{…},"backends":[…]}\n\n',
+          ),
+        },
+      },
+    },
+    (request, reply) => {
+      reply.header('content-type', 'text/event-stream; charset=utf-8')
+      reply.header('cache-control', 'no-store')
+      // nginx would gather what it is given.
+      reply.header('x-accel-buffering', 'no')
+      if (request.method === 'HEAD') return reply.send()
+      if (feed.isFull) throw new TooManyReadersError(Feed.MAX_READERS)
+      return reply.send(feed.open(idOf(request.headers['last-event-id'])))
+    },
+  )
 }
 
 /** Undefined for a reader that asks for no past; 0 asks for all of it that is kept. */
-function idOf(field: string | string[] | undefined): number | undefined {
-  return typeof field === 'string' && /^\d{1,15}$/.test(field) ? Number(field) : undefined
+function idOf(field: string | undefined): number | undefined {
+  return field !== undefined && /^\d{1,15}$/.test(field) ? Number(field) : undefined
 }
