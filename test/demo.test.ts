@@ -20,7 +20,8 @@ test('without --once it keeps running, and a signal ends it', async () => {
   })
   const { code, stdout } = await ended
   assert.equal(code, 0)
-  assert.match(stdout, /admin API {2}http:\/\/127\.0\.0\.1:\d+/)
+  const admin = /^admin API {2}(http:\/\/127\.0\.0\.1:\d+)$/m.exec(stdout)?.[1]
+  assert.ok(stdout.includes(`See it in a browser:\n\n  ${admin}/\n`), stdout)
 })
 
 test('--help explains, a wrong option is named', async () => {

@@ -27,6 +27,8 @@ const scene = {
   slowness: 20,
   clientTimeout: 3000,
   policies: ['round-robin', 'least-connections'],
+  /** Once the table is printed; times in milliseconds. */
+  afterwards: { rate: 100, every: 40_000, slowFor: 10_000 },
 }
 
 /** It varies by a quarter. */
@@ -57,7 +59,7 @@ async function main(): Promise<number> {
     }
     console.log(`\n${render(rows)}`)
     console.log('Latency from when a request was due; errors: 502s and client timeouts; share in %.')
-    if (!once) await keepRunning(gateway, stopped.signal)
+    if (!once) await keepRunning(gateway, backends, stopped.signal)
     return 0
   } finally {
     await gateway.stop()
@@ -94,6 +96,7 @@ In the middle half of that time backend c is ${scene.slowness} times slower.
 
 gateway    ${gateway.traffic}
 admin API  ${gateway.admin}
+dashboard  ${gateway.admin}/
 `
 }
 
@@ -143,9 +146,17 @@ async function round(
   }
 }
 
-async function keepRunning(gateway: DemoGateway, signal: AbortSignal): Promise<void> {
+/** Something to look at: a light load, and the last backend slow for a while again and again. */
+async function keepRunning(gateway: DemoGateway, backends: RigBackend[], signal: AbortSignal): Promise<void> {
+  const { rate, every, slowFor } = scene.afterwards
+  const slow = backends.at(-1) as RigBackend
   console.log(`
-The gateway keeps running under a light load. Try, in another terminal:
+The gateway keeps running under ${rate} requests a second, and backend ${slow.id} turns slow
+for ${slowFor / 1000} of every ${every / 1000} s. See it in a browser:
+
+  ${gateway.admin}/
+
+Or try, in another terminal:
 
   curl ${gateway.traffic}
   curl ${gateway.admin}/backends
@@ -155,9 +166,12 @@ The gateway keeps running under a light load. Try, in another terminal:
 Ctrl-C ends it.`)
   await load({
     url: gateway.traffic,
-    arrivals: poisson(20, Number.POSITIVE_INFINITY, Math.random),
+    arrivals: poisson(rate, Number.POSITIVE_INFINITY, Math.random),
     timeout: scene.clientTimeout,
     signal,
+    onProgress(elapsed) {
+      slow.slowness = elapsed % every < every - slowFor ? 1 : scene.slowness
+    },
   })
 }
 
