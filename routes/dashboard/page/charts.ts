@@ -8,6 +8,8 @@ declare const uPlot: typeof UPlot
 
 /** Seconds that the charts show. */
 const SPAN = 300
+/** Those that the charts name, before now. */
+const MINUTES = [4, 2, 0]
 
 interface Series {
   label: string
@@ -163,8 +165,8 @@ class Plot {
           ...axis,
           grid: { show: false },
           size: 22,
-          splits: (plot) => [5, 4, 3, 2, 1, 0].map((minutes) => (plot.scales.x?.max ?? 0) - 60 * minutes),
-          values: (_, splits) => splits.map((_, i) => (i === 5 ? 'now' : `−${5 - i} min`)),
+          splits: (plot) => MINUTES.map((minutes) => (plot.scales.x?.max ?? 0) - 60 * minutes),
+          values: () => MINUTES.map((minutes) => (minutes === 0 ? 'now' : `−${minutes} min`)),
         },
         {
           ...axis,
