@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { TooManyReadersError } from '../plugins/errors.js'
+import { NotReadyError, TooManyReadersError } from '../plugins/errors.js'
 import { text } from './describe.js'
 import { Feed } from './events/feed.js'
 
@@ -13,7 +13,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/events',
     {
-      config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS'] },
+      config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS', 'LEASTWISE_NOT_READY'] },
       schema: {
         tags: ['Monitoring'],
         summary: 'What happens, as it happens',
@@ -46,6 +46,7 @@ gets fewer snapshots, and one that does not read is cut.`,
       // nginx would gather what it is given.
       reply.header('x-accel-buffering', 'no')
       if (request.method === 'HEAD') return reply.send()
+      if (feed.closed) throw new NotReadyError('shutting down')
       if (feed.isFull) throw new TooManyReadersError(Feed.MAX_READERS)
       return reply.send(feed.open(idOf(request.headers['last-event-id'])))
     },

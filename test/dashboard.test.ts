@@ -197,17 +197,18 @@ test('accessible on a large screen and on a phone, light and dark, and never wid
   const { page } = await openPage(t, gateway.admin, { bypassCSP: true })
   await live(page)
   await has(page, '#verdict', 'c.')
-  for (const viewport of [desk, phone]) {
+  const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+  for (const [viewport, colorScheme, question] of [
+    [desk, 'light', false],
+    [desk, 'dark', false],
+    [phone, 'light', false],
+    [phone, 'dark', true],
+  ] as const) {
     await page.setViewportSize(viewport)
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      assert.deepEqual(await accessibilityFaults(page), [])
-    }
-    const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+    await page.emulateMedia({ colorScheme })
     assert.equal(await page.evaluate(overflow), 0)
-    await button(page, 'Remove a').click()
+    if (question) await button(page, 'Remove a').click()
     assert.deepEqual(await accessibilityFaults(page), [])
-    await page.keyboard.press('Escape')
   }
 })
 

@@ -49,7 +49,11 @@ export class Feed {
   }
 
   get isFull(): boolean {
-    return this.#closed || this.#readers.size >= Feed.MAX_READERS
+    return this.#readers.size >= Feed.MAX_READERS
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   /**

@@ -20,6 +20,9 @@ const keys: Record<string, Key> = {
   limit: ({ backend }) => backend.maxConnections ?? Number.POSITIVE_INFINITY,
 }
 
+/** Milliseconds after a pointer was moved for which it may still be aimed. */
+const HOLD = 2000
+
 const body = byId('rows')
 const filter = byId<HTMLInputElement>('filter')
 const onlyTrouble = byId<HTMLInputElement>('only-trouble')
@@ -30,8 +33,9 @@ export class BackendTable {
   readonly #rows = new Map<string, BackendRow>()
   readonly #byElement = new WeakMap<Element, BackendRow>()
   #sort: { key: Key; descending: boolean } | undefined
-  /** While somebody points at a row or is in it, rows keep their places. */
-  #held = false
+  /** Until then, by Date.now(), rows keep their places: somebody is about to point at one. */
+  #heldUntil = 0
+  #frame: number | undefined
   readonly #sight = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) {
@@ -46,10 +50,12 @@ export class BackendTable {
     const rearrange = () => this.#arrange()
     filter.addEventListener('input', rearrange)
     onlyTrouble.addEventListener('change', rearrange)
-    body.addEventListener('pointerenter', () => this.#hold(true))
-    body.addEventListener('pointerleave', () => this.#hold(false))
-    body.addEventListener('focusin', () => this.#hold(true))
-    body.addEventListener('focusout', () => this.#hold(false))
+    body.addEventListener('pointermove', () => {
+      this.#heldUntil = Date.now() + HOLD
+    })
+    body.addEventListener('pointerleave', () => {
+      this.#heldUntil = 0
+    })
     for (const button of document.querySelectorAll<HTMLElement>('th button[data-sort]')) {
       button.addEventListener('click', () => this.#sortBy(button))
     }
@@ -74,12 +80,20 @@ export class BackendTable {
     const old = this.#rows.get(backend.id)?.data
     const rate = old?.rate ?? { requests: 0, failures: 0, retries: 0, hedges: 0 }
     this.#put({ share: old?.share ?? 0, busiest: old?.busiest ?? 0, rate, backend, now: Date.parse(at) })
-    this.#arrange()
+    this.#arrangeSoon()
   }
 
   remove(id: string): void {
     this.#drop(id)
-    this.#arrange()
+    this.#arrangeSoon()
+  }
+
+  /** Changes come in swarms. */
+  #arrangeSoon(): void {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = undefined
+      this.#arrange()
+    })
   }
 
   #put(data: RowData): void {
@@ -105,11 +119,6 @@ export class BackendTable {
     this.#sight.unobserve(row.element)
     row.element.remove()
     this.#rows.delete(id)
-  }
-
-  #hold(held: boolean): void {
-    this.#held = held
-    if (!held) this.#arrange()
   }
 
   #sortBy(button: HTMLElement): void {
@@ -145,7 +154,7 @@ export class BackendTable {
     byId('empty').hidden = rows.length > 0
     byId('table').hidden = rows.length === 0
     byId('backends').toggleAttribute('data-empty', rows.length === 0)
-    if (this.#held) {
+    if (Date.now() < this.#heldUntil) {
       for (const { element } of rows) if (!element.isConnected) body.append(element)
       return
     }
@@ -154,11 +163,23 @@ export class BackendTable {
       const sign = descending ? -1 : 1
       rows.sort((a, b) => sign * compare(key(a.data), key(b.data)))
     }
-    let place = body.firstElementChild
-    for (const { element } of rows) {
-      if (element === place) place = place.nextElementSibling
-      else body.insertBefore(element, place)
-    }
+    place(rows.map(({ element }) => element))
+  }
+}
+
+/** Puts the rows into this order, around the one with the focus, which would lose that if it were moved. */
+function place(rows: HTMLElement[]): void {
+  const focused = rows.findIndex((row) => row.contains(document.activeElement))
+  if (focused >= 0 && rows.some((row, i) => body.children[i] !== row)) {
+    const anchor = rows[focused] as HTMLElement
+    anchor.before(...rows.slice(0, focused))
+    body.append(...rows.slice(focused + 1))
+    return
+  }
+  let next = body.firstElementChild
+  for (const row of rows) {
+    if (row === next) next = next.nextElementSibling
+    else body.insertBefore(row, next)
   }
 }
 
