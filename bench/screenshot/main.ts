@@ -20,6 +20,7 @@ It needs Chromium: in PATH, or named by CHROMIUM_PATH.
 const views = {
   'desk-light': { viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
   'desk-dark': { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  'tablet-light': { viewport: { width: 900, height: 1100 }, colorScheme: 'light' },
   'phone-light': { viewport: { width: 375, height: 812 }, colorScheme: 'light' },
   'phone-dark': { viewport: { width: 375, height: 812 }, colorScheme: 'dark' },
 } as const
