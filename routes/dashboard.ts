@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { notFound } from '../plugins/errors.js'
 import { type Asset, readAssets } from './dashboard/assets.js'
 import { text } from './describe.js'
 
@@ -23,7 +22,7 @@ const policy = [
  * with the token that it was given.
  */
 export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const assets = readAssets()
+  const { page, assets } = readAssets()
 
   app.get(
     '/',
@@ -41,18 +40,15 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const [path = ''] = request.originalUrl.split('?', 1)
       // What the page names is relative to a folder.
       if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/`, 308)
-      return sendAsset(request, reply, assets.get('index.html') as Asset)
+      return sendAsset(request, reply, page)
     },
   )
 
-  app.get<{ Params: { name: string } }>(
-    '/dashboard/:name',
-    { config: { public: true }, schema: { hide: true } },
-    (request, reply) => {
-      const asset = assets.get(request.params.name)
-      return asset ? sendAsset(request, reply, asset) : notFound(request)
-    },
-  )
+  for (const [name, asset] of assets) {
+    app.get(`/dashboard/${name}`, { config: { public: true }, schema: { hide: true } }, (request, reply) =>
+      sendAsset(request, reply, asset),
+    )
+  }
 }
 
 function sendAsset(

@@ -13,7 +13,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/events',
     {
-      config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS', 'LEASTWISE_NOT_READY'] },
+      config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS'] },
       schema: {
         tags: ['Monitoring'],
         summary: 'What happens, as it happens',

@@ -22,17 +22,20 @@ const { resolve } = createRequire(import.meta.url)
 const compiled = new URL('./page/', import.meta.url)
 const written = new URL('../../../routes/dashboard/page/', import.meta.url)
 
-/** The files of the dashboard by name, read once. A handful, and never what a request names. */
-export function readAssets(): Map<string, Asset> {
+/** The page, and what it consists of by name. A handful of files, read once. */
+export function readAssets(): { page: Asset; assets: Map<string, Asset> } {
   const assets = new Map<string, Asset>()
-  const add = (name: string, file: URL | string) => {
-    const content = readFileSync(file)
-    const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
-    assets.set(name, { type: types[extname(name)] as string, etag, content })
+  for (const name of ['style.css', 'icon.svg']) assets.set(name, read(new URL(name, written)))
+  for (const name of readdirSync(compiled)) {
+    if (name.endsWith('.js')) assets.set(name, read(new URL(name, compiled)))
   }
-  for (const name of ['index.html', 'style.css', 'icon.svg']) add(name, new URL(name, written))
-  for (const name of readdirSync(compiled)) if (name.endsWith('.js')) add(name, new URL(name, compiled))
-  add('uplot.js', resolve('uplot/dist/uPlot.iife.min.js'))
-  add('uplot.css', resolve('uplot/dist/uPlot.min.css'))
-  return assets
+  assets.set('uplot.js', read(resolve('uplot/dist/uPlot.iife.min.js')))
+  assets.set('uplot.css', read(resolve('uplot/dist/uPlot.min.css')))
+  return { page: read(new URL('index.html', written)), assets }
+}
+
+function read(file: URL | string): Asset {
+  const content = readFileSync(file)
+  const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
+  return { type: types[extname(String(file))] as string, etag, content }
 }

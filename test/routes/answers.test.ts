@@ -27,6 +27,9 @@ const provoked: Partial<Record<AdminErrorCode, (request: InjectOptions) => Injec
   LEASTWISE_STATE_NOT_SAVED: (request) => request,
 }
 
+/** Codes that take more than one request; by the tests of their calls. */
+const elsewhere = ['LEASTWISE_TOO_MANY_READERS']
+
 /** Calls and codes that want a pool without the backends of the examples. */
 const withoutBackend = ['addBackend', 'LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_NOT_READY']
 
@@ -67,6 +70,7 @@ for (const token of [undefined, 's3cret']) {
       for (const [status, answer] of Object.entries(call.responses)) {
         if (Number(status) < 400) assert.ok(seen.has(status), `${what}: ${status} does not come`)
         for (const code of codesOf(answer)) {
+          if (elsewhere.includes(code)) continue
           const provoke = provoked[code as AdminErrorCode]
           assert.ok(provoke, `${code}: say how it is provoked`)
           if (code === 'LEASTWISE_STATE_NOT_SAVED') {
