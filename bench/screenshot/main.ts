@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -80,6 +80,7 @@ async function underLoad(browser: Browser, folder: string | undefined): Promise<
     await stage.call('POST', 'backends/api-6/drain')
     await seconds(20)
     const page = pages.get('desk-light') as Page
+    mkdirSync(dirname(picture), { recursive: true })
     await page.screenshot({ path: picture })
     if (folder === undefined) return
     await shoot(pages, folder, 'trouble')
