@@ -54,7 +54,7 @@ function gauge(name: string, help: string, value: (backend: Backend) => number):
 /** Of each backend these are there before they occur, so that the first of them makes a rate. */
 const expected = new Set(['2xx ok', '5xx failed'])
 
-const FORMER = 'by the backend that had them last, or "" where none did'
+const LAST = 'by the backend that had them last, or "" where none did'
 
 /** What is known of each backend. */
 export const backendFamilies: readonly Family[] = [
@@ -62,7 +62,7 @@ export const backendFamilies: readonly Family[] = [
     {
       name: 'leastwise_requests_total',
       type: 'counter',
-      help: `Proxied requests that are over, ${FORMER}, class of status, and outcome for the client`,
+      help: `Proxied requests that are over, ${LAST}, class of status, and outcome for the client`,
     },
     (tally, own) =>
       statusClasses.flatMap((code, i) =>
@@ -78,7 +78,7 @@ export const backendFamilies: readonly Family[] = [
     {
       name: 'leastwise_request_duration_seconds',
       type: 'histogram',
-      help: `Time from the arrival of a request to its end, ${FORMER}`,
+      help: `Time from the arrival of a request to its end, ${LAST}`,
     },
     (tally, own) => histogram('leastwise_request_duration_seconds', own, tally.duration),
   ),
@@ -103,7 +103,7 @@ export const backendFamilies: readonly Family[] = [
     {
       name: 'leastwise_response_body_bytes_total',
       type: 'counter',
-      help: `Bytes of the bodies of answers, ${FORMER}`,
+      help: `Bytes of the bodies of answers, ${LAST}`,
     },
     (tally, own) => [sample(own, tally.bytesOut)],
   ),

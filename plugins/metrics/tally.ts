@@ -25,7 +25,8 @@ export class BackendTally {
 
   /** One of which no times are known. */
   count({ statusCode, outcome, bytesOut }: Pick<RequestRecord, 'statusCode' | 'outcome' | 'bytesOut'>): void {
-    const status = statusCode === null ? 0 : Math.trunc(statusCode / 100)
+    // An app may answer with more than 599 in a hook.
+    const status = statusCode === null ? 0 : Math.min(5, Math.trunc(statusCode / 100))
     ;(this.#requests[status * outcomes.length + outcomes.indexOf(outcome)] as number)++
     this.bytesOut += bytesOut
   }
