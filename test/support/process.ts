@@ -24,11 +24,18 @@ export interface GatewayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts a gateway on free ports and waits until it listens. */
-export async function startGateway(env: Record<string, string> = {}): Promise<GatewayProcess> {
+/**
+ * Starts a gateway on free ports and waits until it listens.
+ * @param args of Node, for one that is installed elsewhere, in `folder`
+ */
+export async function startGateway(
+  env: Record<string, string> = {},
+  args = [server],
+  folder?: string,
+): Promise<GatewayProcess> {
   const cwd = mkdtempSync(join(tmpdir(), 'leastwise-'))
-  const child = spawn(process.execPath, [server], {
-    cwd,
+  const child = spawn(process.execPath, args, {
+    cwd: folder ?? cwd,
     env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { call } from '../support/client.js'
+import { fencesOf } from '../support/markdown.js'
+import { root, start, startGateway } from '../support/process.js'
+
+const document = 'CONTRIBUTING.md'
+
+/** A copy of the tree with everything in it that the document adds. */
+async function withAdditions(): Promise<string> {
+  const tree = mkdtempSync(join(tmpdir(), 'leastwise-'))
+  after(() => rmSync(tree, { recursive: true }))
+  for (const name of ['src', 'plugins', 'routes', 'test', 'package.json', 'tsconfig.json']) {
+    cpSync(join(root, name), join(tree, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
+  for (const { language, info, code, line } of fencesOf(document)) {
+    const file = join(tree, info)
+    if (language === 'ts' && info.includes('/')) writeFileSync(file, code)
+    if (language !== 'diff') continue
+    const text = readFileSync(file, 'utf8')
+    const lines = code.trimEnd().split('\n')
+    const before = lines.filter((one) => !one.startsWith('+')).map((one) => one.slice(1))
+    const added = lines.filter((one) => !one.startsWith('-')).map((one) => one.slice(1))
+    assert.equal(text.split(before.join('\n')).length, 2, `${document}:${line} is in ${info}, once`)
+    writeFileSync(
+      file,
+      text.replace(before.join('\n'), () => added.join('\n')),
+    )
+  }
+  const config = JSON.parse(readFileSync(join(tree, 'tsconfig.json'), 'utf8'))
+  config.include = ['src', 'plugins', 'routes', 'test/balancer', 'test/support']
+  Object.assign(config.compilerOptions, { incremental: false, declaration: false, sourceMap: false })
+  writeFileSync(join(tree, 'tsconfig.json'), JSON.stringify(config))
+  const { code, stdout } = await start([join(root, 'node_modules/typescript/bin/tsc'), '--project', tree])
+    .ended
+  assert.deepEqual([code, stdout], [0, ''])
+  return tree
+}
+
+test('what the document adds compiles, and does what it says', async (t) => {
+  const tree = await withAdditions()
+
+  // The contract suite is told of it by the table alone.
+  const suite = join(tree, 'dist/test/balancer/policies.test.js')
+  const { code, stdout } = await start(['--test-reporter=tap', '--test-name-pattern=^longest-ago: ', suite])
+    .ended
+  assert.equal(code, 0, stdout)
+  const passed = stdout.match(/^ok \d+ - longest-ago: (?!.*# SKIP)/gm) ?? []
+  assert.equal(passed.length, 6, stdout)
+
+  const env = { POLICY: 'longest-ago', QUEUE_GRACE: '5', ADMIN_TOKEN: 'token' }
+  const gateway = await startGateway(env, [join(tree, 'dist/src/server.js')])
+  t.after(() => gateway.stop('SIGKILL'))
+  const headers = { authorization: 'Bearer token' }
+  assert.equal((await call(`${gateway.admin}/policy`, { headers })).text, '{"policy":"longest-ago"}')
+  assert.match((await call(`${gateway.admin}/uptime`, { headers })).text, /^\{"seconds":\d/)
+  assert.equal((await call(`${gateway.admin}/uptime`)).status, 401)
+
+  const wrong = await start([join(tree, 'dist/src/server.js')], { env: { QUEUE_GRACE: 'x' } }).ended
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /QUEUE_GRACE does not accept "x": it takes .*, 0 for none/)
+})

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { callJson } from '../support/client.js'
+import { compile, consumer } from '../support/consumer.js'
+import { documents, type Fence, fencesOf } from '../support/markdown.js'
+import { root } from '../support/process.js'
+import { packagesOf, programsOf } from '../support/programs.js'
+import { type Ran, shellIn } from '../support/shell.js'
+import { Stand, TOKEN } from '../support/stand.js'
+
+/** Commands that are not run, each with the reason. */
+const notRun: [command: RegExp, why: string][] = [
+  [/^npm (ci|install|test|run)\b/, 'changes this tree, or is what runs this; a script must be there'],
+  [/^(sudo|ssh|docker|kubectl|systemctl|journalctl)\b/, 'needs a machine, a daemon or a cluster of its own'],
+]
+
+/** Commands that serve until they are told to stop. */
+const serving = /^((?:[A-Z_]+=\S+ +)*)(?:npm start|(?:npx )?leastwise(?: serve)?)$/
+
+const languages = ['ts', 'sh', 'json', 'ini', 'yaml', 'dockerfile', 'diff', 'promql']
+
+test('documents show nothing that no test knows', () => {
+  for (const document of documents) {
+    for (const { language, line } of fencesOf(document)) {
+      assert.ok(languages.includes(language), `${document}:${line} is in ${language}`)
+    }
+  }
+})
+
+describe('what documents show works, in order', { concurrency: true }, async () => {
+  const programs = documents.flatMap(programsOf)
+  const folder = await consumer(packagesOf(programs))
+  after(() => rm(folder, { recursive: true }))
+  const stands = new Map<string, Stand>()
+  for (const document of documents) {
+    const stand = await new Stand().open()
+    stands.set(document, stand)
+    const own = join(folder, folderOf(document))
+    mkdirSync(own, { recursive: true })
+    symlinkSync(join(root, 'docs/deploy'), join(own, 'deploy'))
+    for (const { name, code } of programsOf(document))
+      writeFileSync(join(own, `${name}.ts`), stand.live(code))
+  }
+  const compiled = compile(folder)
+
+  test('the TypeScript compiles for a strict user', async () => {
+    assert.equal(await compiled, '')
+  })
+
+  for (const document of documents) {
+    test(document, async (t) => {
+      await compiled
+      const stand = stands.get(document) as Stand
+      t.after(() => stand.close())
+      const own = join(folder, folderOf(document))
+      const shell = shellIn(own)
+      for (const step of steps(document)) {
+        if ('serves' in step)
+          await stand.run(step, join(folder, 'out', folderOf(document), `${step.name}.js`))
+        else if (step.language === 'sh') await commands(step, stand, shell)
+        else await shown(step, stand)
+      }
+    })
+  }
+})
+
+function folderOf(document: string): string {
+  return document.replaceAll('/', '-').replace('.md', '')
+}
+
+/** Programs and commands of a document in their order. */
+function steps(document: string) {
+  const fences = fencesOf(document).filter(
+    ({ language, info, code }) =>
+      (language === 'sh' && !code.startsWith('#!')) || (language === 'json' && info),
+  )
+  return [...fences, ...programsOf(document)].sort((a, b) => a.line - b.line)
+}
+
+/** Runs commands, each of which must succeed, and be answered with the status that its comment says. */
+async function commands(
+  { document, line, code }: Fence,
+  stand: Stand,
+  shell: (script: string, env: Record<string, string>) => Promise<Ran>,
+): Promise<void> {
+  for (const command of code.replaceAll('\\\n', '').split('\n')) {
+    const [text = '', comment = ''] = command.split(/ +# /)
+    if (text === '') continue
+    const where = `${document}, after line ${line}: ${text}`
+    if (notRun.some(([pattern]) => pattern.test(text))) {
+      for (const [, script = ''] of text.matchAll(/npm run (\w+)/g)) assert.ok(scripts.has(script), where)
+      continue
+    }
+    const served = serving.exec(text)
+    if (served) {
+      const pairs = (served[1] as string).trim().split(/ +/).filter(Boolean)
+      await stand.serveGateway(Object.fromEntries(pairs.map((pair) => stand.live(pair).split(/=(.*)/s, 2))))
+      continue
+    }
+    const {
+      code: exit,
+      output,
+      statuses,
+    } = await shell(stand.live(text), {
+      ADMIN_TOKEN: TOKEN,
+      LEASTWISE_URL: stand.admin,
+    })
+    assert.equal(exit, 0, `${where}\n${output}`)
+    if (!text.startsWith('curl')) continue
+    const wanted = /^\d{3}\b/.exec(comment)?.[0] ?? '2..'
+    assert.match(String(statuses), new RegExp(`^${wanted}$`), `${where}\n${output}`)
+  }
+}
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const scripts = new Set(Object.keys(manifest.scripts))
+
+/** JSON that names a call has the fields of its answer; that which names the log, those of a request's line. */
+async function shown({ document, line, info, code }: Fence, stand: Stand): Promise<void> {
+  const where = `${document}, after line ${line}: ${info}`
+  const told = JSON.parse(code)
+  if (info === 'log') {
+    const logged = stand.lines.find(({ msg }) => msg === 'request')
+    assert.ok(logged, `${where}: there is a line`)
+    for (const field of Object.keys(told)) assert.ok(field in logged, `${where}: ${field}`)
+    return
+  }
+  const [method = '', path = ''] = info.split(' ')
+  const { json } = await callJson(method, stand.admin + path, undefined, { authorization: `Bearer ${TOKEN}` })
+  assert.deepEqual(fields(told), fields(json), where)
+}
+
+function fields(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, 1).map(fields)
+  if (typeof value !== 'object' || value === null) return ''
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, fields(inner)]))
+}

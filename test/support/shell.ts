@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { root } from './process.js'
+
+/** What running a piece of shell came to. */
+export interface Ran {
+  code: number | null
+  output: string
+  /** Statuses that its calls of curl were answered with, in order; 0 where there was no answer. */
+  statuses: number[]
+}
+
+/** Puts a `leastwise` as the package would install it, and a `curl` that tells statuses, first in the path. */
+export function shellIn(folder: string): (script: string, env: Record<string, string>) => Promise<Ran> {
+  const bin = join(folder, 'bin')
+  mkdirSync(bin, { recursive: true })
+  const command = (name: string, text: string) => {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`)
+    chmodSync(join(bin, name), 0o755)
+  }
+  const path = process.env.PATH ?? ''
+  const { bin: commands } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  command('leastwise', `exec '${process.execPath}' '${join(root, commands.leastwise)}' "$@"`)
+  command('curl', `PATH='${path}' exec curl -sS -w '%{stderr}answered %{http_code}\\n' "$@"`)
+  return async (script, env) => {
+    const child = spawn('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: folder,
+      env: { PATH: bin + delimiter + path, HOME: folder, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 20_000,
+    })
+    let output = ''
+    let told = ''
+    child.stdout.on('data', (chunk) => {
+      output += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      told += chunk
+    })
+    const [code] = await once(child, 'close')
+    const statuses = [...told.matchAll(/^answered (\d+)$/gm)].map(([, status]) => Number(status))
+    return { code, output: output + told, statuses }
+  }
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { dirname } from 'node:path'
+import { TestBackend } from './backend.js'
+import { startGateway } from './process.js'
+import type { Program } from './programs.js'
+
+/** The token that programs and commands of the documents find in their environment. */
+export const TOKEN = 'change-me'
+
+const announce = new URL('./announce.js', import.meta.url).href
+
+/**
+ * What the addresses in a document stand for: real backends, and whatever serves at the moment. `10.0.0.1:8080`
+ * and its like are backends, port 3000 is where traffic enters, 3001 the admin API of a stand-alone gateway.
+ */
+export class Stand {
+  readonly #backends: TestBackend[] = []
+  #traffic = ''
+  #stop: () => Promise<void> = async () => {}
+  admin = ''
+  /** Log lines of the gateway. */
+  lines: Record<string, unknown>[] = []
+
+  async open(): Promise<this> {
+    for (let i = 0; i < 3; i++) {
+      const backend = new TestBackend((request, response) => {
+        request.resume().once('end', () => response.end('ok'))
+      })
+      this.#backends.push(await backend.listen())
+    }
+    return this
+  }
+
+  /** A text of a document with the addresses that are good here. */
+  live(text: string): string {
+    const [first] = this.#backends as [TestBackend]
+    return text
+      .replace(/10\.0\.0\.(\d):8080/g, (_, n) => `127.0.0.1:${this.#backends[n - 1]?.port}`)
+      .replace(/10\.0\.0\.(\d)-8080/g, (_, n) => `127.0.0.1-${this.#backends[n - 1]?.port}`)
+      .replaceAll('backends.internal', 'localhost')
+      .replaceAll('8080', String(first.port))
+      .replaceAll('http://localhost:3000', this.#traffic)
+      .replaceAll('http://localhost:3001', this.admin)
+      .replaceAll('localhost:3000', this.#traffic)
+      .replaceAll('localhost:3001', this.admin)
+      .replaceAll('port: 3000', "port: 0, host: '127.0.0.1'")
+  }
+
+  /** Starts a gateway in the place of what served before. */
+  async serveGateway(env: Record<string, string>): Promise<void> {
+    await this.stop()
+    const gateway = await startGateway({ PORT: '0', ADMIN_PORT: '0', ...env })
+    this.#traffic = gateway.url
+    this.admin = gateway.admin
+    this.lines = gateway.lines
+    this.#stop = async () => {
+      assert.equal(await gateway.stop(), 0, 'the gateway stops in order')
+    }
+  }
+
+  /** Runs a program to its end, or until it listens. */
+  async run(program: Program, file: string): Promise<void> {
+    if (program.serves) await this.stop()
+    const child = spawn(process.execPath, ['--import', announce, file], {
+      cwd: dirname(file),
+      env: { PATH: process.env.PATH, ADMIN_TOKEN: TOKEN },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    let output = ''
+    let complaints = ''
+    child.stdout?.on('data', (chunk) => {
+      output += chunk
+    })
+    child.stderr?.on('data', (chunk) => {
+      complaints += chunk
+    })
+    const ended = once(child, 'close').then(([code]) => code as number | null)
+    const where = `${program.document}, the program that ends after line ${program.line}`
+    if (!program.serves) {
+      assert.equal(await ended, 0, `${where}\n${output}${complaints}`)
+      assert.deepEqual(printed(output), expected(program.code), where)
+      return
+    }
+    const address = await Promise.race([listening(child), ended])
+    assert.ok(typeof address === 'object' && address, `${where} listens\n${output}${complaints}`)
+    this.#traffic = `http://127.0.0.1:${address.port}`
+    const graceful = program.code.includes('close-with-grace')
+    this.#stop = async () => {
+      child.kill()
+      const code = await ended
+      if (graceful) assert.equal(code, 0, `${where} closes with grace\n${output}${complaints}`)
+      assert.equal(complaints, '', where)
+    }
+  }
+
+  async stop(): Promise<void> {
+    const stop = this.#stop
+    this.#stop = async () => {}
+    await stop()
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    await Promise.all(this.#backends.map((backend) => backend.close()))
+  }
+}
+
+async function listening(child: ChildProcess): Promise<AddressInfo> {
+  const [address] = await once(child, 'message')
+  return address as AddressInfo
+}
+
+/** What a program says that it prints. */
+function expected(code: string): string[] {
+  return [...code.matchAll(/^ *console\.log\(.*\) \/\/ (.*)$/gm)].map(([, text = '']) => text)
+}
+
+function printed(output: string): string[] {
+  // That of node:test is not the program's.
+  return output.startsWith('TAP ') || output.startsWith('✔') || output.startsWith('▶')
+    ? []
+    : output.split('\n').filter((line) => line !== '')
+}
