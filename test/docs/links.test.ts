@@ -19,6 +19,12 @@ for (const document of documents) {
     }
   })
 
+  test(`${document}: links by name are defined, and used`, () => {
+    const defined = [...prose.matchAll(/^\[([\w-]+)\]: https:/gm)].map(([, name]) => name)
+    const used = [...prose.matchAll(/\]\[([\w-]+)\]/g)].map(([, name]) => name)
+    assert.deepEqual([...new Set(used)].sort(), defined.sort())
+  })
+
   test(`${document}: files that are named are there`, () => {
     for (const [, path = ''] of prose.matchAll(/`((?:src|plugins|routes|test|bench|docs)\/[\w./-]+)`/g)) {
       assert.ok(existsSync(join(root, path)), path)
