@@ -7,9 +7,9 @@ import { callJson } from '../support/client.js'
 import { compile, consumer } from '../support/consumer.js'
 import { documents, type Fence, fencesOf } from '../support/markdown.js'
 import { root } from '../support/process.js'
-import { packagesOf, programsOf } from '../support/programs.js'
+import { type Program, packagesOf, programsOf } from '../support/programs.js'
 import { type Ran, shellIn } from '../support/shell.js'
-import { Stand, TOKEN } from '../support/stand.js'
+import { runToEnd, Stand, TOKEN } from '../support/stand.js'
 
 /** Commands that are not run, each with the reason. */
 const notRun: [command: RegExp, why: string][] = [
@@ -57,9 +57,11 @@ describe('what documents show works, in order', { concurrency: true }, async () 
       t.after(() => stand.close())
       const own = join(folder, folderOf(document))
       const shell = shellIn(own)
+      const file = ({ name }: Program) => join(folder, 'out', folderOf(document), `${name}.js`)
+      const ending = programsOf(document).filter((program) => !program.serves)
+      if (ending.length > 0) await runToEnd(ending, file)
       for (const step of steps(document)) {
-        if ('serves' in step)
-          await stand.run(step, join(folder, 'out', folderOf(document), `${step.name}.js`))
+        if ('serves' in step) await stand.serve(step, file(step))
         else if (step.language === 'sh') await commands(step, stand, shell)
         else await shown(step, stand)
       }
@@ -71,13 +73,13 @@ function folderOf(document: string): string {
   return document.replaceAll('/', '-').replace('.md', '')
 }
 
-/** Programs and commands of a document in their order. */
+/** Programs that serve and commands of a document, in their order. */
 function steps(document: string) {
   const fences = fencesOf(document).filter(
     ({ language, info, code }) =>
       (language === 'sh' && !code.startsWith('#!')) || (language === 'json' && info),
   )
-  return [...fences, ...programsOf(document)].sort((a, b) => a.line - b.line)
+  return [...fences, ...programsOf(document).filter(({ serves }) => serves)].sort((a, b) => a.line - b.line)
 }
 
 /** Runs commands, each of which must succeed, and be answered with the status that its comment says. */

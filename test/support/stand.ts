@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { dirname } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { TestBackend } from './backend.js'
 import { startGateway } from './process.js'
 import type { Program } from './programs.js'
@@ -61,38 +61,19 @@ export class Stand {
     }
   }
 
-  /** Runs a program to its end, or until it listens. */
-  async run(program: Program, file: string): Promise<void> {
-    if (program.serves) await this.stop()
-    const child = spawn(process.execPath, ['--import', announce, file], {
-      cwd: dirname(file),
-      env: { PATH: process.env.PATH, ADMIN_TOKEN: TOKEN },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    })
-    let output = ''
-    let complaints = ''
-    child.stdout?.on('data', (chunk) => {
-      output += chunk
-    })
-    child.stderr?.on('data', (chunk) => {
-      complaints += chunk
-    })
-    const ended = once(child, 'close').then(([code]) => code as number | null)
+  /** Starts a program in the place of what served before, and waits until it listens. */
+  async serve(program: Program, file: string): Promise<void> {
+    await this.stop()
+    const { child, ended, told } = startProgram(['--import', announce, file])
     const where = `${program.document}, the program that ends after line ${program.line}`
-    if (!program.serves) {
-      assert.equal(await ended, 0, `${where}\n${output}${complaints}`)
-      assert.deepEqual(printed(output), expected(program.code), where)
-      return
-    }
     const address = await Promise.race([listening(child), ended])
-    assert.ok(typeof address === 'object' && address, `${where} listens\n${output}${complaints}`)
+    assert.ok(typeof address === 'object' && address, `${where} listens\n${told()}`)
     this.#traffic = `http://127.0.0.1:${address.port}`
     const graceful = program.code.includes('close-with-grace')
     this.#stop = async () => {
       child.kill()
       const code = await ended
-      if (graceful) assert.equal(code, 0, `${where} closes with grace\n${output}${complaints}`)
-      assert.equal(complaints, '', where)
+      if (graceful) assert.equal(code, 0, `${where} closes with grace\n${told()}`)
     }
   }
 
@@ -108,6 +89,42 @@ export class Stand {
   }
 }
 
+/**
+ * Runs programs that end by themselves, one after the other in one process: to load what they import takes longer
+ * than to run them.
+ * @param file where one was compiled to
+ */
+export async function runToEnd(programs: Program[], file: (program: Program) => string): Promise<void> {
+  const mark = (program: Program) => `--- line ${program.line}`
+  const steps = programs.map((program) => {
+    const url = pathToFileURL(file(program)).href
+    return `console.log('${mark(program)}'); await import('${url}')`
+  })
+  const { ended, told } = startProgram(['--input-type=module', '--eval', steps.join('\n')])
+  assert.equal(await ended, 0, told())
+  const printed = told().split('\n')
+  for (const program of programs) {
+    const lines = printed.slice(printed.indexOf(mark(program)) + 1)
+    const wanted = expected(program.code)
+    assert.deepEqual(lines.slice(0, wanted.length), wanted, `${program.document}:${program.line}`)
+  }
+}
+
+function startProgram(args: string[]) {
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, ADMIN_TOKEN: TOKEN },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk) => {
+      output += chunk
+    })
+  }
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  return { child, ended, told: () => output }
+}
+
 async function listening(child: ChildProcess): Promise<AddressInfo> {
   const [address] = await once(child, 'message')
   return address as AddressInfo
@@ -116,11 +133,4 @@ async function listening(child: ChildProcess): Promise<AddressInfo> {
 /** What a program says that it prints. */
 function expected(code: string): string[] {
   return [...code.matchAll(/^ *console\.log\(.*\) \/\/ (.*)$/gm)].map(([, text = '']) => text)
-}
-
-function printed(output: string): string[] {
-  // That of node:test is not the program's.
-  return output.startsWith('TAP ') || output.startsWith('✔') || output.startsWith('▶')
-    ? []
-    : output.split('\n').filter((line) => line !== '')
 }
