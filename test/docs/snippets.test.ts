@@ -59,7 +59,7 @@ describe('what documents show works, in order', { concurrency: true }, async () 
       const shell = shellIn(own)
       const file = ({ name }: Program) => join(folder, 'out', folderOf(document), `${name}.js`)
       const ending = programsOf(document).filter((program) => !program.serves)
-      if (ending.length > 0) await runToEnd(ending, file)
+      if (ending.length > 0) await runToEnd(ending, file, own)
       for (const step of steps(document)) {
         if ('serves' in step) await stand.serve(step, file(step))
         else if (step.language === 'sh') await commands(step, stand, shell)
@@ -125,7 +125,7 @@ async function shown({ document, line, info, code }: Fence, stand: Stand): Promi
   const where = `${document}, after line ${line}: ${info}`
   const told = JSON.parse(code)
   if (info === 'log') {
-    const logged = stand.lines.find(({ msg }) => msg === 'request')
+    const logged = stand.logs.flat().find(({ msg }) => msg === 'request')
     assert.ok(logged, `${where}: there is a line`)
     for (const field of Object.keys(told)) assert.ok(field in logged, `${where}: ${field}`)
     return

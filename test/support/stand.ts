@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { TestBackend } from './backend.js'
 import { startGateway } from './process.js'
@@ -21,8 +22,8 @@ export class Stand {
   #traffic = ''
   #stop: () => Promise<void> = async () => {}
   admin = ''
-  /** Log lines of the gateway. */
-  lines: Record<string, unknown>[] = []
+  /** What gateways logged, one after the other. */
+  readonly logs: Record<string, unknown>[][] = []
 
   async open(): Promise<this> {
     for (let i = 0; i < 3; i++) {
@@ -55,7 +56,7 @@ export class Stand {
     const gateway = await startGateway({ PORT: '0', ADMIN_PORT: '0', ...env })
     this.#traffic = gateway.url
     this.admin = gateway.admin
-    this.lines = gateway.lines
+    this.logs.push(gateway.lines)
     this.#stop = async () => {
       assert.equal(await gateway.stop(), 0, 'the gateway stops in order')
     }
@@ -64,7 +65,7 @@ export class Stand {
   /** Starts a program in the place of what served before, and waits until it listens. */
   async serve(program: Program, file: string): Promise<void> {
     await this.stop()
-    const { child, ended, told } = startProgram(['--import', announce, file])
+    const { child, ended, told } = startProgram(['--import', announce, file], dirname(file))
     const where = `${program.document}, the program that ends after line ${program.line}`
     const address = await Promise.race([listening(child), ended])
     assert.ok(typeof address === 'object' && address, `${where} listens\n${told()}`)
@@ -93,14 +94,19 @@ export class Stand {
  * Runs programs that end by themselves, one after the other in one process: to load what they import takes longer
  * than to run them.
  * @param file where one was compiled to
+ * @param folder for what they leave behind
  */
-export async function runToEnd(programs: Program[], file: (program: Program) => string): Promise<void> {
+export async function runToEnd(
+  programs: Program[],
+  file: (program: Program) => string,
+  folder: string,
+): Promise<void> {
   const mark = (program: Program) => `--- line ${program.line}`
   const steps = programs.map((program) => {
     const url = pathToFileURL(file(program)).href
     return `console.log('${mark(program)}'); await import('${url}')`
   })
-  const { ended, told } = startProgram(['--input-type=module', '--eval', steps.join('\n')])
+  const { ended, told } = startProgram(['--input-type=module', '--eval', steps.join('\n')], folder)
   assert.equal(await ended, 0, told())
   const printed = told().split('\n')
   for (const program of programs) {
@@ -110,9 +116,10 @@ export async function runToEnd(programs: Program[], file: (program: Program) => 
   }
 }
 
-function startProgram(args: string[]) {
+function startProgram(args: string[], folder: string) {
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env.PATH, ADMIN_TOKEN: TOKEN },
+    cwd: folder,
+    env: { PATH: process.env.PATH, ADMIN_TOKEN: TOKEN, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let output = ''
