@@ -33,7 +33,13 @@ async function withAdditions(): Promise<string> {
   }
   const config = JSON.parse(readFileSync(join(tree, 'tsconfig.json'), 'utf8'))
   // The rest of the tests follows from these.
-  config.include = ['src', 'plugins', 'routes', 'test/balancer/policies.test.ts']
+  config.include = [
+    'src',
+    'plugins',
+    'routes',
+    'test/balancer/policies.test.ts',
+    'test/balancer/explain.test.ts',
+  ]
   Object.assign(config.compilerOptions, { incremental: false, declaration: false, sourceMap: false })
   writeFileSync(join(tree, 'tsconfig.json'), JSON.stringify(config))
   const { code, stdout } = await start([join(root, 'node_modules/typescript/bin/tsc'), '--project', tree])
@@ -45,13 +51,15 @@ async function withAdditions(): Promise<string> {
 test('what the document adds compiles, and does what it says', async (t) => {
   const tree = await withAdditions()
 
-  // The contract suite is told of it by the table alone.
-  const suite = join(tree, 'dist/test/balancer/policies.test.js')
-  const { code, stdout } = await start(['--test-reporter=tap', '--test-name-pattern=^longest-ago: ', suite])
-    .ended
-  assert.equal(code, 0, stdout)
-  const passed = stdout.match(/^ok \d+ - longest-ago: (?!.*# SKIP)/gm) ?? []
-  assert.equal(passed.length, 6, stdout)
+  // The contract suites are told of it by the table alone.
+  for (const [suite, count] of Object.entries({ policies: 6, explain: 2 })) {
+    const file = join(tree, `dist/test/balancer/${suite}.test.js`)
+    const args = ['--test-reporter=tap', '--test-name-pattern=^longest-ago', file]
+    const { code, stdout } = await start(args).ended
+    assert.equal(code, 0, stdout)
+    const passed = stdout.match(/^ok \d+ - longest-ago(?!.*# SKIP)/gm) ?? []
+    assert.equal(passed.length, count, stdout)
+  }
 
   const env = { POLICY: 'longest-ago', QUEUE_GRACE: '5', ADMIN_TOKEN: 'token' }
   const gateway = await startGateway(env, [join(tree, 'dist/src/server.js')])
@@ -60,6 +68,8 @@ test('what the document adds compiles, and does what it says', async (t) => {
   assert.equal((await call(`${gateway.admin}/policy`, { headers })).text, '{"policy":"longest-ago"}')
   assert.match((await call(`${gateway.admin}/uptime`, { headers })).text, /^\{"seconds":\d/)
   assert.equal((await call(`${gateway.admin}/uptime`)).status, 401)
+  const described = JSON.parse((await call(`${gateway.admin}/openapi.json`)).text)
+  assert.equal(described.paths['/uptime'].get.operationId, 'getUptime')
 
   const wrong = await start([join(tree, 'dist/src/server.js')], { env: { QUEUE_GRACE: 'x' } }).ended
   assert.equal(wrong.code, 1)
