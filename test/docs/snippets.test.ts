@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,6 +20,9 @@ const notRun: [command: RegExp, why: string][] = [
 
 /** Commands that serve until they are told to stop. */
 const serving = /^((?:[A-Z_]+=\S+ +)*)(?:npm start|(?:npx )?leastwise(?: serve)?)$/
+
+/** What commands are run with. */
+const missing = ['bash', 'curl'].find((command) => spawnSync(command, ['--version']).error)
 
 const languages = ['ts', 'sh', 'json', 'ini', 'yaml', 'dockerfile', 'diff', 'promql']
 
@@ -51,7 +55,7 @@ describe('what documents show works, in order', { concurrency: true }, async () 
   })
 
   for (const document of documents) {
-    test(document, async (t) => {
+    test(document, { skip: missing !== undefined && `${missing} is not installed` }, async (t) => {
       await compiled
       const stand = stands.get(document) as Stand
       t.after(() => stand.close())
