@@ -68,6 +68,8 @@ test('what the document adds compiles, and does what it says', async (t) => {
   assert.equal((await call(`${gateway.admin}/policy`, { headers })).text, '{"policy":"longest-ago"}')
   assert.match((await call(`${gateway.admin}/uptime`, { headers })).text, /^\{"seconds":\d/)
   assert.equal((await call(`${gateway.admin}/uptime`)).status, 401)
+  const { text } = await call(`${gateway.admin}/metrics`, { headers })
+  assert.match(text, /^leastwise_pool_idle_backends\{pool="default"\} 0$/m)
   const described = JSON.parse((await call(`${gateway.admin}/openapi.json`)).text)
   assert.equal(described.paths['/uptime'].get.operationId, 'getUptime')
 
