@@ -13,6 +13,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/events',
     {
+      // That a reader leaves is no news.
+      logLevel: 'warn',
       config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS'] },
       schema: {
         tags: ['Monitoring'],

@@ -54,7 +54,7 @@ test('figures move with the traffic, in the table, in the overview and in the ch
   }
   stop.abort()
   await traffic
-  await has(page, '#figure-requests', /^0$/)
+  await has(page, '#figure-in-flight', /^0$/)
 })
 
 test('a backend is registered, changed, drained, activated and removed by clicks', options, async (t) => {
