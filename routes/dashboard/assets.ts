@@ -25,9 +25,13 @@ const written = new URL('../../../routes/dashboard/page/', import.meta.url)
 /** The page, and what it consists of by name. A handful of files, read once. */
 export function readAssets(): { page: Asset; assets: Map<string, Asset> } {
   const assets = new Map<string, Asset>()
-  for (const name of ['style.css', 'icon.svg']) assets.set(name, read(new URL(name, written)))
-  for (const name of readdirSync(compiled)) {
-    if (name.endsWith('.js')) assets.set(name, read(new URL(name, compiled)))
+  for (const [folder, wanted] of [
+    [written, /\.(css|svg)$/],
+    [compiled, /\.js$/],
+  ] as const) {
+    for (const name of readdirSync(folder)) {
+      if (wanted.test(name)) assets.set(name, read(new URL(name, folder)))
+    }
   }
   assets.set('uplot.js', read(resolve('uplot/dist/uPlot.iife.min.js')))
   assets.set('uplot.css', read(resolve('uplot/dist/uPlot.min.css')))
