@@ -12,6 +12,9 @@ export interface Ran {
   statuses: number[]
 }
 
+/** Milliseconds that a piece of shell may take. */
+const LONGEST = 20_000
+
 /** Puts a `leastwise` as the package would install it, and a `curl` that tells statuses, first in the path. */
 export function shellIn(folder: string): (script: string, env: Record<string, string>) => Promise<Ran> {
   const bin = join(folder, 'bin')
@@ -23,14 +26,17 @@ export function shellIn(folder: string): (script: string, env: Record<string, st
   const path = process.env.PATH ?? ''
   const { bin: commands } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   command('leastwise', `exec '${process.execPath}' '${join(root, commands.leastwise)}' "$@"`)
+  command('npx', 'exec "$@"')
   command('curl', `PATH='${path}' exec curl -sS -w '%{stderr}answered %{http_code}\\n' "$@"`)
   return async (script, env) => {
     const child = spawn('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: folder,
       env: { PATH: bin + delimiter + path, HOME: folder, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 20_000,
+      detached: true,
     })
+    // With all that it started, or their ends of the pipes would be waited for.
+    const deadline = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), LONGEST)
     let output = ''
     let told = ''
     child.stdout.on('data', (chunk) => {
@@ -40,6 +46,7 @@ export function shellIn(folder: string): (script: string, env: Record<string, st
       told += chunk
     })
     const [code] = await once(child, 'close')
+    clearTimeout(deadline)
     const statuses = [...told.matchAll(/^answered (\d+)$/gm)].map(([, status]) => Number(status))
     return { code, output: output + told, statuses }
   }
