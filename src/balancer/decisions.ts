@@ -43,6 +43,8 @@ export interface DecisionFilter {
 
 /** Choices that are kept. */
 export const KEPT = 1000
+/** Milliseconds by which the date and the monotonic clock may drift apart before it counts. */
+const STEP = 100
 /** Where in those numbers is what, */
 const AT = 0
 const WAITED = 1
@@ -69,6 +71,8 @@ export class Decisions {
   /** Ids of backends, which are as old as these. */
   readonly #backend = new Array<string>(KEPT).fill('')
   readonly #id = new Uint16Array(KEPT * ID)
+  /** The date at which monotonic time began. */
+  #epoch = 0
   #count = 0
   #next = 0
 
@@ -115,15 +119,16 @@ export class Decisions {
   list({ limit = KEPT, backend, request }: DecisionFilter = {}): Decision[] {
     const found: Decision[] = []
     const wanted = request?.slice(0, ID)
-    const now = this.#clock.now()
-    const date = this.#clock.date().getTime()
+    const epoch = this.#clock.date().getTime() - this.#clock.now()
+    // The same choice is of the same time whenever one looks, unless somebody has put the clock right.
+    if (Math.abs(epoch - this.#epoch) > STEP) this.#epoch = epoch
     for (let back = 1; back <= this.#count && found.length < limit; back++) {
       const i = (this.#next - back + KEPT) % KEPT
       if (backend !== undefined && this.#backend[i] !== backend) continue
       const id = this.#idOf(i)
       if (wanted !== undefined && id !== wanted) continue
       found.push({
-        at: new Date(date - (now - this.#number(i, AT))).toISOString(),
+        at: new Date(this.#epoch + this.#number(i, AT)).toISOString(),
         request: id,
         policy: policyNames[this.#number(i, POLICY)] as PolicyName,
         backend: this.#backend[i] as string,
