@@ -17,6 +17,9 @@ async function withAdditions(): Promise<string> {
     cpSync(join(root, name), join(tree, name), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
+  // The dashboard's page is a project of its own, to which nothing is added.
+  const page = 'dist/routes/dashboard/page'
+  cpSync(join(root, page), join(tree, page), { recursive: true })
   for (const { language, info, code, line } of fencesOf(document)) {
     const file = join(tree, info)
     if (language === 'ts' && info.includes('/')) writeFileSync(file, code)
