@@ -106,10 +106,11 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.decorateRequest('queuedAt', 0)
   // Before any hook that may answer.
   scope.addHook('onRequest', (request, reply, done) => {
+    const arrivedAt = balancer.clock.now() - reply.elapsedTime
     whenOver(request.raw, reply.raw, () => {
       end(request)
       if (observers.length === 0) return
-      const record = recordOf(request, reply, balancer, balancer.clock.now())
+      const record = recordOf(request, reply, balancer, arrivedAt)
       for (const observe of observers) observe(record, request, reply)
     })
     done()

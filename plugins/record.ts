@@ -50,13 +50,14 @@ export interface RequestRecord {
 /** Is told of every proxied request, once, when it is over for its client, however it ended. */
 export type RequestObserver = (record: RequestRecord, request: FastifyRequest, reply: FastifyReply) => void
 
-/** @param now of the balancer's clock */
+/** @param arrivedAt by the balancer's clock; where a backend may have had the request */
 export function recordOf(
   request: FastifyRequest,
   reply: FastifyReply,
   balancer: Balancer,
-  now: number,
+  arrivedAt?: number,
 ): RequestRecord {
+  const now = balancer.clock.now()
   const { assignment } = request
   const raw: Raw = reply.raw
   const switched = assignment?.switched === true
@@ -81,7 +82,9 @@ export function recordOf(
     inFlight: lease?.inFlight ?? null,
     attempts: assignment?.attempts ?? 0,
     queueTime: !request.queuedAt ? 0 : (assignment?.leasedAt ?? now) - request.queuedAt,
-    firstByteTime: asked?.answeredAt === undefined ? null : asked.answeredAt - now + responseTime,
+    // Not counted back from now: an answer may have been whole for a while when this is told.
+    firstByteTime:
+      asked?.answeredAt === undefined || arrivedAt === undefined ? null : asked.answeredAt - arrivedAt,
     upstreamTime: lease ? (lease.held ? now : (asked?.endedAt ?? now)) - lease.acquiredAt : null,
     responseTime,
     bytesIn: assignment?.bytesIn ?? 0,

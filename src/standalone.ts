@@ -67,7 +67,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     const { balancer } = traffic
     const tally = tallyOf(balancer)
     whenOver(request.raw, reply.raw, () => {
-      const record = recordOf(request, reply, balancer, balancer.clock.now())
+      const record = recordOf(request, reply, balancer)
       tally?.observe(record, request)
       if (accessLog) logRequest(record, request, reply)
     })

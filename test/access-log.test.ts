@@ -302,6 +302,23 @@ test('no secret is in any line, at any level', async () => {
   for (const line of gateway.lines) assert.ok(!JSON.stringify(line).includes('hush'), JSON.stringify(line))
 })
 
+test('the first byte is never there before the request', async () => {
+  backend.script = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'
+  const asked = Array.from({ length: 30 }, (_, i) =>
+    exchange(
+      gateway.url,
+      `GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: no-upgrade-${i}\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n` +
+        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    ),
+  )
+  await Promise.all(asked)
+  backend.script = OK
+  for (const i of asked.keys()) {
+    const { firstByteTime } = await withId(`no-upgrade-${i}`)
+    assert.ok(Number(firstByteTime) > 0, `${firstByteTime}`)
+  }
+})
+
 test('what is not meant for a log is taken out of header fields and paths', () => {
   const names = ['Authorization', 'x-auth-token', 'X-Amz-Security-Token', 'set-cookie', 'x-api-key', 'apikey']
   names.push('sec-websocket-protocol', 'x-csrf-token', 'my-password', 'x-hub-signature', 'client-secret')
