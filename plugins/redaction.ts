@@ -14,6 +14,6 @@ export function withoutSecrets(headers: Readonly<Record<string, unknown>>): Reco
 
 function shown(name: string, value: string): string {
   if (SECRET.test(name) || CREDENTIALS.test(value)) return '[redacted]'
-  // Several URLs may be in one field, and a user with a password in each.
-  return printable(value.replaceAll(/([?#])[^\s>,;"]+/g, '$1***').replaceAll(/\/\/[^/\s@]*@/g, '//***@'))
+  // Several URLs may be in one field, and a user with a password in each. A query may have commas and semicolons in it.
+  return printable(value.replaceAll(/([?#])[^\s>"]+/g, '$1***').replaceAll(/\/\/[^/\s]*@/g, '//***@'))
 }

@@ -334,6 +334,9 @@ test('what is not meant for a log is taken out of header fields and paths', () =
     }),
     { host: 'a', ':authority': 'a', location: 'https://***@a/b?***', link: '<a?***>; c', n: '1,2' },
   )
+  assert.deepEqual(withoutSecrets({ referer: 'http://u:p@q@a/?scope=a,b&token=c;d=e' }), {
+    referer: 'http://***@a/?***',
+  })
   assert.deepEqual(withoutSecrets({ a: '\x9b31m\xff' }), { a: '%9B31m%FF' })
   assert.equal(printable('€\u2028a b'), '%E2%82%AC%E2%80%A8a b')
   for (const [target, path] of [
