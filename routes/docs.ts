@@ -10,6 +10,8 @@ const headers = {
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
+  // A cache could give the page that one was given to another, who then sends the token to where the first one said.
+  'cache-control': 'no-store',
 }
 
 /** GET /docs: the description as a page. */
@@ -37,7 +39,10 @@ export const docsRoutes: FastifyPluginAsync = async (app) => {
   )
 }
 
-/** Where the examples on the page go: whom the page was asked for. They are for a shell, so only what is a name. */
+/**
+ * Where the examples on the page go: whom the page was asked for. They are for a shell, so only what is a name; both may
+ * be what a client said, in an app that trusts its proxies.
+ */
 function origin({ protocol, host }: FastifyRequest): string {
-  return `${protocol}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`
+  return `${protocol === 'https' ? 'https' : 'http'}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import Fastify from 'fastify'
 import { docsPage } from '../../routes/docs/page.js'
+import leastwise from '../../src/index.js'
 import { describedAdmin } from '../support/described.js'
 
 const headers = { host: 'localhost:3001' }
@@ -88,4 +90,14 @@ test('the examples for a shell are what the description says', async () => {
     // Long ones go over several lines.
     assert.ok(text.replace(/ \\\n +/g, ' ').includes(command), command)
   }
+})
+
+test('what a trusted proxy is said to be asked by gets into no example, and no cache keeps the page', async (t) => {
+  const app = Fastify({ trustProxy: true })
+  t.after(() => app.close())
+  await app.register(leastwise, { prefix: '/api', admin: { prefix: '/admin', token: 't' } })
+  const forged = { 'x-forwarded-proto': 'x;$(touch forged);', 'x-forwarded-host': '$(touch forged)' }
+  const page = await app.inject({ url: '/admin/docs', headers: forged })
+  assert.doesNotMatch(page.body, /forged/)
+  assert.equal(page.headers['cache-control'], 'no-store')
 })
