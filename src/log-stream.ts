@@ -1,4 +1,4 @@
-import { write, writeSync } from 'node:fs'
+import { fstatSync, write, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 
 const STDOUT = 1
@@ -88,6 +88,7 @@ export function logStream(): LogStream {
     }
   }
   process.on('exit', flushSync)
+  neverBlock()
   return {
     write(line) {
       if (size > MOST) return
@@ -100,6 +101,19 @@ export function logStream(): LogStream {
       }
     },
     flushSync,
+  }
+}
+
+/**
+ * Nobody may read the pipe. A write to a full one would keep a thread, for which Node waits when it exits, for ever; a
+ * pipe of Node's own refuses it instead.
+ */
+function neverBlock(): void {
+  try {
+    const found = fstatSync(STDOUT)
+    if (found.isFIFO() || found.isSocket()) process.stdout.on('error', () => {})
+  } catch {
+    // It is closed.
   }
 }
 

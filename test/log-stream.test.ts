@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { start } from './support/process.js'
 
@@ -53,4 +55,24 @@ test('nobody to read it, or no room for it, is no reason to fail', async () => {
   )
   child.stdout?.destroy()
   assert.equal((await ended).code, 0)
+})
+
+test('a pipe that nobody reads keeps no process from its end', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  // Writing and reading, so that it can be opened, and blocking, as a pipe of a shell is.
+  const pipe = openSync(path, 'r+')
+  t.after(() => closeSync(pipe))
+  const child = spawn(
+    process.execPath,
+    script(`for (let i = 0; i < 5000; i++) logger.info('x'.repeat(100))
+      setTimeout(() => process.exit(0), 200)`),
+    { cwd, stdio: ['ignore', pipe, 'inherit'] },
+  )
+  const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  const [code] = await once(child, 'close')
+  clearTimeout(late)
+  assert.equal(code, 0)
 })
