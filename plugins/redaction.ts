@@ -2,7 +2,7 @@ import { printable } from './printable.js'
 
 /** Names of fields that let somebody in, or may: also those that only look like it. */
 const SECRET =
-  /authori[sz]|authenticat|^auth|-auth|cookie|token|secret|passw|credential|session|signature|assertion|jwt|key$|key-|websocket-protocol/i
+  /authori[sz]|authenticat|^auth|-auth|cookie|token|secret|passw|pwd|credential|session|signature|assertion|jwt|csrf|xsrf|otp|key$|key-|(^|-)(pin|sid)$|websocket-protocol/i
 /** A secret that says so itself, whatever its field is called. */
 const CREDENTIALS = /^(basic|bearer|digest|negotiate|token|apikey)\s/i
 

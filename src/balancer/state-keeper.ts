@@ -14,6 +14,8 @@ export interface StateKeeperEvents {
 
 /** Milliseconds from a save that failed to the next try, unless there is another change before. */
 const RETRY = 5000
+/** Milliseconds that a save may take before it counts as failed. Storage that hangs tells nothing. */
+const PATIENCE = 10_000
 
 const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as const
 
@@ -29,6 +31,8 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
   #stored: string | undefined
   /** The last save that was begun. */
   #begun: Promise<void> | undefined
+  /** What the store is at, which may take longer than anybody waits for it. It does not reject. */
+  #writing: Promise<unknown> = Promise.resolve()
   /** The next one, which has not looked at the pool yet. */
   #next: Promise<void> | undefined
   #failure: StateNotSavedError | undefined
@@ -77,7 +81,7 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
   /** Lets what is not stored be stored, if it can be, and lets go of the store. */
   async close(): Promise<void> {
     if (this.#closed) return
-    await this.saved().catch(() => {})
+    await this.#inTime(this.saved()).catch(() => {})
     this.#stop()
     await this.#store.close?.()
   }
@@ -107,7 +111,7 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
     // Until it is known better: a save that fails may have been done all the same.
     this.#stored = undefined
     try {
-      await this.#store.save(state)
+      await this.#write(state)
     } catch (error) {
       throw this.#failed(new StateNotSavedError(name, error as Error))
     }
@@ -115,6 +119,22 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
     if (!this.#failure) return
     this.#failure = undefined
     this.emit('recovered')
+  }
+
+  async #write(state: PoolState): Promise<void> {
+    // One at a time: of two the older might be done last.
+    await this.#inTime(this.#writing)
+    const writing = this.#store.save(state)
+    this.#writing = writing.catch(() => {})
+    await this.#inTime(writing)
+  }
+
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = new Error(`it takes longer than ${PATIENCE / 1000} seconds`)
+      const cancel = this.#balancer.clock.after(PATIENCE, () => reject(late))
+      work.then(resolve, reject).finally(cancel)
+    })
   }
 
   #failed(failure: StateNotSavedError): StateNotSavedError {

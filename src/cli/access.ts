@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isLoopback } from '../adapters/loopback.js'
 import { EnvFileError, readEnvFile } from '../env-file.js'
 import { Failure } from './failure.js'
 
@@ -15,12 +16,27 @@ export interface AccessOptions {
 }
 
 /**
- * What the options say, and where they say nothing the environment and `.env`, as the gateway reads them.
+ * What the options say, and where they say nothing the environment and `.env`, as the gateway reads them. A `.env` may be
+ * anybody's: it does not say where a token goes that is not its own.
  * @throws {Failure} wrong usage
  */
 export function accessOf(options: AccessOptions): Access {
-  const env: Record<string, string | undefined> = { ...envFile(), ...process.env }
-  return { url: urlOf(options, env), token: tokenOf(options, env) }
+  const file = envFile()
+  const env: Record<string, string | undefined> = { ...file, ...process.env }
+  const access = { url: urlOf(options, env), token: tokenOf(options, env) }
+  const own = options.tokenFile !== undefined || process.env.ADMIN_TOKEN
+  const isFromFile = options.url === undefined && access.url !== urlOf(options, process.env)
+  if (own && isFromFile && !isThisMachine(access.url)) {
+    throw new Failure(
+      'usage',
+      `.env in this folder says that the admin API is ${access.url}; a token from elsewhere goes there with --url only`,
+    )
+  }
+  return access
+}
+
+function isThisMachine(url: string): boolean {
+  return isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ''))
 }
 
 function envFile(): Record<string, string> {

@@ -14,7 +14,8 @@ const access = `
 Where the admin API is: --url, else LEASTWISE_URL, else ADMIN_HOST and
 ADMIN_PORT, else http://127.0.0.1:3001. Its token: --token-file, else
 ADMIN_TOKEN. Variables are read from the environment and from .env in this
-folder. There is no option for the token itself: whoever lists the processes of
+folder; where .env alone names another machine, only its own token is sent
+there. There is no option for the token itself: whoever lists the processes of
 this machine (ps) would see it. NODE_EXTRA_CA_CERTS names a file of certificate
 authorities to trust besides the public ones.
 

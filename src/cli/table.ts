@@ -22,6 +22,8 @@ interface Laid<Row> extends Column<Row> {
 const GAP = '  '
 /** Columns of the terminal that are left of the first one of the table where there is no room. */
 const LEAST = 8
+/** Letters of a cell; nothing that a gateway has to say is as long. */
+const MOST = 300
 
 /**
  * Lines of a table, the first one its head, none longer than `width`. Where there is no room columns are left out;
@@ -50,7 +52,7 @@ export function styled(text: string, style: Style | undefined): string {
 }
 
 function lay<Row>(column: Column<Row>, rows: readonly Row[]): Laid<Row> {
-  const cells = rows.map((row) => printable(column.text(row)))
+  const cells = rows.map((row) => printable(column.text(row).slice(0, MOST)))
   return {
     ...column,
     cells,

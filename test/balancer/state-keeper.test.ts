@@ -79,6 +79,34 @@ test('what changes while a save is under way goes into the next one, and everybo
   assert.deepEqual([ids(store.last).length, store.saves.length], [101, 3])
 })
 
+test('nobody waits for ever for a store that hangs, and it is given one save at a time', async () => {
+  const { registry, keeper, store, clock, told } = await open()
+  store.hold = true
+  registry.add({ url: 'http://a:1', id: 'a' })
+  const first = keeper.saved()
+  await setImmediate()
+  clock.pass(10_000)
+  await assert.rejects(first, /the test store cannot be written: it takes longer than 10 seconds/)
+  assert.deepEqual([told.length, keeper.failures], [1, 1])
+  registry.add({ url: 'http://b:1', id: 'b' })
+  const second = keeper.saved()
+  await setImmediate()
+  clock.pass(10_000)
+  await assert.rejects(second, /10 seconds/)
+  // It goes on after all.
+  await store.finish()
+  clock.pass(5000)
+  await store.finish()
+  assert.deepEqual([ids(store.last), told.at(-1)], [['a', 'b'], 'recovered'])
+
+  registry.add({ url: 'http://c:1', id: 'c' })
+  const closed = keeper.close()
+  await setImmediate()
+  clock.pass(10_000)
+  await closed
+  assert.ok(store.closed)
+})
+
 test('every change is saved by itself, and none twice', async () => {
   const { balancer, registry, keeper, store } = await open({ backends: [{ url: 'http://a:1', id: 'a' }] })
   const changes: [string, () => unknown, (state: PoolState) => unknown, unknown][] = [

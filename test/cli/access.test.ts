@@ -55,6 +55,24 @@ test('.env stands in for variables that are not set', () => {
   assert.equal(access({ ADMIN_TOKEN: '' }).token, undefined)
 })
 
+test('.env of a folder does not say where a token goes that is not its own', () => {
+  writeFileSync('token', 'secret')
+  for (const line of ['LEASTWISE_URL=http://10.0.0.1:80', 'ADMIN_HOST=10.0.0.1', 'ADMIN_HOST=localhost.b']) {
+    writeFileSync('.env', `${line}\n`)
+    assert.throws(
+      () => access({ ADMIN_TOKEN: 'own' }),
+      refusal(/^\.env in this folder says that .* --url only$/),
+    )
+    assert.throws(() => access({}, { tokenFile: 'token' }), refusal(/--url only$/))
+    assert.equal(access({}).token, undefined)
+    assert.equal(access({ ADMIN_TOKEN: 'own' }, { url: 'http://10.0.0.1' }).token, 'own')
+    writeFileSync('.env', `${line}\nADMIN_TOKEN=file\n`)
+    assert.equal(access({}).token, 'file')
+  }
+  writeFileSync('.env', 'LEASTWISE_URL=http://[::1]:80\n')
+  assert.equal(access({ ADMIN_TOKEN: 'own' }).token, 'own')
+})
+
 test('a token may come from a file, which goes before ADMIN_TOKEN', () => {
   writeFileSync('token', 'secret\r\n')
   assert.equal(access({ ADMIN_TOKEN: 'own' }, { tokenFile: 'token' }).token, 'secret')
