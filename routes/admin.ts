@@ -73,7 +73,10 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   const schema = { hide: true }
   scope.all('/*', { schema }, notFound)
-  const root = `${scope.prefix}/`
-  const others = scope.supportedMethods.filter((method) => !scope.hasRoute({ method, url: root }))
+  // An app that ignores a slash at the end has no route with one.
+  const roots = [`${scope.prefix}/`, scope.prefix]
+  const others = scope.supportedMethods.filter(
+    (method) => !roots.some((url) => url !== '' && scope.hasRoute({ method, url })),
+  )
   scope.route({ method: others, url: '/', schema, handler: notFound })
 }

@@ -115,6 +115,28 @@ test('two pools in one app do not see each other', async (t) => {
   )
 })
 
+test('an app may ignore slashes at the end', async (t) => {
+  for (const prefix of ['', '/api']) {
+    const app = Fastify({ routerOptions: { ignoreTrailingSlash: true } })
+    t.after(() => app.close())
+    await app.register(leastwise, { prefix, backends: [first.url], admin: { token: 't' } })
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    const headers = { authorization: 'Bearer t' }
+    const before = first.seen.length
+    assert.equal((await call(`${url}/admin`)).status, 308)
+    assert.match((await call(`${url}/admin/`)).text, /<title>leastwise/)
+    for (const path of ['/admin/policy', '/admin/policy/']) {
+      assert.equal((await call(`${url}${path}`, { headers })).status, 200, path)
+    }
+    for (const path of ['/admin', '/admin/', '/admin/nothing']) {
+      assert.equal((await call(`${url}${path}`, { method: 'POST', headers })).status, 404, path)
+    }
+    assert.equal(first.seen.length, before, 'no backend saw the token')
+    await call(`${url}${prefix}/users/`)
+    assert.equal(first.seen.at(-1)?.url, '/users/')
+  }
+})
+
 test('in a scope with a prefix of its own the whole prefix is taken off', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
