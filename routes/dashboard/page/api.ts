@@ -1,3 +1,8 @@
+/**
+ * Milliseconds that a call may take. With six pages of a host open, each of which has a stream, a browser makes no
+ * further connection to it, and holds calls back without a word: to act on them long after would be a surprise.
+ */
+const PATIENCE = 10_000
 const KEY = `leastwise token ${new URL('.', document.baseURI).pathname}`
 
 /** The admin API refused a call, or could not be asked; the message is for whoever sits before the page. */
@@ -29,9 +34,9 @@ export async function call(
   const headers = new Headers(options.headers)
   if (token() !== '') headers.set('authorization', `Bearer ${token()}`)
   if (options.body) headers.set('content-type', 'application/json')
-  const request: RequestInit = { method, headers, cache: 'no-store' }
+  const signal = options.signal ?? AbortSignal.timeout(PATIENCE)
+  const request: RequestInit = { method, headers, signal, cache: 'no-store' }
   if (options.body) request.body = JSON.stringify(options.body)
-  if (options.signal) request.signal = options.signal
   let response: Response
   try {
     // Relative to where the page is: behind a prefix as well as at the root.
