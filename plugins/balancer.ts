@@ -29,8 +29,11 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
       clearInterval(reaper)
       cancelDeadline()
       // Before it is forgotten who is on his way out.
-      await balancer.keeper?.close()
-      balancer.close()
+      try {
+        await balancer.keeper?.close()
+      } finally {
+        balancer.close()
+      }
     })
     if (!app.hasDecorator('balancers')) app.decorate('balancers', new Map())
     if (!app.hasDecorator('balancer')) app.decorate('balancer', balancer)

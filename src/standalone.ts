@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import Fastify, {
   type ConnectionError,
@@ -95,6 +96,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     exposeHeadRoutes: false,
   })
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
+  // A start that fails must not have taken the file from the gateway that serves on these ports.
+  if (settings.stateFile !== '') await probePorts(settings)
   await traffic.register(leastwise, {
     ...poolSettings(settings),
     accessLog,
@@ -183,21 +186,46 @@ function poolSettings(settings: Settings): Partial<PoolSettings> {
   return Object.fromEntries(poolSettingNames.map((name) => [name, settings[name]]))
 }
 
+/** Whether both listeners could be opened now. @throws {ListenError} */
+async function probePorts({ host, port, adminHost, adminPort }: Settings): Promise<void> {
+  if (adminPort !== 'off') await probe(adminHost, adminPort, 'ADMIN_')
+  await probe(host, port, '')
+}
+
+async function probe(host: string, port: number, prefix: string): Promise<void> {
+  const server = createServer()
+  try {
+    await once(server.listen({ host: addressOf(host), port }), 'listening')
+  } catch (error) {
+    throw listenError(error, host, port, prefix)
+  }
+  server.close()
+  await once(server, 'close')
+}
+
 /** @param prefix of the variables that say where */
 async function listen(app: FastifyInstance, host: string, port: number, prefix: string): Promise<void> {
   try {
-    // For "localhost" Fastify opens a listener for each of its addresses, and on closing waits for one only.
-    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
+    await app.listen({ host: addressOf(host), port })
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const reasons: Record<string, [variable: string, why: string]> = {
-      EADDRINUSE: ['PORT', 'the address is in use'],
-      EACCES: ['PORT', 'permission denied'],
-      EADDRNOTAVAIL: ['HOST', 'this machine has no such address'],
-      ENOTFOUND: ['HOST', 'the name has no address'],
-      EAI_AGAIN: ['HOST', 'the name has no address'],
-    }
-    const [variable, why] = reasons[code ?? ''] ?? ['PORT', message]
-    throw new ListenError(`${prefix}${variable} cannot listen on ${host}:${port}: ${why}`)
+    throw listenError(error, host, port, prefix)
   }
+}
+
+/** For "localhost" Fastify opens a listener for each of its addresses, and on closing waits for one only. */
+function addressOf(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host
+}
+
+function listenError(error: unknown, host: string, port: number, prefix: string): ListenError {
+  const { code, message } = error as NodeJS.ErrnoException
+  const reasons: Record<string, [variable: string, why: string]> = {
+    EADDRINUSE: ['PORT', 'the address is in use'],
+    EACCES: ['PORT', 'permission denied'],
+    EADDRNOTAVAIL: ['HOST', 'this machine has no such address'],
+    ENOTFOUND: ['HOST', 'the name has no address'],
+    EAI_AGAIN: ['HOST', 'the name has no address'],
+  }
+  const [variable, why] = reasons[code ?? ''] ?? ['PORT', message]
+  return new ListenError(`${prefix}${variable} cannot listen on ${host}:${port}: ${why}`)
 }

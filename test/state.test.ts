@@ -198,6 +198,23 @@ test('of two gateways on one file the one that was started last has it, and no c
   assert.equal(await first.stop(), 0, 'it can be stopped nevertheless')
 })
 
+test('a gateway that finds its ports taken leaves the file to the one that serves', async (t) => {
+  const path = join(folder(t), 'state.json')
+  const first = await started(t, { STATE_FILE: path })
+  const before = readFileSync(path, 'utf8')
+  for (const env of [{ PORT: new URL(first.url).port }, { ADMIN_PORT: new URL(first.admin).port }]) {
+    const { code, stderr } = await runServer({ PORT: '0', ADMIN_PORT: '0', STATE_FILE: path, ...env })
+    assert.deepEqual(
+      [code, /PORT cannot listen on .*: the address is in use/.test(stderr)],
+      [1, true],
+      stderr,
+    )
+    assert.equal(readFileSync(path, 'utf8'), before)
+  }
+  const added = await callJson('POST', `${first.admin}/backends`, { url: 'http://a:1', id: 'a' })
+  assert.equal(added.status, 201)
+})
+
 test('a thousand backends that are registered at once share their saves; an app may bring a store of its own', async (t) => {
   const file = stateFile(join(folder(t), 'state.json'))
   let saves = 0
