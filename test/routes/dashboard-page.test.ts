@@ -4,7 +4,8 @@ import { conditionOf } from '../../routes/dashboard/page/condition.js'
 import { EventStreamParser } from '../../routes/dashboard/page/event-stream.js'
 import { Rates } from '../../routes/dashboard/page/rates.js'
 import { verdictOf } from '../../routes/dashboard/page/verdict.js'
-import type { Backend, Pool, Snapshot } from '../../routes/dashboard/page/wire.js'
+import { type Backend, POLICIES, type Pool, type Snapshot } from '../../routes/dashboard/page/wire.js'
+import { policyNames } from '../../src/balancer/policies/index.js'
 
 const START = Date.parse('2026-01-01T00:00:00Z')
 
@@ -118,4 +119,8 @@ test('the verdict says what is the matter, worst first', () => {
   assert.equal(of([a, backend('f', { total: 1000, failed: 5 })]).level, 'good')
   const many = Array.from({ length: 9 }, (_, i) => backend(`x${i}`, { health: 'ejected' }))
   assert.equal(of([a, ...many]).lines[0], '9 of 10 backends are out: x0, x1, x2 and 6 more.')
+})
+
+test('every policy is offered', () => {
+  assert.deepEqual(POLICIES.map(([name]) => name).sort(), [...policyNames].sort())
 })

@@ -91,6 +91,7 @@ export function remove(backend: Backend): void {
 
 export function edit(backend: Backend): void {
   const [weight, limit] = limits
+  const maxConnections = backend.maxConnections ?? 0
   ask({
     title: `Change ${backend.id}`,
     text: 'Counts and requests in flight stay as they are.',
@@ -100,7 +101,12 @@ export function edit(backend: Backend): void {
     ],
     action: 'Change',
     async act(values) {
-      const body = { weight: Number(values.weight), maxConnections: Number(values.maxConnections) }
+      const wanted = { weight: Number(values.weight), maxConnections: Number(values.maxConnections) }
+      // What was not touched stays whose it is: a limit of the pool's, or another operator's.
+      const body = {
+        ...(wanted.weight !== backend.weight && { weight: wanted.weight }),
+        ...(wanted.maxConnections !== maxConnections && { maxConnections: wanted.maxConnections }),
+      }
       await call('PATCH', path(backend), { body })
     },
   })

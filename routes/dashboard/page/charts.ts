@@ -24,11 +24,12 @@ interface Chart {
   series: Series[]
 }
 
-/** What backends took that were asked lately, at the busiest. */
+/** Backends that were asked lately. */
 const busy = ({ backends }: Snapshot, rates: Rates) =>
   backends.filter((backend) => rates.of(backend).requests > 0)
 
-function medianOf(snapshot: Snapshot, rates: Rates): number | null {
+/** The mean of their medians, by requests. */
+function typicalOf(snapshot: Snapshot, rates: Rates): number | null {
   let weight = 0
   let sum = 0
   for (const backend of busy(snapshot, rates)) {
@@ -60,7 +61,7 @@ const charts: Chart[] = [
   {
     id: 'chart-latency',
     series: [
-      { label: 'p50, mean', color: '--line-a', read: medianOf },
+      { label: 'p50, mean', color: '--line-a', read: typicalOf },
       { label: 'p99, slowest', color: '--line-b', read: slowestOf },
     ],
   },
