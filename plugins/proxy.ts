@@ -142,6 +142,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
             attempts: 1,
             policy: balancer.policy,
             leasedAt: lease.acquiredAt,
+            waitedAgain: 0,
             answeredAt: undefined,
             endedAt: undefined,
             bytesIn: 0,

@@ -33,7 +33,7 @@ export interface RequestRecord {
   inFlight: number | null
   /** Backends that were asked, one after the other or at once. */
   attempts: number
-  /** In the queue; 0 for most. */
+  /** In the queue, for the first backend and for others after a failure; 0 for most. */
   queueTime: number
   /** From the request's arrival to the head of a backend's answer; null where none came. */
   firstByteTime: number | null
@@ -81,7 +81,9 @@ export function recordOf(
     policy: assignment?.policy ?? balancer.policy,
     inFlight: lease?.inFlight ?? null,
     attempts: assignment?.attempts ?? 0,
-    queueTime: !request.queuedAt ? 0 : (assignment?.leasedAt ?? now) - request.queuedAt,
+    queueTime:
+      (request.queuedAt ? (assignment?.leasedAt ?? now) - request.queuedAt : 0) +
+      (assignment?.waitedAgain ?? 0),
     // Not counted back from now: an answer may have been whole for a while when this is told.
     firstByteTime:
       asked?.answeredAt === undefined || arrivedAt === undefined ? null : asked.answeredAt - arrivedAt,

@@ -7,7 +7,7 @@ import { pathOf, printable } from '../plugins/printable.js'
 import { withoutSecrets } from '../plugins/redaction.js'
 import { traceIdOf } from '../plugins/trace-context.js'
 import leastwise from '../src/index.js'
-import { deadUrl } from './support/backend.js'
+import { answering, deadUrl } from './support/backend.js'
 import { call, callJson } from './support/client.js'
 import { type GatewayProcess, spawnServer, startGateway } from './support/process.js'
 import { exchange, field, RawBackend, RawClient } from './support/raw.js'
@@ -268,6 +268,22 @@ describe('each answer is one line, with the id that the client is told', () => {
       'but for the start',
     )
   })
+})
+
+test('a request that waits for another backend, as the first has failed it, was in the queue', async (t) => {
+  const full = await answering(100)
+  const env = { POLICY: 'round-robin', SLOW_START: '0', EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }
+  const pool = `${deadUrl()};id=dead,${full.url};id=full;maxConnections=1`
+  const own = await startGateway({ ...env, BACKENDS: pool, LOG_LEVEL: 'info' })
+  t.after(async () => {
+    await own.stop('SIGKILL')
+    await full.close()
+  })
+  await Promise.all([call(own.url), call(own.url)])
+  const line = await own.line(({ msg, queueTime }) => msg === 'request' && Number(queueTime) > 0)
+  assert.deepEqual([line.backend, line.attempts], ['full', 2])
+  const { text } = await call(`${own.admin}/metrics`)
+  assert.match(text, /^leastwise_queue_wait_seconds_count\{pool="default"\} 1$/m)
 })
 
 test('no secret is in any line, at any level', async () => {

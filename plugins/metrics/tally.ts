@@ -67,7 +67,7 @@ export class RequestTally {
     const lease = backend === null ? undefined : request.assignment?.lease
     const tally = lease ? this.of(lease.backend) : this.none
     tally.add(record)
-    if (request.queuedAt) this.queueWait.add(record.queueTime / 1000)
+    if (request.queuedAt || record.queueTime > 0) this.queueWait.add(record.queueTime / 1000)
     if (error !== null) this.#failed(error)
   }
 

@@ -29,6 +29,8 @@ export interface Assignment {
   policy: string
   /** When it got its first lease, in monotonic milliseconds, as all times here. */
   leasedAt: number
+  /** Milliseconds that it waited in the queue for further leases. */
+  waitedAgain: number
   /** When the head of the answer came. */
   answeredAt: number | undefined
   /** When the backend that has it now, or had it last, was done. */

@@ -19,21 +19,31 @@ export function leaseAgain(
   assignment: Assignment,
   { except, again, granted, refused }: Again,
 ): void {
+  let since: number | undefined
+  const leaveQueue = () => {
+    assignment.leaveQueue = undefined
+    if (since !== undefined) assignment.waitedAgain += balancer.clock.now() - since
+  }
   const leave = balancer.lease({
     except,
     repeatable: false,
     again,
     request: assignment.request,
     granted(lease) {
-      assignment.leaveQueue = undefined
+      leaveQueue()
       assignment.lease = lease
       granted()
     },
     refused(error) {
-      assignment.leaveQueue = undefined
+      leaveQueue()
       refused(error)
     },
   })
   // Not otherwise: what was granted at once may have failed at once, and be in the queue by now.
-  if (leave) assignment.leaveQueue = leave
+  if (!leave) return
+  since = balancer.clock.now()
+  assignment.leaveQueue = () => {
+    leaveQueue()
+    leave()
+  }
 }
