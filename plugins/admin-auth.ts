@@ -48,12 +48,16 @@ export const adminAuthPlugin = fp<AdminAuthOptions>(
  * in Host. A page that posts across origins tells so in Origin.
  */
 function refuseForeignPages(request: FastifyRequest): void {
-  const { host, origin } = request.headers
+  const { host, origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers
   const name = hostName(host ?? '')
   if (name === undefined || !isLoopback(name)) {
     throw new ForbiddenError('without ADMIN_TOKEN only requests to a loopback address are answered')
   }
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
+    throw new ForbiddenError('without ADMIN_TOKEN no request from another origin is answered')
+  }
+  // One that takes us for an image names no origin. To follow a link to the dashboard is another thing.
+  if ((site === 'cross-site' || site === 'same-site') && mode !== 'navigate') {
     throw new ForbiddenError('without ADMIN_TOKEN no request from another origin is answered')
   }
 }

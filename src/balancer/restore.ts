@@ -20,16 +20,19 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
     policy: plain.policy,
     backends: backends.map((one) => configuredBackend(typeof one === 'string' ? { url: one } : one)),
   }
+  let balancer: Balancer | undefined
   try {
     const stored = await store.load()
     const merged = mergeState(configuration, stored === undefined ? undefined : readState(stored))
-    const balancer = new Balancer({ ...options, ...merged })
+    balancer = new Balancer({ ...options, ...merged })
     balancer.keeper = new StateKeeper(balancer, store, configuration)
     // Whether it can be written is known from here on.
     await balancer.keeper.start()
     return balancer
   } catch (error) {
-    await store.close?.()
+    balancer?.close()
+    // What went wrong first is what is told.
+    await store.close?.().catch(() => {})
     const { message, cause } = error as Error
     if (error instanceof StateNotSavedError)
       throw new StoreError(store.name, 'written', (cause as Error).message)

@@ -333,6 +333,22 @@ test('without a token, only requests to loopback and from no other origin are an
     const { status } = await send('POST', '/backends', { url: 'http://b:1' }, { ...own, origin })
     assert.equal(status, 403, origin)
   }
+  const fetched = async (site: string, mode: string) => {
+    const headers = { host: 'localhost:3001', 'sec-fetch-site': site, 'sec-fetch-mode': mode }
+    return (await send('GET', '/backends', undefined, headers)).status
+  }
+  assert.deepEqual(
+    [
+      await fetched('same-origin', 'cors'),
+      await fetched('none', 'navigate'),
+      await fetched('cross-site', 'navigate'),
+    ],
+    [200, 200, 200],
+  )
+  assert.deepEqual(
+    [await fetched('cross-site', 'no-cors'), await fetched('same-site', 'no-cors')],
+    [403, 403],
+  )
 })
 
 test('in a host app the admin API stands under its prefix, and only with a token', async () => {

@@ -44,8 +44,8 @@ export function drain(backend: Backend): void {
     text: `It gets no new request, and finishes those that it has. ${inFlightOf(backend)}`,
     fields: [timeout],
     action: 'Drain',
-    async act(values) {
-      await call('POST', `${path(backend)}/drain`, { body: timeoutOf(values.timeout) })
+    async act(values, signal) {
+      await call('POST', `${path(backend)}/drain`, { body: timeoutOf(values.timeout), signal })
     },
   })
 }
@@ -59,8 +59,8 @@ export function activate(backend: Backend): void {
     title: `Activate ${backend.id}?`,
     text,
     action: 'Activate',
-    async act() {
-      await call('POST', `${path(backend)}/activate`, { body: {} })
+    async act(_values, signal) {
+      await call('POST', `${path(backend)}/activate`, { body: {}, signal })
     },
   })
 }
@@ -83,8 +83,8 @@ export function remove(backend: Backend): void {
     ],
     action: 'Remove',
     danger: true,
-    async act({ how }) {
-      await call('DELETE', how === 'force' ? `${path(backend)}?force=true` : path(backend))
+    async act({ how }, signal) {
+      await call('DELETE', how === 'force' ? `${path(backend)}?force=true` : path(backend), { signal })
     },
   })
 }
@@ -100,14 +100,14 @@ export function edit(backend: Backend): void {
       { ...limit, value: backend.maxConnections === null ? '' : String(backend.maxConnections) },
     ],
     action: 'Change',
-    async act(values) {
+    async act(values, signal) {
       const wanted = { weight: Number(values.weight), maxConnections: Number(values.maxConnections) }
       // What was not touched stays whose it is: a limit of the pool's, or another operator's.
       const body = {
         ...(wanted.weight !== backend.weight && { weight: wanted.weight }),
         ...(wanted.maxConnections !== maxConnections && { maxConnections: wanted.maxConnections }),
       }
-      await call('PATCH', path(backend), { body })
+      await call('PATCH', path(backend), { body, signal })
     },
   })
 }
@@ -124,14 +124,14 @@ export function register(): void {
       { ...limit, hint: 'Empty for MAX_CONNECTIONS, 0 for none.' },
     ],
     action: 'Register',
-    async act({ url, id, weight: share, maxConnections }) {
+    async act({ url, id, weight: share, maxConnections }, signal) {
       const body = {
         url,
         ...(id && { id }),
         weight: Number(share),
         ...(maxConnections && { maxConnections: Number(maxConnections) }),
       }
-      await call('POST', 'backends', { body })
+      await call('POST', 'backends', { body, signal })
     },
   })
 }
@@ -150,8 +150,8 @@ export function switchPolicy(current: string): void {
       },
     ],
     action: 'Switch',
-    async act({ policy }) {
-      await call('PUT', 'policy', { body: { policy } })
+    async act({ policy }, signal) {
+      await call('PUT', 'policy', { body: { policy }, signal })
     },
   })
 }

@@ -29,12 +29,15 @@ export function setToken(token: string): void {
 export async function call(
   method: string,
   path: string,
-  options: { body?: object; headers?: Record<string, string>; signal?: AbortSignal } = {},
+  options: { body?: object; headers?: Record<string, string>; signal?: AbortSignal; patience?: number } = {},
 ): Promise<Response> {
   const headers = new Headers(options.headers)
   if (token() !== '') headers.set('authorization', `Bearer ${token()}`)
   if (options.body) headers.set('content-type', 'application/json')
-  const signal = options.signal ?? AbortSignal.timeout(PATIENCE)
+  const { patience = PATIENCE } = options
+  const signals = options.signal ? [options.signal] : []
+  if (Number.isFinite(patience)) signals.push(AbortSignal.timeout(patience))
+  const signal = AbortSignal.any(signals)
   const request: RequestInit = { method, headers, signal, cache: 'no-store' }
   if (options.body) request.body = JSON.stringify(options.body)
   let response: Response

@@ -63,6 +63,7 @@ export class Connection {
       const { body } = await call('GET', 'events', {
         headers: { 'last-event-id': this.#lastId },
         signal: silence.signal,
+        patience: Number.POSITIVE_INFINITY,
       })
       const parser = new EventStreamParser()
       const reader = (body as ReadableStream<Uint8Array>).getReader()
@@ -80,8 +81,8 @@ export class Connection {
           } else if (type === 'snapshot') {
             if (past) this.#listener.onState({ kind: 'live' })
             past = false
-            this.#failures = 0
             this.#listener.onSnapshot(JSON.parse(data) as Snapshot)
+            this.#failures = 0
           }
         }
       }

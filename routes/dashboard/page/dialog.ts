@@ -20,8 +20,8 @@ export interface Question {
   action: string
   /** Whether it takes something away. */
   danger?: boolean
-  /** Does it. What it throws is shown, and the dialog stays. */
-  act(values: Record<string, string>): Promise<void>
+  /** Does it. What it throws is shown, and the dialog stays. @param signal the dialog was closed meanwhile */
+  act(values: Record<string, string>, signal: AbortSignal): Promise<void>
 }
 
 const dialog = byId<HTMLDialogElement>('dialog')
@@ -32,7 +32,8 @@ const button = byId<HTMLButtonElement>('dialog-action')
 
 let question: Question | undefined
 let opener: HTMLElement | null = null
-let busy = false
+/** What is being done. */
+let doing: AbortController | undefined
 
 /** Asks before something is done. The focus goes back where it was when the dialog closes. */
 export function ask(next: Question): void {
@@ -59,26 +60,33 @@ export function isAsking(): boolean {
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault()
-  if (!question || busy) return
+  if (!question || doing) return
   const asked = question
-  busy = true
+  const own = new AbortController()
+  doing = own
   button.disabled = true
   setText(message, '')
   try {
     const entries = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()])
-    await asked.act(Object.fromEntries(entries))
+    await asked.act(Object.fromEntries(entries), own.signal)
     if (question === asked) dialog.close()
   } catch (error) {
     if (question === asked) setText(message, (error as Error).message)
   } finally {
-    busy = false
-    button.disabled = false
+    if (doing === own) {
+      doing = undefined
+      button.disabled = false
+    }
     if (dialog.open && document.activeElement === document.body) button.focus()
   }
 })
 byId('dialog-cancel').addEventListener('click', () => dialog.close())
 dialog.addEventListener('close', () => {
   question = undefined
+  // What has not left the browser by now is not done at all.
+  doing?.abort()
+  doing = undefined
+  button.disabled = false
   // A token that was typed is not to be found in the page.
   fields.replaceChildren()
   if (document.activeElement !== document.body) return

@@ -28,11 +28,13 @@ const connection = new Connection({
     showState()
   },
   onSnapshot(snapshot) {
-    latest = snapshot
     rates.add(snapshot)
     showOverview(snapshot, rates)
     table.update(snapshot, rates)
     charts.add(snapshot, rates)
+    // It is one that can be shown.
+    clockTime(new Date(snapshot.at))
+    latest = snapshot
     document.body.dataset.known = 'yes'
   },
   onChange(change, past) {
@@ -83,11 +85,11 @@ function askForToken(): void {
       : 'The admin API of this gateway asks for its token (ADMIN_TOKEN). It is kept until this tab is closed.',
     fields: [{ kind: 'password', name: 'token', label: 'Token', required: true }],
     action: 'Unlock',
-    async act(values) {
+    async act(values, signal) {
       const before = token()
       setToken(values.token ?? '')
       try {
-        await call('GET', 'policy')
+        await call('GET', 'policy', { signal })
       } catch (error) {
         setToken(before)
         const wrong = (error as { status?: number }).status === 401
