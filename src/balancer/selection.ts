@@ -145,7 +145,11 @@ export class Selection {
   }
 
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
-    if (!this.#limits.any) return this.#policy.pick(now, except)
+    return this.#limits.any ? this.#pickWithin(now, except, patient) : this.#policy.pick(now, except)
+  }
+
+  // Apart from the above, which most choices end with: what a closure refers to is put on the heap before anything else.
+  #pickWithin(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
     const pick = (not: ReadonlySet<Backend> | undefined) => this.#policy.pick(now, not)
     const backend = this.#findWithin(this.#limits, now, except, patient, pick)
     if (backend) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
