@@ -7,6 +7,9 @@ import { traceIdOf } from './trace-context.js'
 
 /** What a line says of a request: what is not known, or does not apply, is null. */
 type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
+  method: string | null
+  /** Without the query, which may hold secrets. */
+  path: string | null
   /** Of the trace that the client's `traceparent` names. */
   traceId: string | null
 }
@@ -20,8 +23,8 @@ export const logRequest: RequestObserver = (record, request, reply) => {
   if (!isEnabled(log, 'info')) return
   // Field by field: one more than a spread copies, and V8 makes a slow dictionary of it.
   const line: Line = {
-    method: record.method,
-    path: record.path,
+    method: request.method,
+    path: pathOf(request.originalUrl),
     statusCode: record.statusCode,
     outcome: record.outcome,
     error: record.error,

@@ -5,7 +5,6 @@ import { isGatewayFailure } from '../src/adapters/failures.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { codeOf, toGatewayError } from './errors.js'
 import { refusalOf } from './malformed.js'
-import { pathOf } from './printable.js'
 
 /**
  * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
@@ -14,11 +13,8 @@ import { pathOf } from './printable.js'
  */
 export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
 
-/** What is known of a proxied request when it is over. Times are milliseconds. */
+/** What became of a proxied request, known when it is over. Times are milliseconds. */
 export interface RequestRecord {
-  method: string
-  /** Without the query, which may hold secrets; in visible ASCII. */
-  path: string
   /** Null where no answer was begun. */
   statusCode: number | null
   outcome: RequestOutcome
@@ -71,8 +67,6 @@ export function recordOf(
   const responseTime = reply.elapsedTime
   const { lease } = asked ?? {}
   return {
-    method: request.method,
-    path: pathOf(request.originalUrl),
     statusCode,
     outcome: outcomeOf(asked, statusCode, aborted, error),
     error: error ?? null,
