@@ -79,7 +79,15 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
           201: answer(
             Backend,
             'The backend.',
-            { health: 'unknown', inFlight: 0, total: 0, failed: 0, latency: { ewma: 0, p50: 0, p99: 0 } },
+            {
+              health: 'unknown',
+              inFlight: 0,
+              total: 0,
+              failed: 0,
+              latency: { ewma: 0, p50: 0, p99: 0 },
+              share: 0,
+              lastCheck: null,
+            },
             { Location: { type: 'string', description: 'Path of the backend.' } },
           ),
         },

@@ -147,6 +147,7 @@ function table(caption: string, lines: [string, Html, Html][]): Html {
 function kind(schema: Schema): Html {
   const name = schema.$ref?.split('/').at(-1)
   if (name !== undefined) return html`<a href="#schema-${name}">${name}</a>`
+  if (schema.items?.type === 'string') return html`a list of strings`
   if (schema.items) return html`a list of ${kind(schema.items)}`
   return html`${taken(schema) ?? 'anything'}`
 }

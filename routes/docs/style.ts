@@ -49,7 +49,8 @@ pre {
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: 0.35rem 0.75rem 0.35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
-td, tbody th { overflow-wrap: anywhere; }
+td, tbody th { overflow-wrap: break-word; }
+td:last-child { overflow-wrap: anywhere; }
 details { margin: 0.25rem 0; }
 summary { cursor: pointer; }
 `

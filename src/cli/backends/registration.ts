@@ -16,7 +16,7 @@ interface Changes {
 export function add(): Command {
   return adminCommand(
     'add',
-    'register a backend; it is given requests at once',
+    'register a backend; it gets requests from now on, in slow start fewer at first',
     `Examples:
   leastwise backends add http://10.0.0.3:8080
   leastwise backends add https://10.0.0.4 --id c --weight 3 --max-connections 99
