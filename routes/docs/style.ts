@@ -51,6 +51,9 @@ th, td { padding: 0.35rem 0.75rem 0.35rem 0; text-align: left; vertical-align: t
 th { font-weight: 600; }
 td, tbody th { overflow-wrap: break-word; }
 td:last-child { overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  td, tbody th { overflow-wrap: anywhere; }
+}
 details { margin: 0.25rem 0; }
 summary { cursor: pointer; }
 `
