@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { kinds } from '../src/balancer/decisions.js'
 import { answer } from './describe.js'
 import { Count, nullable, Policy, Time } from './schemas.js'
 
@@ -62,7 +63,7 @@ const Decision = Type.Object(
     backend: Type.String({ description: 'Id of the backend.' }),
     inFlight: Count('Requests that the backend had then, this one included.'),
     load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
-    kind: Type.Enum(['choice', 'trial', 'retry', 'hedge', 'queue'], {
+    kind: Type.Enum([...kinds], {
       type: 'string',
       description:
         'Why just then. `choice`: the request came. `trial`: it finds out whether an ejected backend is well. `retry`: another one had failed it. `hedge`: another one took long. `queue`: it had waited.',

@@ -3,11 +3,12 @@ import { pino } from 'pino'
 import { StoreError } from './balancer/errors.js'
 import { parseConfig } from './config.js'
 import { EnvFileError, readEnvFile } from './env-file.js'
+import { ListenError } from './listening.js'
 import { logStream } from './log-stream.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { prettyLog } from './pretty-log.js'
 import { SettingError } from './settings.js'
-import { createStandalone, ListenError } from './standalone.js'
+import { createStandalone } from './standalone.js'
 
 /** The process that serves, from its import on: environment, logger, listeners, signals. */
 async function main(): Promise<void> {

@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import Fastify, {
   type ConnectionError,
@@ -25,6 +24,7 @@ import { stateFile } from './adapters/state-file.js'
 import { StoppedError } from './balancer/errors.js'
 import { closeIdle, stopAccepting, trackConnections } from './closing.js'
 import leastwise from './index.js'
+import { listen, probePorts } from './listening.js'
 import { requestLogger } from './request-logger.js'
 import { type PoolSettings, poolSettingNames, type Settings } from './settings.js'
 
@@ -42,9 +42,6 @@ export interface Standalone {
    */
   close(timeout: number): Promise<number>
 }
-
-/** A listener could not be opened; the message is one line that names the variable. */
-export class ListenError extends Error {}
 
 export async function createStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
   const common = {
@@ -184,48 +181,4 @@ const LAST_WORDS = 50
 /** What the plugin is given. */
 function poolSettings(settings: Settings): Partial<PoolSettings> {
   return Object.fromEntries(poolSettingNames.map((name) => [name, settings[name]]))
-}
-
-/** Whether both listeners could be opened now. @throws {ListenError} */
-async function probePorts({ host, port, adminHost, adminPort }: Settings): Promise<void> {
-  if (adminPort !== 'off') await probe(adminHost, adminPort, 'ADMIN_')
-  await probe(host, port, '')
-}
-
-async function probe(host: string, port: number, prefix: string): Promise<void> {
-  const server = createServer()
-  try {
-    await once(server.listen({ host: addressOf(host), port }), 'listening')
-  } catch (error) {
-    throw listenError(error, host, port, prefix)
-  }
-  server.close()
-  await once(server, 'close')
-}
-
-/** @param prefix of the variables that say where */
-async function listen(app: FastifyInstance, host: string, port: number, prefix: string): Promise<void> {
-  try {
-    await app.listen({ host: addressOf(host), port })
-  } catch (error) {
-    throw listenError(error, host, port, prefix)
-  }
-}
-
-/** For "localhost" Fastify opens a listener for each of its addresses, and on closing waits for one only. */
-function addressOf(host: string): string {
-  return host === 'localhost' ? '127.0.0.1' : host
-}
-
-function listenError(error: unknown, host: string, port: number, prefix: string): ListenError {
-  const { code, message } = error as NodeJS.ErrnoException
-  const reasons: Record<string, [variable: string, why: string]> = {
-    EADDRINUSE: ['PORT', 'the address is in use'],
-    EACCES: ['PORT', 'permission denied'],
-    EADDRNOTAVAIL: ['HOST', 'this machine has no such address'],
-    ENOTFOUND: ['HOST', 'the name has no address'],
-    EAI_AGAIN: ['HOST', 'the name has no address'],
-  }
-  const [variable, why] = reasons[code ?? ''] ?? ['PORT', message]
-  return new ListenError(`${prefix}${variable} cannot listen on ${host}:${port}: ${why}`)
 }

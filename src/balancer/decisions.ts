@@ -11,7 +11,7 @@ export type DecisionKind = keyof typeof kindNumbers
 /** What is noted of it. */
 export const kindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
 
-const kinds = Object.keys(kindNumbers) as DecisionKind[]
+export const kinds = Object.keys(kindNumbers) as DecisionKind[]
 
 /** A request was given to a backend. */
 export interface Decision {

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -92,6 +93,11 @@ export function start(
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  return { process: child, ended: gather(child) }
+}
+
+/** What a process prints until it ends. */
+export async function gather(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ended> {
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => {
@@ -100,7 +106,8 @@ export function start(
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
-  return { process: child, ended: once(child, 'close').then(([code]) => ({ code, stdout, stderr })) }
+  const [code] = await once(child, 'close')
+  return { code, stdout, stderr }
 }
 
 /** Starts a gateway of which more is wanted than its addresses. */

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { root } from './process.js'
+import { gather, root } from './process.js'
 
 /** What running a piece of shell came to. */
 export interface Ran {
@@ -37,17 +36,9 @@ export function shellIn(folder: string): (script: string, env: Record<string, st
     })
     // With all that it started, or their ends of the pipes would be waited for.
     const deadline = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), LONGEST)
-    let output = ''
-    let told = ''
-    child.stdout.on('data', (chunk) => {
-      output += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      told += chunk
-    })
-    const [code] = await once(child, 'close')
+    const { code, stdout, stderr } = await gather(child)
     clearTimeout(deadline)
-    const statuses = [...told.matchAll(/^answered (\d+)$/gm)].map(([, status]) => Number(status))
-    return { code, output: output + told, statuses }
+    const statuses = [...stderr.matchAll(/^answered (\d+)$/gm)].map(([, status]) => Number(status))
+    return { code, output: stdout + stderr, statuses }
   }
 }

@@ -15,6 +15,8 @@ const rates = new Rates()
 const charts = new Charts()
 const table = new BackendTable()
 let latest: Snapshot | undefined
+/** When that was, for people. */
+let latestAt = ''
 let state: ConnectionState = { kind: 'connecting' }
 
 const connection = new Connection({
@@ -32,8 +34,8 @@ const connection = new Connection({
     showOverview(snapshot, rates)
     table.update(snapshot, rates)
     charts.add(snapshot, rates)
-    // It is one that can be shown.
-    clockTime(new Date(snapshot.at))
+    latestAt = clockTime(new Date(snapshot.at))
+    // Last, and so only if all of it could be shown.
     latest = snapshot
     document.body.dataset.known = 'yes'
   },
@@ -50,7 +52,7 @@ function showState(): void {
   const { body } = document
   if (state.kind !== 'connecting') body.dataset.connection = state.kind
   const lost = byId('lost')
-  const since = latest ? ` Figures are from ${clockTime(new Date(latest.at))}.` : ''
+  const since = latest ? ` Figures are from ${latestAt}.` : ''
   if (state.kind === 'live') setText(byId('connection'), 'live')
   else if (state.kind === 'connecting') setText(byId('connection'), 'connecting')
   else if (state.kind === 'locked') setText(byId('connection'), 'needs a token')
