@@ -59,6 +59,9 @@ export interface ProxyOptions extends PressureOptions {
   observers: readonly RequestObserver[]
 }
 
+/** Where reply-from takes requests to go. Their leases know better, and of a constant it parses the URL once. */
+const UPSTREAM = 'http://backend'
+
 /** No fields: those of an answer are set where the reply is at hand. */
 const NOTHING = Object.freeze({})
 
@@ -136,6 +139,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       if (!isOpen(raw, reply.raw)) return
       const leave = balancer.lease({
         granted(lease) {
+          // Hooks of the app come first.
+          lease.prepare()
           request.assignment = {
             lease,
             request: request.id,
@@ -230,7 +235,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // Path, fields and body go by the assignment: reply-from sends its path through a URL parser, copies the
   // fields three times, and takes no body with GET.
   const exchange = {
-    getUpstream: ({ assignment }: FastifyRequest) => (assignment as Assignment).lease.backend.url,
+    getUpstream: () => UPSTREAM,
     rewriteRequestHeaders(request: FastifyRequest) {
       const { raw } = request
       const own = request.assignment as Assignment

@@ -33,7 +33,7 @@ export interface RequestRecord {
   queueTime: number
   /** From the request's arrival to the head of a backend's answer; null where none came. */
   firstByteTime: number | null
-  /** How long the last backend had it. */
+  /** How long the last backend had it, from the moment when it was asked. */
   upstreamTime: number | null
   /** From the request's arrival to its end. */
   responseTime: number
@@ -66,6 +66,7 @@ export function recordOf(
   const error = assignment?.broken ? toGatewayError(assignment.broken).code : own
   const responseTime = reply.elapsedTime
   const { lease } = asked ?? {}
+  const dispatchedAt = lease?.dispatchedAt
   return {
     statusCode,
     outcome: outcomeOf(asked, statusCode, aborted, error),
@@ -81,7 +82,8 @@ export function recordOf(
     // Not counted back from now: an answer may have been whole for a while when this is told.
     firstByteTime:
       asked?.answeredAt === undefined || arrivedAt === undefined ? null : asked.answeredAt - arrivedAt,
-    upstreamTime: lease ? (lease.held ? now : (asked?.endedAt ?? now)) - lease.acquiredAt : null,
+    upstreamTime:
+      dispatchedAt === undefined ? null : (lease?.held ? now : (asked?.endedAt ?? now)) - dispatchedAt,
     responseTime,
     bytesIn: assignment?.bytesIn ?? 0,
     bytesOut: aside?.bytes ?? (assignment?.answered && !own ? assignment.bytesOut : lengthOf(reply)),

@@ -109,6 +109,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     const cut = (reason: Error) => this.#fail(reason, 'cancelled')
     lease.onCut = cut
     this.#sentAt = this.#clock.now()
+    lease.dispatched(this.#sentAt)
     this.#deadline?.set(timeouts.connect)
   }
 
@@ -368,6 +369,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   #send(): void {
     this.sent = true
     this.#sentAt = this.#clock.now()
+    this.#lease.sent(this.#sentAt)
   }
 
   #enter(phase: Phase, limit: number): void {

@@ -30,6 +30,8 @@ export class Lease implements Link<Lease> {
   #answered = false
   #well = false
   #awaitedSince: number | undefined
+  #dispatchedAt: number
+  #isPrepared = false
   readonly #book: LeaseBook
   /** @internal links of {@link LeaseBook} */
   previous: Lease | undefined
@@ -42,6 +44,7 @@ export class Lease implements Link<Lease> {
     this.#book = book
     this.acquiredAt = now
     this.#awaitedSince = now
+    this.#dispatchedAt = now
     this.inFlight = inFlight
     this.ordinal = ordinal
   }
@@ -57,24 +60,55 @@ export class Lease implements Link<Lease> {
 
   /**
    * Since when the backend's answer is waited for, in monotonic milliseconds: since the lease, or since the
-   * backend had the whole request. Undefined while the client still sends, and once the answer has begun.
+   * backend had the whole request. Undefined before it is asked, while the client still sends, and once the answer
+   * has begun.
    */
   get awaitedSince(): number | undefined {
     return this.#awaitedSince
   }
 
+  /** When the backend was asked, in monotonic milliseconds; undefined where that is yet to come. */
+  get dispatchedAt(): number | undefined {
+    return this.#isPrepared ? undefined : this.#dispatchedAt
+  }
+
+  /** @internal */
+  get isPrepared(): boolean {
+    return this.#isPrepared
+  }
+
+  /** The backend is not asked yet: hooks of an app come first, say, whose time is not the backend's. */
+  prepare(): void {
+    if (this.#isPrepared || this.#answered || !this.#held) return
+    const from = this.#book.listOf(this)
+    this.#isPrepared = true
+    this.#awaitedSince = undefined
+    this.#book.shift(this, from)
+  }
+
+  /** The backend is asked from now on: to connect, where there is no connection. */
+  dispatched(now: number): void {
+    if (!this.#held || this.#answered) return
+    this.#dispatchedAt = now
+    this.#await(now)
+  }
+
+  /** There is a connection, and the request is sent on it from now on. */
+  sent(now: number): void {
+    if (this.#held && this.#awaitedSince !== undefined) this.#await(now)
+  }
+
   /** The client has yet to send the request's body. How long that takes is not the backend's doing. */
   uploading(): void {
     if (this.#awaitedSince === undefined) return
+    const from = this.#book.listOf(this)
     this.#awaitedSince = undefined
-    if (this.#held) this.#book.shift(this, false)
+    if (this.#held) this.#book.shift(this, from)
   }
 
   /** The backend has the whole request now. To be called after {@link uploading}, and before an answer. */
   uploaded(now: number): void {
-    if (this.#awaitedSince !== undefined || this.#answered) return
-    this.#awaitedSince = now
-    if (this.#held) this.#book.shift(this, true)
+    if (this.#awaitedSince === undefined && !this.#answered && this.#held) this.#await(now)
   }
 
   /** Notes the backend's first response byte. @param well whether it is anything but a gateway failure */
@@ -88,8 +122,9 @@ export class Lease implements Link<Lease> {
       // One that fails fast is not fast.
       if (well) responseTime.add(now - since, now)
       else responseTime.atLeast(now - since, now)
+      const from = this.#book.listOf(this)
       this.#awaitedSince = undefined
-      if (this.#held) this.#book.shift(this, false)
+      if (this.#held) this.#book.shift(this, from)
     }
     if (!this.#held || !well) return
     this.#well = true
@@ -111,6 +146,13 @@ export class Lease implements Link<Lease> {
     if (this.onCut) this.onCut(reason)
     else this.release('cancelled')
   }
+
+  #await(now: number): void {
+    const from = this.#book.listOf(this)
+    this.#isPrepared = false
+    this.#awaitedSince = now
+    this.#book.shift(this, from)
+  }
 }
 
 /**
@@ -128,6 +170,8 @@ export class LeaseBook {
   #inFlight = 0
   #total = 0
   readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
+  /** Those whose backend is not asked yet. */
+  readonly #prepared = new Chain<Lease>()
   /** Those whose answer is waited for, the longest first. */
   readonly #awaited = new Chain<Lease>()
   /** Those that are being answered, or whose client still sends. */
@@ -152,9 +196,14 @@ export class LeaseBook {
     return this.#ended
   }
 
-  /** The one whose answer is waited for longest. */
-  get longestAwaited(): Lease | undefined {
-    return this.#awaited.first
+  /**
+   * Since when the answer is waited for that is waited for longest, in monotonic milliseconds: infinite where the
+   * backend is yet to be asked, and undefined where no answer is expected.
+   */
+  get awaitedSince(): number | undefined {
+    const { first } = this.#awaited
+    if (first) return first.awaitedSince
+    return this.#prepared.first && Number.POSITIVE_INFINITY
   }
 
   open(backend: Backend, now: number): Lease {
@@ -165,16 +214,17 @@ export class LeaseBook {
     return lease
   }
 
-  /** @internal The answer of a lease is waited for from now on, or not any more. */
-  shift(lease: Lease, awaited: boolean): void {
-    const [from, to] = awaited ? [this.#others, this.#awaited] : [this.#awaited, this.#others]
+  /** @internal A lease has left one list for another, and stands last there. */
+  shift(lease: Lease, from: Chain<Lease>): void {
+    const to = this.listOf(lease)
+    if (from === to && to.last === lease) return
     from.remove(lease)
     to.append(lease)
   }
 
   /** @internal use `lease.release()` */
   close(lease: Lease, outcome: Outcome): void {
-    this.#listOf(lease).remove(lease)
+    this.listOf(lease).remove(lease)
     this.#inFlight--
     this.#ended[outcome]++
     this.onReleased?.(lease, outcome)
@@ -184,14 +234,16 @@ export class LeaseBook {
   /** Cuts every lease that is held now. Returns how many. */
   cutAll(reason: Error): number {
     const held: Lease[] = []
-    for (const list of [this.#awaited, this.#others]) {
+    for (const list of [this.#prepared, this.#awaited, this.#others]) {
       for (let lease = list.first; lease; lease = lease.next) held.push(lease)
     }
     for (const lease of held) lease.cut(reason)
     return held.length
   }
 
-  #listOf({ awaitedSince }: Lease): Chain<Lease> {
-    return awaitedSince === undefined ? this.#others : this.#awaited
+  /** @internal The list that a lease stands in, by what is known of it. */
+  listOf({ awaitedSince, isPrepared }: Lease): Chain<Lease> {
+    if (awaitedSince !== undefined) return this.#awaited
+    return isPrepared ? this.#prepared : this.#others
   }
 }

@@ -49,7 +49,8 @@ export class ResponseTime {
 
   /**
    * Milliseconds; 0 where nothing is known and one request may find out, infinite until it has.
-   * @param awaitedSince when the one was sent whose answer is waited for longest, if there is any
+   * @param awaitedSince when the one was sent whose answer is waited for longest; infinite where one is about to be
+   *   sent, undefined where none is under way
    */
   estimate(now: number, awaitedSince: number | undefined): number {
     if (this.#usual === undefined) return awaitedSince === undefined ? 0 : Number.POSITIVE_INFINITY

@@ -7,14 +7,15 @@ import { WholeBody } from '../../src/adapters/assignment.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../../src/adapters/dispatcher.js'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../src/balancer/errors.js'
-import { answering, holding } from '../support/backend.js'
+import { answering, holding, TestBackend } from '../support/backend.js'
+import { TestClock } from '../support/clock.js'
 
 const nobody = { flushHead() {}, break() {}, inform() {}, trailers() {}, switchProtocols: () => undefined }
 
 type Callback = Parameters<LeaseDispatcher['request']>[1]
 
-function dispatching(t: TestContext, url: string) {
-  const balancer = new Balancer({ backends: [{ url, id: 'a' }] })
+function dispatching(t: TestContext, url: string, clock?: TestClock) {
+  const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
   const dispatcher = new LeaseDispatcher({
     balancer,
@@ -26,7 +27,7 @@ function dispatching(t: TestContext, url: string) {
   })
   t.after(() => dispatcher.destroy())
   /** Sends a request as reply-from would, on a lease of its own. */
-  const send = (path: string, callback: Callback) => {
+  const send = (path: string, callback: Callback, method = 'GET') => {
     const lease = balancer.acquire()
     const assignment = {
       lease,
@@ -37,7 +38,7 @@ function dispatching(t: TestContext, url: string) {
       policy: balancer.policy,
       client: nobody,
     }
-    dispatcher.request({ method: 'GET', headers: { [ASSIGNMENT]: assignment } as never }, callback)
+    dispatcher.request({ method, headers: { [ASSIGNMENT]: assignment } as never }, callback)
     return lease
   }
   const ask = (path: string) =>
@@ -109,4 +110,24 @@ test('the connections of a backend that was removed are closed, and not before i
   assert.equal(await last, 'held')
   assert.equal(balancer.registry.size, 0)
   if (!socket.closed) await once(socket, 'close')
+})
+
+test('latency is from the moment of sending: neither what came before nor the connection is in it', async (t) => {
+  for (const method of ['GET', 'POST']) {
+    const clock = new TestClock()
+    const backend = await new TestBackend((_request, response) => {
+      clock.pass(7)
+      response.end('ok')
+    }).listen()
+    t.after(() => backend.close())
+    const { balancer, send } = dispatching(t, backend.url, clock)
+    const answered = new Promise((resolve) => {
+      const lease = send('/', (error) => resolve(error), method)
+      assert.equal(lease.dispatchedAt, 0)
+    })
+    // There is no connection before the next turn of the loop.
+    clock.pass(500)
+    assert.equal(await answered, null)
+    assert.deepEqual(balancer.registry.get('a').view().latency, { ewma: 7, p50: 7, p99: 7 }, method)
+  }
 })

@@ -110,11 +110,49 @@ test('the time that a client takes to send is not the backend’s', () => {
   lease.uploading()
   clock.pass(5000)
   const { backend } = lease
-  assert.equal(backend.leases.longestAwaited, undefined)
+  assert.equal(backend.leases.awaitedSince, undefined)
   lease.uploaded(clock.now())
-  assert.equal(backend.leases.longestAwaited, lease)
+  assert.equal(backend.leases.awaitedSince, clock.now())
   clock.pass(12)
   lease.answered(clock.now())
   assert.ok(backend.responseTime.estimate(clock.now(), undefined) <= 12)
+  assert.ok(backend.view().latency.p99 <= 12)
+})
+
+test('what an app does before it asks the backend is not the backend’s time, and floods nobody', () => {
+  const { clock, balancer, send } = pool(2)
+  send(100, 2, () => 10)
+  const lease = balancer.acquire()
+  lease.prepare()
+  clock.pass(150)
+  const { backend } = lease
+  assert.equal(backend.leases.awaitedSince, Number.POSITIVE_INFINITY)
+  assert.ok(backend.responseTime.estimate(clock.now(), backend.leases.awaitedSince) <= 10)
+  lease.dispatched(clock.now())
+  assert.equal(backend.leases.awaitedSince, clock.now())
+  clock.pass(12)
+  lease.answered(clock.now())
+  assert.ok(backend.view().latency.p99 <= 12)
+
+  const { balancer: unknown } = pool(1)
+  const first = unknown.acquire()
+  const { responseTime, leases } = first.backend
+  assert.equal(responseTime.estimate(0, leases.awaitedSince), Number.POSITIVE_INFINITY)
+  first.prepare()
+  assert.equal(responseTime.estimate(0, leases.awaitedSince), Number.POSITIVE_INFINITY, 'one finds out')
+})
+
+test('a connection that takes long counts while it is waited for, and is no part of the answer’s time', () => {
+  const { clock, balancer, send } = pool(2)
+  send(100, 2, () => 10)
+  const lease = balancer.acquire()
+  const { backend } = lease
+  lease.prepare()
+  lease.dispatched(clock.now())
+  clock.pass(400)
+  assert.equal(backend.responseTime.estimate(clock.now(), backend.leases.awaitedSince), 400)
+  lease.sent(clock.now())
+  clock.pass(12)
+  lease.answered(clock.now())
   assert.ok(backend.view().latency.p99 <= 12)
 })

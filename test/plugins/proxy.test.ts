@@ -604,3 +604,69 @@ test('what follows a request is not answered into the middle of its answer, but 
   assert.match(answer, /^HTTP\/1\.1 200 OK[\s\S]*half[\s\S]*whole\r\n0\r\n\r\nHTTP\/1\.1 400 [\s\S]*}$/)
   await settled(app)
 })
+
+test('the time that hooks of the app take is nowhere counted as the backend’s', async () => {
+  const backend = keep(await answering())
+  const lines: Record<string, unknown>[] = []
+  const stream = { write: (line: string) => lines.push(JSON.parse(line)) }
+  const app = Fastify({ forceCloseConnections: true, logger: { stream }, disableRequestLogging: true })
+  let hookEndedAt = 0
+  app.addHook('preHandler', async ({ assignment, url }) => {
+    const { lease } = assignment ?? {}
+    assert.equal(lease?.backend.inFlight, 1, 'the lease is held meanwhile')
+    assert.equal(lease?.dispatchedAt, undefined)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    hookEndedAt = app.balancer.clock.now()
+    if (url === '/refused') throw Object.assign(new Error('no'), { statusCode: 403 })
+  })
+  await app.register(leastwise, { backends: [backend.url], accessLog: true })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  keep(app)
+  const lineOf = async (path: string) => {
+    for (;;) {
+      const line = lines.find((one) => one.path === path)
+      if (line) return line
+      await new Promise(setImmediate)
+    }
+  }
+  assert.equal((await call(`${url}/answered`)).status, 200)
+  const { upstreamTime } = await lineOf('/answered')
+  const sinceHook = app.balancer.clock.now() - hookEndedAt
+  const { latency } = app.balancer.registry.list()[0]?.view() ?? assert.fail()
+  assert.ok(latency.p50 > 0 && latency.p50 <= sinceHook, `${latency.p50} of ${sinceHook}`)
+  assert.ok(Number(upstreamTime) > 0 && Number(upstreamTime) <= sinceHook + 0.001, `${upstreamTime}`)
+  assert.equal((await call(`${url}/refused`)).status, 403)
+  assert.equal((await lineOf('/refused')).upstreamTime, null)
+  assert.equal(app.balancer.registry.inFlight, 0)
+})
+
+test('with more backends than reply-from keeps addresses of, no request costs a look into one', async () => {
+  const server = await new TestBackend((_request, response) => response.end('ok')).listen()
+  const backend = keep(server)
+  // All of 127.0.0.0/8 is this machine.
+  backend.server.close()
+  await once(backend.server, 'close')
+  backend.server.listen(0, '0.0.0.0')
+  await once(backend.server, 'listening')
+  const backends = Array.from({ length: 150 }, (_, i) => `http://127.0.1.${i + 1}:${backend.port}`)
+  const app = await gateway({ backends, policy: 'round-robin' })
+  const round = async () => {
+    for (let i = 0; i < backends.length; i++) assert.equal((await call(app.url)).status, 200)
+  }
+  await round()
+  const { URL } = globalThis
+  const parsed: string[] = []
+  globalThis.URL = class extends URL {
+    constructor(url: string | globalThis.URL, base?: string | globalThis.URL) {
+      super(url, base)
+      if (base !== undefined || backends.includes(this.origin)) parsed.push(this.href)
+    }
+  }
+  try {
+    await round()
+  } finally {
+    globalThis.URL = URL
+  }
+  assert.deepEqual(parsed, [])
+  assert.ok(app.balancer.registry.list().every(({ leases }) => leases.total === 2))
+})

@@ -156,7 +156,7 @@ export class LeastResponseTime implements Policy {
 
 /** In milliseconds. */
 function estimateOf({ leases, responseTime }: Backend, now: number): number {
-  const estimate = responseTime.estimate(now, leases.longestAwaited?.awaitedSince)
+  const estimate = responseTime.estimate(now, leases.awaitedSince)
   return Math.max(UNTRIED, Math.min(UNKNOWN, estimate))
 }
 
