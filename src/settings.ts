@@ -105,7 +105,12 @@ export const settings = {
   ),
   hedge: define('pool', wordOr(milliseconds(1), 'off', 'p95'), 'off', 'when to try a second backend'),
   hedgeBudget: define('pool', percent, 5, 'second tries, of all requests'),
-  retries: define('pool', integer(0, 100, 'tries', 'for none'), 1, 'further tries on other backends'),
+  retries: define(
+    'pool',
+    integer(0, 100, 'tries', 'for none'),
+    1,
+    'further tries on others, none of any kind at 0',
+  ),
   retryStatus: define('pool', failureStatuses, '', 'answers that are worth another try; empty for none'),
   retryBudget: define('pool', percent, 20, 'further tries, of all requests'),
   drainTimeout: define('pool', milliseconds(0), 30_000, 'how long in-flight requests may take on a drain'),

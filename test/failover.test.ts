@@ -47,6 +47,82 @@ test('a backend that refuses connections costs no client an error, whatever the 
   await gateway.settled()
 })
 
+test('nobody sees an error while one backend of many can be reached, whatever the method', async (t) => {
+  const alive = await good(t)
+  const backends = [...Array.from({ length: 12 }, deadUrl), alive.url]
+  const gateway = await opened(t, backends, { RETRY_BUDGET: '0', POLICY: 'round-robin' })
+  for (let i = 0; i < 39; i++) {
+    const method = (['GET', 'POST', 'PATCH'] as const)[i % 3] as 'GET'
+    const reply = await call(gateway.url, { method, ...(i % 3 > 0 && { body: 'x' }) })
+    assert.equal(reply.status, 200, method)
+  }
+  assert.equal(alive.total, 39)
+  await gateway.settled()
+})
+
+test('a try that reached nobody leaves the tries that RETRIES grants', async (t) => {
+  const [bad, alive] = [await raw(t, reset), await good(t)]
+  const gateway = await opened(t, [deadUrl(), deadUrl(), bad, deadUrl(), alive], { POLICY: 'round-robin' })
+  for (let i = 0; i < 10; i++) assert.equal((await call(gateway.url)).status, 200)
+  assert.ok(bad.requests.length > 0)
+  assert.ok(gateway.balancer.view().retries > 10)
+})
+
+test('half of the backends die at once under a load of POSTs: what reached none of them is answered', async (t) => {
+  const backends = await Promise.all(Array.from({ length: 6 }, () => answering(20)))
+  for (const backend of backends) {
+    // Nothing is kept: a POST on a connection that dies with its backend may have reached it.
+    backend.server.keepAliveTimeout = 1
+    backend.server.on('request', (_request, response) => response.setHeader('connection', 'close'))
+    t.after(() => backend.close())
+  }
+  const gateway = await openGateway(backends)
+  t.after(() => gateway.close())
+  const statuses: number[] = []
+  const post = async () => statuses.push((await call(gateway.url, { method: 'POST', body: 'x' })).status)
+  await Promise.all(Array.from({ length: 30 }, post))
+  await gateway.settled()
+  await Promise.all(backends.slice(0, 3).map((backend) => backend.close()))
+  for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 8 }, post))
+  assert.deepEqual(new Set(statuses), new Set([200]))
+  await gateway.settled()
+})
+
+test('a client that leaves ends the search, and so does the time that it waits for an answer', async (t) => {
+  // They take connections and say nothing of TLS.
+  const silent = await Promise.all(Array.from({ length: 4 }, () => raw(t, () => {})))
+  const urls = silent.map(({ url }) => url.replace('http', 'https'))
+  const tried = (gateway: Gateway) =>
+    gateway.balancer.registry.list().filter(({ leases }) => leases.total > 0).length
+  const all = await opened(t, urls, { CONNECT_TIMEOUT: '20', RESPONSE_TIMEOUT: '60000' })
+  assert.equal((await call(all.url)).status, 504)
+  assert.equal(tried(all), 4)
+  const short = await opened(t, urls, { CONNECT_TIMEOUT: '50', RESPONSE_TIMEOUT: '40' })
+  assert.equal((await call(short.url)).status, 504)
+  assert.equal(tried(short), 1)
+  const left = await opened(t, urls, { CONNECT_TIMEOUT: '60000' })
+  const leaving = new AbortController()
+  const gone = call(left.url, { signal: leaving.signal })
+  while (tried(left) === 0) await new Promise(setImmediate)
+  leaving.abort()
+  await assert.rejects(gone)
+  await left.settled()
+  assert.equal(tried(left), 1)
+})
+
+test('a large pool that is down as a whole is not tried to its end for each request', async (t) => {
+  const gateway = await opened(t, Array.from({ length: 60 }, deadUrl), { RETRY_BUDGET: '0' })
+  assert.equal((await call(gateway.url, { method: 'POST' })).status, 502)
+  const tries = () => counts(gateway).reduce((sum, [total = 0]) => sum + total, 0)
+  assert.equal(tries(), 21)
+  const budgeted = await opened(t, Array.from({ length: 25 }, deadUrl), { RETRY_BUDGET: '20' })
+  assert.equal((await call(budgeted.url, { method: 'POST' })).status, 502)
+  assert.equal(
+    counts(budgeted).reduce((sum, [total = 0]) => sum + total, 0),
+    25,
+  )
+})
+
 test('5 MB that were not read yet reach the next backend whole', async (t) => {
   const bytes = await new TestBackend((request, response) => {
     let seen = 0
@@ -132,13 +208,18 @@ test("a backend's own 503 is an answer, and is not repeated", async (t) => {
 
 test('RETRIES is how many others are tried, each once, and 0 is none', async (t) => {
   const dead = [deadUrl(), deadUrl(), deadUrl()]
-  for (const [retries, tries] of [
-    ['0', 1],
-    ['1', 2],
-    ['2', 3],
-    ['9', 3],
+  const resetting = [await raw(t, reset), await raw(t, reset), await raw(t, reset)]
+  for (const [retries, backends, tries] of [
+    ['0', resetting, 1],
+    ['1', resetting, 2],
+    ['2', resetting, 3],
+    ['9', resetting, 3],
+    // Those that cannot be reached do not count; but who wants none gets none.
+    ['0', dead, 1],
+    ['1', dead, 3],
+    ['9', dead, 3],
   ] as const) {
-    const gateway = await opened(t, dead, { RETRIES: retries })
+    const gateway = await opened(t, [...backends], { RETRIES: retries })
     assert.equal((await call(gateway.url)).status, 502)
     const seen = counts(gateway)
     assert.equal(

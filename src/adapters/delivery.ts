@@ -18,7 +18,7 @@ import type { Statuses } from './status-ranges.js'
 export interface DeliveryOptions {
   balancer: Balancer
   timeouts: Timeouts
-  /** Further tries of a request. */
+  /** Further tries of a request that reached a backend; 0 for none at all. */
   retries: number
   /** Statuses of answers that another backend may do better. */
   isRetried: Statuses
@@ -59,6 +59,9 @@ const IDEMPOTENT = new Set([
 /** Methods of which a second backend may be asked while the first has yet to answer. */
 const HEDGED = new Set(['GET', 'HEAD'])
 
+/** Tries that reached nobody and that a request has for nothing; each one more is taken from the budget. */
+const UNREACHED = 20
+
 /** An attempt is not needed any more: the other one was faster. */
 class LateError extends Error {}
 
@@ -72,8 +75,11 @@ export class Delivery implements AttemptOwner {
   readonly #method: string
   #callback: Callback | undefined
   readonly #tried = new Set<Backend>()
-  /** Tries after a failure. */
+  /** Tries after one that reached a backend, and was failed by it. */
   #retries = 0
+  /** Tries after one that reached nobody. */
+  #searches = 0
+  readonly #begunAt: number
   /** What is under way: one attempt, or two. */
   readonly #attempts: Attempt[] = []
   #wait: Wait | undefined
@@ -86,6 +92,7 @@ export class Delivery implements AttemptOwner {
     this.#method = method
     this.#callback = callback
     const { balancer } = options
+    this.#begunAt = balancer.clock.now()
     balancer.requested()
     if (HEDGED.has(method) && !assignment.body && !assignment.upgrade) {
       this.#wait = balancer.hedging.expect(() => this.#hedge())
@@ -211,18 +218,30 @@ export class Delivery implements AttemptOwner {
   }
 
   #mayRetry(attempt: Attempt, error: Error): boolean {
-    if (this.#retries >= this.#options.retries || attempt.bodyTaken) return false
-    if (error instanceof ClientGoneError || isClientsDoing(error)) return false
+    const { retries, balancer } = this.#options
+    if (retries === 0 || attempt.bodyTaken || isClientsDoing(error)) return false
+    if (!attempt.sent) return this.#maySearch()
+    if (this.#retries >= retries) return false
     // It is paid for.
     if (error instanceof RejectedAnswerError) return true
-    // Nobody was asked for anything yet.
-    if (!attempt.sent) return true
     // The time that the client was to wait is up.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#method)) return false
     if (attempt.isConnectionsFault(error)) return true
-    const { balancer } = this.#options
     return balancer.hasOther(this.#tried) && balancer.retryBudget.spend()
+  }
+
+  /**
+   * Whether another backend is tried after one that was not reached. It has seen nothing of the request, so that
+   * nothing can be done twice, and while one is left that takes it no client needs to see an error. What bounds it is
+   * that no backend is tried twice, the time that a client waits for an answer anyhow, and, where a large pool is
+   * down as a whole, the budget.
+   */
+  #maySearch(): boolean {
+    const { balancer, timeouts } = this.#options
+    if (timeouts.response > 0 && balancer.clock.now() - this.#begunAt >= timeouts.response) return false
+    if (!balancer.hasOther(this.#tried)) return false
+    return this.#searches < UNREACHED || balancer.retryBudget.spend()
   }
 
   /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */
@@ -233,7 +252,8 @@ export class Delivery implements AttemptOwner {
       except: another ? this.#tried : undefined,
       again: true,
       granted: () => {
-        this.#retries++
+        if (attempt.sent) this.#retries++
+        else this.#searches++
         balancer.retried()
         this.#assignment.attempts++
         this.#attempt(this.#assignment.lease, true)
