@@ -8,7 +8,7 @@ import { isUnread } from './request-body.js'
 /**
  * Sets the head of a backend's answer, as this client can be sent it.
  * @param via what we call ourselves in Via
- * @param closing whether the gateway closes
+ * @param closing whether the client is told that its connection closes
  */
 export function fitHead(reply: FastifyReply, { answered }: Assignment, via: string, closing: boolean): void {
   const head = answered as NonNullable<Assignment['answered']>

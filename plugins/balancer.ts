@@ -42,8 +42,8 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
     }
     app.balancers.set(name, balancer)
     app.addHook('preClose', async () => {
-      // Streams and tunnels may never end. Whoever has announced the closing himself has a deadline of his own.
-      if (!balancer.closing) {
+      // Streams and tunnels may never end. Whoever has begun the closing himself has a deadline of his own.
+      if (!balancer.endsConnections) {
         cancelDeadline = balancer.clock.after(drainTimeout, () =>
           balancer.stop(new StoppedError('the app did not close in time')),
         )

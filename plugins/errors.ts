@@ -105,7 +105,8 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
     reply.header('connection', 'close')
     endAfter(request.raw, reply.raw)
   }
-  if (request.server.balancer?.closing && isLastAhead(request.raw)) reply.header('connection', 'close')
+  if (request.server.balancer?.endsConnections && isLastAhead(request.raw))
+    reply.header('connection', 'close')
   if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   const known = error.code?.startsWith('LEASTWISE_') ? error.code : foreignCodes[statusCode]
   const code = known ?? 'LEASTWISE_INTERNAL'

@@ -221,7 +221,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     if (raw.method === 'OPTIONS' && !countForward(raw)) {
       assignment.attempts = 0
       end(request)
-      if (balancer.closing && isLastAhead(raw)) reply.header('connection', 'close')
+      if (balancer.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
       return reply.code(204).header('allow', allow).header(REQUEST_ID, requestIdOf(request)).send()
     }
     if (hasBody(raw)) {
@@ -244,7 +244,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     },
     rewriteHeaders: () => NOTHING,
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
-      fitHead(reply, request.assignment as Assignment, via, balancer.closing)
+      fitHead(reply, request.assignment as Assignment, via, balancer.endsConnections)
       const body = stream as Answer['body']
       if (!(body instanceof WholeBody)) reply.send(body)
       // Hooks always see a stream; and for bytes without a type Fastify makes one up.

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
 import { StoreError } from './balancer/errors.js'
@@ -8,6 +9,7 @@ import { logStream } from './log-stream.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { prettyLog } from './pretty-log.js'
 import { SettingError } from './settings.js'
+import { ignoreHangup, ownSignals, Signals } from './signals.js'
 import { createStandalone } from './standalone.js'
 
 /** The process that serves, from its import on: environment, logger, listeners, signals. */
@@ -17,12 +19,26 @@ async function main(): Promise<void> {
   const stream = settings.logFormat === 'pretty' ? await prettyLog(stdout) : stdout
   const logger = pino({ level: settings.logLevel }, stream)
 
+  ignoreHangup(logger)
   guardMemoryUsage()
   const gateway = await createStandalone(settings, logger)
-  // No delay of its own: SHUTDOWN_TIMEOUT is kept below, and decides about the exit code.
-  closeWithGrace({ delay: false, logger }, async ({ signal, err }) => {
+  let received: NodeJS.Signals | undefined
+  const signals = new Signals({
+    end(signal) {
+      received = signal
+      closing.close()
+    },
+    endNow(signal) {
+      logger.error({ signal }, 'stopped at once: a second signal came')
+      process.exit(1)
+    },
+    ignored: (signal, why) => logger.info({ signal }, `${signal} changes nothing: ${why}`),
+  })
+  // No delay of its own: SHUTDOWN_TIMEOUT is kept below, and decides about the exit code. Signals are told apart above.
+  const closing = closeWithGrace({ delay: false, logger, skip: ownSignals }, async ({ err }) => {
+    signals.begin()
     if (err) logger.fatal({ err }, 'unexpected error')
-    else logger.info({ signal }, 'shutting down')
+    else await leave(received)
     const cut = await gateway.close(settings.shutdownTimeout)
     if (cut > 0) {
       logger.error({ cut }, 'stopped: requests were cut after SHUTDOWN_TIMEOUT')
@@ -30,6 +46,15 @@ async function main(): Promise<void> {
     }
     logger.info('stopped')
   })
+  /** Readiness fails, and connections are accepted for SHUTDOWN_DELAY: whoever is in front notices meanwhile. */
+  const leave = async (signal: NodeJS.Signals | undefined) => {
+    const { shutdownDelay } = settings
+    logger.info({ signal, ...(shutdownDelay > 0 && { shutdownDelay }) }, 'shutting down')
+    if (shutdownDelay === 0) return
+    gateway.traffic.balancer.announceClosing()
+    await setTimeout(shutdownDelay)
+  }
+  signals.listen()
   await gateway.listen()
 }
 

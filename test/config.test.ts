@@ -111,6 +111,7 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
   },
   RETRY_BUDGET: { good: [['100', 100]], bad: ['101', 'x'] },
   DRAIN_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  SHUTDOWN_DELAY: { good: [['5000', 5000]], bad: ['-1', 'x', '5s'] },
   SHUTDOWN_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
   MAX_EVENT_LOOP_DELAY: { good: [['0', 0]], bad: ['-1', 'x'] },
   MAX_HEAP_BYTES: { good: [['4000000000', 4e9]], bad: ['-1', '1GB', '99999999999999999'] },

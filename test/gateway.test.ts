@@ -306,17 +306,6 @@ test('an answer that a client still reads when time is up was cut, too', async (
   socket.destroy()
 })
 
-test('a second signal ends at once', async () => {
-  const held = await holding()
-  open.push(held)
-  const gateway = await started({ BACKENDS: held.url })
-  call(gateway.url).catch(() => {})
-  await held.untilOpen(1)
-  gateway.child.kill('SIGTERM')
-  while ((await call(`${gateway.admin}/readyz`)).status === 200);
-  assert.equal(await gateway.stop('SIGTERM'), 1)
-})
-
 test('overload sheds proxied requests; the admin API answers meanwhile', async () => {
   const one = await backend()
   const gateway = await started({ BACKENDS: `${one.url};id=one`, MAX_HEAP_BYTES: '1' })

@@ -103,11 +103,11 @@ test('a second signal ends at once, whatever is in flight, queued or checked', a
   })
   for (let i = 0; i < 3; i++) call(gateway.url).catch(() => {})
   await silent.until(({ requests }) => requests.length >= 2)
-  gateway.child.kill('SIGTERM')
-  while ((await call(`${gateway.admin}/readyz`)).status === 200);
   const exit = once(gateway.child, 'exit')
-  gateway.child.kill('SIGTERM')
+  // Those that come within a second of the first count as the same.
+  const again = setInterval(() => gateway.child.kill('SIGTERM'), 100)
   assert.deepEqual(await exit, [1, null])
+  clearInterval(again)
 })
 
 /** The timers of ours that are set from now on, by where they were. (Node does not count those that are unref'ed.) */

@@ -63,6 +63,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   #requested = 0
   #retried = 0
   #closing = false
+  #endsConnections = false
   #stopped = false
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
@@ -274,14 +275,25 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     return this.#closing
   }
 
-  /** Announces a shutdown. */
+  /** Whether each answer tells its client that the connection closes. */
+  get endsConnections(): boolean {
+    return this.#endsConnections
+  }
+
+  /** Announces a shutdown: readiness fails, and nothing else changes yet. */
+  announceClosing(): void {
+    this.#closing = true
+  }
+
+  /** Begins a shutdown: readiness fails, and clients are told with their answers that the connection closes. */
   startClosing(): void {
     this.#closing = true
+    this.#endsConnections = true
   }
 
   /** Ends the time that requests in flight were given: cuts every lease, and opens no more. */
   stop(reason: StoppedError): void {
-    this.#closing = true
+    this.startClosing()
     this.#stopped = true
     this.#queue.close(reason)
     for (const backend of this.registry.list()) backend.leases.cutAll(reason)
@@ -289,7 +301,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** Drops all timers; to be called when no request is in flight any more. */
   close(): void {
-    this.#closing = true
+    this.startClosing()
     this.#queue.close(new StoppedError('the pool was closed'))
     this.#ejection.close()
     this.hedging.close()

@@ -17,7 +17,7 @@ function settings(): string {
 Settings come from the environment and from .env in this folder. A wrong one
 stops the start with exit code 1 and a line that names it. SIGTERM and SIGINT
 let requests in flight finish, and end it with exit code 0, or 1 if some had to
-be cut.
+be cut; the same again a second later ends it at once.
 
 Example:
   BACKENDS=http://10.0.0.1:8080,http://10.0.0.2:8080 PORT=8000 leastwise serve

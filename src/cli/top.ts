@@ -49,7 +49,8 @@ async function watch(options: TopOptions): Promise<void> {
   const client = clientOf(options)
   const stopped = new AbortController()
   const stop = () => stopped.abort()
-  process.once('SIGINT', stop)
+  // npx passes on a Ctrl-C that the whole process group had already.
+  process.on('SIGINT', stop)
   // Whoever sends these two does not mean that the command is done.
   for (const [signal, number] of [['SIGTERM', 15] as const, ['SIGHUP', 1] as const])
     process.once(signal, () => process.exit(128 + number))

@@ -72,7 +72,10 @@ describe('files to deploy it', { concurrency: true }, () => {
     const settings = settingsOf(env)
     const unit = directives(file('leastwise.service'))
     const [stop] = unit.get('TimeoutStopSec') as [string]
-    assert.ok(Number(stop) * 1000 > settings.shutdownTimeout, 'systemd waits for longer than the gateway')
+    assert.ok(
+      Number(stop) * 1000 > settings.shutdownDelay + settings.shutdownTimeout,
+      'systemd waits for longer than the gateway',
+    )
     const [state] = unit.get('StateDirectory') as [string]
     assert.ok(settings.stateFile.startsWith(`/var/lib/${state}/`), 'the state file is where it may write')
     assert.deepEqual(unit.get('EnvironmentFile'), ['/etc/leastwise.env'])
@@ -205,9 +208,9 @@ describe('files to deploy it', { concurrency: true }, () => {
     assert.deepEqual([ports.get('http'), ports.get('admin')], [settings.port, settings.adminPort])
     for (const { targetPort } of one('Service').spec.ports)
       assert.equal(targetPort, 'http', 'and not the admin API')
-    const [, wait] = container.lifecycle.preStop.exec.command
     const grace = pod.terminationGracePeriodSeconds * 1000
-    assert.ok(grace > Number(wait) * 1000 + settings.shutdownTimeout, 'nobody is killed who has time left')
+    assert.ok(settings.shutdownDelay > 0, 'connections that arrive late are accepted')
+    assert.ok(grace > settings.shutdownDelay + settings.shutdownTimeout, 'nobody is killed who has time left')
     assert.ok(settings.maxHeapBytes < Number.parseInt(container.resources.limits.memory, 10) * 2 ** 20)
     assert.ok(container.securityContext.readOnlyRootFilesystem && settings.stateFile === '')
 
