@@ -1,12 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import createError from '@fastify/error'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import {
-  BackendError,
-  BackendTimeoutError,
-  BadAnswerError,
-  UploadTooLargeError,
-} from '../src/adapters/failures.js'
+import { diagnose } from '../src/adapters/diagnosis.js'
+import { BackendError, BackendTimeoutError, UploadTooLargeError } from '../src/adapters/failures.js'
 import { BalancerError, StoppedError } from '../src/balancer/errors.js'
 import { isLastAhead } from './exchange.js'
 import { endAfter } from './linger.js'
@@ -140,27 +136,13 @@ export async function notFound(request: FastifyRequest): Promise<never> {
   throw new NotFoundError(request.method, request.url.split('?', 1)[0])
 }
 
-const late: Record<BackendTimeoutError['waitingFor'], string> = {
-  connection: 'no connection to the backend in time',
-  request: 'the backend did not take the request in time',
-  response: 'the backend did not answer in time',
-  body: 'the backend did not go on with its answer in time',
-}
-
 /** What a client is told of a request that its backend did not answer. */
 export function toGatewayError(error: Error): FastifyError {
   const cause = error instanceof BackendError ? (error.cause as Error) : error
-  if (cause instanceof BackendTimeoutError) return new GatewayTimeoutError(late[cause.waitingFor])
-  if (cause instanceof BadAnswerError)
-    return new BadGatewayError(`the backend's answer is not HTTP: ${cause.message}`)
   if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
-  if (cause instanceof BalancerError) return new BadGatewayError(cause.message)
-  const code = (cause as NodeJS.ErrnoException).code
-  if (code === 'ECONNREFUSED') return new BadGatewayError('the backend refused the connection')
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new BadGatewayError('the backend has no address')
-  if (/CERT|SIGNED|UNABLE_TO|^ERR_TLS_|^ERR_SSL_/.test(code ?? '')) {
-    return new BadGatewayError("the backend's certificate is not trusted")
-  }
-  return new BadGatewayError('the backend broke the connection before it answered')
+  const { message } = diagnose(cause)
+  return cause instanceof BackendTimeoutError
+    ? new GatewayTimeoutError(message)
+    : new BadGatewayError(message)
 }

@@ -46,6 +46,8 @@ export interface ProxyOptions extends PressureOptions {
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
+  /** Largest head of a backend's answer in bytes, and largest trailers. */
+  maxResponseHeaders: number
   timeouts: Timeouts
   /** Further tries of a request on other backends. */
   retries: number
@@ -77,6 +79,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     balancer,
     rewritePrefix,
     maxBody,
+    maxResponseHeaders,
     timeouts,
     retries,
     retryStatus,
@@ -86,7 +89,15 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   } = options
   // Of the whole prefix: the plugin may have been registered in a scope that has one.
   const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
-  const dispatcher = new LeaseDispatcher({ balancer, timeouts, retries, retryStatus, hostHeader, maxBody })
+  const dispatcher = new LeaseDispatcher({
+    balancer,
+    timeouts,
+    retries,
+    retryStatus,
+    hostHeader,
+    maxBody,
+    maxResponseHeaders,
+  })
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = `leastwise-${randomBytes(4).toString('hex')}`
 
@@ -153,6 +164,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
             bytesIn: 0,
             bytesOut: 0,
             broken: undefined,
+            cause: undefined,
             path,
             host,
             fields: [],

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Assignment } from '../src/adapters/assignment.js'
 import { isGatewayFailure } from '../src/adapters/failures.js'
 import type { Balancer } from '../src/balancer/balancer.js'
+import type { Cause } from '../src/balancer/lease.js'
 import { codeOf, toGatewayError } from './errors.js'
 import { refusalOf } from './malformed.js'
 
@@ -20,6 +21,8 @@ export interface RequestRecord {
   outcome: RequestOutcome
   /** Why the gateway answered itself, or cut the answer: `LEASTWISE_…`; null otherwise. */
   error: string | null
+  /** Why the last backend that failed it did, whether or not another one answered then; null where none failed it. */
+  cause: Cause | null
   /** The client has no whole answer. */
   aborted: boolean
   /** Which one had it last; null where none did. */
@@ -71,6 +74,7 @@ export function recordOf(
     statusCode,
     outcome: outcomeOf(asked, statusCode, aborted, error),
     error: error ?? null,
+    cause: assignment?.cause ?? null,
     aborted,
     backend: lease?.backend.id ?? null,
     policy: assignment?.policy ?? balancer.policy,

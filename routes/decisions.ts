@@ -50,6 +50,19 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
+const Cause = nullable<{ code: string; text: string }>(
+  Type.Object(
+    {
+      code: Type.String({ description: 'Of the error.', examples: ['ECONNREFUSED'] }),
+      text: Type.String({ description: 'What it says.', examples: ['connect ECONNREFUSED 10.0.0.3:8080'] }),
+    },
+    {
+      description:
+        'Why this backend failed the request. Null where it did not, or has not answered yet; what it answered is no cause.',
+    },
+  ),
+)
+
 const Decision = Type.Object(
   {
     at: Time('When the backend was chosen.'),
@@ -70,6 +83,7 @@ const Decision = Type.Object(
     }),
     eligible: Count('How many backends there were to choose from.'),
     waited: Type.Number({ minimum: 0, description: 'Milliseconds that the request waited for this choice.' }),
+    cause: Cause,
   },
   { title: 'Decision', description: 'A request was given to a backend.' },
 )
@@ -90,6 +104,7 @@ const Decisions = Type.Object(
             kind: 'choice',
             eligible: 3,
             waited: 0,
+            cause: null,
           },
         ],
       },

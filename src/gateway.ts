@@ -38,6 +38,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     rewritePrefix,
     observers: [...(accessLog ? [logRequest] : []), ...metered],
     maxBody: settings.maxBody,
+    maxResponseHeaders: settings.maxResponseHeaders,
     retries: settings.retries,
     retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,

@@ -20,6 +20,9 @@ import {
   wordOr,
 } from './kinds.js'
 
+/** Bytes of a head for which there may be room: each connection to a backend may take that much memory. */
+const MAX_RESPONSE_HEADERS = 16 * 1024 * 1024
+
 interface Setting<S extends TSchema = TSchema> extends Kind<S> {
   default: Static<S>
   /** `pool`: also an option of the plugin. `gateway`: of the stand-alone gateway only. */
@@ -132,6 +135,12 @@ export const settings = {
   headersTimeout: define('gateway', milliseconds(1), 10_000, "for a client to send a request's head"),
   keepAliveTimeout: define('gateway', milliseconds(1), 72_000, 'how long an idle connection stays'),
   maxBody: define('pool', bytes('for any'), 0, 'largest request body'),
+  maxResponseHeaders: define(
+    'pool',
+    integer(1024, MAX_RESPONSE_HEADERS, 'bytes'),
+    65_536,
+    "largest head of a backend's answer",
+  ),
   trustProxy: define('pool', flag, false, 'whether incoming X-Forwarded-* are kept and appended to'),
   logLevel: define(
     'gateway',

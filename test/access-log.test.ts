@@ -50,6 +50,7 @@ test('a line has all there is to know of a request', async () => {
     statusCode: 200,
     outcome: 'ok',
     error: null,
+    cause: null,
     aborted: false,
     backend: 'a',
     policy: 'least-connections',

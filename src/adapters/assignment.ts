@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import type { Lease } from '../balancer/lease.js'
+import type { Cause, Lease } from '../balancer/lease.js'
 
 /** Header fields by lower-case name; what came in several lines is a list. */
 export type Headers = Record<string, string | string[] | undefined>
@@ -41,6 +41,8 @@ export interface Assignment {
   bytesOut: number
   /** Why the answer that had begun will not be finished; it is not the client's doing. */
   broken: Error | undefined
+  /** Why the last backend that failed it did; another one may have answered since. */
+  cause: Cause | undefined
   /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
   path: string
   /** The Host that the client named, if it did. */

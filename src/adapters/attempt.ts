@@ -8,12 +8,15 @@ import { type Answer, type Assignment, type Headers, WholeBody } from './assignm
 import type { Transport } from './connection.js'
 import type { Deadline } from './deadline.js'
 import type { Deadlines } from './deadlines.js'
+import { diagnose } from './diagnosis.js'
 import {
   BackendError,
   BackendTimeoutError,
   BadAnswerError,
   isClientsDoing,
   isGatewayFailure,
+  isHeadTooLarge,
+  LateError,
   RejectedAnswerError,
 } from './failures.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
@@ -174,7 +177,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     // The length of a body that is not there, which undici waited for.
     if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) this.onAnswerEnd({})
-    else this.onFailed(error)
+    else this.onFailed(this.transport.failure ?? error)
   }
 
   // What Node's client calls.
@@ -348,7 +351,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onFailed(error: Error): void {
-    this.#fail(error, isClientsDoing(error) ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
+    // That the gateway takes no larger heads is not the backend's fault, either.
+    const blameless = isClientsDoing(error) || isHeadTooLarge(error)
+    this.#fail(error, blameless ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
   }
 
   /**
@@ -401,6 +406,10 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.open()
     this.#phase = 'over'
     this.transport?.abort(error)
+    if (!isClientsDoing(error) && !(error instanceof LateError)) {
+      const { code, text } = diagnose(error)
+      this.#assignment.cause = this.#lease.cause = { code, text }
+    }
     this.#over(outcome)
     if (this.#answer) {
       if (!(error instanceof ClientGoneError)) this.#assignment.broken = error

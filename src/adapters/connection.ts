@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import type { Link } from '../balancer/chain.js'
+import { nameParserError } from './parser-error.js'
 
 /** A way to a backend for one request at a time. */
 export interface Transport {
@@ -15,6 +16,8 @@ export interface Transport {
   readonly blocked: boolean
   /** The end of the answer, being made known now, is a reset, which whoever makes it known does not say. */
   readonly broken?: boolean
+  /** What the connection failed with first, where what is made known is only a consequence. */
+  readonly failure?: Error | undefined
 }
 
 // It returns the socket at once, which its type does not say. Timeouts are the attempt's.
@@ -34,6 +37,7 @@ export class Connection implements Transport, Link<Connection> {
   /** @internal set by {@link Connections} */
   idle = false
   broken = false
+  failure: Error | undefined
   readonly blocked = false
   readonly #client: Client
   readonly #onDone: (connection: Connection) => void
@@ -41,9 +45,14 @@ export class Connection implements Transport, Link<Connection> {
   #connected = false
   #requests = 0
 
-  /** @param onDone called whenever a request is over @param onLost called when it was closed between requests */
+  /**
+   * @param maxHeaderSize bytes of the head of an answer
+   * @param onDone called whenever a request is over
+   * @param onLost called when it was closed between requests
+   */
   constructor(
     backend: Backend,
+    maxHeaderSize: number,
     onDone: (connection: Connection) => void,
     onLost: (connection: Connection) => void,
   ) {
@@ -52,13 +61,19 @@ export class Connection implements Transport, Link<Connection> {
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
+      maxHeaderSize,
       connect: (target, callback) => {
         // Without a server name the connector takes the backend's, which is what its certificate is for.
-        this.#socket = connect({ ...target, servername: '' }, callback)
+        const socket = connect({ ...target, servername: '' }, callback)
+        this.#socket = socket
+        this.failure = undefined
         // undici takes a reset for the end of a body whose length is not known, while this very event is
         // being emitted, and tells nobody.
-        this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+        socket.on('error', (error: NodeJS.ErrnoException) => {
           this.broken = error.code === 'ECONNRESET'
+          nameParserError(error, socket)
+          // An alert of TLS is followed by the end, which is all that undici tells of.
+          this.failure ??= error
         })
       },
     })

@@ -26,9 +26,12 @@ export class Connections {
   /** For what undici's connections cannot do. */
   readonly agent: Agent
   readonly address: Address
+  /** Bytes of the head of an answer. */
+  readonly maxHeaderSize: number
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, maxHeaderSize: number) {
     this.#backend = backend
+    this.maxHeaderSize = maxHeaderSize
     this.address = addressOf(backend)
     this.agent = guarded(
       new (this.address.secure ? TlsAgent : Agent)({
@@ -49,6 +52,7 @@ export class Connections {
     }
     const made = new Connection(
       this.#backend,
+      this.maxHeaderSize,
       (connection) => this.#done(connection),
       (connection) => this.#lost(connection),
     )

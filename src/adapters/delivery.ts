@@ -9,7 +9,14 @@ import type { Answer, Assignment, Callback } from './assignment.js'
 import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
 import type { Connections } from './connections.js'
 import type { Deadlines } from './deadlines.js'
-import { BackendError, BackendTimeoutError, isClientsDoing, RejectedAnswerError } from './failures.js'
+import {
+  BackendError,
+  BackendTimeoutError,
+  isClientsDoing,
+  isHeadTooLarge,
+  LateError,
+  RejectedAnswerError,
+} from './failures.js'
 import { leaseAgain } from './lease-again.js'
 import { NodeRequest } from './node-request.js'
 import type { Statuses } from './status-ranges.js'
@@ -25,6 +32,8 @@ export interface DeliveryOptions {
   hostHeader: HostHeader
   /** Largest body of a request in bytes; 0 for any. */
   maxBody: number
+  /** Largest head of an answer in bytes, and largest trailers. */
+  maxResponseHeaders: number
   connectionsTo(backend: Backend): Connections
   deadlines: Deadlines
 }
@@ -61,9 +70,6 @@ const HEDGED = new Set(['GET', 'HEAD'])
 
 /** Tries that reached nobody and that a request has for nothing; each one more is taken from the budget. */
 const UNREACHED = 20
-
-/** An attempt is not needed any more: the other one was faster. */
-class LateError extends Error {}
 
 /**
  * One request, brought to a backend; to another one where that fails and nothing is lost by it, and to a second
@@ -220,6 +226,8 @@ export class Delivery implements AttemptOwner {
   #mayRetry(attempt: Attempt, error: Error): boolean {
     const { retries, balancer } = this.#options
     if (retries === 0 || attempt.bodyTaken || isClientsDoing(error)) return false
+    // Another backend would answer the same.
+    if (isHeadTooLarge(error)) return false
     if (!attempt.sent) return this.#maySearch()
     if (this.#retries >= retries) return false
     // It is paid for.

@@ -72,7 +72,7 @@ export class LeaseDispatcher {
   #connectionsTo(backend: Backend): Connections {
     let known = this.#connections.get(backend)
     if (!known) {
-      known = new Connections(backend)
+      known = new Connections(backend, this.#options.maxResponseHeaders)
       this.#connections.set(backend, known)
     }
     return known

@@ -24,12 +24,22 @@ export class BackendTimeoutError extends Error {
 /** What a backend sent is not an answer that may be passed on. */
 export class BadAnswerError extends Error {}
 
+/** The connection ended before the answer did. */
+export class CutShortError extends Error {
+  constructor() {
+    super('the answer was cut short')
+  }
+}
+
 /** What a backend answered is not passed on: another one may do better. */
 export class RejectedAnswerError extends Error {
   constructor(statusCode: number) {
     super(`the backend answered ${statusCode}`)
   }
 }
+
+/** An attempt is not needed any more: the other one was faster. */
+export class LateError extends Error {}
 
 /** A client sends more than it may. */
 export class UploadTooLargeError extends Error {
@@ -39,6 +49,12 @@ export class UploadTooLargeError extends Error {
     super(`the body of the request is larger than ${maxBody} bytes`)
     this.maxBody = maxBody
   }
+}
+
+/** Whether an answer's head, or its trailers, were larger than the gateway takes. */
+export function isHeadTooLarge(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'HPE_HEADER_OVERFLOW' || code === 'UND_ERR_HEADERS_OVERFLOW'
 }
 
 /** Whether a request failed on account of what the client sent, or stopped sending. */

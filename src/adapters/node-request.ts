@@ -7,7 +7,7 @@ import { ClientGoneError } from '../balancer/errors.js'
 import type { FieldLines, Headers } from './assignment.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
-import { BadAnswerError, UploadTooLargeError } from './failures.js'
+import { BadAnswerError, CutShortError, UploadTooLargeError } from './failures.js'
 import { sendHead } from './head.js'
 import { addTrailers } from './trailers.js'
 
@@ -126,6 +126,7 @@ export class NodeRequest implements Transport, Flow {
       method,
       path,
       setHost: false,
+      maxHeaderSize: connections.maxHeaderSize,
       headers: this.#headers(),
       // Without an agent a connection is made for this request alone.
       ...(single
@@ -277,15 +278,14 @@ export class NodeRequest implements Transport, Flow {
     })
     response.once('end', () => {
       const cut = !response.complete || (this.#error && !lengthKnown)
-      if (cut) this.#fail(this.#error ?? new Error('the answer was cut short'))
+      if (cut) this.#fail(this.#error ?? new CutShortError())
       else if (this.#finish()) {
         this.#handler.onAnswerEnd(gathered(response.rawTrailers))
         // Node takes the request for over, and its connection for one that might be kept.
         if (this.#single || (this.#options.body && !this.#uploaded)) this.#socket?.destroy()
       }
     })
-    const broken = (error?: Error) =>
-      this.#fail(this.#error ?? error ?? new Error('the answer was cut short'))
+    const broken = (error?: Error) => this.#fail(this.#error ?? error ?? new CutShortError())
     response.once('error', broken)
     response.once('close', () => broken())
     this.#handler.onAnswerHead(statusCode, fields, statusMessage)

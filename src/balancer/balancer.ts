@@ -349,6 +349,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   /** What a request says of its backend. What somebody else ended says nothing bad. */
   #judge(lease: Lease, outcome: Outcome): void {
     const { backend } = lease
+    if (lease.cause) this.#decisions.failed(lease)
     this.#queue.freed()
     // Nothing is to be kept of one that was removed.
     if (!this.registry.holds(backend)) return

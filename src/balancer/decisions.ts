@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js'
-import type { Lease } from './lease.js'
+import type { Cause, Lease } from './lease.js'
 import { type PolicyName, policyNames } from './policies/index.js'
 
 /**
@@ -30,6 +30,8 @@ export interface Decision {
   eligible: number
   /** Milliseconds that it had waited for this choice. */
   waited: number
+  /** Why that backend failed the request; null where it did not, or has yet to answer. */
+  cause: Cause | null
 }
 
 export interface DecisionFilter {
@@ -71,6 +73,8 @@ export class Decisions {
   /** Ids of backends, which are as old as these. */
   readonly #backend = new Array<string>(KEPT).fill('')
   readonly #id = new Uint16Array(KEPT * ID)
+  /** Of the few that failed. */
+  readonly #cause = new Array<Cause | undefined>(KEPT).fill(undefined)
   /** The date at which monotonic time began. */
   #epoch = 0
   #count = 0
@@ -90,16 +94,19 @@ export class Decisions {
    */
   add(
     kind: number,
-    { backend, inFlight, acquiredAt }: Lease,
+    lease: Lease,
     policy: number,
     eligible: number,
     request: string | undefined,
-    since = acquiredAt,
+    since = lease.acquiredAt,
   ): void {
+    const { backend, inFlight, acquiredAt } = lease
     const i = this.#next
+    lease.place = i
     this.#next = i + 1 === KEPT ? 0 : i + 1
     if (this.#count < KEPT) this.#count++
     this.#backend[i] = backend.id
+    this.#cause[i] = undefined
     // An app may make ids that are none of what their type says.
     const length = typeof request === 'string' ? Math.min(ID, request.length) : 0
     const numbers = this.#numbers
@@ -113,6 +120,15 @@ export class Decisions {
     numbers[slot + KIND] = kind
     numbers[slot + ID_LENGTH] = length
     for (let c = 0, at = i * ID; c < length; c++, at++) this.#id[at] = (request as string).charCodeAt(c)
+  }
+
+  /** The backend that was chosen failed the request. */
+  failed({ place, backend, acquiredAt, inFlight, cause }: Lease): void {
+    // Another choice may stand there by now.
+    const slot = place * SIZE
+    const numbers = this.#numbers
+    const same = numbers[slot + AT] === acquiredAt && numbers[slot + IN_FLIGHT] === inFlight
+    if (same && this.#backend[place] === backend.id) this.#cause[place] = cause
   }
 
   /** The latest first. */
@@ -137,6 +153,7 @@ export class Decisions {
         kind: kinds[this.#number(i, KIND)] as DecisionKind,
         eligible: this.#number(i, ELIGIBLE),
         waited: Math.round(this.#number(i, WAITED) * 1000) / 1000,
+        cause: this.#cause[i] ?? null,
       })
     }
     return found

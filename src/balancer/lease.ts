@@ -8,6 +8,14 @@ import { Chain, type Link } from './chain.js'
  */
 export type Outcome = 'ok' | 'failed' | 'cancelled' | 'doubtful'
 
+/** Why a backend did not answer a request, or not to the end. */
+export interface Cause {
+  /** Of the error, like `ECONNRESET`. */
+  code: string
+  /** One line, for people. */
+  text: string
+}
+
 /**
  * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
  * whoever calls {@link release} first and however often it is called.
@@ -25,6 +33,10 @@ export class Lease implements Link<Lease> {
    * is unset there is no work to stop.
    */
   onCut: ((reason: Error) => void) | undefined
+  /** Set before the release by whoever knows why the request failed. */
+  cause: Cause | undefined = undefined
+  /** @internal where {@link Decisions} noted the choice */
+  place = 0
 
   #held = true
   #answered = false

@@ -24,6 +24,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
     retryStatus: '',
     hostHeader: 'client',
     maxBody: 0,
+    maxResponseHeaders: 65_536,
   })
   t.after(() => dispatcher.destroy())
   /** Sends a request as reply-from would, on a lease of its own. */

@@ -60,11 +60,14 @@ const ofOthers = new Set([
   'LEASTWISE_TOKEN',
 ])
 
-/** Codes of errors, wherever they are made. */
-const codes = new Set(
-  ['src', 'plugins', 'routes'].flatMap((folder) =>
+/** Codes of errors, wherever they are made; those of causes are in one file. */
+const codes = new Set([
+  ...(readFileSync(join(root, 'src/adapters/diagnosis.ts'), 'utf8').match(
+    /\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b/g,
+  ) ?? []),
+  ...['src', 'plugins', 'routes'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .flatMap((name) => readFileSync(join(root, folder, name), 'utf8').match(/LEASTWISE_[A-Z_]+/g) ?? []),
   ),
-)
+])
