@@ -5,8 +5,11 @@ import type { AdminErrorCode } from './error-codes.js'
 import {
   Backend,
   BackendParams,
+  Backup,
   backendExample,
   Digits,
+  HealthHost,
+  HealthPort,
   HostHeader,
   MaxConnections,
   Milliseconds,
@@ -72,6 +75,9 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
             weight: Type.Optional(Weight),
             maxConnections: Type.Optional(MaxConnections),
             hostHeader: Type.Optional(HostHeader),
+            backup: Type.Optional(Backup),
+            healthPort: Type.Optional(HealthPort),
+            healthHost: Type.Optional(HealthHost),
           },
           { additionalProperties: false, examples: [{ url: 'http://10.0.0.3:8080', id: 'c' }] },
         ),
@@ -119,14 +125,23 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/backends/:id',
     {
-      config: { operationId: 'updateBackend', ...changesOne },
+      config: {
+        operationId: 'updateBackend',
+        errors: ['LEASTWISE_INVALID_BACKEND', ...changesOne.errors],
+      },
       schema: {
         tags,
-        summary: 'Change weight or limit',
+        summary: 'Change weight, limit, or how it is checked',
         description: 'What is left out stays as it is, and so do the counts.',
         params: BackendParams,
         body: Type.Object(
-          { weight: Type.Optional(Weight), maxConnections: Type.Optional(MaxConnections) },
+          {
+            weight: Type.Optional(Weight),
+            maxConnections: Type.Optional(MaxConnections),
+            backup: Type.Optional(Backup),
+            healthPort: Type.Optional(HealthPort),
+            healthHost: Type.Optional(HealthHost),
+          },
           { additionalProperties: false, examples: [{ weight: 3, maxConnections: 100 }] },
         ),
         response: { 200: answer(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },

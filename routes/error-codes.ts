@@ -15,7 +15,7 @@ export const errorCodes = {
   LEASTWISE_INVALID_REQUEST: {
     statusCode: 400,
     when: 'the request is not as described; the message names the field and what it takes',
-    message: 'body.weight must be a whole number from 1 to 1000',
+    message: 'body.maxConnections must be a whole number from 0 to 1000000, or null',
   },
   LEASTWISE_INVALID_BACKEND: {
     statusCode: 400,

@@ -26,6 +26,7 @@ export const Policy = Type.Enum([...policyNames], {
 export const Weight = Type.Integer({
   minimum: 1,
   maximum: MAX_WEIGHT,
+  'x-takes': `a whole number from 1 to ${MAX_WEIGHT} (drain a backend that is to get no new request)`,
   description: 'Share relative to the other backends: one of weight 2 gets twice what one of weight 1 gets.',
 })
 
@@ -43,6 +44,26 @@ export const HostHeader = Type.Enum(['client', 'backend'], {
   description:
     'Which Host the backend sees: the one that the client sent, or its own address. `HOST_HEADER` by default.',
 })
+
+export const Backup = Type.Boolean({
+  description: 'Whether it is used only where no other backend is usable.',
+})
+
+export const HealthPort = nullable<number>(
+  Type.Integer({
+    minimum: 1,
+    maximum: 65_535,
+    description:
+      "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is empty.",
+  }),
+)
+
+export const HealthHost = nullable<string>(
+  Type.String({
+    description: "Host that its checks say; null for `HEALTH_HOST`, or the traffic's where that is empty.",
+    examples: ['shop.example'],
+  }),
+)
 
 /** `setTimeout` takes no more. */
 export const Milliseconds = Type.Integer({ minimum: 0, maximum: 2_147_483_647 })
@@ -72,6 +93,9 @@ export const backendExample = {
   share: 1,
   ejectedUntil: null,
   lastCheck: { at: '2026-01-31T12:34:56.000Z', passed: true, detail: 'status 200' },
+  backup: false,
+  healthPort: null,
+  healthHost: null,
 }
 
 export const Backend = Type.Object(
@@ -131,6 +155,9 @@ export const Backend = Type.Object(
         { description: 'The last active check; null before the first, and where there are none.' },
       ),
     ),
+    backup: Backup,
+    healthPort: HealthPort,
+    healthHost: HealthHost,
   },
   {
     title: 'Backend',

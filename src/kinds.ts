@@ -124,9 +124,17 @@ function parseBackend(entry: string): BackendSpec {
     else if (key === 'weight') spec.weight = whole(key, value)
     else if (key === 'maxConnections') spec.maxConnections = whole(key, value)
     else if (key === 'hostHeader') spec.hostHeader = value as HostHeader
+    else if (key === 'backup') spec.backup = yesOrNo(key, value)
+    else if (key === 'healthPort') spec.healthPort = whole(key, value)
+    else if (key === 'healthHost') spec.healthHost = value
     else throw new Error(`"${pair}" is not understood`)
   }
   return spec
+}
+
+function yesOrNo(key: string, value: string): boolean {
+  if (value !== 'true' && value !== 'false') throw new Error(`${key} must be true or false`)
+  return value === 'true'
 }
 
 function whole(key: string, value: string): number {

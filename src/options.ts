@@ -45,6 +45,17 @@ export interface ParsedOptions {
   settings: PoolSettings
 }
 
+const BACKEND_OPTIONS = [
+  'url',
+  'id',
+  'weight',
+  'maxConnections',
+  'hostHeader',
+  'backup',
+  'healthPort',
+  'healthHost',
+]
+
 const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog', 'metrics', 'store']
 
 /** @throws {SettingError} for the first option that is unknown or not acceptable */
@@ -87,7 +98,8 @@ function refuseUnknown(given: object, known: readonly string[], path = ''): void
 
 /** Whether they are of the right kind; what is in them the registry judges. */
 function checkBackends(given: unknown): void {
-  const accepts = 'it takes a list of URLs and of { url, id?, weight?, maxConnections?, hostHeader? }'
+  const fields = BACKEND_OPTIONS.map((name) => (name === 'url' ? name : `${name}?`)).join(', ')
+  const accepts = `it takes a list of URLs and of { ${fields} }`
   if (!Array.isArray(given)) {
     throw new SettingError(called('backends'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
   }
@@ -96,7 +108,7 @@ function checkBackends(given: unknown): void {
     if (backend === null || typeof backend !== 'object') {
       throw new SettingError(called('backends'), `does not accept ${JSON.stringify(backend)}: ${accepts}`)
     }
-    refuseUnknown(backend, ['url', 'id', 'weight', 'maxConnections', 'hostHeader'], `backends[${i}].`)
+    refuseUnknown(backend, BACKEND_OPTIONS, `backends[${i}].`)
   }
 }
 

@@ -34,6 +34,13 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
           { url: 'https://b', hostHeader: 'backend' },
         ],
       ],
+      [
+        'http://a;backup=true;healthPort=9000;healthHost=shop.example,http://b;backup=false',
+        [
+          { url: 'http://a', backup: true, healthPort: 9000, healthHost: 'shop.example' },
+          { url: 'http://b', backup: false },
+        ],
+      ],
     ],
     bad: [
       'a',
@@ -50,6 +57,13 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
       'http://a;id=x y',
       'http://a;maxConnections=-1',
       'http://a;hostHeader=none',
+      'http://a;backup',
+      'http://a;backup=1',
+      'http://a;healthPort=0',
+      'http://a;healthPort=x',
+      'http://a;healthHost=',
+      'http://a;healthHost=a/b',
+      'http://127.0.0.1:80,http://[::ffff:127.0.0.1]:80',
       'http://a;',
       'http://a,http://a',
       'http://a;id=x,http://b;id=x',

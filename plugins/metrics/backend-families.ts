@@ -124,6 +124,11 @@ export const backendFamilies: readonly Family[] = [
   ),
   gauge('leastwise_backend_weight', 'Weight of a backend', ({ weight }) => weight),
   gauge(
+    'leastwise_backend_backup',
+    '1 for a backend that is used only where no other is usable',
+    ({ backup }) => Number(backup),
+  ),
+  gauge(
     'leastwise_backend_share_ratio',
     'Part of its fair share that a backend may have while it is used, less than 1 on a ramp or after failures',
     (backend) => backend.share(),

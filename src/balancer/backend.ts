@@ -40,6 +40,11 @@ export interface BackendView {
   /** When it will be tried again, where it is ejected. */
   ejectedUntil: string | null
   lastCheck: { at: string; passed: boolean; detail: string } | null
+  /** Whether it is used only where no other backend is usable. */
+  backup: boolean
+  /** Port and Host of its checks; null for the pool's setting. */
+  healthPort: number | null
+  healthHost: string | null
 }
 
 /**
@@ -62,6 +67,11 @@ export class Backend {
   maxConnections = Number.POSITIVE_INFINITY
   /** Whether its limit was given to it, and is not the pool's. */
   ownLimit = false
+  /** Whether it is used only where no other backend is usable. */
+  backup = false
+  /** Port and Host of its checks; undefined for the pool's setting. */
+  healthPort: number | undefined
+  healthHost: string | undefined
   state: AdminState = 'active'
   checked: Verdict = 'unknown'
   lastCheck: CheckResult | undefined
@@ -140,6 +150,9 @@ export class Backend {
             detail: this.lastCheck.detail,
           }
         : null,
+      backup: this.backup,
+      healthPort: this.healthPort ?? null,
+      healthHost: this.healthHost ?? null,
     }
   }
 }

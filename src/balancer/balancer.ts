@@ -106,7 +106,10 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
     this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
       choose: (demand, patient, since) => this.#selection.choose(demand, patient, since),
-      free: () => this.registry.eligible.filter((backend) => !backend.isFull),
+      free: () => {
+        const { eligible, standby } = this.registry
+        return [...eligible, ...standby].filter((backend) => !backend.isFull)
+      },
       hasOther: (except) => this.hasOther(except),
     })
     this.registry.observer = this.#observer()
@@ -219,13 +222,21 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** Whether there is any backend to wait for, but for some. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
-    return !this.#stopped && this.registry.eligible.some((backend) => !except?.has(backend))
+    if (this.#stopped) return false
+    const { eligible, standby } = this.registry
+    const isOther = (backend: Backend) => !except?.has(backend)
+    // A request that has failed on all others may be given to a backup.
+    return eligible.some(isOther) || (except !== undefined && standby.some(isOther))
   }
 
   /** Whether a request would get a lease now. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
-    const fits = (backend: Backend) => !backend.isFull && !except?.has(backend)
-    return !this.#stopped && this.registry.eligible.some(fits)
+    if (this.#stopped) return false
+    const { eligible, standby } = this.registry
+    const isOther = (backend: Backend) => !except?.has(backend)
+    const fits = (backend: Backend) => !backend.isFull && isOther(backend)
+    if (eligible.some(fits)) return true
+    return except !== undefined && standby.some(fits) && !eligible.some(isOther)
   }
 
   /**

@@ -62,6 +62,7 @@ export class Ejection {
     const patience = repeatable ? 0 : this.#options.base * PATIENCE
     const now = this.#clock.now()
     for (const [backend, since] of this.#due) {
+      if (backend.backup && !this.#registry.usesBackups) continue
       const able = backend.state === 'active' && backend.health === 'ejected' && !backend.isFull
       if (able && now >= since + patience && !except?.has(backend)) return backend
     }

@@ -124,7 +124,7 @@ function chanceOf(
   standing: Standing | undefined,
 ): number {
   if (!choice) return 0
-  if (trial) return Number(backend === choice)
+  if (trial || !choice.isEligible) return Number(backend === choice)
   return Math.round((standing?.probability ?? 0) * 1e9) / 1e9
 }
 
@@ -137,6 +137,7 @@ function reasonOf(
   best: Standing | undefined,
 ): string {
   if (trial && backend === choice) return 'ejected, its time is up: the next request tries it'
+  if (!backend.isEligible) return 'backup: every other backend has failed the request'
   if (!standing) return 'may be chosen'
   const { probability, score, note } = standing
   // Only those are eligible that health is ignored of.
@@ -161,6 +162,8 @@ function whyOf(choice: Backend | undefined, { prospect, queue }: Circumstances):
     return `every backend that may be chosen is full or rests: it would wait behind ${length} others`
   const first = length > 0 ? `after ${length} that wait: ` : ''
   if (prospect.trial) return `${first}${choice.id} was ejected, its time is up, and the request tries it`
+  if (!choice.isEligible)
+    return `${first}${choice.id} is a backup, and every other backend has failed the request`
   const need = prospect.barred.has(choice) ? `all that need no rest are full, so that it is ` : ''
   const standing = prospect.standings.find(({ backend }) => backend === choice) as Standing
   const { probability, note } = standing

@@ -17,7 +17,7 @@ export function hindranceOf(
   { prospect, ejection, limits }: Hindering,
   now: number,
 ): string | undefined {
-  if (prospect.trial && backend === prospect.choice) return undefined
+  if (backend === prospect.choice && (prospect.trial || !backend.isEligible)) return undefined
   const { inFlight, maxConnections } = backend
   const full = `full: ${inFlight} of ${maxConnections}`
   if (backend.isEligible) {
@@ -27,6 +27,7 @@ export function hindranceOf(
   }
   if (backend.state === 'draining') return `draining: ${inFlight} in flight are left`
   if (backend.health === 'unhealthy') return unhealthy(backend)
+  if (backend.isUsable && backend.backup) return 'backup: used where no other backend is usable'
   const until = backend.ejectedUntil?.toISOString()
   switch (ejection.waitsFor(backend)) {
     case 'time':

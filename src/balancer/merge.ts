@@ -44,7 +44,15 @@ export function mergeState(
 }
 
 function saysTheSame(one: ConfiguredBackend, other: ConfiguredBackend): boolean {
-  const settings = ['id', 'weight', 'maxConnections', 'hostHeader'] as const
+  const settings = [
+    'id',
+    'weight',
+    'maxConnections',
+    'hostHeader',
+    'backup',
+    'healthPort',
+    'healthHost',
+  ] as const
   return settings.every((setting) => one[setting] === other[setting])
 }
 

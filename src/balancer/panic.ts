@@ -16,11 +16,40 @@ export interface PanicOptions {
   panicThreshold: number
 }
 
-/** Who may be given requests, and whether health had to be ignored for it. */
-export function eligibleOf(
+/** Whom a pool falls on: see {@link eligibleOf}. */
+export interface Eligibility {
+  /** Those that may be given requests. */
+  eligible: Backend[]
+  /** Usable backups that are left alone, as another backend is usable. */
+  standby: Backend[]
+  /** Whether backups may be used. */
+  usesBackups: boolean
+  /** Health had to be ignored. */
+  panicking: boolean
+}
+
+/**
+ * Who may be given requests. Backups are used where none of the others is usable, and go before any backend that is not;
+ * where health has to be ignored, it is ignored of the others first.
+ */
+export function eligibleOf(backends: readonly Backend[], options: PanicOptions): Eligibility {
+  const backups = backends.filter(({ backup }) => backup)
+  if (backups.length === 0) return { ...ofKind(backends, options), standby: [], usesBackups: false }
+  const main = ofKind(
+    backends.filter(({ backup }) => !backup),
+    options,
+  )
+  const usableBackups = backups.filter(({ isUsable }) => isUsable)
+  const usesBackups = !main.eligible.some(({ isUsable }) => isUsable)
+  if (!usesBackups) return { ...main, standby: usableBackups, usesBackups }
+  const bestLeft = usableBackups.length > 0 || main.eligible.length === 0 ? ofKind(backups, options) : main
+  return { ...bestLeft, standby: [], usesBackups }
+}
+
+function ofKind(
   backends: readonly Backend[],
   { panic, panicThreshold }: PanicOptions,
-): { eligible: Backend[]; panicking: boolean } {
+): Pick<Eligibility, 'eligible' | 'panicking'> {
   const active = backends.filter(({ state }) => state === 'active')
   const usable = active.filter(({ isUsable }) => isUsable)
   const enough = usable.length > 0 && 100 * usable.length >= panicThreshold * active.length

@@ -9,6 +9,9 @@ import {
   type BackendRecord,
   checkAddedAt,
   checkAdminState,
+  checkBackup,
+  checkHealthHost,
+  checkHealthPort,
   checkHostHeader,
   checkId,
   checkMaxConnections,
@@ -75,6 +78,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
   /** Those whose `drained` was told. */
   readonly #drained = new Set<Backend>()
   #eligible: readonly Backend[] = []
+  #standby: readonly Backend[] = []
+  #usesBackups = false
   #panicking = false
   /** Set by the pool, once it has its first backends. */
   observer: RegistryObserver | undefined
@@ -91,6 +96,16 @@ export class Registry extends EventEmitter<RegistryEvents> {
   /** The backends that may be given requests, in order of registration; replaced as a whole, never changed. */
   get eligible(): readonly Backend[] {
     return this.#eligible
+  }
+
+  /** Usable backups that get no requests, as another backend is usable. */
+  get standby(): readonly Backend[] {
+    return this.#standby
+  }
+
+  /** Whether there are backups, and they may be used: no other backend is usable. */
+  get usesBackups(): boolean {
+    return this.#usesBackups
   }
 
   /** Whether health leaves too little, and is ignored. */
@@ -135,6 +150,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
       spec.maxConnections === undefined ? this.#options.maxConnections : spec.maxConnections,
     )
     const hostHeader = checkHostHeader(spec.hostHeader)
+    const backup = checkBackup(spec.backup)
+    const healthPort = checkHealthPort(spec.healthPort)
+    const healthHost = checkHealthHost(spec.healthHost)
     const state = checkAdminState(spec.state ?? 'active')
     const addedAt = spec.addedAt === undefined ? this.#options.clock.date() : checkAddedAt(spec.addedAt)
     if (this.#urls.has(origin.origin)) throw new BackendExistsError(`url ${origin.origin}`)
@@ -145,6 +163,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.weight = weight
     backend.maxConnections = limit
     backend.ownLimit = spec.maxConnections !== undefined
+    backend.backup = backup
+    backend.healthPort = healthPort
+    backend.healthHost = healthHost
     backend.state = state
     if (state === 'draining') this.#drained.add(backend)
     backend.leases.onChange = () => {
@@ -168,9 +189,15 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const weight = patch.weight === undefined ? backend.weight : checkWeight(patch.weight)
     const limit =
       patch.maxConnections === undefined ? backend.maxConnections : checkMaxConnections(patch.maxConnections)
+    const backup = patch.backup === undefined ? backend.backup : checkBackup(patch.backup)
+    const healthPort = patch.healthPort === undefined ? backend.healthPort : checkHealthPort(patch.healthPort)
+    const healthHost = patch.healthHost === undefined ? backend.healthHost : checkHealthHost(patch.healthHost)
     backend.weight = weight
     backend.maxConnections = limit
     backend.ownLimit ||= patch.maxConnections !== undefined
+    backend.backup = backup
+    backend.healthPort = healthPort
+    backend.healthHost = healthHost
     this.#refresh()
     this.#announce('updated', backend)
     return backend
@@ -338,10 +365,12 @@ export class Registry extends EventEmitter<RegistryEvents> {
   }
 
   #refresh(): void {
-    const { eligible, panicking } = eligibleOf(this.list(), this.#options)
+    const { eligible, standby, usesBackups, panicking } = eligibleOf(this.list(), this.#options)
     for (const backend of this.#eligible) backend.isEligible = false
     for (const backend of eligible) backend.isEligible = true
     this.#eligible = eligible
+    this.#standby = standby
+    this.#usesBackups = usesBackups
     this.observer?.eligible(eligible)
     if (panicking !== this.#panicking) {
       this.#panicking = panicking

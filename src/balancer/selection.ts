@@ -97,7 +97,7 @@ export class Selection {
   choose(demand: Demand, patient: boolean, since?: number): Lease | undefined {
     const now = this.#clock.now()
     const due = this.#ejection.due(demand)
-    const backend = due ?? this.#pick(now, demand.except, patient)
+    const backend = due ?? this.#pick(now, demand.except, patient) ?? this.#backupFor(demand.except)
     if (!backend) return undefined
     const lease = backend.leases.open(backend, now)
     if (due) this.#ejection.try(lease)
@@ -140,8 +140,9 @@ export class Selection {
     } else {
       find(except)
     }
-    const { choice, standings } = preview
-    return { trial: due !== undefined, choice: due ?? choice, standings, barred, withheld }
+    const { standings } = preview
+    const choice = due ?? preview.choice ?? this.#backupFor(except)
+    return { trial: due !== undefined, choice, standings, barred, withheld }
   }
 
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
@@ -171,6 +172,18 @@ export class Selection {
     const full = patient && eligible.some((one) => !barred.has(one) && !except?.has(one))
     const resting = full ? limits.resting(now, this.#registry.inFlight / eligible.length) : NOBODY
     return find(union(resting, except))
+  }
+
+  /** The least loaded backup, for a request that has failed on every other backend. */
+  #backupFor(except: ReadonlySet<Backend> | undefined): Backend | undefined {
+    const { standby, eligible } = this.#registry
+    if (!except || standby.length === 0 || eligible.some((backend) => !except.has(backend))) return undefined
+    let least: Backend | undefined
+    for (const backend of standby) {
+      if (backend.isFull || except.has(backend)) continue
+      if (!least || backend.load / backend.weight < least.load / least.weight) least = backend
+    }
+    return least
   }
 
   #note(kind: number, lease: Lease, request: string | undefined, since: number | undefined): void {

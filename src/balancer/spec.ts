@@ -16,6 +16,12 @@ export interface BackendSpec {
   maxConnections?: number | null | undefined
   /** Overrides the pool's setting. */
   hostHeader?: HostHeader | undefined
+  /** Whether it is used only where no other backend is usable; false by default. */
+  backup?: boolean | undefined
+  /** Port that checks ask; null or left out for the pool's setting. */
+  healthPort?: number | null | undefined
+  /** Host that checks say; null or left out for the pool's setting. */
+  healthHost?: string | null | undefined
 }
 
 /** A backend that was registered before, as it was then. */
@@ -27,7 +33,10 @@ export interface BackendRecord extends BackendSpec {
 }
 
 /** What can be changed of a registered backend. */
-export type BackendPatch = Pick<BackendSpec, 'weight' | 'maxConnections'>
+export type BackendPatch = Pick<
+  BackendSpec,
+  'weight' | 'maxConnections' | 'backup' | 'healthPort' | 'healthHost'
+>
 
 export const MAX_WEIGHT = 1000
 export const MAX_CONNECTIONS = 1_000_000
@@ -56,7 +65,18 @@ export function parseOrigin(text: string): URL {
     throw refuse('must be scheme://host:port')
   }
   if (url.port === '0') throw refuse('must not have port 0')
+  const ipv4 = mappedIpv4(url.hostname)
+  if (ipv4 !== undefined) url.hostname = ipv4
   return url
+}
+
+/** The IPv4 address that an IPv6 address of the form `[::ffff:127.0.0.1]` stands for (RFC 4291 section 2.5.5.2). */
+function mappedIpv4(hostname: string): string | undefined {
+  // The URL parser has written the address in its shortest form, in hexadecimal digits.
+  const [, high, low] = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname) ?? []
+  if (high === undefined || low === undefined) return undefined
+  const [first, last] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return [first >> 8, first & 255, last >> 8, last & 255].join('.')
 }
 
 /** @throws {InvalidBackendError} */
@@ -77,6 +97,12 @@ export function checkHostHeader(hostHeader: HostHeader | undefined): HostHeader 
 
 /** @throws {InvalidBackendError} */
 export function checkWeight(weight: number): number {
+  if (weight === 0) {
+    throw new InvalidBackendError(
+      'weight',
+      `must be a whole number from 1 to ${MAX_WEIGHT}; a backend that is to get no new request is drained instead`,
+    )
+  }
   if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT) {
     throw new InvalidBackendError('weight', `must be a whole number from 1 to ${MAX_WEIGHT}`)
   }
@@ -108,4 +134,30 @@ export function checkMaxConnections(limit: number | null): number {
     )
   }
   return limit
+}
+
+/** @throws {InvalidBackendError} */
+export function checkBackup(backup: boolean | undefined): boolean {
+  if (backup === undefined) return false
+  if (typeof backup !== 'boolean') throw new InvalidBackendError('backup', 'must be true or false')
+  return backup
+}
+
+/** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */
+export function checkHealthPort(port: number | null | undefined): number | undefined {
+  if (port === null || port === undefined) return undefined
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port
+  throw new InvalidBackendError('healthPort', 'must be a whole number from 1 to 65535')
+}
+
+/** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */
+export function checkHealthHost(host: string | null | undefined): string | undefined {
+  if (host === null || host === undefined) return undefined
+  if (typeof host === 'string' && isHostField(host)) return host
+  throw new InvalidBackendError('healthHost', 'must be a host name or an address, with or without a port')
+}
+
+/** Whether a text can be the value of a Host field: a name or an address, and a port if there is one. */
+export function isHostField(text: string): boolean {
+  return text.length <= 260 && /^([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(text)
 }

@@ -171,6 +171,9 @@ function stateOf({
   ownLimit,
   maxConnections,
   hostHeader,
+  backup,
+  healthPort,
+  healthHost,
   state,
   addedAt,
 }: Backend): BackendState {
@@ -180,6 +183,9 @@ function stateOf({
     weight,
     ...(ownLimit && { maxConnections: Number.isFinite(maxConnections) ? maxConnections : null }),
     ...(hostHeader !== undefined && { hostHeader }),
+    ...(backup && { backup }),
+    ...(healthPort !== undefined && { healthPort }),
+    ...(healthHost !== undefined && { healthHost }),
     state,
     addedAt: addedAt.toISOString(),
   }

@@ -15,6 +15,10 @@ export interface ConfiguredBackend {
   /** Null for no limit; left out: the pool's own limit, whatever that is. */
   maxConnections?: number | null
   hostHeader?: HostHeader
+  /** Left out: it is none. */
+  backup?: true
+  healthPort?: number
+  healthHost?: string
 }
 
 /** A registered backend. */

@@ -5,6 +5,9 @@ import {
   type BackendSpec,
   checkAddedAt,
   checkAdminState,
+  checkBackup,
+  checkHealthHost,
+  checkHealthPort,
   checkHostHeader,
   checkId,
   checkMaxConnections,
@@ -54,12 +57,17 @@ export function readState(value: unknown): PoolState {
  */
 export function configuredBackend(spec: BackendSpec): ConfiguredBackend {
   const { id, maxConnections, hostHeader } = spec
+  const healthPort = checkHealthPort(spec.healthPort)
+  const healthHost = checkHealthHost(spec.healthHost)
   return {
     url: parseOrigin(spec.url).origin,
     ...(id !== undefined && { id: checkId(id) }),
     weight: checkWeight(spec.weight ?? 1),
     ...(maxConnections !== undefined && { maxConnections: limitOf(maxConnections) }),
     ...(hostHeader !== undefined && { hostHeader: checkHostHeader(hostHeader) as HostHeader }),
+    ...(checkBackup(spec.backup) && { backup: true as const }),
+    ...(healthPort !== undefined && { healthPort }),
+    ...(healthHost !== undefined && { healthHost }),
   }
 }
 
@@ -68,7 +76,16 @@ function limitOf(maxConnections: number | null): number | null {
   return Number.isFinite(limit) ? limit : null
 }
 
-const described = ['url', 'id', 'weight', 'maxConnections', 'hostHeader']
+const described = [
+  'url',
+  'id',
+  'weight',
+  'maxConnections',
+  'hostHeader',
+  'backup',
+  'healthPort',
+  'healthHost',
+]
 
 function readConfigured(value: unknown, where: string): ConfiguredBackend {
   return describedIn(fields(value, where, described), where)
@@ -91,13 +108,20 @@ function readBackend(value: unknown, where: string): BackendState {
   throw new InvalidStateError(`${where}.configured.url`, 'must be that of the backend')
 }
 
-function describedIn(
-  { url, id, weight, maxConnections, hostHeader }: Fields,
-  where: string,
-): ConfiguredBackend {
+function describedIn(found: Fields, where: string): ConfiguredBackend {
+  const { url, id, weight, maxConnections, hostHeader, backup, healthPort, healthHost } = found
   if (weight === undefined) throw new InvalidStateError(`${where}.weight`, 'is missing')
   return judged(where, () =>
-    configuredBackend({ url, id, weight, maxConnections, hostHeader } as BackendSpec),
+    configuredBackend({
+      url,
+      id,
+      weight,
+      maxConnections,
+      hostHeader,
+      backup,
+      healthPort,
+      healthHost,
+    } as BackendSpec),
   )
 }
 

@@ -9,7 +9,8 @@ export const id: Column<B> = { head: 'id', text: (backend) => backend.id }
 export const url: Column<B> = { head: 'url', spare: 1, text: (backend) => backend.url }
 export const state: Column<B> = {
   head: 'state',
-  text: (backend) => backend.state,
+  // Older gateways know no backups.
+  text: ({ state, backup }) => (backup ? `${state}, backup` : state),
   style: (backend) => (backend.state === 'draining' ? 'yellow' : undefined),
 }
 export const health: Column<B> = {

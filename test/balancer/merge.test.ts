@@ -61,7 +61,14 @@ test('what was changed or drained goes before the configuration, until that says
   )
   assert.deepEqual(merged([{ url: a, weight: 3 }], { backends }), ['a a-1 3 new kept'])
   assert.deepEqual(merged([{ url: a }], { backends }), ['a a-1 1 new kept'])
-  for (const more of [{ maxConnections: 9 }, { hostHeader: 'backend' as const }, { id: 'mine' }]) {
+  for (const more of [
+    { maxConnections: 9 },
+    { hostHeader: 'backend' as const },
+    { id: 'mine' },
+    { backup: true },
+    { healthPort: 9 },
+    { healthHost: 'x' },
+  ] as Partial<BackendSpec>[]) {
     const id = more.id ?? 'a-1'
     assert.deepEqual(merged([{ url: a, weight: 2, ...more }], { backends }), [
       `a ${id} 3 new kept`.replace('3', '2'),
@@ -141,6 +148,8 @@ test('a stored state that is none is refused by field', () => {
     [backend({ id: undefined }), /^backends\[0\]\.id is missing/],
     [backend({ maxConnections: -1 }), /^backends\[0\]\.maxConnections/],
     [backend({ hostHeader: 'x' }), /^backends\[0\]\.hostHeader/],
+    [backend({ backup: 1 }), /^backends\[0\]\.backup/],
+    [backend({ healthPort: '1' }), /^backends\[0\]\.healthPort/],
     [backend({ state: 'gone' }), /^backends\[0\]\.state must be "active" or "draining"/],
     [backend({ addedAt: 'then' }), /^backends\[0\]\.addedAt must be a date/],
     [backend({ addedAt: 7 }), /^backends\[0\]\.addedAt must be a date/],

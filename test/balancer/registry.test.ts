@@ -56,6 +56,9 @@ test('a backend shows every field of the contract', () => {
     share: 0,
     ejectedUntil: null,
     lastCheck: null,
+    backup: false,
+    healthPort: null,
+    healthHost: null,
   })
 })
 

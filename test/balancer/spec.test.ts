@@ -10,6 +10,10 @@ test('an origin is scheme, host and port', () => {
     ['http://a:80/', 'http://a'],
     ['HTTP://A:8080', 'http://a:8080'],
     ['http://[::1]:8080', 'http://[::1]:8080'],
+    ['http://[::ffff:127.0.0.1]:8080', 'http://127.0.0.1:8080'],
+    ['http://[0:0:0:0:0:FFFF:7f00:0001]:8080', 'http://127.0.0.1:8080'],
+    ['https://[::ffff:10.200.0.255]', 'https://10.200.0.255'],
+    ['http://[::7f00:1]', 'http://[::7f00:1]'],
   ]
   for (const [text, origin] of accepted) assert.equal(parseOrigin(text).origin, origin)
 })

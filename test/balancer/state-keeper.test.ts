@@ -134,6 +134,7 @@ test('every change is saved by itself, and none twice', async () => {
 test('a pool begins as the store remembers it, without a ramp', async () => {
   const { balancer, registry, keeper, store } = await open({ backends: ['http://a:1', 'http://b:1'] })
   registry.add({ url: 'http://c:1', id: 'c', weight: 7, maxConnections: 5, hostHeader: 'backend' })
+  registry.update('c', { backup: true, healthPort: 9000, healthHost: 'shop.example' })
   registry.add({ url: 'http://c:2', maxConnections: null })
   registry.update('a-1', { weight: 2 })
   registry.drain('b-1')

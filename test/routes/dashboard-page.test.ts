@@ -24,6 +24,7 @@ function backend(id: string, more: Partial<Backend> = {}): Backend {
     share: 1,
     ejectedUntil: null,
     lastCheck: null,
+    backup: false,
     ...more,
   }
 }

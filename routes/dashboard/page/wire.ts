@@ -15,6 +15,8 @@ export interface Backend {
   share: number
   ejectedUntil: string | null
   lastCheck: { at: string; passed: boolean; detail: string } | null
+  /** Whether it is used only where no other backend is usable. */
+  backup: boolean
 }
 
 export interface Pool {

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { BackendView } from '../../balancer/index.js'
 import { MAX_CONNECTIONS, MAX_WEIGHT } from '../../balancer/spec.js'
 import { type AdminOptions, adminCommand, clientOf, print, readId, whole } from '../admin-command.js'
@@ -10,6 +10,9 @@ import { pathOf } from './path.js'
 interface Changes {
   weight?: number
   maxConnections?: number
+  backup?: boolean
+  healthPort?: number | null
+  healthHost?: string | null
 }
 
 /** `leastwise backends add`. */
@@ -27,6 +30,9 @@ With --json it prints the backend, as POST /backends answers.`,
     .option('--id <id>', 'its name; made from the URL where it is left out (10.0.0.3-8080)')
     .addOption(weight())
     .addOption(maxConnections())
+    .option('--backup', 'use it only where no other backend is usable')
+    .addOption(healthPort())
+    .addOption(healthHost())
     .addOption(
       new Option('--host-header <which>', "the Host that it sees: the client's, or its own").choices([
         'client',
@@ -34,8 +40,8 @@ With --json it prints the backend, as POST /backends answers.`,
       ]),
     )
     .action(async (url: string, options: AdminOptions & Changes & { id?: string; hostHeader?: string }) => {
-      const { id, weight, maxConnections, hostHeader } = options
-      const body = { url, id, weight, maxConnections, hostHeader }
+      const { id, hostHeader } = options
+      const body = { url, id, hostHeader, ...changesIn(options) }
       const added = await clientOf(options).call('POST', '/backends', { read: readBackend, body })
       print(options, added, `added ${printable(added.id)} (${printable(added.url)}): ${limits(added)}`)
     })
@@ -45,30 +51,41 @@ With --json it prints the backend, as POST /backends answers.`,
 export function update(): Command {
   return adminCommand(
     'update',
-    'change the weight or the limit of a backend; its counts are kept',
+    'change the weight, the limit or the checks of a backend; its counts are kept',
     `Examples:
   leastwise backends update c --weight 5
   leastwise backends update c --max-connections 0
+  leastwise backends update c --no-backup --health-port off
 
 With --json it prints the backend, as PATCH /backends/:id answers.`,
   )
     .argument('<id>', 'of the backend', readId)
     .addOption(weight())
     .addOption(maxConnections())
+    .option('--backup', 'use it only where no other backend is usable')
+    .option('--no-backup', 'use it like any other')
+    .addOption(healthPort())
+    .addOption(healthHost())
     .action(async (id: string, options: AdminOptions & Changes) => {
-      const { weight, maxConnections } = options
-      if (weight === undefined && maxConnections === undefined)
-        throw new Failure('usage', 'backends update takes --weight, --max-connections or both')
-      const body = { weight, maxConnections }
+      const body = changesIn(options)
+      if (Object.values(body).every((value) => value === undefined))
+        throw new Failure(
+          'usage',
+          'backends update takes one or more of --weight, --max-connections, --backup, --no-backup, --health-port and --health-host',
+        )
       const updated = await clientOf(options).call('PATCH', pathOf(id), { read: readBackend, body })
       print(options, updated, `updated ${printable(updated.id)}: ${limits(updated)}`)
     })
 }
 
 function weight(): Option {
-  return new Option('--weight <n>', `its share, relative to others, 1 to ${MAX_WEIGHT}`).argParser(
-    whole(1, MAX_WEIGHT),
-  )
+  const read = whole(1, MAX_WEIGHT)
+  return new Option('--weight <n>', `its share, relative to others, 1 to ${MAX_WEIGHT}`).argParser((text) => {
+    if (text !== '0') return read(text)
+    throw new InvalidArgumentError(
+      `It takes a whole number from 1 to ${MAX_WEIGHT}. A backend that is to get no new request is drained: leastwise backends drain`,
+    )
+  })
 }
 
 function maxConnections(): Option {
@@ -77,6 +94,28 @@ function maxConnections(): Option {
   )
 }
 
-function limits({ weight, maxConnections }: BackendView): string {
-  return `weight ${weight}, ${maxConnections === null ? 'no limit' : `at most ${maxConnections} in flight`}`
+function healthPort(): Option {
+  return new Option('--health-port <n>', "port that its checks ask; off for the gateway's setting").argParser(
+    orOff(whole(1, 65_535)),
+  )
+}
+
+function healthHost(): Option {
+  return new Option(
+    '--health-host <host>',
+    "Host that its checks say; off for the gateway's setting",
+  ).argParser(orOff((text: string) => text))
+}
+
+function orOff<T>(read: (text: string) => T): (text: string) => T | null {
+  return (text) => (text === 'off' ? null : read(text))
+}
+
+function changesIn({ weight, maxConnections, backup, healthPort, healthHost }: Changes): Changes {
+  return { weight, maxConnections, backup, healthPort, healthHost } as Changes
+}
+
+function limits({ weight, maxConnections, backup }: BackendView): string {
+  const limit = maxConnections === null ? 'no limit' : `at most ${maxConnections} in flight`
+  return `weight ${weight}, ${limit}${backup ? ', backup' : ''}`
 }
