@@ -2,6 +2,7 @@ import { Latency, type LatencySummary } from './latency.js'
 import { LeaseBook } from './lease.js'
 import { ResponseTime } from './response-time.js'
 import type { HostHeader } from './spec.js'
+import { type Tier, tiers } from './tier.js'
 
 /** `draining`: gets no new request, finishes those it has. */
 export type AdminState = 'active' | 'draining'
@@ -83,6 +84,8 @@ export class Backend {
   isEligible = false
   /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
   overtaken = 0
+  /** How willingly it is chosen; see `ShareLimits`. */
+  tier: Tier = tiers.whole
   /** Says which part of its fair share it may have now; the pool knows. */
   share = () => 1
 
@@ -126,6 +129,16 @@ export class Backend {
 
   get isFull(): boolean {
     return this.leases.inFlight >= this.maxConnections
+  }
+
+  /** Whether there is a number of requests at which it is full. */
+  get hasLimit(): boolean {
+    return this.maxConnections !== Number.POSITIVE_INFINITY
+  }
+
+  /** Whether it can take a request that may go to backends up to this tier. */
+  takes(reach: Tier): boolean {
+    return this.tier <= reach && this.leases.inFlight < this.maxConnections
   }
 
   view(): BackendView {

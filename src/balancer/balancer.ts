@@ -78,7 +78,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.registry = new Registry({ clock, ...rest })
     this.#penalty = new FailurePenalty(rest.failureDecay)
     this.#slowStart = new SlowStart(rest.slowStart, clock)
-    this.#limits = new ShareLimits(this.#slowStart, this.#penalty)
+    this.#limits = new ShareLimits(this.#slowStart, this.#penalty, {
+      clock,
+      meanInFlight: () => this.registry.inFlight / Math.max(1, this.registry.eligible.length),
+      retiered: (backend) => this.#selection.retiered(backend),
+    })
     this.#ejection = new Ejection(
       this.registry,
       {
@@ -315,6 +319,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.startClosing()
     this.#queue.close(new StoppedError('the pool was closed'))
     this.#ejection.close()
+    this.#limits.close()
     this.hedging.close()
     this.#overtaken.close()
     this.registry.close()
@@ -344,6 +349,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       renewed: (backend) => {
         backend.responseTime.forget()
         this.#penalty.forget(backend)
+        this.#limits.succeeded(backend)
         this.#ejection.pardon(backend)
       },
       removed: (backend) => {
@@ -376,7 +382,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       if (outcome === 'failed') this.#ejection.failed(lease)
       else this.#ejection.cancelled(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {
-      if (this.#penalty.any) this.#penalty.succeeded(backend, this.clock.now())
+      if (this.#penalty.any && this.#penalty.succeeded(backend, this.clock.now()))
+        this.#limits.succeeded(backend)
       this.#ejection.succeeded(lease)
     } else {
       this.#ejection.cancelled(lease)

@@ -15,6 +15,12 @@ export interface EjectionOptions {
   maxPercent: number
 }
 
+/** The backends of which a part may be ejected. */
+interface Census {
+  size: number
+  ejected: number
+}
+
 /** For how much of the first ejection's time a backend waits for a request that can be repeated. */
 const PATIENCE = 0.1
 
@@ -45,8 +51,10 @@ export class Ejection {
   readonly #clock: Clock
   readonly #onDue: () => void
   readonly #records = new Map<Backend, Record>()
-  /** Ejected backends whose time is up and which wait for a request to be tried with, and since when. */
+  /** Ejected backends whose time is up and which wait for a request to be tried with, and since when, the first first. */
   readonly #due = new Map<Backend, number>()
+  /** Counted when it is asked for, and again after the pool has changed. */
+  #census: Census | undefined
 
   /** @param onDue called when a backend may be tried */
   constructor(registry: Registry, options: EjectionOptions, clock: Clock, onDue: () => void) {
@@ -62,9 +70,10 @@ export class Ejection {
     const patience = repeatable ? 0 : this.#options.base * PATIENCE
     const now = this.#clock.now()
     for (const [backend, since] of this.#due) {
+      if (now < since + patience) break
       if (backend.backup && !this.#registry.usesBackups) continue
       const able = backend.state === 'active' && backend.health === 'ejected' && !backend.isFull
-      if (able && now >= since + patience && !except?.has(backend)) return backend
+      if (able && !except?.has(backend)) return backend
     }
     return undefined
   }
@@ -128,6 +137,7 @@ export class Ejection {
 
   /** The pool changed: those that were out longest come back where too large a part of it is out now. */
   review(): void {
+    this.#census = undefined
     if (this.#records.size === 0 || this.#allows(0)) return
     for (const [backend, record] of this.#records) {
       if (counts(backend) && backend.isEjected) this.#reinstate(backend, record)
@@ -162,9 +172,19 @@ export class Ejection {
 
   /** Whether the limit is kept with so many more ejected. */
   #allows(more: number): boolean {
-    const pool = this.#registry.list().filter(counts)
-    const ejected = pool.filter(({ isEjected }) => isEjected).length
-    return 100 * (ejected + more) <= this.#options.maxPercent * pool.length
+    this.#census ??= this.#count()
+    const { size, ejected } = this.#census
+    return 100 * (ejected + more) <= this.#options.maxPercent * size
+  }
+
+  #count(): Census {
+    const census = { size: 0, ejected: 0 }
+    for (const backend of this.#registry.list()) {
+      if (!counts(backend)) continue
+      census.size++
+      if (backend.isEjected) census.ejected++
+    }
+    return census
   }
 
   #eject(backend: Backend, record: Record): void {
@@ -183,6 +203,7 @@ export class Ejection {
   }
 
   #offer(backend: Backend): void {
+    this.#due.delete(backend)
     this.#due.set(backend, this.#clock.now())
     this.#onDue()
   }

@@ -7,6 +7,7 @@ import type { Standing } from './policies/policy.js'
 import type { Demand, Queue } from './queue.js'
 import type { Registry } from './registry.js'
 import type { Prospect } from './selection.js'
+import { tiers } from './tier.js'
 
 /** What sort of a request is asked about: by default one that came just now, and nothing is lost if it fails. */
 export interface Inquiry extends Pick<Demand, 'except' | 'repeatable'> {
@@ -164,7 +165,7 @@ function whyOf(choice: Backend | undefined, { prospect, queue }: Circumstances):
   if (prospect.trial) return `${first}${choice.id} was ejected, its time is up, and the request tries it`
   if (!choice.isEligible)
     return `${first}${choice.id} is a backup, and every other backend has failed the request`
-  const need = prospect.barred.has(choice) ? `all that need no rest are full, so that it is ` : ''
+  const need = choice.tier > tiers.part ? `all that need no rest are full, so that it is ` : ''
   const standing = prospect.standings.find(({ backend }) => backend === choice) as Standing
   const { probability, note } = standing
   if (probability < 1) return `${first}${need}${choice.id} with ${percent(probability)}: ${note}`

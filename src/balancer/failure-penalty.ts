@@ -44,13 +44,15 @@ export class FailurePenalty {
     return true
   }
 
-  succeeded(backend: Backend, now: number): void {
+  /** Returns whether there was a penalty, which is less now. */
+  succeeded(backend: Backend, now: number): boolean {
     const record = this.#records.get(backend)
-    if (!record) return
+    if (!record) return false
     const success = this.#successOf(record, now)
     record.success = success + (1 - success) * GAIN
     record.at = now
     if (record.success > FORGIVEN) this.#records.delete(backend)
+    return true
   }
 
   forget(backend: Backend): void {

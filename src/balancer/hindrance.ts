@@ -23,7 +23,7 @@ export function hindranceOf(
   if (backend.isEligible) {
     if (except?.has(backend)) return 'excluded by the request'
     if (backend.isFull) return full
-    return prospect.withheld.has(backend) ? `rests: ${restOf(backend, limits, now)}` : undefined
+    return backend.tier > prospect.reach ? `rests: ${restOf(backend, limits, now)}` : undefined
   }
   if (backend.state === 'draining') return `draining: ${inFlight} in flight are left`
   if (backend.health === 'unhealthy') return unhealthy(backend)

@@ -5,10 +5,11 @@ import type { Ejection } from './ejection.js'
 import { UnknownPolicyError } from './errors.js'
 import type { Lease } from './lease.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
-import type { Policy, Preview, Standing } from './policies/policy.js'
+import type { Policy, Standing } from './policies/policy.js'
 import type { Demand } from './queue.js'
 import type { Registry } from './registry.js'
 import type { ShareLimits } from './share-limits.js'
+import { type Tier, tiers } from './tier.js'
 
 /** The policy in force, as `balancer.selector` shows it. */
 export interface Selector {
@@ -24,10 +25,8 @@ export interface Prospect {
   choice: Backend | undefined
   /** How the eligible backends stand, the best first. */
   standings: readonly Standing[]
-  /** Those that have had their part of a fair share. */
-  barred: ReadonlySet<Backend>
-  /** Those that could not be chosen this time, whether they are full or not. */
-  withheld: ReadonlySet<Backend>
+  /** The last tier whose backends could be chosen this time. */
+  reach: Tier
 }
 
 /** Who gets the next request: a backend that is to be tried, or whom the policy chooses of those that may be chosen. */
@@ -42,8 +41,9 @@ export class Selection {
   #selector!: Selector
   /** Of the policy, among all names. */
   #policyIndex = 0
-  /** Of the eligible backends. */
-  #totalWeight = 0
+  /** The eligible backends that are not usable, where there are any; and of which set of eligible ones. */
+  #unusable: ReadonlySet<Backend> = NOBODY
+  #unusableOf: readonly Backend[] | undefined
 
   /** @throws {UnknownPolicyError} */
   constructor(
@@ -80,13 +80,20 @@ export class Selection {
 
   /** The set of backends to choose from changed, or a weight in it. */
   update(eligible: readonly Backend[]): void {
+    const total = eligible.reduce((sum, backend) => sum + this.#weightOf(backend), 0)
+    this.#limits.update(eligible.length, total, this.#weightOf)
     this.#policy.update(eligible)
-    this.#totalWeight = eligible.reduce((sum, backend) => sum + this.#weightOf(backend), 0)
   }
 
   /** The `inFlight` or `load` of a backend changed. */
   changed(backend: Backend): void {
+    if (backend.tier !== tiers.whole) this.#limits.changed(backend)
     this.#policy.changed?.(backend)
+  }
+
+  /** The `tier` of a backend changed. */
+  retiered(backend: Backend): void {
+    this.#policy.retiered?.(backend)
   }
 
   /**
@@ -110,12 +117,14 @@ export class Selection {
   /** Takes a lease that nobody is in need of, and so none on a backend that has less than its whole share. */
   spare(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#clock.now()
-    const { eligible, panicking } = this.#registry
-    const isFit = (backend: Backend) => backend.isUsable && this.#limits.shareOf(backend, now) === 1
-    const unfit = this.#limits.any || panicking ? new Set(eligible.filter((one) => !isFit(one))) : NOBODY
-    const backend = this.#policy.pick(now, union(unfit, except))
+    const { panicking } = this.#registry
+    const backend = this.#policy.pick(
+      now,
+      panicking ? union(this.#findUnusable(), except) : except,
+      tiers.whole,
+    )
     if (!backend) return undefined
-    if (this.#limits.any) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
+    if (this.#limits.any) this.#limits.chosen(backend, now)
     const lease = backend.leases.open(backend, now)
     this.#note(kindNumbers.hedge, lease, request, undefined)
     return lease
@@ -125,53 +134,50 @@ export class Selection {
   foresee({ except, repeatable }: Demand, patient: boolean): Prospect {
     const now = this.#clock.now()
     const due = this.#ejection.due({ except, repeatable })
-    let barred = NOBODY
-    let withheld = except ?? NOBODY
-    let preview: Preview = { choice: undefined, standings: [] }
-    const find = (not: ReadonlySet<Backend> | undefined) => {
-      withheld = not ?? NOBODY
-      preview = this.#policy.explain(now, not)
-      return preview.choice
-    }
-    if (this.#limits.any) {
-      const limits = this.#limits.copy()
-      barred = limits.barred(now, this.#registry.eligible.length)
-      this.#findWithin(limits, now, except, patient, find)
-    } else {
-      find(except)
+    let reach: Tier = tiers.part
+    let preview = this.#policy.explain(now, except, reach)
+    if (!preview.choice && this.#limits.spent > 0) {
+      reach = this.#reachInNeed(except, patient)
+      preview = this.#policy.explain(now, except, reach)
     }
     const { standings } = preview
     const choice = due ?? preview.choice ?? this.#backupFor(except)
-    return { trial: due !== undefined, choice, standings, barred, withheld }
+    return { trial: due !== undefined, choice, standings, reach }
   }
 
   #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
-    return this.#limits.any ? this.#pickWithin(now, except, patient) : this.#policy.pick(now, except)
+    const backend = this.#policy.pick(now, except)
+    return this.#limits.any ? this.#limit(backend, now, except, patient) : backend
   }
 
-  // Apart from the above, which most choices end with: what a closure refers to is put on the heap before anything else.
-  #pickWithin(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
-    const pick = (not: ReadonlySet<Backend> | undefined) => this.#policy.pick(now, not)
-    const backend = this.#findWithin(this.#limits, now, except, patient, pick)
-    if (backend) this.#limits.chosen(backend, now, this.#weightOf, this.#totalWeight)
-    return backend
-  }
-
-  #findWithin(
-    limits: ShareLimits,
+  #limit(
+    found: Backend | undefined,
     now: number,
     except: ReadonlySet<Backend> | undefined,
     patient: boolean,
-    find: (not: ReadonlySet<Backend> | undefined) => Backend | undefined,
   ): Backend | undefined {
+    let backend = found
+    if (!backend && this.#limits.spent > 0)
+      backend = this.#policy.pick(now, except, this.#reachInNeed(except, patient))
+    if (backend) this.#limits.chosen(backend, now)
+    return backend
+  }
+
+  /** One that should rest is better than none, but not always better than to wait for one that is full. */
+  #reachInNeed(except: ReadonlySet<Backend> | undefined, patient: boolean): Tier {
+    let others = this.#registry.eligible.length - this.#limits.spent
+    if (except) for (const { isEligible, tier } of except) if (isEligible && tier <= tiers.part) others--
+    return patient && others > 0 ? tiers.spent : tiers.resting
+  }
+
+  /** Where health is ignored, those that are no more than the lesser evil. */
+  #findUnusable(): ReadonlySet<Backend> {
     const { eligible } = this.#registry
-    const barred = limits.barred(now, eligible.length)
-    const backend = find(union(barred, except))
-    if (backend || barred.size === 0) return backend
-    // One that should rest is better than none, but not always better than to wait for one that is full.
-    const full = patient && eligible.some((one) => !barred.has(one) && !except?.has(one))
-    const resting = full ? limits.resting(now, this.#registry.inFlight / eligible.length) : NOBODY
-    return find(union(resting, except))
+    if (this.#unusableOf !== eligible) {
+      this.#unusable = new Set(eligible.filter(({ isUsable }) => !isUsable))
+      this.#unusableOf = eligible
+    }
+    return this.#unusable
   }
 
   /** The least loaded backup, for a request that has failed on every other backend. */

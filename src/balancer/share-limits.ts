@@ -1,6 +1,9 @@
 import type { Backend } from './backend.js'
+import type { Clock } from './clock.js'
+import { DueHeap, type DueItem } from './due-heap.js'
 import type { FailurePenalty } from './failure-penalty.js'
 import type { SlowStart } from './slow-start.js'
+import { type Tier, tiers } from './tier.js'
 
 /** Credit that a backend can save up, so that a turn it could not take is not lost, and no flood follows. */
 const SAVED = 2
@@ -10,38 +13,97 @@ const REST = 1000
 const NEAR = 0.1
 /** What rounding may have taken off a whole credit. */
 const EPSILON = 1e-9
+/** Milliseconds between two looks at what time alone has changed, at most. */
+const LOOK = 50
+/** The same for each limited backend, at least, so that a look costs little of the time between two. */
+const LOOK_EACH = 0.01
+/** Limited backends that are looked at for each request, at most, where a change concerns all of them. */
+const LOOKED_AT = 8
 
-interface Limit {
-  /** Requests it may be given now. */
+/** How far the shares of all have come that grow alike, in requests for a weight of 1. */
+interface Course {
+  time: number
+  /** Those that wait for their next request, by the time at which they are due it. */
+  readonly waiting: DueHeap<Limit>
+}
+
+interface Limit extends DueItem {
+  readonly backend: Backend
+  /** Requests it may be given, as of `at` in the time of its course. */
   credit: number
-  /** The parts of its fair share that slow start and failures leave it now. */
+  course: Course
+  at: number
+  /** The weight of which it has a part. 0 while it is not eligible. */
+  weight: number
+  /** The parts of its fair share that slow start and failures leave it, as of the last look. */
   ramp: number
   kept: number
+  /** What these come to beside how the others are. */
+  share: number
+  /** What it leaves to those that are not on the ramp, of its weight. */
+  left: number
   /** When it was given a request in need. */
   neededAt: number
+}
+
+/** What limits have to know of their pool. */
+export interface ShareLimitsPool {
+  clock: Clock
+  /** Requests in flight on a backend, on average. */
+  meanInFlight(): number
+  /** The `tier` of a backend changed. */
+  retiered(backend: Backend): void
 }
 
 /**
  * Backends that may have only part of their fair share: those on the ramp of slow start, and those with a
  * failure penalty. With each choice such a backend is credited its part of one request, and it stands for
  * choice only while it has a whole one. So its share stays under the limit however idle it is, a backend that
- * rests at the foot of a long ramp is still asked now and then, and every policy abides by it without
- * knowing.
+ * rests at the foot of a long ramp is still asked now and then, and every policy abides by it, as it chooses by
+ * `tier`.
  *
  * Where all are on the ramp the one that is furthest up is the measure. Where more than half have a penalty
  * nobody has one: it is not the backends then, and the first to succeed must not be given everything. And
  * where all that are not limited are full, the others are used before requests have to wait: in proportion to
  * the ramp, or once a second where failures are the reason.
+ *
+ * Nothing is done for a backend that is not chosen: its credit follows from how far the share of all has come, and
+ * from when it is due the next request, it stands in a heap. What changes with time alone is looked at by a timer,
+ * while there is any limit.
  */
 export class ShareLimits {
   readonly #slowStart: SlowStart
   readonly #penalty: FailurePenalty
+  readonly #pool: ShareLimitsPool
   readonly #limits = new Map<Backend, Limit>()
-  readonly #barred = new Set<Backend>()
+  /** Of those that are on the ramp, and of the others, who share what those on the ramp leave. */
+  readonly #ramping: Course = { time: 0, waiting: new DueHeap() }
+  readonly #steady: Course = { time: 0, waiting: new DueHeap() }
+  #weightOf: (backend: Backend) => number = () => 1
+  /** Eligible backends, and their weight. */
+  #eligible = 0
+  #total = 0
+  /** What those on the ramp leave to others of it. */
+  #left = 0
+  /** Limited ones that are eligible: on the ramp, with a large penalty, and not to be chosen but in need. */
+  #onRamp = 0
+  #sick = 0
+  #spent = 0
+  /** Whether all eligible ones are on the ramp, and how far up the first of them is. */
+  #allOnRamp = false
+  #furthest = 1
+  /** Whether too many have a penalty for it to be theirs. */
+  #mostSick = false
+  /** Requests in flight on a backend, on average. */
+  #mean = 0
+  /** Looks at single backends, and requests, since all were looked at. */
+  #since = 0
+  #cancelLook: (() => void) | undefined
 
-  constructor(slowStart: SlowStart, penalty: FailurePenalty) {
+  constructor(slowStart: SlowStart, penalty: FailurePenalty, pool: ShareLimitsPool) {
     this.#slowStart = slowStart
     this.#penalty = penalty
+    this.#pool = pool
   }
 
   /** Whether there is any. */
@@ -49,28 +111,39 @@ export class ShareLimits {
     return this.#limits.size > 0
   }
 
-  /** The same as of now, to find out on it what would be: nothing that happens to it changes this one. */
-  copy(): ShareLimits {
-    const copy = new ShareLimits(this.#slowStart, this.#penalty)
-    for (const [backend, limit] of this.#limits) copy.#limits.set(backend, { ...limit })
-    return copy
+  /** How many eligible backends have had their part, and are chosen only in need. */
+  get spent(): number {
+    return this.#spent
   }
 
   /** A backend is on the ramp now. It may have one request at once: at a low rate the next may be far off. */
   joined(backend: Backend): void {
-    this.#limits.set(backend, unlimited(1))
+    this.#drop(backend)
+    this.#look(this.#add(backend, 1))
   }
 
   /** A backend has a penalty, and nothing saved any more. */
   failed(backend: Backend): void {
-    const known = this.#limits.get(backend)
-    if (known) known.credit = Math.min(known.credit, 0)
-    else this.#limits.set(backend, unlimited(0))
+    const limit = this.#limits.get(backend) ?? this.#add(backend, 0)
+    this.#settle(limit)
+    limit.credit = Math.min(limit.credit, 0)
+    this.#look(limit)
+  }
+
+  /** The penalty of a backend is less than it was. */
+  succeeded(backend: Backend): void {
+    const limit = this.#limits.get(backend)
+    if (limit) this.#look(limit)
   }
 
   forget(backend: Backend): void {
-    this.#limits.delete(backend)
-    this.#barred.delete(backend)
+    this.#drop(backend)
+  }
+
+  /** Drops its timer. */
+  close(): void {
+    this.#cancelLook?.()
+    this.#cancelLook = undefined
   }
 
   /** The parts of its fair share that slow start and failures leave it, each from 0 to 1. */
@@ -83,72 +156,206 @@ export class ShareLimits {
     return this.#slowStart.heightOf(backend, now) * this.#penalty.keptBy(backend, now)
   }
 
-  /**
-   * @param eligible how many backends there are to choose from
-   * @returns those that are not to be chosen now
-   */
-  barred(now: number, eligible: number): ReadonlySet<Backend> {
-    let ramping = 0
-    let sick = 0
-    let best = 0
-    for (const [backend, limit] of this.#limits) {
-      limit.ramp = this.#slowStart.heightOf(backend, now)
-      limit.kept = this.#penalty.keptBy(backend, now)
-      if (limit.ramp === 1 && limit.kept === 1) {
-        this.forget(backend)
-      } else if (backend.isEligible) {
-        if (limit.ramp < 1) ramping++
-        if (limit.kept < 0.5) sick++
-        best = Math.max(best, limit.ramp)
-      }
-    }
-    this.#barred.clear()
-    for (const [backend, limit] of this.#limits) {
-      if (!backend.isEligible) continue
-      if (ramping === eligible) limit.ramp = (limit.ramp + NEAR) / (best + NEAR)
-      if (2 * sick > eligible) limit.kept = 1
-      if (limit.ramp * limit.kept < 1 && limit.credit < 1 - EPSILON) this.#barred.add(backend)
-    }
-    return this.#barred
+  /** The set of eligible backends changed, or a weight in it. */
+  update(eligible: number, totalWeight: number, weightOf: (backend: Backend) => number): void {
+    this.#eligible = eligible
+    this.#total = totalWeight
+    this.#weightOf = weightOf
+    if (this.any) this.#lookAtAll()
   }
 
-  /**
-   * Those of the barred that are not even to be chosen in need.
-   * @param mean requests in flight on a backend, on average
-   */
-  resting(now: number, mean: number): ReadonlySet<Backend> {
-    const resting = new Set<Backend>()
-    for (const backend of this.#barred) {
-      const { ramp, kept, neededAt } = this.#limits.get(backend) as Limit
-      const room = Number.isFinite(backend.maxConnections) ? backend.maxConnections : mean
-      const rests = kept < 1 ? now < neededAt + REST : backend.inFlight >= Math.max(1, ramp * room)
-      if (rests) resting.add(backend)
-    }
-    return resting
+  /** The number of requests in flight of a backend changed. */
+  changed(backend: Backend): void {
+    if (backend.tier < tiers.spent) return
+    const limit = this.#limits.get(backend)
+    if (limit) this.#place(limit, this.#pool.clock.now())
   }
 
-  /**
-   * A backend was chosen: it pays for that, and everybody gets his part of one request.
-   * @param total weight of the eligible backends
-   */
-  chosen(chosen: Backend, now: number, weightOf: (backend: Backend) => number, total: number): void {
+  /** A backend was chosen: it pays for that, and everybody gets his part of one request. */
+  chosen(backend: Backend, now: number): void {
+    const limit = this.#limits.get(backend)
+    if (limit) {
+      this.#settle(limit)
+      limit.credit = Math.max(-1, limit.credit - 1)
+      if (backend.tier >= tiers.spent) limit.neededAt = now
+    }
+    this.#ramping.time += 1 / this.#total
     // What those on the ramp cannot take is the others' to share.
-    let grown = total
-    for (const [backend, { ramp }] of this.#limits) {
-      if (backend.isEligible) grown -= weightOf(backend) * (1 - ramp)
-    }
-    for (const [backend, limit] of this.#limits) {
-      if (!backend.isEligible) continue
-      if (backend === chosen) {
-        limit.credit = Math.max(-1, limit.credit - 1)
-        if (this.#barred.has(backend)) limit.neededAt = now
-      }
-      const part = weightOf(backend) / (limit.ramp < 1 ? total : grown)
-      limit.credit = Math.min(SAVED, limit.credit + limit.ramp * limit.kept * part)
+    this.#steady.time += 1 / Math.max(EPSILON, this.#total - this.#left)
+    if (limit) this.#look(limit)
+    this.#serve(this.#ramping, now)
+    this.#serve(this.#steady, now)
+    this.#since++
+    if (this.#isOutdated) this.#lookAtAll()
+  }
+
+  /** Those are due a request whose time has come. */
+  #serve(course: Course, now: number): void {
+    for (let limit = course.waiting.first; limit && limit.due <= course.time; limit = course.waiting.first) {
+      course.waiting.remove(limit)
+      this.#settle(limit)
+      limit.credit = Math.max(limit.credit, 1)
+      this.#place(limit, now)
     }
   }
-}
 
-function unlimited(credit: number): Limit {
-  return { credit, ramp: 1, kept: 1, neededAt: Number.NEGATIVE_INFINITY }
+  #add(backend: Backend, credit: number): Limit {
+    const course = this.#steady
+    const limit: Limit = {
+      backend,
+      credit,
+      course,
+      at: course.time,
+      weight: 0,
+      ramp: 1,
+      kept: 1,
+      share: 1,
+      left: 0,
+      due: 0,
+      place: -1,
+      neededAt: Number.NEGATIVE_INFINITY,
+    }
+    if (!this.any) this.#mean = this.#pool.meanInFlight()
+    this.#limits.set(backend, limit)
+    this.#lookLater()
+    return limit
+  }
+
+  #drop(backend: Backend): void {
+    const limit = this.#limits.get(backend)
+    if (!limit) return
+    this.#count(limit, -1)
+    this.#left -= limit.left
+    if (limit.place !== -1) limit.course.waiting.remove(limit)
+    this.#limits.delete(backend)
+    this.#retier(backend, tiers.whole)
+    if (this.any) return
+    // So that no sum of fractions grows without end.
+    this.#left = 0
+    this.#ramping.time = 0
+    this.#steady.time = 0
+    this.#allOnRamp = false
+    this.#mostSick = false
+    this.close()
+  }
+
+  /** Brings the credit up to now. */
+  #settle(limit: Limit): void {
+    const { course, share, weight } = limit
+    limit.credit = Math.min(SAVED, limit.credit + share * weight * (course.time - limit.at))
+    limit.at = course.time
+  }
+
+  /** Takes a backend into account as it is now. */
+  #look(limit: Limit): void {
+    const now = this.#pool.clock.now()
+    if (!this.#measure(limit, now)) return
+    this.#apply(limit, now)
+    this.#since++
+    if (this.#isOutdated) this.#lookAtAll()
+  }
+
+  #lookAtAll(): void {
+    const now = this.#pool.clock.now()
+    this.#mean = this.#pool.meanInFlight()
+    this.#furthest = 0
+    for (const limit of this.#limits.values()) {
+      if (this.#measure(limit, now) && limit.weight > 0) {
+        this.#furthest = Math.max(this.#furthest, limit.ramp)
+      }
+    }
+    this.#allOnRamp = this.#areAllOnRamp
+    this.#mostSick = this.#areMostSick
+    this.#since = 0
+    for (const limit of this.#limits.values()) this.#apply(limit, now)
+  }
+
+  get #areAllOnRamp(): boolean {
+    return this.#onRamp === this.#eligible
+  }
+
+  get #areMostSick(): boolean {
+    return 2 * this.#sick > this.#eligible
+  }
+
+  /** Whether something about all limits is another thing now, and it was long enough ago that all were looked at. */
+  get #isOutdated(): boolean {
+    const changed = this.#allOnRamp !== this.#areAllOnRamp || this.#mostSick !== this.#areMostSick
+    return changed && this.#since * LOOKED_AT >= this.#limits.size
+  }
+
+  /** Finds out what slow start and failures leave a backend. Returns whether it has a limit still. */
+  #measure(limit: Limit, now: number): boolean {
+    const { backend } = limit
+    this.#settle(limit)
+    this.#count(limit, -1)
+    limit.ramp = this.#slowStart.heightOf(backend, now)
+    limit.kept = this.#penalty.keptBy(backend, now)
+    limit.weight = backend.isEligible ? this.#weightOf(backend) : 0
+    this.#count(limit, 1)
+    if (limit.ramp < 1 || limit.kept < 1) return true
+    this.#drop(backend)
+    return false
+  }
+
+  #count({ ramp, kept, weight, backend }: Limit, change: 1 | -1): void {
+    if (weight === 0) return
+    if (ramp < 1) this.#onRamp += change
+    if (kept < 0.5) this.#sick += change
+    if (backend.tier >= tiers.spent) this.#spent += change
+  }
+
+  /** Gives a backend the share that follows from what is known of it and of the others. */
+  #apply(limit: Limit, now: number): void {
+    const { weight, kept } = limit
+    const ramp = this.#allOnRamp ? Math.min(1, (limit.ramp + NEAR) / (this.#furthest + NEAR)) : limit.ramp
+    const course = ramp < 1 ? this.#ramping : this.#steady
+    if (limit.place !== -1) limit.course.waiting.remove(limit)
+    if (limit.course !== course) {
+      limit.course = course
+      limit.at = course.time
+    }
+    limit.share = ramp * (this.#mostSick ? 1 : kept)
+    const left = weight * (1 - ramp)
+    this.#left += left - limit.left
+    limit.left = left
+    this.#place(limit, now)
+  }
+
+  /** Puts a backend into the tier to which its credit entitles it. */
+  #place(limit: Limit, now: number): void {
+    const { backend, credit, share, weight } = limit
+    const open = weight === 0 || share === 1 || credit >= 1 - EPSILON
+    if (!open && limit.place === -1) {
+      limit.due = limit.at + (1 - credit) / (share * weight)
+      limit.course.waiting.add(limit)
+    }
+    const tier = open ? tiers.part : this.#rests(limit, now) ? tiers.resting : tiers.spent
+    if (tier !== backend.tier) this.#retier(backend, tier, weight > 0)
+  }
+
+  /** Whether one that has had its part is not even to be chosen in need. */
+  #rests({ backend, ramp, kept, neededAt }: Limit, now: number): boolean {
+    if (kept < 1 && !this.#mostSick) return now < neededAt + REST
+    const room = backend.hasLimit ? backend.maxConnections : this.#mean
+    return backend.inFlight >= Math.max(1, ramp * room)
+  }
+
+  #retier(backend: Backend, tier: Tier, counts = false): void {
+    const { tier: before } = backend
+    if (tier === before) return
+    if (counts) this.#spent += Number(tier >= tiers.spent) - Number(before >= tiers.spent)
+    backend.tier = tier
+    this.#pool.retiered(backend)
+  }
+
+  #lookLater(): void {
+    if (this.#cancelLook) return
+    const delay = Math.max(LOOK, LOOK_EACH * this.#limits.size)
+    this.#cancelLook = this.#pool.clock.after(delay, () => {
+      this.#cancelLook = undefined
+      this.#lookAtAll()
+      if (this.any) this.#lookLater()
+    })
+  }
 }

@@ -315,3 +315,24 @@ test('panic off: nobody is nobody', () => {
   run(on, 1, ...failures(5))
   assert.throws(() => balancer.acquire(), NoBackendError)
 })
+
+test('failures beyond the ceiling do not walk over the pool', () => {
+  const { balancer, registry, on } = pool(100, { ejectConsecutive: 1, ejectMaxPercent: 1 })
+  on(0).release('failed')
+  on(1).release('failed')
+  let lists = 0
+  const { list } = registry
+  registry.list = () => {
+    lists++
+    return list.call(registry)
+  }
+  const leases = Array.from({ length: 500 }, () => balancer.acquire())
+  for (const lease of leases) lease.release('failed')
+  assert.equal(lists, 0)
+  assert.equal(registry.list().filter(({ isEjected }) => isEjected).length, 1)
+  // The pool may grow, and then one more may be out.
+  for (let i = 0; i < 100; i++) registry.add({ url: `http://new${i}:1` })
+  on(1).release('failed')
+  assert.equal(registry.list().filter(({ isEjected }) => isEjected).length, 2)
+  balancer.close()
+})

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Backend } from '../../src/balancer/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
+import { FailurePenalty } from '../../src/balancer/failure-penalty.js'
 import type { Lease, Outcome } from '../../src/balancer/lease.js'
 import type { BalancerOptions } from '../../src/balancer/options.js'
 import { policyNames } from '../../src/balancer/policies/index.js'
+import { SlowStart } from '../../src/balancer/slow-start.js'
 import { TestClock } from '../support/clock.js'
 import { seeded } from '../support/random.js'
 
@@ -227,4 +230,80 @@ test('the share of a backend is to be seen', () => {
   balancer.acquire().release('failed')
   const [failed] = registry.list().filter(({ leases }) => leases.failed > 0)
   assert.equal(failed?.view().share, 0.422)
+})
+
+for (const policy of policyNames) {
+  test(`${policy}: a choice looks at a few backends, however many have joined`, () => {
+    for (const [old, joining] of [
+      [0, 1000],
+      [10, 1000],
+    ] as const) {
+      const made = pool(policy, old)
+      for (let i = 0; i < joining; i++) made.registry.add({ url: `http://new${i}:1` })
+      made.clock.pass(RAMP / 10)
+      made.balancer.acquire().release('ok')
+      const watched = watchLooks()
+      try {
+        for (let i = 0; i < 1000; i++) made.balancer.acquire().release('ok')
+      } finally {
+        watched.end()
+      }
+      const each = watched.count / 1000
+      assert.ok(each <= 40, `${each} looks for each request, ${old} old and ${joining} joining backends`)
+      made.balancer.close()
+    }
+  })
+}
+
+/** Counts how often anybody asks how a backend stands. */
+function watchLooks(): { readonly count: number; end(): void } {
+  let count = 0
+  const looks: [object, string][] = [
+    [SlowStart.prototype, 'heightOf'],
+    [FailurePenalty.prototype, 'keptBy'],
+    [Backend.prototype, 'takes'],
+    [Backend.prototype, 'load'],
+    [Backend.prototype, 'isFull'],
+  ]
+  const before = looks.map(
+    ([prototype, name]) => Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor,
+  )
+  for (const [i, [prototype, name]] of looks.entries()) {
+    const descriptor = before[i] as PropertyDescriptor
+    const kind = descriptor.get ? 'get' : 'value'
+    const original = descriptor[kind]
+    Object.defineProperty(prototype, name, {
+      ...descriptor,
+      [kind](this: unknown, ...args: unknown[]) {
+        count++
+        return original.apply(this, args)
+      },
+    })
+  }
+  return {
+    get count() {
+      return count
+    },
+    end() {
+      for (const [i, [prototype, name]] of looks.entries())
+        Object.defineProperty(prototype, name, before[i] as PropertyDescriptor)
+    },
+  }
+}
+
+test('failures in half of a large pool cost no walk over all of it', () => {
+  const made = pool('round-robin', 1000)
+  const random = seeded(6)
+  const isBad = ({ backend }: Lease) => Number(backend.id.slice(1)) % 2 === 0
+  const work = (lease: Lease) =>
+    ({ time: 0.01, outcome: isBad(lease) && random() < 0.9 ? 'failed' : 'ok' }) as const
+  send(made, 5000, 10, work)
+  const watched = watchLooks()
+  try {
+    send(made, 5000, 10, work)
+  } finally {
+    watched.end()
+  }
+  assert.ok(watched.count / 5000 <= 60, `${watched.count / 5000} looks for each request`)
+  made.balancer.close()
 })

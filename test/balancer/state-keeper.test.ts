@@ -189,7 +189,7 @@ test('one that waits for its removal is not remembered, and is again where that 
 })
 
 test('a save that fails is told, and tried again with the next change and in time', async () => {
-  const { registry, keeper, store, clock, told } = await open()
+  const { registry, keeper, store, clock, told } = await open({ slowStart: 0 })
   store.hold = true
   const refused = {
     code: 'LEASTWISE_STATE_NOT_SAVED',
@@ -220,7 +220,7 @@ test('a save that fails is told, and tried again with the next change and in tim
 })
 
 test('on closing, what is not stored is tried once more, and then no change is said to be stored', async () => {
-  const { registry, keeper, store, clock } = await open()
+  const { registry, keeper, store, clock } = await open({ slowStart: 0 })
   store.hold = true
   registry.add({ url: 'http://a:1', id: 'a' })
   await store.finish(full())

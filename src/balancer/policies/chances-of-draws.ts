@@ -19,15 +19,10 @@ const NOTHING = 1e-13
  * The probability with which each is chosen by `LeastResponseTime` in a large pool: so many are drawn by weight, the
  * same one more than once perhaps, and the cheapest of them is chosen, where the costs depend on the fastest that was
  * drawn. Exact in pools of up to 440; in larger ones estimates that are next to each other may count as one.
+ * Where none of those that were drawn may be chosen, as many are drawn of those that may.
  * @param near how many times as long as the fastest one may take who is about as fast
- * @param fallback the index of whom is chosen where none of those that were drawn may be
  */
-export function chancesOfDraws(
-  all: readonly Contestant[],
-  draws: number,
-  near: number,
-  fallback: number,
-): readonly number[] {
+export function chancesOfDraws(all: readonly Contestant[], draws: number, near: number): readonly number[] {
   const at = (i: number) => all[i] as Contestant
   const fit = [...all.keys()].filter((i) => at(i).fits)
   const total = all.reduce((sum, { weight }) => sum + weight, 0)
@@ -86,7 +81,10 @@ export function chancesOfDraws(
       leftSlower -= slower
     }
   }
-  chances[fallback] = (chances[fallback] as number) + within(unfit)
+  const missed = fit.length === 0 ? 0 : within(unfit)
+  if (missed < NOTHING) return chances
+  const again = chancesOfDraws(fit.map(at), draws, near)
+  for (const [n, i] of fit.entries()) chances[i] = (chances[i] as number) + missed * (again[n] as number)
   return chances
 
   function isNear(estimate: number, fastest: number): boolean {

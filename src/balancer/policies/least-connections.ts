@@ -1,5 +1,6 @@
 import type { Backend } from '../backend.js'
 import { Chain, type Link } from '../chain.js'
+import { TIERS, type Tier, tiers } from '../tier.js'
 import type { Policy, Preview } from './policy.js'
 
 /** How many requests' worth of share a group may be behind or ahead, so that no past weighs for ever. */
@@ -22,8 +23,8 @@ const MEMORY = 2
  * weights come out at any concurrency. Equal loads go round: who has waited longest is next. All numbers are
  * whole, both sides being multiplied by the total weight and by each other's weight.
  *
- * Backends of one weight are a group and stand in it by their count. A choice looks at the first of each
- * group, so that its cost grows with the number of different weights, not of backends.
+ * Backends of one weight are a group and stand in it by tier and count. A choice looks at the first of each tier of
+ * each group, so that its cost grows with the number of different weights, not of backends.
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
@@ -49,7 +50,8 @@ export class LeastConnections implements Policy {
       .map((backend): Candidate => {
         const group = groups.get(backend.weight) ?? new Group(backend.weight, owed.get(backend.weight) ?? 0)
         groups.set(backend.weight, group)
-        return { backend, group, level: FULL, since: standing(backend), previous: undefined, next: undefined }
+        const since = standing(backend)
+        return { backend, group, tier: 0, level: FULL, since, previous: undefined, next: undefined }
       })
       .sort((a, b) => a.since - b.since)
     for (const candidate of candidates) {
@@ -68,8 +70,12 @@ export class LeastConnections implements Policy {
     candidate.group.place(candidate)
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
-    const best = this.#best(except)
+  retiered(backend: Backend): void {
+    this.changed(backend)
+  }
+
+  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+    const best = this.#best(except, reach)
     if (!best) {
       this.#undo()
       return undefined
@@ -78,8 +84,8 @@ export class LeastConnections implements Policy {
     return best.backend
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
-    const choice = this.#best(except)?.backend
+  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+    const choice = this.#best(except, reach)?.backend
     const total = this.#totalWeight
     const ranked = [...this.#candidates.values()]
       .map((candidate) => ({ candidate, load: this.#load(candidate, candidate.backend.load) }))
@@ -99,14 +105,14 @@ export class LeastConnections implements Policy {
   }
 
   /** The next choice, for which each group is owed its part of one more request; {@link #undo} takes that back. */
-  #best(except: ReadonlySet<Backend> | undefined): Candidate | undefined {
+  #best(except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
     const most = MEMORY * this.#totalWeight
     let best: Candidate | undefined
     let bestLoad = 0
     for (const group of this.#groups) {
       group.before = group.owed
       group.owed = Math.min(most, group.owed + group.size * group.weight)
-      const candidate = except ? group.firstBut(except) : group.first
+      const candidate = group.first(except, reach)
       if (!candidate) continue
       const load = this.#load(candidate, candidate.level)
       if (!best || compare(load, candidate, bestLoad, best) < 0) {
@@ -128,9 +134,10 @@ export class LeastConnections implements Policy {
   }
 }
 
-/** Negative where the first of two is the better choice. */
+/** Negative where the first of two is the better choice. Of equals one that is due its part of a share comes first. */
 function compare(load: number, one: Candidate, otherLoad: number, other: Candidate): number {
-  return load * other.group.weight - otherLoad * one.group.weight || one.since - other.since
+  const difference = load * other.group.weight - otherLoad * one.group.weight
+  return difference || other.tier - one.tier || one.since - other.since
 }
 
 /** The level of a backend that is at its limit and not to be chosen. */
@@ -139,13 +146,15 @@ const FULL = -1
 interface Candidate extends Link<Candidate> {
   readonly backend: Backend
   readonly group: Group
-  /** Its `load`, by which it stands in its group; or FULL. */
+  /** That of its backend, by which it stands in its group. */
+  tier: Tier
+  /** Its `load`, by which it stands in its tier; or FULL. */
   level: number
   /** When it came to that level: among equals the one that has been there longest is next. */
   since: number
 }
 
-/** Backends of one weight, by level. */
+/** Backends of one weight. */
 class Group {
   readonly weight: number
   size = 0
@@ -153,16 +162,59 @@ class Group {
   owed: number
   /** The same before the latest choice. */
   before = 0
-  readonly #levels: Chain<Candidate>[] = []
-  /** No backend stands below this level. */
-  #least = 0
+  readonly #whole = new Levels()
+  /** Those of the other tiers, by tier; undefined as long as there was none. */
+  #others: Levels[] | undefined
 
   constructor(weight: number, owed: number) {
     this.weight = weight
     this.owed = owed
   }
 
-  /** The backend with the fewest requests in flight; undefined where all are full. */
+  /** The backend with the fewest requests in flight that may be chosen; undefined where there is none. */
+  first(except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
+    const first = except ? this.#whole.firstBut(except) : this.#whole.first
+    return this.#others && reach > tiers.whole ? this.#firstOf(this.#others, first, except, reach) : first
+  }
+
+  #firstOf(
+    others: readonly Levels[],
+    first: Candidate | undefined,
+    except: ReadonlySet<Backend> | undefined,
+    reach: Tier,
+  ): Candidate | undefined {
+    let best = first
+    for (let tier = tiers.part; tier <= reach; tier++) {
+      const levels = others[tier] as Levels
+      const candidate = except ? levels.firstBut(except) : levels.first
+      if (candidate && (!best || candidate.level <= best.level)) best = candidate
+    }
+    return best
+  }
+
+  /** Puts a backend where its tier and its count say it belongs. */
+  place(candidate: Candidate): void {
+    if (candidate.level !== FULL) this.#of(candidate.tier).remove(candidate)
+    const { backend } = candidate
+    candidate.tier = backend.tier
+    candidate.level = backend.isFull ? FULL : backend.load
+    if (candidate.level !== FULL) this.#of(candidate.tier).add(candidate)
+  }
+
+  #of(tier: Tier): Levels {
+    if (tier === tiers.whole) return this.#whole
+    this.#others ??= Array.from({ length: TIERS }, () => new Levels())
+    return this.#others[tier] as Levels
+  }
+}
+
+/** Backends by level. */
+class Levels {
+  readonly #levels: Chain<Candidate>[] = []
+  /** No backend stands below this level. */
+  #least = 0
+
+  /** The one at the least level. */
   get first(): Candidate | undefined {
     // Counts change by one, so this takes a step or two; more only after the least loaded one left or is full.
     while (this.#least < this.#levels.length) {
@@ -183,14 +235,13 @@ class Group {
     return undefined
   }
 
-  /** Puts a backend where its count says it belongs. */
-  place(candidate: Candidate): void {
-    if (candidate.level !== FULL) this.#levels[candidate.level]?.remove(candidate)
-    const { backend } = candidate
-    candidate.level = backend.isFull ? FULL : backend.load
-    if (candidate.level === FULL) return
+  add(candidate: Candidate): void {
     while (this.#levels.length <= candidate.level) this.#levels.push(new Chain())
     this.#levels[candidate.level]?.append(candidate)
     if (candidate.level < this.#least) this.#least = candidate.level
+  }
+
+  remove(candidate: Candidate): void {
+    this.#levels[candidate.level]?.remove(candidate)
   }
 }

@@ -1,5 +1,7 @@
 import type { Backend } from '../backend.js'
 import { type Account, Dues } from '../dues.js'
+import { Openings } from '../openings.js'
+import { type Tier, tiers } from '../tier.js'
 import { WeightedDraw } from '../weighted-draw.js'
 import { type Contestant, chancesOfDraws } from './chances-of-draws.js'
 import { likeliest, type Policy, type Preview, type Standing } from './policy.js'
@@ -39,6 +41,8 @@ export class LeastResponseTime implements Policy {
   readonly #dues = new Dues()
   #candidates: readonly Candidate[] = []
   #draw: WeightedDraw
+  /** Made when it is needed for the first time. */
+  #openings: Openings | undefined
   /** Those that are looked at for a choice. */
   readonly #looked: Candidate[] = []
 
@@ -59,17 +63,26 @@ export class LeastResponseTime implements Policy {
         },
     )
     this.#draw = new WeightedDraw(eligible, this.#random)
+    this.#openings = undefined
   }
 
-  pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined {
-    const best = this.#find(now, except)
+  changed(backend: Backend): void {
+    if (this.#openings && backend.hasLimit) this.#openings.place(backend)
+  }
+
+  retiered(backend: Backend): void {
+    this.#openings?.place(backend)
+  }
+
+  pick(now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+    const best = this.#find(now, except, reach)
     if (!best) return undefined
     this.#dues.pay(best.account, best.backend.weight, this.#draw.totalWeight)
     return best.backend
   }
 
-  explain(now: number, except?: ReadonlySet<Backend>): Preview {
-    const best = this.#best(this.#candidates, now, except)
+  explain(now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+    const best = this.#best(this.#candidates, now, except, reach)
     let fastest = UNKNOWN
     const all = this.#candidates.map((candidate): Contestant => {
       const { backend, account } = candidate
@@ -83,7 +96,7 @@ export class LeastResponseTime implements Policy {
     const chances =
       all.length <= SMALL || !best
         ? this.#candidates.map((candidate) => (candidate === best ? 1 : 0))
-        : chancesOfDraws(all, DRAWN, NEAR, this.#candidates.indexOf(best))
+        : chancesOfDraws(all, DRAWN, NEAR)
     const standings = this.#candidates
       .map(({ backend, account }, i): Standing => {
         const { estimate, even, near } = all[i] as Contestant
@@ -102,19 +115,36 @@ export class LeastResponseTime implements Policy {
     return { choice: likeliest(standings), standings }
   }
 
-  #find(now: number, except: ReadonlySet<Backend> | undefined): Candidate | undefined {
-    if (this.#candidates.length <= SMALL) return this.#best(this.#candidates, now, except)
+  #find(now: number, except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
+    if (this.#candidates.length <= SMALL) return this.#best(this.#candidates, now, except, reach)
     this.#looked.length = 0
     for (let i = 0; i < DRAWN; i++) this.#looked.push(this.#candidates[this.#draw.draw()] as Candidate)
-    return this.#best(this.#looked, now, except) ?? this.#best(this.#candidates, now, except)
+    return this.#best(this.#looked, now, except, reach) ?? this.#findFitting(now, except, reach)
+  }
+
+  /** Draws among those only that may be chosen. */
+  #findFitting(now: number, except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
+    this.#openings ??= new Openings(
+      this.#candidates.map(({ backend }) => backend),
+      ({ weight }) => weight,
+    )
+    const openings = this.#openings
+    if (except) for (const backend of except) openings.withhold(backend)
+    const total = openings.total(reach)
+    this.#looked.length = 0
+    for (let i = 0; i < DRAWN && total > 0; i++)
+      this.#looked.push(this.#candidates[openings.at(this.#random() * total, reach)] as Candidate)
+    if (except) for (const backend of except) openings.place(backend)
+    return this.#best(this.#looked, now, except, reach)
   }
 
   #best(
     candidates: readonly Candidate[],
     now: number,
     except: ReadonlySet<Backend> | undefined,
+    reach: Tier,
   ): Candidate | undefined {
-    const fastest = this.#measure(candidates, now, except)
+    const fastest = this.#measure(candidates, now, except, reach)
     let best: Candidate | undefined
     let least = Number.POSITIVE_INFINITY
     for (const candidate of candidates) {
@@ -129,11 +159,16 @@ export class LeastResponseTime implements Policy {
   }
 
   /** Estimates anew how fast they are, NaN for those that may not be chosen. Returns the least. */
-  #measure(candidates: readonly Candidate[], now: number, except: ReadonlySet<Backend> | undefined): number {
+  #measure(
+    candidates: readonly Candidate[],
+    now: number,
+    except: ReadonlySet<Backend> | undefined,
+    reach: Tier,
+  ): number {
     let fastest = Number.POSITIVE_INFINITY
     for (const candidate of candidates) {
       const { backend } = candidate
-      if (backend.isFull || except?.has(backend)) {
+      if (!backend.takes(reach) || except?.has(backend)) {
         candidate.estimate = Number.NaN
         continue
       }

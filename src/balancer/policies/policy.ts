@@ -1,4 +1,5 @@
 import type { Backend } from '../backend.js'
+import type { Tier } from '../tier.js'
 
 /** How a pool chooses. A policy keeps what it needs to know of past choices, never a count of its own. */
 export interface Policy {
@@ -8,14 +9,17 @@ export interface Policy {
   update(eligible: readonly Backend[]): void
   /** The `inFlight` or `load` of a backend changed, which need not be an eligible one. */
   changed?(backend: Backend): void
+  /** The `tier` of a backend changed, which need not be an eligible one. */
+  retiered?(backend: Backend): void
   /**
-   * The backend for the next request; undefined where none is eligible or all are full.
+   * The backend for the next request; undefined where none is eligible, or none takes one.
    * @param now monotonic milliseconds
    * @param except those that this request was sent to before, and failed on
+   * @param reach the last tier whose backends may be chosen, `part` by default; see `Backend.takes`
    */
-  pick(now: number, except?: ReadonlySet<Backend>): Backend | undefined
+  pick(now: number, except?: ReadonlySet<Backend>, reach?: Tier): Backend | undefined
   /** What {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
-  explain(now: number, except?: ReadonlySet<Backend>): Preview
+  explain(now: number, except?: ReadonlySet<Backend>, reach?: Tier): Preview
 }
 
 /** A choice that was not made. */

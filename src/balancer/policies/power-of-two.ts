@@ -1,5 +1,7 @@
 import type { Backend } from '../backend.js'
 import { type Account, Dues } from '../dues.js'
+import { Openings } from '../openings.js'
+import { type Tier, tiers } from '../tier.js'
 import { WeightedDraw } from '../weighted-draw.js'
 import { type Contender, chancesOfPairs } from './chances-of-pairs.js'
 import { likeliest, type Policy, type Preview, type Standing } from './policy.js'
@@ -30,6 +32,8 @@ export class PowerOfTwo implements Policy {
   readonly #dues = new Dues()
   #candidates: readonly Candidate[] = []
   #draw: WeightedDraw
+  /** Made when it is needed for the first time. */
+  #openings: Openings | undefined
 
   constructor(random: () => number) {
     this.#random = random
@@ -42,12 +46,21 @@ export class PowerOfTwo implements Policy {
       (backend) => before.get(backend) ?? { backend, account: this.#dues.open(backend.weight) },
     )
     this.#draw = new WeightedDraw(eligible, this.#random)
+    this.#openings = undefined
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
+  changed(backend: Backend): void {
+    if (this.#openings && backend.hasLimit) this.#openings.place(backend)
+  }
+
+  retiered(backend: Backend): void {
+    this.#openings?.place(backend)
+  }
+
+  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
     const { length } = this.#candidates
     if (length === 0) return undefined
-    const fits = fitsBut(except)
+    const fits = fitsBut(except, reach)
     for (let i = 0; i < DRAWS; i++) {
       const first = this.#draw.draw()
       const one = this.#candidates[first] as Candidate
@@ -56,14 +69,15 @@ export class PowerOfTwo implements Policy {
       const other = this.#candidates[this.#draw.drawOther(first)] as Candidate
       if (fits(other)) return this.#choose(this.#lessLoaded(one, other))
     }
-    return this.#pickOf(this.#candidates.filter(fits))
+    return this.#pickFitting(except, reach)
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
+  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+    const fits = fitsBut(except, reach)
     const all = this.#candidates.map(
       (candidate): Contender => ({
         weight: candidate.backend.weight,
-        fits: fitsBut(except)(candidate),
+        fits: fits(candidate),
         idle: candidate.backend.load === 0,
         owed: this.#owed(candidate),
         load: this.#load(candidate),
@@ -81,16 +95,25 @@ export class PowerOfTwo implements Policy {
     return { choice: likeliest(standings), standings }
   }
 
-  #pickOf(candidates: readonly Candidate[]): Backend | undefined {
-    const [one, ...rest] = candidates
-    if (!one || rest.length === 0) return one && this.#choose(one)
-    const draw = new WeightedDraw(
-      candidates.map(({ backend }) => backend),
-      this.#random,
+  /** Draws among those only that may be chosen. */
+  #pickFitting(except: ReadonlySet<Backend> | undefined, reach: Tier): Backend | undefined {
+    this.#openings ??= new Openings(
+      this.#candidates.map(({ backend }) => backend),
+      ({ weight }) => weight,
     )
-    const first = draw.draw()
-    const other = candidates[draw.drawOther(first)] as Candidate
-    return this.#choose(this.#lessLoaded(candidates[first] as Candidate, other))
+    const openings = this.#openings
+    if (except) for (const backend of except) openings.withhold(backend)
+    const one = this.#drawFrom(openings, reach)
+    if (one) openings.withhold(one.backend)
+    const other = one && this.#drawFrom(openings, reach)
+    if (one) openings.place(one.backend)
+    if (except) for (const backend of except) openings.place(backend)
+    return one && this.#choose(other ? this.#lessLoaded(one, other) : one)
+  }
+
+  #drawFrom(openings: Openings, reach: Tier): Candidate | undefined {
+    const total = openings.total(reach)
+    return total === 0 ? undefined : this.#candidates[openings.at(this.#random() * total, reach)]
   }
 
   #lessLoaded(one: Candidate, other: Candidate): Candidate {
@@ -118,6 +141,6 @@ export class PowerOfTwo implements Policy {
 }
 
 const fitsBut =
-  (except: ReadonlySet<Backend> | undefined) =>
+  (except: ReadonlySet<Backend> | undefined, reach: Tier) =>
   ({ backend }: Candidate) =>
-    !backend.isFull && !except?.has(backend)
+    backend.takes(reach) && !except?.has(backend)

@@ -1,5 +1,10 @@
 import type { Backend } from '../backend.js'
+import { Openings } from '../openings.js'
+import { type Tier, tiers } from '../tier.js'
 import type { Policy, Preview, Standing } from './policy.js'
+
+/** So many turns are looked at one by one; beyond them a search is faster. */
+const LOOKED_AT = 4
 
 /** Each backend in turn, whatever its weight and load; full ones are passed over. */
 export class RoundRobin implements Policy {
@@ -9,6 +14,8 @@ export class RoundRobin implements Policy {
   #eligible: readonly Backend[] = []
   /** Whose turn it is; undefined before the first pick. */
   #next: number | undefined
+  /** Made when it is needed for the first time. */
+  #openings: Openings | undefined
 
   constructor(random: () => number) {
     this.#start = random()
@@ -23,18 +30,27 @@ export class RoundRobin implements Policy {
       this.#next = next ? eligible.indexOf(next) : undefined
     }
     this.#eligible = eligible
+    this.#openings = undefined
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
-    const index = this.#find(except)
+  changed(backend: Backend): void {
+    if (this.#openings && backend.hasLimit) this.#openings.place(backend)
+  }
+
+  retiered(backend: Backend): void {
+    this.#openings?.place(backend)
+  }
+
+  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+    const index = this.#find(except, reach)
     if (index === undefined) return undefined
     this.#next = (index + 1) % this.#eligible.length
     return this.#eligible[index]
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
+  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
     const { length } = this.#eligible
-    const index = this.#find(except)
+    const index = this.#find(except, reach)
     const choice = index === undefined ? undefined : this.#eligible[index]
     const standings = this.#eligible.map((_, turns): Standing => {
       const backend = this.#eligible[(this.#turn + turns) % length] as Backend
@@ -54,14 +70,26 @@ export class RoundRobin implements Policy {
   }
 
   /** The index of the first one, from whose turn it is, that may be chosen. */
-  #find(except: ReadonlySet<Backend> | undefined): number | undefined {
+  #find(except: ReadonlySet<Backend> | undefined, reach: Tier): number | undefined {
     const { length } = this.#eligible
     const turn = this.#turn
-    for (let i = 0; i < length; i++) {
+    for (let i = 0; i < Math.min(length, LOOKED_AT); i++) {
       const index = (turn + i) % length
       const backend = this.#eligible[index] as Backend
-      if (!backend.isFull && !except?.has(backend)) return index
+      if (backend.takes(reach) && !except?.has(backend)) return index
     }
-    return undefined
+    return length > LOOKED_AT ? this.#search(except, reach, turn) : undefined
+  }
+
+  #search(except: ReadonlySet<Backend> | undefined, reach: Tier, turn: number): number | undefined {
+    this.#openings ??= new Openings(this.#eligible, () => 1)
+    const openings = this.#openings
+    if (except) for (const backend of except) openings.withhold(backend)
+    const before = openings.before(turn, reach)
+    const total = openings.total(reach)
+    // Past the last one the turn is that of the first.
+    const index = total === 0 ? undefined : openings.at(before < total ? before : 0, reach)
+    if (except) for (const backend of except) openings.place(backend)
+    return index
   }
 }

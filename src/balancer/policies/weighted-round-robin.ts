@@ -1,5 +1,6 @@
 import type { Backend } from '../backend.js'
 import { Chain, type Link } from '../chain.js'
+import { TIERS, type Tier, tiers } from '../tier.js'
 import type { Policy, Preview, Standing } from './policy.js'
 
 /**
@@ -40,7 +41,7 @@ export class WeightedRoundRobin implements Policy {
       .map((backend): Candidate => {
         const group = groups.get(backend.weight) as Group
         const since = before.get(backend)?.since ?? -this.#random()
-        return { backend, group, since, open: false, previous: undefined, next: undefined }
+        return { backend, group, since, tier: CLOSED, previous: undefined, next: undefined }
       })
       .sort((a, b) => a.since - b.since)
     for (const candidate of candidates) candidate.group.place(candidate)
@@ -53,9 +54,13 @@ export class WeightedRoundRobin implements Policy {
     candidate?.group.place(candidate)
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>): Backend | undefined {
-    const best = this.#best(except)
-    const chosen = best?.first(except)
+  retiered(backend: Backend): void {
+    this.changed(backend)
+  }
+
+  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+    const best = this.#best(except, reach)
+    const chosen = best?.first(except, reach)
     if (!best || !chosen) return undefined
     const total = this.#total
     // What a group was ahead or behind in another set of backends must not weigh for ever.
@@ -65,9 +70,9 @@ export class WeightedRoundRobin implements Policy {
     return chosen.backend
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>): Preview {
-    const best = this.#best(except)
-    const choice = best?.first(except)?.backend
+  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+    const best = this.#best(except, reach)
+    const choice = best?.first(except, reach)?.backend
     const total = this.#total
     const standings = [...this.#groups]
       .sort((a, b) => b.credit - a.credit)
@@ -89,21 +94,19 @@ export class WeightedRoundRobin implements Policy {
 
   /** In the order of their turns; those that are full come last. */
   #membersOf(group: Group): Backend[] {
-    const members: Backend[] = []
-    for (let candidate = group.first(undefined); candidate; candidate = candidate.next)
-      members.push(candidate.backend)
+    const members = group.members
     for (const [backend, candidate] of this.#candidates)
-      if (candidate.group === group && !candidate.open) members.push(backend)
+      if (candidate.group === group && candidate.tier === CLOSED) members.push(backend)
     return members
   }
 
   /** Whose turn it is. It credits each group its part, and leaves with it what it had before. */
-  #best(except: ReadonlySet<Backend> | undefined): Group | undefined {
-    if (except) for (const backend of except) this.#withhold(backend, true)
+  #best(except: ReadonlySet<Backend> | undefined, reach: Tier): Group | undefined {
+    if (except) for (const backend of except) this.#withhold(backend, reach, 1)
     let total = 0
     let best: Group | undefined
     for (const group of this.#groups) {
-      const share = (group.size - group.withheld) * group.weight
+      const share = (group.size(reach) - group.withheld) * group.weight
       group.before = group.credit
       if (share === 0) continue
       total += share
@@ -111,23 +114,28 @@ export class WeightedRoundRobin implements Policy {
       if (!best || group.credit > best.credit) best = group
     }
     this.#total = total
-    if (except) for (const backend of except) this.#withhold(backend, false)
+    if (except) for (const backend of except) this.#withhold(backend, reach, -1)
     return best
   }
 
-  #withhold(backend: Backend, withheld: boolean): void {
+  #withhold(backend: Backend, reach: Tier, count: number): void {
     const candidate = this.#candidates.get(backend)
-    if (candidate?.open) candidate.group.withheld += withheld ? 1 : -1
+    if (candidate && candidate.tier !== CLOSED && candidate.tier <= reach) candidate.group.withheld += count
   }
 }
+
+/** In place of a tier, for one that is full. */
+const CLOSED = -1
+/** In which order those of one weight are looked at: first those that are due their part of a share. */
+const ORDER: readonly Tier[] = [tiers.part, tiers.whole, tiers.spent, tiers.resting]
 
 interface Candidate extends Link<Candidate> {
   readonly backend: Backend
   readonly group: Group
   /** When it was chosen: among those of its weight the one for which that is longest ago is next. */
   since: number
-  /** Whether it stands for choice, and is not full. */
-  open: boolean
+  /** That of its backend, while it stands for choice; CLOSED while it is full. */
+  tier: Tier | typeof CLOSED
 }
 
 /** Backends of one weight, in the order of their turns. */
@@ -137,38 +145,67 @@ class Group {
   credit: number
   /** The same before the latest choice. */
   before = 0
-  /** How many stand for choice, and how many of them may not be chosen this time. */
-  size = 0
+  /** How many of those that stand for choice may not be chosen this time. */
   withheld = 0
-  readonly #turns = new Chain<Candidate>()
+  /** By tier, and how many of each stand for choice. */
+  readonly #turns: readonly Chain<Candidate>[] = Array.from({ length: TIERS }, () => new Chain())
+  readonly #sizes: number[] = new Array(TIERS).fill(0)
 
   constructor(weight: number, credit: number) {
     this.weight = weight
     this.credit = credit
   }
 
-  first(except: ReadonlySet<Backend> | undefined): Candidate | undefined {
-    let candidate = this.#turns.first
-    while (candidate && except?.has(candidate.backend)) candidate = candidate.next
-    return candidate
+  /** How many there are of tiers up to `reach`. */
+  size(reach: Tier): number {
+    let size = 0
+    for (let tier = 0; tier <= reach; tier++) size += this.#sizes[tier] as number
+    return size
+  }
+
+  first(except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
+    for (const tier of ORDER) {
+      if (tier > reach) continue
+      let candidate = this.#turnsOf(tier).first
+      while (candidate && except?.has(candidate.backend)) candidate = candidate.next
+      if (candidate) return candidate
+    }
+    return undefined
+  }
+
+  /** All that stand for choice. */
+  get members(): Backend[] {
+    const members: Backend[] = []
+    for (const tier of ORDER) {
+      for (let candidate = this.#turnsOf(tier).first; candidate; candidate = candidate.next)
+        members.push(candidate.backend)
+    }
+    return members
   }
 
   toTheEnd(candidate: Candidate): void {
-    this.#turns.remove(candidate)
-    this.#turns.append(candidate)
+    if (candidate.tier === CLOSED) return
+    const turns = this.#turnsOf(candidate.tier)
+    turns.remove(candidate)
+    turns.append(candidate)
   }
 
   /** Adds a backend that can take a request to those that stand for choice, and takes off one that cannot. */
   place(candidate: Candidate): void {
-    const open = !candidate.backend.isFull
-    if (open === candidate.open) return
-    candidate.open = open
-    if (open) {
-      this.size++
-      this.#turns.append(candidate)
-    } else {
-      this.size--
-      this.#turns.remove(candidate)
-    }
+    const { tier: before, backend } = candidate
+    const tier = backend.isFull ? CLOSED : backend.tier
+    if (tier === before) return
+    if (before !== CLOSED) this.#count(before, -1).remove(candidate)
+    candidate.tier = tier
+    if (tier !== CLOSED) this.#count(tier, 1).append(candidate)
+  }
+
+  #count(tier: Tier, change: number): Chain<Candidate> {
+    this.#sizes[tier] = (this.#sizes[tier] as number) + change
+    return this.#turnsOf(tier)
+  }
+
+  #turnsOf(tier: Tier): Chain<Candidate> {
+    return this.#turns[tier] as Chain<Candidate>
   }
 }

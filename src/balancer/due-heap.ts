@@ -1,0 +1,63 @@
+/** What stands in a {@link DueHeap}. Whoever is in one is in no other at the same time. */
+export interface DueItem {
+  /** Set before it is added, and not changed while it is in the heap. */
+  due: number
+  /** Its place in the heap; -1 while it is in none. */
+  place: number
+}
+
+/** Items by when they are due: adding one and taking one out cost the logarithm of how many there are. */
+export class DueHeap<T extends DueItem> {
+  readonly #items: T[] = []
+
+  /** The one that is due first. */
+  get first(): T | undefined {
+    return this.#items[0]
+  }
+
+  add(item: T): void {
+    item.place = this.#items.length
+    this.#items.push(item)
+    this.#rise(item)
+  }
+
+  /** Takes out an item that is in it. */
+  remove(item: T): void {
+    const last = this.#items.pop() as T
+    if (last !== item) {
+      this.#put(last, item.place)
+      this.#rise(last)
+      this.#sink(last)
+    }
+    item.place = -1
+  }
+
+  #rise(item: T): void {
+    while (item.place > 0) {
+      const parent = this.#items[(item.place - 1) >> 1] as T
+      if (parent.due <= item.due) return
+      this.#swap(parent, item)
+    }
+  }
+
+  #sink(item: T): void {
+    for (;;) {
+      const left = this.#items[2 * item.place + 1]
+      const right = this.#items[2 * item.place + 2]
+      const child = right && right.due < (left as T).due ? right : left
+      if (!child || child.due >= item.due) return
+      this.#swap(item, child)
+    }
+  }
+
+  #swap(upper: T, lower: T): void {
+    const { place } = lower
+    this.#put(lower, upper.place)
+    this.#put(upper, place)
+  }
+
+  #put(item: T, place: number): void {
+    this.#items[place] = item
+    item.place = place
+  }
+}
