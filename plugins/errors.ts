@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { diagnose } from '../src/adapters/diagnosis.js'
 import { BackendError, BackendTimeoutError, UploadTooLargeError } from '../src/adapters/failures.js'
 import { BalancerError, StoppedError } from '../src/balancer/errors.js'
+import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
 import { isLastAhead } from './exchange.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
@@ -63,6 +64,13 @@ const statusCodes: Record<string, number> = {
   LEASTWISE_QUEUE_TIMEOUT: 503,
   LEASTWISE_STOPPED: 503,
   LEASTWISE_STATE_NOT_SAVED: 503,
+}
+
+const refusals: ReadonlySet<string> = new Set(refusalCodes)
+
+/** The code of an error that refuses a request on no account of a backend; undefined for every other error. */
+export function refusalCodeOf({ code }: { code?: string }): RefusalCode | undefined {
+  return code !== undefined && refusals.has(code) ? (code as RefusalCode) : undefined
 }
 
 /** What Fastify's own errors are called here. */

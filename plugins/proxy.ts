@@ -17,7 +17,7 @@ import type { HostHeader } from '../src/balancer/spec.js'
 import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
-import { endsConnection, RequestTimeoutError, sendError } from './errors.js'
+import { endsConnection, RequestTimeoutError, refusalCodeOf, sendError } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
@@ -198,7 +198,9 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     end(request)
     done()
   })
-  scope.addHook('onError', (request, _reply, _error, done) => {
+  scope.addHook('onError', (request, reply, error, done) => {
+    const code = refusalCodeOf(error)
+    if (code !== undefined && isOpen(request.raw, reply.raw)) balancer.refused(code)
     end(request)
     done()
   })

@@ -1,7 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
 import { answer } from './describe.js'
 import { Policy } from './schemas.js'
+
+const reasons: Record<RefusalCode, string> = {
+  LEASTWISE_NO_BACKEND: 'No backend was usable.',
+  LEASTWISE_QUEUE_FULL: 'Every backend was at its limit, and the queue was full.',
+  LEASTWISE_QUEUE_TIMEOUT: 'Every backend was at its limit for longer than `QUEUE_TIMEOUT`.',
+  LEASTWISE_OVERLOADED: 'The gateway itself had too much to do, or lacked something.',
+  LEASTWISE_STOPPED: 'The gateway shut down, and their time was up.',
+}
 
 const Pool = Type.Object(
   {
@@ -22,6 +31,15 @@ const Pool = Type.Object(
     requests: Type.Integer({ minimum: 0, description: 'Requests that were given to a backend so far.' }),
     retries: Type.Integer({ minimum: 0, description: 'Further tries of them after a failure.' }),
     hedges: Type.Integer({ minimum: 0, description: 'Second tries while the first was under way.' }),
+    refused: Type.Object(
+      Object.fromEntries(
+        refusalCodes.map((code) => [code, Type.Integer({ minimum: 0, description: reasons[code] })]),
+      ),
+      {
+        description:
+          'Requests that clients were answered 503 for so far, though no backend failed them; by code.',
+      },
+    ),
     closing: Type.Boolean({ description: 'Whether the gateway shuts down.' }),
   },
   {
@@ -38,6 +56,13 @@ const Pool = Type.Object(
         requests: 18204,
         retries: 3,
         hedges: 0,
+        refused: {
+          LEASTWISE_NO_BACKEND: 12,
+          LEASTWISE_QUEUE_FULL: 0,
+          LEASTWISE_QUEUE_TIMEOUT: 0,
+          LEASTWISE_OVERLOADED: 0,
+          LEASTWISE_STOPPED: 0,
+        },
         closing: false,
       },
     ],

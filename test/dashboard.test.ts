@@ -57,6 +57,21 @@ test('figures move with the traffic, in the table, in the overview and in the ch
   await has(page, '#figure-in-flight', /^0$/)
 })
 
+test('clients that get 503 are seen at once, though no backend has a request', options, async (t) => {
+  const gateway = await started()
+  for (const id of ['a', 'b']) await callJson('POST', `${gateway.admin}/backends/${id}/drain`)
+  const { page } = await openPage(t, gateway.admin)
+  await live(page)
+  await has(page, '#verdict-first', 'No usable backend: requests are answered 503.')
+  const stop = new AbortController()
+  const traffic = load(gateway.url, { concurrency: 2, stop: stop.signal })
+  await has(page, '#verdict-first', /^[1-9][\d.,]* clients a second get 503 now: no backend is usable\.$/)
+  await has(page, '#figure-refused', /^[1-9]/)
+  await has(page, '#figure-requests', /^0$/)
+  stop.abort()
+  await traffic
+})
+
 test('a backend is registered, changed, drained, activated and removed by clicks', options, async (t) => {
   const gateway = await started()
   const { page, expected } = await openPage(t, gateway.admin)

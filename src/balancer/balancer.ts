@@ -13,6 +13,7 @@ import { type BalancerOptions, withDefaults } from './options.js'
 import { Overtaken } from './overtaken.js'
 import type { PolicyName } from './policies/index.js'
 import { Queue, type Taker } from './queue.js'
+import { type RefusalCode, type RefusalCounts, Refusals } from './refusals.js'
 import { Registry, type RegistryObserver } from './registry.js'
 import { Selection, type Selector } from './selection.js'
 import { ShareLimits } from './share-limits.js'
@@ -35,6 +36,8 @@ export interface PoolView {
   requests: number
   retries: number
   hedges: number
+  /** Requests that clients were answered 503 for so far, by the code of the error. */
+  refused: RefusalCounts
   closing: boolean
 }
 
@@ -60,6 +63,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #decisions: Decisions
   readonly #selection: Selection
   readonly #queue: Queue
+  readonly #refusals = new Refusals()
   #requested = 0
   #retried = 0
   #closing = false
@@ -208,6 +212,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#retried++
   }
 
+  /** A client was answered 503, and no backend had anything to do with it. */
+  refused(code: RefusalCode): void {
+    this.#refusals.add(code)
+  }
+
   /**
    * A second lease for a request that holds one: undefined where that would be at the expense of others, as
    * some wait, or where the backends that are left should rest.
@@ -281,6 +290,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       requests: this.#requested,
       retries: this.#retried,
       hedges: this.hedging.sent,
+      refused: this.#refusals.view(),
       closing: this.#closing,
     }
   }

@@ -2,9 +2,11 @@ import type { BackendView, PoolView } from '../balancer/index.js'
 
 type Kind = 'string' | 'number' | 'boolean' | 'object'
 
-/** `GET /pool`. Older gateways do not count retries and hedges, newer ones may have policies that we do not. */
-export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' | 'hedges'> {
+/** `GET /pool`. Older gateways do not count retries, hedges and refusals, newer ones may have policies that we do not. */
+export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' | 'hedges' | 'refused'> {
   policy: string
+  /** By code. */
+  refused?: Record<string, number>
   retries?: number
   hedges?: number
 }
@@ -50,6 +52,10 @@ export function readPool(document: unknown): Pool {
   check(view.queue, 'queue', { length: 'number', limit: 'number' })
   for (const name of ['retries', 'hedges'] as const) {
     if (view[name] !== undefined) check(view, 'the pool', { [name]: 'number' })
+  }
+  if (view.refused !== undefined) {
+    const codes = Object.keys(check<object>(view.refused, 'refused', {}))
+    check(view.refused, 'refused', Object.fromEntries(codes.map((code) => [code, 'number'])))
   }
   return view
 }

@@ -15,7 +15,8 @@ interface TopOptions extends AdminOptions {
 const INTERVAL = 1000
 
 const help = `Above the table is the pool: policy, requests in flight, queue, eligible
-backends, and retries and hedges since the start. share, req/s and failed/s are
+backends, requests that clients were answered 503 for in the last second
+(refused), and retries and hedges since the start. share, req/s and failed/s are
 of the last second, by requests that were given to backends; p50 and p99 of the
 first byte of the last 1,024 answers.
 
@@ -25,9 +26,9 @@ it, with exit code 0. Elsewhere it prints one table below another. Colours are
 left out where NO_COLOR is set or standard output is no terminal.
 
 With --json it prints a line {"at","interval","pool","backends"} each second:
-interval is in milliseconds, pool as GET /pool answers, and a backend as
-GET /backends does, with "recent":{"share","requestsPerSecond",
-"failedPerSecond"}. share is from 0 to 1.
+interval is in milliseconds, pool as GET /pool answers, with "recent":
+{"refusedPerSecond"}, and a backend as GET /backends does, with "recent":
+{"share","requestsPerSecond","failedPerSecond"}. share is from 0 to 1.
 
 A gateway that does not answer any more is asked again each second.
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Balancer } from '../../src/balancer/index.js'
 import type { Pool } from '../../src/cli/answers.js'
 import { draw } from '../../src/cli/top/frame.js'
-import { between, type Look } from '../../src/cli/top/look.js'
+import { between, type Look, refusedPerSecond } from '../../src/cli/top/look.js'
 
 function lookOf(
   time: number,
@@ -79,9 +79,24 @@ test('the line of the pool has what a gateway tells', () => {
     line({ panic: true, closing: true, policy: '\x1b' }) as string,
     /^\\u\{1b\} .*\| panic YES \| CLOSING$/,
   )
-  const { retries: _, hedges: __, ...old } = look.pool
+  const refused = (count: number) => ({
+    ...look.pool,
+    refused: { LEASTWISE_NO_BACKEND: count, LEASTWISE_STOPPED: 1 },
+  })
+  const [before, now] = [
+    { ...look, pool: refused(10) },
+    { ...look, time: 2000, pool: refused(90) },
+  ]
+  assert.equal(refusedPerSecond(before, now), 40)
+  assert.equal(refusedPerSecond(now, { ...before, time: 3000 }), 11, 'it was started anew')
+  assert.match(
+    draw({ look: now, recent: undefined, refused: 40, order: 'id' })[0] as string,
+    / \| refused 40\.0\/s \| /,
+  )
+  const { retries: _, hedges: __, refused: ___, ...old } = look.pool
+  assert.equal(refusedPerSecond(look, { ...look, pool: old }), undefined)
   assert.doesNotMatch(
     draw({ look: { ...look, pool: old }, recent: undefined, order: 'id' })[0] as string,
-    /retries|hedges|req/,
+    /retries|hedges|req|refused/,
   )
 })

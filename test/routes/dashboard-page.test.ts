@@ -41,6 +41,7 @@ function snapshot(second: number, backends: Backend[], more: Partial<Pool> = {})
     requests: backends.reduce((sum, { total }) => sum + total, 0),
     retries: 0,
     hedges: 0,
+    refused: {},
     ...more,
   }
   return { at: new Date(START + second * 1000).toISOString(), pool, backends }
@@ -120,6 +121,26 @@ test('the verdict says what is the matter, worst first', () => {
   assert.equal(of([a, backend('f', { total: 1000, failed: 5 })]).level, 'good')
   const many = Array.from({ length: 9 }, (_, i) => backend(`x${i}`, { health: 'ejected' }))
   assert.equal(of([a, ...many]).lines[0], '9 of 10 backends are out: x0, x1, x2 and 6 more.')
+})
+
+test('the verdict says first how many clients get 503, and mostly why', () => {
+  const rates = new Rates()
+  const gone = backend('a', { state: 'draining' })
+  const at = (second: number, refused: Record<string, number>) => snapshot(second, [gone], { refused })
+  rates.add(at(0, { LEASTWISE_NO_BACKEND: 0, LEASTWISE_QUEUE_FULL: 7 }))
+  assert.equal(verdictOf(at(0, {}), rates).lines[0], 'No usable backend: requests are answered 503.')
+  const now = at(2, { LEASTWISE_NO_BACKEND: 80, LEASTWISE_QUEUE_FULL: 8 })
+  rates.add(now)
+  assert.equal(rates.pool.refused, 40.5)
+  assert.deepEqual(
+    [verdictOf(now, rates).level, verdictOf(now, rates).lines[0]],
+    ['bad', '40.5 clients a second get 503 now: no backend is usable.'],
+  )
+  for (let second = 3; second <= 8; second++) rates.add({ ...now, at: at(second, {}).at })
+  assert.equal(verdictOf(now, rates).lines[0], 'No usable backend: requests are answered 503.')
+  // Another process counts anew.
+  rates.add(at(9, { LEASTWISE_NO_BACKEND: 3 }))
+  assert.equal(rates.pool.refused, 0)
 })
 
 test('every policy is offered', () => {

@@ -2,7 +2,7 @@ import { BackendRow, type RowData } from './backend-row.js'
 import { conditionOf, isOut } from './condition.js'
 import { byId, setText } from './element.js'
 import { count } from './format.js'
-import type { Rates } from './rates.js'
+import { NONE, type Rates } from './rates.js'
 import type { Backend, Snapshot } from './wire.js'
 
 type Key = (data: RowData) => number | string
@@ -78,7 +78,7 @@ export class BackendTable {
   /** One of them changed, or is new. */
   change(backend: Backend, at: string): void {
     const old = this.#rows.get(backend.id)?.data
-    const rate = old?.rate ?? { requests: 0, failures: 0, retries: 0, hedges: 0 }
+    const rate = old?.rate ?? NONE
     this.#put({ share: old?.share ?? 0, busiest: old?.busiest ?? 0, rate, backend, now: Date.parse(at) })
     this.#arrangeSoon()
   }

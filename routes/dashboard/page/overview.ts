@@ -9,12 +9,14 @@ const shapes = { good: '●', warning: '▲', bad: '✕' }
 /** What is the matter, and the figures of the pool. */
 export function showOverview(snapshot: Snapshot, rates: Rates): void {
   const { pool } = snapshot
-  const { requests, failures, retries, hedges } = rates.pool
+  const { requests, failures, retries, hedges, refused } = rates.pool
   showVerdict(snapshot, rates)
   setText(byId('policy'), pool.policy)
   setText(byId('figure-requests'), decimal(requests))
   setText(byId('figure-failed'), requests === 0 ? '–' : percent(failures / requests))
   byId('figure-failed').classList.toggle('bad', failures > 0)
+  setText(byId('figure-refused'), decimal(refused))
+  byId('figure-refused').classList.toggle('bad', refused > 0)
   setText(byId('figure-in-flight'), count(pool.inFlight))
   setText(byId('figure-waiting'), count(pool.queue.length))
   byId('figure-waiting').classList.toggle('bad', pool.queue.length > 0)

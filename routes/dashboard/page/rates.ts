@@ -6,16 +6,21 @@ export interface Rate {
   failures: number
   retries: number
   hedges: number
+  /** Requests that clients were answered 503 for. */
+  refused: number
 }
 
 interface Counts extends Rate {
   at: number
+  /** `refused`, by the code of the error. */
+  refusals: Record<string, number>
 }
 
 /** Milliseconds over which rates are taken: calm enough to be read, quick enough to tell. */
 const WINDOW = 5000
 
-const NONE: Rate = { requests: 0, failures: 0, retries: 0, hedges: 0 }
+/** Of what nothing happened to. */
+export const NONE: Rate = { requests: 0, failures: 0, retries: 0, hedges: 0, refused: 0 }
 
 /** Rates, from counts that only grow. */
 export class Rates {
@@ -25,12 +30,13 @@ export class Rates {
   add({ at: time, pool, backends }: Snapshot): void {
     const at = Date.parse(time)
     const failures = backends.reduce((sum, { failed }) => sum + failed, 0)
-    const { requests, retries, hedges } = pool
-    this.#pool = append(this.#pool, { at, requests, failures, retries, hedges })
+    const { requests, retries, hedges, refused: refusals } = pool
+    const refused = Object.values(refusals).reduce((sum, count) => sum + count, 0)
+    this.#pool = append(this.#pool, { at, requests, failures, retries, hedges, refused, refusals })
     const ids = new Set<string>()
     for (const { id, total, failed } of backends) {
       ids.add(id)
-      const counts = { ...NONE, at, requests: total, failures: failed }
+      const counts = { ...NONE, at, requests: total, failures: failed, refusals: {} }
       this.#backends.set(id, append(this.#backends.get(id) ?? [], counts))
     }
     for (const id of this.#backends.keys()) if (!ids.has(id)) this.#backends.delete(id)
@@ -46,6 +52,14 @@ export class Rates {
     return rateOf(this.#pool)
   }
 
+  /** Why most of those were refused that are refused now; undefined where none are. */
+  get refusal(): string | undefined {
+    const [first, last] = [this.#pool[0]?.refusals ?? {}, this.#pool.at(-1)?.refusals ?? {}]
+    const grown = Object.entries(last).map(([code, count]) => ({ code, count: count - (first[code] ?? 0) }))
+    const [most] = grown.sort((a, b) => b.count - a.count)
+    return most && most.count > 0 ? most.code : undefined
+  }
+
   of({ id }: Backend): Rate {
     return rateOf(this.#backends.get(id) ?? [])
   }
@@ -59,7 +73,7 @@ export class Rates {
 function append(series: Counts[], next: Counts): Counts[] {
   const last = series.at(-1)
   // Another process, or another backend of that name, began to count anew.
-  if (last && next.requests < last.requests) return [next]
+  if (last && (next.requests < last.requests || next.refused < last.refused)) return [next]
   while (series.length > 2 && (series[1] as Counts).at <= next.at - WINDOW) series.shift()
   if (last?.at !== next.at) series.push(next)
   return series
@@ -76,5 +90,6 @@ function rateOf(series: Counts[]): Rate {
     failures: perSecond('failures'),
     retries: perSecond('retries'),
     hedges: perSecond('hedges'),
+    refused: perSecond('refused'),
   }
 }

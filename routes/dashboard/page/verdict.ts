@@ -1,5 +1,5 @@
 import { isOut } from './condition.js'
-import { count, percent } from './format.js'
+import { count, decimal, percent } from './format.js'
 import type { Rates } from './rates.js'
 import type { Snapshot } from './wire.js'
 
@@ -12,6 +12,15 @@ export interface Verdict {
 /** Part of the requests of a pool that may fail without a word. */
 const TOLERABLE = 0.01
 
+/** Why the gateway answers 503 itself. */
+const reasons: Record<string, string> = {
+  LEASTWISE_NO_BACKEND: 'no backend is usable',
+  LEASTWISE_QUEUE_FULL: 'the queue is full',
+  LEASTWISE_QUEUE_TIMEOUT: 'they waited too long in the queue',
+  LEASTWISE_OVERLOADED: 'the gateway itself is overloaded',
+  LEASTWISE_STOPPED: 'the gateway was stopped',
+}
+
 export function verdictOf({ pool, backends }: Snapshot, rates: Rates): Verdict {
   const bad: string[] = []
   const warnings: string[] = []
@@ -21,6 +30,12 @@ export function verdictOf({ pool, backends }: Snapshot, rates: Rates): Verdict {
     return ids.length > 4 ? `${ids.slice(0, 3).join(', ')} and ${count(ids.length - 3)} more` : ids.join(', ')
   }
 
+  const { refused } = rates.pool
+  if (refused > 0) {
+    const who = refused === 1 ? '1 client' : `${decimal(refused)} clients`
+    const verb = refused === 1 ? 'gets' : 'get'
+    bad.push(`${who} a second ${verb} 503 now: ${reasons[rates.refusal ?? ''] ?? rates.refusal}.`)
+  }
   if (pool.closing) warnings.push('The gateway shuts down.')
   if (backends.length === 0) warnings.push('There is no backend: requests are answered 503.')
   else if (pool.eligible === 0) bad.push('No usable backend: requests are answered 503.')

@@ -31,6 +31,8 @@ export interface Pool {
   requests: number
   retries: number
   hedges: number
+  /** Requests that clients were answered 503 for, by the code of the error. */
+  refused: Record<string, number>
 }
 
 export interface Snapshot {

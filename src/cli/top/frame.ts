@@ -11,6 +11,8 @@ export interface Picture {
   look: Look
   /** Undefined before the second look. */
   recent: Map<string, Recent> | undefined
+  /** Requests that were refused per second; undefined before the second look, and where nobody counts them. */
+  refused?: number | undefined
   order: Order
 }
 
@@ -37,7 +39,7 @@ function sorted(backends: BackendView[], order: Order): BackendView[] {
   return backends.toSorted(order === 'id' ? byId : (a, b) => b.inFlight - a.inFlight || byId(a, b))
 }
 
-function poolLine({ look, recent }: Picture, width: number): string {
+function poolLine({ look, recent, refused }: Picture, width: number): string {
   const { policy, eligible, backends, inFlight, queue, panic, closing, retries, hedges } = look.pool
   const parts = [
     policy,
@@ -49,11 +51,12 @@ function poolLine({ look, recent }: Picture, width: number): string {
     const rates = [...recent.values()]
     parts.push(`${rate(rates.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))} req/s`)
   }
+  if (refused !== undefined) parts.push(`refused ${rate(refused)}/s`)
   if (retries !== undefined) parts.push(`retries ${retries}`)
   if (hedges !== undefined) parts.push(`hedges ${hedges}`)
   parts.push(`panic ${panic ? 'YES' : 'no'}`)
   if (closing) parts.push('CLOSING')
-  return styled(printable(parts.join(' | ')).slice(0, width), panic || closing ? 'red' : 'bold')
+  return styled(printable(parts.join(' | ')).slice(0, width), panic || closing || refused ? 'red' : 'bold')
 }
 
 function columns(recent: Map<string, Recent> | undefined): Column<BackendView>[] {

@@ -50,6 +50,17 @@ export function between(before: Look, now: Look): Map<string, Recent> {
   )
 }
 
+/** Requests of the pool that were refused per second; undefined where the gateway does not count them. */
+export function refusedPerSecond(before: Look, now: Look): number | undefined {
+  if (now.pool.refused === undefined) return undefined
+  const seconds = Math.max(1, now.time - before.time) / 1000
+  return grown(refusedOf(now.pool.refused), refusedOf(before.pool.refused)) / seconds
+}
+
+function refusedOf(counts: Record<string, number> = {}): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+}
+
 /** A count that is less than before began anew: the backend was registered again, or the gateway started. */
 function grown(count: number, before = 0): number {
   return count < before ? count : count - before

@@ -1,8 +1,8 @@
 import { type Failure, report } from '../failure.js'
 import { printable, printableJson } from '../printable.js'
 import { styled } from '../table.js'
-import { draw, type Order, orders } from './frame.js'
-import { between, type Look } from './look.js'
+import { draw, type Order, orders, type Picture } from './frame.js'
+import { between, type Look, refusedPerSecond } from './look.js'
 import { Screen } from './screen.js'
 
 /** Where what was seen goes to. */
@@ -22,7 +22,7 @@ export const jsonView: View = {
     const document = {
       at: look.at.toISOString(),
       interval: Math.round(look.time - before.time),
-      pool: look.pool,
+      pool: { ...look.pool, recent: { refusedPerSecond: refusedPerSecond(before, look) } },
       backends: look.backends.map((backend) => ({ ...backend, recent: recent.get(backend.id) })),
     }
     process.stdout.write(`${printableJson(document)}\n`)
@@ -38,7 +38,12 @@ export function plainView(order: Order): View {
     show(look, before) {
       if (!before) return
       if (tables++ > 0) process.stdout.write('\n')
-      const lines = draw({ look, recent: between(before, look), order })
+      const lines = draw({
+        look,
+        recent: between(before, look),
+        refused: refusedPerSecond(before, look),
+        order,
+      })
       process.stdout.write(`${look.at.toISOString()}\n${lines.join('\n')}\n`)
     },
     lost: (failure) => report(failure, false),
@@ -49,7 +54,7 @@ export function plainView(order: Order): View {
 /** A table in place. @param url of the gateway */
 export function liveView(url: string, sort: Order, onQuit: () => void): View {
   let order = sort
-  let last: { look: Look; recent: ReturnType<typeof between> | undefined } | undefined
+  let last: Omit<Picture, 'order'> | undefined
   let trouble: Failure | undefined
   const other = () => orders.find((name) => name !== order) as Order
   const redraw = () => {
@@ -73,7 +78,11 @@ export function liveView(url: string, sort: Order, onQuit: () => void): View {
   screen.open()
   return {
     show(look, before) {
-      last = { look, recent: before && between(before, look) }
+      last = {
+        look,
+        recent: before && between(before, look),
+        refused: before && refusedPerSecond(before, look),
+      }
       trouble = undefined
       redraw()
     },
