@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import replyFrom, { type FastifyReplyFromHooks, type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type {
   FastifyError,
+  FastifyInstance,
   FastifyPluginAsync,
   FastifyReply,
   FastifyRequest,
+  onRequestHookHandler,
   preParsingHookHandler,
   preValidationHookHandler,
 } from 'fastify'
@@ -17,13 +19,15 @@ import type { HostHeader } from '../src/balancer/spec.js'
 import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
-import { endsConnection, RequestTimeoutError, refusalCodeOf, sendError } from './errors.js'
+import { errorsOf, sendError } from './error-answer.js'
+import { endsConnection, RequestTimeoutError, refusalCodeOf } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
 import { hasOnSend } from './hooks.js'
-import { allow, passedOn } from './methods.js'
+import { passedOn } from './methods.js'
 import { sendInOneWrite } from './one-write.js'
+import { addBehindOwn, type Constraints, letOwnRoutesWin, RoutesTakenError } from './own-routes.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
@@ -42,6 +46,16 @@ declare module 'fastify' {
 
 export interface ProxyOptions extends PressureOptions {
   balancer: Balancer
+  /** What the pool is called. */
+  name: string
+  /** The app that the proxied routes are added to. */
+  app: FastifyInstance
+  /** Methods that are proxied; all of {@link passedOn} by default. */
+  methods: readonly string[] | undefined
+  /** Constraints of the proxied routes. */
+  constraints: Constraints
+  /** Whether the app's error handler answers errors. */
+  appAnswersErrors: boolean
   /** Put in the place of the prefix, which is taken off. */
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
@@ -77,6 +91,11 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
   const {
     balancer,
+    name,
+    app,
+    methods = passedOn,
+    constraints,
+    appAnswersErrors,
     rewritePrefix,
     maxBody,
     maxResponseHeaders,
@@ -98,6 +117,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     maxBody,
     maxResponseHeaders,
   })
+  const allow = methods.join(', ')
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = `leastwise-${randomBytes(4).toString('hex')}`
 
@@ -115,7 +135,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addHook('onReady', async () => {
     watched = watchedRoute || hasOnSend(scope)
   })
-  scope.setErrorHandler(sendError)
+  scope.setErrorHandler(appAnswersErrors ? errorsOf(app) : sendError)
   scope.decorateRequest('assignment', null)
   scope.decorateRequest('queuedAt', 0)
   // Before any hook that may answer.
@@ -142,7 +162,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     }
   }
 
-  scope.addHook('onRequest', (request, reply, done) => {
+  const takeLease: onRequestHookHandler = (request, reply, done) => {
     const { raw } = request
     const { path, host } = admitted(request, reply)
     const begin = () => {
@@ -192,6 +212,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       if (raw.headers['transfer-encoding'] === undefined) return begin()
       setImmediate(begin)
     })
+  }
+  // After all hooks of the app, those that plugins add to each route included: what they refuse takes no lease.
+  scope.addHook('onRoute', (route) => {
+    route.onRequest = [route.onRequest ?? [], takeLease].flat()
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.
   scope.addHook('onResponse', (request, _reply, done) => {
@@ -266,16 +290,32 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       else sendInOneWrite(reply, body.bytes)
     },
   } as unknown as FastifyReplyFromHooks
-  for (const name of passedOn) if (!scope.supportedMethods.includes(name)) scope.addHttpMethod(name)
+  for (const method of methods) {
+    if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method)
+  }
+  // Without a list every method is answered, this one by a refusal.
+  const answered = options.methods ? methods : [...methods, 'TRACE']
   const bodyless = ['GET', 'HEAD']
-  const others = [...passedOn, 'TRACE'].filter((name) => !bodyless.includes(name))
-  // Most of these methods have no place in an OpenAPI description of the app, and what is behind them it cannot tell.
-  const schema = { hide: true }
-  // A scope under a prefix has two roots: the prefix itself, and all below it.
-  for (const url of ['/', '/*']) {
+  const route = {
+    handler,
+    constraints,
+    // Which methods are proxied is said above, and is not for Fastify to add to.
+    exposeHeadRoute: false,
+    // Most of these methods have no place in an OpenAPI description of the app, and what is behind them it cannot tell.
+    schema: { hide: true },
+  }
+  letOwnRoutesWin(app)
+  let free = 0
+  // Under a prefix there is the prefix itself, and all below it.
+  for (const url of scope.prefix === '' ? ['/*'] : ['', '/*']) {
     // Of these Fastify reads no body.
-    scope.route({ method: bodyless, url, handler, schema })
-    scope.route({ method: others, url, handler, schema, preParsing, preValidation })
+    const withoutBody = answered.filter((method) => bodyless.includes(method))
+    const others = answered.filter((method) => !bodyless.includes(method))
+    free += addBehindOwn(scope, name, { ...route, method: withoutBody, url }).length
+    free += addBehindOwn(scope, name, { ...route, method: others, url, preParsing, preValidation }).length
+  }
+  if (free === 0) {
+    throw new RoutesTakenError(`${answered.join(', ')} ${scope.prefix}/* are routes of the app already`)
   }
 }
 

@@ -4,7 +4,8 @@ import type { Assignment } from '../src/adapters/assignment.js'
 import { isGatewayFailure } from '../src/adapters/failures.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import type { Cause } from '../src/balancer/lease.js'
-import { codeOf, toGatewayError } from './errors.js'
+import { codeOf } from './error-answer.js'
+import { toGatewayError } from './errors.js'
 import { refusalOf } from './malformed.js'
 
 /**

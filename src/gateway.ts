@@ -5,6 +5,7 @@ import { logChanges } from '../plugins/change-log.js'
 import { healthPlugin } from '../plugins/health.js'
 import { meter } from '../plugins/metrics/meter.js'
 import { pageRegistry } from '../plugins/metrics/process.js'
+import { RoutesTakenError } from '../plugins/own-routes.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
@@ -15,7 +16,9 @@ import { SettingError } from './settings.js'
 
 /** Puts a pool into an app: the decorators, the proxied routes under a prefix, the admin API where asked for. */
 export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
-  const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings } = parseOptions(given)
+  const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings, ...routes } =
+    parseOptions(given)
+  checkConstraints(app, routes.constraints)
   const balancer = store ? await openBalancer(settings, store) : new Balancer(settings)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
@@ -35,6 +38,11 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   const metered = registries.length > 0 ? [meter(app, { name, balancer, registries })] : []
   await registerRoutes('prefix', prefix, app, proxyPlugin, {
     balancer,
+    name,
+    app,
+    methods: routes.methods,
+    constraints: routes.constraints,
+    appAnswersErrors: routes.errors === 'app',
     rewritePrefix,
     observers: [...(accessLog ? [logRequest] : []), ...metered],
     maxBody: settings.maxBody,
@@ -68,8 +76,18 @@ async function registerRoutes<O extends object>(
   try {
     await app.register(routes, { ...options, prefix })
   } catch (error) {
-    // Fastify's own message lists every method there is.
-    if ((error as FastifyError).code !== 'FST_ERR_DUPLICATED_ROUTE') throw error
-    throw new SettingError(called(option), `does not accept "${prefix}": the app has these routes already`)
+    const { code, message } = error as FastifyError
+    if (!(error instanceof RoutesTakenError) && code !== 'FST_ERR_DUPLICATED_ROUTE') throw error
+    throw new SettingError(called(option), `does not accept "${prefix}": ${message}`)
+  }
+}
+
+function checkConstraints(app: FastifyInstance, constraints: object): void {
+  for (const name of Object.keys(constraints)) {
+    if (name === 'host' || name === 'version' || app.hasConstraintStrategy(name)) continue
+    throw new SettingError(
+      called(`constraints.${name}`),
+      'is not known: the app has no such constraint strategy',
+    )
   }
 }

@@ -1,3 +1,4 @@
+import { passedOn } from '../plugins/methods.js'
 import type { MetricsRegistry } from '../plugins/metrics/metrics.js'
 import type { BackendSpec } from './balancer/spec.js'
 import type { BackendStore } from './balancer/store.js'
@@ -17,6 +18,12 @@ export interface LeastwiseOptions extends OptionalSettings {
   rewritePrefix?: string | undefined
   /** URLs, or whole descriptions. */
   backends?: readonly (string | BackendSpec)[] | undefined
+  /** Methods that are proxied. All that Node knows by default, but for CONNECT and TRACE. */
+  methods?: readonly string[] | undefined
+  /** Constraints of the proxied routes, as Fastify has them for any route: `host`, `version`, and the app's own. */
+  constraints?: Readonly<Record<string, unknown>> | undefined
+  /** Who answers errors on proxied routes: `own`, as everywhere in leastwise, or `app`, the app's error handler. */
+  errors?: ErrorsBy | undefined
   /** The admin API as routes of this app; there is none by default. */
   admin?:
     | {
@@ -34,10 +41,16 @@ export interface LeastwiseOptions extends OptionalSettings {
   store?: BackendStore | undefined
 }
 
+/** Who answers errors on proxied routes. */
+export type ErrorsBy = 'own' | 'app'
+
 export interface ParsedOptions {
   name: string
   prefix: string
   rewritePrefix: string
+  methods: readonly string[] | undefined
+  constraints: Readonly<Record<string, unknown>>
+  errors: ErrorsBy
   admin: { prefix: string; token: string } | undefined
   accessLog: boolean
   metrics: MetricsRegistry | undefined
@@ -56,7 +69,18 @@ const BACKEND_OPTIONS = [
   'healthHost',
 ]
 
-const ownOptions = ['name', 'prefix', 'rewritePrefix', 'admin', 'accessLog', 'metrics', 'store']
+const ownOptions = [
+  'name',
+  'prefix',
+  'rewritePrefix',
+  'methods',
+  'constraints',
+  'errors',
+  'admin',
+  'accessLog',
+  'metrics',
+  'store',
+]
 
 /** @throws {SettingError} for the first option that is unknown or not acceptable */
 export function parseOptions(given: LeastwiseOptions): ParsedOptions {
@@ -74,6 +98,9 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
     name: string('name', given.name ?? 'default', /./, 'a name'),
     prefix: path('prefix', given.prefix ?? ''),
     rewritePrefix: path('rewritePrefix', given.rewritePrefix ?? ''),
+    methods: methods(given.methods),
+    constraints: constraints(given.constraints ?? {}),
+    errors: errorsBy(given.errors ?? 'own'),
     admin: given.admin && {
       prefix: path('admin.prefix', given.admin.prefix ?? '/admin'),
       token: token(given.admin.token),
@@ -110,6 +137,54 @@ function checkBackends(given: unknown): void {
     }
     refuseUnknown(backend, BACKEND_OPTIONS, `backends[${i}].`)
   }
+}
+
+function methods(given: unknown): string[] | undefined {
+  if (given === undefined) return undefined
+  const accepts = 'it takes a list of methods, as ["GET", "POST"], without CONNECT and TRACE'
+  if (!Array.isArray(given) || given.length === 0) {
+    throw new SettingError(called('methods'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
+  }
+  const known = given.map((method, i) => {
+    const name = String(method).toUpperCase()
+    if (typeof method === 'string' && passedOn.includes(name)) return name
+    throw new SettingError(called(`methods[${i}]`), `does not accept ${JSON.stringify(method)}: ${accepts}`)
+  })
+  return [...new Set(known)]
+}
+
+/** Of the right kind; whether the app knows them, Fastify says. */
+function constraints(given: unknown): Record<string, unknown> {
+  const plain = typeof given === 'object' && given !== null && !Array.isArray(given)
+  if (!plain) {
+    throw new SettingError(
+      called('constraints'),
+      `does not accept ${JSON.stringify(given)}: it takes an object, as { host: "shop.example" }`,
+    )
+  }
+  for (const [name, value] of Object.entries(given)) {
+    const right =
+      name === 'host'
+        ? typeof value === 'string' || value instanceof RegExp
+        : name === 'version'
+          ? typeof value === 'string'
+          : value !== undefined
+    if (right) continue
+    const accepts = name === 'host' ? 'a string or a regular expression' : 'a string'
+    throw new SettingError(
+      called(`constraints.${name}`),
+      `does not accept ${JSON.stringify(value)}: it takes ${accepts}`,
+    )
+  }
+  return { ...given }
+}
+
+function errorsBy(given: unknown): ErrorsBy {
+  if (given === 'own' || given === 'app') return given
+  throw new SettingError(
+    called('errors'),
+    `does not accept ${JSON.stringify(given)}: it takes "own" or "app"`,
+  )
 }
 
 function token(given: unknown): string {

@@ -47,6 +47,11 @@ const EXPECTED = [
   'LEASTWISE_QUEUE_TIMEOUT',
 ]
 
+/** Errors that are counted apart. */
+const MOST_ERRORS = 100
+/** What the rest of them is counted as. */
+const OTHER_ERRORS = 'other'
+
 /**
  * Counts what came of the requests of a pool. Plain numbers, which become metrics when somebody asks: with the
  * library's own, which look up their labels at each count, a request would cost thirty times as much.
@@ -77,7 +82,9 @@ export class RequestTally {
     this.#failed(code)
   }
 
-  #failed(code: string): void {
+  #failed(error: string): void {
+    // Hooks of the app choose codes of their own, and somebody may put into them what changes with each request.
+    const code = this.errors.size < MOST_ERRORS || this.errors.has(error) ? error : OTHER_ERRORS
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
   }
 
