@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { spawn } from '../test/support/children.js'
 import { run, STOPPED } from './command.js'
 import { machine } from './machine.js'
 import { findPeers } from './peers/find.js'

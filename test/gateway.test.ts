@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -10,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { answering, holding, TestBackend } from './support/backend.js'
+import { spawn } from './support/children.js'
 import { call, callJson, load } from './support/client.js'
 import {
   freePort,
@@ -439,6 +439,8 @@ test('npm start passes SIGTERM on and ends with the code of the gateway', async 
   const npm = spawn('npm', ['start'], {
     cwd: root,
     env: { ...process.env, PORT: '0', ADMIN_PORT: '0', BACKENDS: held.url },
+    // What npm starts is in its group.
+    detached: true,
   })
   const url = await new Promise<string>((resolve) => {
     createInterface({ input: npm.stdout }).on('line', (line) => {

@@ -53,3 +53,18 @@ test('no room for odds and ends', () => {
     for (const file of sources(folder)) assert.doesNotMatch(file, /util|helper|misc/)
   }
 })
+
+test('processes that tests and benchmarks start end with them', () => {
+  for (const file of [...sources('test'), ...sources('bench')]) {
+    if (file === 'test/support/children.ts') continue
+    for (const [, names] of readFileSync(join(root, file), 'utf8').matchAll(
+      /import \{([^}]*)\} from 'node:child_process'/g,
+    )) {
+      assert.doesNotMatch(
+        names as string,
+        /\b(spawn|fork)\b/,
+        `${file} takes them from test/support/children`,
+      )
+    }
+  }
+})

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { Signals } from '../src/signals.js'
 import { holding } from './support/backend.js'
+import { spawn } from './support/children.js'
 import { call } from './support/client.js'
 import { type GatewayProcess, root, startGateway } from './support/process.js'
 

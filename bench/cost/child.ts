@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { spawn } from '../../test/support/children.js'
 import { pinned } from './cores.js'
 
 export interface ChildOptions {

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
 import type { BackendView } from '../../src/balancer/backend.js'
+import { spawn } from '../../test/support/children.js'
 
 const server = fileURLToPath(new URL('../../src/server.js', import.meta.url))
 

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { spawn } from './children.js'
 import { gather, root } from './process.js'
 
 /** What running a piece of shell came to. */
