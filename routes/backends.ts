@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { answer } from './describe.js'
 import type { AdminErrorCode } from './error-codes.js'
+import { LeavingBackend, warningWithout } from './last-backend.js'
 import {
   Backend,
   BackendParams,
@@ -157,18 +158,21 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         summary: 'Drain a backend',
-        description: 'It gets no new request. Those in flight finish, or are cut when the time is up.',
+        description:
+          'It gets no new request. Those in flight finish, or are cut when the time is up. Where no other backend is usable, `warning` says so.',
         params: BackendParams,
         body: Type.Object(
           { timeout: Type.Optional({ ...Milliseconds, description: cutAfter }) },
           { additionalProperties: false, examples: [{ timeout: 10_000 }] },
         ),
-        response: { 202: answer(Backend, 'The backend, now `draining`.', { state: 'draining' }) },
+        response: { 202: answer(LeavingBackend, 'The backend, now `draining`.') },
       },
     },
     async (request, reply) => {
+      const { id } = request.params
+      const warning = warningWithout(registry, id)
       reply.code(202)
-      return app.saved(registry.drain(request.params.id, request.body.timeout).view())
+      return app.saved({ ...registry.drain(id, request.body.timeout).view(), ...warning })
     },
   )
 
@@ -196,7 +200,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Remove a backend',
         description:
-          'Drains it and then forgets it; with `force=true` what is in flight is cut and it is gone at once.',
+          'Drains it and then forgets it; with `force=true` what is in flight is cut and it is gone at once. Where no other backend is usable, `warning` says so.',
         params: BackendParams,
         querystring: Type.Object(
           {
@@ -212,7 +216,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
           { additionalProperties: false },
         ),
         response: {
-          202: answer(Backend, 'The backend, `draining` until it is gone.', { state: 'draining' }),
+          202: answer(LeavingBackend, 'The backend, `draining` until it is gone.'),
           204: { ...Type.Null(), description: 'With `force=true`: it is gone.' },
         },
       },
@@ -220,11 +224,13 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { timeout } = request.query
       const force = request.query.force === 'true'
-      const backend = registry.remove(request.params.id, {
+      const { id } = request.params
+      const warning = warningWithout(registry, id)
+      const backend = registry.remove(id, {
         force,
         ...(timeout !== undefined && { timeout: Number(timeout) }),
       })
-      const view = await app.saved(backend.view())
+      const view = await app.saved({ ...backend.view(), ...warning })
       if (force) return reply.code(204).send(null)
       reply.code(202)
       return view

@@ -129,6 +129,41 @@ test('a backend is registered, changed, drained, activated and removed by clicks
   ])
 })
 
+test('the last usable backend is drained and removed only by whoever types its name', options, async (t) => {
+  const gateway = await started()
+  const { page } = await openPage(t, gateway.admin)
+  await live(page)
+  const state = async (id: string) => (await callJson('GET', `${gateway.admin}/backends/${id}`)).json.state
+  await button(page, 'Drain a').click()
+  assert.equal(await dialog(page).locator('#dialog-warning').textContent(), '')
+  // The other one goes while the dialog is open: it asks again.
+  await callJson('POST', `${gateway.admin}/backends/b/drain`)
+  await has(page, '#events', 'b drains')
+  await button(page, 'Drain').click()
+  await has(page, '#dialog-warning', 'a is the last usable backend. Without it clients are answered 503.')
+  await button(page, 'Drain').click()
+  assert.equal(await state('a'), 'active', 'a click is not enough')
+  await dialog(page).getByLabel('Type a to go on').fill('b')
+  await button(page, 'Drain').click()
+  await has(page, '#dialog-error', 'That is not a.')
+  assert.equal(await state('a'), 'active')
+  await page.keyboard.press('Escape')
+
+  await button(page, 'Remove a').click()
+  await has(page, '#dialog-warning', 'a is the last usable backend.')
+  await dialog(page).getByLabel('Cut them now').check()
+  await button(page, 'Remove').click()
+  assert.equal(await state('a'), 'active')
+  await dialog(page).getByLabel('Type a to go on').fill('a')
+  await button(page, 'Remove').click()
+  await row(page, 'a').waitFor({ state: 'detached' })
+  // It gets no request as it is, so nobody is asked more than once.
+  await button(page, 'Remove b').click()
+  assert.equal(await dialog(page).locator('#dialog-warning').textContent(), '')
+  await button(page, 'Remove').click()
+  await row(page, 'b').waitFor({ state: 'detached' })
+})
+
 test('the policy is switched with the keyboard alone', options, async (t) => {
   const gateway = await started()
   const { page } = await openPage(t, gateway.admin)

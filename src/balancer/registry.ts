@@ -113,6 +113,14 @@ export class Registry extends EventEmitter<RegistryEvents> {
     return this.#panicking
   }
 
+  /** Who would be left for requests if this backend got none: usable ones, ones that are not, or nobody. */
+  leftWithout(backend: Backend): 'usable' | 'sick' | 'nobody' {
+    const others = this.list().filter((other) => other !== backend)
+    const { eligible } = eligibleOf(others, this.#options)
+    if (eligible.some(({ isUsable }) => isUsable)) return 'usable'
+    return eligible.length > 0 ? 'sick' : 'nobody'
+  }
+
   /** All backends in order of registration. */
   list(): Backend[] {
     return [...this.#backends.values()]

@@ -41,6 +41,13 @@ export function readBackend(document: unknown): BackendView {
   return view
 }
 
+/** A backend that was told to leave. Newer gateways warn where no other is usable. */
+export function readLeaving(document: unknown): BackendView & { warning?: string } {
+  const view: BackendView & { warning?: string } = readBackend(document)
+  if (view.warning !== undefined) check(view, 'the backend', { warning: 'string' })
+  return view
+}
+
 export function readBackends(document: unknown): BackendView[] {
   const { backends } = check<{ backends: unknown }>(document, 'the answer', { backends: 'object' })
   if (!Array.isArray(backends)) throw new Error('backends is no list')

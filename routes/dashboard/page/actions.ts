@@ -1,6 +1,7 @@
 import { call } from './api.js'
 import { ask, type Field } from './dialog.js'
 import { count } from './format.js'
+import { isLastUsable } from './known.js'
 import { type Backend, POLICIES } from './wire.js'
 
 /** What an operator can do. Each asks first. */
@@ -38,13 +39,34 @@ function inFlightOf({ inFlight }: Backend): string {
   return inFlight === 1 ? 'It has 1 request in flight.' : `It has ${count(inFlight)} requests in flight.`
 }
 
+/** What is asked besides where nobody else is usable, so that one click too many is not enough. */
+function lastUsable({ id }: Backend): { warning?: string; fields: Field[] } {
+  if (!isLastUsable(id)) return { fields: [] }
+  return {
+    warning: `${id} is the last usable backend. Without it clients are answered 503.`,
+    fields: [{ kind: 'text', name: 'confirmed', label: `Type ${id} to go on`, required: true }],
+  }
+}
+
+/** @throws {Error} that says what is missing. The others may have gone while the dialog was open. */
+function confirmLast({ id }: Backend, typed: string | undefined, again: () => void): void {
+  if (!isLastUsable(id) || typed === id) return
+  if (typed !== undefined) throw new Error(`That is not ${id}.`)
+  again()
+  throw new Error('It became the last usable backend while you were asked.')
+}
+
 export function drain(backend: Backend): void {
+  const { warning, fields } = lastUsable(backend)
   ask({
     title: `Drain ${backend.id}?`,
     text: `It gets no new request, and finishes those that it has. ${inFlightOf(backend)}`,
-    fields: [timeout],
+    warning,
+    fields: [...fields, timeout],
     action: 'Drain',
+    danger: warning !== undefined,
     async act(values, signal) {
+      confirmLast(backend, values.confirmed, () => drain(backend))
       await call('POST', `${path(backend)}/drain`, { body: timeoutOf(values.timeout), signal })
     },
   })
@@ -66,10 +88,13 @@ export function activate(backend: Backend): void {
 }
 
 export function remove(backend: Backend): void {
+  const { warning, fields } = lastUsable(backend)
   ask({
     title: `Remove ${backend.id}?`,
     text: `${inFlightOf(backend)} Its counts are forgotten.`,
+    warning,
     fields: [
+      ...fields,
       {
         kind: 'choice',
         name: 'how',
@@ -83,7 +108,8 @@ export function remove(backend: Backend): void {
     ],
     action: 'Remove',
     danger: true,
-    async act({ how }, signal) {
+    async act({ how, confirmed }, signal) {
+      confirmLast(backend, confirmed, () => remove(backend))
       await call('DELETE', how === 'force' ? `${path(backend)}?force=true` : path(backend), { signal })
     },
   })

@@ -15,6 +15,8 @@ export type Field = {
 export interface Question {
   title: string
   text?: string
+  /** What clients will notice. */
+  warning?: string | undefined
   fields?: Field[]
   /** What the button says that does it. */
   action: string
@@ -40,6 +42,7 @@ export function ask(next: Question): void {
   question = next
   setText(byId('dialog-title'), next.title)
   setText(byId('dialog-text'), next.text ?? '')
+  setText(byId('dialog-warning'), next.warning ?? '')
   setText(button, next.action)
   setText(message, '')
   button.classList.toggle('danger', next.danger === true)

@@ -7,6 +7,7 @@ import { ask, isAsking } from './dialog.js'
 import { byId, setText } from './element.js'
 import { addEvent } from './event-list.js'
 import { clockTime, duration } from './format.js'
+import { forget, know, knowAll } from './known.js'
 import { showOverview } from './overview.js'
 import { Rates } from './rates.js'
 import type { Snapshot } from './wire.js'
@@ -30,6 +31,7 @@ const connection = new Connection({
     showState()
   },
   onSnapshot(snapshot) {
+    knowAll(snapshot.backends)
     rates.add(snapshot)
     showOverview(snapshot, rates)
     table.update(snapshot, rates)
@@ -42,8 +44,15 @@ const connection = new Connection({
   onChange(change, past) {
     addEvent(change, past)
     if (past || !latest) return
-    if (change.type === 'removed' && change.backend) table.remove(change.backend.id)
-    else if (change.backend) table.change(change.backend, change.at)
+    const { backend } = change
+    if (!backend) return
+    if (change.type === 'removed') {
+      forget(backend.id)
+      table.remove(backend.id)
+    } else {
+      know(backend)
+      table.change(backend, change.at)
+    }
   },
 })
 

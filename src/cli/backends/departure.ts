@@ -3,9 +3,10 @@ import { type Command, Option } from 'commander'
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
 import { type AdminOptions, adminCommand, clientOf, LONGEST, print, readId, whole } from '../admin-command.js'
-import { readBackend, readNothing } from '../answers.js'
+import { readBackend, readLeaving, readNothing } from '../answers.js'
 import { Failure } from '../failure.js'
 import { printable } from '../printable.js'
+import { refuseLastUsable } from './last-usable.js'
 import { pathOf } from './path.js'
 
 /** Milliseconds between two looks at a backend that drains. */
@@ -20,20 +21,27 @@ export function drain(): Command {
   leastwise backends drain c
   leastwise backends drain c --timeout 5000 --wait && ssh c systemctl stop app
 
-With --wait it exits with 1 if somebody activates the backend meanwhile. With
+The last usable backend is drained with --force only: without it clients are
+answered 503. With --wait it exits with 1 if somebody activates the backend
+meanwhile. With
 --json it prints the backend, as POST /backends/:id/drain answers; with --wait,
 how it is in the end.`,
   )
     .argument('<id>', 'of the backend', readId)
     .addOption(timeout())
     .option('--wait', 'return once it holds no request any more')
-    .action(async (id: string, options: AdminOptions & { timeout?: number; wait?: boolean }) => {
-      const client = clientOf(options)
-      const body = { timeout: options.timeout }
-      const draining = await client.call('POST', `${pathOf(id)}/drain`, { read: readBackend, body })
-      const now = options.wait ? await drained(client, draining) : draining
-      print(options, now, now.inFlight > 0 ? `draining ${busy(now)}` : `drained ${printable(now.id)}`)
-    })
+    .option('--force', 'also if no other backend is usable')
+    .action(
+      async (id: string, options: AdminOptions & { timeout?: number; wait?: boolean; force?: boolean }) => {
+        const client = clientOf(options)
+        if (!options.force) await refuseLastUsable(client, id, '--force drains it all the same')
+        const body = { timeout: options.timeout }
+        const draining = await client.call('POST', `${pathOf(id)}/drain`, { read: readLeaving, body })
+        if (!options.force) warn(options, draining)
+        const now = options.wait ? await drained(client, draining) : draining
+        print(options, now, now.inFlight > 0 ? `draining ${busy(now)}` : `drained ${printable(now.id)}`)
+      },
+    )
 }
 
 /** `leastwise backends activate`. */
@@ -66,20 +74,32 @@ export function remove(): Command {
   leastwise backends remove c --timeout 5000
   leastwise backends remove c --force
 
-With --json it prints the backend, as DELETE /backends/:id answers; with
+The last usable backend is not removed: without it clients are answered 503.
+drain --force and then remove lets its requests finish, remove --force cuts
+them. With --json it prints the backend, as DELETE /backends/:id answers; with
 --force, {"id":…}.`,
   )
     .argument('<id>', 'of the backend', readId)
     .addOption(timeout())
-    .addOption(new Option('--force', 'cut its requests, and forget it at once').conflicts('timeout'))
+    .addOption(
+      new Option('--force', 'cut its requests, and forget it at once, also if no other is usable').conflicts(
+        'timeout',
+      ),
+    )
     .action(async (id: string, options: AdminOptions & { timeout?: number; force?: boolean }) => {
       const client = clientOf(options)
       if (options.force) {
         await client.call('DELETE', `${pathOf(id)}?force=true`, { read: readNothing })
         return print(options, { id }, `removed ${id}`)
       }
+      await refuseLastUsable(
+        client,
+        id,
+        'drain --force and then remove lets its requests finish, remove --force cuts them',
+      )
       const query = options.timeout === undefined ? '' : `?timeout=${options.timeout}`
-      const left = await client.call('DELETE', pathOf(id) + query, { read: readBackend })
+      const left = await client.call('DELETE', pathOf(id) + query, { read: readLeaving })
+      warn(options, left)
       print(options, left, left.inFlight > 0 ? `removing ${busy(left)}` : `removed ${printable(left.id)}`)
     })
 }
@@ -106,6 +126,11 @@ function timeout(): Option {
     '--timeout <ms>',
     'when requests that are still in flight are cut, instead of DRAIN_TIMEOUT of the gateway',
   ).argParser(whole(0, LONGEST))
+}
+
+/** The others may have gone between the question and the call. In JSON the answer says it. */
+function warn({ json }: AdminOptions, { warning }: { warning?: string }): void {
+  if (warning !== undefined && !json) process.stderr.write(`leastwise: warning: ${printable(warning)}\n`)
 }
 
 function busy(backend: BackendView): string {
