@@ -5,13 +5,16 @@ import { toClient, toHttp2 } from './forwarding.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
 
+/** Milliseconds between probes of a client's connection on which there is nothing to send. */
+const KEEP_ALIVE = 60_000
+
 /**
  * Sets the head of a backend's answer, as this client can be sent it.
  * @param via what we call ourselves in Via
  * @param closing whether the client is told that its connection closes
  */
-export function fitHead(reply: FastifyReply, { answered }: Assignment, via: string, closing: boolean): void {
-  const head = answered as NonNullable<Assignment['answered']>
+export function fitHead(reply: FastifyReply, assignment: Assignment, via: string, closing: boolean): void {
+  const head = assignment.answered as NonNullable<Assignment['answered']>
   const { statusCode, statusMessage, headers: given } = head
   const { raw } = reply.request
   const headers = toClient(given, via)
@@ -22,6 +25,8 @@ export function fitHead(reply: FastifyReply, { answered }: Assignment, via: stri
     setAll(reply, toHttp2(headers))
     return
   }
+  // Of a client that vanished nobody would hear, as long as there is nothing to send.
+  if (assignment.quiet) raw.socket?.setKeepAlive?.(true, KEEP_ALIVE)
   // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
   if (statusCode === 426 && given.upgrade !== undefined) {
     headers.connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'

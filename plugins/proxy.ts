@@ -20,7 +20,7 @@ import { admit } from './admission.js'
 import { fitHead } from './answer-head.js'
 import { ClientSide } from './client-side.js'
 import { errorsOf, sendError } from './error-answer.js'
-import { endsConnection, RequestTimeoutError, refusalCodeOf } from './errors.js'
+import { endsConnection, refusalCodeOf } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { countForward, toBackend } from './forwarding.js'
@@ -204,7 +204,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     // An app may have a shorter time of its own for connections.
     const own = 'timeout' in scope.server ? scope.server.timeout : 0
     if (timeouts.body > 0 && (own === 0 || own > timeouts.body)) {
-      watchClient(raw, reply.raw, timeouts.body, () => reply.send(new RequestTimeoutError()))
+      watchClient(request, reply, timeouts.body)
     }
     if ('stream' in raw) return begin()
     whenTurn(raw, reply.raw, () => {

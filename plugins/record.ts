@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Assignment } from '../src/adapters/assignment.js'
-import { isGatewayFailure } from '../src/adapters/failures.js'
+import { BackendTimeoutError, isGatewayFailure } from '../src/adapters/failures.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import type { Cause } from '../src/balancer/lease.js'
 import { codeOf } from './error-answer.js'
@@ -11,7 +11,8 @@ import { refusalOf } from './malformed.js'
 /**
  * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
  * `failed`: it was given to a backend, and got 500, 502, 503 or 504, or an answer that was cut. `refused`: it was
- * answered by the gateway, on no account of a backend. `cancelled`: the client left.
+ * answered by the gateway, on no account of a backend. `cancelled`: the client left, or an answer that had begun well was
+ * silent for too long.
  */
 export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
 
@@ -103,10 +104,15 @@ function outcomeOf(
   aborted: boolean,
   error: string | undefined,
 ): RequestOutcome {
-  if (aborted) return asked?.broken ? 'failed' : 'cancelled'
+  if (aborted) return asked?.broken && !isSilence(asked.broken) ? 'failed' : 'cancelled'
   const status = statusCode ?? 0
   if (error !== undefined) return asked && status >= 500 ? 'failed' : 'refused'
   return isGatewayFailure(status) ? 'failed' : 'ok'
+}
+
+/** Whether an answer ended because nothing more of it came, which may have had nothing more to tell. */
+function isSilence(broken: Error): boolean {
+  return broken instanceof BackendTimeoutError && broken.waitingFor === 'body'
 }
 
 /** The length of an answer of the gateway's own, or of the app. */

@@ -1,30 +1,29 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { IncomingMessage } from 'node:http'
+import { constants, type Http2ServerRequest } from 'node:http2'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { RequestTimeoutError } from './errors.js'
 
 /**
  * Ends requests of clients that stall: that do not go on with a body that is being read, or do not read what
- * was written, for as long as `timeout` milliseconds. A client that waits for a backend is not one of them.
+ * was written, for as long as `timeout` milliseconds. A client that waits for a backend is not one of them, nor one
+ * that reads a quiet stream, whether or not it has sent all of its own.
  * (The time is that of the connection, or the stream of HTTP/2, and any byte that passes starts it anew.)
  */
-export function watchClient(
-  request: IncomingMessage | Http2ServerRequest,
-  response: ServerResponse | Http2ServerResponse,
-  timeout: number,
-  onUploadStalled: () => void,
-): void {
-  const link = 'stream' in request ? request.stream : request.socket
+export function watchClient(request: FastifyRequest, reply: FastifyReply, timeout: number): void {
+  const raw = request.raw as IncomingMessage | Http2ServerRequest
+  const link = 'stream' in raw ? raw.stream : raw.socket
   // `inject` has none that could stall.
   if (!('setTimeout' in link)) return
   const cut = () => {
-    if ('stream' in request) request.stream.close(constants.NGHTTP2_CANCEL)
-    else request.socket.destroy()
+    if ('stream' in raw) raw.stream.close(constants.NGHTTP2_CANCEL)
+    else raw.socket.destroy()
   }
   link.setTimeout(timeout)
-  const emitter = 'stream' in request ? request.stream : response
+  const emitter = 'stream' in raw ? raw.stream : reply.raw
   emitter.on('timeout', () => {
-    if (!request.complete && request.readableFlowing) {
-      if (response.headersSent) cut()
-      else onUploadStalled()
+    if (!raw.complete && raw.readableFlowing && !request.assignment?.quiet) {
+      if (reply.raw.headersSent) cut()
+      else reply.send(new RequestTimeoutError())
     } else if (link.writableLength > 0) {
       cut()
     } else {

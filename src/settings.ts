@@ -104,7 +104,7 @@ export const settings = {
     'pool',
     milliseconds(0, 'for none'),
     60_000,
-    'between two chunks of a body, in either direction',
+    'between two chunks of a body, in either direction; streams of events may be silent',
   ),
   hedge: define('pool', wordOr(milliseconds(1), 'off', 'p95'), 'off', 'when to try a second backend'),
   hedgeBudget: define('pool', percent, 5, 'second tries, of all requests'),

@@ -61,6 +61,8 @@ export interface Assignment {
   client: Client
   /** The head of the backend's answer. */
   answered?: { statusCode: number; statusMessage: string; headers: Headers }
+  /** The answer is a stream that may be silent for as long as it likes. */
+  quiet?: boolean
   /** The connection is a tunnel now, between the client and the backend. */
   switched?: boolean
 }

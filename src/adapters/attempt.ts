@@ -20,6 +20,7 @@ import {
   RejectedAnswerError,
 } from './failures.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
+import { isQuietStream } from './quiet-streams.js'
 import { openTunnel } from './tunnel.js'
 import { WaitingAnswers } from './waiting-answers.js'
 
@@ -121,6 +122,11 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     return this.#clock.now() - this.#sentAt
   }
 
+  /** Milliseconds for which a body may be silent; 0 for as long as it likes. */
+  get #silence(): number {
+    return this.#assignment.quiet ? 0 : this.#timeouts.body
+  }
+
   get backend() {
     return this.#lease.backend
   }
@@ -205,7 +211,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#assignment.bytesIn += length
     this.#movedAt = this.#clock.now()
     if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
-      this.#deadline?.set(this.#timeouts.body)
+      this.#deadline?.set(this.#silence)
     }
   }
 
@@ -243,7 +249,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#bodyless = statusCode === 204 || statusCode === 304
     this.#assignment.answered = { statusCode, statusMessage, headers }
     this.#assignment.answeredAt = now
-    this.#enter('body', this.#timeouts.body)
+    if (isQuietStream(headers)) this.#assignment.quiet = true
+    this.#enter('body', this.#silence)
     this.#early = []
     this.#owner.answered(this)
     waiting.add(this)
@@ -316,7 +323,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       this.#deadline?.clear()
       this.#flow?.pause()
     } else {
-      this.#deadline?.set(this.#timeouts.body)
+      this.#deadline?.set(this.#silence)
     }
   }
 
@@ -386,7 +393,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#paused = false
     this.#pausedFor += this.#clock.now() - this.#pausedAt
     if (this.#phase === 'over') return
-    this.#deadline?.set(this.#timeouts.body)
+    this.#deadline?.set(this.#silence)
     this.#flow?.resume()
   }
 
@@ -396,6 +403,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     if (this.#uploading && !this.transport.blocked) {
       // It is the client's turn to send; how long that may take is not the backend's business.
       this.#deadline?.set(this.#timeouts.body)
+    } else if (this.#phase === 'body' && this.#outcome === 'ok') {
+      // It has answered, and well. Perhaps it has nothing to tell.
+      this.#fail(new BackendTimeoutError('body'), 'cancelled')
     } else {
       this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : this.#phase), 'failed')
     }

@@ -51,6 +51,9 @@ export interface NodeRequestHandler {
   onFailed(error: Error): void
 }
 
+/** Of a backend that vanished nobody would hear, as long as there is nothing to send: each minute it is probed. */
+const PROBED = { keepAlive: true, keepAliveInitialDelay: 60_000 }
+
 /** Milliseconds that a backend has to ask for a body that was announced with Expect. RFC 9110 section 10.1.1. */
 const CONTINUE_GRACE = 1000
 
@@ -120,7 +123,7 @@ export class NodeRequest implements Transport, Flow {
     const { method, path, body, upgrade, expectsContinue } = this.#options
     const single = this.#single
     const { secure, ...address } = connections.address
-    const target = { ...address, noDelay: true, allowHalfOpen: upgrade !== undefined }
+    const target = { ...address, ...PROBED, noDelay: true, allowHalfOpen: upgrade !== undefined }
     const request = (secure ? tlsRequest : plainRequest)({
       ...target,
       method,

@@ -40,6 +40,10 @@ const parts: Record<string, Part> = {
     request.resume()
     response.writeHead(200, { 'content-length': 99 }).write('half', () => request.socket.destroy())
   },
+  half: (request, response) => {
+    request.resume()
+    response.writeHead(200).write('half')
+  },
   // For as long as somebody listens.
   stream: (request, response) => {
     request.resume()
