@@ -6,6 +6,7 @@ import { changing, type Handler, holding, status, type TestBackend } from './sup
 import { call, callJson } from './support/client.js'
 import { noPassiveHealth, openGateway } from './support/gateway.js'
 import { startGateway } from './support/process.js'
+import { until } from './support/until.js'
 
 const reset: Handler = (request) => request.socket.resetAndDestroy()
 
@@ -26,9 +27,10 @@ test('why each backend is chosen or not, and who was: ejected, draining, full, i
     BACKENDS: ['sick', 'leaving', 'busy', 'open'].map((id) => `${backend(id).url};id=${id}`).join(),
     POLICY: 'round-robin',
     EJECT_CONSECUTIVE: '1',
-    EJECT_BASE: '60000',
+    EJECT_BASE: '300000',
     SLOW_START: '3600000',
     FAILURE_DECAY: '0',
+    QUEUE_TIMEOUT: '100000',
   })
   t.after(() => gateway.stop('SIGKILL'))
   const admin = async (method: string, path: string, body?: unknown) => {
@@ -44,7 +46,10 @@ test('why each backend is chosen or not, and who was: ejected, draining, full, i
   const decisions = async (query: string): Promise<Decision[]> =>
     (await admin('GET', `/decisions?${query}`)).decisions
   const length = async (wanted: number) => {
-    while ((await admin('GET', '/pool')).queue.length !== wanted) {}
+    await until(
+      () => admin('GET', '/pool'),
+      ({ queue }) => queue.length === wanted,
+    )
   }
 
   // Each has its turn; who resets the connection is ejected, and the request goes to another.

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { answering, deadUrl, holding, TestBackend } from './support/backend.js'
+import { deadUrl, holding, TestBackend } from './support/backend.js'
 import { call, callJson, load } from './support/client.js'
 import { type GatewayProcess, startGateway } from './support/process.js'
 import { seeded } from './support/random.js'
 import { RawBackend, RawClient } from './support/raw.js'
+import { until } from './support/until.js'
 
 async function started(
   t: TestContext,
@@ -13,23 +14,27 @@ async function started(
 ) {
   for (const backend of backends) t.after(() => backend.close?.())
   const named = backends.map(({ url }, i) => `${url};id=b${i}`).join()
-  const gateway = await startGateway({ BACKENDS: named, ...env })
+  // However slow the machine is, nobody is sent away who is to wait.
+  const gateway = await startGateway({ BACKENDS: named, QUEUE_TIMEOUT: '100000', ...env })
   t.after(() => gateway.stop('SIGKILL'))
   return gateway
 }
 
 const pool = async (gateway: GatewayProcess) => (await callJson('GET', `${gateway.admin}/pool`)).json
 
-/** Resolves once so many wait. */
+/** Resolves once so many wait; as they have to go on doing. */
 async function untilWaiting(gateway: GatewayProcess, count: number): Promise<void> {
-  while ((await pool(gateway)).queue.length !== count);
+  await until(
+    () => pool(gateway),
+    ({ queue }) => queue.length === count,
+  )
 }
 
 async function untilIdle(gateway: GatewayProcess): Promise<void> {
-  for (;;) {
-    const { inFlight, queue } = await pool(gateway)
-    if (inFlight === 0 && queue.length === 0) return
-  }
+  await until(
+    () => pool(gateway),
+    ({ inFlight, queue }) => inFlight === 0 && queue.length === 0,
+  )
 }
 
 test('requests wait their turn, first come, first served', async (t) => {
@@ -53,13 +58,15 @@ test('requests wait their turn, first come, first served', async (t) => {
   for (const client of clients) client.close()
 })
 
-test('past the limit of the queue, and past its time: 503, and when to come again', async (t) => {
+/** Of the requests that were answered with 503: the backend, and how many were asked. */
+const shed = ({ lines }: GatewayProcess) =>
+  lines
+    .filter(({ msg, statusCode }) => msg === 'request' && statusCode === 503)
+    .map(({ backend, attempts }) => [backend, attempts])
+
+test('past the limit of the queue: 503, and when to come again', async (t) => {
   const held = await holding()
-  const gateway = await started(t, [held], {
-    MAX_CONNECTIONS: '1',
-    QUEUE_LIMIT: '2',
-    QUEUE_TIMEOUT: '300',
-  })
+  const gateway = await started(t, [held], { MAX_CONNECTIONS: '1', QUEUE_LIMIT: '2' })
   const first = call(gateway.url)
   await held.untilOpen(1)
   const waiting = [call(gateway.url), call(gateway.url)]
@@ -67,7 +74,20 @@ test('past the limit of the queue, and past its time: 503, and when to come agai
   const full = await call(gateway.url, { method: 'POST', body: 'x'.repeat(100_000) })
   assert.deepEqual([full.status, JSON.parse(full.text).code], [503, 'LEASTWISE_QUEUE_FULL'])
   assert.match(String(full.headers['retry-after']), /^[1-9]\d*$/)
-  for (const { status, text, headers } of await Promise.all(waiting)) {
+  held.server.on('arrived', () => setImmediate(() => held.release()))
+  held.release()
+  for (const { status } of await Promise.all([first, ...waiting])) assert.equal(status, 200)
+  assert.equal(held.total, 3)
+  await gateway.line(({ statusCode }) => statusCode === 503)
+  assert.deepEqual(shed(gateway), [[null, 0]])
+})
+
+test('past the time of the queue: 503, and when to come again', async (t) => {
+  const held = await holding()
+  const gateway = await started(t, [held], { MAX_CONNECTIONS: '1', QUEUE_TIMEOUT: '300' })
+  const first = call(gateway.url)
+  await held.untilOpen(1)
+  for (const { status, text, headers } of await Promise.all([call(gateway.url), call(gateway.url)])) {
     assert.deepEqual([status, JSON.parse(text).code], [503, 'LEASTWISE_QUEUE_TIMEOUT'])
     assert.match(String(headers['retry-after']), /^[1-9]\d*$/)
   }
@@ -79,15 +99,10 @@ test('past the limit of the queue, and past its time: 503, and when to come agai
   assert.deepEqual([id, health, failed], ['b0', 'unknown', 0], 'what we shed is not its fault')
   // The last line of all.
   await gateway.line(({ msg, statusCode }) => msg === 'request' && statusCode === 200)
-  const lines = gateway.lines.filter(({ msg, statusCode }) => msg === 'request' && statusCode === 503)
-  assert.deepEqual(
-    lines.map(({ backend, attempts }) => [backend, attempts]),
-    [
-      [null, 0],
-      [null, 0],
-      [null, 0],
-    ],
-  )
+  assert.deepEqual(shed(gateway), [
+    [null, 0],
+    [null, 0],
+  ])
 })
 
 test('a client that leaves leaves the queue, and its slot goes to the next', async (t) => {
@@ -191,7 +206,7 @@ async function limited(t: TestContext, random: () => number) {
 test('the limit holds exactly while it changes, as the backends count themselves', async (t) => {
   const random = seeded(8)
   const backends = [await limited(t, random), await limited(t, random)]
-  const gateway = await started(t, backends, { MAX_CONNECTIONS: '4', QUEUE_TIMEOUT: '20000' })
+  const gateway = await started(t, backends, { MAX_CONNECTIONS: '4' })
   const stop = new AbortController()
   const under = load(gateway.url, { concurrency: 20, stop: stop.signal })
   for (let i = 0; i < 100; i++) {
@@ -218,7 +233,7 @@ test('the limit holds exactly while it changes, as the backends count themselves
 test('no slot is lost to clients that leave at any moment, nor to tunnels', async (t) => {
   const random = seeded(9)
   const backends = [await limited(t, random), await limited(t, random)]
-  const gateway = await started(t, backends, { MAX_CONNECTIONS: '2', QUEUE_TIMEOUT: '20000' })
+  const gateway = await started(t, backends, { MAX_CONNECTIONS: '2' })
   const leaving = async () => {
     for (let i = 0; i < 100; i++) {
       const upgrade = random() < 0.4 ? 'Connection: upgrade\r\nUpgrade: echo\r\n' : ''
@@ -262,11 +277,15 @@ test('nothing below has a queue of its own: as many connections as leases, and e
 })
 
 test('SIGTERM: who waits is served, too', async (t) => {
-  const one = await answering(20)
-  const gateway = await started(t, [one], { MAX_CONNECTIONS: '1' })
+  const held = await holding()
+  const gateway = await started(t, [held], { MAX_CONNECTIONS: '1' })
   const requests = Array.from({ length: 10 }, () => call(gateway.url))
+  await held.untilOpen(1)
   await untilWaiting(gateway, 9)
   const code = gateway.stop()
+  await gateway.line(({ msg }) => msg === 'shutting down')
+  held.server.on('arrived', () => setImmediate(() => held.release()))
+  held.release()
   for (const { status } of await Promise.all(requests)) assert.equal(status, 200)
   assert.equal(await code, 0)
 })

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { spawn } from './children.js'
+import { showIfOverdue } from './overdue.js'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 const server = join(root, 'dist/src/server.js')
@@ -55,7 +56,7 @@ export async function startGateway(
     })
   })
   const [first, last] = [listening[0] as string, listening.at(-1) as string]
-  return {
+  const gateway: GatewayProcess = {
     child,
     lines,
     async line(matches) {
@@ -76,6 +77,8 @@ export async function startGateway(
       return child.exitCode
     },
   }
+  showIfOverdue(gateway)
+  return gateway
 }
 
 export interface Ended {
