@@ -82,6 +82,8 @@ export class Backend {
   ejections = 0
   /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
   isEligible = false
+  /** Whether it is eligible and was not full when it was last looked at. Only for the registry, which counts those. */
+  isOpen = false
   /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
   overtaken = 0
   /** How willingly it is chosen; see `ShareLimits`. */

@@ -112,13 +112,14 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       random,
     )
     this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
+    const { registry } = this
+    const ejection = this.#ejection
     this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
       choose: (demand, patient, since) => this.#selection.choose(demand, patient, since),
-      free: () => {
-        const { eligible, standby } = this.registry
-        return [...eligible, ...standby].filter((backend) => !backend.isFull)
-      },
       hasOther: (except) => this.hasOther(except),
+      get any() {
+        return registry.hasRoom() || ejection.anyDue || registry.standby.length > 0
+      },
     })
     this.registry.observer = this.#observer()
   }
@@ -236,20 +237,21 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   /** Whether there is any backend to wait for, but for some. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
     if (this.#stopped) return false
-    const { eligible, standby } = this.registry
-    const isOther = (backend: Backend) => !except?.has(backend)
+    const { registry } = this
     // A request that has failed on all others may be given to a backup.
-    return eligible.some(isOther) || (except !== undefined && standby.some(isOther))
+    return (
+      registry.hasEligible(except) ||
+      (except !== undefined && registry.standby.some((one) => !except.has(one)))
+    )
   }
 
   /** Whether a request would get a lease now. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
     if (this.#stopped) return false
-    const { eligible, standby } = this.registry
-    const isOther = (backend: Backend) => !except?.has(backend)
-    const fits = (backend: Backend) => !backend.isFull && isOther(backend)
-    if (eligible.some(fits)) return true
-    return except !== undefined && standby.some(fits) && !eligible.some(isOther)
+    const { registry } = this
+    if (registry.hasRoom(except)) return true
+    if (!except || registry.hasEligible(except)) return false
+    return registry.standby.some((backup) => !backup.isFull && !except.has(backup))
   }
 
   /**

@@ -25,12 +25,17 @@ export class Chain<T extends Link<T>> {
     this.#last = link
   }
 
-  prepend(link: T): void {
-    link.previous = undefined
-    link.next = this.#first
-    if (this.#first) this.#first.previous = link
-    else this.#last = link
-    this.#first = link
+  /** Puts it before another one, or at the end. */
+  insert(link: T, before: T | undefined): void {
+    if (!before) {
+      this.append(link)
+      return
+    }
+    link.previous = before.previous
+    link.next = before
+    if (before.previous) before.previous.next = link
+    else this.#first = link
+    before.previous = link
   }
 
   remove(link: T): void {

@@ -10,6 +10,10 @@ export interface DueItem {
 export class DueHeap<T extends DueItem> {
   readonly #items: T[] = []
 
+  get size(): number {
+    return this.#items.length
+  }
+
   /** The one that is due first. */
   get first(): T | undefined {
     return this.#items[0]

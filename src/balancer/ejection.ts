@@ -64,6 +64,11 @@ export class Ejection {
     this.#onDue = onDue
   }
 
+  /** Whether any backend waits for a request to be tried with. */
+  get anyDue(): boolean {
+    return this.#due.size > 0
+  }
+
   /** A backend that is to be tried with this request. One that would be lost if it failed is spared for a while. */
   due({ except, repeatable = true }: Demand): Backend | undefined {
     if (this.#due.size === 0) return undefined

@@ -1,6 +1,6 @@
 import type { Budget } from './budget.js'
-import { Chain, type Link } from './chain.js'
 import type { Clock } from './clock.js'
+import { DueHeap, type DueItem } from './due-heap.js'
 import { Samples } from './samples.js'
 
 /** When a second backend is asked: after so many milliseconds, or when 95 of 100 would have been answered. */
@@ -31,7 +31,8 @@ export class Hedging {
   readonly #budget: Budget
   readonly #clock: Clock
   readonly #samples = new Samples(WINDOW)
-  readonly #line = new Chain<Wait>()
+  /** By when they are late: the time that they are given changes, so that who came first may not be late first. */
+  readonly #line = new DueHeap<Wait>()
   #sent = 0
   #won = 0
   #p95 = 0
@@ -69,9 +70,9 @@ export class Hedging {
     if (this.#after === 'off') return undefined
     const now = this.#clock.now()
     const wait = new Wait(this, now, now + (this.delay ?? Number.POSITIVE_INFINITY), late)
-    if (wait.dueAt < Number.POSITIVE_INFINITY) {
-      this.#line.append(wait)
-      if (wait.dueAt < this.#firesAt) this.#watch(wait.dueAt, now)
+    if (wait.due < Number.POSITIVE_INFINITY) {
+      this.#line.add(wait)
+      if (wait.due < this.#firesAt) this.#watch(wait.due, now)
     }
     return wait
   }
@@ -93,9 +94,7 @@ export class Hedging {
 
   /** Requests that are waited for, and may yet be late. */
   get waiting(): number {
-    let count = 0
-    for (let wait = this.#line.first; wait; wait = wait.next) count++
-    return count
+    return this.#line.size
   }
 
   /** Drops the timer. */
@@ -113,28 +112,33 @@ export class Hedging {
 
   /** @internal */
   leave(wait: Wait): void {
-    if (wait.dueAt < Number.POSITIVE_INFINITY) this.#line.remove(wait)
+    if (wait.place >= 0) this.#line.remove(wait)
   }
 
   /** One timer for all, as setting one for each request costs more than all the rest of this. */
-  #watch(dueAt: number, now: number): void {
+  #watch(due: number, now: number): void {
     this.#cancelTimer?.()
-    this.#firesAt = dueAt
-    this.#cancelTimer = this.#clock.after(Math.ceil(dueAt - now), () => this.#look())
+    this.#firesAt = due
+    this.#cancelTimer = this.#clock.after(Math.ceil(due - now), () => this.#look())
   }
 
   #look(): void {
     this.#cancelTimer = undefined
     this.#firesAt = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
-    const due: Wait[] = []
-    for (let wait = this.#line.first; wait; wait = wait.next) if (wait.dueAt <= now) due.push(wait)
-    // One may be answered on account of another.
-    for (const wait of due) if (wait.isWaiting) this.#late(wait, now)
-    let next = Number.POSITIVE_INFINITY
-    // Not in order: the time that they are given may have changed.
-    for (let wait = this.#line.first; wait; wait = wait.next) next = Math.min(next, wait.dueAt)
-    if (next < this.#firesAt) this.#watch(next, now)
+    const late: Wait[] = []
+    for (let { first } = this.#line; first && first.due <= now; first = this.#line.first) {
+      this.#line.remove(first)
+      late.push(first)
+    }
+    for (const wait of late) {
+      // One may be answered on account of another.
+      if (!wait.isWaiting) continue
+      this.#late(wait, now)
+      if (wait.isWaiting) this.#line.add(wait)
+    }
+    const { first } = this.#line
+    if (first && first.due < this.#firesAt) this.#watch(first.due, now)
   }
 
   #late(wait: Wait, now: number): void {
@@ -146,32 +150,30 @@ export class Hedging {
       wait.cancel()
       wait.hedgedAt = now
     } else {
-      wait.dueAt = now + Math.max(delay, now - wait.since) / LOOKS
+      wait.due = now + Math.max(delay, now - wait.since) / LOOKS
     }
   }
 }
 
 /** One request that is waited for. */
-export class Wait implements Link<Wait> {
+export class Wait implements DueItem {
   readonly since: number
   /** @internal When it is late, or to be looked at again. */
-  dueAt: number
+  due: number
   /** @internal When a second backend was asked, if one was. */
   hedgedAt: number | undefined
   /** @internal */
   readonly late: () => boolean
   readonly #hedging: Hedging
   #waiting = true
-  /** @internal links of {@link Hedging} */
-  previous: Wait | undefined
-  /** @internal */
-  next: Wait | undefined
+  /** @internal its place in the line of {@link Hedging}; negative while it is not in line */
+  place = -1
 
   /** @internal use `hedging.expect()` */
-  constructor(hedging: Hedging, since: number, dueAt: number, late: () => boolean) {
+  constructor(hedging: Hedging, since: number, due: number, late: () => boolean) {
     this.#hedging = hedging
     this.since = since
-    this.dueAt = dueAt
+    this.due = due
     this.late = late
   }
 

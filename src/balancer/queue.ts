@@ -1,8 +1,8 @@
 import type { Backend } from './backend.js'
-import { Chain, type Link } from './chain.js'
 import type { Clock } from './clock.js'
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from './errors.js'
 import type { Lease } from './lease.js'
+import { Lines, type Waiting } from './lines.js'
 import { SlidingCount } from './sliding-count.js'
 
 export interface QueueOptions {
@@ -38,13 +38,13 @@ export interface Supply {
    * @param since when it began to wait, in monotonic milliseconds
    */
   choose(demand: Demand, patient: boolean, since: number): Lease | undefined
-  /** The backends that could take one more request. */
-  free(): readonly Backend[]
+  /** Whether there is anything that {@link choose} might find for somebody. */
+  readonly any: boolean
   /** Whether there is any backend to wait for, but for some. */
   hasOther(except: ReadonlySet<Backend> | undefined): boolean
 }
 
-interface Waiter extends Link<Waiter> {
+interface Waiter extends Waiting<Waiter> {
   readonly taker: Taker
   /** When it began to wait, in monotonic milliseconds. */
   readonly since: number
@@ -70,9 +70,10 @@ export class Queue {
   readonly #options: QueueOptions
   readonly #clock: Clock
   readonly #supply: Supply
-  readonly #line = new Chain<Waiter>()
+  readonly #lines = new Lines<Waiter>()
   readonly #done: SlidingCount
   #length = 0
+  #tickets = 0
   #cancelDeadline: (() => void) | undefined
   #serving = false
   /** Why nobody is served any more. */
@@ -130,6 +131,8 @@ export class Queue {
     const now = this.#clock.now()
     const waiter: Waiter = {
       taker,
+      ticket: ++this.#tickets,
+      line: undefined,
       since: now,
       deadline: now + timeout,
       state: 'waiting',
@@ -137,9 +140,7 @@ export class Queue {
       previous: undefined,
       next: undefined,
     }
-    this.#line.append(waiter)
-    this.#length++
-    this.#watch()
+    this.#add(waiter)
     return () => {
       if (waiter.state === 'waiting') this.#remove(waiter)
       waiter.state = 'gone'
@@ -149,21 +150,14 @@ export class Queue {
 
   /** Gives what is free to who is next and may have it. */
   serve(): void {
+    if (this.#length === 0 || !this.#supply.any) return
     this.#alone(() => {
-      let free: readonly Backend[] | undefined
-      for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
-        next = waiter.next
-        const { except, repeatable = true } = waiter.taker
-        // After a first miss: there may be many in line who want the same.
-        if (free && (except ? free.every((backend) => except.has(backend)) : !repeatable)) continue
+      this.#lines.startRound()
+      for (let line = this.#lines.next(); line; line = this.#lines.next()) {
+        const waiter = line.waiters.first as Waiter
         const lease = this.#supply.choose(waiter.taker, true, waiter.since)
-        if (lease) {
-          this.#grant(waiter, lease)
-          continue
-        }
-        // What is not for one who would take anything, and could be sent again, is for nobody.
-        if (!except && repeatable) break
-        free ??= this.#supply.free()
+        if (lease) this.#grant(waiter, lease)
+        else this.#lines.miss(line)
       }
     })
   }
@@ -171,7 +165,7 @@ export class Queue {
   /** Where too many wait, the first of them cannot wait for a better backend. */
   relieve(): void {
     this.#alone(() => {
-      const { first } = this.#line
+      const { first } = this.#lines
       const lease = first && this.#supply.choose(first.taker, false, first.since)
       if (first && lease) this.#grant(first, lease)
     })
@@ -179,16 +173,16 @@ export class Queue {
 
   /** Sends those away for whom there is nobody left to wait for. */
   dismiss(): void {
-    for (let waiter = this.#line.first, next: Waiter | undefined; waiter; waiter = next) {
-      next = waiter.next
-      if (!this.#supply.hasOther(waiter.taker.except)) this.#refuse(waiter, new NoBackendError())
+    for (const { except, waiters } of [...this.#lines.all()]) {
+      if (this.#supply.hasOther(except)) continue
+      for (let { first } = waiters; first; first = waiters.first) this.#refuse(first, new NoBackendError())
     }
   }
 
   /** Sends everybody away, and whoever comes later. */
   close(reason: BalancerError): void {
     this.#closed = reason
-    for (let waiter = this.#line.first; waiter; waiter = this.#line.first) this.#refuse(waiter, reason)
+    for (let { first } = this.#lines; first; first = this.#lines.first) this.#refuse(first, reason)
   }
 
   #grant(waiter: Waiter, lease: Lease): void {
@@ -204,10 +198,8 @@ export class Queue {
       } else {
         // Its backend was removed in this very moment: it is first in line again.
         waiter.state = 'waiting'
-        this.#line.prepend(waiter)
-        this.#length++
+        this.#add(waiter)
         if (this.#closed) return this.#refuse(waiter, this.#closed)
-        this.#watch()
         this.serve()
       }
     })
@@ -219,8 +211,14 @@ export class Queue {
     queueMicrotask(() => waiter.taker.refused(reason))
   }
 
+  #add(waiter: Waiter): void {
+    this.#lines.add(waiter)
+    this.#length++
+    this.#watch()
+  }
+
   #remove(waiter: Waiter): void {
-    this.#line.remove(waiter)
+    this.#lines.remove(waiter)
     this.#length--
     if (this.#length > 0) return
     this.#cancelDeadline?.()
@@ -232,8 +230,9 @@ export class Queue {
    * of backends change with time alone.
    */
   #watch(): void {
-    const { first } = this.#line
-    if (!first || this.#cancelDeadline) return
+    if (this.#cancelDeadline) return
+    const { first } = this.#lines
+    if (!first) return
     const delay = Math.max(0, Math.min(LOOK, first.deadline - this.#clock.now()))
     this.#cancelDeadline = this.#clock.after(delay, () => {
       this.#cancelDeadline = undefined
@@ -245,10 +244,10 @@ export class Queue {
 
   #expire(now: number): void {
     const { timeout } = this.#options
-    for (let waiter = this.#line.first; waiter && waiter.deadline <= now; waiter = this.#line.first) {
-      const lease = this.#supply.choose(waiter.taker, false, waiter.since)
-      if (lease) this.#grant(waiter, lease)
-      else this.#refuse(waiter, new QueueTimeoutError(timeout, this.retryAfter))
+    for (let { first } = this.#lines; first && first.deadline <= now; first = this.#lines.first) {
+      const lease = this.#supply.choose(first.taker, false, first.since)
+      if (lease) this.#grant(first, lease)
+      else this.#refuse(first, new QueueTimeoutError(timeout, this.retryAfter))
     }
   }
 

@@ -81,6 +81,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
   #standby: readonly Backend[] = []
   #usesBackups = false
   #panicking = false
+  #inFlight = 0
+  /** How many of the eligible ones are not full. */
+  #open = 0
   /** Set by the pool, once it has its first backends. */
   observer: RegistryObserver | undefined
 
@@ -145,9 +148,21 @@ export class Registry extends EventEmitter<RegistryEvents> {
 
   /** Requests in flight on all registered backends. */
   get inFlight(): number {
-    let sum = 0
-    for (const backend of this.#backends.values()) sum += backend.inFlight
-    return sum
+    return this.#inFlight
+  }
+
+  /** Whether there is any eligible backend, but for some. */
+  hasEligible(except?: ReadonlySet<Backend>): boolean {
+    let count = this.#eligible.length
+    if (except) for (const { isEligible } of except) if (isEligible) count--
+    return count > 0
+  }
+
+  /** Whether there is any eligible backend that is not full, but for some. */
+  hasRoom(except?: ReadonlySet<Backend>): boolean {
+    let count = this.#open
+    if (except) for (const { isEligible, isFull } of except) if (isEligible && !isFull) count--
+    return count > 0
   }
 
   /** @throws {InvalidBackendError | BackendExistsError} and changes nothing */
@@ -176,7 +191,12 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.healthHost = healthHost
     backend.state = state
     if (state === 'draining') this.#drained.add(backend)
+    let counted = 0
     backend.leases.onChange = () => {
+      const { inFlight } = backend
+      this.#inFlight += inFlight - counted
+      counted = inFlight
+      this.#note(backend)
       this.observer?.inFlight(backend)
       if (backend.inFlight === 0) this.#idle(backend)
     }
@@ -340,7 +360,11 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.state = 'draining'
     this.#backends.delete(backend.id)
     this.#urls.delete(backend.url)
+    // What it still holds is nobody's business any more.
+    this.#inFlight -= backend.inFlight
+    backend.leases.onChange = undefined
     backend.isEligible = false
+    this.#note(backend)
     this.observer?.removed(backend)
     this.#refresh()
     this.#announce('removed', backend)
@@ -372,10 +396,25 @@ export class Registry extends EventEmitter<RegistryEvents> {
     }
   }
 
+  /** Notes whether a backend stands among those that are open. */
+  #note(backend: Backend): void {
+    const open = backend.isEligible && !backend.isFull
+    if (open === backend.isOpen) return
+    backend.isOpen = open
+    this.#open += open ? 1 : -1
+  }
+
   #refresh(): void {
     const { eligible, standby, usesBackups, panicking } = eligibleOf(this.list(), this.#options)
-    for (const backend of this.#eligible) backend.isEligible = false
-    for (const backend of eligible) backend.isEligible = true
+    for (const backend of this.#eligible) {
+      backend.isEligible = false
+      backend.isOpen = false
+    }
+    this.#open = 0
+    for (const backend of eligible) {
+      backend.isEligible = true
+      this.#note(backend)
+    }
     this.#eligible = eligible
     this.#standby = standby
     this.#usesBackups = usesBackups

@@ -182,8 +182,8 @@ export class Selection {
 
   /** The least loaded backup, for a request that has failed on every other backend. */
   #backupFor(except: ReadonlySet<Backend> | undefined): Backend | undefined {
-    const { standby, eligible } = this.#registry
-    if (!except || standby.length === 0 || eligible.some((backend) => !except.has(backend))) return undefined
+    const { standby } = this.#registry
+    if (!except || standby.length === 0 || this.#registry.hasEligible(except)) return undefined
     let least: Backend | undefined
     for (const backend of standby) {
       if (backend.isFull || except.has(backend)) continue

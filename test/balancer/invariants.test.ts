@@ -116,6 +116,18 @@ class Watched {
       assert.equal(backend.inFlight, count, 'the count is the number of leases held')
       assert.ok(backend.inFlight >= 0)
     }
+    assert.equal(
+      registry.inFlight,
+      this.backends.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    )
+    for (const except of [undefined, this.only(0), new Set(this.backends.slice(1))]) {
+      const others = registry.eligible.filter((backend) => !except?.has(backend))
+      assert.equal(registry.hasEligible(except), others.length > 0)
+      assert.equal(
+        registry.hasRoom(except),
+        others.some(({ isFull }) => !isFull),
+      )
+    }
     const pool = this.backends.filter(({ state, health }) => state === 'active' && health !== 'unhealthy')
     const ejected = pool.filter(({ health }) => health === 'ejected')
     assert.ok(100 * ejected.length <= maxPercent * pool.length, `${ejected.length} of ${pool.length} ejected`)

@@ -30,11 +30,12 @@ function pool(count: number, options: BalancerOptions = {}) {
     granted,
     refused,
     names: () => granted.map(([name]) => name).join(' '),
-    ask: (name: string, except?: Set<Backend>) =>
+    ask: (name: string, except?: Set<Backend>, repeatable?: boolean) =>
       balancer.lease({
         granted: (lease) => granted.push([name, lease]),
         refused: (error) => refused.push([name, error]),
         except,
+        repeatable,
       }),
     length: () => balancer.view().queue.length,
   }
@@ -373,4 +374,91 @@ test('a pool that stops sends everybody away', async () => {
     ['b', 'c'],
   )
   assert.deepEqual([balancer.view().inFlight, clock.pending], [0, 0])
+})
+
+test('first come, first served, whatever each of them may not have', async () => {
+  const { granted, names, ask, registry, length } = pool(3)
+  for (const name of 'abc') ask(name)
+  const [x, y, z] = granted.map(([, lease]) => lease.backend) as [Backend, Backend, Backend]
+  const free = async (backend: Backend) => {
+    granted.findLast(([, lease]) => lease.backend === backend && lease.held)?.[1].release('ok')
+    await turn()
+  }
+  ask('d not x', new Set([x]), false)
+  ask('e', undefined, false)
+  ask('f')
+  ask('g not x', new Set([x]), false)
+  ask('h not x, y', new Set([y, x]), false)
+  ask('i not y, x', new Set([x, y]), false)
+  ask('j', undefined, false)
+  assert.equal(length(), 7)
+  const order: string[] = []
+  for (const backend of [x, y, x, z, y, z, x, z]) {
+    const before = granted.length
+    await free(backend)
+    order.push(
+      granted
+        .slice(before)
+        .map(([name]) => name)
+        .join(),
+    )
+  }
+  assert.deepEqual(order, ['e', 'd not x', 'f', 'g not x', 'j', 'h not x, y', '', 'i not y, x'])
+  assert.equal(names().length > 0 && length(), 0)
+  registry.drain('b0')
+})
+
+test('a thousand who want the same are asked for as one', async () => {
+  for (const [repeatable, others] of [
+    [false, 0],
+    [true, 0],
+    [false, 1],
+  ] as const) {
+    const { granted, ask, registry, balancer, clock } = pool(2, { queueLimit: 2000, queueTimeout: 1e6 })
+    ask('a')
+    ask('b')
+    const except = others ? new Set([granted[1]?.[1].backend as Backend]) : undefined
+    for (let i = 0; i < 1000; i++) ask(`${i}`, except && new Set(except), repeatable)
+    let looks = 0
+    const policy = balancer.policy
+    assert.equal(policy, 'least-connections')
+    for (const backend of registry.list()) {
+      const { maxConnections } = backend
+      Object.defineProperty(backend, 'maxConnections', {
+        get: () => {
+          looks++
+          return maxConnections
+        },
+      })
+    }
+    // Nothing is free: an arrival, and a look of the clock.
+    ask('one more', except, repeatable)
+    clock.pass(100)
+    assert.ok(looks < 50, `${looks}`)
+    looks = 0
+    granted[0]?.[1].release('ok')
+    await turn()
+    assert.ok(looks < 50, `${looks}`)
+    assert.equal(granted.at(-1)?.[0], '0')
+    balancer.stop(new StoppedError('over'))
+  }
+})
+
+test('who lost what he was given is first again, before those who came later', async () => {
+  const { granted, names, ask, registry } = pool(3)
+  for (const name of 'abcdef') ask(name)
+  const [first, second, third] = granted.map(([, lease]) => lease) as [Lease, Lease, Lease]
+  first.release('ok')
+  second.release('ok')
+  // "d" and "e" have them, and do not know.
+  registry.remove(first.backend.id, { force: true })
+  registry.remove(second.backend.id, { force: true })
+  await turn()
+  assert.equal(names(), 'a b c')
+  registry.update(third.backend.id, { maxConnections: 2 })
+  await turn()
+  assert.equal(names(), 'a b c d')
+  registry.update(third.backend.id, { maxConnections: 4 })
+  await turn()
+  assert.equal(names(), 'a b c d e f')
 })
