@@ -8,7 +8,7 @@ import {
 } from 'fastify'
 import { BackendError } from '../src/adapters/failures.js'
 import { BalancerError } from '../src/balancer/errors.js'
-import { endsConnection, toGatewayError } from './errors.js'
+import { endsConnection, LackError, toGatewayError } from './errors.js'
 import { isLastAhead } from './exchange.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
@@ -138,7 +138,10 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
   }
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
-  if (!('stream' in raw) && (isUnread(raw) || endsConnection(error as FastifyError))) {
+  if (
+    !('stream' in raw) &&
+    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError)
+  ) {
     reply.header('connection', 'close')
     endAfter(raw, reply.raw)
   }

@@ -2,6 +2,7 @@ import createError from '@fastify/error'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { diagnose } from '../src/adapters/diagnosis.js'
 import { BackendError, BackendTimeoutError, UploadTooLargeError } from '../src/adapters/failures.js'
+import { lackOf } from '../src/adapters/own-lack.js'
 import { StoppedError } from '../src/balancer/errors.js'
 import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
 
@@ -9,6 +10,8 @@ import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
 export const GatewayTimeoutError = createError('LEASTWISE_GATEWAY_TIMEOUT', '%s', 504)
 export const OverloadedError = createError('LEASTWISE_OVERLOADED', 'the gateway is overloaded', 503)
+/** The gateway lacks something that each connection to a backend needs. */
+export const LackError = createError('LEASTWISE_OVERLOADED', 'the gateway has no %s', 503)
 export const BodyTooLargeError = createError(
   'LEASTWISE_BODY_TOO_LARGE',
   'the request body is larger than %s bytes',
@@ -74,6 +77,8 @@ export async function notFound(request: FastifyRequest): Promise<never> {
 export function toGatewayError(error: Error): FastifyError {
   const cause = error instanceof BackendError ? (error.cause as Error) : error
   if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
+  const lack = lackOf(cause)
+  if (lack) return new LackError(lack.what)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
   const { message } = diagnose(cause)
   return cause instanceof BackendTimeoutError

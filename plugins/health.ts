@@ -11,14 +11,21 @@ export interface HealthOptions extends ChecksOptions {
   timeout: number
   /** Statuses that pass, like `200-299,401`. */
   status: string
+  /** Told of what checks fail with. */
+  onFailed(error: Error): void
 }
 
 /** Checks the backends of a pool from the moment the app is ready until it has closed. */
 export const healthPlugin = fp<HealthOptions>(
-  async (app, { balancer, path, timeout, status, ...options }) => {
+  async (app, { balancer, path, timeout, status, onFailed, ...options }) => {
     if (path === '') return
     const { clock, registry } = balancer
-    const checks = new Checks(registry, healthProbe({ path, timeout, status, clock }), options, clock)
+    const checks = new Checks(
+      registry,
+      healthProbe({ path, timeout, status, clock, onFailed }),
+      options,
+      clock,
+    )
     app.addHook('onReady', async () => checks.start())
     app.addHook('onClose', async () => checks.stop())
   },

@@ -71,6 +71,8 @@ export interface ProxyOptions extends PressureOptions {
   hostHeader: HostHeader
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
   trustProxy: boolean
+  /** Told of what tries on backends fail with. */
+  onFailed(error: Error): void
   /** Whoever wants to know of each request. */
   observers: readonly RequestObserver[]
 }
@@ -116,6 +118,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     hostHeader,
     maxBody,
     maxResponseHeaders,
+    onFailed: options.onFailed,
   })
   const allow = methods.join(', ')
   // One for each pool: a pool may well be the backend of another, but not of itself.

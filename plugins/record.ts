@@ -106,7 +106,8 @@ function outcomeOf(
 ): RequestOutcome {
   if (aborted) return asked?.broken && !isSilence(asked.broken) ? 'failed' : 'cancelled'
   const status = statusCode ?? 0
-  if (error !== undefined) return asked && status >= 500 ? 'failed' : 'refused'
+  if (error !== undefined)
+    return asked && status >= 500 && error !== 'LEASTWISE_OVERLOADED' ? 'failed' : 'refused'
   return isGatewayFailure(status) ? 'failed' : 'ok'
 }
 

@@ -3,6 +3,7 @@ import { logRequest } from '../plugins/access-log.js'
 import { balancerPlugin } from '../plugins/balancer.js'
 import { logChanges } from '../plugins/change-log.js'
 import { healthPlugin } from '../plugins/health.js'
+import { lackLog } from '../plugins/lack-log.js'
 import { meter } from '../plugins/metrics/meter.js'
 import { pageRegistry } from '../plugins/metrics/process.js'
 import { RoutesTakenError } from '../plugins/own-routes.js'
@@ -22,8 +23,15 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   const balancer = store ? await openBalancer(settings, store) : new Balancer(settings)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
+  const logLack = lackLog(app.log, balancer.clock, name)
+  const onFailed = (error: Error) => {
+    if (!logLack(error)) return
+    // Clients that wait for nothing hold descriptors that those who wait for a backend need.
+    if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
+  }
   await app.register(healthPlugin, {
     balancer,
+    onFailed,
     path: settings.healthPath,
     interval: settings.healthInterval,
     timeout: settings.healthTimeout,
@@ -48,6 +56,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     maxBody: settings.maxBody,
     maxResponseHeaders: settings.maxResponseHeaders,
     retries: settings.retries,
+    onFailed,
     retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,
     trustProxy: settings.trustProxy,

@@ -14,6 +14,7 @@ import { sendError } from '../plugins/error-answer.js'
 import { notFound } from '../plugins/errors.js'
 import { openOn, whenOver } from '../plugins/exchange.js'
 import { forwardExpectations } from '../plugins/expect.js'
+import { lackLog } from '../plugins/lack-log.js'
 import { type Refusal, refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
 import { tallyOf } from '../plugins/metrics/meter.js'
 import { pageRegistry } from '../plugins/metrics/process.js'
@@ -134,6 +135,9 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
       // Administration first: by the time traffic is accepted the gateway can be asked how it is.
       if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
       await listen(traffic, settings.host, settings.port, '')
+      // Without a descriptor a connection cannot be accepted, and that must not end the process.
+      const noteLack = lackLog(logger as FastifyBaseLogger, traffic.balancer.clock, 'default')
+      for (const app of [traffic, admin]) app?.server.on('error', noteLack)
       const { registry, policy } = traffic.balancer
       logger.info(
         {

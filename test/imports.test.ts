@@ -10,7 +10,7 @@ const layers: { part: string; may: string[]; packages: RegExp }[] = [
   {
     part: 'src/adapters/',
     may: ['src/balancer/'],
-    packages: /^(node:(crypto|fs|fs\/promises|http|https|net|path|stream|tls)|undici)$/,
+    packages: /^(node:(crypto|dns|fs|fs\/promises|http|https|net|os|path|stream|tls)|undici)$/,
   },
   { part: 'plugins/', may: ['src/balancer/', 'src/adapters/'], packages: /./ },
   {

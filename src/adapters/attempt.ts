@@ -20,6 +20,7 @@ import {
   RejectedAnswerError,
 } from './failures.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
+import { lackOf } from './own-lack.js'
 import { isQuietStream } from './quiet-streams.js'
 import { openTunnel } from './tunnel.js'
 import { WaitingAnswers } from './waiting-answers.js'
@@ -358,8 +359,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   onFailed(error: Error): void {
-    // That the gateway takes no larger heads is not the backend's fault, either.
-    const blameless = isClientsDoing(error) || isHeadTooLarge(error)
+    // That the gateway takes no larger heads, or has no descriptor left, is not the backend's fault, either.
+    const blameless = isClientsDoing(error) || isHeadTooLarge(error) || lackOf(error) !== undefined
     this.#fail(error, blameless ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
   }
 

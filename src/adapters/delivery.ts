@@ -19,6 +19,7 @@ import {
 } from './failures.js'
 import { leaseAgain } from './lease-again.js'
 import { NodeRequest } from './node-request.js'
+import { lackOf } from './own-lack.js'
 import type { Statuses } from './status-ranges.js'
 
 /** What deliveries of one pool have in common. */
@@ -36,6 +37,8 @@ export interface DeliveryOptions {
   maxResponseHeaders: number
   connectionsTo(backend: Backend): Connections
   deadlines: Deadlines
+  /** Told of what attempts fail with. */
+  onFailed(error: Error): void
 }
 
 /** Methods that may be sent again, RFC 9110 section 9.2.2 and the registry of methods it set up. */
@@ -145,6 +148,7 @@ export class Delivery implements AttemptOwner {
       this.#callback = undefined
       return
     }
+    this.#options.onFailed(error)
     this.#tried.add(attempt.backend)
     const [other] = this.#attempts
     if (other) {
@@ -227,7 +231,7 @@ export class Delivery implements AttemptOwner {
     const { retries, balancer } = this.#options
     if (retries === 0 || attempt.bodyTaken || isClientsDoing(error)) return false
     // Another backend would answer the same.
-    if (isHeadTooLarge(error)) return false
+    if (isHeadTooLarge(error) || lackOf(error)) return false
     if (!attempt.sent) return this.#maySearch()
     if (this.#retries >= retries) return false
     // It is paid for.

@@ -5,6 +5,7 @@ import type { Probe } from '../balancer/checks.js'
 import type { Clock } from '../balancer/clock.js'
 import { addressOf } from './connections.js'
 import { Deadline } from './deadline.js'
+import { lackOf } from './own-lack.js'
 import { statusesOf } from './status-ranges.js'
 
 export interface HealthProbeOptions {
@@ -15,7 +16,12 @@ export interface HealthProbeOptions {
   /** Statuses that pass, as {@link statusesOf} reads them. */
   status: string
   clock: Clock
+  /** Told of what checks fail with. */
+  onFailed(error: Error): void
 }
+
+/** Bytes of an answer's head that a check takes. */
+const LARGEST_HEAD = 1024 * 1024
 
 /** Bytes of an answer that are read, so that the connection ends well; more is nobody's business. */
 const ENOUGH = 64 * 1024
@@ -24,7 +30,7 @@ const ENOUGH = 64 * 1024
  * A GET on a connection of its own, as whoever connects anew would find the backend. Redirects are not
  * followed. The status decides; the body is read, within time and reason, only to end the connection gently.
  */
-export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions): Probe {
+export function healthProbe({ path, timeout, status, clock, onFailed }: HealthProbeOptions): Probe {
   const passes = statusesOf(status)
   return (backend, done) => {
     const { secure, ...address } = addressOf(backend)
@@ -35,12 +41,21 @@ export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions
       path,
       headers: { host: backend.host, 'user-agent': 'leastwise', accept: '*/*', connection: 'close' },
       agent: false,
+      // Node would refuse the head of an answer with a few large cookies.
+      maxHeaderSize: LARGEST_HEAD,
     })
     const finish = (otherwise: string) => {
       if (over) return
       over = true
       deadline.clear()
       done({ at: clock.date(), ...(result ?? { passed: false, answered: false, detail: otherwise }) })
+    }
+    /** What the gateway itself lacks says nothing about the backend. */
+    const giveUp = () => {
+      if (over) return
+      over = true
+      deadline.clear()
+      done(undefined)
     }
     const deadline = new Deadline(clock, () => {
       finish('timed out')
@@ -60,7 +75,11 @@ export function healthProbe({ path, timeout, status, clock }: HealthProbeOptions
     })
     // An upgrade that nobody asked for.
     request.on('upgrade', (_response, socket) => socket.destroy())
-    request.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message))
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      if (!over) onFailed(error)
+      if (lackOf(error)) giveUp()
+      else finish(error.code ?? error.message)
+    })
     request.on('close', () => finish('no answer'))
     request.end()
     return () => {

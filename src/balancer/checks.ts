@@ -12,10 +12,11 @@ export interface ChecksOptions {
 }
 
 /**
- * Checks a backend once, and calls back once, unless it is cancelled before.
+ * Checks a backend once, and calls back once, unless it is cancelled before: with undefined where the check could not
+ * be made, which says nothing about the backend.
  * @returns cancels it
  */
-export type Probe = (backend: Backend, done: (result: CheckResult) => void) => () => void
+export type Probe = (backend: Backend, done: (result: CheckResult | undefined) => void) => () => void
 
 /** How far a check's time is moved, so that gateways that started together do not check together. */
 const JITTER = 0.1
@@ -70,15 +71,17 @@ export class Checks {
     const check = () => {
       const startedAt = this.#clock.now()
       cancel = this.#probe(backend, (result) => {
-        passed = result.passed ? passed + 1 : 0
-        failed = result.passed ? 0 : failed + 1
-        const needed = backend.checked === 'unknown' ? 1 : result.passed ? rise : fall
-        const verdict: Verdict = result.passed ? 'healthy' : 'unhealthy'
-        this.#registry.setHealth(
-          backend.id,
-          Math.max(passed, failed) >= needed ? verdict : backend.checked,
-          result,
-        )
+        if (result) {
+          passed = result.passed ? passed + 1 : 0
+          failed = result.passed ? 0 : failed + 1
+          const needed = backend.checked === 'unknown' ? 1 : result.passed ? rise : fall
+          const verdict: Verdict = result.passed ? 'healthy' : 'unhealthy'
+          this.#registry.setHealth(
+            backend.id,
+            Math.max(passed, failed) >= needed ? verdict : backend.checked,
+            result,
+          )
+        }
         // Whoever heard of it may have removed the backend, or stopped the checks.
         if (this.#running.get(backend) !== own) return
         // One that took longer than the interval is followed by the next at once, but never overtaken by it.

@@ -18,6 +18,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
   const dispatcher = new LeaseDispatcher({
+    onFailed() {},
     balancer,
     timeouts,
     retries: 0,

@@ -1,0 +1,29 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { lackOf } from '../src/adapters/own-lack.js'
+import type { Clock } from '../src/balancer/clock.js'
+
+/** Milliseconds between two lines about the same lack. */
+const QUIET = 60_000
+
+/**
+ * Logs what the gateway itself lacks, once in a while and not for each request: whoever reads it has to raise a limit.
+ * @returns to be told of every error between the gateway and its backends; says whether it is one of a lack
+ */
+export function lackLog(log: FastifyBaseLogger, clock: Clock, pool: string): (error: Error) => boolean {
+  const said = new Map<string, number>()
+  return (error) => {
+    const lack = lackOf(error)
+    if (!lack) return false
+    const { code, what, setting } = lack
+    const now = clock.now()
+    if (now - (said.get(code) ?? Number.NEGATIVE_INFINITY) < QUIET) return true
+    said.set(code, now)
+    const limit = lack.limit()
+    const reached = limit === null ? setting : `${setting} is ${limit}`
+    log.error(
+      { pool, event: 'own lack', code, limit, setting },
+      `no ${what} (${code}; ${reached}): requests that need a new connection to a backend are answered 503`,
+    )
+    return true
+  }
+}
