@@ -1,12 +1,22 @@
 import fp from 'fastify-plugin'
+import { CheckHosts } from '../src/adapters/check-hosts.js'
 import { healthProbe } from '../src/adapters/health-probe.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { Checks, type ChecksOptions } from '../src/balancer/checks.js'
+import type { HostHeader } from '../src/balancer/spec.js'
 
 export interface HealthOptions extends ChecksOptions {
   balancer: Balancer
   /** Empty for no checks. */
   path: string
+  /** Port that is asked; 0 for that of the backend's requests. */
+  port: number
+  /** Host that is said; empty for that of the backend's requests. */
+  host: string
+  /** The Host that backends see of requests which do not say themselves. */
+  hostHeader: HostHeader
+  /** The Host of the last request that there was no backend for. */
+  refusedHost(): string | undefined
   /** Milliseconds that a check may take. */
   timeout: number
   /** Statuses that pass, like `200-299,401`. */
@@ -17,15 +27,15 @@ export interface HealthOptions extends ChecksOptions {
 
 /** Checks the backends of a pool from the moment the app is ready until it has closed. */
 export const healthPlugin = fp<HealthOptions>(
-  async (app, { balancer, path, timeout, status, onFailed, ...options }) => {
+  async (
+    app,
+    { balancer, path, port, host, hostHeader, refusedHost, timeout, status, onFailed, ...options },
+  ) => {
     if (path === '') return
     const { clock, registry } = balancer
-    const checks = new Checks(
-      registry,
-      healthProbe({ path, timeout, status, clock, onFailed }),
-      options,
-      clock,
-    )
+    const hosts = new CheckHosts({ registry, healthHost: host, hostHeader, refused: refusedHost })
+    const probe = healthProbe({ path, port, hosts, timeout, status, clock, onFailed })
+    const checks = new Checks(registry, probe, options, clock)
     app.addHook('onReady', async () => checks.start())
     app.addHook('onClose', async () => checks.stop())
   },

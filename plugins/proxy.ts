@@ -71,6 +71,8 @@ export interface ProxyOptions extends PressureOptions {
   hostHeader: HostHeader
   /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
   trustProxy: boolean
+  /** Told of the Host of each request that no backend was found for. */
+  onRefused(host: string | undefined): void
   /** Told of what tries on backends fail with. */
   onFailed(error: Error): void
   /** Whoever wants to know of each request. */
@@ -196,7 +198,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
           done()
         },
         // There is no backend for it, and the client is told.
-        refused: done,
+        refused(error) {
+          options.onRefused(host)
+          done(error)
+        },
         request: request.id,
         repeatable: REPEATABLE.has(raw.method as string) && !hasBody(raw) && !isUpgrade(raw),
       })

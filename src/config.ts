@@ -1,6 +1,7 @@
 import { isLoopback } from './adapters/loopback.js'
 import {
   check,
+  checkHealthInitial,
   checkTimes,
   refuse,
   SettingError,
@@ -37,6 +38,7 @@ export function parseConfig(env: Record<string, string | undefined>): Settings {
 function checkTogether(parsed: Settings): void {
   const { host, port, adminHost, adminPort, adminToken } = parsed
   checkTimes(parsed, variable)
+  checkHealthInitial(parsed, variable)
   if (adminPort === 'off') return
   if (adminToken === '' && !isLoopback(adminHost)) {
     throw new SettingError(

@@ -29,10 +29,15 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     // Clients that wait for nothing hold descriptors that those who wait for a backend need.
     if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
   }
+  let refusedHost: string | undefined
   await app.register(healthPlugin, {
     balancer,
     onFailed,
     path: settings.healthPath,
+    port: settings.healthPort,
+    host: settings.healthHost,
+    hostHeader: settings.hostHeader,
+    refusedHost: () => refusedHost,
     interval: settings.healthInterval,
     timeout: settings.healthTimeout,
     status: settings.healthStatus,
@@ -57,6 +62,9 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     maxResponseHeaders: settings.maxResponseHeaders,
     retries: settings.retries,
     onFailed,
+    onRefused(host) {
+      refusedHost = host
+    },
     retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,
     trustProxy: settings.trustProxy,

@@ -2,7 +2,15 @@ import { passedOn } from '../plugins/methods.js'
 import type { MetricsRegistry } from '../plugins/metrics/metrics.js'
 import type { BackendSpec } from './balancer/spec.js'
 import type { BackendStore } from './balancer/store.js'
-import { check, checkTimes, type PoolSettings, poolSettingNames, SettingError, settings } from './settings.js'
+import {
+  check,
+  checkHealthInitial,
+  checkTimes,
+  type PoolSettings,
+  poolSettingNames,
+  SettingError,
+  settings,
+} from './settings.js'
 
 type OptionalSettings = {
   [N in keyof Omit<PoolSettings, 'backends'>]?: PoolSettings[N] | undefined
@@ -94,6 +102,7 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
   })
   const parsed = Object.fromEntries(values) as PoolSettings
   checkTimes(parsed, called)
+  checkHealthInitial(parsed, called)
   return {
     name: string('name', given.name ?? 'default', /./, 'a name'),
     prefix: path('prefix', given.prefix ?? ''),

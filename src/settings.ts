@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { type PanicMode, panicModes } from './balancer/panic.js'
 import { type PolicyName, policyNames } from './balancer/policies/index.js'
-import { MAX_CONNECTIONS } from './balancer/spec.js'
+import { type HealthInitial, HOST_FIELD, healthInitials, MAX_CONNECTIONS } from './balancer/spec.js'
 import {
   backendList,
   bytes,
@@ -66,6 +66,19 @@ export const settings = {
     text(/^\/[\x21\x22\x24-\x7e]*$/, 'a path that starts with /'),
     '',
     'path of the active check; empty for none',
+  ),
+  healthPort: define('pool', integer(0, 65_535, '', "for the backend's own"), 0, 'port that checks ask'),
+  healthHost: define(
+    'pool',
+    text(HOST_FIELD, 'a host name or an address, with or without a port'),
+    '',
+    "Host that checks say; empty for that of the backend's requests",
+  ),
+  healthInitial: define(
+    'pool',
+    choice<HealthInitial>(...healthInitials),
+    'usable',
+    'whether a backend is used before its first check has passed',
   ),
   healthInterval: define('pool', milliseconds(1), 2000, 'time between two checks'),
   healthTimeout: define('pool', milliseconds(1), 1000, 'how long a check may take'),
@@ -210,6 +223,22 @@ export function checkTimes(
   if (ejectMax >= ejectBase) return
   const accepts = `it takes the first ejection's time, ${ejectBase}, or more`
   throw new SettingError(called('ejectMax'), `does not accept ${ejectMax}: ${accepts}`)
+}
+
+/**
+ * What the first check can decide only where there are checks.
+ * @param called how the user calls a setting
+ * @throws {SettingError}
+ */
+export function checkHealthInitial(
+  { healthInitial, healthPath }: Pick<Settings, 'healthInitial' | 'healthPath'>,
+  called: (name: SettingName) => string,
+): void {
+  if (healthInitial === 'usable' || healthPath !== '') return
+  throw new SettingError(
+    called('healthInitial'),
+    `does not accept "${healthInitial}": ${called('healthPath')} is empty, and without checks no backend would ever be used`,
+  )
 }
 
 export function refuse(setting: Setting, calledName: string, value: unknown, why = ''): SettingError {

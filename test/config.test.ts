@@ -84,6 +84,21 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     good: [['/healthz?full=1', '/healthz?full=1']],
     bad: ['healthz', '/a b', '/a#b', 'http://a/'],
   },
+  HEALTH_PORT: {
+    good: [
+      ['0', 0],
+      ['9000', 9000],
+    ],
+    bad: ['65536', '-1', 'http'],
+  },
+  HEALTH_HOST: {
+    good: [
+      ['shop.example', 'shop.example'],
+      ['[::1]:8080', '[::1]:8080'],
+    ],
+    bad: ['a b', 'http://a', 'a/b', 'a:port', 'a@b'],
+  },
+  HEALTH_INITIAL: { good: [['usable', 'usable']], bad: ['unusable', 'no', 'true'] },
   HEALTH_INTERVAL: { good: [['1', 1]], bad: ['0', '-1', '2s', '2147483648'] },
   HEALTH_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
   HEALTH_STATUS: {

@@ -125,6 +125,8 @@ export class Delivery implements AttemptOwner {
     const assignment = this.#assignment
     assignment.lease = attempt.lease
     assignment.hedge = undefined
+    const { host, answered } = assignment
+    if (host !== undefined && answered && answered.statusCode < 400) attempt.backend.clientHost = host
     for (const other of this.#attempts.splice(0)) if (other !== attempt) this.#drop(other, attempt)
   }
 

@@ -1,8 +1,9 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import type { CheckResult } from '../balancer/backend.js'
+import type { Backend, CheckResult } from '../balancer/backend.js'
 import type { Probe } from '../balancer/checks.js'
 import type { Clock } from '../balancer/clock.js'
+import type { CheckHosts } from './check-hosts.js'
 import { addressOf } from './connections.js'
 import { Deadline } from './deadline.js'
 import { lackOf } from './own-lack.js'
@@ -11,6 +12,10 @@ import { statusesOf } from './status-ranges.js'
 export interface HealthProbeOptions {
   /** Path and query that are asked for. */
   path: string
+  /** Port that is asked of backends that do not say themselves; 0 for that of their requests. */
+  port: number
+  /** Which Host is said. */
+  hosts: CheckHosts
   /** Milliseconds that a check may take, from the connection to the last byte. */
   timeout: number
   /** Statuses that pass, as {@link statusesOf} reads them. */
@@ -18,6 +23,13 @@ export interface HealthProbeOptions {
   clock: Clock
   /** Told of what checks fail with. */
   onFailed(error: Error): void
+}
+
+/** What one request found. */
+interface Finding extends Omit<CheckResult, 'at'> {
+  /** Whether the Host may have been the reason: it was sent. */
+  said: boolean
+  late: boolean
 }
 
 /** Bytes of an answer's head that a check takes. */
@@ -30,62 +42,108 @@ const ENOUGH = 64 * 1024
  * A GET on a connection of its own, as whoever connects anew would find the backend. Redirects are not
  * followed. The status decides; the body is read, within time and reason, only to end the connection gently.
  */
-export function healthProbe({ path, timeout, status, clock, onFailed }: HealthProbeOptions): Probe {
-  const passes = statusesOf(status)
+export function healthProbe(options: HealthProbeOptions): Probe {
+  const { hosts, port, clock } = options
+  const passes = statusesOf(options.status)
   return (backend, done) => {
-    const { secure, ...address } = addressOf(backend)
-    let result: Omit<CheckResult, 'at'> | undefined
-    let over = false
-    const request = (secure ? tlsRequest : plainRequest)({
-      ...address,
-      path,
-      headers: { host: backend.host, 'user-agent': 'leastwise', accept: '*/*', connection: 'close' },
-      agent: false,
-      // Node would refuse the head of an answer with a few large cookies.
-      maxHeaderSize: LARGEST_HEAD,
-    })
-    const finish = (otherwise: string) => {
-      if (over) return
-      over = true
-      deadline.clear()
-      done({ at: clock.date(), ...(result ?? { passed: false, answered: false, detail: otherwise }) })
-    }
-    /** What the gateway itself lacks says nothing about the backend. */
-    const giveUp = () => {
-      if (over) return
-      over = true
-      deadline.clear()
-      done(undefined)
-    }
-    const deadline = new Deadline(clock, () => {
-      finish('timed out')
-      request.destroy()
-    })
-    deadline.set(timeout)
-    request.on('response', (response: IncomingMessage) => {
-      const { statusCode = 0 } = response
-      const passed = passes(statusCode)
-      result = { passed, answered: true, detail: `status ${statusCode}` }
-      let length = 0
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length
-        if (length > ENOUGH) request.destroy()
+    const healthPort = backend.healthPort ?? port
+    const own = ownHost(backend, healthPort)
+    const left = hosts.of(backend, own)
+    /** What was found with the backend's own address, or with the only Host there is. */
+    let told: Finding | undefined
+    let cancel = () => {}
+    const next = () => {
+      const host = left.shift() as string
+      cancel = ask(backend, host, healthPort, options, passes, (found) => {
+        if (!found) return done(undefined)
+        if (host === own || left.length === 0) told ??= found
+        // No Host makes a difference where there is no connection.
+        if (!found.said) left.length = 0
+        // One Host that is never answered is no reason to wait for others, but for the backend's own.
+        if (found.late) left.splice(0, left.length, ...left.filter((other) => other === own))
+        if (found.passed) hosts.passed(backend, host)
+        if (!found.passed && left.length > 0) return next()
+        const { passed, answered, detail } = found.passed ? found : (told ?? found)
+        done({ at: clock.date(), passed, answered, detail })
       })
-      response.on('error', () => {})
-    })
-    // An upgrade that nobody asked for.
-    request.on('upgrade', (_response, socket) => socket.destroy())
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      if (!over) onFailed(error)
-      if (lackOf(error)) giveUp()
-      else finish(error.code ?? error.message)
-    })
-    request.on('close', () => finish('no answer'))
-    request.end()
-    return () => {
-      over = true
-      deadline.clear()
-      request.destroy()
     }
+    next()
+    return () => cancel()
+  }
+}
+
+/** A backend's address, as a Host field names it. */
+function ownHost({ host }: Backend, port: number): string {
+  return port === 0 ? host : `${host.replace(/:\d+$/, '')}:${port}`
+}
+
+/**
+ * Sends one request.
+ * @param done called with undefined where the gateway itself lacks something, which says nothing about the backend
+ * @returns gives it up
+ */
+function ask(
+  backend: Backend,
+  host: string,
+  port: number,
+  { path, timeout, clock, onFailed }: HealthProbeOptions,
+  passes: (status: number) => boolean,
+  done: (found: Finding | undefined) => void,
+): () => void {
+  const { secure, ...address } = addressOf(backend)
+  let found: Omit<Finding, 'said' | 'late'> | undefined
+  let said = false
+  let over = false
+  const request = (secure ? tlsRequest : plainRequest)({
+    ...address,
+    ...(port !== 0 && { port }),
+    path,
+    headers: { host, 'user-agent': 'leastwise', accept: '*/*', connection: 'close' },
+    agent: false,
+    // Node would refuse the head of an answer with a few large cookies.
+    maxHeaderSize: LARGEST_HEAD,
+  })
+  const end = (result: Finding | undefined) => {
+    if (over) return
+    over = true
+    deadline.clear()
+    done(result)
+  }
+  const finish = (otherwise: string, late = false) =>
+    end({ ...(found ?? { passed: false, answered: false, detail: otherwise }), said, late })
+  const deadline = new Deadline(clock, () => {
+    finish('timed out', true)
+    request.destroy()
+  })
+  deadline.set(timeout)
+  request.once('socket', (socket) => {
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
+      said = true
+    })
+  })
+  request.on('response', (response: IncomingMessage) => {
+    const { statusCode = 0 } = response
+    found = { passed: passes(statusCode), answered: true, detail: `status ${statusCode}` }
+    let length = 0
+    response.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length > ENOUGH) request.destroy()
+    })
+    response.on('error', () => {})
+  })
+  // An upgrade that nobody asked for.
+  request.on('upgrade', (_response, socket) => socket.destroy())
+  request.on('error', (error: NodeJS.ErrnoException) => {
+    if (over) return
+    onFailed(error)
+    if (lackOf(error)) end(undefined)
+    else finish(error.code ?? error.message)
+  })
+  request.on('close', () => finish('no answer'))
+  request.end()
+  return () => {
+    over = true
+    deadline.clear()
+    request.destroy()
   }
 }

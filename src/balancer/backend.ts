@@ -73,6 +73,10 @@ export class Backend {
   /** Port and Host of its checks; undefined for the pool's setting. */
   healthPort: number | undefined
   healthHost: string | undefined
+  /** Not used until it has passed a check, and it has passed none yet. */
+  unproven = false
+  /** The Host of the last request that it answered well, as the client named it. Whoever sends requests notes it. */
+  clientHost: string | undefined
   state: AdminState = 'active'
   checked: Verdict = 'unknown'
   lastCheck: CheckResult | undefined

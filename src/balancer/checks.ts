@@ -74,7 +74,7 @@ export class Checks {
         if (result) {
           passed = result.passed ? passed + 1 : 0
           failed = result.passed ? 0 : failed + 1
-          const needed = backend.checked === 'unknown' ? 1 : result.passed ? rise : fall
+          const needed = backend.checked === 'unknown' || backend.unproven ? 1 : result.passed ? rise : fall
           const verdict: Verdict = result.passed ? 'healthy' : 'unhealthy'
           this.#registry.setHealth(
             backend.id,

@@ -48,7 +48,8 @@ function restOf(backend: Backend, limits: ShareLimits, now: number): string {
   return `may have ${percent(ramp * kept)} of its share ${causes.join(' and ')}, and has had it`
 }
 
-function unhealthy({ lastCheck }: Backend): string {
+function unhealthy({ lastCheck, unproven }: Backend): string {
+  if (unproven && !lastCheck) return 'unhealthy: it has not passed a check yet'
   return `unhealthy: ${lastCheck ? `the last check said ${lastCheck.detail}` : 'set so'}`
 }
 

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
 import type { HedgeAfter } from './hedging.js'
 import { type PanicMode, panicModes } from './panic.js'
-import type { BackendRecord } from './spec.js'
+import { type BackendRecord, type HealthInitial, healthInitials } from './spec.js'
 
 /** All times in milliseconds. */
 export interface BalancerOptions {
@@ -32,6 +32,8 @@ export interface BalancerOptions {
   panic?: PanicMode | undefined
   /** Percentage of usable backends below which are too few; 0, the default, for when none is left. */
   panicThreshold?: number | undefined
+  /** Whether a backend is used before its first check has passed; `usable` by default. */
+  healthInitial?: HealthInitial | undefined
   /** How long requests in flight may take on a drain; 30,000 by default. */
   drainTimeout?: number | undefined
   /** Ceiling of retries in percent of requests; 20 by default. */
@@ -62,6 +64,7 @@ const defaults: Complete = {
   failureDecay: 10_000,
   panic: 'ejected',
   panicThreshold: 0,
+  healthInitial: 'usable',
   drainTimeout: 30_000,
   retryBudget: 20,
   hedge: 'off',
@@ -85,6 +88,9 @@ export function withDefaults(options: BalancerOptions): Complete {
   }
   if (!panicModes.includes(complete.panic)) {
     throw new InvalidOptionError('panic', `must be one of ${panicModes.join(', ')}`)
+  }
+  if (!healthInitials.includes(complete.healthInitial)) {
+    throw new InvalidOptionError('healthInitial', `must be one of ${healthInitials.join(', ')}`)
   }
   const { hedge } = complete
   if (hedge !== 'off' && hedge !== 'p95' && !(typeof hedge === 'number' && hedge > 0 && hedge <= LONGEST)) {

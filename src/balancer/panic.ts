@@ -50,7 +50,8 @@ function ofKind(
   backends: readonly Backend[],
   { panic, panicThreshold }: PanicOptions,
 ): Pick<Eligibility, 'eligible' | 'panicking'> {
-  const active = backends.filter(({ state }) => state === 'active')
+  // Nobody is to meet one that has never passed a check, however few are left.
+  const active = backends.filter(({ state, unproven }) => state === 'active' && !unproven)
   const usable = active.filter(({ isUsable }) => isUsable)
   const enough = usable.length > 0 && 100 * usable.length >= panicThreshold * active.length
   if (enough || panic === 'off') return { eligible: usable, panicking: false }

@@ -16,6 +16,7 @@ import {
   checkId,
   checkMaxConnections,
   checkWeight,
+  type HealthInitial,
   parseOrigin,
 } from './spec.js'
 
@@ -59,6 +60,8 @@ export interface RegistryOptions extends PanicOptions {
   clock: Clock
   /** Limit of a backend that is registered without one; 0 for none. */
   maxConnections: number
+  /** Whether a backend is used before its first check has passed. */
+  healthInitial: HealthInitial
   /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
   drainTimeout: number
 }
@@ -189,6 +192,10 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.backup = backup
     backend.healthPort = healthPort
     backend.healthHost = healthHost
+    if (this.#options.healthInitial === 'unusable') {
+      backend.unproven = true
+      backend.checked = 'unhealthy'
+    }
     backend.state = state
     if (state === 'draining') this.#drained.add(backend)
     let counted = 0
@@ -278,16 +285,18 @@ export class Registry extends EventEmitter<RegistryEvents> {
    */
   setHealth(id: string, verdict: Verdict, result?: CheckResult): void {
     const backend = this.get(id)
+    if (verdict === 'healthy') backend.unproven = false
+    const found = backend.unproven ? 'unhealthy' : verdict
     const answered = backend.answersChecks
     if (result) backend.lastCheck = result
     const { checked } = backend
-    if (checked === verdict) {
+    if (checked === found) {
       // Of those that are unhealthy the ones that answer are the lesser evil.
-      if (verdict === 'unhealthy' && answered !== backend.answersChecks) this.#refresh()
+      if (found === 'unhealthy' && answered !== backend.answersChecks) this.#refresh()
       return
     }
     this.#changeHealth(backend, () => {
-      backend.checked = verdict
+      backend.checked = found
     })
     // It was down, and came back: whatever its requests ran into before.
     if (checked === 'unhealthy') this.observer?.renewed(backend)

@@ -4,6 +4,11 @@ import { InvalidBackendError } from './errors.js'
 /** Which Host a backend sees: the client's, or its own address. */
 export type HostHeader = 'client' | 'backend'
 
+/** Whether backends are used before their first check has passed. */
+export const healthInitials = ['usable', 'unusable'] as const
+
+export type HealthInitial = (typeof healthInitials)[number]
+
 /** What can be said of a backend that is to be registered. */
 export interface BackendSpec {
   /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
@@ -153,11 +158,9 @@ export function checkHealthPort(port: number | null | undefined): number | undef
 /** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */
 export function checkHealthHost(host: string | null | undefined): string | undefined {
   if (host === null || host === undefined) return undefined
-  if (typeof host === 'string' && isHostField(host)) return host
+  if (typeof host === 'string' && HOST_FIELD.test(host)) return host
   throw new InvalidBackendError('healthHost', 'must be a host name or an address, with or without a port')
 }
 
-/** Whether a text can be the value of a Host field: a name or an address, and a port if there is one. */
-export function isHostField(text: string): boolean {
-  return text.length <= 260 && /^([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(text)
-}
+/** What a Host field may be: a name or an address, and a port if there is one. */
+export const HOST_FIELD = /^([\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?$/

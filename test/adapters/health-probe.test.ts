@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
+import { CheckHosts } from '../../src/adapters/check-hosts.js'
 import { healthProbe } from '../../src/adapters/health-probe.js'
 import type { CheckResult } from '../../src/balancer/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
@@ -15,9 +16,19 @@ async function backend(t: TestContext, script: Script): Promise<RawBackend> {
 }
 
 function probing(url: string, { timeout = 5000, status = '200-399' } = {}) {
-  const [target] = new Balancer({ backends: [url] }).registry.list()
+  const { registry } = new Balancer({ backends: [url] })
+  const [target] = registry.list()
+  const hosts = new CheckHosts({ registry, healthHost: '', hostHeader: 'client', refused: () => undefined })
   assert.ok(target)
-  const probe = healthProbe({ path: '/health?full', timeout, status, clock: systemClock, onFailed() {} })
+  const probe = healthProbe({
+    path: '/health?full',
+    port: 0,
+    hosts,
+    timeout,
+    status,
+    clock: systemClock,
+    onFailed() {},
+  })
   const results: (CheckResult | undefined)[] = []
   let over = () => {}
   const done = new Promise<void>((resolve) => {
