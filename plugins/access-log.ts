@@ -1,9 +1,12 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import { addressesOf, addressesOfPeer } from './addresses.js'
+import { arrivedAs } from './forwarded.js'
 import type { RefusalObserver } from './malformed.js'
 import { pathOf } from './printable.js'
 import type { RequestObserver, RequestRecord } from './record.js'
 import { withoutSecrets } from './redaction.js'
 import { traceIdOf } from './trace-context.js'
+import type { Trust } from './trust.js'
 
 /** What a line says of a request: what is not known, or does not apply, is null. */
 type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
@@ -25,6 +28,8 @@ export const logRequest: RequestObserver = (record, request, reply) => {
   const line: Line = {
     method: request.method,
     path: pathOf(request.originalUrl),
+    remoteAddress: record.remoteAddress,
+    clientAddress: record.clientAddress,
     statusCode: record.statusCode,
     outcome: record.outcome,
     error: record.error,
@@ -46,11 +51,16 @@ export const logRequest: RequestObserver = (record, request, reply) => {
 }
 
 /** The same for what no route ever saw. */
-export function logRefusals(log: FastifyBaseLogger): RefusalObserver {
-  return ({ requestId, method, target, statusCode, code, bytes }) => {
+export function logRefusals(log: FastifyBaseLogger, trust: Trust): RefusalObserver {
+  return ({ requestId, request, peer, statusCode, code, bytes }) => {
+    const { method = null, url: target = null } = request ?? {}
+    const addresses = request
+      ? addressesOf(arrivedAs(request, peer, trust), trust)
+      : addressesOfPeer(peer, trust)
     const line: Line = {
       method,
       path: target === null ? null : pathOf(target),
+      ...addresses,
       statusCode,
       outcome: 'refused',
       error: code,

@@ -5,7 +5,9 @@ import {
   InvalidRequestError,
   LoopError,
   MethodNotAllowedError,
+  TooManyFieldsError,
 } from './errors.js'
+import { type FieldCounter, hasTooManyFields } from './field-limits.js'
 import { rewritePath } from './forwarding.js'
 import { faultOf } from './framing.js'
 import { targetOf } from './target.js'
@@ -17,8 +19,10 @@ export interface AdmissionOptions {
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
-  /** What we call ourselves in Via. */
-  via: string
+  /** What we call ourselves in Via; undefined where we do not. */
+  via: string | undefined
+  /** The server that the request came to. */
+  server: FieldCounter
 }
 
 /** Where an admitted request goes. */
@@ -34,12 +38,13 @@ export interface Destination {
  * @throws {FastifyError} what the client is told otherwise
  */
 export function admit(raw: IncomingMessage, options: AdmissionOptions): Destination {
+  if (hasTooManyFields(raw, options.server)) throw new TooManyFieldsError()
   const fault = 'stream' in raw ? undefined : faultOf(raw)
   if (fault) throw fault
   const { headers, method } = raw
   // It would show the client what was added to its request on the way. RFC 9110 section 9.3.8.
   if (method === 'TRACE') throw new MethodNotAllowedError(method)
-  if (headers.via?.includes(options.via)) throw new LoopError()
+  if (options.via !== undefined && headers.via?.includes(options.via)) throw new LoopError()
   if (options.maxBody > 0 && Number(headers['content-length'] ?? 0) > options.maxBody) {
     throw new BodyTooLargeError(options.maxBody)
   }

@@ -1,7 +1,8 @@
 import type { FastifyReply } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
+import { type AnswerOptions, answerFields } from './answer-fields.js'
 import { isLastAhead } from './exchange.js'
-import { toClient, toHttp2 } from './forwarding.js'
+import { toHttp2 } from './forwarding.js'
 import { endAfter } from './linger.js'
 import { isUnread } from './request-body.js'
 
@@ -10,14 +11,18 @@ const KEEP_ALIVE = 60_000
 
 /**
  * Sets the head of a backend's answer, as this client can be sent it.
- * @param via what we call ourselves in Via
  * @param closing whether the client is told that its connection closes
  */
-export function fitHead(reply: FastifyReply, assignment: Assignment, via: string, closing: boolean): void {
+export function fitHead(
+  reply: FastifyReply,
+  assignment: Assignment,
+  options: AnswerOptions,
+  closing: boolean,
+): void {
   const head = assignment.answered as NonNullable<Assignment['answered']>
   const { statusCode, statusMessage, headers: given } = head
   const { raw } = reply.request
-  const headers = toClient(given, via)
+  const headers = answerFields(given, raw, assignment, options)
   // Should an error have to be told after all, this is what has to be taken back.
   head.headers = headers
   // HTTP/2 has no connections of its own, no phrases, and framing that needs no fields.

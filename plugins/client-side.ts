@@ -2,10 +2,11 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Client, Headers } from '../src/adapters/assignment.js'
+import type { Assignment, Client, Headers } from '../src/adapters/assignment.js'
 import { sendHead } from '../src/adapters/head.js'
 import { reset } from '../src/adapters/reset.js'
 import { addTrailers } from '../src/adapters/trailers.js'
+import { type AnswerOptions, answerFields } from './answer-fields.js'
 import { toGatewayError } from './errors.js'
 import { cutInTurn } from './exchange.js'
 import { toClient, toHttp2 } from './forwarding.js'
@@ -18,13 +19,12 @@ const HINTS_AHEAD = 64 * 1024
 export class ClientSide implements Client {
   readonly #request: IncomingMessage
   readonly #reply: FastifyReply
-  readonly #via: string
+  readonly #options: AnswerOptions
 
-  /** @param via what we call ourselves in Via */
-  constructor(request: FastifyRequest, reply: FastifyReply, via: string) {
+  constructor(request: FastifyRequest, reply: FastifyReply, options: AnswerOptions) {
     this.#request = request.raw
     this.#reply = reply
-    this.#via = via
+    this.#options = options
   }
 
   fail(error: Error): void {
@@ -34,14 +34,14 @@ export class ClientSide implements Client {
   flushHead(): void {
     const { raw } = this.#reply
     // Not before Fastify has put anything into it: a hook of the app may read the body first.
-    if (!raw.headersSent && raw.hasHeader('via')) sendHead(raw)
+    if (!raw.headersSent && hasAll(raw, this.#reply.getHeaders())) sendHead(raw)
   }
 
   inform(statusCode: number, headers: Headers): void {
     const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
     if (raw.headersSent || raw.destroyed) return
     try {
-      this.#hint(raw, statusCode, withoutContent(headers, this.#via))
+      this.#hint(raw, statusCode, withoutContent(toClient(headers, this.#options.via)))
     } catch {
       // Node is particular about what may be in some of them. They are hints, and the answer comes without.
     }
@@ -84,11 +84,19 @@ export class ClientSide implements Client {
     const upgrade = reply.sent ? undefined : takeUpgrade(this.#request)
     if (!upgrade) return undefined
     reply.hijack()
-    const fields = { ...withoutContent(headers, this.#via), connection: 'upgrade', upgrade: headers.upgrade }
+    const { assignment } = reply.request
+    const passed = answerFields(headers, this.#request, assignment as Assignment, this.#options)
+    const fields = { ...withoutContent(passed), connection: 'upgrade', upgrade: headers.upgrade }
     reply.raw.detachSocket(upgrade.socket)
     upgrade.socket.write(head(101, fields), 'latin1')
     return upgrade
   }
+}
+
+/** Whether Fastify has put the fields of its reply into the response; a response without any cannot tell. */
+function hasAll(raw: FastifyReply['raw'], headers: object): boolean {
+  const names = Object.keys(headers)
+  return names.length > 0 && names.every((name) => raw.hasHeader(name))
 }
 
 function head(statusCode: number, headers: Headers): string {
@@ -101,7 +109,7 @@ function head(statusCode: number, headers: Headers): string {
 }
 
 /** The fields of an answer that has no content and must not speak of any, RFC 9110 section 8.6. */
-function withoutContent(headers: Headers, via: string): Headers {
-  const { 'content-length': _length, trailer: _trailer, ...rest } = toClient(headers, via)
+function withoutContent(headers: Headers): Headers {
+  const { 'content-length': _length, trailer: _trailer, ...rest } = headers
   return rest
 }

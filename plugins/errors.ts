@@ -26,6 +26,11 @@ export const LoopError = createError('LEASTWISE_LOOP', 'the request came through
 export const MethodNotAllowedError = createError('LEASTWISE_METHOD_NOT_ALLOWED', '%s is not passed on', 405)
 export const NotImplementedError = createError('LEASTWISE_NOT_IMPLEMENTED', '%s is not understood', 501)
 export const VersionError = createError('LEASTWISE_VERSION', 'HTTP/%s is not spoken here', 505)
+export const TooManyFieldsError = createError(
+  'LEASTWISE_TOO_MANY_FIELDS',
+  'the head of the request has too many fields',
+  431,
+)
 export const RequestTimeoutError = createError(
   'LEASTWISE_REQUEST_TIMEOUT',
   'the body of the request did not come in time',
@@ -64,6 +69,7 @@ export function endsConnection({ code, statusCode }: FastifyError): boolean {
     statusCode === 501 ||
     statusCode === 505 ||
     code === 'LEASTWISE_INVALID_REQUEST' ||
+    code === 'LEASTWISE_TOO_MANY_FIELDS' ||
     code === 'FST_ERR_BAD_URL'
   )
 }

@@ -1,92 +1,60 @@
-import type { IncomingMessage } from 'node:http'
-import type { TLSSocket } from 'node:tls'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FieldLines, Headers } from '../src/adapters/assignment.js'
+import { type Arrived, givenIn, isReplaced, originOf } from './forwarded.js'
+import { HOP_BY_HOP, nominatedBy } from './hop-by-hop.js'
+import { OURS } from './our-fields.js'
+import { endOfSegments } from './prefix.js'
 import { REQUEST_ID } from './request-id.js'
-
-/** Fields that concern one connection only, RFC 9110 section 7.6.1 and what is left over from before it. */
-const HOP_BY_HOP = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-])
-
-/** Not passed on as they came: asked of us by the client, or said anew. */
-const OURS = new Set([
-  ...HOP_BY_HOP,
-  'expect',
-  'forwarded',
-  'host',
-  'proxy-authorization',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  REQUEST_ID,
-])
+import type { Trust } from './trust.js'
 
 export interface ForwardingOptions {
-  /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
-  trustProxy: boolean
-  /** What we call ourselves in Via. */
-  via: string
+  /** Which proxies are believed what they say of a request. */
+  trust: Trust
+  /** What we call ourselves in Via; undefined where we do not. */
+  via: string | undefined
   /** What the request is called. */
   requestId: string
+  /** The host that the request names. */
+  host: string | undefined
+  /** What was taken off its path. */
+  prefix: string
 }
 
 /** The request's header fields as a backend shall see them; Host, which depends on the backend, is left open. */
-export function toBackend(
-  raw: IncomingMessage,
-  host: string | undefined,
-  { trustProxy, via, requestId }: ForwardingOptions,
-): FieldLines {
-  const { headers } = raw
-  const nominated = nominatedBy(headers.connection)
+export function toBackend(arrived: Arrived, options: ForwardingOptions): FieldLines {
+  const { raw, headers, untrusted } = arrived
   const lines: FieldLines = ['host', '']
   for (const name in headers) {
-    if (OURS.has(name) || nominated?.includes(name)) continue
     // Pseudo-fields of HTTP/2 are no fields.
-    if (name.startsWith(':') || (!trustProxy && name.startsWith('x-forwarded-'))) continue
+    if (OURS.has(name) || name.startsWith(':') || untrusted?.has(name)) continue
     const value = headers[name]
     if (typeof value === 'string') lines.push(name, value)
     else for (const line of value ?? []) lines.push(name, line)
   }
-  lines.push(REQUEST_ID, requestId)
-  const given = (name: string) => (nominated?.includes(name) ? undefined : headers[name])
-  const trusted = (name: string) => (trustProxy ? given(name) : undefined)
-
-  // RFC 9110 section 7.6.3.
-  const earlierVia = given('via')
-  const passed = `${raw.httpVersion} ${via}`
-  lines.push('via', earlierVia ? `${earlierVia}, ${passed}` : passed)
-
-  // An IPv4 address as a listener for both families has it.
-  const address = raw.socket.remoteAddress ?? 'unknown'
-  const from = address.startsWith('::ffff:') ? address.replace(/^::ffff:(?=\d+\.)/, '') : address
-  const proto = (raw.socket as TLSSocket).encrypted ? 'https' : 'http'
-  const earlier = trusted('x-forwarded-for')
-  lines.push('x-forwarded-for', earlier ? `${earlier}, ${from}` : from)
-  lines.push('x-forwarded-proto', String(trusted('x-forwarded-proto') || proto))
-  const forwardedHost = trusted('x-forwarded-host') || host
-  if (forwardedHost !== undefined) lines.push('x-forwarded-host', String(forwardedHost))
-  // RFC 7239 section 4: what is no token is quoted, an IPv6 address bracketed as well.
-  let forwarded = `for=${from.includes(':') ? `"[${from}]"` : from};proto=${proto}`
-  if (host !== undefined) forwarded += `;host="${host}"`
-  const earlierForwarded = trusted('forwarded')
-  lines.push('forwarded', earlierForwarded ? `${earlierForwarded}, ${forwarded}` : forwarded)
+  lines.push(REQUEST_ID, options.requestId)
+  addVia(lines, raw.httpVersion, headers, options.via)
+  const origin = originOf(arrived, options.trust, options.host)
+  lines.push('x-forwarded-for', origin.for, 'x-forwarded-proto', origin.proto)
+  if (origin.host !== undefined) lines.push('x-forwarded-host', origin.host)
+  lines.push('forwarded', origin.forwarded)
+  const prefix = forwardedPrefix(arrived, options)
+  if (prefix !== '') lines.push('x-forwarded-prefix', prefix)
   return lines
 }
 
-/** The fields that a Connection field names as being of that connection only; undefined where there are none. */
-function nominatedBy(connection: string | string[] | undefined): string[] | undefined {
-  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
-  // More than one line of it comes as a list.
-  return String(connection)
-    .split(',')
-    .map((name) => name.trim().toLowerCase())
+/** RFC 9110 section 7.6.3. */
+function addVia(lines: FieldLines, version: string, { via }: IncomingHttpHeaders, own: string | undefined) {
+  const earlier = via ? [String(via)] : []
+  if (own !== undefined) lines.push('via', [...earlier, `${version} ${own}`].join(', '))
+  else if (via) lines.push('via', String(via))
+}
+
+/** What proxies before took off, and what we do; but what the app says, if it does. */
+function forwardedPrefix(arrived: Arrived, { trust, prefix }: ForwardingOptions): string {
+  const given = givenIn(arrived, 'x-forwarded-prefix')
+  if (given === undefined) return prefix
+  if (trust(arrived.peer, []) === 0 || isReplaced(arrived, 'x-forwarded-prefix')) return given
+  return given.replace(/\/+$/, '') + prefix
 }
 
 /** Counts Max-Forwards of an OPTIONS down; false where the request ends here. RFC 9110 section 7.6.2. */
@@ -98,18 +66,20 @@ export function countForward({ headers }: IncomingMessage): boolean {
   return hops > 0n
 }
 
-/** The response's header fields as a client shall see them. */
-export function toClient(headers: Headers, via: string): Headers {
+/**
+ * The response's header fields as a client shall see them.
+ * @param via what we call ourselves in Via; undefined where we do not
+ */
+export function toClient(headers: Headers, via: string | undefined): Headers {
   const nominated = nominatedBy(headers.connection)
   // A new object: to delete from the one that came costs more.
   const fields: Headers = {}
   for (const name of Object.keys(headers)) {
     // Of an object that is no field.
     if (name === '__proto__') continue
-    if (!HOP_BY_HOP.has(name) && !nominated?.includes(name)) fields[name] = headers[name]
+    if (!HOP_BY_HOP.has(name) && !nominated?.has(name)) fields[name] = headers[name]
   }
-  const passed = `1.1 ${via}`
-  fields.via = fields.via ? `${fields.via}, ${passed}` : passed
+  if (via !== undefined) fields.via = fields.via ? `${fields.via}, 1.1 ${via}` : `1.1 ${via}`
   return fields
 }
 
@@ -128,24 +98,12 @@ export function toHttp2(headers: Headers): Headers {
  * `rewritePrefix`.
  */
 export function rewritePath(url: string, strip: number, rewritePrefix: string): string | undefined {
-  const rest = withoutSegments(url, strip)
+  const rest = strip === 0 ? url : url.slice(endOfSegments(url, strip))
   if (rewritePrefix === '' || rewritePrefix === '/') return rest.startsWith('/') ? rest : `/${rest}`
   if (climbsOut(rest)) return undefined
   return rest.startsWith('/') && rewritePrefix.endsWith('/')
     ? rewritePrefix + rest.slice(1)
     : rewritePrefix + rest
-}
-
-function withoutSegments(url: string, count: number): string {
-  if (count === 0) return url
-  const query = url.indexOf('?')
-  const end = query === -1 ? url.length : query
-  let index = 0
-  for (let i = 0; i < count; i++) {
-    index = url.indexOf('/', index + 1)
-    if (index === -1 || index > end) return url.slice(end)
-  }
-  return url.slice(index)
 }
 
 function climbsOut(rest: string): boolean {

@@ -1,17 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Whether any hook of the app sees what is sent in this scope, but for those of single routes. Fastify does not tell, but keeps its hooks in a property;
- * where that is not found, there may be some.
+ * Whether a scope has hooks of some kinds, but for those of single routes. Fastify does not tell, but keeps its hooks in
+ * a property; where that is not found, there may be some.
  */
-export function hasOnSend(scope: FastifyInstance): boolean {
+export function hasHooks(scope: FastifyInstance, kinds: readonly string[]): boolean {
   for (let object: object | null = scope; object; object = Object.getPrototypeOf(object)) {
     const symbol = Object.getOwnPropertySymbols(object).find(
       ({ description }) => description === 'fastify.hooks',
     )
     if (!symbol) continue
-    const { onSend } = (object as Record<symbol, { onSend?: unknown[] }>)[symbol] ?? {}
-    return !Array.isArray(onSend) || onSend.length > 0
+    const hooks = (object as Record<symbol, Record<string, unknown> | undefined>)[symbol]
+    return kinds.some((kind) => {
+      const those = hooks?.[kind]
+      return !Array.isArray(those) || those.length > 0
+    })
   }
   return true
 }

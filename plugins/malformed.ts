@@ -6,14 +6,15 @@ import { letGo, takeOver, whenIdle } from './detached.js'
 import { errorBody } from './error-answer.js'
 import { endWith, openOn } from './exchange.js'
 import { allow } from './methods.js'
+import { type Peer, peerOf } from './peer.js'
 import { chooseRequestId, makeRequestId, REQUEST_ID } from './request-id.js'
 
 /** An answer to what no route ever saw. */
 export interface Refusal {
   requestId: string
-  /** Null where the request could not be read that far; as `target`. */
-  method: string | null
-  target: string | null
+  /** Null where what came could not be read as one. */
+  request: IncomingMessage | null
+  peer: Peer
   statusCode: number
   /** `LEASTWISE_…` */
   code: string
@@ -69,12 +70,13 @@ export function refuseMalformed(error: ConnectionError, socket: Socket, observe?
   refused.add(socket)
   const { statusCode, code, message } = reasons[error.code] ?? malformed
   const body = errorBody(statusCode, code, message)
+  const peer = peerOf(socket)
   const bytes = body.length
   let tell = observe
   let requestId = makeRequestId()
   const refuse = () => {
     if (!close(socket, answer(statusCode, requestId, body))) return
-    tell?.({ requestId, method: null, target: null, statusCode, code, bytes })
+    tell?.({ requestId, request: null, peer, statusCode, code, bytes })
   }
   endWith(socket, refuse, (request) => {
     spoilt.set(request, { statusCode, code, bytes })
@@ -94,8 +96,7 @@ export function refuseConnect(request: IncomingMessage, duplex: Duplex, observe?
   whenIdle(socket, () => {
     letGo(socket)
     if (!close(socket, answer(405, requestId, body, `allow: ${allow}\r\n`))) return
-    const { method = null, url: target = null } = request
-    observe?.({ requestId, method, target, statusCode: 405, code, bytes: body.length })
+    observe?.({ requestId, request, peer: peerOf(socket), statusCode: 405, code, bytes: body.length })
   })
 }
 
@@ -111,8 +112,8 @@ export function refuseExpectation(
   const bytes = body.length
   const type = 'application/json; charset=utf-8'
   const fields = { 'content-type': type, 'content-length': bytes, [REQUEST_ID]: requestId }
-  const { method = null, url: target = null } = request
-  reply.once('finish', () => observe?.({ requestId, method, target, statusCode: 417, code, bytes }))
+  const peer = peerOf(request.socket)
+  reply.once('finish', () => observe?.({ requestId, request, peer, statusCode: 417, code, bytes }))
   // Whoever expects something may send what he likes now, or nothing.
   reply.writeHead(417, { ...fields, connection: 'close' }).end(body)
 }

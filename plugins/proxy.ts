@@ -16,23 +16,31 @@ import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
 import type { HostHeader } from '../src/balancer/spec.js'
+import { addressesOf } from './addresses.js'
 import { admit } from './admission.js'
+import type { AnswerOptions } from './answer-fields.js'
 import { fitHead } from './answer-head.js'
+import { type ArrivalOptions, takeOff, type UnderscoreHeaders } from './arrival.js'
+import { isTouchedByApp, setBeforeHooks } from './before-hooks.js'
 import { ClientSide } from './client-side.js'
 import { errorsOf, sendError } from './error-answer.js'
 import { endsConnection, refusalCodeOf } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
+import { arrivedFrom } from './forwarded.js'
 import { countForward, toBackend } from './forwarding.js'
-import { hasOnSend } from './hooks.js'
+import { hasHooks } from './hooks.js'
 import { passedOn } from './methods.js'
 import { sendInOneWrite } from './one-write.js'
 import { addBehindOwn, type Constraints, letOwnRoutesWin, RoutesTakenError } from './own-routes.js'
+import { peerOf } from './peer.js'
+import { prefixOf } from './prefix.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
 import { watchClient } from './stalled.js'
+import type { Trust } from './trust.js'
 import { isUpgrade, wantedProtocols } from './upgrade.js'
 
 declare module 'fastify' {
@@ -69,12 +77,17 @@ export interface ProxyOptions extends PressureOptions {
   retryStatus: string
   /** The Host that backends see which do not say themselves. */
   hostHeader: HostHeader
-  /** Whether X-Forwarded-* and Forwarded of the request are kept, the addresses appended to, or replaced. */
-  trustProxy: boolean
   /** Told of the Host of each request that no backend was found for. */
   onRefused(host: string | undefined): void
   /** Told of what tries on backends fail with. */
   onFailed(error: Error): void
+  /** Which proxies are believed what they say of a request. */
+  trust: Trust
+  underscoreHeaders: UnderscoreHeaders
+  /** Whether we are named in Via. */
+  isNamedInVia: boolean
+  /** Whether the prefix is put back into where answers lead. */
+  restoresPrefix: boolean
   /** Whoever wants to know of each request. */
   observers: readonly RequestObserver[]
 }
@@ -107,7 +120,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     retries,
     retryStatus,
     hostHeader,
-    trustProxy,
+    trust,
+    underscoreHeaders,
     observers,
   } = options
   // Of the whole prefix: the plugin may have been registered in a scope that has one.
@@ -124,32 +138,49 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
   const allow = methods.join(', ')
   // One for each pool: a pool may well be the backend of another, but not of itself.
-  const via = `leastwise-${randomBytes(4).toString('hex')}`
+  const via = options.isNamedInVia ? `leastwise-${randomBytes(4).toString('hex')}` : undefined
+  const paths = { segments, rewritePrefix }
+  const answering: AnswerOptions = { via, paths: options.restoresPrefix && segments > 0 ? paths : undefined }
+  const { server } = scope
 
-  // The size of a head is limited; past a number of fields Node would forget the rest, and with it a length.
-  if ('maxHeadersCount' in scope.server) scope.server.maxHeadersCount ??= 0
+  const arriving: ArrivalOptions = { trust, underscoreHeaders, server, isWatched: () => isTouched }
+  setBeforeHooks(scope, (raw) => takeOff(raw, arriving))
   watchArrivals(scope.server)
   scope.addHook('onClose', async () => dispatcher.destroy())
   /** Whether hooks of the app may see what is sent. */
   let watched = true
   /** Plugins of the app may add hooks to each route, as @fastify/compress does. */
   let watchedRoute = false
-  scope.addHook('onRoute', ({ onSend }) => {
-    watchedRoute ||= onSend !== undefined
+  /** Whether hooks of the app may set fields of a request. */
+  let isTouched = true
+  let touchedRoute = false
+  scope.addHook('onRoute', (route) => {
+    watchedRoute ||= route.onSend !== undefined
+    touchedRoute ||= route.onRequest !== undefined || route.preHandler !== undefined
+    touchedRoute ||= (route.preParsing ?? preParsing) !== preParsing
+    touchedRoute ||= (route.preValidation ?? preValidation) !== preValidation
   })
   scope.addHook('onReady', async () => {
-    watched = watchedRoute || hasOnSend(scope)
+    watched = watchedRoute || hasHooks(scope, ['onSend'])
+    isTouched = touchedRoute || isTouchedByApp(scope)
   })
   scope.setErrorHandler(appAnswersErrors ? errorsOf(app) : sendError)
   scope.decorateRequest('assignment', null)
   scope.decorateRequest('queuedAt', 0)
   // Before any hook that may answer.
   scope.addHook('onRequest', (request, reply, done) => {
+    const peer = peerOf(request.raw.socket)
     const arrivedAt = balancer.clock.now() - reply.elapsedTime
     whenOver(request.raw, reply.raw, () => {
       end(request)
       if (observers.length === 0) return
-      const record = recordOf(request, reply, balancer, arrivedAt)
+      const record = recordOf(
+        request,
+        reply,
+        balancer,
+        addressesOf(arrivedFrom(request, peer), trust),
+        arrivedAt,
+      )
       for (const observe of observers) observe(record, request, reply)
     })
     done()
@@ -158,7 +189,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   const admitted = ({ raw }: FastifyRequest, reply: FastifyReply) => {
     try {
-      return admit(raw, { segments, rewritePrefix, maxBody, via })
+      return admit(raw, { ...paths, maxBody, via, server })
     } catch (error) {
       if (raw.method === 'TRACE') reply.header('allow', allow)
       // Before the client's next request is looked at.
@@ -193,7 +224,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
             path,
             host,
             fields: [],
-            client: new ClientSide(request, reply, via),
+            client: new ClientSide(request, reply, answering),
           }
           done()
         },
@@ -285,12 +316,18 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     rewriteRequestHeaders(request: FastifyRequest) {
       const { raw } = request
       const own = request.assignment as Assignment
-      own.fields = toBackend(raw, own.host, { trustProxy, via, requestId: requestIdOf(request) })
+      own.fields = toBackend(arrivedFrom(request, peerOf(raw.socket)), {
+        trust,
+        via,
+        requestId: requestIdOf(request),
+        host: own.host,
+        prefix: prefixOf(raw, paths),
+      })
       return { [ASSIGNMENT]: own } as object
     },
     rewriteHeaders: () => NOTHING,
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
-      fitHead(reply, request.assignment as Assignment, via, balancer.endsConnections)
+      fitHead(reply, request.assignment as Assignment, answering, balancer.endsConnections)
       const body = stream as Answer['body']
       if (!(body instanceof WholeBody)) reply.send(body)
       // Hooks always see a stream; and for bytes without a type Fastify makes one up.

@@ -4,6 +4,7 @@ import type { Assignment } from '../src/adapters/assignment.js'
 import { BackendTimeoutError, isGatewayFailure } from '../src/adapters/failures.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import type { Cause } from '../src/balancer/lease.js'
+import type { Addresses } from './addresses.js'
 import { codeOf } from './error-answer.js'
 import { toGatewayError } from './errors.js'
 import { refusalOf } from './malformed.js'
@@ -17,7 +18,7 @@ import { refusalOf } from './malformed.js'
 export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
 
 /** What became of a proxied request, known when it is over. Times are milliseconds. */
-export interface RequestRecord {
+export interface RequestRecord extends Addresses {
   /** Null where no answer was begun. */
   statusCode: number | null
   outcome: RequestOutcome
@@ -56,6 +57,7 @@ export function recordOf(
   request: FastifyRequest,
   reply: FastifyReply,
   balancer: Balancer,
+  { remoteAddress, clientAddress }: Addresses,
   arrivedAt?: number,
 ): RequestRecord {
   const now = balancer.clock.now()
@@ -73,6 +75,8 @@ export function recordOf(
   const { lease } = asked ?? {}
   const dispatchedAt = lease?.dispatchedAt
   return {
+    remoteAddress,
+    clientAddress,
     statusCode,
     outcome: outcomeOf(asked, statusCode, aborted, error),
     error: error ?? null,

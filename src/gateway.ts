@@ -8,6 +8,7 @@ import { meter } from '../plugins/metrics/meter.js'
 import { pageRegistry } from '../plugins/metrics/process.js'
 import { RoutesTakenError } from '../plugins/own-routes.js'
 import { proxyPlugin } from '../plugins/proxy.js'
+import { trustOf, trustOfApp } from '../plugins/trust.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
 import { Balancer } from './balancer/balancer.js'
@@ -67,7 +68,11 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     },
     retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,
-    trustProxy: settings.trustProxy,
+    // Where nothing is said, whom the app trusts.
+    trust: given.trustProxy === undefined ? trustOfApp(app) : trustOf(settings.trustProxy),
+    underscoreHeaders: settings.underscoreHeaders,
+    isNamedInVia: settings.via === 'on',
+    restoresPrefix: routes.internalRewriteLocationHeader,
     maxEventLoopDelay: settings.maxEventLoopDelay,
     maxHeapBytes: settings.maxHeapBytes,
     timeouts: {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
+import { type TrustSetting, trustOf } from '../plugins/trust.js'
 import { statusesOf } from './adapters/status-ranges.js'
 import { Balancer } from './balancer/balancer.js'
 import type { BackendSpec, HostHeader } from './balancer/spec.js'
@@ -50,10 +51,31 @@ export function wordOr<const T extends string>(kind: Kind, ...words: readonly T[
   }
 }
 
-export const flag = {
-  schema: Type.Boolean(),
-  accepts: 'true or false',
-  read: (text: string) => (text === 'true' ? true : text === 'false' ? false : text),
+export const trustedProxies = {
+  schema: Type.Unsafe<TrustSetting>(Type.Refine(Type.Any(), (value) => isTrustSetting(value))),
+  accepts:
+    'true, false, a number of hops from 0 to 100, or a list of addresses and ranges like 10.0.0.0/8,::1',
+  read: (text: string) => {
+    if (text === 'true' || text === 'false') return text === 'true'
+    return /^\d+$/.test(text) ? Number(text) : text
+  },
+}
+
+function isTrustSetting(value: unknown): boolean {
+  if (typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= 100
+  const entries = typeof value === 'string' ? value.split(',') : value
+  if (!Array.isArray(entries)) return false
+  // What checks ranges would take "1.5" for an address, too.
+  const isEntry = (entry: unknown) =>
+    typeof entry === 'string' && (isIP(entry.trim().split('/', 1)[0] as string) > 0 || !/[\d:]/.test(entry))
+  if (!entries.every(isEntry)) return false
+  try {
+    trustOf(entries.map((entry) => entry.trim()))
+    return true
+  } catch {
+    return false
+  }
 }
 
 export function text(pattern: RegExp, accepts: string) {

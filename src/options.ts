@@ -24,6 +24,11 @@ export interface LeastwiseOptions extends OptionalSettings {
   prefix?: string
   /** Put in the place of the prefix. Nothing by default. */
   rewritePrefix?: string | undefined
+  /**
+   * Whether the prefix is put back into Location, Content-Location, Refresh and the Path of cookies. It is by default;
+   * the name is that of @fastify/http-proxy.
+   */
+  internalRewriteLocationHeader?: boolean | undefined
   /** URLs, or whole descriptions. */
   backends?: readonly (string | BackendSpec)[] | undefined
   /** Methods that are proxied. All that Node knows by default, but for CONNECT and TRACE. */
@@ -59,6 +64,7 @@ export interface ParsedOptions {
   methods: readonly string[] | undefined
   constraints: Readonly<Record<string, unknown>>
   errors: ErrorsBy
+  internalRewriteLocationHeader: boolean
   admin: { prefix: string; token: string } | undefined
   accessLog: boolean
   metrics: MetricsRegistry | undefined
@@ -84,6 +90,7 @@ const ownOptions = [
   'methods',
   'constraints',
   'errors',
+  'internalRewriteLocationHeader',
   'admin',
   'accessLog',
   'metrics',
@@ -110,6 +117,10 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
     methods: methods(given.methods),
     constraints: constraints(given.constraints ?? {}),
     errors: errorsBy(given.errors ?? 'own'),
+    internalRewriteLocationHeader: boolean(
+      'internalRewriteLocationHeader',
+      given.internalRewriteLocationHeader ?? true,
+    ),
     admin: given.admin && {
       prefix: path('admin.prefix', given.admin.prefix ?? '/admin'),
       token: token(given.admin.token),

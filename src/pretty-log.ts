@@ -30,9 +30,11 @@ export async function prettyLog(to: LogStream): Promise<LogStream> {
 
 /** A request's line with what matters most as its message: `GET /users 200 b 12.3 ms`. */
 function summed(entry: Record<string, unknown>): Record<string, unknown> {
-  const { method, path, statusCode, error, backend, responseTime, ...others } = entry
+  const { method, path, statusCode, error, backend, responseTime, remoteAddress, ...others } = entry
   const time = typeof responseTime === 'number' ? `${responseTime} ms` : undefined
   const words = [method, path, statusCode, error, backend, time]
   const rest = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== null))
-  return { ...rest, msg: words.filter((word) => word !== null && word !== undefined).join(' ') }
+  // Most clients come without a proxy.
+  const proxy = remoteAddress === entry.clientAddress ? {} : { remoteAddress }
+  return { ...rest, ...proxy, msg: words.filter((word) => word !== null && word !== undefined).join(' ') }
 }

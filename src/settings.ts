@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
+import type { UnderscoreHeaders } from '../plugins/arrival.js'
 import { type PanicMode, panicModes } from './balancer/panic.js'
 import { type PolicyName, policyNames } from './balancer/policies/index.js'
 import { type HealthInitial, HOST_FIELD, healthInitials, MAX_CONNECTIONS } from './balancer/spec.js'
@@ -8,7 +9,6 @@ import {
   bytes,
   choice,
   failureStatuses,
-  flag,
   hostHeader,
   hostName,
   integer,
@@ -17,6 +17,7 @@ import {
   percent,
   statuses,
   text,
+  trustedProxies,
   wordOr,
 } from './kinds.js'
 
@@ -154,7 +155,19 @@ export const settings = {
     65_536,
     "largest head of a backend's answer",
   ),
-  trustProxy: define('pool', flag, false, 'whether incoming X-Forwarded-* are kept and appended to'),
+  trustProxy: define(
+    'pool',
+    trustedProxies,
+    false,
+    'which proxies are believed what they say of a request: all, none, a number of hops, or a list',
+  ),
+  underscoreHeaders: define(
+    'pool',
+    choice<UnderscoreHeaders>('drop', 'pass'),
+    'drop',
+    'request fields with an underscore in their name',
+  ),
+  via: define('pool', choice('on', 'off'), 'on', 'whether Via says that a message came through here'),
   logLevel: define(
     'gateway',
     choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),

@@ -10,17 +10,22 @@ import Fastify, {
 } from 'fastify'
 import type { Logger } from 'pino'
 import { logRefusals, logRequest } from '../plugins/access-log.js'
+import { addressesOf } from '../plugins/addresses.js'
 import { sendError } from '../plugins/error-answer.js'
 import { notFound } from '../plugins/errors.js'
 import { openOn, whenOver } from '../plugins/exchange.js'
 import { forwardExpectations } from '../plugins/expect.js'
+import { MAX_FIELDS } from '../plugins/field-limits.js'
+import { arrivedAs } from '../plugins/forwarded.js'
 import { lackLog } from '../plugins/lack-log.js'
 import { type Refusal, refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
 import { tallyOf } from '../plugins/metrics/meter.js'
 import { pageRegistry } from '../plugins/metrics/process.js'
+import { peerOf } from '../plugins/peer.js'
 import { recordOf } from '../plugins/record.js'
 import { chooseRequestId } from '../plugins/request-id.js'
 import { routableUrl } from '../plugins/target.js'
+import { trustOf } from '../plugins/trust.js'
 import { adminRoutes } from '../routes/admin.js'
 import { stateFile } from './adapters/state-file.js'
 import { StoppedError } from './balancer/errors.js'
@@ -57,7 +62,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     frameworkErrors: sendError,
   }
   const accessLog = settings.logLevel !== 'silent'
-  const logRefusal = logRefusals(logger as FastifyBaseLogger)
+  const trust = trustOf(settings.trustProxy)
+  const logRefusal = logRefusals(logger as FastifyBaseLogger, trust)
   const onRefused = (refusal: Refusal) => {
     tallyOf(traffic.balancer)?.refused(refusal)
     if (accessLog) logRefusal(refusal)
@@ -66,8 +72,14 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   const observe = (request: FastifyRequest, reply: FastifyReply) => {
     const { balancer } = traffic
     const tally = tallyOf(balancer)
+    const peer = peerOf(request.raw.socket)
     whenOver(request.raw, reply.raw, () => {
-      const record = recordOf(request, reply, balancer)
+      const record = recordOf(
+        request,
+        reply,
+        balancer,
+        addressesOf(arrivedAs(request.raw, peer, trust), trust),
+      )
       tally?.observe(record, request)
       if (accessLog) logRequest(record, request, reply)
     })
@@ -109,6 +121,8 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     observe(request, reply)
     return notFound(request)
   })
+  // Those that are refused anyhow need not be looked at.
+  traffic.server.maxHeadersCount = MAX_FIELDS + 1
   await traffic.ready()
   forwardExpectations(traffic.server)
   traffic.server.on('connect', (request, socket) => refuseConnect(request, socket, onRefused))

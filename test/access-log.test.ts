@@ -47,6 +47,8 @@ test('a line has all there is to know of a request', async () => {
     reqId: 'whole',
     method: 'POST',
     path: '/users',
+    remoteAddress: '127.0.0.1',
+    clientAddress: '127.0.0.1',
     statusCode: 200,
     outcome: 'ok',
     error: null,

@@ -110,7 +110,12 @@ test('RFC 7239 and X-Forwarded-*: replaced, or with TRUST_PROXY appended to', as
   assert.deepEqual(fields(await forwarded('GET /', given)), ['127.0.0.1', 'http', 'shop.example', own])
   const trusting = await openGateway([backend], { TRUST_PROXY: 'true' })
   await exchange(trusting.url, request('GET /', given))
-  assert.deepEqual(fields(backend.last), ['6.6.6.6, 127.0.0.1', 'https', 'front', `for=6.6.6.6, ${own}`])
+  assert.deepEqual(fields(backend.last), [
+    '6.6.6.6, 127.0.0.1',
+    'https',
+    'front',
+    'for=6.6.6.6, for=127.0.0.1;proto=https;host="front"',
+  ])
   await trusting.close()
 })
 
@@ -275,8 +280,11 @@ test('RFC 9110 5.1: a field may have any name', async () => {
 
 test('RFC 9112 5: a great many fields are passed on, with the body that they tell of', async () => {
   const fields = Array.from({ length: 1500 }, (_, i) => `a${i}:\r\n`).join('')
-  const heard = await forwarded('POST /', `${fields}Content-Length: 2\r\n`, 'hi')
-  assert.deepEqual([field(heard, 'a1499'), bodyOf(heard)], ['', 'hi'])
+  const most = fields.slice(0, fields.indexOf('a509:'))
+  const heard = await forwarded('POST /', `${most}Content-Length: 2\r\n`, 'hi')
+  assert.deepEqual([field(heard, 'a508'), bodyOf(heard)], ['', 'hi'])
+  const refused = await ask(request('POST /', `${fields}Content-Length: 2\r\n`, 'hi'))
+  assert.match(refused, /^HTTP\/1\.1 431 [\s\S]*LEASTWISE_TOO_MANY_FIELDS/)
   for (const line of ['GET /', 'PUT /']) {
     const answer = await passed(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 2\r\n\r\nok`, line)
     assert.deepEqual([field(answer, 'a1499'), bodyOf(answer)], ['', 'ok'])
@@ -531,11 +539,11 @@ const refused: [section: string, name: string, text: string, status?: number][] 
   ['9110 7.2', 'a Host with a blank', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n'],
   ['9110 7.2', 'a Host with a port that is too large', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n'],
   ['9110 7.2', 'a Host that is no address', 'GET / HTTP/1.1\r\nHost: [1:2]\r\n\r\n'],
-  ['9112 3.2', 'two Hosts far apart', `GET / HTTP/1.1\r\n${HOST}${'a:\r\n'.repeat(2000)}Host: b\r\n\r\n`],
+  ['9112 3.2', 'two Hosts far apart', `GET / HTTP/1.1\r\n${HOST}${'a:\r\n'.repeat(500)}Host: b\r\n\r\n`],
   [
     '9112 6.1',
     'another coding far down',
-    `POST / HTTP/1.1\r\n${HOST}${'a:\r\n'.repeat(2000)}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    `POST / HTTP/1.1\r\n${HOST}${'a:\r\n'.repeat(500)}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
     501,
   ],
   ['3986 2.1', 'an escape that is none', `GET /%zz HTTP/1.1\r\n${HOST}\r\n`],

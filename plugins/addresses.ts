@@ -1,0 +1,26 @@
+import { type Arrived, clientAddressOf } from './forwarded.js'
+import type { Peer } from './peer.js'
+import type { Trust } from './trust.js'
+
+/** Where a request came from, as logs have it; null where that is not known. */
+export interface Addresses {
+  /** Whose connection it came on. */
+  remoteAddress: string | null
+  /** Who sent it, by what trusted proxies say. */
+  clientAddress: string | null
+}
+
+/** Those of a request. */
+export function addressesOf(arrived: Arrived, trust: Trust): Addresses {
+  return {
+    remoteAddress: arrived.peer.address ?? null,
+    clientAddress: clientAddressOf(arrived, trust) ?? null,
+  }
+}
+
+/** Those of what could not be read: who is behind a proxy that is trusted nobody knows then. */
+export function addressesOfPeer(peer: Peer, trust: Trust): Addresses {
+  const address = peer.address ?? null
+  const isProxy = trust(peer, []) > 0
+  return { remoteAddress: address, clientAddress: isProxy ? null : address }
+}

@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http'
+import { guardEverything, guardFields, isToldByProxies } from './client-fields.js'
+import { type FieldCounter, hasTooManyFields } from './field-limits.js'
+import { isPlain, nominatedBy } from './hop-by-hop.js'
+import { OURS } from './our-fields.js'
+import { peerOf } from './peer.js'
+import type { Trust } from './trust.js'
+
+/** What becomes of request fields with an underscore in their name. */
+export type UnderscoreHeaders = 'drop' | 'pass'
+
+export interface ArrivalOptions {
+  trust: Trust
+  underscoreHeaders: UnderscoreHeaders
+  /** Whether hooks of the app may set fields. */
+  isWatched: () => boolean
+  /** The server that the request came to. */
+  server: FieldCounter
+}
+
+/** These go by rules of their own, whatever a Connection field says of them: length, and what is written anew. */
+const notNominated = (name: string) => OURS.has(name) || isToldByProxies(name) || FRAMING.has(name)
+const FRAMING = new Set(['content-length', 'max-forwards', 'trailer'])
+
+/**
+ * Takes off a request what a client cannot say to a backend, and `Proxy`, which for CGI is the variable HTTP_PROXY. This
+ * has to be done before any hook of the app runs: what the app sets is its own, and goes through. A request that will be
+ * refused for its many fields is left as it came.
+ */
+export function takeOff(raw: IncomingMessage, options: ArrivalOptions): void {
+  // Now, while it is still there.
+  const peer = peerOf(raw.socket)
+  if (hasTooManyFields(raw, options.server)) {
+    guardEverything(raw.headers)
+    return
+  }
+  const { headers } = raw
+  const { connection } = headers
+  let told: string[] | undefined
+  let taken: Set<string> | undefined
+  for (const name in headers) {
+    if (name.includes('_') ? isLeftOut(name, options) : name === 'proxy')
+      taken = (taken ?? new Set()).add(name)
+    else if (isToldByProxies(name)) told = [...(told ?? []), name]
+  }
+  if (!isPlain(connection)) {
+    for (const name of nominatedBy(connection) ?? []) {
+      if (Object.hasOwn(headers, name) && !notNominated(name)) taken = (taken ?? new Set()).add(name)
+    }
+  }
+  if (taken) remove(raw, taken)
+  if (told && options.trust(peer, []) === 0) guardFields(headers, told, options.isWatched())
+}
+
+/** Whether a field with an underscore goes. CGI and WSGI call it the same as the one with a hyphen. */
+function isLeftOut(name: string, { underscoreHeaders }: ArrivalOptions): boolean {
+  if (underscoreHeaders === 'drop') return true
+  const folded = name.replaceAll('_', '-')
+  return OURS.has(folded) || isToldByProxies(folded)
+}
+
+function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
+  const { headers, rawHeaders } = raw
+  // Node makes it of the lines when it is first asked for, and counts on their number.
+  const distinct = 'stream' in raw ? {} : raw.headersDistinct
+  for (const name of names) {
+    delete headers[name]
+    delete distinct[name]
+  }
+  let kept = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (names.has(name.toLowerCase())) continue
+    rawHeaders[kept++] = name
+    rawHeaders[kept++] = rawHeaders[i + 1] as string
+  }
+  rawHeaders.length = kept
+}

@@ -1,0 +1,82 @@
+import { isIP, isIPv4 } from 'node:net'
+
+/** What one proxy says in a Forwarded field of a request that it was sent, RFC 7239 section 4. */
+export interface ForwardedElement {
+  /** By whom it was sent: an address, perhaps with a port, or a word. */
+  for?: string | undefined
+  /** With which protocol. */
+  proto?: string | undefined
+  /** With which Host. */
+  host?: string | undefined
+}
+
+/** One `name=value`, its value a quoted string or, as some write addresses with ports, anything that ends nothing. */
+const PAIR = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))[ \t]*/y
+
+/** The elements of a Forwarded field, that of the nearest proxy last; undefined where it is malformed. */
+export function parseForwarded(field: string): ForwardedElement[] | undefined {
+  const elements: ForwardedElement[] = []
+  let element: ForwardedElement = {}
+  let filled = false
+  let at = 0
+  while (at < field.length) {
+    if (field[at] === ' ' || field[at] === '\t') {
+      at++
+      continue
+    }
+    PAIR.lastIndex = at
+    const [pair, name, quoted, bare] = PAIR.exec(field) ?? []
+    if (pair !== undefined) {
+      at += pair.length
+      const key = (name as string).toLowerCase()
+      if (key === 'for' || key === 'proto' || key === 'host') {
+        element[key] = bare ?? (quoted as string).replaceAll(/\\(.)/g, '$1')
+      }
+      filled = true
+    }
+    const separator = field[at]
+    if (separator !== undefined && separator !== ',' && separator !== ';') return undefined
+    if (separator === ',' && filled) {
+      elements.push(element)
+      element = {}
+      filled = false
+    }
+    at++
+  }
+  if (filled) elements.push(element)
+  return elements
+}
+
+/** The address in how a node is called, without brackets and port; undefined where that is no address. */
+export function addressOf(node: string): string | undefined {
+  if (isIP(node) > 0) return node
+  const [, bracketed, dotted] = /^(?:\[([^\]]*)\]|([\d.]+))(?::[\w.-]+)?$/.exec(node) ?? []
+  const address = bracketed ?? dotted ?? ''
+  return isIP(address) > 0 ? address : undefined
+}
+
+/** An element, of somebody as {@link formatNode} calls him. */
+export function formatForwarded(node: string, { proto, host }: Omit<ForwardedElement, 'for'>): string {
+  let text = `for=${node}`
+  if (proto !== undefined) text += `;proto=${quoted(proto)}`
+  // A host is quoted always, as it may have a port.
+  if (host !== undefined) text += `;host="${escaped(host)}"`
+  return text
+}
+
+/** A node as Forwarded has it: what is neither an address nor a name for hiding one is `unknown`. */
+export function formatNode(node: string | undefined): string {
+  if (node === undefined) return 'unknown'
+  if (isIPv4(node)) return node
+  const address = addressOf(node)
+  if (address === undefined) return /^_[\w.-]+$/.test(node) ? node : 'unknown'
+  return quoted(address === node && address.includes(':') ? `[${address}]` : node)
+}
+
+function quoted(value: string): string {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value) ? value : `"${escaped(value)}"`
+}
+
+function escaped(value: string): string {
+  return /["\\]/.test(value) ? value.replaceAll(/["\\]/g, '\\$&') : value
+}

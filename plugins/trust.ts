@@ -1,0 +1,62 @@
+import proxyAddr from '@fastify/proxy-addr'
+import type { FastifyInstance } from 'fastify'
+import type { Peer } from './peer.js'
+
+/**
+ * How many proxies in a row are trusted: 0 where the peer is not, otherwise it and those that it names.
+ * @param before the addresses that the peer says the request came by, the nearest first
+ */
+export type Trust = (peer: Peer, before: readonly string[]) => number
+
+/** What a setting can say: everybody, nobody, a number of hops, or a list of addresses and ranges. */
+export type TrustSetting = boolean | number | string | readonly string[]
+
+/** More than this many in a row are nobody's network, and a list is compared with each. */
+const MAX_TRUSTED_HOPS = 100
+
+export const trustNobody: Trust = () => 0
+
+/** @throws {TypeError} for a list with an entry that is no address and no range */
+export function trustOf(setting: TrustSetting): Trust {
+  if (setting === true) return (_peer, before) => before.length + 1
+  if (typeof setting === 'number') return (_peer, before) => Math.min(setting, before.length + 1)
+  if (setting === false) return trustNobody
+  const list = typeof setting === 'string' ? setting.split(',').map((entry) => entry.trim()) : [...setting]
+  const isTrusted = proxyAddr.compile(list)
+  return ({ address }, before) => {
+    if (address === undefined || !isTrusted(address, 0)) return 0
+    const most = Math.min(before.length, MAX_TRUSTED_HOPS)
+    for (let hop = 0; hop < most; hop++) {
+      if (!isTrusted(before[hop] as string, hop + 1)) return hop + 1
+    }
+    return most + 1
+  }
+}
+
+/** An address for documentation, RFC 5737: it stands for whoever comes before all that are asked about. */
+const ANYBODY = '192.0.2.1'
+
+/**
+ * The app's own `trustProxy`. Fastify does not tell it, but its requests go by it, and one made for the purpose tells
+ * whom they trust, whatever kind of value the app gave. Where that cannot be made nobody is trusted.
+ */
+export function trustOfApp(app: FastifyInstance): Trust {
+  const prototype = requestPrototype(app)
+  if (!prototype || !('ips' in prototype)) return trustNobody
+  return ({ remoteAddress }, before) => {
+    const chain = [ANYBODY, ...before.slice(0, MAX_TRUSTED_HOPS).reverse()].join(', ')
+    const raw = { headers: { 'x-forwarded-for': chain }, socket: { remoteAddress } }
+    const { ips } = Object.create(prototype, { raw: { value: raw } }) as { ips: string[] }
+    return ips.length - 1
+  }
+}
+
+function requestPrototype(app: FastifyInstance): object | undefined {
+  for (let object: object | null = app; object; object = Object.getPrototypeOf(object)) {
+    const symbol = Object.getOwnPropertySymbols(object).find(
+      ({ description }) => description === 'fastify.Request',
+    )
+    if (symbol) return (object as Record<symbol, { prototype?: object }>)[symbol]?.prototype
+  }
+  return undefined
+}
