@@ -99,8 +99,10 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       () => this.#queue.serve(),
     )
     // None of them begins on a ramp, and the policy learns of them all at once.
-    for (const backend of backends)
-      this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
+    this.registry.batch(() => {
+      for (const backend of backends)
+        this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
+    })
     this.#decisions = new Decisions(clock)
     this.#selection = new Selection(
       policy,

@@ -85,6 +85,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
   #usesBackups = false
   #panicking = false
   #inFlight = 0
+  /** Batches that are under way, one in another, and whether there was a change in them. */
+  #batches = 0
+  #isStale = false
   /** How many of the eligible ones are not full. */
   #open = 0
   /** Set by the pool, once it has its first backends. */
@@ -166,6 +169,20 @@ export class Registry extends EventEmitter<RegistryEvents> {
     let count = this.#open
     if (except) for (const { isEligible, isFull } of except) if (isEligible && !isFull) count--
     return count > 0
+  }
+
+  /**
+   * Makes many changes as one: who may be given requests is found out once, after the last of them. It is not to be
+   * asked for in between.
+   */
+  batch(change: () => void): void {
+    this.#batches++
+    try {
+      change()
+    } finally {
+      this.#batches--
+      if (this.#batches === 0 && this.#isStale) this.#refresh()
+    }
   }
 
   /** @throws {InvalidBackendError | BackendExistsError} and changes nothing */
@@ -414,6 +431,8 @@ export class Registry extends EventEmitter<RegistryEvents> {
   }
 
   #refresh(): void {
+    this.#isStale = this.#batches > 0
+    if (this.#isStale) return
     const { eligible, standby, usesBackups, panicking } = eligibleOf(this.list(), this.#options)
     for (const backend of this.#eligible) {
       backend.isEligible = false

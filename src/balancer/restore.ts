@@ -1,7 +1,9 @@
 import { Balancer } from './balancer.js'
-import { StateNotSavedError, StoreError } from './errors.js'
-import { mergeState } from './merge.js'
+import { StateNotSavedError, StoreError, UnknownPolicyError } from './errors.js'
+import { type Configuration, mergeState } from './merge.js'
 import { type BalancerOptions, withDefaults } from './options.js'
+import { isPolicyName, policyNames } from './policies/index.js'
+import { Registry } from './registry.js'
 import { StateKeeper } from './state-keeper.js'
 import type { BackendStore } from './store.js'
 import { configuredBackend, readState } from './stored-state.js'
@@ -12,14 +14,7 @@ import { configuredBackend, readState } from './stored-state.js'
  * @throws {StoreError} where the store cannot be read or written, and what {@link Balancer} throws
  */
 export async function openBalancer(options: BalancerOptions, store: BackendStore): Promise<Balancer> {
-  // Refuses what a pool without a store would.
-  const plain = new Balancer(options)
-  plain.close()
-  const { backends } = withDefaults(options)
-  const configuration = {
-    policy: plain.policy,
-    backends: backends.map((one) => configuredBackend(typeof one === 'string' ? { url: one } : one)),
-  }
+  const configuration = configurationOf(options)
   let balancer: Balancer | undefined
   try {
     const stored = await store.load()
@@ -38,4 +33,16 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
       throw new StoreError(store.name, 'written', (cause as Error).message)
     throw new StoreError(store.name, 'used', message)
   }
+}
+
+/** Refuses what a pool without a store would, at the cost of no such pool. */
+function configurationOf(options: BalancerOptions): Configuration {
+  const { policy, backends, ...rest } = withDefaults(options)
+  if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
+  const specs = backends.map((one) => (typeof one === 'string' ? { url: one } : one))
+  const trial = new Registry(rest)
+  trial.batch(() => {
+    for (const spec of specs) trial.add(spec)
+  })
+  return { policy, backends: specs.map(configuredBackend) }
 }

@@ -15,14 +15,17 @@ export class WeightedDraw {
   constructor(backends: readonly Backend[], random: () => number) {
     this.#random = random
     this.#sums = new Float64Array(backends.length)
-    const [first] = backends
+    const first = backends[0]?.weight
     let sum = 0
-    for (const [i, { weight }] of backends.entries()) {
+    let i = 0
+    let even = true
+    for (const { weight } of backends) {
       sum += weight
-      this.#sums[i] = sum
+      this.#sums[i++] = sum
+      if (weight !== first) even = false
     }
     this.totalWeight = sum
-    this.#each = backends.every(({ weight }) => weight === first?.weight) ? first?.weight : undefined
+    this.#each = even ? first : undefined
   }
 
   /** The index of one; there must be one. */

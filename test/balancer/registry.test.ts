@@ -4,7 +4,10 @@ import { test } from 'node:test'
 import type { Backend } from '../../src/balancer/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { BackendExistsError, BackendNotFoundError, InvalidBackendError } from '../../src/balancer/errors.js'
+import { LeastConnections } from '../../src/balancer/policies/least-connections.js'
 import type { RegistryEvents } from '../../src/balancer/registry.js'
+import { openBalancer } from '../../src/balancer/restore.js'
+import type { PoolState } from '../../src/balancer/store.js'
 import { TestClock } from '../support/clock.js'
 import { root, start } from '../support/process.js'
 
@@ -244,4 +247,74 @@ test('a listener that throws leaves no change half made, and is heard', async ()
   ]).ended
   assert.deepEqual([code, stdout], [1, '0\n'])
   assert.match(stderr, /Error: mine/)
+})
+
+/** How often who may be chosen is found out anew while something is done. */
+async function updatesIn(act: () => unknown): Promise<number> {
+  const { update } = LeastConnections.prototype
+  let updates = 0
+  LeastConnections.prototype.update = function (eligible) {
+    updates++
+    update.call(this, eligible)
+  }
+  try {
+    await act()
+  } finally {
+    LeastConnections.prototype.update = update
+  }
+  return updates
+}
+
+test('many backends are registered at once: at the start, after a restart, and in a batch', async () => {
+  const backends = Array.from({ length: 500 }, (_, i) => ({ url: `http://b${i}:1` }))
+  let balancer: Balancer | undefined
+  assert.equal(
+    await updatesIn(() => {
+      balancer = new Balancer({ backends })
+    }),
+    1,
+  )
+  assert.equal(balancer?.registry.eligible.length, 500)
+  let state: PoolState | undefined
+  const store = {
+    name: 'memory',
+    load: async () => state,
+    async save(saved: PoolState) {
+      state = saved
+    },
+  }
+  const open = async () => {
+    const opened = await openBalancer({ backends: backends.slice(0, 3) }, store)
+    assert.equal(opened.registry.eligible.length, state?.backends.length)
+    return opened
+  }
+  const { registry, keeper } = await open()
+  const grown = await updatesIn(() => {
+    registry.batch(() => {
+      for (const backend of backends.slice(3)) registry.add(backend)
+      registry.drain('b0-1')
+    })
+  })
+  assert.equal(grown, 1)
+  assert.equal(registry.eligible.length, 499)
+  registry.activate('b0-1')
+  await keeper?.close()
+  assert.equal(await updatesIn(open), 1)
+})
+
+test('a batch that fails in the middle leaves what was done before, and nobody out', () => {
+  const { registry } = pool('http://a:1')
+  assert.throws(
+    () =>
+      registry.batch(() => {
+        registry.add({ url: 'http://b:1' })
+        registry.batch(() => registry.drain('a-1'))
+        registry.add({ url: 'http://b:1' })
+      }),
+    BackendExistsError,
+  )
+  assert.deepEqual(
+    registry.eligible.map(({ id }) => id),
+    ['b-1'],
+  )
 })

@@ -28,39 +28,78 @@ const MEMORY = 2
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
-  #groups: readonly Group[] = []
-  #candidates = new Map<Backend, Candidate>()
+  #groups: Group[] = []
+  readonly #candidates = new Map<Backend, Candidate>()
   #totalWeight = 0
+  /** Counts up with each backend that is placed anew. */
   #moves = 0
+  /** Counts down with each update that brings new ones. */
+  #earliest = 0
+  #updates = 0
 
   constructor(random: () => number) {
     this.#random = random
   }
 
   update(eligible: readonly Backend[]): void {
-    const before = this.#candidates
     const total = eligible.reduce((sum, { weight }) => sum + weight, 0)
-    const scale = total / this.#totalWeight
-    const owed = new Map(this.#groups.map((group) => [group.weight, Math.trunc(group.owed * scale)]))
-    const groups = new Map<number, Group>()
-    // Those that stood longest keep their turn. New ones come before them, in random order: gateways that
-    // start together should not all begin with the same backend.
-    const standing = (backend: Backend) => before.get(backend)?.since ?? -this.#random()
-    const candidates = eligible
-      .map((backend): Candidate => {
-        const group = groups.get(backend.weight) ?? new Group(backend.weight, owed.get(backend.weight) ?? 0)
-        groups.set(backend.weight, group)
-        const since = standing(backend)
-        return { backend, group, tier: 0, level: FULL, since, previous: undefined, next: undefined }
-      })
-      .sort((a, b) => a.since - b.since)
-    for (const candidate of candidates) {
-      candidate.group.size++
-      candidate.group.place(candidate)
-    }
-    this.#groups = [...groups.values()]
-    this.#candidates = new Map(candidates.map((candidate) => [candidate.backend, candidate]))
+    for (const group of this.#groups) group.owed = Math.trunc(group.owed * (total / this.#totalWeight))
     this.#totalWeight = total
+    this.#updates++
+    const joined: Candidate[] = []
+    for (const backend of eligible) {
+      const candidate = this.#candidates.get(backend)
+      if (!candidate) {
+        joined.push(this.#join(backend))
+        continue
+      }
+      candidate.update = this.#updates
+      if (!candidate.isInPlace) this.#move(candidate)
+    }
+    this.#dismiss(eligible.length)
+    // New ones come before those that stood longest, in random order: gateways that start together should not all
+    // begin with the same backend.
+    joined.sort((a, b) => b.since - a.since)
+    for (const candidate of joined) candidate.group.placeFirst(candidate)
+    if (joined.length > 0) this.#earliest--
+    this.#groups = this.#groups.filter(({ size }) => size > 0)
+  }
+
+  #join(backend: Backend): Candidate {
+    const group = this.#groupOf(backend.weight)
+    const candidate = new Candidate(backend, group, this.#earliest - this.#random(), this.#updates)
+    group.size++
+    this.#candidates.set(backend, candidate)
+    return candidate
+  }
+
+  /** Its weight, or what makes it full, is another one. */
+  #move(candidate: Candidate): void {
+    candidate.group.remove(candidate)
+    candidate.group.size--
+    candidate.group = this.#groupOf(candidate.backend.weight)
+    candidate.group.size++
+    this.changed(candidate.backend)
+  }
+
+  /** Takes out those that were not in the latest update, which had so many. */
+  #dismiss(size: number): void {
+    if (this.#candidates.size === size) return
+    for (const [backend, candidate] of this.#candidates) {
+      if (candidate.update === this.#updates) continue
+      candidate.group.remove(candidate)
+      candidate.group.size--
+      this.#candidates.delete(backend)
+    }
+  }
+
+  #groupOf(weight: number): Group {
+    let group = this.#groups.find((one) => one.weight === weight)
+    if (!group) {
+      group = new Group(weight)
+      this.#groups.push(group)
+    }
+    return group
   }
 
   changed(backend: Backend): void {
@@ -143,15 +182,32 @@ function compare(load: number, one: Candidate, otherLoad: number, other: Candida
 /** The level of a backend that is at its limit and not to be chosen. */
 const FULL = -1
 
-interface Candidate extends Link<Candidate> {
+class Candidate implements Link<Candidate> {
   readonly backend: Backend
-  readonly group: Group
+  group: Group
   /** That of its backend, by which it stands in its group. */
-  tier: Tier
+  tier: Tier = 0
   /** Its `load`, by which it stands in its tier; or FULL. */
-  level: number
+  level = FULL
   /** When it came to that level: among equals the one that has been there longest is next. */
   since: number
+  /** The latest update that it was in. */
+  update: number
+  previous: Candidate | undefined
+  next: Candidate | undefined
+
+  constructor(backend: Backend, group: Group, since: number, update: number) {
+    this.backend = backend
+    this.group = group
+    this.since = since
+    this.update = update
+    this.tier = backend.tier
+  }
+
+  /** Whether it stands where weight and limit of its backend say. */
+  get isInPlace(): boolean {
+    return this.group.weight === this.backend.weight && (this.level === FULL) === this.backend.isFull
+  }
 }
 
 /** Backends of one weight. */
@@ -159,16 +215,15 @@ class Group {
   readonly weight: number
   size = 0
   /** What it has yet to get of its share, in requests times the total weight; negative where it is ahead. */
-  owed: number
+  owed = 0
   /** The same before the latest choice. */
   before = 0
   readonly #whole = new Levels()
   /** Those of the other tiers, by tier; undefined as long as there was none. */
   #others: Levels[] | undefined
 
-  constructor(weight: number, owed: number) {
+  constructor(weight: number) {
     this.weight = weight
-    this.owed = owed
   }
 
   /** The backend with the fewest requests in flight that may be chosen; undefined where there is none. */
@@ -192,13 +247,28 @@ class Group {
     return best
   }
 
-  /** Puts a backend where its tier and its count say it belongs. */
+  /** Puts a backend where its tier and its count say it belongs, the last there. */
   place(candidate: Candidate): void {
-    if (candidate.level !== FULL) this.#of(candidate.tier).remove(candidate)
+    this.remove(candidate)
     const { backend } = candidate
     candidate.tier = backend.tier
     candidate.level = backend.isFull ? FULL : backend.load
     if (candidate.level !== FULL) this.#of(candidate.tier).add(candidate)
+  }
+
+  /** The same, the first there. */
+  placeFirst(candidate: Candidate): void {
+    this.remove(candidate)
+    const { backend } = candidate
+    candidate.tier = backend.tier
+    candidate.level = backend.isFull ? FULL : backend.load
+    if (candidate.level !== FULL) this.#of(candidate.tier).addFirst(candidate)
+  }
+
+  /** Takes it out of the choice. */
+  remove(candidate: Candidate): void {
+    if (candidate.level !== FULL) this.#of(candidate.tier).remove(candidate)
+    candidate.level = FULL
   }
 
   #of(tier: Tier): Levels {
@@ -236,12 +306,21 @@ class Levels {
   }
 
   add(candidate: Candidate): void {
-    while (this.#levels.length <= candidate.level) this.#levels.push(new Chain())
-    this.#levels[candidate.level]?.append(candidate)
-    if (candidate.level < this.#least) this.#least = candidate.level
+    this.#levelFor(candidate).append(candidate)
+  }
+
+  addFirst(candidate: Candidate): void {
+    const level = this.#levelFor(candidate)
+    level.insert(candidate, level.first)
   }
 
   remove(candidate: Candidate): void {
     this.#levels[candidate.level]?.remove(candidate)
+  }
+
+  #levelFor({ level }: Candidate): Chain<Candidate> {
+    while (this.#levels.length <= level) this.#levels.push(new Chain())
+    if (level < this.#least) this.#least = level
+    return this.#levels[level] as Chain<Candidate>
   }
 }

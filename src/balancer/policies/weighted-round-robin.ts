@@ -15,8 +15,11 @@ import type { Policy, Preview, Standing } from './policy.js'
  */
 export class WeightedRoundRobin implements Policy {
   readonly #random: () => number
-  #groups: readonly Group[] = []
-  #candidates = new Map<Backend, Candidate>()
+  #groups: Group[] = []
+  readonly #candidates = new Map<Backend, Candidate>()
+  /** Counts down with each update that brings new ones, which come before all others. */
+  #earliest = 0
+  #updates = 0
   #picks = 0
   /** What all were credited in the latest choice. */
   #total = 0
@@ -26,27 +29,71 @@ export class WeightedRoundRobin implements Policy {
   }
 
   update(eligible: readonly Backend[]): void {
-    const before = this.#candidates
-    const known = new Map(this.#groups.map((group) => [group.weight, group]))
-    const sizes = new Map<number, number>()
-    for (const { weight } of eligible) sizes.set(weight, (sizes.get(weight) ?? 0) + 1)
+    this.#updates++
+    const joined: Candidate[] = []
+    for (const backend of eligible) {
+      const candidate = this.#candidates.get(backend)
+      if (!candidate) joined.push(this.#join(backend))
+      else if (candidate.group.weight !== backend.weight) this.#move(candidate)
+      else candidate.group.place(candidate)
+      if (candidate) candidate.update = this.#updates
+    }
+    this.#dismiss(eligible.length)
     // Gateways that start together should not all begin with the same backend, or the same weight.
-    const groups = new Map(
-      [...sizes].map(([weight, size]) => {
-        const start = known.get(weight)?.credit ?? this.#random() * weight * size
-        return [weight, new Group(weight, start)]
-      }),
-    )
-    const candidates = eligible
-      .map((backend): Candidate => {
-        const group = groups.get(backend.weight) as Group
-        const since = before.get(backend)?.since ?? -this.#random()
-        return { backend, group, since, tier: CLOSED, previous: undefined, next: undefined }
-      })
-      .sort((a, b) => a.since - b.since)
-    for (const candidate of candidates) candidate.group.place(candidate)
-    this.#groups = [...groups.values()]
-    this.#candidates = new Map(candidates.map((candidate) => [candidate.backend, candidate]))
+    for (const group of this.#groups) if (group.isNew) group.begin(this.#random())
+    for (const candidate of joined) candidate.since = this.#earliest - this.#random()
+    joined.sort((a, b) => b.since - a.since)
+    for (const candidate of joined) candidate.group.placeFirst(candidate)
+    if (joined.length > 0) this.#earliest--
+    this.#groups = this.#groups.filter(({ registered }) => registered > 0)
+  }
+
+  #join(backend: Backend): Candidate {
+    const group = this.#groupOf(backend.weight)
+    group.registered++
+    const candidate: Candidate = {
+      backend,
+      group,
+      since: 0,
+      tier: CLOSED,
+      update: this.#updates,
+      previous: undefined,
+      next: undefined,
+    }
+    this.#candidates.set(backend, candidate)
+    return candidate
+  }
+
+  /** Its weight is another one. */
+  #move(candidate: Candidate): void {
+    this.#leave(candidate)
+    candidate.group = this.#groupOf(candidate.backend.weight)
+    candidate.group.registered++
+    candidate.group.place(candidate)
+  }
+
+  /** Takes out those that were not in the latest update, which had so many. */
+  #dismiss(size: number): void {
+    if (this.#candidates.size === size) return
+    for (const [backend, candidate] of this.#candidates) {
+      if (candidate.update === this.#updates) continue
+      this.#leave(candidate)
+      this.#candidates.delete(backend)
+    }
+  }
+
+  #leave(candidate: Candidate): void {
+    candidate.group.close(candidate)
+    candidate.group.registered--
+  }
+
+  #groupOf(weight: number): Group {
+    let group = this.#groups.find((one) => one.weight === weight)
+    if (!group) {
+      group = new Group(weight)
+      this.#groups.push(group)
+    }
+    return group
   }
 
   changed(backend: Backend): void {
@@ -131,18 +178,23 @@ const ORDER: readonly Tier[] = [tiers.part, tiers.whole, tiers.spent, tiers.rest
 
 interface Candidate extends Link<Candidate> {
   readonly backend: Backend
-  readonly group: Group
+  group: Group
   /** When it was chosen: among those of its weight the one for which that is longest ago is next. */
   since: number
   /** That of its backend, while it stands for choice; CLOSED while it is full. */
   tier: Tier | typeof CLOSED
+  /** The latest update that it was in. */
+  update: number
 }
 
 /** Backends of one weight, in the order of their turns. */
 class Group {
   readonly weight: number
+  /** How many there are, full ones included. */
+  registered = 0
+  isNew = true
   /** In requests times the total weight. */
-  credit: number
+  credit = 0
   /** The same before the latest choice. */
   before = 0
   /** How many of those that stand for choice may not be chosen this time. */
@@ -151,9 +203,14 @@ class Group {
   readonly #turns: readonly Chain<Candidate>[] = Array.from({ length: TIERS }, () => new Chain())
   readonly #sizes: number[] = new Array(TIERS).fill(0)
 
-  constructor(weight: number, credit: number) {
+  constructor(weight: number) {
     this.weight = weight
-    this.credit = credit
+  }
+
+  /** @param part of what it may be credited in one round, from 0 to 1 */
+  begin(part: number): void {
+    this.isNew = false
+    this.credit = part * this.weight * this.registered
   }
 
   /** How many there are of tiers up to `reach`. */
@@ -195,9 +252,24 @@ class Group {
     const { tier: before, backend } = candidate
     const tier = backend.isFull ? CLOSED : backend.tier
     if (tier === before) return
-    if (before !== CLOSED) this.#count(before, -1).remove(candidate)
+    this.close(candidate)
     candidate.tier = tier
     if (tier !== CLOSED) this.#count(tier, 1).append(candidate)
+  }
+
+  /** The same for one that does not stand for choice yet: it is the next. */
+  placeFirst(candidate: Candidate): void {
+    this.place(candidate)
+    if (candidate.tier === CLOSED) return
+    const turns = this.#turnsOf(candidate.tier)
+    turns.remove(candidate)
+    turns.insert(candidate, turns.first)
+  }
+
+  /** Takes one off those that stand for choice. */
+  close(candidate: Candidate): void {
+    if (candidate.tier !== CLOSED) this.#count(candidate.tier, -1).remove(candidate)
+    candidate.tier = CLOSED
   }
 
   #count(tier: Tier, change: number): Chain<Candidate> {
