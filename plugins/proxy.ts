@@ -13,6 +13,7 @@ import type {
 import { type Answer, type Assignment, type Callback, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
 import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
+import { statusesOf } from '../src/adapters/status-ranges.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
 import type { HostHeader } from '../src/balancer/spec.js'
@@ -73,7 +74,9 @@ export interface ProxyOptions extends PressureOptions {
   timeouts: Timeouts
   /** Further tries of a request on other backends. */
   retries: number
-  /** Statuses of answers that another backend may do better, as a list of ranges; empty for none. */
+  /** Statuses of answers that count as gateway failures, as a list of ranges; empty for none. */
+  failureStatus: string
+  /** Statuses of answers that another backend may do better, likewise. */
   retryStatus: string
   /** The Host that backends see which do not say themselves. */
   hostHeader: HostHeader
@@ -118,6 +121,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     maxResponseHeaders,
     timeouts,
     retries,
+    failureStatus,
     retryStatus,
     hostHeader,
     trust,
@@ -130,6 +134,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     balancer,
     timeouts,
     retries,
+    failureStatus,
     retryStatus,
     hostHeader,
     maxBody,
@@ -137,6 +142,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     onFailed: options.onFailed,
   })
   const allow = methods.join(', ')
+  const isFailure = statusesOf(failureStatus)
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = options.isNamedInVia ? `leastwise-${randomBytes(4).toString('hex')}` : undefined
   const paths = { segments, rewritePrefix }
@@ -179,6 +185,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         reply,
         balancer,
         addressesOf(arrivedFrom(request, peer), trust),
+        isFailure,
         arrivedAt,
       )
       for (const observe of observers) observe(record, request, reply)

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Assignment } from '../src/adapters/assignment.js'
-import { BackendTimeoutError, isGatewayFailure } from '../src/adapters/failures.js'
+import { BackendTimeoutError } from '../src/adapters/failures.js'
+import type { Statuses } from '../src/adapters/status-ranges.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import type { Cause } from '../src/balancer/lease.js'
 import type { Addresses } from './addresses.js'
@@ -11,7 +12,7 @@ import { refusalOf } from './malformed.js'
 
 /**
  * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
- * `failed`: it was given to a backend, and got 500, 502, 503 or 504, or an answer that was cut. `refused`: it was
+ * `failed`: it was given to a backend, and got a gateway failure, or an answer that was cut. `refused`: it was
  * answered by the gateway, on no account of a backend. `cancelled`: the client left, or an answer that had begun well was
  * silent for too long.
  */
@@ -52,12 +53,16 @@ export interface RequestRecord extends Addresses {
 /** Is told of every proxied request, once, when it is over for its client, however it ended. */
 export type RequestObserver = (record: RequestRecord, request: FastifyRequest, reply: FastifyReply) => void
 
-/** @param arrivedAt by the balancer's clock; where a backend may have had the request */
+/**
+ * @param isFailure whether a backend's answer of that status is a gateway failure
+ * @param arrivedAt by the balancer's clock; where a backend may have had the request
+ */
 export function recordOf(
   request: FastifyRequest,
   reply: FastifyReply,
   balancer: Balancer,
   { remoteAddress, clientAddress }: Addresses,
+  isFailure: Statuses = () => false,
   arrivedAt?: number,
 ): RequestRecord {
   const now = balancer.clock.now()
@@ -78,7 +83,7 @@ export function recordOf(
     remoteAddress,
     clientAddress,
     statusCode,
-    outcome: outcomeOf(asked, statusCode, aborted, error),
+    outcome: outcomeOf(asked, isFailure, statusCode, aborted, error),
     error: error ?? null,
     cause: assignment?.cause ?? null,
     aborted,
@@ -104,6 +109,7 @@ type Raw = Pick<ServerResponse<IncomingMessage>, 'headersSent' | 'statusCode' | 
 
 function outcomeOf(
   asked: Assignment | undefined,
+  isFailure: Statuses,
   statusCode: number | null,
   aborted: boolean,
   error: string | undefined,
@@ -112,7 +118,7 @@ function outcomeOf(
   const status = statusCode ?? 0
   if (error !== undefined)
     return asked && status >= 500 && error !== 'LEASTWISE_OVERLOADED' ? 'failed' : 'refused'
-  return isGatewayFailure(status) ? 'failed' : 'ok'
+  return isFailure(status) ? 'failed' : 'ok'
 }
 
 /** Whether an answer ended because nothing more of it came, which may have had nothing more to tell. */

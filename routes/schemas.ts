@@ -122,7 +122,7 @@ export const Backend = Type.Object(
     inFlight: Count('Requests that it works on now.'),
     total: Count('Requests that it was given since it was registered.'),
     failed: Count(
-      'Those of them that it refused, reset, left without an answer, or answered with 500, 502, 503 or 504.',
+      'Those of them that it refused, reset, left without an answer, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504.',
     ),
     latency: Type.Object(
       {

@@ -66,6 +66,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
     onRefused(host) {
       refusedHost = host
     },
+    failureStatus: settings.failureStatus === 'off' ? '' : settings.failureStatus,
     retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,
     // Where nothing is said, whom the app trusts.

@@ -105,12 +105,22 @@ export const statuses = {
 }
 
 export const failureStatuses = {
-  schema: Type.Refine(
-    Type.String(),
-    (value) => isListOfStatuses(value as string) && !/\b[23]\d\d\b/.test(value as string),
-  ),
+  schema: Type.Refine(Type.String(), (value) => isListOfFailures(value as string)),
   accepts: 'a list of statuses from 400 to 599, like 502-504, or nothing',
   read: (value: string) => value,
+}
+
+export const failureStatusesOrOff = {
+  schema: Type.Refine(
+    Type.String(),
+    (value) => value === 'off' || (value !== '' && isListOfFailures(value as string)),
+  ),
+  accepts: '"off", or a list of statuses from 400 to 599, like 500,502-504',
+  read: (value: string) => value,
+}
+
+function isListOfFailures(text: string): boolean {
+  return isListOfStatuses(text) && !/\b[23]\d\d\b/.test(text)
 }
 
 function isListOfStatuses(text: string): boolean {

@@ -9,6 +9,7 @@ import {
   bytes,
   choice,
   failureStatuses,
+  failureStatusesOrOff,
   hostHeader,
   hostName,
   integer,
@@ -90,6 +91,7 @@ export const settings = {
   ejectBase: define('pool', milliseconds(1), 10_000, 'first ejection'),
   ejectMax: define('pool', milliseconds(1), 300_000, 'longest ejection'),
   ejectMaxPercent: define('pool', percent, 50, 'share of the pool that may be out at once'),
+  failureStatus: define('pool', failureStatusesOrOff, '500,502-504', 'answers that count as failures'),
   failureDecay: define(
     'pool',
     milliseconds(0, 'for no penalty'),

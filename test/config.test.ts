@@ -131,6 +131,14 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
   },
   HEDGE_BUDGET: { good: [['0', 0]], bad: ['101', 'x'] },
   RETRIES: { good: [['0', 0]], bad: ['-1', '101'] },
+  FAILURE_STATUS: {
+    good: [
+      ['502-504', '502-504'],
+      ['429,500-599', '429,500-599'],
+      ['off', 'off'],
+    ],
+    bad: ['5xx', '200', '302-504', '600', '504-502', 'off,500'],
+  },
   RETRY_STATUS: {
     good: [
       ['502-504', '502-504'],

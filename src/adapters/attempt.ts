@@ -14,7 +14,6 @@ import {
   BackendTimeoutError,
   BadAnswerError,
   isClientsDoing,
-  isGatewayFailure,
   isHeadTooLarge,
   LateError,
   RejectedAnswerError,
@@ -22,6 +21,7 @@ import {
 import type { Flow, NodeRequestHandler } from './node-request.js'
 import { lackOf } from './own-lack.js'
 import { isQuietStream } from './quiet-streams.js'
+import type { Statuses } from './status-ranges.js'
 import { openTunnel } from './tunnel.js'
 import { WaitingAnswers } from './waiting-answers.js'
 
@@ -65,6 +65,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   readonly #assignment: Assignment
   readonly #lease: Lease
   readonly #timeouts: Timeouts
+  readonly #isFailure: Statuses
   readonly #clock: Clock
   readonly #owner: AttemptOwner
   readonly #deadlines: Deadlines
@@ -99,12 +100,14 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     assignment: Assignment,
     lease: Lease,
     timeouts: Timeouts,
+    isFailure: Statuses,
     deadlines: Deadlines,
     owner: AttemptOwner,
   ) {
     this.#assignment = assignment
     this.#lease = lease
     this.#timeouts = timeouts
+    this.#isFailure = isFailure
     this.#clock = deadlines.clock
     this.#owner = owner
     this.#deadlines = deadlines
@@ -238,9 +241,10 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       this.#fail(new BadAnswerError(`transfer coding "${coding}" is not understood`), 'failed')
       return
     }
-    if (isGatewayFailure(statusCode)) this.#outcome = 'failed'
+    const failed = this.#isFailure(statusCode)
+    if (failed) this.#outcome = 'failed'
     const now = this.#clock.now()
-    this.#lease.answered(now, this.#outcome === 'ok')
+    this.#lease.answered(now, failed ? 'failed' : statusCode >= 400 ? 'refused' : 'ok')
     if (this.#owner.isRejected(this, statusCode)) {
       this.#fail(new RejectedAnswerError(statusCode), this.#outcome)
       return

@@ -28,6 +28,8 @@ export interface DeliveryOptions {
   timeouts: Timeouts
   /** Further tries of a request that reached a backend; 0 for none at all. */
   retries: number
+  /** Statuses of answers that count as gateway failures. */
+  isFailure: Statuses
   /** Statuses of answers that another backend may do better. */
   isRetried: Statuses
   hostHeader: HostHeader
@@ -181,12 +183,12 @@ export class Delivery implements AttemptOwner {
 
   /** @param again a second try gets a connection of its own, and cannot fail like the first on one that was stale */
   #attempt(lease: Lease, again: boolean): void {
-    const { timeouts, maxBody, connectionsTo, deadlines } = this.#options
+    const { timeouts, isFailure, maxBody, connectionsTo, deadlines } = this.#options
     const assignment = this.#assignment
     const { body, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
     const { backend } = lease
     const connections = connectionsTo(backend)
-    const attempt = new Attempt(assignment, lease, timeouts, deadlines, this)
+    const attempt = new Attempt(assignment, lease, timeouts, isFailure, deadlines, this)
     this.#attempts.push(attempt)
     const method = this.#method
     const headers = assignment.fields

@@ -20,7 +20,9 @@ interface RequestOptions {
 }
 
 export interface DispatcherOptions
-  extends Omit<DeliveryOptions, 'isRetried' | 'connectionsTo' | 'deadlines'> {
+  extends Omit<DeliveryOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
+  /** Statuses of answers that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
+  failureStatus: string
   /** Statuses of answers that another backend may do better, as {@link statusesOf} reads them; empty for none. */
   retryStatus: string
 }
@@ -34,9 +36,10 @@ export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
   readonly #options: DeliveryOptions
 
-  constructor({ retryStatus, ...options }: DispatcherOptions) {
+  constructor({ failureStatus, retryStatus, ...options }: DispatcherOptions) {
     this.#options = {
       ...options,
+      isFailure: statusesOf(failureStatus),
       isRetried: statusesOf(retryStatus),
       deadlines: new Deadlines(options.balancer.clock),
       connectionsTo: (backend) => this.#connectionsTo(backend),

@@ -68,8 +68,3 @@ export function isClientsDoing(error: Error): boolean {
     /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
   )
 }
-
-/** A status that says the backend itself, or what stands behind it, is not well. */
-export function isGatewayFailure(statusCode: number): boolean {
-  return statusCode === 500 || (statusCode >= 502 && statusCode <= 504)
-}

@@ -9,5 +9,7 @@ export function statusesOf(text: string): Statuses {
     if (from === undefined || Number(to) < Number(from)) throw new Error(`"${part}" is no status`)
     return [Number(from), Number(to)] as const
   })
-  return (statusCode) => ranges.some(([from, to]) => statusCode >= from && statusCode <= to)
+  const among = new Uint8Array(600)
+  for (const [from, to] of ranges) among.fill(1, from, to + 1)
+  return (statusCode) => among[statusCode] === 1
 }

@@ -13,6 +13,7 @@ import { type BalancerOptions, withDefaults } from './options.js'
 import { Overtaken } from './overtaken.js'
 import type { PolicyName } from './policies/index.js'
 import { Queue, type Taker } from './queue.js'
+import { RefusalOutliers } from './refusal-outliers.js'
 import { type RefusalCode, type RefusalCounts, Refusals } from './refusals.js'
 import { Registry, type RegistryObserver } from './registry.js'
 import { Selection, type Selector } from './selection.js'
@@ -58,6 +59,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #ejection: Ejection
   readonly #penalty: FailurePenalty
   readonly #slowStart: SlowStart
+  readonly #refusalOutliers: RefusalOutliers
   readonly #limits: ShareLimits
   readonly #overtaken: Overtaken
   readonly #decisions: Decisions
@@ -87,6 +89,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       meanInFlight: () => this.registry.inFlight / Math.max(1, this.registry.eligible.length),
       retiered: (backend) => this.#selection.retiered(backend),
     })
+    this.#refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.#limits.cap(backend, isOutlier))
     this.#ejection = new Ejection(
       this.registry,
       {
@@ -352,9 +355,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         this.#selection.changed(backend)
         if (this.#queue.length > 0 && !backend.isFull) this.#queue.serve()
       },
-      answered: (lease) => {
-        this.#overtaken.clear(lease.backend)
+      answered: (lease, isRefusal, now) => {
+        const { backend } = lease
+        this.#overtaken.clear(backend)
         this.#ejection.answered(lease)
+        if (this.registry.holds(backend)) this.#refusalOutliers.answered(backend, isRefusal, now)
       },
       released: (lease, outcome) => this.#judge(lease, outcome),
       joined: (backend) => {
@@ -364,10 +369,12 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         backend.responseTime.forget()
         this.#penalty.forget(backend)
         this.#limits.succeeded(backend)
+        this.#refusalOutliers.forget(backend)
         this.#ejection.pardon(backend)
       },
       removed: (backend) => {
         this.#overtaken.clear(backend)
+        this.#refusalOutliers.forget(backend)
         this.#limits.forget(backend)
         this.#slowStart.forget(backend)
         this.#penalty.forget(backend)

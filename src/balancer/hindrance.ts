@@ -44,8 +44,13 @@ export function hindranceOf(
 
 function restOf(backend: Backend, limits: ShareLimits, now: number): string {
   const { ramp, kept } = limits.partsOf(backend, now)
-  const causes = [ramp < 1 && 'in slow start', kept < 1 && 'after failures'].filter(Boolean)
-  return `may have ${percent(ramp * kept)} of its share ${causes.join(' and ')}, and has had it`
+  const causes = [
+    ramp < 1 && 'in slow start',
+    kept < 1 && 'after failures',
+    limits.isCapped(backend) && 'as it refuses far more requests than the others',
+  ].filter(Boolean)
+  const part = ramp * kept < 1 ? `${percent(ramp * kept)} of its share` : 'no more than its share'
+  return `may have ${[part, causes.join(' and ')].join(' ').trimEnd()}, and has had it`
 }
 
 function unhealthy({ lastCheck, unproven }: Backend): string {

@@ -2,8 +2,8 @@ import type { Backend } from './backend.js'
 import { Chain, type Link } from './chain.js'
 
 /**
- * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (500, 502,
- * 503, 504, refused, reset, silent). `cancelled`: somebody else ended it, the backend is not to blame.
+ * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (a status
+ * that counts as one, refused, reset, silent). `cancelled`: somebody else ended it, the backend is not to blame.
  * `doubtful`: the backend broke it off, and may have had its reasons with this client.
  */
 export type Outcome = 'ok' | 'failed' | 'cancelled' | 'doubtful'
@@ -15,6 +15,12 @@ export interface Cause {
   /** One line, for people. */
   text: string
 }
+
+/**
+ * What a backend answered. `failed`: a gateway failure. `refused`: it says that it will not, or cannot, do what the
+ * request asks for, as a status from 400 on does, and may have every reason to.
+ */
+export type AnswerKind = 'ok' | 'refused' | 'failed'
 
 /**
  * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
@@ -123,10 +129,11 @@ export class Lease implements Link<Lease> {
     if (this.#awaitedSince === undefined && !this.#answered && this.#held) this.#await(now)
   }
 
-  /** Notes the backend's first response byte. @param well whether it is anything but a gateway failure */
-  answered(now: number, well = true): void {
+  /** Notes the backend's first response byte. Anything but a gateway failure is an answer that is well. */
+  answered(now: number, kind: AnswerKind = 'ok'): void {
     if (this.#answered) return
     this.#answered = true
+    const well = kind !== 'failed'
     const since = this.#awaitedSince
     if (since !== undefined) {
       const { latency, responseTime } = this.backend
@@ -140,7 +147,7 @@ export class Lease implements Link<Lease> {
     }
     if (!this.#held || !well) return
     this.#well = true
-    this.#book.onAnswered?.(this)
+    this.#book.onAnswered?.(this, kind === 'refused', now)
   }
 
   /** The backend is done with the request. Returns false where the lease had been released before. */
@@ -175,7 +182,7 @@ export class LeaseBook {
   /** Called after each change of `inFlight`. */
   onChange: (() => void) | undefined
   /** Called when a request begins to be answered well. */
-  onAnswered: ((lease: Lease) => void) | undefined
+  onAnswered: ((lease: Lease, isRefusal: boolean, now: number) => void) | undefined
   /** Called when a lease was released, before `onChange`. */
   onReleased: ((lease: Lease, outcome: Outcome) => void) | undefined
 

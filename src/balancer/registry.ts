@@ -45,7 +45,8 @@ export interface RegistryObserver {
   settled(): void
   /** The `inFlight` of a backend changed. */
   inFlight(backend: Backend): void
-  answered(lease: Lease): void
+  /** A backend begins to answer well, if only to refuse. @param now monotonic milliseconds */
+  answered(lease: Lease, isRefusal: boolean, now: number): void
   released(lease: Lease, outcome: Outcome): void
   /** A backend may be used that could not be before. */
   joined(backend: Backend): void
@@ -225,7 +226,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
       if (backend.inFlight === 0) this.#idle(backend)
     }
     backend.share = () => this.observer?.shareOf(backend) ?? 1
-    backend.leases.onAnswered = (lease) => this.observer?.answered(lease)
+    backend.leases.onAnswered = (lease, isRefusal, now) => this.observer?.answered(lease, isRefusal, now)
     backend.leases.onReleased = (lease, outcome) => this.observer?.released(lease, outcome)
     this.#backends.set(id, backend)
     this.#urls.add(backend.url)

@@ -38,6 +38,8 @@ interface Limit extends DueItem {
   /** The parts of its fair share that slow start and failures leave it, as of the last look. */
   ramp: number
   kept: number
+  /** Whether it may not have more than its fair share either. */
+  capped: boolean
   /** What these come to beside how the others are. */
   share: number
   /** What it leaves to those that are not on the ramp, of its weight. */
@@ -57,7 +59,7 @@ export interface ShareLimitsPool {
 
 /**
  * Backends that may have only part of their fair share: those on the ramp of slow start, and those with a
- * failure penalty. With each choice such a backend is credited its part of one request, and it stands for
+ * failure penalty; and those that may not have more than it, as they refuse what others answer. With each choice such a backend is credited its part of one request, and it stands for
  * choice only while it has a whole one. So its share stays under the limit however idle it is, a backend that
  * rests at the foot of a long ramp is still asked now and then, and every policy abides by it, as it chooses by
  * `tier`.
@@ -65,7 +67,7 @@ export interface ShareLimitsPool {
  * Where all are on the ramp the one that is furthest up is the measure. Where more than half have a penalty
  * nobody has one: it is not the backends then, and the first to succeed must not be given everything. And
  * where all that are not limited are full, the others are used before requests have to wait: in proportion to
- * the ramp, or once a second where failures are the reason.
+ * the ramp, or once a second where failures are the reason; those that refuse only where requests cannot wait.
  *
  * Nothing is done for a backend that is not chosen: its credit follows from how far the share of all has come, and
  * from when it is due the next request, it stands in a heap. What changes with time alone is looked at by a timer,
@@ -118,8 +120,11 @@ export class ShareLimits {
 
   /** A backend is on the ramp now. It may have one request at once: at a low rate the next may be far off. */
   joined(backend: Backend): void {
+    const capped = this.isCapped(backend)
     this.#drop(backend)
-    this.#look(this.#add(backend, 1))
+    const limit = this.#add(backend, 1)
+    limit.capped = capped
+    this.#look(limit)
   }
 
   /** A backend has a penalty, and nothing saved any more. */
@@ -134,6 +139,18 @@ export class ShareLimits {
   succeeded(backend: Backend): void {
     const limit = this.#limits.get(backend)
     if (limit) this.#look(limit)
+  }
+
+  /** Whether a backend may not have more than its fair share from now on. */
+  cap(backend: Backend, capped: boolean): void {
+    const limit = this.#limits.get(backend) ?? (capped ? this.#add(backend, 0) : undefined)
+    if (!limit) return
+    limit.capped = capped
+    this.#look(limit)
+  }
+
+  isCapped(backend: Backend): boolean {
+    return this.#limits.get(backend)?.capped === true
   }
 
   forget(backend: Backend): void {
@@ -209,6 +226,7 @@ export class ShareLimits {
       weight: 0,
       ramp: 1,
       kept: 1,
+      capped: false,
       share: 1,
       left: 0,
       due: 0,
@@ -293,7 +311,7 @@ export class ShareLimits {
     limit.kept = this.#penalty.keptBy(backend, now)
     limit.weight = backend.isEligible ? this.#weightOf(backend) : 0
     this.#count(limit, 1)
-    if (limit.ramp < 1 || limit.kept < 1) return true
+    if (limit.ramp < 1 || limit.kept < 1 || limit.capped) return true
     this.#drop(backend)
     return false
   }
@@ -324,8 +342,8 @@ export class ShareLimits {
 
   /** Puts a backend into the tier to which its credit entitles it. */
   #place(limit: Limit, now: number): void {
-    const { backend, credit, share, weight } = limit
-    const open = weight === 0 || share === 1 || credit >= 1 - EPSILON
+    const { backend, credit, share, weight, capped } = limit
+    const open = weight === 0 || (share === 1 && !capped) || credit >= 1 - EPSILON
     if (!open && limit.place === -1) {
       limit.due = limit.at + (1 - credit) / (share * weight)
       limit.course.waiting.add(limit)
@@ -335,7 +353,8 @@ export class ShareLimits {
   }
 
   /** Whether one that has had its part is not even to be chosen in need. */
-  #rests({ backend, ramp, kept, neededAt }: Limit, now: number): boolean {
+  #rests({ backend, ramp, kept, capped, neededAt }: Limit, now: number): boolean {
+    if (capped) return true
     if (kept < 1 && !this.#mostSick) return now < neededAt + REST
     const room = backend.hasLimit ? backend.maxConnections : this.#mean
     return backend.inFlight >= Math.max(1, ramp * room)

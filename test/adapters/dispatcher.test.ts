@@ -22,6 +22,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
     balancer,
     timeouts,
     retries: 0,
+    failureStatus: '500,502-504',
     retryStatus: '',
     hostHeader: 'client',
     maxBody: 0,

@@ -113,7 +113,7 @@ class Pool {
       }
       case 'release': {
         const [lease] = this.#held.splice(step.which % Math.max(1, this.#held.length), 1)
-        if (step.answered) lease?.answered(this.clock.now(), step.outcome !== 'failed')
+        if (step.answered) lease?.answered(this.clock.now(), step.outcome === 'failed' ? 'failed' : 'ok')
         lease?.release(step.outcome)
         return undefined
       }

@@ -93,7 +93,7 @@ class Watched {
 
   release(i: number, outcome: Outcome, answered: boolean): void {
     const lease = this.held[i % Math.max(1, this.held.length)]
-    if (answered) lease?.answered(this.clock.now(), outcome !== 'failed')
+    if (answered) lease?.answered(this.clock.now(), outcome === 'failed' ? 'failed' : 'ok')
     lease?.release(outcome)
   }
 

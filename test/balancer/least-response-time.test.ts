@@ -98,7 +98,7 @@ test('what is told of a failure that was fast is not that it is fast', () => {
   const { responseTime } = lease.backend
   clock.pass(1)
   const before = responseTime.estimate(clock.now(), undefined)
-  lease.answered(clock.now(), false)
+  lease.answered(clock.now(), 'failed')
   lease.release('failed')
   assert.equal(responseTime.estimate(clock.now(), undefined), before)
 })
