@@ -146,7 +146,7 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
     endAfter(raw, reply.raw)
   }
   if (request.server.balancer?.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
-  if (isHidden(error, statusCode)) request.log.error({ err: error }, 'request failed')
+  if (statusCode === 500) request.log.error({ err: error }, 'request failed')
   codes.set(request, codeFor(error, statusCode) ?? String(error.name ?? 'Error'))
   reply.header(REQUEST_ID, requestIdOf(request))
 }

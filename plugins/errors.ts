@@ -1,7 +1,13 @@
 import createError from '@fastify/error'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { diagnose } from '../src/adapters/diagnosis.js'
-import { BackendError, BackendTimeoutError, UploadTooLargeError } from '../src/adapters/failures.js'
+import {
+  BackendError,
+  BackendTimeoutError,
+  UploadBrokenError,
+  UploadStalledError,
+  UploadTooLargeError,
+} from '../src/adapters/failures.js'
 import { lackOf } from '../src/adapters/own-lack.js'
 import { StoppedError } from '../src/balancer/errors.js'
 import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
@@ -42,6 +48,8 @@ export const UnsupportedMediaTypeError = createError(
   'a body must be JSON, and say so: content-type: application/json',
   415,
 )
+/** A hook of the app had the body of a request, and there is nothing left to be sent. */
+export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
 export const TooManyReadersError = createError(
@@ -83,6 +91,12 @@ export async function notFound(request: FastifyRequest): Promise<never> {
 export function toGatewayError(error: Error): FastifyError {
   const cause = error instanceof BackendError ? (error.cause as Error) : error
   if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
+  if (cause instanceof UploadStalledError) {
+    return cause.isMade
+      ? new BodyReadError('a hook of the app did not go on with the body of this request in time')
+      : new RequestTimeoutError()
+  }
+  if (cause instanceof UploadBrokenError) return brokenUpload(cause.cause as Error)
   const lack = lackOf(cause)
   if (lack) return new LackError(lack.what)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
@@ -90,4 +104,12 @@ export function toGatewayError(error: Error): FastifyError {
   return cause instanceof BackendTimeoutError
     ? new GatewayTimeoutError(message)
     : new BadGatewayError(message)
+}
+
+/** A hook that refuses what a client sends, as by its coding, says so by a status. */
+function brokenUpload(cause: Error & { statusCode?: number }): FastifyError {
+  const { statusCode = 500 } = cause
+  if (statusCode >= 400 && statusCode < 500) return cause as FastifyError
+  const message = "the body that a hook of the app made of this request's broke off"
+  return Object.assign(new BodyReadError(message), { cause })
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import replyFrom, { type FastifyReplyFromHooks, type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type {
   FastifyError,
@@ -8,7 +9,6 @@ import type {
   FastifyRequest,
   onRequestHookHandler,
   preParsingHookHandler,
-  preValidationHookHandler,
 } from 'fastify'
 import { type Answer, type Assignment, type Callback, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
@@ -23,7 +23,9 @@ import type { AnswerOptions } from './answer-fields.js'
 import { fitHead } from './answer-head.js'
 import { type ArrivalOptions, takeOff, type UnderscoreHeaders } from './arrival.js'
 import { isTouchedByApp, setBeforeHooks } from './before-hooks.js'
+import { copyWhereRead } from './body-copy.js'
 import { ClientSide } from './client-side.js'
+import { hideContentType, showContentType } from './content-type.js'
 import { errorsOf, sendError } from './error-answer.js'
 import { endsConnection, refusalCodeOf } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
@@ -43,6 +45,7 @@ import { REQUEST_ID, requestIdOf } from './request-id.js'
 import { watchClient } from './stalled.js'
 import type { Trust } from './trust.js'
 import { isUpgrade, wantedProtocols } from './upgrade.js'
+import { fitFields, isUntouched, offer, takeUpload, type Upload } from './upload.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -104,6 +107,11 @@ const NOTHING = Object.freeze({})
 /** In a TE field: trailers are welcome. */
 const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
 
+/** Methods whose bodies Fastify parses. */
+const PARSED = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY']
+/** Bytes; Fastify's own default. */
+const BODY_LIMIT = 1_048_576
+
 /** Methods of requests that another backend can answer as well, if the first one fails, and mostly soon. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -162,9 +170,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   let touchedRoute = false
   scope.addHook('onRoute', (route) => {
     watchedRoute ||= route.onSend !== undefined
-    touchedRoute ||= route.onRequest !== undefined || route.preHandler !== undefined
-    touchedRoute ||= (route.preParsing ?? preParsing) !== preParsing
-    touchedRoute ||= (route.preValidation ?? preValidation) !== preValidation
+    touchedRoute ||= route.onRequest !== undefined || route.preParsing !== undefined
+    touchedRoute ||= route.preValidation !== undefined || route.preHandler !== undefined
   })
   scope.addHook('onReady', async () => {
     watched = watchedRoute || hasHooks(scope, ['onSend'])
@@ -252,6 +259,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     if (timeouts.body > 0 && (own === 0 || own > timeouts.body)) {
       watchClient(request, reply, timeouts.body)
     }
+    // It may be read while a backend is waited for.
+    if (hasBody(raw)) copyWhereRead(raw, limits)
     if ('stream' in raw) return begin()
     whenTurn(raw, reply.raw, () => {
       // Chunks that came with the head may be malformed, which is known once they are parsed.
@@ -262,6 +271,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // After all hooks of the app, those that plugins add to each route included: what they refuse takes no lease.
   scope.addHook('onRoute', (route) => {
     route.onRequest = [route.onRequest ?? [], takeLease].flat()
+    const methods = [route.method].flat()
+    const earlier = [route.preParsing ?? []].flat()
+    if (methods.every((method) => PARSED.includes(method))) {
+      route.preParsing = [...earlier, hideType]
+    } else if (earlier.length > 0 || hasHooks(scope, ['preParsing'])) {
+      route.preParsing = [...earlier, lookAtPayload]
+    }
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.
   scope.addHook('onResponse', (request, _reply, done) => {
@@ -277,18 +293,20 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   // Bodies go through as they come.
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
-  // Fastify refuses a body whose content-type it cannot read, and QUERY without one. It is the backend's to read.
-  const contentTypes = new WeakMap<FastifyRequest, string | undefined>()
-  const preParsing: preParsingHookHandler = (request, _reply, payload, done) => {
-    const { headers } = request.raw
-    contentTypes.set(request, headers['content-type'])
-    headers['content-type'] = 'application/octet-stream'
+  // Of a body that a hook reads as well.
+  const limits = { bytes: scope.initialConfig.bodyLimit ?? BODY_LIMIT, silence: timeouts.body }
+  scope.addContentTypeParser('*', (request, payload, done) => {
+    showContentType(request)
+    offer(request, payload, limits, done)
+  })
+  const hideType: preParsingHookHandler = (request, _reply, payload, done) => {
+    hideContentType(request)
     done(null, payload)
   }
-  const preValidation: preValidationHookHandler = (request, _reply, done) => {
-    if (contentTypes.has(request)) request.raw.headers['content-type'] = contentTypes.get(request)
-    done()
+  // Of other methods Fastify parses no body, but hooks have it all the same.
+  const lookAtPayload: preParsingHookHandler = (request, _reply, payload, done) => {
+    if (payload === request.raw && !hasBody(request.raw)) return done(null, payload)
+    offer(request, payload as Readable, limits, (error) => done(error, payload))
   }
 
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
@@ -308,14 +326,34 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       if (balancer.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
       return reply.code(204).header('allow', allow).header(REQUEST_ID, requestIdOf(request)).send()
     }
-    if (hasBody(raw)) {
-      assignment.body = raw
-      assignment.expectsContinue = expectsContinue(raw)
-    }
     assignment.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
     if (isUpgrade(raw)) assignment.upgrade = wantedProtocols(raw)
-    return reply.from('/', exchange)
+    if (isUntouched(request)) {
+      if (hasBody(raw)) {
+        assignment.body = raw
+        assignment.expectsContinue = expectsContinue(raw)
+      }
+      return reply.from('/', exchange)
+    }
+    takeUpload(request, limits, (error, upload) => {
+      if (reply.sent || assignment.abandoned) return
+      if (!upload) {
+        // No backend was asked.
+        assignment.attempts = 0
+        reply.send(error)
+        return
+      }
+      assignment.body = upload.body
+      if (upload.body !== raw) {
+        assignment.source = raw
+        fields.set(request, upload.fields)
+      }
+      reply.from('/', exchangeOfOther)
+    })
+    return reply
   }
+  /** What is true of bodies that hooks of the app have had. */
+  const fields = new WeakMap<FastifyRequest, Upload['fields']>()
   // Path, fields and body go by the assignment: reply-from sends its path through a URL parser, copies the
   // fields three times, and takes no body with GET.
   const exchange = {
@@ -330,6 +368,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         host: own.host,
         prefix: prefixOf(raw, paths),
       })
+      if (own.source) own.fields = fitFields(own.fields, fields.get(request) ?? {})
       return { [ASSIGNMENT]: own } as object
     },
     rewriteHeaders: () => NOTHING,
@@ -342,12 +381,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       else sendInOneWrite(reply, body.bytes)
     },
   } as unknown as FastifyReplyFromHooks
+  // Whatever a hook has put into `request.body` is not for reply-from to write.
+  const exchangeOfOther = { ...exchange, body: null }
   for (const method of methods) {
     if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method)
   }
   // Without a list every method is answered, this one by a refusal.
   const answered = options.methods ? methods : [...methods, 'TRACE']
-  const bodyless = ['GET', 'HEAD']
   const route = {
     handler,
     constraints,
@@ -360,11 +400,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   let free = 0
   // Under a prefix there is the prefix itself, and all below it.
   for (const url of scope.prefix === '' ? ['/*'] : ['', '/*']) {
-    // Of these Fastify reads no body.
-    const withoutBody = answered.filter((method) => bodyless.includes(method))
-    const others = answered.filter((method) => !bodyless.includes(method))
-    free += addBehindOwn(scope, name, { ...route, method: withoutBody, url }).length
-    free += addBehindOwn(scope, name, { ...route, method: others, url, preParsing, preValidation }).length
+    for (const isParsed of [false, true]) {
+      const method = answered.filter((one) => PARSED.includes(one) === isParsed)
+      free += addBehindOwn(scope, name, { ...route, method, url }).length
+    }
   }
   if (free === 0) {
     throw new RoutesTakenError(`${answered.join(', ')} ${scope.prefix}/* are routes of the app already`)

@@ -50,7 +50,9 @@ export interface Assignment {
   /** The header fields for the backend; the first is Host, which each attempt says anew. */
   fields: FieldLines
   /** The request's body, where it has one. */
-  body?: Readable
+  body?: Readable | undefined
+  /** The request that the client sends, where its body is not what it sends, but what a hook of the app made of that. */
+  source?: UploadSource
   /** The protocol that the client wants to switch to, as its Upgrade field has it. */
   upgrade?: string
   /** The client waits for 100 (Continue) before it sends the body. */
@@ -65,6 +67,14 @@ export interface Assignment {
   quiet?: boolean
   /** The connection is a tunnel now, between the client and the backend. */
   switched?: boolean
+}
+
+/** What a client sends. */
+export interface UploadSource {
+  /** It has sent all of it. */
+  readonly complete: boolean
+  readonly destroyed: boolean
+  readonly rawTrailers: readonly string[]
 }
 
 /** What of a client's side the backend's side has to reach past reply-from, which knows only whole answers. */

@@ -17,6 +17,7 @@ import {
   isHeadTooLarge,
   LateError,
   RejectedAnswerError,
+  UploadStalledError,
 } from './failures.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
 import { lackOf } from './own-lack.js'
@@ -87,6 +88,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   /** Bytes of the request's body that were sent, and when the last of them were. */
   #moved = 0
   #movedAt = 0
+  /** It did not go on in time once. */
+  #stalled = false
   #outcome: Outcome = 'ok'
   #bodyless = false
   #lengthKnown = true
@@ -214,6 +217,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#moved += length
     this.#assignment.bytesIn += length
     this.#movedAt = this.#clock.now()
+    this.#stalled = false
     if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
       this.#deadline?.set(this.#silence)
     }
@@ -406,8 +410,15 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   #late(): void {
     if (this.#phase === 'over') return
     if (this.#uploading && !this.transport.blocked) {
-      // It is the client's turn to send; how long that may take is not the backend's business.
-      this.#deadline?.set(this.#timeouts.body)
+      // It is the client's turn to send, or the app's, and nothing that the backend could be blamed for. Whoever watches
+      // the client's connection comes first, and knows why.
+      const { source } = this.#assignment
+      if (this.#stalled || source?.complete) {
+        this.#fail(new UploadStalledError(source?.complete === true), 'cancelled')
+      } else {
+        this.#stalled = true
+        this.#deadline?.set(this.#timeouts.body)
+      }
     } else if (this.#phase === 'body' && this.#outcome === 'ok') {
       // It has answered, and well. Perhaps it has nothing to tell.
       this.#fail(new BackendTimeoutError('body'), 'cancelled')

@@ -185,7 +185,7 @@ export class Delivery implements AttemptOwner {
   #attempt(lease: Lease, again: boolean): void {
     const { timeouts, isFailure, maxBody, connectionsTo, deadlines } = this.#options
     const assignment = this.#assignment
-    const { body, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
+    const { body, source, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
     const { backend } = lease
     const connections = connectionsTo(backend)
     const attempt = new Attempt(assignment, lease, timeouts, isFailure, deadlines, this)
@@ -215,6 +215,7 @@ export class Delivery implements AttemptOwner {
         // It is sent later, and there may be another attempt by then.
         headers: [...headers],
         body,
+        source,
         maxBody,
         upgrade,
         expectsContinue,

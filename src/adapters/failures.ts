@@ -51,19 +51,39 @@ export class UploadTooLargeError extends Error {
   }
 }
 
+/** Nothing more came of the body of a request in time, and the backend waits for it. */
+export class UploadStalledError extends Error {
+  /** Whether it is not the client that is waited for, but what a hook of the app makes of what it sent. */
+  readonly isMade: boolean
+
+  constructor(isMade: boolean) {
+    super('the body of the request does not go on')
+    this.isMade = isMade
+  }
+}
+
+/** What a hook of the app made of a request's body broke, for the reason in `cause`. */
+export class UploadBrokenError extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause })
+  }
+}
+
 /** Whether an answer's head, or its trailers, were larger than the gateway takes. */
 export function isHeadTooLarge(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'HPE_HEADER_OVERFLOW' || code === 'UND_ERR_HEADERS_OVERFLOW'
 }
 
-/** Whether a request failed on account of what the client sent, or stopped sending. */
+/** Whether a request failed on account of what the client or the app sent, or stopped sending. */
 export function isClientsDoing(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return (
     error instanceof ClientGoneError ||
     error instanceof errors.InvalidArgumentError ||
     error instanceof UploadTooLargeError ||
+    error instanceof UploadStalledError ||
+    error instanceof UploadBrokenError ||
     // Node's client would not send it.
     /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
   )

@@ -4,10 +4,10 @@ import { connect, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import { ClientGoneError } from '../balancer/errors.js'
-import type { FieldLines, Headers } from './assignment.js'
+import type { FieldLines, Headers, UploadSource } from './assignment.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
-import { BadAnswerError, CutShortError, UploadTooLargeError } from './failures.js'
+import { BadAnswerError, CutShortError, UploadBrokenError, UploadTooLargeError } from './failures.js'
 import { sendHead } from './head.js'
 import { addTrailers } from './trailers.js'
 
@@ -17,6 +17,8 @@ export interface NodeRequestOptions {
   path: string
   headers: FieldLines
   body: Readable | undefined
+  /** The request that the client sends, where the body is not its own. */
+  source: UploadSource | undefined
   /** Bytes of the body that are sent at most; 0 for any. */
   maxBody: number
   /** Protocol to switch to. */
@@ -226,6 +228,7 @@ export class NodeRequest implements Transport, Flow {
     body.on('data', this.#progress)
     body.once('end', this.#bodyEnded)
     body.once('error', this.#bodyFailed)
+    body.once('close', this.#bodyClosed)
     body.pipe(request, { end: false })
     setImmediate(() => this.#socket?.uncork())
   }
@@ -238,16 +241,23 @@ export class NodeRequest implements Transport, Flow {
   }
 
   readonly #bodyEnded = (): void => {
-    const { body } = this.#options
+    const { body, source } = this.#options
     const request = this.#request as ClientRequest
     this.#uploaded = true
-    const { rawTrailers } = body as IncomingMessage
+    const { rawTrailers } = source ?? (body as IncomingMessage)
     if (rawTrailers?.length) addTrailers(request, gathered(rawTrailers))
     request.end()
   }
 
-  readonly #bodyFailed = (): void => {
-    this.#fail(new ClientGoneError())
+  readonly #bodyFailed = (error: Error): void => {
+    const { source } = this.#options
+    // What a hook makes of a body breaks when the client leaves, too.
+    const isGone = !source || (source.destroyed && !source.complete)
+    this.#fail(isGone ? new ClientGoneError() : new UploadBrokenError(error))
+  }
+
+  readonly #bodyClosed = (): void => {
+    if (!this.#uploaded) this.#bodyFailed(new Error('it has no end'))
   }
 
   #stopBody(): void {
@@ -256,6 +266,7 @@ export class NodeRequest implements Transport, Flow {
     if (!body || !this.#bodyStarted) return
     body.off('data', this.#progress)
     body.off('end', this.#bodyEnded)
+    body.off('close', this.#bodyClosed)
     if (this.#request) body.unpipe(this.#request)
     // Not `error`: one may still come, and somebody has to listen.
   }

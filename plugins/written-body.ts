@@ -1,0 +1,71 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { stringify } from 'node:querystring'
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+
+/** A body that a hook has put in the place of a request's, and what fields say of it. */
+interface Written {
+  body: Readable | undefined
+  fields: Record<string, string | undefined>
+}
+
+const FORM = /^application\/x-www-form-urlencoded\b/i
+const JSON_TYPE = /^[^;]+[/+]json\b/i
+
+/**
+ * Writes what a hook left as a body: streams and bytes as they are, text as UTF-8, other values as the content-type of
+ * the request says, which is JSON where it says nothing. Undefined where that cannot be done.
+ */
+export function writtenBody(value: unknown, headers: IncomingHttpHeaders): Written | undefined {
+  const { 'content-type': type, 'content-length': length } = headers
+  // Streams of other libraries are streams, too.
+  if (typeof (value as Readable).pipe === 'function') return streamed(value as Readable)
+  if (value instanceof FormData || value instanceof Blob || value instanceof URLSearchParams) {
+    const response = new Response(value)
+    const said = response.headers.get('content-type')
+    const body = Readable.fromWeb(response.body as ReadableStream)
+    return streamed(body, said === null ? {} : { 'content-type': said })
+  }
+  if (value instanceof globalThis.ReadableStream) return streamed(Readable.fromWeb(value as ReadableStream))
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || typeof value === 'string') {
+    const bytes = bytesOf(value)
+    // Bytes of the same length may well be those that came, coded as they were.
+    return whole(bytes, String(bytes.length) === length ? {} : { 'content-encoding': undefined })
+  }
+  if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value) {
+    return streamed(Readable.from(value as AsyncIterable<unknown>, { objectMode: false }))
+  }
+  if (type !== undefined && FORM.test(type) && typeof value === 'object') {
+    return whole(Buffer.from(stringify(value as NodeJS.Dict<string>)), { 'content-encoding': undefined })
+  }
+  if (type !== undefined && !JSON_TYPE.test(type)) return undefined
+  return asJson(value, type)
+}
+
+function asJson(value: unknown, type = 'application/json'): Written | undefined {
+  try {
+    const text = JSON.stringify(value)
+    if (text === undefined) return undefined
+    return whole(Buffer.from(text), { 'content-encoding': undefined, 'content-type': type })
+  } catch {
+    // It goes in circles, for one.
+    return undefined
+  }
+}
+
+function bytesOf(value: ArrayBufferView | ArrayBuffer | string): Buffer {
+  if (typeof value === 'string') return Buffer.from(value)
+  if (value instanceof ArrayBuffer) return Buffer.from(value)
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+}
+
+function whole(bytes: Buffer, fields: Written['fields']): Written {
+  const body = bytes.length > 0 ? Readable.from([bytes], { objectMode: false }) : undefined
+  return { body, fields: { ...fields, 'content-length': String(bytes.length) } }
+}
+
+function streamed(body: Readable, fields: Written['fields'] = {}): Written {
+  // It may break before it is sent.
+  body.on('error', () => {})
+  return { body, fields: { ...fields, 'content-length': undefined } }
+}
