@@ -72,15 +72,15 @@ export function addBehindOwn(
 ): string[] {
   const whole = scope.prefix.endsWith('/') ? scope.prefix + url.slice(1) : scope.prefix + url
   const known = claims.get(scope.server) as Claim[]
-  for (const name of method) {
-    const other = known.find(
-      (claim) =>
-        claim.method === name &&
-        shapeOf(claim.url) === shapeOf(whole) &&
-        areSame(claim.constraints, constraints),
-    )
-    if (other) throw new RoutesTakenError(`${name} ${whole} goes to the pool "${other.pool}" already`)
-  }
+  const others = known.filter(
+    (claim) =>
+      method.includes(claim.method) &&
+      shapeOf(claim.url) === shapeOf(whole) &&
+      areSame(claim.constraints, constraints),
+  )
+  // One is enough to know which, and this one everybody knows.
+  const other = others.find((claim) => claim.method === 'GET') ?? others[0]
+  if (other) throw new RoutesTakenError(`${other.method} ${whole} goes to the pool "${other.pool}" already`)
   const free = method.filter((name) => !scope.hasRoute({ method: name as 'GET', url: whole, constraints }))
   if (free.length === 0) return free
   adding = true
