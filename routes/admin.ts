@@ -2,7 +2,8 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { Registry } from 'prom-client'
 import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { sendError } from '../plugins/error-answer.js'
-import { InvalidRequestError, notFound, UnsupportedMediaTypeError } from '../plugins/errors.js'
+import { notFound, UnsupportedMediaTypeError } from '../plugins/errors.js'
+import { readJsonBody } from '../plugins/json-body.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { backendRoutes } from './backends.js'
 import { dashboardRoutes } from './dashboard.js'
@@ -48,9 +49,9 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
   scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     if (text === '') return done(null, undefined)
     try {
-      done(null, JSON.parse(text as string))
-    } catch {
-      done(new InvalidRequestError('the body is not JSON'))
+      done(null, readJsonBody(text as string))
+    } catch (error) {
+      done(error as Error)
     }
   })
   scope.addContentTypeParser('*', (_request, _payload, done) => done(new UnsupportedMediaTypeError()))

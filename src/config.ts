@@ -1,9 +1,11 @@
 import { isLoopback } from './adapters/loopback.js'
+import { EntryError } from './backend-list.js'
 import {
-  check,
+  accept,
   checkHealthInitial,
   checkTimes,
   refuse,
+  refusePart,
   SettingError,
   type SettingName,
   type Settings,
@@ -11,6 +13,11 @@ import {
   settings,
   variable,
 } from './settings.js'
+
+/** What Kubernetes puts into the environment of every container for a Service called `admin`: `ADMIN_PORT`. */
+const ofService = /^(tcp|udp|sctp):\/\/[\d.]+/
+const SERVICE =
+  'Kubernetes sets this for a Service of that name; enableServiceLinks: false in the pod ends that'
 
 /**
  * Reads the settings of the stand-alone gateway. An empty variable counts as one that is not set.
@@ -25,9 +32,12 @@ export function parseConfig(env: Record<string, string | undefined>): Settings {
     try {
       value = setting.read(text)
     } catch (error) {
+      if (error instanceof EntryError) throw refusePart(setting, variable(name), error.entry, error.message)
       throw refuse(setting, variable(name), text, (error as Error).message)
     }
-    return check(name, value, variable(name), text)
+    const accepted = accept(name, value)
+    if (accepted !== undefined) return accepted
+    throw refuse(setting, variable(name), text, ofService.test(text) ? SERVICE : '')
   }
   const parsed = Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Settings
   checkTogether(parsed)

@@ -4,12 +4,33 @@ import { parse } from 'dotenv'
 /** There is a `.env`, and it cannot be read; the message is one line that says why. */
 export class EnvFileError extends Error {}
 
-/** Variables from `.env` in this folder, if there is one. @throws {EnvFileError} */
-export function readEnvFile(): Record<string, string> {
+/** What is in a `.env`. */
+export interface EnvFile {
+  variables: Record<string, string>
+  /** Numbers of the lines that are no variable, no comment and not empty. */
+  stray: number[]
+}
+
+/** `NAME=value` or `NAME: value`, or a comment, or nothing. */
+const understood = /^\s*(#.*|(export\s+)?[\w.-]+(\s*=|:\s).*)?$/
+
+/** `.env` in this folder, if there is one. @throws {EnvFileError} */
+export function readEnvFile(): EnvFile {
+  let text: string
   try {
-    return parse(readFileSync('.env'))
+    text = readFileSync('.env', 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { variables: {}, stray: [] }
     throw new EnvFileError(`.env cannot be read: ${(error as Error).message}`)
   }
+  const variables = parse(text)
+  // A value in quotes may have more lines than one.
+  const within = Object.values(variables)
+    .filter((value) => value.includes('\n'))
+    .join('\n')
+  const stray = text
+    .split(/\r\n|\r|\n/)
+    .map((line, i) => (understood.test(line) || within.includes(line.replace(/["'`]\s*$/, '')) ? 0 : i + 1))
+    .filter((number) => number > 0)
+  return { variables, stray }
 }

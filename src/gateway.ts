@@ -11,8 +11,7 @@ import { proxyPlugin } from '../plugins/proxy.js'
 import { trustOf, trustOfApp } from '../plugins/trust.js'
 import { routeUpgrades } from '../plugins/upgrade.js'
 import { adminRoutes } from '../routes/admin.js'
-import { Balancer } from './balancer/balancer.js'
-import { openBalancer } from './balancer/restore.js'
+import { openPool } from './open-pool.js'
 import { called, type LeastwiseOptions, parseOptions } from './options.js'
 import { SettingError } from './settings.js'
 
@@ -21,7 +20,7 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings, ...routes } =
     parseOptions(given)
   checkConstraints(app, routes.constraints)
-  const balancer = store ? await openBalancer(settings, store) : new Balancer(settings)
+  const balancer = await openPool(settings, store)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
   const logLack = lackLog(app.log, balancer.clock, name)

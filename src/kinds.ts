@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
 import { type TrustSetting, trustOf } from '../plugins/trust.js'
 import { statusesOf } from './adapters/status-ranges.js'
-import { Balancer } from './balancer/balancer.js'
+import { readBackendList } from './backend-list.js'
 import type { BackendSpec, HostHeader } from './balancer/spec.js'
 
 /** A kind of value: what it is, how it is read from text, and how people are told. */
@@ -138,38 +138,5 @@ export const backendList = {
   // What is in it, the registry judges.
   schema: Type.Unsafe<(string | BackendSpec)[]>(Type.Array(Type.Any())),
   accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
-  read: (value: string) => {
-    const backends = value.split(',').map((entry) => parseBackend(entry.trim()))
-    // Refuses what a registry would.
-    new Balancer({ backends }).close()
-    return backends
-  },
-}
-
-/** Reads `url;key=value;…`. */
-function parseBackend(entry: string): BackendSpec {
-  const [url = '', ...pairs] = entry.split(';')
-  const spec: BackendSpec = { url }
-  for (const pair of pairs) {
-    const [key, value = ''] = pair.split(/=(.*)/s)
-    if (key === 'id') spec.id = value
-    else if (key === 'weight') spec.weight = whole(key, value)
-    else if (key === 'maxConnections') spec.maxConnections = whole(key, value)
-    else if (key === 'hostHeader') spec.hostHeader = value as HostHeader
-    else if (key === 'backup') spec.backup = yesOrNo(key, value)
-    else if (key === 'healthPort') spec.healthPort = whole(key, value)
-    else if (key === 'healthHost') spec.healthHost = value
-    else throw new Error(`"${pair}" is not understood`)
-  }
-  return spec
-}
-
-function yesOrNo(key: string, value: string): boolean {
-  if (value !== 'true' && value !== 'false') throw new Error(`${key} must be true or false`)
-  return value === 'true'
-}
-
-function whole(key: string, value: string): number {
-  if (!/^\d+$/.test(value)) throw new Error(`${key} must be a whole number`)
-  return Number(value)
+  read: readBackendList,
 }

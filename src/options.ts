@@ -2,6 +2,7 @@ import { passedOn } from '../plugins/methods.js'
 import type { MetricsRegistry } from '../plugins/metrics/metrics.js'
 import type { BackendSpec } from './balancer/spec.js'
 import type { BackendStore } from './balancer/store.js'
+import { lenient, nearest } from './nearest.js'
 import {
   check,
   checkHealthInitial,
@@ -139,7 +140,13 @@ export function called(option: string): string {
 
 function refuseUnknown(given: object, known: readonly string[], path = ''): void {
   for (const option of Object.keys(given)) {
-    if (!known.includes(option)) throw new SettingError(called(path + option), 'is not known')
+    if (known.includes(option)) continue
+    if (path === '' && Object.hasOwn(settings, option)) {
+      throw new SettingError(called(option), 'is not known: the stand-alone gateway alone has that setting')
+    }
+    const meant = nearest(option, known, lenient)
+    const advice = meant === undefined ? '' : `: "${path}${meant}" was probably meant`
+    throw new SettingError(called(path + option), `is not known${advice}`)
   }
 }
 
@@ -153,7 +160,10 @@ function checkBackends(given: unknown): void {
   for (const [i, backend] of given.entries()) {
     if (typeof backend === 'string') continue
     if (backend === null || typeof backend !== 'object') {
-      throw new SettingError(called('backends'), `does not accept ${JSON.stringify(backend)}: ${accepts}`)
+      throw new SettingError(
+        called(`backends[${i}]`),
+        `does not accept ${JSON.stringify(backend)}: ${accepts}`,
+      )
     }
     refuseUnknown(backend, BACKEND_OPTIONS, `backends[${i}].`)
   }

@@ -7,18 +7,24 @@ import { EnvFileError, readEnvFile } from './env-file.js'
 import { ListenError } from './listening.js'
 import { logStream } from './log-stream.js'
 import { guardMemoryUsage } from './memory-usage.js'
+import { complaint, complaints, type Misspelt, misspelt } from './misspelt.js'
 import { prettyLog } from './pretty-log.js'
-import { SettingError } from './settings.js'
+import { SettingError, type Settings } from './settings.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
 import { createStandalone } from './standalone.js'
 
 /** The process that serves, from its import on: environment, logger, listeners, signals. */
 async function main(): Promise<void> {
-  const settings = parseConfig({ ...readEnvFile(), ...process.env })
+  const file = readEnvFile()
+  const slips = misspelt(file.variables, process.env)
+  const settings = readSettings({ ...file.variables, ...process.env }, slips)
   const stdout = logStream()
   const stream = settings.logFormat === 'pretty' ? await prettyLog(stdout) : stdout
   const logger = pino({ level: settings.logLevel }, stream)
 
+  for (const line of complaints(slips)) logger.warn(line)
+  for (const line of file.stray)
+    logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
   ignoreHangup(logger)
   guardMemoryUsage()
   const gateway = await createStandalone(settings, logger)
@@ -56,6 +62,19 @@ async function main(): Promise<void> {
   }
   signals.listen()
   await gateway.listen()
+}
+
+/** @throws {SettingError} that says, too, where the setting may stand under a wrong name */
+function readSettings(env: Record<string, string | undefined>, slips: Misspelt[]): Settings {
+  try {
+    return parseConfig(env)
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error
+    const slip = slips.find(({ meant }) => meant === error.setting)
+    if (!slip) throw error
+    const said = error.message.slice(error.setting.length + 1)
+    throw new SettingError(error.setting, `${said} (${complaint(slip)})`)
+  }
 }
 
 main().catch((error: unknown) => {

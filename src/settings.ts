@@ -212,18 +212,18 @@ export class SettingError extends Error {
 }
 
 /**
- * @param shown how the user wrote the value
  * @throws {SettingError} where `value` is not one of the kind that `name` takes
  */
-export function check<N extends SettingName>(
-  name: N,
-  value: unknown,
-  calledName: string,
-  shown = value,
-): Settings[N] {
-  const setting: Setting = settings[name]
-  if (Value.Check(setting.schema, value)) return value as Settings[N]
-  throw refuse(setting, calledName, shown)
+export function check<N extends SettingName>(name: N, value: unknown, calledName: string): Settings[N] {
+  const accepted = accept(name, value)
+  if (accepted !== undefined) return accepted
+  throw refuse(settings[name], calledName, value)
+}
+
+/** The value, where it is one that `name` takes; undefined otherwise. */
+export function accept<N extends SettingName>(name: N, value: unknown): Settings[N] | undefined {
+  const { schema }: Setting = settings[name]
+  return Value.Check(schema, value) ? (value as Settings[N]) : undefined
 }
 
 /**
@@ -259,13 +259,20 @@ export function checkHealthInitial(
 export function refuse(setting: Setting, calledName: string, value: unknown, why = ''): SettingError {
   // JSON has no word for Infinity.
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
-  const shown = setting.secret ? 'its value' : presentable(text)
+  return refusePart(setting, calledName, setting.secret ? 'its value' : presentable(text), why)
+}
+
+/** @param part of the value that is wrong, as it can be shown */
+export function refusePart(setting: Setting, calledName: string, part: string, why: string): SettingError {
   const reason = why && ` (${presentable(why)})`
-  return new SettingError(calledName, `does not accept ${shown}${reason}: it takes ${setting.accepts}`)
+  return new SettingError(
+    calledName,
+    `does not accept ${presentable(part)}${reason}: it takes ${setting.accepts}`,
+  )
 }
 
 /** One line, of bearable length, without the password of a URL. */
-function presentable(text: string): string {
+export function presentable(text: string): string {
   const masked = text.replace(/\/\/.*@/s, '//***@').replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
   return masked.length > 200 ? `${masked.slice(0, 200)}…` : masked
 }

@@ -162,6 +162,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         },
         'gateway ready',
       )
+      if (registry.size === 0) logger.warn(admin ? NO_BACKENDS : NO_BACKENDS_EVER)
     },
 
     async close(timeout) {
@@ -193,6 +194,11 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     },
   }
 }
+
+const NO_BACKENDS =
+  'there is no backend: BACKENDS is empty, and requests are answered 503 until one is registered over the admin API'
+const NO_BACKENDS_EVER =
+  'there is no backend, and no admin API to register one: BACKENDS is empty, and requests are answered 503'
 
 /** Milliseconds for answers that are written when the time of a shutdown is up. */
 const LAST_WORDS = 50

@@ -234,11 +234,58 @@ test('a message names the variable, the value and what is accepted', () => {
   )
 })
 
+test('a message names the entry of BACKENDS that is wrong, and says what it is', () => {
+  for (const [text, entry, why] of [
+    ['http://a,', 'entry 2 of 2, ""', 'it is empty: there is a comma too many at the end'],
+    [',http://a', 'entry 1 of 2, ""', 'it is empty: there is a comma too many'],
+    ['http://a,,http://b', 'entry 2 of 3, ""', 'it is empty: there is a comma too many'],
+    ['http://a http://b', 'entry 1 of 1, "http://a http://b"', 'by commas, not by blanks or new lines'],
+    ['http://a\nhttp://b', 'entry 1 of 1, ', 'by commas, not by blanks or new lines'],
+    ['10.0.0.1:80 10.0.0.2:80', 'entry 1 of 1, ', 'by commas, not by blanks or new lines'],
+    ['http://a;http://b', 'entry 1 of 1, "http://a;http://b"', 'by commas, not by semicolons'],
+    ['http://a, b.example:80', 'entry 2 of 2, "b.example:80"', 'http://b.example:80 was probably meant'],
+    ['[::1]:80', 'entry 1 of 1, "[::1]:80"', 'http://[::1]:80 was probably meant'],
+    ['localhost', 'entry 1 of 1, "localhost"', 'it has no scheme: http://localhost was probably meant'],
+    ['http://a,ftp://b', 'entry 2 of 2, "ftp://b"', 'url must start with http:// or https://'],
+    ['http://a,http://b/x', 'entry 2 of 2, "http://b/x"', 'url must not have a path'],
+    ['http://a,http://b;wieght=2', 'entry 2 of 2, ', '"wieght" is not known: weight was probably meant'],
+    ['http://a;size=2', 'entry 1 of 1, "http://a;size=2"', '"size" is not known'],
+    ['http://a;weight', 'entry 1 of 1, "http://a;weight"', 'weight has no value: weight=…'],
+    ['http://a;', 'entry 1 of 1, "http://a;"', 'there is a semicolon too many'],
+    ['http://a ;weight=2', 'entry 1 of 1, ', 'it has a blank or a new line in it'],
+    ['http://a,http://b,http://a', 'entry 3 of 3, "http://a"', 'one before it has that url or id'],
+    ['http://a;id=x,http://b;id=x', 'entry 2 of 2, "http://b;id=x"', 'one before it has that url or id'],
+    ['http://a,http://b;weight=0', 'entry 2 of 2, ', 'weight must be a whole number from 1 to 1000'],
+    ['"http://a,http://b"', 'entry 1 of 2, ', 'begins with a quotation mark'],
+    ['["http://a"]', 'entry 1 of 1, ', 'a list has no brackets here'],
+    ['http://a,http://u:p@b:80', 'entry 2 of 2, "http://***@b:80"', 'url must not have credentials'],
+  ] as const) {
+    assert.throws(
+      () => parseConfig({ BACKENDS: text }),
+      ({ message }: Error) => {
+        assert.ok(message.startsWith(`BACKENDS does not accept ${entry}`), message)
+        assert.ok(message.includes(`${why}`), message)
+        assert.match(message, /: it takes a list like /)
+        return true
+      },
+    )
+  }
+})
+
+test('what Kubernetes says of a Service of that name is told from a mistake', () => {
+  assert.throws(() => parseConfig({ ADMIN_PORT: 'tcp://10.0.0.1:80' }), {
+    message: /^ADMIN_PORT does not accept "tcp:\/\/10\.0\.0\.1:80" \(Kubernetes .*enableServiceLinks/,
+  })
+})
+
 test('no message repeats a secret', () => {
   for (const env of [
     { ADMIN_TOKEN: 'hush hush' },
     { BACKENDS: 'http://user:hush@a' },
     { BACKENDS: 'http://a,http://user:a/hush b@hush@b;x' },
+    { BACKENDS: 'http://a,user:hush@b:80' },
+    { BACKENDS: 'http://user:hush,hush@b:80' },
+    { BACKENDS: 'user:hush,hush,hush@b:80' },
   ]) {
     assert.throws(
       () => parseConfig(env),

@@ -181,16 +181,38 @@ test('an HTTP/2 app works the same, and the backend sees the authority as its Ho
 
 test('a wrong option stops the start by its name', async () => {
   const wrong: [object, RegExp][] = [
-    [{ polcy: 'round-robin' }, /option "polcy" is not known/],
-    [{ port: 80 }, /option "port" is not known/],
+    [{ polcy: 'round-robin' }, /option "polcy" is not known: "policy" was probably meant/],
+    [{ port: 80 }, /option "port" is not known: the stand-alone gateway alone has that setting/],
+    [{ colour: 1 }, /option "colour" is not known$/],
     [{ policy: 'best' }, /option "policy" does not accept "best"/],
-    [{ backends: ['http://a/x'] }, /url must not have a path/],
+    [
+      { backends: ['http://a', 'http://b/x'] },
+      /option "backends\[1\]" does not accept "http:\/\/b\/x": url must not have a path/,
+    ],
+    [
+      { backends: [{ url: '10.0.0.1:80' }] },
+      /option "backends\[0\].url" does not accept .* http:\/\/10\.0\.0\.1:80 was probably meant/,
+    ],
+    [
+      { backends: ['http://a', { url: 'http://u:hush@b' }] },
+      /"backends\[1\].url" does not accept "http:\/\/\*\*\*@b"/,
+    ],
+    [
+      { backends: ['http://a', { url: 'http://a' }] },
+      /"backends\[1\]" does not accept .*: one before it has/,
+    ],
     [{ backends: 'http://a' }, /option "backends"/],
-    [{ backends: [null] }, /option "backends"/],
-    [{ backends: [{ url: 'http://a', weigth: 2 }] }, /option "backends\[0\].weigth" is not known/],
-    [{ backends: [{ url: 'http://a', weight: '2' }] }, /weight must be a whole number/],
-    [{ backends: [{ url: 'http://a', hostHeader: 'x' }] }, /hostHeader must be/],
-    [{ backends: [{}] }, /url must start with/],
+    [{ backends: [null] }, /option "backends\[0\]"/],
+    [
+      { backends: [{ url: 'http://a', weigth: 2 }] },
+      /option "backends\[0\].weigth" is not known: "backends\[0\].weight"/,
+    ],
+    [
+      { backends: ['http://b', { url: 'http://a', weight: '2' }] },
+      /"backends\[1\].weight" does not accept "2": weight must be a whole number/,
+    ],
+    [{ backends: [{ url: 'http://a', hostHeader: 'x' }] }, /"backends\[0\].hostHeader" .* must be/],
+    [{ backends: [{}] }, /"backends\[0\].url" does not accept undefined: url must start with/],
     [{ admin: { token: 'x', path: '/a' } }, /option "admin.path" is not known/],
     [{ maxBody: '10' }, /option "maxBody" does not accept "10"/],
     [{ prefix: 'api' }, /option "prefix"/],

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { lstat, readFile, realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { BackendStore, PoolState } from '../balancer/store.js'
+import { parseJson } from './json-fault.js'
 import { removeLeftovers, replaceFile } from './replace-file.js'
 
 /** Bytes; a thousand backends take a third of a megabyte. */
@@ -105,9 +106,9 @@ function parse(content: Buffer): PoolState {
   }
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseJson(text)
   } catch (error) {
-    throw new Error(`it is not JSON: ${oneLine((error as Error).message)}`)
+    throw new Error(`it is not JSON: ${(error as Error).message}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value as PoolState
   const { writer: _, ...state } = value as PoolState & { writer?: unknown }
@@ -119,8 +120,4 @@ function plain(error: unknown): Error {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ENOENT') return new Error('ENOENT: its folder is not there')
   return code === undefined ? (error as Error) : new Error(message.split(', ', 1)[0])
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').slice(0, 120)
 }

@@ -41,7 +41,7 @@ function isThisMachine(url: string): boolean {
 
 function envFile(): Record<string, string> {
   try {
-    return readEnvFile()
+    return readEnvFile().variables
   } catch (error) {
     if (error instanceof EnvFileError) throw new Failure('usage', error.message)
     throw error

@@ -48,7 +48,7 @@ test('a file that is no state is refused with the reason and stays as it is', as
   const backend = { url: 'http://a:1', id: 'a', weight: 1, state: 'active', addedAt: '2026-01-01T00:00:00Z' }
   const kinds: [string | Uint8Array, RegExp][] = [
     ['', /^it is empty/],
-    ['\n', /^it is not JSON: Unexpected end/],
+    ['\n', /^it is not JSON: it ends too early, at line 2, column 1$/],
     [good.slice(0, -1), /^it is not JSON/],
     [good.slice(0, 20), /^it is not JSON/],
     [`${good}${good}`, /^it is not JSON/],

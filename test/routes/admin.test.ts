@@ -202,6 +202,21 @@ test('doubles are 409, unknown ids 404, unknown paths 404', async () => {
   assert.deepEqual([status, json.code], [404, 'LEASTWISE_NOT_FOUND'])
 })
 
+test('a body that is no JSON is 400, and the message says where', async () => {
+  const { send } = await admin()
+  for (const [body, where] of [
+    ['{"url": "http://b:2",}', '"}" is not expected at line 1, column 22'],
+    ['{\n  "url": http://b:2\n}', '"h" is not expected at line 2, column 10'],
+    ['{"url": "http://b:2"', 'it ends too early, at line 1, column 21'],
+  ] as const) {
+    const { status, json: refusal } = await send('POST', '/backends', body)
+    assert.deepEqual(
+      [status, refusal.code, refusal.message],
+      [400, 'LEASTWISE_INVALID_REQUEST', `the body is not JSON: ${where}`],
+    )
+  }
+})
+
 test('what is not JSON is 415, what is too large 413', async () => {
   const { send } = await admin()
   const form = await send('POST', '/backends', 'url=http://b', {

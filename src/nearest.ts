@@ -1,0 +1,62 @@
+/** Letters that were left out, added, changed, or swapped with their neighbour between two words. */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)]
+  for (let i = 1; i <= a.length; i++) {
+    const [row, above, before] = [[i], rows[i - 1] as number[], rows[i - 2]]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      let least = Math.min(
+        (above[j] as number) + 1,
+        (row[j - 1] as number) + 1,
+        (above[j - 1] as number) + Number(!same),
+      )
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (swapped) least = Math.min(least, ((before as number[])[j - 2] as number) + 1)
+      row.push(least)
+    }
+    rows.push(row)
+  }
+  return (rows[a.length] as number[])[b.length] as number
+}
+
+/** A name without what people write in different ways: capitals, dashes, underscores. */
+function letters(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase()
+}
+
+/**
+ * The one of some names that was probably meant.
+ * @param most letters that may be wrong, by the length of the longer of both words
+ */
+export function nearest(
+  name: string,
+  names: readonly string[],
+  most: (length: number) => number,
+): string | undefined {
+  const wanted = letters(name)
+  let found: string | undefined
+  let least = Number.POSITIVE_INFINITY
+  for (const candidate of names) {
+    const word = letters(candidate)
+    const length = Math.max(word.length, wanted.length)
+    // The difference of their lengths is left out or added, and comparing costs more than that.
+    if (Math.abs(word.length - wanted.length) > most(length)) continue
+    const wrong = distance(wanted, word)
+    if (wrong <= most(length) && wrong < least) {
+      found = candidate
+      least = wrong
+    }
+  }
+  return found
+}
+
+/** How much may be wrong where every name that is not known is a mistake. */
+export function lenient(length: number): number {
+  if (length < 3) return 0
+  return length < 6 ? 1 : length < 10 ? 2 : 3
+}
+
+/** The same where names may just as well be somebody else's. */
+export function strict(length: number): number {
+  return length < 6 ? 0 : length < 8 ? 1 : 2
+}
