@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
+import { systemClock } from '../src/balancer/clock.js'
 import { OverloadedError } from './errors.js'
 
 export interface PressureOptions {
@@ -61,11 +62,23 @@ export const pressurePlugin = fp<PressureOptions>(
 function measureDelay(): { take(): number; stop(): void } {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
   histogram.enable()
+  let stoodStill = systemClock.stoodStill
+  let looksToSkip = 0
   return {
     /** Milliseconds, since the last look. */
     take() {
       const { mean, stddev, count } = histogram
       histogram.reset()
+      // That the process was stopped is no load, and over. It is in this measurement or in the next one, as either of the
+      // two timers may have been the first afterwards.
+      if (stoodStill !== systemClock.stoodStill) {
+        stoodStill = systemClock.stoodStill
+        looksToSkip = 2
+      }
+      if (looksToSkip > 0) {
+        looksToSkip--
+        return 0
+      }
       // Within a turn that began before it.
       if (count === 0) return 0
       return (mean * mean + stddev * stddev) / mean / 1e6 - RESOLUTION

@@ -1,3 +1,5 @@
+import { RunningTime } from './running-time.js'
+
 /**
  * The passing of time, injected wherever logic depends on it, so that it can be driven by a test or by a
  * simulation.
@@ -11,13 +13,48 @@ export interface Clock {
   after(delay: number, callback: () => void): () => void
 }
 
-/** The time of this process. Its timers do not keep the process alive. */
-export const systemClock: Clock = {
-  now: () => performance.now(),
+/** Milliseconds: a timer of Node's takes no more. */
+const LONGEST = 2_147_483_647
+/** Milliseconds that a timer may be early. */
+const EARLY = 1
+
+let running: RunningTime | undefined
+
+/** Made with the first use, as it has a timer of its own. */
+function runningTime(): RunningTime {
+  running ??= new RunningTime({
+    now: () => performance.now(),
+    cpuTime() {
+      const { user, system } = process.cpuUsage()
+      return (user + system) / 1000
+    },
+    every: (interval, callback) => void setInterval(callback, interval).unref(),
+  })
+  return running
+}
+
+/**
+ * The time for which this process has run, see {@link RunningTime}; timers go by the same. They do not keep the
+ * process alive.
+ */
+export const systemClock: Clock & { readonly stoodStill: number } = {
+  now: () => (running ?? runningTime()).now(),
+  get stoodStill() {
+    return runningTime().stoodStill
+  },
   date: () => new Date(),
   after(delay, callback) {
-    const timer = setTimeout(callback, delay)
-    timer.unref()
+    const due = systemClock.now() + delay
+    const look = () => {
+      const left = due - systemClock.now()
+      if (left > EARLY) start(left)
+      else callback()
+    }
+    let timer: NodeJS.Timeout
+    const start = (left: number) => {
+      timer = setTimeout(look, Math.min(left, LONGEST)).unref()
+    }
+    start(delay)
     return () => clearTimeout(timer)
   },
 }

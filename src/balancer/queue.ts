@@ -59,6 +59,10 @@ interface Waiter extends Waiting<Waiter> {
 const WINDOW = 10_000
 /** Milliseconds after which those in line are looked at again, though nothing happened. */
 const LOOK = 100
+/** Milliseconds by which a look may be late; after more of them answers may have come that are yet to be read, */
+const LATE = 50
+/** and so many milliseconds are for that, before anybody's time is up. */
+const READING = 10
 /** Seconds that nobody is asked to wait longer than. */
 const LONGEST = 300
 
@@ -229,16 +233,19 @@ export class Queue {
    * One timer for all: they may wait equally long, so that the first one's time is up first. And some limits
    * of backends change with time alone.
    */
-  #watch(): void {
+  #watch(wasLate = false): void {
     if (this.#cancelDeadline) return
     const { first } = this.#lines
     if (!first) return
-    const delay = Math.max(0, Math.min(LOOK, first.deadline - this.#clock.now()))
+    const now = this.#clock.now()
+    const delay = wasLate ? READING : Math.max(0, Math.min(LOOK, first.deadline - now))
     this.#cancelDeadline = this.#clock.after(delay, () => {
       this.#cancelDeadline = undefined
       this.serve()
-      this.#alone(() => this.#expire(this.#clock.now()))
-      this.#watch()
+      const later = this.#clock.now()
+      const isLate = !wasLate && later - (now + delay) > LATE
+      if (!isLate) this.#alone(() => this.#expire(later))
+      this.#watch(isLate)
     })
   }
 
