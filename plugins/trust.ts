@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net'
 import proxyAddr from '@fastify/proxy-addr'
 import type { FastifyInstance } from 'fastify'
 import type { Peer } from './peer.js'
@@ -22,7 +23,7 @@ export function trustOf(setting: TrustSetting): Trust {
   if (typeof setting === 'number') return (_peer, before) => Math.min(setting, before.length + 1)
   if (setting === false) return trustNobody
   const list = typeof setting === 'string' ? setting.split(',').map((entry) => entry.trim()) : [...setting]
-  const isTrusted = proxyAddr.compile(list)
+  const isTrusted = proxyAddr.compile(list.flatMap(halvesOfAll))
   return ({ address }, before) => {
     if (address === undefined || !isTrusted(address, 0)) return 0
     const most = Math.min(before.length, MAX_TRUSTED_HOPS)
@@ -31,6 +32,14 @@ export function trustOf(setting: TrustSetting): Trust {
     }
     return most + 1
   }
+}
+
+/** The range of all addresses, which what compares ranges does not take, as two. */
+function halvesOfAll(entry: string): readonly string[] {
+  const [address = '', length] = entry.split('/')
+  if (length !== '0') return [entry]
+  if (isIPv4(address)) return ['0.0.0.0/1', '128.0.0.0/1']
+  return isIPv6(address) ? ['::/1', '8000::/1'] : [entry]
 }
 
 /** An address for documentation, RFC 5737: it stands for whoever comes before all that are asked about. */
