@@ -227,7 +227,7 @@ test('the app’s server keeps its own limit, and what it forgets is not left ou
   const before = backend.requests.length
   const padding = 'x: 1\r\n'.repeat(18)
   // The last one is that of the length: forgotten, the body would be a request.
-  const lost = `POST / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n${padding}Content-Length: 2\r\n\r\nhi`
+  const lost = `POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n${padding}Content-Length: 2\r\n\r\nhi`
   assert.match(await exchange(url, lost), /^HTTP\/1\.1 431 [\s\S]*LEASTWISE_TOO_MANY_FIELDS/)
   assert.equal(backend.requests.length, before)
   await heard(url, `Connection: close\r\n${'x: 1\r\n'.repeat(17)}`)
