@@ -86,6 +86,7 @@ export const backendExample = {
   state: 'active',
   health: 'healthy',
   inFlight: 3,
+  tunnels: 0,
   total: 1024,
   failed: 2,
   latency: { ewma: 11.8, p50: 10.9, p99: 48.2 },
@@ -120,6 +121,7 @@ export const Backend = Type.Object(
         'What was found: `unhealthy` by checks, `ejected` after failures, otherwise `healthy`, or `unknown` where it was not checked yet.',
     }),
     inFlight: Count('Requests that it works on now.'),
+    tunnels: Count('Those of them whose connection was upgraded, such as WebSockets.'),
     total: Count('Requests that it was given since it was registered.'),
     failed: Count(
       'Those of them that it refused, reset, left without an answer, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504.',

@@ -53,7 +53,7 @@ describe('leastwise', { concurrency: true }, () => {
     await c.untilOpen(1)
     await says(
       'backends list',
-      /^id +url .*\na +http.* active +unknown +0 +1 +0 .*\nc +http.* active +unknown +1 +1 +0 +- +- +3 +-\n$/,
+      /^id +url .*\na +http.* active +unknown +0 +1 +0 .*\nc +http.* active +unknown +1 +1 +0 +0 +- +- +3 +-\n$/,
     )
 
     const waiting = run('backends drain c --timeout 60000 --wait --json')

@@ -117,6 +117,13 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
   MAX_CONNECTIONS: { good: [['0', 0]], bad: ['-1', '1000001', 'none'] },
   QUEUE_LIMIT: { good: [['0', 0]], bad: ['-1', 'x'] },
   QUEUE_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },
+  TUNNEL_WEIGHT: {
+    good: [
+      ['0', 0],
+      ['100', 100],
+    ],
+    bad: ['101', '-1', '0.5', 'x'],
+  },
   SLOW_START: { good: [['0', 0]], bad: ['-1', 'x'] },
   CONNECT_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
   RESPONSE_TIMEOUT: { good: [['0', 0]], bad: ['-1', 'x'] },

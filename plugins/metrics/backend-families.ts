@@ -118,6 +118,11 @@ export const backendFamilies: readonly Family[] = [
   ),
   gauge('leastwise_backend_in_flight', 'Requests that a backend works on', ({ inFlight }) => inFlight),
   gauge(
+    'leastwise_backend_tunnels',
+    'Upgraded connections among them, such as WebSockets',
+    ({ leases }) => leases.tunnels,
+  ),
+  gauge(
     'leastwise_backend_max_connections',
     'Requests that a backend may work on at a time',
     ({ maxConnections }) => maxConnections,

@@ -357,7 +357,14 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#deadline?.clear()
     this.#assignment.switched = true
     const ends = { client: client.socket, clientHead: client.head, backend: socket, backendHead: head }
-    const close = openTunnel(ends, chosen.trim() === 'websocket', () => this.#over('ok'))
+    const lease = this.#lease
+    lease.switched()
+    const close = openTunnel(
+      ends,
+      chosen.trim() === 'websocket',
+      () => lease.moved(),
+      () => this.#over('ok'),
+    )
     this.#lease.onCut = (reason) => {
       // The tunnel knows better: what the client said last may still be on its way.
       if (reason instanceof ClientGoneError) return

@@ -19,12 +19,14 @@ export interface TunnelEnds {
  * Joins two connections byte by byte. What one side ends is ended on the other, which may go on sending;
  * what breaks is broken.
  * @param isWebSocket whether both are told when the tunnel is cut
+ * @param onTraffic called whenever something has come
  * @param onOver called once, when both are closed
  * @returns cuts both
  */
 export function openTunnel(
   { client, clientHead, backend, backendHead }: TunnelEnds,
   isWebSocket: boolean,
+  onTraffic: () => void,
   onOver: () => void,
 ): () => void {
   let open = 2
@@ -32,8 +34,12 @@ export function openTunnel(
   const join = (from: Socket, to: Socket, head: Buffer) => {
     const frames = isWebSocket ? new WebSocketFrames() : undefined
     from.setKeepAlive(true, KEEP_ALIVE).setNoDelay(true).setTimeout(0)
-    if (head.length > 0) to.write(head)
+    if (head.length > 0) {
+      to.write(head)
+      onTraffic()
+    }
     frames?.push(head)
+    from.on('data', onTraffic)
     if (frames) from.on('data', (chunk: Buffer) => frames.push(chunk))
     from.pipe(to)
     from.on('error', (error: NodeJS.ErrnoException) => {

@@ -32,6 +32,8 @@ export interface BackendView {
   state: AdminState
   health: Health
   inFlight: number
+  /** Those of them whose connection was upgraded, such as WebSockets. */
+  tunnels: number
   total: number
   failed: number
   latency: LatencySummary
@@ -110,7 +112,7 @@ export class Backend {
 
   /** What policies compare. */
   get load(): number {
-    return this.leases.inFlight + this.overtaken
+    return this.leases.load + this.overtaken
   }
 
   /** What checks found goes before what requests did. */
@@ -156,6 +158,7 @@ export class Backend {
       state: this.state,
       health: this.health,
       inFlight: this.inFlight,
+      tunnels: this.leases.tunnels,
       total: this.leases.total,
       failed: this.leases.failed,
       latency: this.latency.summary(),

@@ -21,6 +21,7 @@ import { ShareLimits } from './share-limits.js'
 import type { SlidingCount } from './sliding-count.js'
 import { SlowStart } from './slow-start.js'
 import type { StateKeeper } from './state-keeper.js'
+import { Tunnels } from './tunnels.js'
 
 /** How a pool is, as a whole. */
 export interface PoolView {
@@ -62,6 +63,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #refusalOutliers: RefusalOutliers
   readonly #limits: ShareLimits
   readonly #overtaken: Overtaken
+  readonly #tunnels: Tunnels
   readonly #decisions: Decisions
   readonly #selection: Selection
   readonly #queue: Queue
@@ -116,6 +118,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       clock,
       random,
     )
+    this.#tunnels = new Tunnels(clock)
     this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
     const { registry } = this
     const ejection = this.#ejection
@@ -337,6 +340,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#queue.close(new StoppedError('the pool was closed'))
     this.#ejection.close()
     this.#limits.close()
+    this.#tunnels.close()
     this.hedging.close()
     this.#overtaken.close()
     this.registry.close()
@@ -362,6 +366,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         if (this.registry.holds(backend)) this.#refusalOutliers.answered(backend, isRefusal, now)
       },
       released: (lease, outcome) => this.#judge(lease, outcome),
+      tunnelBusy: (lease) => this.#tunnels.busy(lease),
       joined: (backend) => {
         if (this.#slowStart.begin(backend)) this.#limits.joined(backend)
       },

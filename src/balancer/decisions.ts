@@ -23,7 +23,7 @@ export interface Decision {
   backend: string
   /** Requests that the backend had then, this one included. */
   inFlight: number
-  /** What policies compare: the same, and those that were overtaken. */
+  /** What policies compare: the same, and those that were overtaken, less tunnels without traffic. */
   load: number
   kind: DecisionKind
   /** How many backends requests were given to at that time. */
@@ -114,7 +114,7 @@ export class Decisions {
     numbers[slot + AT] = acquiredAt
     numbers[slot + WAITED] = acquiredAt - since
     numbers[slot + IN_FLIGHT] = inFlight
-    numbers[slot + LOAD] = inFlight + backend.overtaken
+    numbers[slot + LOAD] = backend.load
     numbers[slot + ELIGIBLE] = eligible
     numbers[slot + POLICY] = policy
     numbers[slot + KIND] = kind

@@ -51,7 +51,7 @@ export interface ExplainedBackend {
   /** Why it is not available, or how it stands among those that are. */
   reason: string
   inFlight: number
-  /** What policies compare: `inFlight`, and requests that were overtaken by a second try. */
+  /** What policies compare: `inFlight`, and requests that were overtaken by a second try, less tunnels without traffic. */
   load: number
   weight: number
   maxConnections: number | null

@@ -50,6 +50,9 @@ export class Lease implements Link<Lease> {
   #awaitedSince: number | undefined
   #dispatchedAt: number
   #isPrepared = false
+  #tunnel: 'none' | 'quiet' | 'busy' = 'none'
+  /** Something passed through the tunnel since that was looked at. */
+  #moved = false
   readonly #book: LeaseBook
   /** @internal links of {@link LeaseBook} */
   previous: Lease | undefined
@@ -150,6 +153,39 @@ export class Lease implements Link<Lease> {
     this.#book.onAnswered?.(this, kind === 'refused', now)
   }
 
+  /** The answer was a switch of protocols: from now on the connection is a tunnel, without traffic so far. */
+  switched(): void {
+    if (!this.#held || this.#tunnel !== 'none') return
+    this.#tunnel = 'quiet'
+    this.#book.tunnelChanged(1, 1)
+  }
+
+  /** Something passes through the tunnel. */
+  moved(): void {
+    this.#moved = true
+    if (this.#tunnel !== 'quiet' || !this.#held) return
+    this.#tunnel = 'busy'
+    this.#book.tunnelChanged(0, -1)
+    this.#book.onTunnelBusy?.(this)
+  }
+
+  /** @internal Whether a tunnel is quiet, or over: nothing has passed since this was asked before. */
+  rest(): boolean {
+    if (this.#tunnel !== 'busy' || !this.#held) return true
+    if (this.#moved) {
+      this.#moved = false
+      return false
+    }
+    this.#tunnel = 'quiet'
+    this.#book.tunnelChanged(0, 1)
+    return true
+  }
+
+  /** @internal Whether it is a tunnel, and what passes through it. */
+  get tunnel(): 'none' | 'quiet' | 'busy' {
+    return this.#tunnel
+  }
+
   /** The backend is done with the request. Returns false where the lease had been released before. */
   release(outcome: Outcome): boolean {
     if (!this.#held) return false
@@ -179,14 +215,22 @@ export class Lease implements Link<Lease> {
  * where it leaves, and nowhere else, which is why it cannot drift from the truth.
  */
 export class LeaseBook {
-  /** Called after each change of `inFlight`. */
+  /** Called after each change of `inFlight` or `load`. */
   onChange: (() => void) | undefined
+  /** Called when a tunnel that was quiet has traffic. */
+  onTunnelBusy: ((lease: Lease) => void) | undefined
+  /** What a quiet tunnel counts in `load`, in percent of a request. */
+  tunnelWeight = 100
   /** Called when a request begins to be answered well. */
   onAnswered: ((lease: Lease, isRefusal: boolean, now: number) => void) | undefined
   /** Called when a lease was released, before `onChange`. */
   onReleased: ((lease: Lease, outcome: Outcome) => void) | undefined
 
   #inFlight = 0
+  #tunnels = 0
+  /** Tunnels without traffic, and how much less than in flight the load is on their account. */
+  #quiet = 0
+  #lighter = 0
   #total = 0
   readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
   /** Those whose backend is not asked yet. */
@@ -198,6 +242,16 @@ export class LeaseBook {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** Those of them whose connection is a tunnel now. */
+  get tunnels(): number {
+    return this.#tunnels
+  }
+
+  /** Those in flight, where tunnels without traffic count as so many whole requests as their weight comes to. */
+  get load(): number {
+    return this.#inFlight - this.#lighter
   }
 
   /** Leases opened so far. */
@@ -245,9 +299,22 @@ export class LeaseBook {
   close(lease: Lease, outcome: Outcome): void {
     this.listOf(lease).remove(lease)
     this.#inFlight--
+    if (lease.tunnel !== 'none') this.#countTunnels(-1, lease.tunnel === 'quiet' ? -1 : 0)
     this.#ended[outcome]++
     this.onReleased?.(lease, outcome)
     this.onChange?.()
+  }
+
+  /** @internal So many tunnels more, and so many more of them without traffic. */
+  tunnelChanged(tunnels: number, quiet: number): void {
+    this.#countTunnels(tunnels, quiet)
+    this.onChange?.()
+  }
+
+  #countTunnels(tunnels: number, quiet: number): void {
+    this.#tunnels += tunnels
+    this.#quiet += quiet
+    this.#lighter = this.#quiet - Math.floor((this.#quiet * this.tunnelWeight) / 100)
   }
 
   /** Cuts every lease that is held now. Returns how many. */

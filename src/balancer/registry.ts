@@ -43,11 +43,13 @@ export interface RegistryObserver {
   eligible(eligible: readonly Backend[]): void
   /** All is in order again after such a change. */
   settled(): void
-  /** The `inFlight` of a backend changed. */
+  /** The `inFlight` or `load` of a backend changed. */
   inFlight(backend: Backend): void
   /** A backend begins to answer well, if only to refuse. @param now monotonic milliseconds */
   answered(lease: Lease, isRefusal: boolean, now: number): void
   released(lease: Lease, outcome: Outcome): void
+  /** A tunnel that was quiet has traffic. */
+  tunnelBusy(lease: Lease): void
   /** A backend may be used that could not be before. */
   joined(backend: Backend): void
   /** An operator, or the active check, has reason to think that a backend is as good as new. */
@@ -63,6 +65,8 @@ export interface RegistryOptions extends PanicOptions {
   maxConnections: number
   /** Whether a backend is used before its first check has passed. */
   healthInitial: HealthInitial
+  /** What a tunnel without traffic counts in a choice, in percent of a request. */
+  tunnelWeight: number
   /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
   drainTimeout: number
 }
@@ -216,6 +220,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     }
     backend.state = state
     if (state === 'draining') this.#drained.add(backend)
+    backend.leases.tunnelWeight = this.#options.tunnelWeight
     let counted = 0
     backend.leases.onChange = () => {
       const { inFlight } = backend
@@ -227,6 +232,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     }
     backend.share = () => this.observer?.shareOf(backend) ?? 1
     backend.leases.onAnswered = (lease, isRefusal, now) => this.observer?.answered(lease, isRefusal, now)
+    backend.leases.onTunnelBusy = (lease) => this.observer?.tunnelBusy(lease)
     backend.leases.onReleased = (lease, outcome) => this.observer?.released(lease, outcome)
     this.#backends.set(id, backend)
     this.#urls.add(backend.url)

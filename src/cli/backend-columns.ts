@@ -23,6 +23,13 @@ export const inFlight: Column<B> = {
   right: true,
   text: (backend) => String(backend.inFlight),
 }
+export const tunnels: Column<B> = {
+  head: 'tunnels',
+  right: true,
+  spare: 0,
+  // Older gateways do not count them.
+  text: (backend) => String(backend.tunnels ?? '-'),
+}
 export const p50: Column<B> = {
   head: 'p50 ms',
   right: true,
@@ -56,6 +63,7 @@ export const listColumns: Column<B>[] = [
   inFlight,
   { head: 'total', right: true, text: (backend) => String(backend.total) },
   { head: 'failed', right: true, text: (backend) => String(backend.failed) },
+  tunnels,
   p50,
   p99,
   weight,

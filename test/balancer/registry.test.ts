@@ -52,6 +52,7 @@ test('a backend shows every field of the contract', () => {
     state: 'active',
     health: 'unknown',
     inFlight: 0,
+    tunnels: 0,
     total: 0,
     failed: 0,
     latency: { ewma: 0, p50: 0, p99: 0 },

@@ -18,6 +18,7 @@ function backend(id: string, more: Partial<Backend> = {}): Backend {
     state: 'active',
     health: 'healthy',
     inFlight: 0,
+    tunnels: 0,
     total: 0,
     failed: 0,
     latency: { p50: 1, p99: 2 },

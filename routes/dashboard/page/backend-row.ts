@@ -104,12 +104,16 @@ export class BackendRow {
   #write(): void {
     this.#dirty = false
     const { backend, rate, share, busiest, now } = this.#data
-    const { inFlight, maxConnections, latency, lastCheck, weight, state, health, backup } = backend
+    const { inFlight, tunnels, maxConnections, latency, lastCheck, weight, state, health, backup } = backend
     const { kind, word, shape, detail } = conditionOf(backend, now)
     if (this.element.dataset.kind !== kind) this.element.dataset.kind = kind
     setText(this.#shape, shape)
     setText(this.#word, word)
-    setText(this.#detail, backup ? ['backup', detail].filter(Boolean).join(', ') : detail)
+    const more = [
+      backup && 'backup',
+      tunnels > 0 && `${count(tunnels)} ${tunnels === 1 ? 'tunnel' : 'tunnels'}`,
+    ]
+    setText(this.#detail, [...more, detail].filter(Boolean).join(', '))
     setText(this.#inFlight, count(inFlight))
     // Of its limit, where it has one.
     scale(this.#inFlightBar, inFlight / (maxConnections ?? Math.max(busiest, 10)))

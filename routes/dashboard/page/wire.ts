@@ -8,6 +8,7 @@ export interface Backend {
   state: 'active' | 'draining'
   health: 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
   inFlight: number
+  tunnels: number
   total: number
   failed: number
   latency: { p50: number; p99: number }
