@@ -26,6 +26,8 @@ export async function startGateway(
   const child = spawn(process.execPath, [server], {
     env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', BACKENDS: backends.join(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
+    // Of a group of its own: a Ctrl-C is for whoever started it, who stops it when all is done.
+    detached: true,
   })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)

@@ -6,16 +6,16 @@ import { poisson } from '../rig/arrivals.js'
 import { RigBackend } from '../rig/backend.js'
 import { load } from '../rig/load.js'
 import { type DemoGateway, startGateway } from './gateway.js'
-import { type Row, render } from './report.js'
+import { type Row, render, tell } from './report.js'
 
 const usage = `npm run demo -- [--once] [--seconds N] [--help]
 
 Starts three small backends and the gateway on loopback, sends load while one of the
-backends turns slow, first with round robin, then with least connections, and prints
-how clients fared.
+backends turns slow: with round robin, with least connections, and with least response
+time. Prints how clients fared.
 
   --once       exit after the table
-  --seconds N  length of each of the two rounds, 4 to 600 (20)
+  --seconds N  length of each of the three rounds, 4 to 600 (14)
   --help       this text
 `
 
@@ -26,7 +26,7 @@ const scene = {
   serviceTime: 10,
   slowness: 20,
   clientTimeout: 3000,
-  policies: ['round-robin', 'least-connections'],
+  policies: ['round-robin', 'least-connections', 'least-response-time'],
   /** Once the table is printed; times in milliseconds. */
   afterwards: { rate: 100, every: 40_000, slowFor: 10_000 },
 }
@@ -41,8 +41,9 @@ async function main(): Promise<number> {
 
   const stopped = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      console.log('\nstopping…')
+    // npm passes on a Ctrl-C that the whole process group had already.
+    process.on(signal, () => {
+      if (!stopped.signal.aborted) console.log('\nstopping…')
       stopped.abort()
     })
   }
@@ -58,7 +59,8 @@ async function main(): Promise<number> {
       if (stopped.signal.aborted) return 130
     }
     console.log(`\n${render(rows)}`)
-    console.log('Latency from when a request was due; errors: 502s and client timeouts; share in %.')
+    console.log('Latency in ms from when a request was due; errors: 502 and timeouts; share in %.')
+    console.log(`\n${tell(rows)}`)
     if (!once) await keepRunning(gateway, backends, stopped.signal)
     return 0
   } finally {
@@ -71,7 +73,7 @@ function parseArguments(): { once: boolean; seconds: number } | undefined {
   const { values } = parseArgs({
     options: {
       once: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '20' },
+      seconds: { type: 'string', default: '14' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -118,7 +120,7 @@ async function round(
         Presets.shades_classic,
       )
     : undefined
-  const label = policy.padEnd(18)
+  const label = policy.padEnd(20)
   bar?.start(duration, 0, { policy: label, phase: '' })
   let phase = ''
   const result = await load({

@@ -12,7 +12,7 @@ export interface Row {
 export function render(rows: Row[]): string {
   const ids = [...(rows[0]?.arrived.keys() ?? [])]
   const table = new Table({
-    head: ['policy', 'p50 ms', 'p99 ms', 'max ms', 'errors', `share ${ids.join(' / ')}`],
+    head: ['policy', 'p50', 'p99', 'max', 'errors', `share ${ids.join(' / ')}`],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   })
@@ -29,6 +29,44 @@ export function render(rows: Row[]): string {
     ])
   }
   return table.toString()
+}
+
+/** How each policy comes by its choice, as the reader has just seen. */
+const ways: Record<string, string> = {
+  'round-robin': 'asks each in turn, however slow it is',
+  'least-connections': 'sees that requests pile up at a slow one',
+  'least-response-time': 'counts how long answers take besides',
+}
+
+/** What the reader saw: a sentence for each policy, in lines of 80 columns. */
+export function tell(rows: Row[]): string {
+  return rows.map((row) => fold(`- ${sentence(row)}`)).join('\n')
+}
+
+function sentence({ policy, result, arrived }: Row): string {
+  const [slow = '', asked = 0] = [...arrived].at(-1) ?? []
+  const total = [...arrived.values()].reduce((a, b) => a + b, 0)
+  const errors = result.failed + result.timedOut
+  const share = Math.round((100 * asked) / total)
+  const failed = errors === 0 ? 'no client' : `${errors} of ${result.sent} clients`
+  const late = milliseconds(result.latency.percentile(99))
+  return (
+    `${policy} ${ways[policy]}: the slow backend ${slow} got ${share} % of all requests, ` +
+    `${failed} got an error, and one in a hundred waited ${late} ms or longer.`
+  )
+}
+
+/** Breaks a text between words. */
+function fold(text: string): string {
+  let width = 0
+  return text.replaceAll(/ ?(\S+)/g, (piece, word: string) => {
+    if (width + piece.length > 80) {
+      width = 2 + word.length
+      return `\n  ${word}`
+    }
+    width += piece.length
+    return piece
+  })
 }
 
 function milliseconds(microseconds: number): string {
