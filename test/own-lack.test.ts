@@ -191,3 +191,16 @@ for (const code of ['EADDRNOTAVAIL', 'ENOMEM', 'ENOBUFS', 'ENFILE', 'EAGAIN']) {
     assert.equal((await call(gateway.url)).status, 200)
   })
 }
+
+const loadsOneByOne =
+  Number.parseInt(process.versions.node, 10) > 20 && 'this Node opens one file after another'
+
+test('a start with too few descriptors to load the program says so in one line', {
+  skip: noPrlimit || loadsOneByOne,
+}, () => {
+  const command = ['--nofile=40', process.execPath, join(root, 'dist/src/cli/main.js'), 'serve']
+  const env = { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0' }
+  const { status, stderr } = spawnSync('prlimit', command, { env, encoding: 'utf8' })
+  assert.equal(status, 1)
+  assert.match(stderr, /^leastwise: there are too few file descriptors to start with: .*ulimit -n\n$/)
+})

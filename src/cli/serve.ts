@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 
+/** Node says only that there were too many, with a stack. It loads the files of a program side by side. */
+const TOO_FEW_DESCRIPTORS =
+  'there are too few file descriptors to start with: Node 20 takes some 200 to load the program; raise ulimit -n'
+
 /** `leastwise serve`, and `leastwise` alone. */
 export function serveCommand(): Command {
   return new Command('serve')
@@ -8,7 +12,11 @@ export function serveCommand(): Command {
     .addHelpText('after', settings)
     .action(async () => {
       // Only now: all other commands do without Fastify, and start faster for that.
-      await import('../server.js')
+      await import('../server.js').catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error
+        process.stderr.write(`leastwise: ${TOO_FEW_DESCRIPTORS}\n`)
+        process.exit(1)
+      })
     })
 }
 
