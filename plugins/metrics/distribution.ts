@@ -17,6 +17,11 @@ export class Distribution {
     this.sum += seconds
   }
 
+  /** Whether nothing was added yet. */
+  get isEmpty(): boolean {
+    return this.#counts.every((count) => count === 0)
+  }
+
   /** How many took no longer than each bound, and how many there are. */
   cumulative(): number[] {
     let count = 0

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import type { Balancer } from '../../src/balancer/balancer.js'
+import { backendList, STRETCH } from '../backend-list.js'
 import { Changes } from './changes.js'
-import { frame } from './frame.js'
+import { frame, frameOf } from './frame.js'
 
 /** Milliseconds from one snapshot to the next: at least one a second is promised, and timers are late. */
 const INTERVAL = 950
@@ -18,11 +19,14 @@ interface Reader {
   stream: Readable
   /** How many snapshots it has not been given since it last had taken all. */
   stalled: number
+  /** What changed while a snapshot is made for it, which is to come first; undefined while none is. */
+  held: Buffer[] | undefined
 }
 
 /**
  * What happens in a pool, told to whoever reads it: every change at once, and the whole each second. All
- * readers share one timer and one serialisation, and without readers there is neither.
+ * readers share one timer and one serialisation, and without readers there is neither. A snapshot of a large pool is made
+ * in several turns of the loop; what changes meanwhile is told right after it.
  */
 export class Feed {
   /** Readers that there may be at a time. */
@@ -34,12 +38,17 @@ export class Feed {
   #snapshot: { event: Buffer; at: number } | undefined
   #largest = 0
   #cancelTick: (() => void) | undefined
+  /** Changes so far. */
+  #told = 0
+  /** Whether a snapshot is being made. */
+  #making = false
   #closed = false
 
   constructor(balancer: Balancer) {
     this.#balancer = balancer
     this.#changes = new Changes(balancer, (event) => {
       this.#snapshot = undefined
+      this.#told++
       for (const reader of this.#readers) this.#tell(reader, event)
     })
   }
@@ -61,13 +70,13 @@ export class Feed {
    * @param lastId of the last change that the reader knows: those that came after it go before the snapshot
    */
   open(lastId: number | undefined): Readable {
-    const reader: Reader = { stream: new Readable({ read() {} }), stalled: 0 }
+    const reader: Reader = { stream: new Readable({ read() {} }), stalled: 0, held: undefined }
     const { stream } = reader
     stream.once('close', () => this.#leave(reader))
     stream.push(GREETING)
     if (lastId !== undefined) for (const event of this.#changes.since(lastId)) stream.push(event)
-    stream.push(this.#current())
     this.#readers.add(reader)
+    this.#show(reader)
     this.#cancelTick ??= this.#balancer.clock.after(INTERVAL, this.#tick)
     return stream
   }
@@ -98,28 +107,61 @@ export class Feed {
       // A reader that is slower than the snapshots gets fewer of them, and never an old one.
       if (!isBehind(reader)) {
         reader.stalled = 0
-        reader.stream.push(this.#current())
+        this.#show(reader)
       } else if (++reader.stalled > MAX_STALLED) reader.stream.destroy()
     }
   }
 
-  #tell({ stream }: Reader, event: Buffer): void {
+  #tell({ stream, held }: Reader, event: Buffer): void {
+    const waiting = stream.readableLength + (held ? held.length * event.length : 0)
     // What a reader is behind is kept for it, but not without end. It comes back, and asks for what it missed.
-    if (stream.readableLength > MAX_WAITING + this.#largest) stream.destroy()
+    if (waiting > MAX_WAITING + this.#largest) stream.destroy()
+    else if (held) held.push(event)
     else stream.push(event)
   }
 
-  #current(): Buffer {
+  /** Gives a snapshot to a reader: at once, or as soon as it is made. */
+  #show(reader: Reader): void {
     const { clock, registry } = this.#balancer
-    if (this.#snapshot && clock.now() - this.#snapshot.at < FRESH) return this.#snapshot.event
-    const event = frame('snapshot', {
-      at: clock.date().toISOString(),
-      pool: this.#balancer.view(),
-      backends: registry.list().map((backend) => backend.view()),
-    })
-    this.#snapshot = { event, at: clock.now() }
+    if (this.#snapshot && clock.now() - this.#snapshot.at < FRESH) {
+      reader.stream.push(this.#snapshot.event)
+    } else if (registry.size <= STRETCH) {
+      const backends = registry.list().map((backend) => backend.view())
+      reader.stream.push(this.#keep(frame('snapshot', { ...this.#head(), backends }), clock.now()))
+    } else {
+      reader.held ??= []
+      if (!this.#making) this.#make()
+    }
+  }
+
+  #head(): object {
+    return { at: this.#balancer.clock.date().toISOString(), pool: this.#balancer.view() }
+  }
+
+  #keep(event: Buffer, at: number): Buffer {
+    this.#snapshot = { event, at }
     this.#largest = Math.max(this.#largest, event.length)
     return event
+  }
+
+  async #make(): Promise<void> {
+    const at = this.#balancer.clock.now()
+    const told = this.#told
+    const head = JSON.stringify(this.#head()).slice(0, -1)
+    const pieces = [head, ',"backends":']
+    this.#making = true
+    for await (const piece of backendList(this.#balancer.registry)) pieces.push(piece)
+    this.#making = false
+    const event = this.#keep(frameOf('snapshot', [...pieces, '}']), at)
+    for (const reader of this.#readers) {
+      const { held, stream } = reader
+      if (!held) continue
+      reader.held = undefined
+      stream.push(event)
+      for (const change of held) stream.push(change)
+    }
+    // For who comes now it would be one of before.
+    if (this.#told !== told) this.#snapshot = undefined
   }
 }
 

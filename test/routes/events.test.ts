@@ -217,3 +217,77 @@ test('a gateway that shuts down waits for no reader, and complains of none', asy
     [],
   )
 })
+
+/** How often the loop turns until something is there. */
+async function turnsUntil(there: Promise<unknown>): Promise<number> {
+  let turns = 0
+  let over = false
+  const end = () => {
+    over = true
+  }
+  there.then(end, end)
+  while (!over) {
+    await new Promise(setImmediate)
+    turns++
+  }
+  return turns
+}
+
+test('a snapshot of a large pool is made in many turns of the loop, and changes come after it', async (t) => {
+  const { balancer, clock, open } = await admin(t, 2500)
+  const reader = await open()
+  const first = await reader.next()
+  assert.deepEqual(
+    [first.type, first.data.backends.length, first.data.pool.backends],
+    ['snapshot', 2500, 2500],
+  )
+  assert.deepEqual(Object.keys(first.data), ['at', 'pool', 'backends'])
+  clock.pass(1000)
+  // The first of them are written, the last are not.
+  await new Promise(setImmediate)
+  balancer.registry.drain('b1')
+  balancer.registry.drain('b2400')
+  const second = await reader.next()
+  assert.equal(second.type, 'snapshot')
+  assert.equal(second.data.backends[1].state, 'active')
+  assert.equal(second.data.backends[2400].state, 'draining')
+  const told = [await reader.next(), await reader.next(), await reader.next(), await reader.next()]
+  assert.deepEqual(
+    told.map(({ type, data }) => [type, data.type, data.backend.id]),
+    [
+      ['change', 'draining', 'b1'],
+      ['change', 'drained', 'b1'],
+      ['change', 'draining', 'b2400'],
+      ['change', 'drained', 'b2400'],
+    ],
+  )
+  // Who comes now sees what has changed.
+  const other = await open()
+  assert.equal((await other.next()).data.backends[1].state, 'draining')
+  const third = reader.next()
+  clock.pass(1000)
+  assert.ok((await turnsUntil(third)) >= 24)
+})
+
+test('a reader that leaves while its snapshot is made is left out, and the others get theirs', async (t) => {
+  const { clock, open, balancer } = await admin(t, 1000)
+  const [leaving, staying] = [await open(), await open()]
+  await Promise.all([leaving.next(), staying.next()])
+  clock.pass(1000)
+  leaving.close()
+  assert.equal((await staying.next()).data.backends.length, 1000)
+  staying.close()
+  await until(() => clock.pending === 0)
+  assert.equal(balancer.registry.size, 1000)
+})
+
+test('GET /backends of a large pool is written in many turns of the loop', async (t) => {
+  const { app, balancer } = await admin(t, 2500)
+  const asked = app.inject({ url: '/backends', headers: { host: 'localhost' } })
+  assert.ok((await turnsUntil(asked)) >= 24)
+  const { statusCode, headers, body } = await asked
+  assert.deepEqual([statusCode, headers['content-type']], [200, 'application/json; charset=utf-8'])
+  assert.deepEqual(JSON.parse(body), {
+    backends: JSON.parse(JSON.stringify(balancer.registry.list().map((backend) => backend.view()))),
+  })
+})
