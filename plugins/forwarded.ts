@@ -93,10 +93,12 @@ export function clientAddressOf(arrived: Arrived, trust: Trust): string | undefi
 }
 
 function isForwarded({ headers, untrusted }: Arrived): boolean {
-  for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded']) {
-    if (headers[name] !== undefined && !untrusted?.has(name)) return true
-  }
-  return false
+  return (
+    (headers['x-forwarded-for'] !== undefined && !untrusted?.has('x-forwarded-for')) ||
+    (headers['x-forwarded-proto'] !== undefined && !untrusted?.has('x-forwarded-proto')) ||
+    (headers['x-forwarded-host'] !== undefined && !untrusted?.has('x-forwarded-host')) ||
+    (headers.forwarded !== undefined && !untrusted?.has('forwarded'))
+  )
 }
 
 function saidOf(arrived: Arrived, trust: Trust): Said {

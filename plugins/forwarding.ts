@@ -44,9 +44,8 @@ export function toBackend(arrived: Arrived, options: ForwardingOptions): FieldLi
 
 /** RFC 9110 section 7.6.3. */
 function addVia(lines: FieldLines, version: string, { via }: IncomingHttpHeaders, own: string | undefined) {
-  const earlier = via ? [String(via)] : []
-  if (own !== undefined) lines.push('via', [...earlier, `${version} ${own}`].join(', '))
-  else if (via) lines.push('via', String(via))
+  if (own !== undefined) lines.push('via', via ? `${via}, ${version} ${own}` : `${version} ${own}`)
+  else if (via) lines.push('via', via)
 }
 
 /** What proxies before took off, and what we do; but what the app says, if it does. */
