@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { Signals } from '../src/signals.js'
@@ -13,6 +16,10 @@ async function started(t: TestContext, env: Record<string, string>): Promise<Gat
   t.after(() => gateway.stop('SIGKILL'))
   return gateway
 }
+
+const withoutTerminal =
+  spawnSync('script', ['-qec', 'true', '/dev/null'], { timeout: 5000 }).status !== 0 &&
+  'script is not installed'
 
 const changesNothing = (signal: string) => (line: Record<string, unknown>) =>
   line.signal === signal && String(line.msg).includes('changes nothing')
@@ -66,10 +73,12 @@ for (const [first, second] of [
     const answers = [1, 2, 3].map(() => call(gateway.url))
     await held.untilOpen(3)
     const exit = once(gateway.child, 'exit')
+    const ended = exit.then(() => assert.fail('it did not wait for the requests'))
     gateway.child.kill(first)
     await gateway.line(shuttingDown)
     gateway.child.kill(second)
-    await gateway.line(changesNothing(second))
+    await Promise.race([gateway.line(changesNothing(second)), ended])
+    ended.catch(() => {})
     held.release()
     assert.deepEqual(
       (await Promise.all(answers)).map(({ status }) => status),
@@ -140,6 +149,33 @@ test('SIGHUP is no end: not while it serves, not when its terminal is gone, not 
   held.release()
   assert.deepEqual([(await before).status, (await after).status], [200, 200])
   assert.deepEqual(await exit, [0, null])
+})
+
+test('a terminal that closes does not end it', { skip: withoutTerminal }, async (t) => {
+  const held = await holding()
+  t.after(() => held.close())
+  const server = join(root, 'dist/src/server.js')
+  const terminal = spawn('script', ['-qec', `exec '${process.execPath}' '${server}'`, '/dev/null'], {
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH, SHELL: '/bin/sh', PORT: '0', ADMIN_PORT: '0', BACKENDS: held.url },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const ready = await new Promise<Record<string, unknown>>((resolve) => {
+    createInterface({ input: terminal.stdout }).on('line', (line) => {
+      if (line.includes('"gateway ready"')) resolve(JSON.parse(line))
+    })
+  })
+  const pid = ready.pid as number
+  t.after(() => process.kill(pid, 'SIGKILL'))
+  const before = call(String(ready.traffic))
+  await held.untilOpen(1)
+  const closed = once(terminal, 'exit')
+  terminal.kill('SIGKILL')
+  await closed
+  const after = call(String(ready.traffic))
+  await held.untilOpen(2)
+  held.release()
+  assert.deepEqual([(await before).status, (await after).status], [200, 200])
 })
 
 test('signals of a broken process end it as the system does', async (t) => {

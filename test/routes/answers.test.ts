@@ -10,7 +10,10 @@ const provoked: Partial<Record<AdminErrorCode, (request: InjectOptions) => Injec
     request.method === 'GET'
       ? { ...request, url: `${request.url}?unknown=1` }
       : { ...request, payload: '{', headers: { ...request.headers, 'content-type': 'application/json' } },
-  LEASTWISE_INVALID_BACKEND: (request) => ({ ...request, payload: { url: 'ftp://10.0.0.3' } }),
+  LEASTWISE_INVALID_BACKEND: (request) => ({
+    ...request,
+    payload: request.method === 'PATCH' ? { healthHost: 'a b' } : { url: 'ftp://10.0.0.3' },
+  }),
   LEASTWISE_UNAUTHORIZED: (request) => ({ ...request, headers: { host: 'localhost' } }),
   LEASTWISE_FORBIDDEN: (request) => ({ ...request, headers: { host: 'evil.example' } }),
   LEASTWISE_BODY_TOO_LARGE: (request) => ({ ...request, payload: { url: 'x'.repeat(2 ** 20) } }),
