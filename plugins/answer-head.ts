@@ -1,9 +1,11 @@
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import type { FastifyReply } from 'fastify'
 import type { Assignment, Headers } from '../src/adapters/assignment.js'
 import { type AnswerOptions, answerFields } from './answer-fields.js'
 import { isLastAhead } from './exchange.js'
 import { toHttp2 } from './forwarding.js'
-import { endAfter } from './linger.js'
+import { endAfter, stopUploadAfterAnswer } from './linger.js'
 import { isUnread } from './request-body.js'
 
 /** Milliseconds between probes of a client's connection on which there is nothing to send. */
@@ -21,12 +23,13 @@ export function fitHead(
 ): void {
   const head = assignment.answered as NonNullable<Assignment['answered']>
   const { statusCode, statusMessage, headers: given } = head
-  const { raw } = reply.request
-  const headers = answerFields(given, raw, assignment, options)
+  const raw = reply.request.raw as IncomingMessage | Http2ServerRequest
+  const headers = answerFields(given, reply.request.raw, assignment, options)
   // Should an error have to be told after all, this is what has to be taken back.
   head.headers = headers
   // HTTP/2 has no connections of its own, no phrases, and framing that needs no fields.
   if ('stream' in raw) {
+    if (isUnread(raw)) stopUploadAfterAnswer(raw.stream)
     setAll(reply, toHttp2(headers))
     return
   }

@@ -1,4 +1,5 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
 import {
   errorCodes,
   type FastifyError,
@@ -10,7 +11,7 @@ import { BackendError } from '../src/adapters/failures.js'
 import { BalancerError } from '../src/balancer/errors.js'
 import { endsConnection, LackError, toGatewayError } from './errors.js'
 import { isLastAhead } from './exchange.js'
-import { endAfter } from './linger.js'
+import { endAfter, stopUploadAfterAnswer } from './linger.js'
 import { isUnread } from './request-body.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
 
@@ -122,7 +123,8 @@ function isHidden(error: Thrown, statusCode: number): boolean {
 
 /** Does what has to be done whoever answers. */
 function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
-  const { raw, assignment } = request
+  const { assignment } = request
+  const raw = request.raw as IncomingMessage | Http2ServerRequest
   if (assignment?.answered) {
     // What a backend said of the answer that it did not finish is not true of this one, nor is its phrase.
     for (const name of Object.keys(assignment.answered.headers)) reply.removeHeader(name)
@@ -138,10 +140,9 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
   }
   // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
   // it to its end.
-  if (
-    !('stream' in raw) &&
-    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError)
-  ) {
+  if ('stream' in raw) {
+    if (isUnread(raw)) stopUploadAfterAnswer(raw.stream)
+  } else if (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError) {
     reply.header('connection', 'close')
     endAfter(raw, reply.raw)
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import { markLast } from './exchange.js'
 
 /** Milliseconds that a client has to notice the answer and stop sending. */
@@ -24,6 +25,15 @@ function lingerAfter(request: IncomingMessage): void {
     request.once('error', close)
     socket.once('close', () => clearTimeout(timer))
   }
+}
+
+/**
+ * Tells a client of HTTP/2 once it has its answer that the rest of its upload is not wanted (RFC 9113 section 8.1). It
+ * would wait for ever to be allowed to send more.
+ */
+export function stopUploadAfterAnswer(stream: ServerHttp2Stream): void {
+  // The response's own event comes when the stream is closed.
+  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR))
 }
 
 /** Makes a response the last on its connection, which is then closed gently. */

@@ -9,6 +9,6 @@ export function hasBody(raw: IncomingMessage | Http2ServerRequest): boolean {
 }
 
 /** Whether some of a request's body has yet to come. */
-export function isUnread(raw: IncomingMessage): boolean {
+export function isUnread(raw: IncomingMessage | Http2ServerRequest): boolean {
   return hasBody(raw) && !raw.complete
 }

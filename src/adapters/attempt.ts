@@ -85,6 +85,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   /** Milliseconds that the client did not take what the backend had. */
   #pausedFor = 0
   #uploading = false
+  /** The backend has answered without taking all of the upload. */
+  #refused = false
   /** Bytes of the request's body that were sent, and when the last of them were. */
   #moved = 0
   #movedAt = 0
@@ -227,6 +229,12 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#uploading = false
     this.#lease.uploaded(this.#clock.now())
     if (this.#phase === 'request') this.#enter('response', this.#timeouts.response)
+  }
+
+  onBodyStopped(): void {
+    // How soon it answers what it does not take says nothing of how fast it is.
+    this.#uploading = false
+    this.#refused = true
   }
 
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void {
@@ -386,7 +394,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
    */
   #isProvoked(error: Error): boolean {
     if (!this.sent || GARBAGE.test((error as NodeJS.ErrnoException).code ?? '')) return false
-    if (this.#assignment.upgrade && !this.#answer) return true
+    if (this.#refused || (this.#assignment.upgrade && !this.#answer)) return true
     if (this.#uploading) {
       const stalled = !this.transport.blocked && this.#clock.now() - this.#movedAt >= STALLED
       return stalled || this.#moved >= LARGE

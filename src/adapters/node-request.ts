@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import { ClientGoneError } from '../balancer/errors.js'
 import type { FieldLines, Headers, UploadSource } from './assignment.js'
+import { outliveBrokenWrites } from './broken-writes.js'
 import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
 import { BadAnswerError, CutShortError, UploadBrokenError, UploadTooLargeError } from './failures.js'
@@ -46,6 +47,8 @@ export interface NodeRequestHandler {
   onBodyMoved(length: number): void
   /** All of it was sent that will be. */
   onBodySent(): void
+  /** The backend does not want the rest of it. */
+  onBodyStopped(): void
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void
   onAnswerData(chunk: Buffer): void
   onAnswerEnd(trailers: Headers): void
@@ -73,9 +76,13 @@ export class NodeRequest implements Transport, Flow {
   #bodyStarted = false
   #taken = 0
   #uploaded = false
+  /** The backend answers without having taken all of the body. */
+  #stopped = false
   #grace: NodeJS.Timeout | undefined
   /** An error that came while an answer was being read. */
   #error: Error | undefined
+  /** A write failed: the backend takes nothing any more, and what it has said is yet to be read. */
+  #broken: Error | undefined
   #over = false
 
   constructor(connections: Connections, options: NodeRequestOptions, handler: NodeRequestHandler) {
@@ -101,6 +108,7 @@ export class NodeRequest implements Transport, Flow {
 
   get blocked(): boolean {
     const request = this.#request
+    if (this.#broken) return true
     return request !== undefined && (request.writableNeedDrain || (request.socket?.writableLength ?? 0) > 0)
   }
 
@@ -144,7 +152,7 @@ export class NodeRequest implements Transport, Flow {
     request.on('error', (error) => {
       // After the answer's head the answer itself tells how it ended.
       if (this.#response) this.#error = error
-      else this.#fail(error)
+      else this.#fail(this.#firstOf(error))
     })
     request.on('information', ({ statusCode, rawHeaders, statusMessage }) => {
       if (!this.#over) this.#handler.onAnswerHead(statusCode, gathered(rawHeaders), statusMessage)
@@ -154,7 +162,9 @@ export class NodeRequest implements Transport, Flow {
       if (this.#finish()) this.#handler.onSwitched(gathered(response.rawHeaders), socket, head)
     })
     if (body) {
-      request.on('finish', () => this.#handler.onBodySent())
+      request.on('finish', () => {
+        if (!this.#broken) this.#handler.onBodySent()
+      })
       if (expectsContinue) request.once('continue', () => this.#sendBody())
     } else {
       request.end()
@@ -195,6 +205,7 @@ export class NodeRequest implements Transport, Flow {
     this.#socket = socket
     // Node stops listening when it takes the connection back, and an error may come just then.
     if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore)
+    if (this.#options.body) outliveBrokenWrites(socket, this.#onBroken)
     const ready = () => {
       if (this.#over) return
       this.#handler.onStarted(this)
@@ -260,6 +271,20 @@ export class NodeRequest implements Transport, Flow {
     if (!this.#uploaded) this.#bodyFailed(new Error('it has no end'))
   }
 
+  readonly #onBroken = (error: Error): void => {
+    this.#broken = error
+    if (this.#over) return
+    this.#stopBody()
+    if (!this.#response) return
+    this.#stopped = true
+    this.#handler.onBodyStopped()
+  }
+
+  /** The error that there was first: the end of what was read is only its consequence. */
+  #firstOf(error: NodeJS.ErrnoException): Error {
+    return error.syscall === undefined ? (this.#broken ?? error) : error
+  }
+
   #stopBody(): void {
     clearTimeout(this.#grace)
     const { body } = this.#options
@@ -280,10 +305,12 @@ export class NodeRequest implements Transport, Flow {
       return
     }
     // It has made up its mind without the rest of the body (RFC 9112 section 9.5), or without asking for it.
-    if (this.#options.body && !this.#uploaded && (statusCode >= 400 || !this.#bodyStarted)) {
+    const refused = statusCode >= 400 || !this.#bodyStarted
+    if (this.#broken || (this.#options.body && !this.#uploaded && refused)) {
       this.#stopBody()
       this.#bodyStarted = true
-      this.#handler.onBodySent()
+      this.#stopped = true
+      this.#handler.onBodyStopped()
     }
     const fields = gathered(response.rawHeaders)
     const lengthKnown = fields['content-length'] !== undefined || fields['transfer-encoding'] !== undefined
@@ -291,12 +318,14 @@ export class NodeRequest implements Transport, Flow {
       if (!this.#over) this.#handler.onAnswerData(chunk)
     })
     response.once('end', () => {
-      const cut = !response.complete || (this.#error && !lengthKnown)
+      // A backend that leaves some of an upload unread resets the connection by closing it, though we had sent it all.
+      const leftUnread = this.#stopped || (this.#options.body !== undefined && statusCode >= 400)
+      const cut = !response.complete || (this.#error && !lengthKnown && !leftUnread)
       if (cut) this.#fail(this.#error ?? new CutShortError())
       else if (this.#finish()) {
         this.#handler.onAnswerEnd(gathered(response.rawTrailers))
         // Node takes the request for over, and its connection for one that might be kept.
-        if (this.#single || (this.#options.body && !this.#uploaded)) this.#socket?.destroy()
+        if (this.#single || this.#broken || (this.#options.body && !this.#uploaded)) this.#socket?.destroy()
       }
     })
     const broken = (error?: Error) => this.#fail(this.#error ?? error ?? new CutShortError())
