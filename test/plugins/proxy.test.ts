@@ -282,13 +282,13 @@ test('a backend that is silent: 504, and the lease is gone', async () => {
   assert.equal(only(app).failed, 1)
 })
 
-test('a backend that falls silent in mid-body is cut after bodyTimeout', async () => {
+test('a backend that falls silent in mid-body is cut after bodyTimeout, and had answered well', async () => {
   const backend = keep(await new TestBackend((_request, response) => response.write('half')).listen())
   const app = await gateway({ backends: [backend.url], bodyTimeout: 500 })
   await assert.rejects(call(app.url))
   await backend.untilOpen(0)
   await settled(app)
-  assert.equal(only(app).failed, 1)
+  assert.equal(only(app).failed, 0)
 })
 
 test('a backend that dies in mid-body cuts the connection: never a clean end', async () => {
