@@ -6,7 +6,8 @@ import { select } from './select.js'
 
 const usage = `node dist/bench/select/main.js [--rounds N] [--steps N] [--help]
 
-Measures what a choice costs under every policy, in pools of 3 to 10,000 backends.
+Measures what a choice costs under every policy, in pools of 3 to 10,000 backends, and what a request costs
+while a thousand others wait, or a thousand backends have just joined.
 
   --rounds N  of five measurements, of all of which the median counts, 1 to 1000 (9)
   --steps N   choices in each measurement, 100 to 10000000 (2000)

@@ -1,8 +1,9 @@
 import Table from 'cli-table3'
 import { HEAVIEST, IN_FLIGHT } from './churn.js'
+import { type CrowdRow, FEW, MANY } from './crowds.js'
 import { type Goal, type Selected, SMALL } from './select.js'
 
-export function render({ rounds, steps, rows, goals }: Selected): string {
+export function render({ rounds, steps, rows, crowds, goals }: Selected): string {
   const sizes = rows[0]?.times.map(({ size }) => size) ?? []
   const lease = rows.find(({ policy }) => policy === undefined)
   const table = new Table({
@@ -36,7 +37,24 @@ with a real clock. "Lease alone" is the same without a pool and a choice: what i
 the cache included, is not the policy's. Bytes are what the heap grows by, with ${SMALL} backends: beside those of
 the lease, and those of the pick alone, 16 of which are the time that it reads from the clock.
 ${table.toString()}
+
+What a request costs in a crowd
+===============================
+One request is done and another one comes, while so many others wait, or so many backends have just joined;
+the microtask in which a request hears of its place is part of it.
+${crowdTable(crowds)}
 ${goals.map(line).join('\n')}`
+}
+
+function crowdTable(crowds: readonly CrowdRow[]): string {
+  const table = new Table({
+    head: ['nanoseconds', `${FEW}`, `${MANY}`, `${MANY} : ${FEW}`],
+    colAligns: ['left', 'right', 'right', 'right'],
+    style: { head: [], border: [], compact: true },
+  })
+  for (const { name, few, many, ratio } of crowds)
+    table.push([name, few.toFixed(0), many.toFixed(0), ratio.toFixed(1)])
+  return table.toString()
 }
 
 function line({ name, value, limit, holds }: Goal): string {

@@ -1,6 +1,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type PolicyName, policyNames } from '../../src/balancer/policies/index.js'
+import { type CrowdRow, FEW, MANY, measureCrowds } from './crowds.js'
 import type { Pool, Question, WorkerData } from './worker.js'
 
 /** Backends of a pool. */
@@ -51,6 +52,7 @@ export interface Selected {
   rounds: number
   steps: number
   rows: SelectRow[]
+  crowds: CrowdRow[]
   goals: Goal[]
 }
 
@@ -65,7 +67,7 @@ export async function select(options: SelectOptions = {}): Promise<Selected> {
       for (const mixed of policy === undefined ? [false] : [false, true])
         subjects.push(subject(policy, mixed, sizes, signal))
     }
-    const total = sizes.length * (rounds + 2) + 1
+    const total = sizes.length * (rounds + 2) + 2
     let done = 0
     const step = (what: string) => onProgress?.(++done, total, what)
     for (const size of sizes) {
@@ -82,7 +84,9 @@ export async function select(options: SelectOptions = {}): Promise<Selected> {
     const rows: SelectRow[] = []
     for (const one of subjects) rows.push(await one.row())
     step('counting bytes')
-    return { rounds, steps, rows, goals: goalsOf(rows, sizes.at(-1) ?? SMALL) }
+    const crowds = await measureCrowds(rounds, steps, signal)
+    step('crowds')
+    return { rounds, steps, rows, crowds, goals: goalsOf(rows, sizes.at(-1) ?? SMALL, crowds) }
   } finally {
     await Promise.all(subjects.map((one) => one.end()))
   }
@@ -140,7 +144,7 @@ function subject(
   }
 }
 
-function goalsOf(rows: readonly SelectRow[], largest: number): Goal[] {
+function goalsOf(rows: readonly SelectRow[], largest: number, crowds: readonly CrowdRow[]): Goal[] {
   const lease = rows.find(({ policy }) => policy === undefined)
   const exact = rows.find(({ policy, mixed }) => policy === 'least-connections' && !mixed)
   if (!lease || !exact) return []
@@ -152,6 +156,7 @@ function goalsOf(rows: readonly SelectRow[], largest: number): Goal[] {
     goal(name, exact.ratio, 5),
     goal(`${name}, beside the lease alone`, beside(largest) / beside(SMALL), 5),
     goal('least-connections: bytes that a pick leaves on the heap', exact.pickBytes, A_NUMBER),
+    ...crowds.map(({ name, ratio }) => goal(`${MANY} ${name}: times the cost with ${FEW}`, ratio, 5)),
   ]
 }
 

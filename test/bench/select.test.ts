@@ -24,9 +24,18 @@ test('every policy is measured in every pool, with equal weights and with mixed 
     for (const { nanoseconds } of times) assert.ok(nanoseconds > 0)
     assert.ok(bytes > 0 && ratio > 0)
   }
+  assert.deepEqual(
+    data.crowds.map(({ name, few, many }) => [name, few > 0 && many > 0]),
+    [
+      ['waiting POSTs', true],
+      ['waiting hedges', true],
+      ['joining backends', true],
+    ],
+  )
   const report = render(data)
   for (const policy of policyNames) assert.ok(report.includes(`│ ${policy}`), report)
   assert.match(report, /^goal (holds |MISSED) {2}least-connections, 100 backends/m)
+  assert.match(report, /^goal (holds |MISSED) {2}1000 waiting POSTs: times the cost with 10/m)
 })
 
 test('a measurement that is no longer wanted ends', async () => {
