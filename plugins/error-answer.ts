@@ -9,6 +9,7 @@ import {
 } from 'fastify'
 import { BackendError } from '../src/adapters/failures.js'
 import { BalancerError } from '../src/balancer/errors.js'
+import { warn } from '../src/balancer/onlookers.js'
 import { endsConnection, LackError, toGatewayError } from './errors.js'
 import { isLastAhead } from './exchange.js'
 import { endAfter, stopUploadAfterAnswer } from './linger.js'
@@ -147,9 +148,18 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
     endAfter(raw, reply.raw)
   }
   if (request.server.balancer?.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
-  if (statusCode === 500) request.log.error({ err: error }, 'request failed')
+  if (statusCode === 500) say(request, error)
   codes.set(request, codeFor(error, statusCode) ?? String(error.name ?? 'Error'))
   reply.header(REQUEST_ID, requestIdOf(request))
+}
+
+function say(request: FastifyRequest, error: Thrown): void {
+  try {
+    request.log.error({ err: error }, 'request failed')
+  } catch (thrown) {
+    // The client is answered whatever becomes of the line.
+    warn(thrown)
+  }
 }
 
 function codeFor(error: Thrown, statusCode: number): string | undefined {

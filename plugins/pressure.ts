@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import underPressure from '@fastify/under-pressure'
 import fp from 'fastify-plugin'
 import { systemClock } from '../src/balancer/clock.js'
+import { warn } from '../src/balancer/onlookers.js'
 import { OverloadedError } from './errors.js'
 
 export interface PressureOptions {
@@ -31,8 +32,13 @@ export const pressurePlugin = fp<PressureOptions>(
     const tell = (figures: { shed: number; eventLoopDelay: number; heapUsed: number }) => {
       if (figures.shed > 0 === shedding) return
       shedding = !shedding
-      if (shedding) scope.log.warn(figures, 'overloaded: requests are answered 503')
-      else scope.log.info(figures, 'not overloaded any more')
+      try {
+        if (shedding) scope.log.warn(figures, 'overloaded: requests are answered 503')
+        else scope.log.info(figures, 'not overloaded any more')
+      } catch (error) {
+        // To under-pressure a check that throws is one that fails, and requests would be shed for it.
+        warn(error)
+      }
     }
     await scope.register(underPressure, {
       maxHeapUsedBytes: maxHeapBytes,

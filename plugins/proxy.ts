@@ -34,6 +34,7 @@ import { arrivedFrom } from './forwarded.js'
 import { countForward, toBackend } from './forwarding.js'
 import { hasHooks } from './hooks.js'
 import { passedOn } from './methods.js'
+import { tellObservers } from './observers.js'
 import { sendInOneWrite } from './one-write.js'
 import { addBehindOwn, type Constraints, letOwnRoutesWin, RoutesTakenError } from './own-routes.js'
 import { peerOf } from './peer.js'
@@ -195,7 +196,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         isFailure,
         arrivedAt,
       )
-      for (const observe of observers) observe(record, request, reply)
+      tellObservers(observers, record, request, reply, balancer.onlookers)
     })
     done()
   })

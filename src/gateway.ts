@@ -20,15 +20,24 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings, ...routes } =
     parseOptions(given)
   checkConstraints(app, routes.constraints)
-  const balancer = await openPool(settings, store)
+  const options = {
+    ...settings,
+    onObserverError: (err: unknown) =>
+      app.log.error(
+        { pool: name, event: 'observer failed', err },
+        'an observer threw; requests go on without it',
+      ),
+  }
+  const balancer = await openPool(options, store)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
   const logLack = lackLog(app.log, balancer.clock, name)
-  const onFailed = (error: Error) => {
-    if (!logLack(error)) return
-    // Clients that wait for nothing hold descriptors that those who wait for a backend need.
-    if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
-  }
+  const onFailed = (error: Error) =>
+    balancer.onlookers.call(() => {
+      if (!logLack(error)) return
+      // Clients that wait for nothing hold descriptors that those who wait for a backend need.
+      if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
+    })
   let refusedHost: string | undefined
   await app.register(healthPlugin, {
     balancer,

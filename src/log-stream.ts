@@ -8,19 +8,25 @@ const PLENTY = 16 * 1024
 const MOST = 32 * 1024 * 1024
 /** Milliseconds that a line may wait for others. */
 const SOON = 20
+const NEWLINE = 0x0a
 /** How often a reader who is behind is given that time when the process exits. */
 const TRIES = 50
 
 /** Where lines go; `flushSync` is for what is logged as fatal. */
-export type LogStream = DestinationStream & { flushSync(): void }
+export type LogStream = DestinationStream & {
+  flushSync(): void
+  /** Lines so far that nobody will read: there was no room for them, or they could not be written. */
+  dropped(): number
+}
 
 /**
  * Standard output for log lines, several in one write: a write for each costs more than all else that is done for a
  * line. Writes do not block, and where they fail, as on a full disk, the lines are lost and the process is not. (pino's
  * own destination waits for room on a full disk when the process exits, for ever.) Otherwise nothing is lost on exit,
  * unless the process is not told: SIGKILL, abort, out of memory.
+ * @param onDropped called once lines are written again after some were dropped: how many since the last call, and in all
  */
-export function logStream(): LogStream {
+export function logStream(onDropped: (lines: number, total: number) => void = () => {}): LogStream {
   let lines = ''
   // What waits for long had better not be text, which the garbage collector carries about.
   let packed: Buffer[] = []
@@ -30,7 +36,17 @@ export function logStream(): LogStream {
   let refused: Buffer | undefined
   let again: NodeJS.Timeout | undefined
   let timer: NodeJS.Timeout | undefined
+  /** Lines that were dropped, and how many of them were told. */
+  let dropped = 0
+  let told = 0
 
+  /** Lines are written again. */
+  const tell = () => {
+    if (dropped === told) return
+    const since = dropped - told
+    told = dropped
+    onDropped(since, dropped)
+  }
   const pack = () => {
     const chunk = Buffer.from(lines)
     packed.push(chunk)
@@ -57,8 +73,11 @@ export function logStream(): LogStream {
       } else if (!error && rest.length > 0) {
         send(rest)
       } else {
+        if (error) dropped += linesIn(rest)
         writing = false
         flush()
+        // Not before what waited is under way, or there would be no room for it.
+        if (!error) tell()
       }
     })
   }
@@ -81,7 +100,10 @@ export function logStream(): LogStream {
         rest = rest.subarray(writeSync(STDOUT, rest))
       } catch (error) {
         // Nobody reads it, or there is no room for it, and nobody to tell.
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
+          dropped += linesIn(rest)
+          return
+        }
         tries++
         pause()
       }
@@ -91,7 +113,10 @@ export function logStream(): LogStream {
   neverBlock()
   return {
     write(line) {
-      if (size > MOST) return
+      if (size > MOST) {
+        dropped++
+        return
+      }
       lines += line
       if (lines.length < PLENTY) {
         timer ??= setTimeout(flush, SOON)
@@ -101,7 +126,14 @@ export function logStream(): LogStream {
       }
     },
     flushSync,
+    dropped: () => dropped,
   }
+}
+
+function linesIn(text: Buffer): number {
+  let count = 0
+  for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) count++
+  return count
 }
 
 /**

@@ -1,6 +1,7 @@
 import { firstRefused, missingScheme } from './backend-list.js'
 import { Balancer } from './balancer/balancer.js'
 import { BackendExistsError, InvalidBackendError } from './balancer/errors.js'
+import type { BalancerOptions } from './balancer/options.js'
 import { openBalancer } from './balancer/restore.js'
 import type { BackendStore } from './balancer/store.js'
 import { called } from './options.js'
@@ -10,7 +11,10 @@ import { type PoolSettings, presentable, SettingError } from './settings.js'
  * Makes the pool that the options describe.
  * @throws {SettingError} that names the backend which cannot be registered
  */
-export async function openPool(settings: PoolSettings, store: BackendStore | undefined): Promise<Balancer> {
+export async function openPool(
+  settings: PoolSettings & Pick<BalancerOptions, 'onObserverError'>,
+  store: BackendStore | undefined,
+): Promise<Balancer> {
   try {
     return store ? await openBalancer(settings, store) : new Balancer(settings)
   } catch (error) {

@@ -13,12 +13,18 @@ import { SettingError, type Settings } from './settings.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
 import { createStandalone } from './standalone.js'
 
+function droppedText(lines: number): string {
+  return `${lines} log line${lines === 1 ? ' was' : 's were'} dropped: standard output took no more`
+}
+
 /** The process that serves, from its import on: environment, logger, listeners, signals. */
 async function main(): Promise<void> {
   const file = readEnvFile()
   const slips = misspelt(file.variables, process.env)
   const settings = readSettings({ ...file.variables, ...process.env }, slips)
-  const stdout = logStream()
+  const stdout = logStream((lines, total) =>
+    logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
+  )
   const stream = settings.logFormat === 'pretty' ? await prettyLog(stdout) : stdout
   const logger = pino({ level: settings.logLevel }, stream)
 
@@ -27,7 +33,7 @@ async function main(): Promise<void> {
     logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
   ignoreHangup(logger)
   guardMemoryUsage()
-  const gateway = await createStandalone(settings, logger)
+  const gateway = await createStandalone(settings, logger, stdout)
   let received: NodeJS.Signals | undefined
   const signals = new Signals({
     end(signal) {

@@ -20,7 +20,8 @@ import { arrivedAs } from '../plugins/forwarded.js'
 import { lackLog } from '../plugins/lack-log.js'
 import { type Refusal, refuseConnect, refuseExpectation, refuseMalformed } from '../plugins/malformed.js'
 import { tallyOf } from '../plugins/metrics/meter.js'
-import { pageRegistry } from '../plugins/metrics/process.js'
+import { countDroppedLines, pageRegistry } from '../plugins/metrics/process.js'
+import { tellObservers } from '../plugins/observers.js'
 import { peerOf } from '../plugins/peer.js'
 import { recordOf } from '../plugins/record.js'
 import { chooseRequestId } from '../plugins/request-id.js'
@@ -32,6 +33,7 @@ import { StoppedError } from './balancer/errors.js'
 import { closeIdle, stopAccepting, trackConnections } from './closing.js'
 import leastwise from './index.js'
 import { listen, probePorts } from './listening.js'
+import type { LogStream } from './log-stream.js'
 import { requestLogger } from './request-logger.js'
 import { type PoolSettings, poolSettingNames, type Settings } from './settings.js'
 
@@ -50,7 +52,12 @@ export interface Standalone {
   close(timeout: number): Promise<number>
 }
 
-export async function createStandalone(settings: Settings, logger: Logger): Promise<Standalone> {
+/** @param log where the logger's lines go, if that counts those it drops */
+export async function createStandalone(
+  settings: Settings,
+  logger: Logger,
+  log?: Pick<LogStream, 'dropped'>,
+): Promise<Standalone> {
   const common = {
     ...(settings.logLevel !== 'silent' && {
       loggerInstance: logger as FastifyBaseLogger,
@@ -65,13 +72,15 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
   const trust = trustOf(settings.trustProxy)
   const logRefusal = logRefusals(logger as FastifyBaseLogger, trust)
   const onRefused = (refusal: Refusal) => {
-    tallyOf(traffic.balancer)?.refused(refusal)
-    if (accessLog) logRefusal(refusal)
+    const { balancer } = traffic
+    balancer.onlookers.call(() => tallyOf(balancer)?.refused(refusal))
+    if (accessLog) balancer.onlookers.call(() => logRefusal(refusal))
   }
   /** Of what is not a proxied request after all. */
   const observe = (request: FastifyRequest, reply: FastifyReply) => {
     const { balancer } = traffic
     const tally = tallyOf(balancer)
+    const observers = [...(tally ? [tally.observe] : []), ...(accessLog ? [logRequest] : [])]
     const peer = peerOf(request.raw.socket)
     whenOver(request.raw, reply.raw, () => {
       const record = recordOf(
@@ -80,8 +89,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
         balancer,
         addressesOf(arrivedAs(request.raw, peer, trust), trust),
       )
-      tally?.observe(record, request)
-      if (accessLog) logRequest(record, request, reply)
+      tellObservers(observers, record, request, reply, balancer.onlookers)
     })
   }
   const traffic = Fastify({
@@ -107,6 +115,7 @@ export async function createStandalone(settings: Settings, logger: Logger): Prom
     exposeHeadRoutes: false,
   })
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
+  if (metrics && log) countDroppedLines(metrics, log.dropped)
   // A start that fails must not have taken the file from the gateway that serves on these ports.
   if (settings.stateFile !== '') await probePorts(settings)
   await traffic.register(leastwise, {

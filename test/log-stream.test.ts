@@ -77,3 +77,50 @@ test('a pipe that nobody reads keeps no process from its end', async (t) => {
   clearTimeout(late)
   assert.equal(code, 0)
 })
+
+/** A script that says on standard error how many lines were dropped. */
+const counting = (text: string) => [
+  '--input-type=module',
+  '-e',
+  `import { pino } from 'pino'
+   import { logStream } from '${url}'
+   const stream = logStream((lines, total) => logger.warn({ lines, total }, 'dropped'))
+   const logger = pino({ base: null, timestamp: false }, stream)
+   ${text}`,
+]
+
+test('lines for which there is no room are counted, and a line says so where they are missing', async () => {
+  // More than may wait for a reader.
+  const child = spawn(
+    process.execPath,
+    counting(`for (let i = 0; i < 40_000; i++) logger.info('x'.repeat(1000))
+      console.error(stream.dropped())`),
+    { cwd, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  const [text] = await once(child.stderr, 'data')
+  const dropped = Number(text)
+  assert.ok(dropped > 0)
+  // Only now somebody reads.
+  const said = (await child.stdout.setEncoding('latin1').toArray()).join('')
+  const lines = said
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    lines.filter(({ msg }) => msg === 'dropped').map(({ lines, total }) => [lines, total]),
+    [[dropped, dropped]],
+  )
+  assert.equal(lines.length, 40_000 - dropped + 1)
+  assert.equal(lines.at(-1).msg, 'dropped')
+})
+
+test('lines that cannot be written are counted', async () => {
+  const full = spawn(
+    process.execPath,
+    counting(`for (let i = 0; i < 3; i++) logger.info('x')
+      process.on('exit', () => console.error(stream.dropped()))`),
+    { cwd, stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'] },
+  )
+  const [said] = await once(full.stderr as NodeJS.ReadableStream, 'data')
+  assert.equal(String(said), '3\n')
+})

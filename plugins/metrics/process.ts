@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { version } from '../version.js'
 
 /** Each of them looks at every connection there is, at each scrape. */
@@ -46,6 +46,19 @@ function countFilesAside(registry: Registry): void {
       } catch {
         // The last known number serves meanwhile: there may be none left to look with.
       }
+    },
+  })
+}
+
+/** Counts log lines that nobody will read, of a process that writes its log itself. */
+export function countDroppedLines(registry: Registry, dropped: () => number): void {
+  new Counter({
+    name: 'leastwise_log_lines_dropped_total',
+    help: 'Log lines for which standard output had no room, or which it failed to take',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(dropped())
     },
   })
 }

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import type { Backend } from './backend.js'
 import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './budget.js'
 import type { Clock } from './clock.js'
@@ -9,10 +8,11 @@ import { type Explanation, explain, type Inquiry } from './explanation.js'
 import { FailurePenalty } from './failure-penalty.js'
 import { Hedging } from './hedging.js'
 import type { Lease, Outcome } from './lease.js'
+import { Announcer, Onlookers } from './onlookers.js'
 import { type BalancerOptions, withDefaults } from './options.js'
 import { Overtaken } from './overtaken.js'
 import type { PolicyName } from './policies/index.js'
-import { Queue, type Taker } from './queue.js'
+import { grant, Queue, type Taker } from './queue.js'
 import { RefusalOutliers } from './refusal-outliers.js'
 import { type RefusalCode, type RefusalCounts, Refusals } from './refusals.js'
 import { Registry, type RegistryObserver } from './registry.js'
@@ -49,9 +49,11 @@ export interface BalancerEvents {
 }
 
 /** A pool: the backends, the policy that chooses among them, and the leases that count. */
-export class Balancer extends EventEmitter<BalancerEvents> {
+export class Balancer extends Announcer<BalancerEvents> {
   readonly registry: Registry
   readonly clock: Clock
+  /** @internal */
+  readonly onlookers: Onlookers
   readonly retryBudget: Budget
   readonly hedging: Hedging
   /** Keeps what is changed in a store, where the pool has one; see `openBalancer`. */
@@ -76,14 +78,16 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: BalancerOptions = {}) {
-    super()
-    const { clock, random, backends, policy, ...rest } = withDefaults(options)
+    const { clock, random, backends, policy, onObserverError, ...rest } = withDefaults(options)
+    const onlookers = new Onlookers(onObserverError)
+    super(onlookers)
+    this.onlookers = onlookers
     this.clock = clock
     this.#requests = recentRequests(clock)
     this.retryBudget = new Budget(retryAllowance(rest.retryBudget), this.#requests, clock)
     const hedges = new Budget(hedgeAllowance(rest.hedgeBudget), this.#requests, clock)
     this.hedging = new Hedging(rest.hedgeBudget === 0 ? 'off' : rest.hedge, hedges, clock)
-    this.registry = new Registry({ clock, ...rest })
+    this.registry = new Registry({ clock, onlookers, ...rest })
     this.#penalty = new FailurePenalty(rest.failureDecay)
     this.#slowStart = new SlowStart(rest.slowStart, clock)
     this.#limits = new ShareLimits(this.#slowStart, this.#penalty, {
@@ -122,13 +126,18 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
     const { registry } = this
     const ejection = this.#ejection
-    this.#queue = new Queue({ limit: rest.queueLimit, timeout: rest.queueTimeout }, clock, {
-      choose: (demand, patient, since) => this.#selection.choose(demand, patient, since),
-      hasOther: (except) => this.hasOther(except),
-      get any() {
-        return registry.hasRoom() || ejection.anyDue || registry.standby.length > 0
+    this.#queue = new Queue(
+      { limit: rest.queueLimit, timeout: rest.queueTimeout },
+      clock,
+      {
+        choose: (demand, patient, since) => this.#selection.choose(demand, patient, since),
+        hasOther: (except) => this.hasOther(except),
+        get any() {
+          return registry.hasRoom() || ejection.anyDue || registry.standby.length > 0
+        },
       },
-    })
+      onlookers,
+    )
     this.registry.observer = this.#observer()
   }
 
@@ -144,7 +153,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   set policy(wanted: string) {
     const before = this.policy
     this.#selection.use(wanted)
-    if (this.policy !== before) this.emit('policy', this.policy)
+    if (this.policy !== before) this.announce('policy', this.policy)
   }
 
   /**
@@ -171,7 +180,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     }
     const lease = this.#stopped ? undefined : this.#selection.choose(taker, !this.#queue.isFull)
     if (lease) {
-      taker.granted(lease)
+      grant(taker, lease)
       return undefined
     }
     try {
@@ -331,7 +340,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.startClosing()
     this.#stopped = true
     this.#queue.close(reason)
-    for (const backend of this.registry.list()) backend.leases.cutAll(reason)
+    for (const backend of this.registry.list()) backend.leases.cutAll(reason, this.onlookers)
   }
 
   /** Drops all timers; to be called when no request is in flight any more. */

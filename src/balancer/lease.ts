@@ -1,5 +1,6 @@
 import type { Backend } from './backend.js'
 import { Chain, type Link } from './chain.js'
+import { Onlookers, warn } from './onlookers.js'
 
 /**
  * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (a status
@@ -198,8 +199,13 @@ export class Lease implements Link<Lease> {
   /** Ends the request now: stops the backend's work on it, or releases a lease nothing was done with. */
   cut(reason: Error): void {
     if (!this.#held) return
-    if (this.onCut) this.onCut(reason)
-    else this.release('cancelled')
+    try {
+      this.onCut?.(reason)
+    } catch (error) {
+      this.release('cancelled')
+      throw error
+    }
+    if (!this.onCut) this.release('cancelled')
   }
 
   #await(now: number): void {
@@ -318,12 +324,12 @@ export class LeaseBook {
   }
 
   /** Cuts every lease that is held now. Returns how many. */
-  cutAll(reason: Error): number {
+  cutAll(reason: Error, onlookers = new Onlookers(warn)): number {
     const held: Lease[] = []
     for (const list of [this.#prepared, this.#awaited, this.#others]) {
       for (let lease = list.first; lease; lease = lease.next) held.push(lease)
     }
-    for (const lease of held) lease.cut(reason)
+    for (const lease of held) onlookers.call(() => lease.cut(reason))
     return held.length
   }
 

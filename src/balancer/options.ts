@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
 import type { HedgeAfter } from './hedging.js'
+import { type OnObserverError, warn } from './onlookers.js'
 import { type PanicMode, panicModes } from './panic.js'
 import { type BackendRecord, type HealthInitial, healthInitials } from './spec.js'
 
@@ -45,6 +46,11 @@ export interface BalancerOptions {
   hedge?: HedgeAfter | undefined
   /** Ceiling of that in percent of requests; 5 by default. */
   hedgeBudget?: number | undefined
+  /**
+   * Told what a listener of the pool threw, or whoever takes a lease when it was granted; that ends nothing. By default
+   * it is a warning of the process.
+   */
+  onObserverError?: OnObserverError | undefined
   clock?: Clock | undefined
   /** Uniform in [0, 1). */
   random?: (() => number) | undefined
@@ -72,6 +78,7 @@ const defaults: Complete = {
   retryBudget: 20,
   hedge: 'off',
   hedgeBudget: 5,
+  onObserverError: warn,
   clock: systemClock,
   random: Math.random,
 }

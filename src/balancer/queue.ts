@@ -3,6 +3,7 @@ import type { Clock } from './clock.js'
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from './errors.js'
 import type { Lease } from './lease.js'
 import { Lines, type Waiting } from './lines.js'
+import type { Onlookers } from './onlookers.js'
 import { SlidingCount } from './sliding-count.js'
 
 export interface QueueOptions {
@@ -28,6 +29,16 @@ export interface Demand {
 export interface Taker extends Demand {
   granted(lease: Lease): void
   refused(error: Error): void
+}
+
+/** Gives `taker` a lease, which is taken back where that throws: nobody else would release it. */
+export function grant(taker: Taker, lease: Lease): void {
+  try {
+    taker.granted(lease)
+  } catch (error) {
+    lease.cut(error as Error)
+    throw error
+  }
 }
 
 /** Where leases come from. */
@@ -74,6 +85,7 @@ export class Queue {
   readonly #options: QueueOptions
   readonly #clock: Clock
   readonly #supply: Supply
+  readonly #onlookers: Onlookers
   readonly #lines = new Lines<Waiter>()
   readonly #done: SlidingCount
   #length = 0
@@ -83,10 +95,11 @@ export class Queue {
   /** Why nobody is served any more. */
   #closed: BalancerError | undefined
 
-  constructor(options: QueueOptions, clock: Clock, supply: Supply) {
+  constructor(options: QueueOptions, clock: Clock, supply: Supply, onlookers: Onlookers) {
     this.#options = options
     this.#clock = clock
     this.#supply = supply
+    this.#onlookers = onlookers
     this.#done = new SlidingCount(WINDOW, clock)
   }
 
@@ -198,7 +211,7 @@ export class Queue {
       waiter.lease = undefined
       if (waiter.state === 'gone') return
       if (lease.held) {
-        waiter.taker.granted(lease)
+        this.#onlookers.call(() => grant(waiter.taker, lease))
       } else {
         // Its backend was removed in this very moment: it is first in line again.
         waiter.state = 'waiting'
@@ -212,7 +225,7 @@ export class Queue {
   #refuse(waiter: Waiter, reason: Error): void {
     this.#remove(waiter)
     waiter.state = 'gone'
-    queueMicrotask(() => waiter.taker.refused(reason))
+    queueMicrotask(() => this.#onlookers.call(() => waiter.taker.refused(reason)))
   }
 
   #add(waiter: Waiter): void {

@@ -1,8 +1,8 @@
-import { EventEmitter } from 'node:events'
 import { Backend, type CheckResult, type Verdict } from './backend.js'
 import type { Clock } from './clock.js'
 import { BackendExistsError, BackendGoneError, BackendNotFoundError } from './errors.js'
 import type { Lease, Outcome } from './lease.js'
+import { Announcer, type Onlookers } from './onlookers.js'
 import { eligibleOf, type PanicOptions } from './panic.js'
 import {
   type BackendPatch,
@@ -69,6 +69,7 @@ export interface RegistryOptions extends PanicOptions {
   tunnelWeight: number
   /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
   drainTimeout: number
+  onlookers: Onlookers
 }
 
 interface Departure {
@@ -78,7 +79,7 @@ interface Departure {
 }
 
 /** The backends of a pool, by id, and the set of those that may be given requests. */
-export class Registry extends EventEmitter<RegistryEvents> {
+export class Registry extends Announcer<RegistryEvents> {
   readonly #options: RegistryOptions
   readonly #backends = new Map<string, Backend>()
   readonly #urls = new Set<string>()
@@ -99,7 +100,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
   observer: RegistryObserver | undefined
 
   constructor(options: RegistryOptions) {
-    super()
+    super(options.onlookers)
     this.#options = options
   }
 
@@ -238,7 +239,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#urls.add(backend.url)
     if (backend.isUsable) this.observer?.joined(backend)
     this.#refresh()
-    this.#announce('added', backend)
+    this.announce('added', backend)
     return backend
   }
 
@@ -258,7 +259,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     backend.healthPort = healthPort
     backend.healthHost = healthHost
     this.#refresh()
-    this.#announce('updated', backend)
+    this.announce('updated', backend)
     return backend
   }
 
@@ -285,7 +286,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#change(backend, () => {
       backend.state = 'active'
     })
-    this.#announce('activated', backend)
+    this.announce('activated', backend)
     return backend
   }
 
@@ -296,9 +297,9 @@ export class Registry extends EventEmitter<RegistryEvents> {
   remove(id: string, { force = false, timeout = this.#options.drainTimeout } = {}): Backend {
     const backend = this.get(id)
     if (!force) return this.#depart(backend, timeout, true)
-    if (backend.inFlight > 0) this.#announce('cut', backend, backend.inFlight)
+    if (backend.inFlight > 0) this.announce('cut', backend, backend.inFlight)
     this.#forget(backend)
-    backend.leases.cutAll(new BackendGoneError(id, 'was removed'))
+    backend.leases.cutAll(new BackendGoneError(id, 'was removed'), this.#options.onlookers)
     return backend
   }
 
@@ -332,7 +333,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#change(backend, () => {
       backend.ejectedUntil = new Date(this.#options.clock.date().getTime() + duration)
     })
-    this.#announce('health', backend)
+    this.announce('health', backend)
   }
 
   /** @internal */
@@ -352,10 +353,11 @@ export class Registry extends EventEmitter<RegistryEvents> {
     const before = this.#departures.get(backend)
     before?.cancelDeadline()
     const cancelDeadline = this.#options.clock.after(timeout, () => {
-      this.#announce('cut', backend, backend.inFlight)
+      this.announce('cut', backend, backend.inFlight)
       // A listener may have activated it.
       if (this.#departures.get(backend)?.cancelDeadline !== cancelDeadline) return
-      backend.leases.cutAll(new BackendGoneError(backend.id, 'did not finish draining in time'))
+      const late = new BackendGoneError(backend.id, 'did not finish draining in time')
+      backend.leases.cutAll(late, this.#options.onlookers)
     })
     // A drain that is asked for while a removal waits does not take the removal back; `activate` does.
     this.#departures.set(backend, { remove: remove || before?.remove === true, cancelDeadline })
@@ -363,10 +365,10 @@ export class Registry extends EventEmitter<RegistryEvents> {
       this.#change(backend, () => {
         backend.state = 'draining'
       })
-      this.#announce('draining', backend)
+      this.announce('draining', backend)
     } else if (remove && before?.remove === false) {
       // It drained already, and now leaves.
-      this.#announce('updated', backend)
+      this.announce('updated', backend)
     }
     if (backend.inFlight === 0) this.#idle(backend)
     return backend
@@ -379,7 +381,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#departures.delete(backend)
     if (!this.#drained.has(backend)) {
       this.#drained.add(backend)
-      this.#announce('drained', backend)
+      this.announce('drained', backend)
     }
     // A listener may have activated it, or removed it.
     if (departure.remove && backend.state === 'draining') this.#forget(backend)
@@ -400,13 +402,13 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.#note(backend)
     this.observer?.removed(backend)
     this.#refresh()
-    this.#announce('removed', backend)
+    this.announce('removed', backend)
   }
 
   #changeHealth(backend: Backend, change: () => void): void {
     const { health } = backend
     this.#change(backend, change)
-    if (backend.health !== health) this.#announce('health', backend)
+    if (backend.health !== health) this.announce('health', backend)
   }
 
   #change(backend: Backend, change: () => void): void {
@@ -415,18 +417,6 @@ export class Registry extends EventEmitter<RegistryEvents> {
     if (!isUsable && backend.isUsable) this.observer?.joined(backend)
     // That one was found to be as it was taken to be changes nothing for anybody.
     if (!isUsable || !backend.isUsable) this.#refresh()
-  }
-
-  /** A listener that throws must not leave a change half made. */
-  #announce<E extends keyof RegistryEvents>(event: E, ...args: RegistryEvents[E]): void {
-    try {
-      // biome-ignore lint/suspicious/noExplicitAny: its types do not follow a generic event
-      this.emit(event, ...(args as any))
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
-    }
   }
 
   /** Notes whether a backend stands among those that are open. */
@@ -456,7 +446,7 @@ export class Registry extends EventEmitter<RegistryEvents> {
     this.observer?.eligible(eligible)
     if (panicking !== this.#panicking) {
       this.#panicking = panicking
-      this.#announce('panic', panicking)
+      this.announce('panic', panicking)
     }
     this.observer?.settled()
   }

@@ -1,6 +1,7 @@
 import { Balancer } from './balancer.js'
 import { StateNotSavedError, StoreError, UnknownPolicyError } from './errors.js'
 import { type Configuration, mergeState } from './merge.js'
+import { Onlookers } from './onlookers.js'
 import { type BalancerOptions, withDefaults } from './options.js'
 import { isPolicyName, policyNames } from './policies/index.js'
 import { Registry } from './registry.js'
@@ -40,7 +41,7 @@ function configurationOf(options: BalancerOptions): Configuration {
   const { policy, backends, ...rest } = withDefaults(options)
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
   const specs = backends.map((one) => (typeof one === 'string' ? { url: one } : one))
-  const trial = new Registry(rest)
+  const trial = new Registry({ ...rest, onlookers: new Onlookers(rest.onObserverError) })
   trial.batch(() => {
     for (const spec of specs) trial.add(spec)
   })

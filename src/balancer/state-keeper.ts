@@ -1,8 +1,8 @@
-import { EventEmitter } from 'node:events'
 import type { Backend } from './backend.js'
 import type { Balancer } from './balancer.js'
 import { StateNotSavedError } from './errors.js'
 import type { Configuration } from './merge.js'
+import { Announcer } from './onlookers.js'
 import { type BackendState, type BackendStore, type PoolState, STATE_VERSION } from './store.js'
 
 export interface StateKeeperEvents {
@@ -23,7 +23,7 @@ const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as cons
  * Keeps the state of a pool in a store. One save is under way at a time; what changes meanwhile goes into the next
  * one, all of it together.
  */
-export class StateKeeper extends EventEmitter<StateKeeperEvents> {
+export class StateKeeper extends Announcer<StateKeeperEvents> {
   readonly #balancer: Balancer
   readonly #store: BackendStore
   readonly #configuration: Configuration
@@ -41,7 +41,7 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
   #closed = false
 
   constructor(balancer: Balancer, store: BackendStore, configuration: Configuration) {
-    super()
+    super(balancer.onlookers)
     this.#balancer = balancer
     this.#store = store
     this.#configuration = configuration
@@ -118,7 +118,7 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
     this.#stored = text
     if (!this.#failure) return
     this.#failure = undefined
-    this.emit('recovered')
+    this.announce('recovered')
   }
 
   async #write(state: PoolState): Promise<void> {
@@ -142,7 +142,7 @@ export class StateKeeper extends EventEmitter<StateKeeperEvents> {
     this.#failures++
     this.#failure = failure
     this.#cancelRetry = this.#balancer.clock.after(RETRY, this.#save)
-    if (!known) this.emit('failed', failure)
+    if (!known) this.announce('failed', failure)
     return failure
   }
 
