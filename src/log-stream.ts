@@ -9,6 +9,8 @@ const MOST = 32 * 1024 * 1024
 /** Milliseconds that a line may wait for others. */
 const SOON = 20
 const NEWLINE = 0x0a
+/** Milliseconds that another thread has for its write when the process exits, however busy the machine is. */
+const OTHER_THREAD = 200
 /** How often a reader who is behind is given that time when the process exits. */
 const TRIES = 50
 
@@ -87,8 +89,9 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
     send(take())
   }
   const flushSync = () => {
-    // A write that is under way is done in another thread, which is given the time for it.
-    if (writing && !refused) pause()
+    // A write that is under way is done in another thread, which is given the time for it: what is written here would come
+    // before it. Nothing tells when it is done.
+    if (writing && !refused) pause(OTHER_THREAD)
     let rest = refused ? Buffer.concat([refused, take()]) : take()
     if (refused) {
       clearTimeout(again)
@@ -105,7 +108,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
           return
         }
         tries++
-        pause()
+        pause(SOON)
       }
     }
   }
@@ -149,7 +152,7 @@ function neverBlock(): void {
   }
 }
 
-/** Stands still for a moment. */
-function pause(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SOON)
+/** Stands still for so many milliseconds. */
+function pause(time: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, time)
 }
