@@ -250,6 +250,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         },
         request: request.id,
         repeatable: REPEATABLE.has(raw.method as string) && !hasBody(raw) && !isUpgrade(raw),
+        upgrade: isUpgrade(raw),
       })
       if (!leave) return
       request.queuedAt = balancer.clock.now()

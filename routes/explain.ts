@@ -30,6 +30,12 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
                   'Whether the request could be sent again, like a GET without a body: ejected backends are tried with such first. `true` by default.',
               }),
             ),
+            upgrade: Type.Optional(
+              Type.Boolean({
+                description:
+                  'Whether it is one for an upgrade, such as a WebSocket, which counts tunnels without traffic like any request. `false` by default.',
+              }),
+            ),
           },
           { additionalProperties: false, examples: [{ except: ['a'] }] },
         ),
@@ -37,10 +43,11 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const { except = [], repeatable } = request.body
+      const { except = [], repeatable, upgrade } = request.body
       const explanation = balancer.explain({
         except: new Set(except.map((id) => balancer.registry.get(id))),
         repeatable,
+        upgrade,
       })
       const { error } = explanation
       return { ...explanation, error: error && { statusCode: 503, ...error } }

@@ -109,7 +109,7 @@ export const settings = {
   queueLimit: define('pool', integer(0, 1_000_000), 1000, 'requests that may wait for a backend'),
   queueTimeout: define('pool', milliseconds(0), 5000, 'how long they may wait'),
   slowStart: define('pool', milliseconds(0, 'for none'), 10_000, 'ramp of a new backend'),
-  tunnelWeight: define('pool', percent, 1, 'what an upgraded connection without traffic counts in a choice'),
+  tunnelWeight: define('pool', percent, 0, 'what an upgraded connection without traffic counts in a choice'),
   connectTimeout: define('pool', milliseconds(1), 1000, 'to connect to a backend'),
   responseTimeout: define(
     'pool',

@@ -7,6 +7,7 @@ import { pauses } from './scenes/pauses.js'
 import { slowDown } from './scenes/slow-down.js'
 import { supermarket } from './scenes/supermarket.js'
 import { type TowerFigures, tower } from './scenes/tower.js'
+import { tunnels } from './scenes/tunnels.js'
 import type { Simulated } from './simulate.js'
 
 /** All tables, each with what it shows and how it comes about. Milliseconds where nothing else is said. */
@@ -14,6 +15,7 @@ export function render(data: Simulated): string {
   return [
     slowDownText(data),
     pausesText(data),
+    tunnelsText(data),
     healthyText(data),
     linkerdText(data),
     towerText(data),
@@ -35,6 +37,32 @@ backend is ${slowness} times slower from second ${from / 1000} to ${to / 1000}. 
       ...[p50, p99, p999].map(milliseconds),
       `${longestQueue}`,
       shares.map((share) => share.toFixed(0)).join(' / '),
+    ]),
+  )
+}
+
+function tunnelsText({ tunnels: rows }: Simulated): string {
+  const { rate, workers, work, lifetime, duration, looked } = tunnels
+  return section(
+    'A backend joins two that have tunnels without traffic',
+    `Each has ${workers} workers of ${work} ms a request on average; ${rate} requests a second, least-connections, no slow start. Tunnels
+last ${lifetime / 1000} s on average, and as many are opened. Requests of the first ${looked / 1000} s, tunnels after ${duration / 1000} s.`,
+    [
+      'tunnels each',
+      'weight, %',
+      'p50',
+      'p99',
+      'most at a time',
+      'share of the third, %',
+      'its tunnels, % of even',
+    ],
+    rows.map(({ count, weight, p50, p99, most, share, even }) => [
+      `${count}`,
+      `${weight}`,
+      ...[p50, p99].map(milliseconds),
+      `${most}`,
+      share.toFixed(0),
+      even.toFixed(0),
     ]),
   )
 }

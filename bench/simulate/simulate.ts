@@ -6,6 +6,7 @@ import { type PausesRow, playPauses } from './scenes/pauses.js'
 import { playSlowDown, type SlowDown } from './scenes/slow-down.js'
 import { playSupermarket, type Supermarket } from './scenes/supermarket.js'
 import { playTower, type TowerRow } from './scenes/tower.js'
+import { playTunnels, type TunnelsRow } from './scenes/tunnels.js'
 
 export interface SimulateOptions {
   /** The same seed gives the same figures; 1 by default. */
@@ -26,6 +27,7 @@ export interface Simulated {
   pauses: PausesRow[]
   linkerd: LinkerdRow[]
   tower: TowerRow[]
+  tunnels: TunnelsRow[]
   balls: Balls
   supermarket: Supermarket
 }
@@ -33,7 +35,7 @@ export interface Simulated {
 /** Plays every policy through every scene, in simulated time. */
 export async function simulate(options: SimulateOptions = {}): Promise<Simulated> {
   const { seed = 1, requests = 100_000, signal, onProgress } = options
-  const total = healthy.backends.length * healthy.gateways.length * policyNames.length + 6
+  const total = healthy.backends.length * healthy.gateways.length * policyNames.length + 7
   let done = 0
   const played = async (what: string) => {
     onProgress?.(++done, total, what)
@@ -53,6 +55,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<Simulated
     pauses: await scene('pauses', () => playPauses(seed)),
     linkerd: await scene('Linkerd', () => playLinkerd(seed)),
     tower: await scene('tower', () => playTower(seed)),
+    tunnels: await scene('tunnels', () => playTunnels(seed)),
     balls: await scene('balls into bins', () => playBalls(seed)),
     supermarket: await scene('supermarket', () => playSupermarket(seed)),
     healthy: await playHealthy(requests, seed, played),

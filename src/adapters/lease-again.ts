@@ -28,6 +28,7 @@ export function leaseAgain(
     except,
     repeatable: false,
     again,
+    upgrade: assignment.upgrade !== undefined,
     request: assignment.request,
     granted(lease) {
       leaveQueue()

@@ -10,7 +10,7 @@ import type { Prospect } from './selection.js'
 import { tiers } from './tier.js'
 
 /** What sort of a request is asked about: by default one that came just now, and nothing is lost if it fails. */
-export interface Inquiry extends Pick<Demand, 'except' | 'repeatable'> {
+export interface Inquiry extends Pick<Demand, 'except' | 'repeatable' | 'upgrade'> {
   /** Whether it would wait where every backend is full, as by `lease()`; `acquire()` does not. True by default. */
   waits?: boolean | undefined
 }

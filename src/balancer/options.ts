@@ -21,7 +21,7 @@ export interface BalancerOptions {
   slowStart?: number | undefined
   /** Failures in a row that eject a backend; 5 by default. */
   ejectConsecutive?: number | undefined
-  /** What a tunnel without traffic counts in a choice, in percent of a request; 1 by default. */
+  /** What a tunnel without traffic counts in a choice, in percent of a request; 0, the default, for nothing. */
   tunnelWeight?: number | undefined
   /** First ejection; 10,000 by default. */
   ejectBase?: number | undefined
@@ -65,7 +65,7 @@ const defaults: Complete = {
   queueLimit: 1000,
   queueTimeout: 5000,
   slowStart: 10_000,
-  tunnelWeight: 1,
+  tunnelWeight: 0,
   ejectConsecutive: 5,
   ejectBase: 10_000,
   ejectMax: 300_000,

@@ -19,6 +19,8 @@ export interface Demand {
   readonly except?: ReadonlySet<Backend> | undefined
   /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
   readonly repeatable?: boolean | undefined
+  /** Whether it asks for another protocol, and may hold its backend for long. */
+  readonly upgrade?: boolean | undefined
   /** Whether it was given to a backend before, which failed it. */
   readonly again?: boolean | undefined
   /** Under which id it stands in {@link Decision}s. */

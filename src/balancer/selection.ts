@@ -5,6 +5,7 @@ import type { Ejection } from './ejection.js'
 import { UnknownPolicyError } from './errors.js'
 import type { Lease } from './lease.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
+import { LeastConnections } from './policies/least-connections.js'
 import type { Policy, Standing } from './policies/policy.js'
 import type { Demand } from './queue.js'
 import type { Registry } from './registry.js'
@@ -39,6 +40,10 @@ export class Selection {
   readonly #random: () => number
   #policy!: Policy
   #selector!: Selector
+  /** Chooses for upgrades, where the policy heeds load; made with the first of them. */
+  #forTunnels: LeastConnections | undefined
+  /** From 0 to 1, by which gateways that start together do not all begin with the same backend. */
+  readonly #start: number
   /** Of the policy, among all names. */
   #policyIndex = 0
   /** The eligible backends that are not usable, where there are any; and of which set of eligible ones. */
@@ -62,6 +67,7 @@ export class Selection {
     this.#clock = clock
     this.#random = random
     this.use(policy)
+    this.#start = random()
   }
 
   get selector(): Selector {
@@ -74,7 +80,10 @@ export class Selection {
     if (wanted === this.#selector?.name) return
     this.#policy = new policies[wanted](this.#random)
     this.#policyIndex = policyNames.indexOf(wanted)
-    this.#selector = { name: wanted, pick: () => this.#pick(this.#clock.now(), undefined, false) }
+    this.#selector = {
+      name: wanted,
+      pick: () => this.#pick(this.#policy, this.#clock.now(), undefined, false),
+    }
     this.update(this.#registry.eligible)
   }
 
@@ -83,17 +92,20 @@ export class Selection {
     const total = eligible.reduce((sum, backend) => sum + this.#weightOf(backend), 0)
     this.#limits.update(eligible.length, total, this.#weightOf)
     this.#policy.update(eligible)
+    this.#forTunnels?.update(eligible)
   }
 
   /** The `inFlight` or `load` of a backend changed. */
   changed(backend: Backend): void {
     if (backend.tier !== tiers.whole) this.#limits.changed(backend)
     this.#policy.changed?.(backend)
+    this.#forTunnels?.changed(backend)
   }
 
   /** The `tier` of a backend changed. */
   retiered(backend: Backend): void {
     this.#policy.retiered?.(backend)
+    this.#forTunnels?.retiered(backend)
   }
 
   /**
@@ -104,7 +116,8 @@ export class Selection {
   choose(demand: Demand, patient: boolean, since?: number): Lease | undefined {
     const now = this.#clock.now()
     const due = this.#ejection.due(demand)
-    const backend = due ?? this.#pick(now, demand.except, patient) ?? this.#backupFor(demand.except)
+    const policy = demand.upgrade ? this.#policyForTunnels() : this.#policy
+    const backend = due ?? this.#pick(policy, now, demand.except, patient) ?? this.#backupFor(demand.except)
     if (!backend) return undefined
     const lease = backend.leases.open(backend, now)
     if (due) this.#ejection.try(lease)
@@ -131,26 +144,48 @@ export class Selection {
   }
 
   /** What {@link choose} would do for such a request, and how all stand. It changes nothing. */
-  foresee({ except, repeatable }: Demand, patient: boolean): Prospect {
+  foresee({ except, repeatable, upgrade }: Demand, patient: boolean): Prospect {
     const now = this.#clock.now()
     const due = this.#ejection.due({ except, repeatable })
     let reach: Tier = tiers.part
-    let preview = this.#policy.explain(now, except, reach)
+    const policy = upgrade ? this.#policyForTunnels() : this.#policy
+    let preview = policy.explain(now, except, reach)
     if (!preview.choice && this.#limits.spent > 0) {
       reach = this.#reachInNeed(except, patient)
-      preview = this.#policy.explain(now, except, reach)
+      preview = policy.explain(now, except, reach)
     }
     const { standings } = preview
     const choice = due ?? preview.choice ?? this.#backupFor(except)
     return { trial: due !== undefined, choice, standings, reach }
   }
 
-  #pick(now: number, except: ReadonlySet<Backend> | undefined, patient: boolean): Backend | undefined {
-    const backend = this.#policy.pick(now, except)
-    return this.#limits.any ? this.#limit(backend, now, except, patient) : backend
+  /**
+   * A tunnel stays for long, and does not take part in how soon requests are answered. So it goes where fewest are in
+   * flight, those that are quiet now included: they may all have something to say one day, and end together.
+   */
+  #policyForTunnels(): Policy {
+    if (this.#policy.ignoresLoad) return this.#policy
+    if (!this.#forTunnels) {
+      let drawn = this.#start
+      // Whether it is made for a request or for an explanation, what is drawn later is the same.
+      this.#forTunnels = new LeastConnections(() => (drawn = (drawn + GOLDEN) % 1), true)
+      this.#forTunnels.update(this.#registry.eligible)
+    }
+    return this.#forTunnels
+  }
+
+  #pick(
+    policy: Policy,
+    now: number,
+    except: ReadonlySet<Backend> | undefined,
+    patient: boolean,
+  ): Backend | undefined {
+    const backend = policy.pick(now, except)
+    return this.#limits.any ? this.#limit(policy, backend, now, except, patient) : backend
   }
 
   #limit(
+    policy: Policy,
     found: Backend | undefined,
     now: number,
     except: ReadonlySet<Backend> | undefined,
@@ -158,7 +193,7 @@ export class Selection {
   ): Backend | undefined {
     let backend = found
     if (!backend && this.#limits.spent > 0)
-      backend = this.#policy.pick(now, except, this.#reachInNeed(except, patient))
+      backend = policy.pick(now, except, this.#reachInNeed(except, patient))
     if (backend) this.#limits.chosen(backend, now)
     return backend
   }
@@ -198,6 +233,9 @@ export class Selection {
 
   readonly #weightOf = ({ weight }: Backend): number => (this.#policy.ignoresWeight ? 1 : weight)
 }
+
+/** Of what is added up to it, what is left after the point is spread evenly. */
+const GOLDEN = 0.618033988749895
 
 const NOBODY: ReadonlySet<Backend> = new Set()
 

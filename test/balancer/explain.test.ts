@@ -12,7 +12,7 @@ import { seeded } from '../support/random.js'
 
 /** One thing that happens to a pool; it is the same for each that it is done to. */
 type Step =
-  | { do: 'acquire' | 'wait' | 'spare'; not: number | null; repeatable: boolean }
+  | { do: 'acquire' | 'wait' | 'spare'; not: number | null; repeatable: boolean; upgrade?: boolean }
   | { do: 'release'; which: number; outcome: Outcome; answered: boolean }
   | { do: 'add' | 'drain' | 'activate' | 'remove' | 'overtake'; which: number }
   | { do: 'limit' | 'weight'; which: number; to: number }
@@ -21,7 +21,7 @@ type Step =
   | { do: 'switch'; policy: string }
 
 const which = fc.nat(9)
-const demand = { not: fc.option(which), repeatable: fc.boolean() }
+const demand = { not: fc.option(which), repeatable: fc.boolean(), upgrade: fc.boolean() }
 const outcome = fc.constantFrom('ok' as const, 'failed' as const, 'failed' as const, 'cancelled' as const)
 const verdict = fc.constantFrom('healthy' as const, 'unhealthy' as const, 'unknown' as const)
 const is = <T extends string>(name: T) => fc.constant(name)
@@ -98,6 +98,7 @@ class Pool {
         balancer.lease({
           except: this.except(step.not),
           repeatable: step.repeatable,
+          upgrade: step.upgrade,
           granted: (lease) => {
             got = this.#hold(lease)
           },
@@ -209,7 +210,9 @@ for (const policy of policyNames) {
               const known = step.do === 'acquire' || explained.balancer.view().queue.length === 0
               const except = explained.except(step.not)
               const inquiry =
-                step.do === 'acquire' ? { except, waits: false } : { except, repeatable: step.repeatable }
+                step.do === 'acquire'
+                  ? { except, waits: false }
+                  : { except, repeatable: step.repeatable, upgrade: step.upgrade }
               for (let i = 0; i < 3; i++) {
                 explanation = explained.balancer.explain(inquiry)
                 check(explanation, explained)

@@ -13,11 +13,18 @@ function pool(ids: string, options: BalancerOptions = {}) {
   const balancer = new Balancer({ backends, clock, random: seeded(1), slowStart: 0, ...options })
   const { registry } = balancer
   /** A connection that is switched, and quiet from then on. */
-  const open = () => {
-    const lease = balancer.acquire()
-    lease.answered(clock.now())
-    lease.switched()
-    return lease
+  const open = (): Lease => {
+    let opened: Lease | undefined
+    balancer.lease({
+      upgrade: true,
+      granted: (lease) => {
+        lease.answered(clock.now())
+        lease.switched()
+        opened = lease
+      },
+      refused: (error) => assert.fail(error),
+    })
+    return opened as Lease
   }
   const view = (id: string) => {
     const { inFlight, tunnels } = registry.get(id).view()
@@ -108,20 +115,25 @@ test('at a weight of 100 all weigh the same, and at 0 quiet ones weigh nothing',
   for (let i = 0; i < 140; i++) whole.open()
   whole.registry.add({ url: 'http://c:1', id: 'c' })
   assert.equal(Math.round(100 * (partsOf(whole, 151, 50).get('c') ?? 0)), 100)
-  const none = pool('ab', { tunnelWeight: 0 })
+  const none = pool('ab')
   for (let i = 0; i < 10_000; i++) none.open()
   assert.deepEqual(none.view('a').load, 0)
 })
 
-test('tunnels that are opened later even out', () => {
-  const { registry, open, view } = pool('ab')
-  for (let i = 0; i < 1000; i++) open()
-  registry.add({ url: 'http://c:1', id: 'c' })
-  const later = Array.from({ length: 2000 }, open)
-  const counts = ['a', 'b', 'c'].map((id) => view(id).tunnels)
-  assert.ok(Math.max(...counts) - Math.min(...counts) <= 100, `${counts}`)
-  assert.ok(later.filter(({ backend }) => backend.id === 'c').length > 800)
-})
+for (const policy of policyNames) {
+  test(`${policy}: tunnels that are opened later ${policy.endsWith('robin') ? 'go round' : 'even out'}`, () => {
+    const { balancer, registry, open, view } = pool('ab', { policy })
+    for (let i = 0; i < 140; i++) open()
+    registry.add({ url: 'http://c:1', id: 'c' })
+    const { backend } = balancer.explain({ upgrade: true })
+    const later = Array.from({ length: 100 }, open)
+    assert.equal(later[0]?.backend.id, backend)
+    const counts = ['a', 'b', 'c'].map((id) => view(id).tunnels)
+    if (policy.endsWith('robin')) assert.ok((counts[2] as number) <= 34, `${counts}`)
+    else assert.deepEqual(counts.toSorted(), [80, 80, 80])
+    balancer.close()
+  })
+}
 
 test('a tunnel with traffic weighs as much as a request', () => {
   const { balancer, registry } = pool('ab')

@@ -59,6 +59,7 @@ function playOne(count: number, weight: number, seed: number): TunnelsRow {
   const servers = new Map(['a', 'b', 'c'].map((id) => [id, new Server(timeline, workers)]))
   const latencies: number[] = []
   let most = 0
+  let asked = 0
   let third = 0
 
   const repeat = (mean: number, act: () => void) => {
@@ -72,23 +73,29 @@ function playOne(count: number, weight: number, seed: number): TunnelsRow {
     }
     timeline.plan(gap(random), happening)
   }
-  const openTunnel = () => {
-    const lease = balancer.acquire()
-    lease.answered(timeline.now())
-    lease.switched()
-    const closed = timeline.now() + exponential(lifetime)(random)
-    if (closed < duration) timeline.plan(closed, { happen: () => lease.release('ok') })
-  }
+  const openTunnel = () =>
+    balancer.lease({
+      upgrade: true,
+      refused() {},
+      granted(lease) {
+        lease.answered(timeline.now())
+        lease.switched()
+        const closed = timeline.now() + exponential(lifetime)(random)
+        if (closed < duration) timeline.plan(closed, { happen: () => lease.release('ok') })
+      },
+    })
   const request = () => {
     const lease = balancer.acquire()
     const { backend } = lease
-    if (timeline.now() < looked) {
+    const counts = timeline.now() < looked
+    if (counts) {
       most = Math.max(most, backend.inFlight - backend.leases.tunnels)
+      asked++
       if (backend.id === 'c') third++
     }
     const server = servers.get(backend.id) as Server
     const done = (latency: number) => {
-      if (timeline.now() < looked) latencies.push(latency)
+      if (counts) latencies.push(latency)
     }
     server.take(new Request(timeline, server, exponential(work)(random), lease, done))
   }
@@ -104,7 +111,7 @@ function playOne(count: number, weight: number, seed: number): TunnelsRow {
     p50: percentile(Float64Array.from(latencies), 50),
     p99: percentile(Float64Array.from(latencies), 99),
     most,
-    share: (100 * third) / latencies.length,
+    share: (100 * third) / asked,
     even: (100 * registry.get('c').leases.tunnels) / (all / 3),
   }
   balancer.close()

@@ -28,6 +28,7 @@ const MEMORY = 2
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
+  readonly #countsAll: boolean
   #groups: Group[] = []
   readonly #candidates = new Map<Backend, Candidate>()
   #totalWeight = 0
@@ -37,8 +38,10 @@ export class LeastConnections implements Policy {
   #earliest = 0
   #updates = 0
 
-  constructor(random: () => number) {
+  /** @param countsAll whether tunnels without traffic count like any request */
+  constructor(random: () => number, countsAll = false) {
     this.#random = random
+    this.#countsAll = countsAll
   }
 
   update(eligible: readonly Backend[]): void {
@@ -67,7 +70,13 @@ export class LeastConnections implements Policy {
 
   #join(backend: Backend): Candidate {
     const group = this.#groupOf(backend.weight)
-    const candidate = new Candidate(backend, group, this.#earliest - this.#random(), this.#updates)
+    const candidate = new Candidate(
+      backend,
+      group,
+      this.#earliest - this.#random(),
+      this.#updates,
+      this.#countsAll,
+    )
     group.size++
     this.#candidates.set(backend, candidate)
     return candidate
@@ -127,16 +136,17 @@ export class LeastConnections implements Policy {
     const choice = this.#best(except, reach)?.backend
     const total = this.#totalWeight
     const ranked = [...this.#candidates.values()]
-      .map((candidate) => ({ candidate, load: this.#load(candidate, candidate.backend.load) }))
+      .map((candidate) => ({ candidate, load: this.#load(candidate, candidate.load) }))
       .sort((a, b) => compare(a.load, a.candidate, b.load, b.candidate))
-    const standings = ranked.map(({ candidate: { backend }, load }) => {
-      const owed = backend.load + 1 - load / total
+    const standings = ranked.map(({ candidate, load }) => {
+      const { backend, load: requests } = candidate
+      const owed = requests + 1 - load / total
       return {
         backend,
         score: load / (total * backend.weight),
         probability: backend === choice ? 1 : 0,
         parts: { owed },
-        note: `${backend.load} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
+        note: `${requests} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
       }
     })
     this.#undo()
@@ -196,12 +206,22 @@ class Candidate implements Link<Candidate> {
   previous: Candidate | undefined
   next: Candidate | undefined
 
-  constructor(backend: Backend, group: Group, since: number, update: number) {
+  /** Whether tunnels without traffic count like any request. */
+  readonly #countsAll: boolean
+
+  constructor(backend: Backend, group: Group, since: number, update: number, countsAll: boolean) {
+    this.#countsAll = countsAll
     this.backend = backend
     this.group = group
     this.since = since
     this.update = update
     this.tier = backend.tier
+  }
+
+  /** What it is compared by. */
+  get load(): number {
+    const { backend } = this
+    return this.#countsAll ? backend.inFlight + backend.overtaken : backend.load
   }
 
   /** Whether it stands where weight and limit of its backend say. */
@@ -252,7 +272,7 @@ class Group {
     this.remove(candidate)
     const { backend } = candidate
     candidate.tier = backend.tier
-    candidate.level = backend.isFull ? FULL : backend.load
+    candidate.level = backend.isFull ? FULL : candidate.load
     if (candidate.level !== FULL) this.#of(candidate.tier).add(candidate)
   }
 
@@ -261,7 +281,7 @@ class Group {
     this.remove(candidate)
     const { backend } = candidate
     candidate.tier = backend.tier
-    candidate.level = backend.isFull ? FULL : backend.load
+    candidate.level = backend.isFull ? FULL : candidate.load
     if (candidate.level !== FULL) this.#of(candidate.tier).addFirst(candidate)
   }
 

@@ -5,6 +5,8 @@ import type { Tier } from '../tier.js'
 export interface Policy {
   /** Whether backends of any weight get equally much. */
   readonly ignoresWeight?: boolean
+  /** Whether what is in flight makes no difference, as long as a backend is not full. */
+  readonly ignoresLoad?: boolean
   /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
   update(eligible: readonly Backend[]): void
   /** The `inFlight` or `load` of a backend changed, which need not be an eligible one. */

@@ -9,6 +9,7 @@ const LOOKED_AT = 4
 /** Each backend in turn, whatever its weight and load; full ones are passed over. */
 export class RoundRobin implements Policy {
   readonly ignoresWeight = true
+  readonly ignoresLoad = true
   /** From 0 to 1, who begins: gateways that start together should not all begin with the same backend. */
   readonly #start: number
   #eligible: readonly Backend[] = []

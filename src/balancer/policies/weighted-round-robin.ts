@@ -14,6 +14,7 @@ import type { Policy, Preview, Standing } from './policy.js'
  * number of different weights, not of backends.
  */
 export class WeightedRoundRobin implements Policy {
+  readonly ignoresLoad = true
   readonly #random: () => number
   #groups: Group[] = []
   readonly #candidates = new Map<Backend, Candidate>()
