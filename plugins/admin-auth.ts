@@ -49,6 +49,8 @@ export const adminAuthPlugin = fp<AdminAuthOptions>(
  */
 function refuseForeignPages(request: FastifyRequest): void {
   const { host, origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers
+  // HAProxy's probe is HTTP/1.0 without Host, which no browser leaves out.
+  if (host === undefined && origin === undefined && request.routeOptions.config.public) return
   const name = hostName(host ?? '')
   if (name === undefined || !isLoopback(name)) {
     throw new ForbiddenError('without ADMIN_TOKEN only requests to a loopback address are answered')

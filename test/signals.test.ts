@@ -10,6 +10,7 @@ import { holding } from './support/backend.js'
 import { spawn } from './support/children.js'
 import { call } from './support/client.js'
 import { type GatewayProcess, root, startGateway } from './support/process.js'
+import { RawClient } from './support/raw.js'
 
 async function started(t: TestContext, env: Record<string, string>): Promise<GatewayProcess> {
   const gateway = await startGateway(env)
@@ -207,6 +208,16 @@ test('SHUTDOWN_DELAY: readiness fails at once, requests are served as usual for 
   // Changes are made meanwhile, too.
   assert.equal((await call(`${gateway.admin}/backends/one/drain`, { method: 'POST' })).status, 202)
   assert.equal(gateway.child.exitCode, null)
+})
+
+test('a probe without Host, as that of HAProxy is, is answered; without a token it may ask nothing else', async (t) => {
+  const gateway = await started(t, { BACKENDS: 'http://127.0.0.1:1' })
+  const ask = (path: string, fields = '') =>
+    new RawClient(gateway.admin).send(`GET ${path} HTTP/1.0\r\n${fields}\r\n`).untilClosed()
+  assert.match(await ask('/readyz'), /^HTTP\/1\.1 200 /)
+  assert.match(await ask('/livez'), /^HTTP\/1\.1 200 /)
+  assert.match(await ask('/backends'), /^HTTP\/1\.1 403 /)
+  assert.match(await ask('/readyz', 'Host: evil.example\r\n'), /^HTTP\/1\.1 403 /)
 })
 
 test('SHUTDOWN_DELAY: a front that probes readiness loses no request', async (t) => {
