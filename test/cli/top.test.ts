@@ -90,8 +90,8 @@ test('the line of the pool has what a gateway tells', () => {
   assert.equal(refusedPerSecond(before, now), 40)
   assert.equal(refusedPerSecond(now, { ...before, time: 3000 }), 11, 'it was started anew')
   assert.match(
-    draw({ look: now, recent: undefined, refused: 40, order: 'id' })[0] as string,
-    / \| refused 40\.0\/s \| /,
+    draw({ look: now, recent: undefined, refused: 40, order: 'id' }, 60)[0] as string,
+    /^least-connections \| refused 40\.0\/s \| in flight/,
   )
   const { retries: _, hedges: __, refused: ___, ...old } = look.pool
   assert.equal(refusedPerSecond(look, { ...look, pool: old }), undefined)

@@ -51,7 +51,8 @@ function poolLine({ look, recent, refused }: Picture, width: number): string {
     const rates = [...recent.values()]
     parts.push(`${rate(rates.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))} req/s`)
   }
-  if (refused !== undefined) parts.push(`refused ${rate(refused)}/s`)
+  // Not where a narrow terminal cuts it off.
+  if (refused !== undefined) parts.splice(refused > 0 ? 1 : parts.length, 0, `refused ${rate(refused)}/s`)
   if (retries !== undefined) parts.push(`retries ${retries}`)
   if (hedges !== undefined) parts.push(`hedges ${hedges}`)
   parts.push(`panic ${panic ? 'YES' : 'no'}`)
