@@ -17,9 +17,15 @@ export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer,
       app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)
     })
   }
-  registry.on('health', ({ id, url, state, health, inFlight, lastCheck, ejectedUntil }) => {
+  registry.on('health', ({ id, url, state, health, inFlight, lastCheck, ejectedUntil, unresolved }) => {
     const line = { pool, event: 'health', backend: id, url, state, health, inFlight }
-    if (health === 'unhealthy') app.log.warn({ ...line, lastCheck: lastCheck?.detail }, conditions[health])
+    if (unresolved !== undefined) {
+      app.log.warn(
+        { ...line, reason: unresolved },
+        `backend is not used: its name cannot be resolved (${unresolved})`,
+      )
+    } else if (health === 'unhealthy')
+      app.log.warn({ ...line, lastCheck: lastCheck?.detail }, conditions[health])
     else if (health === 'ejected') app.log.warn({ ...line, until: ejectedUntil }, conditions[health])
     else app.log.info(line, conditions[health])
   })
@@ -34,7 +40,7 @@ export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer,
   const look = () => {
     // Where an operator drained or removed them all there is nothing to wake him for.
     const active = registry.list().some(({ state }) => state === 'active')
-    const now = active && registry.eligible.length === 0
+    const now = active && !registry.serves
     if (now === outage) return
     outage = now
     if (outage) app.log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')

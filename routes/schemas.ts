@@ -97,6 +97,7 @@ export const backendExample = {
   backup: false,
   healthPort: null,
   healthHost: null,
+  unresolved: null,
 }
 
 export const Backend = Type.Object(
@@ -160,6 +161,12 @@ export const Backend = Type.Object(
     backup: Backup,
     healthPort: HealthPort,
     healthHost: HealthHost,
+    unresolved: nullable<string>(
+      Type.String({
+        description:
+          'Why its name could never be resolved so far, like `ENOTFOUND`: it is not used. Null where it has an address.',
+      }),
+    ),
   },
   {
     title: 'Backend',

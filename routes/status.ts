@@ -38,7 +38,7 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async () => {
       if (app.balancer.closing) throw new NotReadyError('shutting down')
-      if (app.balancer.registry.eligible.length === 0) throw new NotReadyError('no usable backend')
+      if (!app.balancer.registry.serves) throw new NotReadyError('no usable backend')
       return { status: 'ready' }
     },
   )

@@ -19,6 +19,7 @@ import {
   RejectedAnswerError,
   UploadStalledError,
 } from './failures.js'
+import { UnresolvedError } from './name-lookup.js'
 import type { Flow, NodeRequestHandler } from './node-request.js'
 import { lackOf } from './own-lack.js'
 import { isQuietStream } from './quiet-streams.js'
@@ -193,6 +194,10 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     // The length of a body that is not there, which undici waited for.
     if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) this.onAnswerEnd({})
     else this.onFailed(this.transport.failure ?? error)
+  }
+
+  onLookedUp(): void {
+    if (this.#phase === 'connection') this.#deadline?.set(this.#timeouts.connect)
   }
 
   // What Node's client calls.
@@ -383,7 +388,11 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   onFailed(error: Error): void {
     // That the gateway takes no larger heads, or has no descriptor left, is not the backend's fault, either.
-    const blameless = isClientsDoing(error) || isHeadTooLarge(error) || lackOf(error) !== undefined
+    const blameless =
+      isClientsDoing(error) ||
+      isHeadTooLarge(error) ||
+      error instanceof UnresolvedError ||
+      lackOf(error) !== undefined
     this.#fail(error, blameless ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
   }
 
@@ -424,6 +433,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   /** What the backend had to do next it has not done in time. */
   #late(): void {
     if (this.#phase === 'over') return
+    // How long the resolver takes is not the backend's business; whoever looks names up gives up in time.
+    if (this.#phase === 'connection' && this.transport.lookingUp) return
     if (this.#uploading && !this.transport.blocked) {
       // It is the client's turn to send, or the app's, and nothing that the backend could be blamed for. Whoever watches
       // the client's connection comes first, and knows why.

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import type { Link } from '../balancer/chain.js'
+import type { HostLookup } from './host-lookup.js'
 import { nameParserError } from './parser-error.js'
 
 /** A way to a backend for one request at a time. */
@@ -14,16 +15,30 @@ export interface Transport {
   readonly reused: boolean
   /** The backend does not take what we want to send it. */
   readonly blocked: boolean
+  /** The backend's name has no address yet, for which nobody is to blame. */
+  readonly lookingUp: boolean
   /** The end of the answer, being made known now, is a reset, which whoever makes it known does not say. */
   readonly broken?: boolean
   /** What the connection failed with first, where what is made known is only a consequence. */
   readonly failure?: Error | undefined
 }
 
-// It returns the socket at once, which its type does not say. Timeouts are the attempt's.
-const connect = buildConnector({ timeout: 0 }) as (
-  ...parameters: Parameters<buildConnector.connector>
-) => Socket
+/** It returns the socket at once, which undici's type does not say. */
+export type Connect = (...parameters: Parameters<buildConnector.connector>) => Socket
+
+/** Timeouts are the attempt's. */
+const connectToAddress = buildConnector({ timeout: 0 }) as Connect
+
+/** How connections to a backend are made. */
+export function connectorFor(lookup: HostLookup | undefined): Connect {
+  return lookup ? (buildConnector({ timeout: 0, lookup: lookup.lookup }) as Connect) : connectToAddress
+}
+
+/** What undici calls, and more. */
+export interface ConnectionHandler extends Dispatcher.DispatchHandler {
+  /** The backend's name was waited for, and the connection begins now. */
+  onLookedUp(): void
+}
 
 /**
  * One connection of undici's, kept alive between requests. It takes GETs without a body that ask for
@@ -41,18 +56,25 @@ export class Connection implements Transport, Link<Connection> {
   readonly blocked = false
   readonly #client: Client
   readonly #onDone: (connection: Connection) => void
+  /** Set while the backend's name is looked up: gives that up. */
+  #leaveLookup: (() => void) | undefined
+  #handler: ConnectionHandler | undefined
   #socket: Socket | undefined
   #connected = false
   #requests = 0
 
   /**
    * @param maxHeaderSize bytes of the head of an answer
+   * @param connect makes it
+   * @param lookup waits for the addresses of the backend's name, where it has one
    * @param onDone called whenever a request is over
    * @param onLost called when it was closed between requests
    */
   constructor(
     backend: Backend,
     maxHeaderSize: number,
+    connect: Connect,
+    lookup: HostLookup | undefined,
     onDone: (connection: Connection) => void,
     onLost: (connection: Connection) => void,
   ) {
@@ -63,17 +85,19 @@ export class Connection implements Transport, Link<Connection> {
       bodyTimeout: 0,
       maxHeaderSize,
       connect: (target, callback) => {
-        // Without a server name the connector takes the backend's, which is what its certificate is for.
-        const socket = connect({ ...target, servername: '' }, callback)
-        this.#socket = socket
-        this.failure = undefined
-        // undici takes a reset for the end of a body whose length is not known, while this very event is
-        // being emitted, and tells nobody.
-        socket.on('error', (error: NodeJS.ErrnoException) => {
-          this.broken = error.code === 'ECONNRESET'
-          nameParserError(error, socket)
-          // An alert of TLS is followed by the end, which is all that undici tells of.
-          this.failure ??= error
+        this.#whenResolved(lookup, callback, () => {
+          // Without a server name the connector takes the backend's, which is what its certificate is for.
+          const socket = connect({ ...target, servername: '' }, callback)
+          this.#socket = socket
+          this.failure = undefined
+          // undici takes a reset for the end of a body whose length is not known, while this very event is
+          // being emitted, and tells nobody.
+          socket.on('error', (error: NodeJS.ErrnoException) => {
+            this.broken = error.code === 'ECONNRESET'
+            nameParserError(error, socket)
+            // An alert of TLS is followed by the end, which is all that undici tells of.
+            this.failure ??= error
+          })
         })
       },
     })
@@ -98,8 +122,13 @@ export class Connection implements Transport, Link<Connection> {
     return this.#requests > 1
   }
 
-  send(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+  get lookingUp(): boolean {
+    return this.#leaveLookup !== undefined
+  }
+
+  send(options: Dispatcher.DispatchOptions, handler: ConnectionHandler): void {
     this.#requests++
+    this.#handler = handler
     this.#client.dispatch(options, handler)
   }
 
@@ -109,9 +138,33 @@ export class Connection implements Transport, Link<Connection> {
 
   abort(reason: Error): void {
     this.#client.destroy(reason).catch(() => {})
+    this.#leaveLookup?.()
     // undici leaves a connection alone that is being made.
     if (!this.#connected) this.#socket?.destroy()
     this.#onDone(this)
+  }
+
+  #whenResolved(lookup: HostLookup | undefined, callback: Parameters<Connect>[1], connect: () => void): void {
+    if (!lookup) {
+      connect()
+      return
+    }
+    const leave = lookup.wait((error) => {
+      const waited = this.#leaveLookup !== undefined
+      this.#leaveLookup = undefined
+      if (error) {
+        callback(error, null)
+        return
+      }
+      if (waited) this.#handler?.onLookedUp()
+      connect()
+    })
+    if (!leave) return
+    this.#leaveLookup = () => {
+      this.#leaveLookup = undefined
+      leave()
+      callback(new Error('the connection is not needed any more'), null)
+    }
   }
 
   close(): void {

@@ -3,7 +3,9 @@ import { Agent as TlsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { Backend } from '../balancer/backend.js'
 import { Chain } from '../balancer/chain.js'
-import { Connection } from './connection.js'
+import { type Connect, Connection, connectorFor } from './connection.js'
+import { type HostLookup, hostLookup } from './host-lookup.js'
+import type { NameLookup } from './name-lookup.js'
 
 /** Milliseconds that a connection without a request is kept. Node servers close theirs after five seconds. */
 const KEEP_ALIVE = 4000
@@ -26,13 +28,18 @@ export class Connections {
   /** For what undici's connections cannot do. */
   readonly agent: Agent
   readonly address: Address
+  /** Undefined where the backend's host is an address. */
+  readonly lookup: HostLookup | undefined
+  readonly #connect: Connect
   /** Bytes of the head of an answer. */
   readonly maxHeaderSize: number
 
-  constructor(backend: Backend, maxHeaderSize: number) {
+  constructor(backend: Backend, maxHeaderSize: number, names: NameLookup) {
     this.#backend = backend
     this.maxHeaderSize = maxHeaderSize
     this.address = addressOf(backend)
+    this.lookup = hostLookup(names, this.address.host)
+    this.#connect = connectorFor(this.lookup)
     this.agent = guarded(
       new (this.address.secure ? TlsAgent : Agent)({
         keepAlive: true,
@@ -53,6 +60,8 @@ export class Connections {
     const made = new Connection(
       this.#backend,
       this.maxHeaderSize,
+      this.#connect,
+      this.lookup,
       (connection) => this.#done(connection),
       (connection) => this.#lost(connection),
     )

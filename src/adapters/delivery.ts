@@ -18,6 +18,7 @@ import {
   RejectedAnswerError,
 } from './failures.js'
 import { leaseAgain } from './lease-again.js'
+import { UnresolvedError } from './name-lookup.js'
 import { NodeRequest } from './node-request.js'
 import { lackOf } from './own-lack.js'
 import type { Statuses } from './status-ranges.js'
@@ -153,6 +154,10 @@ export class Delivery implements AttemptOwner {
       return
     }
     this.#options.onFailed(error)
+    // It may have moved.
+    if (!attempt.sent && !(error instanceof UnresolvedError)) {
+      this.#options.connectionsTo(attempt.backend).lookup?.doubt()
+    }
     this.#tried.add(attempt.backend)
     const [other] = this.#attempts
     if (other) {

@@ -71,6 +71,7 @@ const MESSAGES: Record<string, string> = {
   ENOTFOUND: NO_ADDRESS,
   ENODATA: NO_ADDRESS,
   EAI_NODATA: NO_ADDRESS,
+  ETIMEOUT: 'the name of the backend could not be resolved in time',
   EAI_NONAME: NO_ADDRESS,
 
   DEPTH_ZERO_SELF_SIGNED_CERT: "the backend's certificate is signed by itself, and not trusted",

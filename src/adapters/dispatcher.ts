@@ -2,10 +2,13 @@ import { errors } from 'undici'
 import type { Backend } from '../balancer/backend.js'
 import { StoppedError } from '../balancer/errors.js'
 import type { Assignment, Callback } from './assignment.js'
+import { watchNames } from './backend-names.js'
 import { Connections } from './connections.js'
 import { Deadlines } from './deadlines.js'
 import { Delivery, type DeliveryOptions } from './delivery.js'
+import { systemNames } from './host-lookup.js'
 import { leaseAgain } from './lease-again.js'
+import type { NameLookup } from './name-lookup.js'
 import { statusesOf } from './status-ranges.js'
 
 /**
@@ -25,6 +28,8 @@ export interface DispatcherOptions
   failureStatus: string
   /** Statuses of answers that another backend may do better, as {@link statusesOf} reads them; empty for none. */
   retryStatus: string
+  /** What is known of backends' names; by default what the system says. */
+  names?: NameLookup
 }
 
 /**
@@ -35,8 +40,11 @@ export interface DispatcherOptions
 export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
   readonly #options: DeliveryOptions
+  readonly #names: NameLookup
+  readonly #unwatch: () => void
 
-  constructor({ failureStatus, retryStatus, ...options }: DispatcherOptions) {
+  constructor({ failureStatus, retryStatus, names = systemNames, ...options }: DispatcherOptions) {
+    this.#names = names
     this.#options = {
       ...options,
       isFailure: statusesOf(failureStatus),
@@ -45,6 +53,7 @@ export class LeaseDispatcher {
       connectionsTo: (backend) => this.#connectionsTo(backend),
     }
     options.balancer.registry.on('removed', (backend) => this.#retire(backend))
+    this.#unwatch = watchNames(options.balancer.registry, names)
   }
 
   /** Called by reply-from. */
@@ -66,6 +75,7 @@ export class LeaseDispatcher {
   /** Cuts every request and closes every connection. */
   destroy(): void {
     // First of all, so that nothing is tried again.
+    this.#unwatch()
     this.#options.balancer.stop(new StoppedError('the app was closed'))
     for (const connections of this.#connections.values()) connections.destroy()
     this.#connections.clear()
@@ -75,7 +85,7 @@ export class LeaseDispatcher {
   #connectionsTo(backend: Backend): Connections {
     let known = this.#connections.get(backend)
     if (!known) {
-      known = new Connections(backend, this.#options.maxResponseHeaders)
+      known = new Connections(backend, this.#options.maxResponseHeaders, this.#names)
       this.#connections.set(backend, known)
     }
     return known

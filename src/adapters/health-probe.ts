@@ -6,6 +6,8 @@ import type { Clock } from '../balancer/clock.js'
 import type { CheckHosts } from './check-hosts.js'
 import { addressOf } from './connections.js'
 import { Deadline } from './deadline.js'
+import { type HostLookup, hostLookup, systemNames } from './host-lookup.js'
+import { type NameLookup, UnresolvedError } from './name-lookup.js'
 import { lackOf } from './own-lack.js'
 import { statusesOf } from './status-ranges.js'
 
@@ -21,6 +23,8 @@ export interface HealthProbeOptions {
   /** Statuses that pass, as {@link statusesOf} reads them. */
   status: string
   clock: Clock
+  /** What is known of backends' names; by default what the system says. */
+  names?: NameLookup
   /** Told of what checks fail with. */
   onFailed(error: Error): void
 }
@@ -43,18 +47,19 @@ const ENOUGH = 64 * 1024
  * followed. The status decides; the body is read, within time and reason, only to end the connection gently.
  */
 export function healthProbe(options: HealthProbeOptions): Probe {
-  const { hosts, port, clock } = options
+  const { hosts, port, clock, names = systemNames } = options
   const passes = statusesOf(options.status)
   return (backend, done) => {
     const healthPort = backend.healthPort ?? port
     const own = ownHost(backend, healthPort)
+    const lookup = hostLookup(names, addressOf(backend).host)
     const left = hosts.of(backend, own)
     /** What was found with the backend's own address, or with the only Host there is. */
     let told: Finding | undefined
     let cancel = () => {}
     const next = () => {
       const host = left.shift() as string
-      cancel = ask(backend, host, healthPort, options, passes, (found) => {
+      cancel = ask(backend, host, healthPort, lookup, options, passes, (found) => {
         if (!found) return done(undefined)
         if (host === own || left.length === 0) told ??= found
         // No Host makes a difference where there is no connection.
@@ -67,7 +72,16 @@ export function healthProbe(options: HealthProbeOptions): Probe {
         done({ at: clock.date(), passed, answered, detail })
       })
     }
-    next()
+    const begin = (error?: Error) => {
+      // That a name cannot be resolved for now says nothing about its backend; that there is no such name does.
+      if (!error) next()
+      else if (error instanceof UnresolvedError && error.isFinal) {
+        done({ at: clock.date(), passed: false, answered: false, detail: error.code })
+      } else done(undefined)
+    }
+    // How long that takes is not the backend's business.
+    if (lookup) cancel = lookup.wait(begin) ?? cancel
+    else begin()
     return () => cancel()
   }
 }
@@ -86,6 +100,7 @@ function ask(
   backend: Backend,
   host: string,
   port: number,
+  lookup: HostLookup | undefined,
   { path, timeout, clock, onFailed }: HealthProbeOptions,
   passes: (status: number) => boolean,
   done: (found: Finding | undefined) => void,
@@ -97,6 +112,7 @@ function ask(
   const request = (secure ? tlsRequest : plainRequest)({
     ...address,
     ...(port !== 0 && { port }),
+    ...(lookup && { lookup: lookup.lookup }),
     path,
     headers: { host, 'user-agent': 'leastwise', accept: '*/*', connection: 'close' },
     agent: false,
@@ -136,6 +152,8 @@ function ask(
   request.on('error', (error: NodeJS.ErrnoException) => {
     if (over) return
     onFailed(error)
+    // It may have moved.
+    if (!said) lookup?.doubt()
     if (lackOf(error)) end(undefined)
     else finish(error.code ?? error.message)
   })

@@ -10,6 +10,7 @@ import type { Transport } from './connection.js'
 import type { Connections } from './connections.js'
 import { BadAnswerError, CutShortError, UploadBrokenError, UploadTooLargeError } from './failures.js'
 import { sendHead } from './head.js'
+import type { HostLookup } from './host-lookup.js'
 import { addTrailers } from './trailers.js'
 
 /** What is sent by Node's client. */
@@ -39,6 +40,8 @@ export interface Flow {
 
 /** What becomes of it; after `onAnswerEnd`, `onSwitched` or `onFailed` there is nothing more. */
 export interface NodeRequestHandler {
+  /** The backend's name was waited for, and the connection begins now. */
+  onLookedUp(): void
   /** There is a connection, and the head is on its way. */
   onStarted(flow: Flow): void
   /** The first part of the body is about to be read. */
@@ -84,6 +87,8 @@ export class NodeRequest implements Transport, Flow {
   /** A write failed: the backend takes nothing any more, and what it has said is yet to be read. */
   #broken: Error | undefined
   #over = false
+  /** Set while the backend's name is looked up: gives that up. */
+  #leaveLookup: (() => void) | undefined
 
   constructor(connections: Connections, options: NodeRequestOptions, handler: NodeRequestHandler) {
     this.#handler = handler
@@ -99,7 +104,25 @@ export class NodeRequest implements Transport, Flow {
     // What a kept connection has to say, as that it was closed, is to be heard before it is used again; a
     // POST would be lost on it.
     if (!options.fresh && Object.keys(connections.agent.freeSockets).length > 0) setImmediate(start)
+    else if (connections.lookup) this.#lookUp(connections.lookup, start)
     else start()
+  }
+
+  #lookUp(lookup: HostLookup, start: () => void): void {
+    this.#leaveLookup = lookup.wait((error) => {
+      const waited = this.#leaveLookup !== undefined
+      this.#leaveLookup = undefined
+      if (error) {
+        this.#fail(error)
+        return
+      }
+      if (waited && !this.#over) this.#handler.onLookedUp()
+      start()
+    })
+  }
+
+  get lookingUp(): boolean {
+    return this.#leaveLookup !== undefined
   }
 
   get reused(): boolean {
@@ -133,7 +156,14 @@ export class NodeRequest implements Transport, Flow {
     const { method, path, body, upgrade, expectsContinue } = this.#options
     const single = this.#single
     const { secure, ...address } = connections.address
-    const target = { ...address, ...PROBED, noDelay: true, allowHalfOpen: upgrade !== undefined }
+    const lookup = connections.lookup?.lookup
+    const target = {
+      ...address,
+      ...PROBED,
+      ...(lookup && { lookup }),
+      noDelay: true,
+      allowHalfOpen: upgrade !== undefined,
+    }
     const request = (secure ? tlsRequest : plainRequest)({
       ...target,
       method,
@@ -338,6 +368,7 @@ export class NodeRequest implements Transport, Flow {
   #finish(): boolean {
     if (this.#over) return false
     this.#over = true
+    this.#leaveLookup?.()
     this.#stopBody()
     return true
   }

@@ -48,6 +48,8 @@ export interface BackendView {
   /** Port and Host of its checks; null for the pool's setting. */
   healthPort: number | null
   healthHost: string | null
+  /** Why its name could never be resolved so far, as a code like `ENOTFOUND`; it is not used. Null otherwise. */
+  unresolved: string | null
 }
 
 /**
@@ -75,6 +77,8 @@ export class Backend {
   /** Port and Host of its checks; undefined for the pool's setting. */
   healthPort: number | undefined
   healthHost: string | undefined
+  /** Why its name could never be resolved so far, as a code; undefined where it was, or is an address. */
+  unresolved: string | undefined
   /** Not used until it has passed a check, and it has passed none yet. */
   unproven = false
   /** The Host of the last request that it answered well, as the client named it. Whoever sends requests notes it. */
@@ -132,6 +136,7 @@ export class Backend {
 
   /** Whether a new request may go to it; what {@link isFull} says comes on top. */
   get isUsable(): boolean {
+    if (this.unresolved !== undefined) return false
     return this.state === 'active' && this.checked !== 'unhealthy' && !this.isEjected
   }
 
@@ -175,6 +180,7 @@ export class Backend {
       backup: this.backup,
       healthPort: this.healthPort ?? null,
       healthHost: this.healthHost ?? null,
+      unresolved: this.unresolved ?? null,
     }
   }
 }

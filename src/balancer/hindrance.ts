@@ -26,6 +26,7 @@ export function hindranceOf(
     return backend.tier > prospect.reach ? `rests: ${restOf(backend, limits, now)}` : undefined
   }
   if (backend.state === 'draining') return `draining: ${inFlight} in flight are left`
+  if (backend.unresolved !== undefined) return `not used: its name cannot be resolved (${backend.unresolved})`
   if (backend.health === 'unhealthy') return unhealthy(backend)
   if (backend.isUsable && backend.backup) return 'backup: used where no other backend is usable'
   const until = backend.ejectedUntil?.toISOString()

@@ -33,6 +33,17 @@ export interface Eligibility {
  * where health has to be ignored, it is ignored of the others first.
  */
 export function eligibleOf(backends: readonly Backend[], options: PanicOptions): Eligibility {
+  const found = ofReachable(backends, options)
+  if (found.eligible.length > 0) return found
+  // Where there is nobody else, requests are told that a name cannot be resolved, and not that there is no backend.
+  const eligible = backends.filter(
+    ({ state, checked, unresolved }) =>
+      state === 'active' && checked !== 'unhealthy' && unresolved !== undefined,
+  )
+  return { ...found, eligible }
+}
+
+function ofReachable(backends: readonly Backend[], options: PanicOptions): Eligibility {
   const backups = backends.filter(({ backup }) => backup)
   if (backups.length === 0) return { ...ofKind(backends, options), standby: [], usesBackups: false }
   const main = ofKind(
@@ -50,8 +61,10 @@ function ofKind(
   backends: readonly Backend[],
   { panic, panicThreshold }: PanicOptions,
 ): Pick<Eligibility, 'eligible' | 'panicking'> {
-  // Nobody is to meet one that has never passed a check, however few are left.
-  const active = backends.filter(({ state, unproven }) => state === 'active' && !unproven)
+  // However few are left: nobody is to meet one that has never passed a check, or could meet one without an address.
+  const active = backends.filter(
+    ({ state, unproven, unresolved }) => state === 'active' && !unproven && unresolved === undefined,
+  )
   const usable = active.filter(({ isUsable }) => isUsable)
   const enough = usable.length > 0 && 100 * usable.length >= panicThreshold * active.length
   if (enough || panic === 'off') return { eligible: usable, panicking: false }

@@ -327,6 +327,26 @@ export class Registry extends Announcer<RegistryEvents> {
     if (checked === 'unhealthy') this.observer?.renewed(backend)
   }
 
+  /**
+   * Whether the name of a backend, which had no address so far, has one. What checks found meanwhile is forgotten then.
+   * @param reason a code; undefined where it has an address now
+   */
+  setUnresolved(backend: Backend, reason: string | undefined): void {
+    if (!this.holds(backend)) return
+    const { unresolved } = backend
+    if (unresolved === reason) return
+    this.#change(backend, () => {
+      backend.unresolved = reason
+      if (reason === undefined && !backend.unproven) backend.checked = 'unknown'
+    })
+    if (reason === undefined || unresolved === undefined) this.announce('health', backend)
+  }
+
+  /** Whether a request would be given to a backend that has an address. */
+  get serves(): boolean {
+    return this.#eligible.some(({ unresolved }) => unresolved === undefined)
+  }
+
   /** @internal Takes a backend out for so many milliseconds, or more; who does that sees to its return. */
   eject(backend: Backend, duration: number): void {
     backend.ejections++

@@ -15,8 +15,8 @@ export const state: Column<B> = {
 }
 export const health: Column<B> = {
   head: 'health',
-  text: (backend) => backend.health,
-  style: (backend) => unwell[backend.health],
+  text: ({ health, unresolved }) => (unresolved ? 'no address' : health),
+  style: ({ health, unresolved }) => (unresolved ? 'red' : unwell[health]),
 }
 export const inFlight: Column<B> = {
   head: 'in flight',

@@ -63,6 +63,7 @@ test('a backend shows every field of the contract', () => {
     backup: false,
     healthPort: null,
     healthHost: null,
+    unresolved: null,
   })
 })
 

@@ -26,6 +26,7 @@ function backend(id: string, more: Partial<Backend> = {}): Backend {
     ejectedUntil: null,
     lastCheck: null,
     backup: false,
+    unresolved: null,
     ...more,
   }
 }

@@ -14,11 +14,14 @@ export interface Condition {
 
 /** @param now by the gateway's clock */
 export function conditionOf(backend: Backend, now: number): Condition {
-  const { state, health, share, ejectedUntil, lastCheck } = backend
+  const { state, health, share, ejectedUntil, lastCheck, unresolved } = backend
   const until = ejectedUntil === null ? '' : `tried again in ${duration(Date.parse(ejectedUntil) - now)}`
   if (state === 'draining') {
     const detail = health === 'unhealthy' || health === 'ejected' ? `and ${health}` : ''
     return { kind: 'draining', word: 'draining', shape: '◐', rank: 3, detail }
+  }
+  if (unresolved !== null) {
+    return { kind: 'unhealthy', word: 'no address', shape: '✕', rank: 5, detail: unresolved }
   }
   if (health === 'unhealthy') {
     return { kind: 'unhealthy', word: 'unhealthy', shape: '✕', rank: 5, detail: lastCheck?.detail ?? '' }
@@ -35,6 +38,6 @@ export function conditionOf(backend: Backend, now: number): Condition {
 }
 
 /** Whether requests pass it by. */
-export function isOut({ state, health }: Backend): boolean {
-  return state === 'draining' || health === 'unhealthy' || health === 'ejected'
+export function isOut({ state, health, unresolved }: Backend): boolean {
+  return unresolved !== null || state === 'draining' || health === 'unhealthy' || health === 'ejected'
 }

@@ -18,6 +18,8 @@ export interface Backend {
   lastCheck: { at: string; passed: boolean; detail: string } | null
   /** Whether it is used only where no other backend is usable. */
   backup: boolean
+  /** Why its name could never be resolved so far. */
+  unresolved: string | null
 }
 
 export interface Pool {

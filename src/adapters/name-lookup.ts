@@ -1,0 +1,285 @@
+import type { LookupAddress } from 'node:dns'
+import type { Clock } from '../balancer/clock.js'
+
+/** Asks for all addresses of a name, in the order in which they are to be tried. */
+export type LookUp = (
+  name: string,
+  done: (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void,
+) => void
+
+const FINAL = new Set(['ENOTFOUND', 'ENODATA', 'EAI_NODATA', 'EAI_NONAME'])
+
+/** A name that has never been resolved could not be, or not in time. Its backend is not to blame. */
+export class UnresolvedError extends Error {
+  readonly code: string
+
+  constructor(name: string, cause?: NodeJS.ErrnoException) {
+    const code = cause?.code ?? 'ETIMEOUT'
+    super(cause?.message ?? `no address of ${name} within ${PATIENCE / 1000} seconds`, { cause })
+    this.code = code
+  }
+
+  /** Whether there is no such name, as far as the resolver knows, or none with an address. */
+  get isFinal(): boolean {
+    return FINAL.has(this.code)
+  }
+}
+
+/** Takes the addresses of a name, or the reason why there are none. */
+type Waiter = (error: UnresolvedError | undefined, addresses: readonly LookupAddress[]) => void
+
+/** Told why a name that was never resolved cannot be, and with undefined once it is. */
+export type Watcher = (reason: string | undefined) => void
+
+/** Milliseconds for which an answer is used without a new look-up. */
+const FRESH = 2000
+/** Milliseconds for which it is used while there is a new look-up; an older answer waits for the new one. */
+const CURRENT = 10_000
+/** Milliseconds that a new look-up is waited for where the last answer is older, or did not lead to the backend. */
+const GRACE = 500
+/** Milliseconds that the first look-up of a name is waited for. */
+const PATIENCE = 5000
+/** Milliseconds from a look-up that failed to the next, at least. */
+const RETRY = 1000
+/** Milliseconds from one to the next of a name that nobody asks for, at most; the time doubles each time. */
+const LONGEST_RETRY = 10_000
+/** Look-ups at a time. They cannot be cancelled, and a thousand names would be in the way of one that is needed. */
+const AT_ONCE = 8
+/** Milliseconds after which one is taken to hang, and not counted any more. */
+const HANGS = 1000
+
+interface Entry {
+  readonly name: string
+  /** The last good answer. It is kept whatever becomes of later look-ups. */
+  addresses: readonly LookupAddress[] | undefined
+  answeredAt: number
+  /** It did not lead to the backend. */
+  doubted: boolean
+  /** When the look-up began that is under way. */
+  begunAt: number | undefined
+  /** Why the last look-up failed, and when. */
+  failure: UnresolvedError | undefined
+  failedAt: number
+  /** Look-ups that failed in a row. */
+  failures: number
+  readonly waiters: Set<Waiter>
+  readonly watchers: Set<Watcher>
+  cancelTimer: () => void
+}
+
+/**
+ * The addresses of names, one look-up of a name at a time. The system's resolver may fail, or take ten seconds, while
+ * the backends are well: so the last good answer is used for as long as there is no newer one.
+ */
+export class NameLookup {
+  readonly #lookUp: LookUp
+  readonly #clock: Clock
+  readonly #entries = new Map<string, Entry>()
+  /** Those that are to be looked up and that somebody waits for, and all others; next first. */
+  readonly #urgent = new Set<Entry>()
+  readonly #line = new Set<Entry>()
+  #running = 0
+
+  constructor(lookUp: LookUp, clock: Clock) {
+    this.#lookUp = lookUp
+    this.#clock = clock
+  }
+
+  /** Looks a name up and keeps its addresses until the watcher leaves; one that cannot be resolved is tried again. */
+  watch(name: string, watcher: Watcher): () => void {
+    const entry = this.#entry(name)
+    entry.watchers.add(watcher)
+    if (!entry.addresses && entry.failure) watcher(entry.failure.code)
+    if (!entry.addresses) this.#begin(entry)
+    return () => {
+      entry.watchers.delete(watcher)
+      this.#drop(entry)
+    }
+  }
+
+  /** The last good answer, however old. */
+  last(name: string): readonly LookupAddress[] | undefined {
+    return this.#entries.get(name)?.addresses
+  }
+
+  /**
+   * Calls back with addresses that are as new as can be had without much waiting.
+   * @returns stops waiting; undefined where it was called back at once
+   */
+  resolve(name: string, done: Waiter): (() => void) | undefined {
+    const entry = this.#entry(name)
+    if (!this.#isFresh(entry)) this.#begin(entry)
+    const left = this.#waitFor(entry)
+    const { addresses } = entry
+    if (!addresses || left > 0) return this.#join(entry, left, done)
+    done(undefined, addresses)
+    return undefined
+  }
+
+  /** The last answer did not lead to the backend: it may have moved. */
+  doubt(name: string): void {
+    const entry = this.#entries.get(name)
+    if (!entry?.addresses || this.#clock.now() - entry.answeredAt < RETRY) return
+    entry.doubted = true
+    this.#begin(entry)
+  }
+
+  #isFresh({ addresses, answeredAt, doubted }: Entry): boolean {
+    return addresses !== undefined && !doubted && this.#clock.now() - answeredAt < FRESH
+  }
+
+  /** Milliseconds for which the look-up that is under way is waited for; 0 or less for not at all. */
+  #waitFor({ addresses, answeredAt, doubted, begunAt, failure }: Entry): number {
+    if (begunAt === undefined) return 0
+    const now = this.#clock.now()
+    if (!addresses) return begunAt + PATIENCE - now
+    // Names that failed to be looked up just before will hardly do better now.
+    if (failure || (!doubted && now - answeredAt < CURRENT)) return 0
+    return begunAt + GRACE - now
+  }
+
+  #join(entry: Entry, left: number, done: Waiter): () => void {
+    let cancel = () => {}
+    const waiter: Waiter = (error, addresses) => {
+      cancel()
+      entry.waiters.delete(waiter)
+      done(error, addresses)
+    }
+    entry.waiters.add(waiter)
+    if (this.#line.delete(entry)) this.#urgent.add(entry)
+    // What failed before is told later as well: whoever asks may not be ready to hear it.
+    cancel = this.#clock.after(Math.max(0, left), () => {
+      if (entry.addresses) waiter(undefined, entry.addresses)
+      else waiter(entry.failure ?? new UnresolvedError(entry.name), [])
+    })
+    return () => {
+      cancel()
+      entry.waiters.delete(waiter)
+      this.#drop(entry)
+    }
+  }
+
+  #entry(name: string): Entry {
+    let entry = this.#entries.get(name)
+    if (!entry) {
+      entry = {
+        name,
+        addresses: undefined,
+        answeredAt: 0,
+        doubted: false,
+        begunAt: undefined,
+        failure: undefined,
+        failedAt: 0,
+        failures: 0,
+        waiters: new Set(),
+        watchers: new Set(),
+        cancelTimer() {},
+      }
+      this.#entries.set(name, entry)
+    }
+    return entry
+  }
+
+  #begin(entry: Entry): void {
+    const now = this.#clock.now()
+    if (entry.begunAt !== undefined || (entry.failure && now - entry.failedAt < RETRY)) return
+    entry.begunAt = now
+    entry.cancelTimer()
+    // Whoever watches learns of a look-up that hangs, too.
+    if (!entry.addresses && !entry.failure) {
+      entry.cancelTimer = this.#clock.after(PATIENCE, () => {
+        entry.failure = new UnresolvedError(entry.name)
+        this.#tellUnresolved(entry, entry.failure)
+      })
+    }
+    this.#line.add(entry)
+    this.#next()
+  }
+
+  /** Begins as many look-ups as may be under way. Those come first that somebody waits for. */
+  #next(): void {
+    while (this.#running < AT_ONCE) {
+      const [entry] = this.#urgent.size > 0 ? this.#urgent : this.#line
+      if (!entry) return
+      this.#leaveLine(entry)
+      this.#start(entry)
+    }
+  }
+
+  #leaveLine(entry: Entry): boolean {
+    return this.#urgent.delete(entry) || this.#line.delete(entry)
+  }
+
+  #start(entry: Entry): void {
+    this.#running++
+    let counted = true
+    const uncount = () => {
+      if (!counted) return
+      counted = false
+      this.#running--
+      this.#next()
+    }
+    const cancelHang = this.#clock.after(HANGS, uncount)
+    let over = false
+    const done = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => {
+      if (over) return
+      over = true
+      cancelHang()
+      entry.begunAt = undefined
+      entry.cancelTimer()
+      if (error || addresses.length === 0) this.#failed(entry, error ?? undefined)
+      else this.#succeeded(entry, addresses)
+      this.#drop(entry)
+      uncount()
+    }
+    try {
+      this.#lookUp(entry.name, done)
+    } catch (error) {
+      done(error as Error, [])
+    }
+  }
+
+  #succeeded(entry: Entry, addresses: readonly LookupAddress[]): void {
+    const first = entry.addresses === undefined
+    entry.addresses = addresses
+    entry.answeredAt = this.#clock.now()
+    entry.doubted = false
+    entry.failure = undefined
+    entry.failures = 0
+    if (first) for (const watcher of [...entry.watchers]) watcher(undefined)
+    for (const waiter of [...entry.waiters]) waiter(undefined, addresses)
+  }
+
+  #failed(entry: Entry, cause: NodeJS.ErrnoException | undefined): void {
+    const failure = new UnresolvedError(
+      entry.name,
+      cause ?? Object.assign(new Error('no address'), { code: 'ENODATA' }),
+    )
+    entry.failure = failure
+    entry.failedAt = this.#clock.now()
+    entry.failures++
+    entry.doubted = false
+    const { addresses } = entry
+    if (!addresses) {
+      this.#tellUnresolved(entry, failure)
+      if (entry.watchers.size > 0) {
+        const delay = Math.min(LONGEST_RETRY, RETRY * 2 ** (entry.failures - 1))
+        entry.cancelTimer = this.#clock.after(delay, () => this.#begin(entry))
+      }
+    }
+    for (const waiter of [...entry.waiters]) waiter(addresses ? undefined : failure, addresses ?? [])
+  }
+
+  #tellUnresolved({ watchers }: Entry, failure: UnresolvedError): void {
+    for (const watcher of [...watchers]) watcher(failure.code)
+  }
+
+  /** Forgets a name that nobody is interested in. */
+  #drop(entry: Entry): void {
+    if (entry.watchers.size > 0 || entry.waiters.size > 0) return
+    // One that is under way will be over some time, and is forgotten then.
+    if (entry.begunAt !== undefined && !this.#leaveLine(entry)) return
+    entry.cancelTimer()
+    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name)
+  }
+}
