@@ -45,6 +45,8 @@ export interface AttemptOwner {
   answered(attempt: Attempt): void
   deliver(answer: Answer): void
   failed(attempt: Attempt, error: Error): void
+  /** Whether nothing is waited for that need not be. */
+  isShuttingDown(): boolean
 }
 
 /** What the backend is waited for: to connect, to take the request, to answer, to go on with its body. */
@@ -375,6 +377,11 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     const close = openTunnel(
       ends,
       chosen.trim() === 'websocket',
+      {
+        silence: this.#timeouts.body,
+        clock: this.#clock,
+        isShuttingDown: () => this.#owner.isShuttingDown(),
+      },
       () => lease.moved(),
       () => this.#over('ok'),
     )

@@ -142,6 +142,10 @@ export class Delivery implements AttemptOwner {
     this.#answer(null, answer)
   }
 
+  isShuttingDown(): boolean {
+    return this.#options.balancer.endsConnections
+  }
+
   failed(attempt: Attempt, error: Error): void {
     const index = this.#attempts.indexOf(attempt)
     // It lost, and nobody waits for it.

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { type Patience, watchHalfClosed } from './half-closed.js'
 import { reset } from './reset.js'
 import { goingAway, WebSocketFrames } from './websocket.js'
 
@@ -17,8 +18,9 @@ export interface TunnelEnds {
 
 /**
  * Joins two connections byte by byte. What one side ends is ended on the other, which may go on sending;
- * what breaks is broken.
+ * what breaks is broken. While both are open they may be silent for as long as they like.
  * @param isWebSocket whether both are told when the tunnel is cut
+ * @param patience how long it may be silent once one side has ended
  * @param onTraffic called whenever something has come
  * @param onOver called once, when both are closed
  * @returns cuts both
@@ -26,11 +28,16 @@ export interface TunnelEnds {
 export function openTunnel(
   { client, clientHead, backend, backendHead }: TunnelEnds,
   isWebSocket: boolean,
+  patience: Patience,
   onTraffic: () => void,
   onOver: () => void,
 ): () => void {
   let open = 2
   let cut = false
+  let stopWatching: (() => void) | undefined
+  const watch = () => {
+    stopWatching ??= watchHalfClosed([client, backend], patience, close)
+  }
   const join = (from: Socket, to: Socket, head: Buffer) => {
     const frames = isWebSocket ? new WebSocketFrames() : undefined
     from.setKeepAlive(true, KEEP_ALIVE).setNoDelay(true).setTimeout(0)
@@ -47,8 +54,12 @@ export function openTunnel(
       if (error.code === 'ECONNRESET') reset(to)
       else to.destroy()
     })
+    from.once('end', watch)
     from.once('close', () => {
-      if (--open === 0) onOver()
+      if (--open === 0) {
+        stopWatching?.()
+        onOver()
+      }
       if (cut) return
       // Nobody is left to read what the other side says; it still gets what was said before an end.
       if (from.readableEnded) to.destroySoon()
@@ -58,13 +69,15 @@ export function openTunnel(
   }
   const toBackend = join(client, backend, clientHead)
   const toClient = join(backend, client, backendHead)
-  return () => {
+  function close() {
+    stopWatching?.()
     cut = true
     client.unpipe(backend)
     backend.unpipe(client)
     part(backend, toBackend?.open ? goingAway(true) : undefined)
     part(client, toClient?.open ? goingAway(false) : undefined)
   }
+  return close
 }
 
 /**

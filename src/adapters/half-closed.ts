@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '../balancer/clock.js'
+
+/** Milliseconds between two looks, and of silence for which a shutdown waits. */
+const LOOK = 500
+
+/** When a tunnel of which one half is closed has been silent for long enough. */
+export interface Patience {
+  /** Milliseconds; 0 for any. */
+  silence: number
+  clock: Clock
+  /** Nothing is waited for that need not be. */
+  isShuttingDown(): boolean
+}
+
+/**
+ * Watches a tunnel of which one side has ended its half: mostly that side is gone, and the other one does not care.
+ * Whatever passes, or is written to who reads slowly, is a sign of life.
+ * @param onSilent called once, when there was none for too long
+ * @returns watches no more
+ */
+export function watchHalfClosed(
+  ends: readonly Socket[],
+  { silence, clock, isShuttingDown }: Patience,
+  onSilent: () => void,
+): () => void {
+  const pause = silence > 0 ? Math.min(LOOK, silence) : LOOK
+  let seen = passedOn(ends)
+  let silentFor = 0
+  const look = () => {
+    const now = passedOn(ends)
+    silentFor = now === seen ? silentFor + pause : 0
+    seen = now
+    const limit = isShuttingDown() ? pause : silence
+    if (limit > 0 && silentFor >= limit) onSilent()
+    else cancel = clock.after(pause, look)
+  }
+  let cancel = clock.after(pause, look)
+  return () => cancel()
+}
+
+/** Bytes that came, and those that have left for good. */
+function passedOn(ends: readonly Socket[]): number {
+  let bytes = 0
+  for (const { bytesRead, bytesWritten, writableLength } of ends) {
+    bytes += bytesRead + (bytesWritten ?? 0) - writableLength
+  }
+  return bytes
+}
