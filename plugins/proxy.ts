@@ -43,6 +43,7 @@ import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
+import { answerProbe } from './route-probe.js'
 import { watchClient } from './stalled.js'
 import type { Trust } from './trust.js'
 import { isUpgrade, wantedProtocols } from './upgrade.js'
@@ -159,7 +160,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const { server } = scope
 
   const arriving: ArrivalOptions = { trust, underscoreHeaders, server, isWatched: () => isTouched }
-  setBeforeHooks(scope, (raw) => takeOff(raw, arriving))
+  setBeforeHooks(scope, (raw) => {
+    answerProbe(raw)
+    takeOff(raw, arriving)
+  })
   watchArrivals(scope.server)
   scope.addHook('onClose', async () => dispatcher.destroy())
   /** Whether hooks of the app may see what is sent. */

@@ -3,6 +3,14 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { ignore, letGo, takeOver, whenIdle } from './detached.js'
 import { hasBody } from './request-body.js'
+import {
+  giveOneOwner,
+  isLeftToOthers,
+  isUnder,
+  type PoolUpgrades,
+  pathOf,
+  rawListeners,
+} from './upgrade-owner.js'
 
 /** A connection that its client wants to use for another protocol. */
 interface Upgrade {
@@ -26,40 +34,42 @@ export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
   return upgrade
 }
 
-const prefixes = new WeakMap<object, string[]>()
+const pools = new WeakMap<object, PoolUpgrades[]>()
 
 /**
- * Brings requests with Upgrade under `prefix` to the app's routes, hooks included, like any other. Node hands
- * them out instead of routing them, as soon as somebody listens. Those that are not for a pool of ours are left
- * to whoever else listens, or answered as if nobody did.
+ * Brings requests with Upgrade to a pool's routes, hooks included, like any other. Node hands them out instead of
+ * routing them, as soon as somebody listens. Those that are not for a pool are left to whoever else listens, or
+ * answered as if nobody did.
  */
-export function routeUpgrades(app: FastifyInstance, prefix: string): void {
+export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   const { server } = app
-  const known = prefixes.get(server)
+  const known = pools.get(server)
   if (known) {
-    known.push(prefix)
+    known.push(pool)
     return
   }
-  const ours = [prefix]
-  prefixes.set(server, ours)
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    const isOurs = ours.some((one) => isUnder(one, request.url as string))
-    if (!isOurs && server.listenerCount('upgrade') > 1) return
+  const ours = [pool]
+  pools.set(server, ours)
+  const listener = (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (isLeftToOthers(request)) return
     takeOver(socket)
+    const path = pathOf(request)
+    const isOurs = ours.some(({ prefix, foreign = [] }) => {
+      return isUnder(prefix, path) && !foreign.some((one) => isUnder(one, path))
+    })
     if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
     else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
-  })
-}
-
-function isUnder(prefix: string, url: string): boolean {
-  let path = url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
-  try {
-    path = decodeURI(path)
-  } catch {
-    // The router will have none of it.
   }
-  // A prefix may have parameters in it, which are the router's to compare.
-  return prefix === '' || /[:*]/.test(prefix) || path === prefix || path.startsWith(`${prefix}/`)
+  server.on('upgrade', listener)
+  giveOneOwner(app, ours, listener)
+  app.addHook('onListen', async () => {
+    const unsaid = ours.some(({ prefix, foreign }) => prefix === '' && !foreign)
+    if (!unsaid || rawListeners(server, listener).length === 0) return
+    app.log.info(
+      'somebody else listens for upgrades on this server, and is asked before the pool that takes everything; ' +
+        'the option foreignUpgrades can name the paths',
+    )
+  })
 }
 
 function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, head: Buffer): void {

@@ -90,7 +90,10 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
       body: settings.bodyTimeout,
     },
   })
-  routeUpgrades(app, (app.prefix + prefix).replace(/\/+$/, ''))
+  routeUpgrades(app, {
+    prefix: (app.prefix + prefix).replace(/\/+$/, ''),
+    foreign: routes.foreignUpgrades,
+  })
   if (admin) {
     const { token } = admin
     await registerRoutes('admin.prefix', admin.prefix, app, adminRoutes, { balancer, token, metrics: page })

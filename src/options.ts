@@ -38,6 +38,11 @@ export interface LeastwiseOptions extends OptionalSettings {
   constraints?: Readonly<Record<string, unknown>> | undefined
   /** Who answers errors on proxied routes: `own`, as everywhere in leastwise, or `app`, the app's error handler. */
   errors?: ErrorsBy | undefined
+  /**
+   * Paths whose upgrades other listeners of the server answer, as socket.io's `/socket.io`. Where a pool takes
+   * everything and this is left out, the others are asked first.
+   */
+  foreignUpgrades?: readonly string[] | undefined
   /** The admin API as routes of this app; there is none by default. */
   admin?:
     | {
@@ -65,6 +70,7 @@ export interface ParsedOptions {
   methods: readonly string[] | undefined
   constraints: Readonly<Record<string, unknown>>
   errors: ErrorsBy
+  foreignUpgrades: readonly string[] | undefined
   internalRewriteLocationHeader: boolean
   admin: { prefix: string; token: string } | undefined
   accessLog: boolean
@@ -91,6 +97,7 @@ const ownOptions = [
   'methods',
   'constraints',
   'errors',
+  'foreignUpgrades',
   'internalRewriteLocationHeader',
   'admin',
   'accessLog',
@@ -118,6 +125,7 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
     methods: methods(given.methods),
     constraints: constraints(given.constraints ?? {}),
     errors: errorsBy(given.errors ?? 'own'),
+    foreignUpgrades: paths('foreignUpgrades', given.foreignUpgrades),
     internalRewriteLocationHeader: boolean(
       'internalRewriteLocationHeader',
       given.internalRewriteLocationHeader ?? true,
@@ -207,6 +215,17 @@ function constraints(given: unknown): Record<string, unknown> {
     )
   }
   return { ...given }
+}
+
+function paths(option: string, given: unknown): string[] | undefined {
+  if (given === undefined) return undefined
+  if (!Array.isArray(given)) {
+    throw new SettingError(
+      called(option),
+      `does not accept ${JSON.stringify(given)}: it takes a list of paths, as ["/socket.io"]`,
+    )
+  }
+  return given.map((one, i) => path(`${option}[${i}]`, one))
 }
 
 function errorsBy(given: unknown): ErrorsBy {

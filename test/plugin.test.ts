@@ -221,6 +221,15 @@ test('a wrong option stops the start by its name', async () => {
     [{ admin: {} }, /admin\.token/],
     [{ admin: { token: 'x', prefix: 'x' } }, /admin\.prefix/],
     [{ accessLog: 'yes' }, /accessLog/],
+    [{ methods: [] }, /option "methods" does not accept \[\]/],
+    [{ methods: ['GET', 'CONNECT'] }, /option "methods\[1\]" does not accept "CONNECT"/],
+    [{ methods: 'GET' }, /option "methods" does not accept "GET"/],
+    [{ constraints: 'a' }, /option "constraints" does not accept "a"/],
+    [{ constraints: { host: 5 } }, /option "constraints.host" does not accept 5/],
+    [{ constraints: { version: /1/ } }, /option "constraints.version" does not accept/],
+    [{ errors: 'mine' }, /option "errors" does not accept "mine": it takes "own" or "app"/],
+    [{ foreignUpgrades: '/x' }, /option "foreignUpgrades" does not accept "\/x"/],
+    [{ foreignUpgrades: ['/x', 'y'] }, /option "foreignUpgrades\[1\]" does not accept "y"/],
   ]
   for (const [options, message] of wrong) {
     const app = Fastify()
