@@ -192,7 +192,9 @@ test('RFC 9110 15.2: 100 that nobody waits for does not fail a request', async (
 })
 
 test('RFC 9110 6.5: trailers pass both ways, but for those that must not come there', async () => {
-  const body = '2\r\nhi\r\n0\r\nX-Sum: 1\r\nAuthorization: Basic eA==\r\nX-Sum: 2\r\n\r\n'
+  const body =
+    '2\r\nhi\r\n0\r\nX-Sum: 1\r\nAuthorization: Basic eA==\r\nX_Forwarded_For: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n' +
+    'Proxy: http://evil\r\nX-Sum: 2\r\n\r\n'
   for (const announced of ['', 'Trailer: X-Sum\r\n']) {
     const heard = await forwarded('POST /', `Transfer-Encoding: chunked\r\n${announced}`, body)
     assert.match(bodyOf(heard), /^2\r\nhi\r\n0\r\nx-sum: 1\r\nx-sum: 2\r\n\r\n$/)
