@@ -4,6 +4,7 @@ import { diagnose } from '../src/adapters/diagnosis.js'
 import {
   BackendError,
   BackendTimeoutError,
+  isUnsendable,
   UploadBrokenError,
   UploadStalledError,
   UploadTooLargeError,
@@ -36,6 +37,11 @@ export const TooManyFieldsError = createError(
   'LEASTWISE_TOO_MANY_FIELDS',
   'the head of the request has too many fields',
   431,
+)
+export const UnsendableError = createError(
+  'LEASTWISE_INTERNAL',
+  'a hook has set what cannot be sent to a backend: %s',
+  500,
 )
 export const RequestTimeoutError = createError(
   'LEASTWISE_REQUEST_TIMEOUT',
@@ -100,6 +106,7 @@ export function toGatewayError(error: Error): FastifyError {
   const lack = lackOf(cause)
   if (lack) return new LackError(lack.what)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
+  if (isUnsendable(cause)) return new UnsendableError(cause.message)
   const { message } = diagnose(cause)
   return cause instanceof BackendTimeoutError
     ? new GatewayTimeoutError(message)

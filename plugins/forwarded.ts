@@ -190,6 +190,12 @@ export function isReplaced({ raw, headers }: Arrived, name: string): boolean {
   return String(headers[name]) !== lines.join(', ')
 }
 
+/** The Host that the app wants backends to see; undefined where it has not set one. */
+export function hostSetIn(arrived: Arrived): string | undefined {
+  const { host } = arrived.headers
+  return host !== undefined && isReplaced(arrived, 'host') ? host : undefined
+}
+
 function listOf(value: string): string[] {
   // As most are.
   if (!/[, \t]/.test(value)) return value === '' ? [] : [value]

@@ -29,7 +29,9 @@ export function toBackend(arrived: Arrived, options: ForwardingOptions): FieldLi
     if (OURS.has(name) || name.startsWith(':') || untrusted?.has(name)) continue
     const value = headers[name]
     if (typeof value === 'string') lines.push(name, value)
-    else for (const line of value ?? []) lines.push(name, line)
+    else if (Array.isArray(value)) for (const line of value) lines.push(name, line)
+    // Of an app it may be a number.
+    else if (value !== undefined && value !== null) lines.push(name, String(value))
   }
   lines.push(REQUEST_ID, options.requestId)
   addVia(lines, raw.httpVersion, headers, options.via)

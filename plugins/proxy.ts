@@ -21,6 +21,7 @@ import { addressesOf } from './addresses.js'
 import { admit } from './admission.js'
 import type { AnswerOptions } from './answer-fields.js'
 import { fitHead } from './answer-head.js'
+import { settleFields } from './app-fields.js'
 import { type ArrivalOptions, takeOff, type UnderscoreHeaders } from './arrival.js'
 import { isTouchedByApp, setBeforeHooks } from './before-hooks.js'
 import { copyWhereRead } from './body-copy.js'
@@ -30,7 +31,7 @@ import { errorsOf, sendError } from './error-answer.js'
 import { endsConnection, refusalCodeOf } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
-import { arrivedFrom } from './forwarded.js'
+import { arrivedFrom, hostSetIn } from './forwarded.js'
 import { countForward, toBackend } from './forwarding.js'
 import { hasHooks } from './hooks.js'
 import { passedOn } from './methods.js'
@@ -367,13 +368,16 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     rewriteRequestHeaders(request: FastifyRequest) {
       const { raw } = request
       const own = request.assignment as Assignment
-      own.fields = toBackend(arrivedFrom(request, peerOf(raw.socket)), {
+      if (isTouched) settleFields(request)
+      const arrived = arrivedFrom(request, peerOf(raw.socket))
+      own.fields = toBackend(arrived, {
         trust,
         via,
         requestId: requestIdOf(request),
         host: own.host,
         prefix: prefixOf(raw, paths),
       })
+      if (isTouched) own.host = hostSetIn(arrived) ?? own.host
       if (own.source) own.fields = fitFields(own.fields, fields.get(request) ?? {})
       return { [ASSIGNMENT]: own } as object
     },

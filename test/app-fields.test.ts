@@ -92,6 +92,63 @@ for (const [name, add] of Object.entries(hooks)) {
   })
 }
 
+test('a field of the app replaces that of the client, however its name is written', async () => {
+  for (const how of ['raw', 'request', 'replace'] as const) {
+    const fields = { 'X-User': 'alice', 'X-Forwarded-User': 'alice', 'X-Forwarded-For': '203.0.113.7' }
+    const url = await open((app) => app.addHook('preHandler', set(fields, how)))
+    const text = await heard(
+      url,
+      'X-User: mallory\r\nX-Forwarded-User: alice\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n',
+    )
+    const told = ['x-user', 'x-forwarded-user', 'x-forwarded-for'].map((name) => field(text, name))
+    assert.deepEqual(told, ['alice', 'alice', '203.0.113.7'], how)
+  }
+})
+
+test('a Host that a hook sets is that of the backend, and the client’s is in X-Forwarded-Host', async () => {
+  for (const phase of ['onRequest', 'preHandler'] as const) {
+    const url = await open((app) => app.addHook(phase as 'preHandler', set({ host: 'inner.example' })))
+    for (const line of ['GET /', 'POST /', 'GET http://shop.example/']) {
+      const text = await heard(url, 'Connection: close\r\n', line)
+      assert.equal(field(text, 'host'), 'inner.example', `${phase} ${line}`)
+      if (phase === 'preHandler') assert.equal(field(text, 'x-forwarded-host'), 'shop.example')
+    }
+  }
+})
+
+test('numbers are sent as text; what cannot be sent is the app’s error, told in its log, and nobody’s fault', async () => {
+  const complaints: string[] = []
+  const logger = { level: 'error', stream: { write: (line: string) => void complaints.push(line) } }
+  let value: unknown = 42
+  let name = 'x-number'
+  let inFlight = () => -1
+  const url = await open(
+    (app) => {
+      app.addHook('preHandler', async ({ raw }) => void Object.assign(raw.headers, { [name]: value }))
+      inFlight = () => app.balancer.registry.inFlight
+    },
+    {},
+    { logger },
+  )
+  assert.equal(field(await heard(url, 'Connection: close\r\n'), 'x-number'), '42')
+  for ([name, value] of [
+    ['x-user', 'a\r\nx-admin: 1'],
+    ['x-user', 'caf\u0113'],
+    ['x user', 'a'],
+  ] as const) {
+    for (const line of ['GET /', 'POST /']) {
+      complaints.length = 0
+      const answer = await exchange(url, `${line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`)
+      assert.match(answer, /^HTTP\/1\.1 500 [\s\S]*LEASTWISE_INTERNAL/)
+      assert.match(
+        complaints.join(),
+        /a hook has set what cannot be sent to a backend: .*(x.user|header key)/,
+      )
+      assert.equal(inFlight(), 0)
+    }
+  }
+})
+
 test('what a client nominates is off before the first hook, also in the lines as they came', async () => {
   let seen: unknown
   const url = await open((app) =>

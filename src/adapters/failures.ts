@@ -75,16 +75,19 @@ export function isHeadTooLarge(error: Error): boolean {
   return code === 'HPE_HEADER_OVERFLOW' || code === 'UND_ERR_HEADERS_OVERFLOW'
 }
 
+/** Whether a request has something in it that no HTTP client would send, as fields can have that a hook has set. */
+export function isUnsendable(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return error instanceof errors.InvalidArgumentError || /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
+}
+
 /** Whether a request failed on account of what the client or the app sent, or stopped sending. */
 export function isClientsDoing(error: Error): boolean {
-  const { code } = error as NodeJS.ErrnoException
   return (
     error instanceof ClientGoneError ||
-    error instanceof errors.InvalidArgumentError ||
+    isUnsendable(error) ||
     error instanceof UploadTooLargeError ||
     error instanceof UploadStalledError ||
-    error instanceof UploadBrokenError ||
-    // Node's client would not send it.
-    /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
+    error instanceof UploadBrokenError
   )
 }

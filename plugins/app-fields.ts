@@ -1,0 +1,21 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyRequest } from 'fastify'
+
+/**
+ * Brings the fields that hooks of the app have set into the form that all others have: their names in lower case, so
+ * that a field of the client with the same name is replaced.
+ */
+export function settleFields(request: FastifyRequest): void {
+  lowerNames(request.raw.headers)
+  const { additionalHeaders } = request as { additionalHeaders?: IncomingHttpHeaders }
+  if (additionalHeaders) lowerNames(additionalHeaders)
+}
+
+function lowerNames(headers: IncomingHttpHeaders): void {
+  for (const name in headers) {
+    const lower = name.toLowerCase()
+    if (lower === name) continue
+    headers[lower] = headers[name]
+    delete headers[name]
+  }
+}
