@@ -1,6 +1,7 @@
 import dns from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { systemClock } from '../balancer/clock.js'
+import { directLookUp } from './direct-lookup.js'
 import { NameLookup } from './name-lookup.js'
 
 /** What all pools of this process know of names. */
@@ -8,6 +9,7 @@ export const systemNames = new NameLookup(
   // As it is at that time: an app may have put a look-up of its own in its place.
   (name, done) => dns.lookup(name, { all: true }, done),
   systemClock,
+  directLookUp,
 )
 
 /** The addresses of one backend's host, for those who connect to it. */

@@ -1,11 +1,10 @@
 import type { LookupAddress } from 'node:dns'
 import type { Clock } from '../balancer/clock.js'
 
+type Answer = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void
+
 /** Asks for all addresses of a name, in the order in which they are to be tried. */
-export type LookUp = (
-  name: string,
-  done: (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void,
-) => void
+export type LookUp = (name: string, done: Answer) => void
 
 const FINAL = new Set(['ENOTFOUND', 'ENODATA', 'EAI_NODATA', 'EAI_NONAME'])
 
@@ -57,6 +56,8 @@ interface Entry {
   doubted: boolean
   /** When the look-up began that is under way. */
   begunAt: number | undefined
+  /** The system was asked, and has not answered for so long that somebody else was asked, too. */
+  hangs: boolean
   /** Why the last look-up failed, and when. */
   failure: UnresolvedError | undefined
   failedAt: number
@@ -73,6 +74,7 @@ interface Entry {
  */
 export class NameLookup {
   readonly #lookUp: LookUp
+  readonly #direct: LookUp | undefined
   readonly #clock: Clock
   readonly #entries = new Map<string, Entry>()
   /** Those that are to be looked up and that somebody waits for, and all others; next first. */
@@ -80,9 +82,14 @@ export class NameLookup {
   readonly #line = new Set<Entry>()
   #running = 0
 
-  constructor(lookUp: LookUp, clock: Clock) {
+  /**
+   * @param lookUp asks the system
+   * @param direct asks where the system hangs; what it finds is used, and that it finds nothing means nothing
+   */
+  constructor(lookUp: LookUp, clock: Clock, direct?: LookUp) {
     this.#lookUp = lookUp
     this.#clock = clock
+    this.#direct = direct
   }
 
   /** Looks a name up and keeps its addresses until the watcher leaves; one that cannot be resolved is tried again. */
@@ -168,6 +175,7 @@ export class NameLookup {
         answeredAt: 0,
         doubted: false,
         begunAt: undefined,
+        hangs: false,
         failure: undefined,
         failedAt: 0,
         failures: 0,
@@ -219,12 +227,10 @@ export class NameLookup {
       this.#running--
       this.#next()
     }
-    const cancelHang = this.#clock.after(HANGS, uncount)
     let over = false
-    const done = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => {
+    const done: Answer = (error, addresses) => {
       if (over) return
       over = true
-      cancelHang()
       entry.begunAt = undefined
       entry.cancelTimer()
       if (error || addresses.length === 0) this.#failed(entry, error ?? undefined)
@@ -232,10 +238,34 @@ export class NameLookup {
       this.#drop(entry)
       uncount()
     }
+    if (entry.hangs) {
+      // The system is asked once at a time, however long it takes.
+      this.#direct?.(entry.name, (_error, addresses) => {
+        if (addresses.length > 0) done(null, addresses)
+        else done(new UnresolvedError(entry.name), [])
+      })
+      return
+    }
+    const cancelHang = this.#clock.after(HANGS, () => {
+      uncount()
+      if (!this.#direct) return
+      entry.hangs = true
+      // It does not know all that the system knows; so what it does not find may be there.
+      this.#direct(entry.name, (_error, addresses) => {
+        if (addresses.length > 0) done(null, addresses)
+      })
+    })
+    const answered: Answer = (error, addresses) => {
+      cancelHang()
+      entry.hangs = false
+      if (!over) done(error, addresses)
+      else if (!error && addresses.length > 0) this.#succeeded(entry, addresses)
+      this.#drop(entry)
+    }
     try {
-      this.#lookUp(entry.name, done)
+      this.#lookUp(entry.name, answered)
     } catch (error) {
-      done(error as Error, [])
+      answered(error as Error, [])
     }
   }
 
@@ -276,7 +306,7 @@ export class NameLookup {
 
   /** Forgets a name that nobody is interested in. */
   #drop(entry: Entry): void {
-    if (entry.watchers.size > 0 || entry.waiters.size > 0) return
+    if (entry.watchers.size > 0 || entry.waiters.size > 0 || entry.hangs) return
     // One that is under way will be over some time, and is forgotten then.
     if (entry.begunAt !== undefined && !this.#leaveLine(entry)) return
     entry.cancelTimer()

@@ -232,3 +232,46 @@ test('a resolver that answers at once, throws, or finds nothing', () => {
   ask((_name, done) => done(null, []))
   assert.deepEqual(results, ['10.0.0.1', 'EMFILE', 'ENODATA'])
 })
+
+test('where the system hangs somebody else is asked as well, and the system only once', () => {
+  const clock = new TestClock()
+  const system: Done[] = []
+  const direct: Done[] = []
+  const names = new NameLookup(
+    (_name, done) => void system.push(done),
+    clock,
+    (_name, done) => void direct.push(done),
+  )
+  const at = (address: string) => [{ address, family: 4 }]
+  const found: (string | undefined)[] = []
+  const resolve = () =>
+    names.resolve('a', (error, addresses) => found.push(error?.code ?? addresses[0]?.address))
+  names.watch('a', () => {})
+  resolve()
+  clock.pass(999)
+  assert.equal(direct.length, 0)
+  clock.pass(1)
+  direct[0]?.(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), [])
+  assert.deepEqual(found, [], 'the system may know better')
+  clock.pass(4000)
+  assert.deepEqual(found, ['ETIMEOUT'])
+  system[0]?.(null, at('10.0.0.1'))
+  resolve()
+  assert.deepEqual(found.pop(), '10.0.0.1')
+
+  clock.pass(3000)
+  resolve()
+  clock.pass(1000)
+  direct[1]?.(null, at('10.0.0.2'))
+  resolve()
+  assert.equal(found.pop(), '10.0.0.2')
+  clock.pass(3000)
+  resolve()
+  assert.deepEqual([system.length, direct.length], [2, 3])
+  direct[2]?.(null, [])
+  resolve()
+  assert.equal(found.pop(), '10.0.0.2', 'nothing found is no news')
+  system[1]?.(null, at('10.0.0.3'))
+  resolve()
+  assert.equal(found.pop(), '10.0.0.3', 'what the system says in the end counts')
+})

@@ -32,14 +32,16 @@ export interface GatewayProcess {
 /**
  * Starts a gateway on free ports and waits until it listens.
  * @param args of Node, for one that is installed elsewhere, in `folder`
+ * @param command what is to start Node, as the words of a command line; they end with what runs it
  */
 export async function startGateway(
   env: Record<string, string> = {},
   args = [server],
   folder?: string,
+  [command, ...words]: [string, ...string[]] = [process.execPath],
 ): Promise<GatewayProcess> {
   const cwd = mkdtempSync(join(tmpdir(), 'leastwise-'))
-  const child = spawn(process.execPath, args, {
+  const child = spawn(command, [...words, ...args], {
     cwd: folder ?? cwd,
     // A machine that is busy with other tests is not to make it shed requests.
     env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', MAX_EVENT_LOOP_DELAY: '0', ...env },

@@ -1,0 +1,70 @@
+import dns, { type LookupAddress } from 'node:dns'
+import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import type { LookUp } from './name-lookup.js'
+
+/** Milliseconds that a name server has for each of two tries. */
+const TIMEOUT = 2000
+
+/**
+ * Looks a name up in the file of hosts and with the name servers, without the system's resolver. That one takes a thread
+ * for each name, of which Node lets two at a time wait: names whose servers are silent stop it for all others.
+ */
+export const directLookUp: LookUp = (name, done) => {
+  addressesOf(name.toLowerCase()).then(
+    (addresses) => done(null, addresses),
+    (error: NodeJS.ErrnoException) => done(error, []),
+  )
+}
+
+async function addressesOf(name: string): Promise<LookupAddress[]> {
+  const listed = listedIn(await textOf('/etc/hosts'), name)
+  if (listed.length > 0) return listed
+  for (const candidate of candidatesFor(name, await textOf('/etc/resolv.conf'))) {
+    const found = await ask(candidate)
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+/** What a file of hosts says of a name. */
+export function listedIn(hosts: string, name: string): LookupAddress[] {
+  return hosts.split('\n').flatMap((line) => {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().toLowerCase().split(/\s+/)
+    const family = isIP(address)
+    return family !== 0 && names.includes(name) ? [{ address, family }] : []
+  })
+}
+
+/** The names that are asked for one after the other: a short name is completed first, as resolv.conf(5) says. */
+export function candidatesFor(name: string, resolvConf: string): string[] {
+  if (name.endsWith('.')) return [name]
+  let domains: string[] = []
+  let enoughDots = 1
+  for (const line of resolvConf.split('\n')) {
+    const [word, ...rest] = line.trim().split(/\s+/)
+    // The last of these lines counts.
+    if (word === 'search' || word === 'domain') domains = rest
+    const dots = word === 'options' ? /(?:^| )ndots:(\d+)/.exec(rest.join(' '))?.[1] : undefined
+    if (dots !== undefined) enoughDots = Number(dots)
+  }
+  const completed = domains.map((domain) => `${name}.${domain}`)
+  return name.split('.').length - 1 >= enoughDots ? [name, ...completed] : [...completed, name]
+}
+
+async function ask(name: string): Promise<LookupAddress[]> {
+  // It reads the addresses of the servers anew.
+  const resolver = new dns.promises.Resolver({ timeout: TIMEOUT, tries: 2 })
+  const [four, six] = await Promise.all([
+    resolver.resolve4(name).catch(() => []),
+    resolver.resolve6(name).catch(() => []),
+  ])
+  return [
+    ...four.map((address) => ({ address, family: 4 })),
+    ...six.map((address) => ({ address, family: 6 })),
+  ]
+}
+
+async function textOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '')
+}
