@@ -21,7 +21,7 @@ export function answerProbe(request: IncomingMessage): void {
  * Whether the router of an app would give a request to a proxied route. Only the router knows, with its priorities and
  * constraints, and it does not tell: so it is given a request that is like the one in question, and is stopped before
  * any hook runs. A proxied route does so itself. With any other, Fastify looks for a Connection field before the hooks,
- * and finds an end.
+ * and finds an end. True as well where it takes its time, as with constraints that are derived asynchronously.
  */
 export function isProxied(app: FastifyInstance, request: IncomingMessage): boolean {
   if (!isRoutable(request.url as string)) return false
@@ -42,10 +42,11 @@ export function isProxied(app: FastifyInstance, request: IncomingMessage): boole
   isFound = false
   try {
     app.routing(probe, nobody as unknown as ServerResponse)
+    return true
   } catch (error) {
     if (error !== STOP) app.log.debug(error, 'the route of an upgrade could not be looked up')
+    return isFound
   }
-  return isFound
 }
 
 /** For others the router has an answer of its own, which nobody waits for here. */

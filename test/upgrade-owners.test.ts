@@ -315,6 +315,32 @@ test('constraints decide about upgrades, too', async (t) => {
   assert.equal(await ask(app, '/api/x', 'other.example'), 'others')
 })
 
+test('constraints that take their time leave a pool its upgrades', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  app.addConstraintStrategy({
+    name: 'tenant',
+    storage: () => {
+      const kept = new Map()
+      return {
+        get: (key: string) => kept.get(key) ?? null,
+        set: (key: string, value: unknown) => void kept.set(key, value),
+      }
+    },
+    deriveConstraint: (_request: unknown, _context: unknown, done: (error: null, value: string) => void) =>
+      setImmediate(done, null, 'a'),
+  } as never)
+  app.get('/tenant', { constraints: { tenant: 'a' } }, async () => 'a tenant')
+  await pool({ prefix: '/api' })(app)
+  app.server.on('upgrade', (_request, socket) => take(socket as Socket))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const ours = await open(app, '/api/chat')
+  assert.equal(ours.told, 'pool /chat')
+  await ours.close()
+  assert.equal(await ask(app, '/own'), 'others')
+  assert.equal((await call(`${app.listeningOrigin}/tenant`)).text, 'a tenant')
+})
+
 test('what is told at the start', async (t) => {
   const lines: string[] = []
   const log = { level: 'info', stream: { write: (line: string) => void lines.push(line) } }
