@@ -1,5 +1,6 @@
 import { Latency, type LatencySummary } from './latency.js'
 import { LeaseBook } from './lease.js'
+import type { RefusalTally } from './refusal-tally.js'
 import { ResponseTime } from './response-time.js'
 import type { HostHeader } from './spec.js'
 import { type Tier, tiers } from './tier.js'
@@ -96,6 +97,8 @@ export class Backend {
   isOpen = false
   /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
   overtaken = 0
+  /** What it has refused of late; see `RefusalOutliers`. */
+  refusals: RefusalTally | undefined
   /** How willingly it is chosen; see `ShareLimits`. */
   tier: Tier = tiers.whole
   /** Says which part of its fair share it may have now; the pool knows. */

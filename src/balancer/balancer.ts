@@ -372,7 +372,7 @@ export class Balancer extends Announcer<BalancerEvents> {
         const { backend } = lease
         this.#overtaken.clear(backend)
         this.#ejection.answered(lease)
-        if (this.registry.holds(backend)) this.#refusalOutliers.answered(backend, isRefusal, now)
+        if (backend.isEligible) this.#refusalOutliers.answered(backend, isRefusal, now)
       },
       released: (lease, outcome) => this.#judge(lease, outcome),
       tunnelBusy: (lease) => this.#tunnels.busy(lease),

@@ -24,6 +24,12 @@ export interface Cause {
 export type AnswerKind = 'ok' | 'refused' | 'failed'
 
 /**
+ * Whether a connection is a tunnel, and what passes through it. `moving`: something has since that was looked at, and
+ * `resting`: nothing has, but before that. Only a `quiet` one weighs less than a request.
+ */
+type TunnelState = 'none' | 'moving' | 'resting' | 'quiet'
+
+/**
  * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
  * whoever calls {@link release} first and however often it is called.
  */
@@ -51,9 +57,7 @@ export class Lease implements Link<Lease> {
   #awaitedSince: number | undefined
   #dispatchedAt: number
   #isPrepared = false
-  #tunnel: 'none' | 'quiet' | 'busy' = 'none'
-  /** Something passed through the tunnel since that was looked at. */
-  #moved = false
+  #tunnel: TunnelState = 'none'
   readonly #book: LeaseBook
   /** @internal links of {@link LeaseBook} */
   previous: Lease | undefined
@@ -163,18 +167,19 @@ export class Lease implements Link<Lease> {
 
   /** Something passes through the tunnel. */
   moved(): void {
-    this.#moved = true
-    if (this.#tunnel !== 'quiet' || !this.#held) return
-    this.#tunnel = 'busy'
+    const { tunnel } = this
+    if (tunnel === 'none') return
+    this.#tunnel = 'moving'
+    if (tunnel !== 'quiet' || !this.#held) return
     this.#book.tunnelChanged(0, -1)
     this.#book.onTunnelBusy?.(this)
   }
 
   /** @internal Whether a tunnel is quiet, or over: nothing has passed since this was asked before. */
   rest(): boolean {
-    if (this.#tunnel !== 'busy' || !this.#held) return true
-    if (this.#moved) {
-      this.#moved = false
+    if (this.#tunnel === 'quiet' || !this.#held) return true
+    if (this.#tunnel === 'moving') {
+      this.#tunnel = 'resting'
       return false
     }
     this.#tunnel = 'quiet'
@@ -182,8 +187,8 @@ export class Lease implements Link<Lease> {
     return true
   }
 
-  /** @internal Whether it is a tunnel, and what passes through it. */
-  get tunnel(): 'none' | 'quiet' | 'busy' {
+  /** @internal */
+  get tunnel(): TunnelState {
     return this.#tunnel
   }
 

@@ -1,4 +1,5 @@
 import type { Backend } from './backend.js'
+import { RefusalTally } from './refusal-tally.js'
 
 /** Milliseconds in which an answer comes to count for a third. */
 const DECAY = 10_000
@@ -18,15 +19,6 @@ const LEFT_MARGIN = 0.05
 /** How many standard deviations it has to be above them, so that it is no chance. */
 const DEVIATIONS = 4
 
-/** What a backend answered of late, each answer weighed by its age. */
-interface Tally {
-  answers: number
-  refused: number
-  /** The class of its share of refusals; -1 before its first answer. */
-  class: number
-  isOutlier: boolean
-}
-
 /**
  * Finds the backend that refuses what others answer: whose share of answers from 400 on, gateway failures aside, stands
  * far above that of the others. A refusal is often made faster than an answer, so that such a backend is always the
@@ -38,7 +30,7 @@ interface Tally {
  */
 export class RefusalOutliers {
   readonly #changed: (backend: Backend, isOutlier: boolean) => void
-  readonly #tallies = new Map<Backend, Tally>()
+  readonly #tallies = new Set<RefusalTally>()
   /** Backends of each class. */
   readonly #classes = new Uint32Array(CLASSES)
   /** Of all backends. */
@@ -56,7 +48,7 @@ export class RefusalOutliers {
   /** A backend has answered, and with no gateway failure. */
   answered(backend: Backend, isRefusal: boolean, now: number): void {
     if (now >= this.#weighedUntil) this.#weigh(now)
-    const tally = this.#tallies.get(backend) ?? this.#begin(backend)
+    const tally = backend.refusals ?? this.#begin(backend)
     tally.answers += this.#weight
     this.#answers += this.#weight
     if (isRefusal) tally.refused += this.#weight
@@ -70,17 +62,19 @@ export class RefusalOutliers {
 
   /** Nothing is known of it any more. */
   forget(backend: Backend): void {
-    const tally = this.#tallies.get(backend)
+    const tally = backend.refusals
     if (!tally) return
-    this.#tallies.delete(backend)
+    backend.refusals = undefined
+    this.#tallies.delete(tally)
     this.#answers = Math.max(0, this.#answers - tally.answers)
     if (tally.class !== -1) this.#count(tally.class, -1)
     if (tally.isOutlier) this.#changed(backend, false)
   }
 
-  #begin(backend: Backend): Tally {
-    const tally = { answers: 0, refused: 0, class: -1, isOutlier: false }
-    this.#tallies.set(backend, tally)
+  #begin(backend: Backend): RefusalTally {
+    const tally = new RefusalTally()
+    this.#tallies.add(tally)
+    backend.refusals = tally
     return tally
   }
 
@@ -92,7 +86,7 @@ export class RefusalOutliers {
       return
     }
     const scale = Math.exp(-exponent)
-    for (const tally of this.#tallies.values()) {
+    for (const tally of this.#tallies) {
       tally.answers *= scale
       tally.refused *= scale
     }
@@ -101,7 +95,7 @@ export class RefusalOutliers {
     this.#weight = 1
   }
 
-  #classify(tally: Tally): void {
+  #classify(tally: RefusalTally): void {
     const found = Math.min(CLASSES - 1, Math.floor((CLASSES * tally.refused) / tally.answers))
     if (found === tally.class) return
     if (tally.class !== -1) this.#count(tally.class, -1)
@@ -113,7 +107,7 @@ export class RefusalOutliers {
     this.#classes[of] = (this.#classes[of] as number) + change
   }
 
-  #judge(tally: Tally): boolean {
+  #judge(tally: RefusalTally): boolean {
     const share = tally.refused / tally.answers
     const margin = tally.isOutlier ? LEFT_MARGIN : MARGIN
     if (share < margin) return false
@@ -131,7 +125,7 @@ export class RefusalOutliers {
   }
 
   /** The median of the shares of the others; in doubt the greater one, and the upper end of its class. 1 without any. */
-  #usualBeside(tally: Tally): number {
+  #usualBeside(tally: RefusalTally): number {
     let others = 0
     for (const count of this.#classes) others += count
     others--

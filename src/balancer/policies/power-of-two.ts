@@ -60,24 +60,22 @@ export class PowerOfTwo implements Policy {
   pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
     const { length } = this.#candidates
     if (length === 0) return undefined
-    const fits = fitsBut(except, reach)
     for (let i = 0; i < DRAWS; i++) {
       const first = this.#draw.draw()
       const one = this.#candidates[first] as Candidate
-      if (!fits(one)) continue
+      if (!fits(one, except, reach)) continue
       if (length === 1) return this.#choose(one)
       const other = this.#candidates[this.#draw.drawOther(first)] as Candidate
-      if (fits(other)) return this.#choose(this.#lessLoaded(one, other))
+      if (fits(other, except, reach)) return this.#choose(this.#lessLoaded(one, other))
     }
     return this.#pickFitting(except, reach)
   }
 
   explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
-    const fits = fitsBut(except, reach)
     const all = this.#candidates.map(
       (candidate): Contender => ({
         weight: candidate.backend.weight,
-        fits: fits(candidate),
+        fits: fits(candidate, except, reach),
         idle: candidate.backend.load === 0,
         owed: this.#owed(candidate),
         load: this.#load(candidate),
@@ -140,7 +138,6 @@ export class PowerOfTwo implements Policy {
   }
 }
 
-const fitsBut =
-  (except: ReadonlySet<Backend> | undefined, reach: Tier) =>
-  ({ backend }: Candidate) =>
-    backend.takes(reach) && !except?.has(backend)
+function fits({ backend }: Candidate, except: ReadonlySet<Backend> | undefined, reach: Tier): boolean {
+  return backend.takes(reach) && !except?.has(backend)
+}

@@ -1,0 +1,9 @@
+/** What a backend answered of late, each answer weighed by its age. */
+export class RefusalTally {
+  answers = 0
+  refused = 0
+  /** The class of its share of refusals; -1 before its first answer. */
+  class = -1
+  /** Whether it refuses far more than the others. */
+  isOutlier = false
+}
