@@ -394,9 +394,11 @@ test('LOG_FORMAT=pretty: a line for people, none lost, no colour where nobody lo
   const { stdout: all, code } = await ended
   assert.equal(code, 0)
   const line =
-    /INFO: GET \/users\/%1B 502 LEASTWISE_BAD_GATEWAY 127\.0\.0\.1-\d+ [\d.]+ ms \{"reqId":"x",.*\}\n/
+    /INFO: GET \/users\/%1B 502 LEASTWISE_BAD_GATEWAY 127\.0\.0\.1-\d+ [\d.]+ ms \{"reqId":"x",.*"clientAddress":"127\.0\.0\.1".*\}\n/
   assert.match(all, line)
   assert.match(all, /INFO: 400 LEASTWISE_MALFORMED_REQUEST \{"reqId":"\w+-1",.*\}\n/)
   assert.match(all.trimEnd().split('\n').at(-1) as string, /INFO: stopped$/)
+  // Said where a proxy is between.
+  assert.ok(!all.includes('remoteAddress'))
   assert.ok(!all.includes('\x1b'))
 })
