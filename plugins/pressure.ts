@@ -68,6 +68,8 @@ export const pressurePlugin = fp<PressureOptions>(
 function measureDelay(): { take(): number; stop(): void } {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
   histogram.enable()
+  // The clock notices a standstill while somebody waits for a time to come.
+  const endWaiting = systemClock.after(Number.MAX_SAFE_INTEGER, () => {})
   let stoodStill = systemClock.stoodStill
   let looksToSkip = 0
   return {
@@ -77,6 +79,7 @@ function measureDelay(): { take(): number; stop(): void } {
       histogram.reset()
       // That the process was stopped is no load, and over. It is in this measurement or in the next one, as either of the
       // two timers may have been the first afterwards.
+      systemClock.now()
       if (stoodStill !== systemClock.stoodStill) {
         stoodStill = systemClock.stoodStill
         looksToSkip = 2
@@ -89,6 +92,9 @@ function measureDelay(): { take(): number; stop(): void } {
       if (count === 0) return 0
       return (mean * mean + stddev * stddev) / mean / 1e6 - RESOLUTION
     },
-    stop: () => void histogram.disable(),
+    stop() {
+      histogram.disable()
+      endWaiting()
+    },
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { constants, type Http2ServerRequest } from 'node:http2'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { systemClock } from '../src/balancer/clock.js'
 import { RequestTimeoutError } from './errors.js'
 
 /**
@@ -19,9 +20,15 @@ export function watchClient(request: FastifyRequest, reply: FastifyReply, timeou
     else raw.socket.destroy()
   }
   link.setTimeout(timeout)
+  let { stoodStill } = systemClock
   const emitter = 'stream' in raw ? raw.stream : reply.raw
   emitter.on('timeout', () => {
-    if (!raw.complete && raw.readableFlowing && !request.assignment?.quiet) {
+    systemClock.now()
+    if (stoodStill !== systemClock.stoodStill) {
+      // It was the process that did not go on; what the client sent meanwhile may be yet to be read.
+      stoodStill = systemClock.stoodStill
+      link.setTimeout(timeout)
+    } else if (!raw.complete && raw.readableFlowing && !request.assignment?.quiet) {
       if (reply.raw.headersSent) cut()
       else reply.send(new RequestTimeoutError())
     } else if (link.writableLength > 0) {

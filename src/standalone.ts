@@ -29,6 +29,7 @@ import { routableUrl } from '../plugins/target.js'
 import { trustOf } from '../plugins/trust.js'
 import { adminRoutes } from '../routes/admin.js'
 import { stateFile } from './adapters/state-file.js'
+import { systemClock } from './balancer/clock.js'
 import { StoppedError } from './balancer/errors.js'
 import { closeIdle, stopAccepting, trackConnections } from './closing.js'
 import leastwise from './index.js'
@@ -179,7 +180,7 @@ export async function createStandalone(
       let cut = 0
       traffic.balancer.startClosing()
       const closed = stopAccepting(traffic.server)
-      const deadline = setTimeout(() => {
+      const cancelDeadline = systemClock.after(timeout, () => {
         let open = 0
         for (const socket of connections) open += openOn(socket)
         // A client may still read what its backend is done with, and a backend work for one that left.
@@ -189,11 +190,11 @@ export async function createStandalone(
         setTimeout(() => {
           for (const socket of connections) socket.destroy()
         }, LAST_WORDS)
-      }, timeout)
+      })
       const reaper = closeIdle(connections)
       await closed
       clearInterval(reaper)
-      clearTimeout(deadline)
+      cancelDeadline()
       await traffic.close()
       // Sockets that were cut tell of it in this turn of the loop, and their requests are logged.
       await setImmediate()

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as pass } from 'node:timers/promises'
 import { holding, TestBackend } from './support/backend.js'
 import { call, callJson } from './support/client.js'
 import { startGateway } from './support/process.js'
+import { RawClient } from './support/raw.js'
 
 /** Milliseconds, and more than anything below may take. */
 const STANDSTILL = 5000
 const LIMIT = '3000'
-
 test('a process that was stopped for longer than anybody may wait loses nobody, and blames nobody', async (t) => {
   const held = await holding()
   t.after(() => held.close())
@@ -62,4 +63,37 @@ test('a process that was stopped for longer than anybody may wait loses nobody, 
   assert.ok(latency.p99 < STANDSTILL, `${latency.p99}`)
   const warnings = gateway.lines.filter(({ level }) => Number(level) > 30)
   assert.deepEqual(warnings, [])
+})
+
+test('nor is a client blamed that sent the rest of its body meanwhile, or a request cut at the end', async (t) => {
+  const backend = await new TestBackend((request, response) => {
+    let length = 0
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+    })
+    request.once('end', () => response.end(`${length}`))
+  }).listen()
+  t.after(() => backend.close())
+  const gateway = await startGateway({
+    BACKENDS: backend.url,
+    BODY_TIMEOUT: LIMIT,
+    SHUTDOWN_TIMEOUT: LIMIT,
+  })
+  t.after(() => gateway.stop('SIGKILL'))
+  const client = new RawClient(gateway.url)
+  t.after(() => client.close())
+  client.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello')
+  await backend.untilOpen(1)
+  gateway.child.kill('SIGTERM')
+  await gateway.line(({ msg }) => msg === 'shutting down')
+  gateway.child.kill('SIGSTOP')
+  client.send('world')
+  await pass(STANDSTILL)
+  gateway.child.kill('SIGCONT')
+  const answer = await client.untilClosed()
+  assert.match(answer, /^HTTP\/1\.1 200 /)
+  assert.match(answer, /10$/)
+  const [code] =
+    gateway.child.exitCode === null ? await once(gateway.child, 'exit') : [gateway.child.exitCode]
+  assert.equal(code, 0)
 })

@@ -20,7 +20,7 @@ const EARLY = 1
 
 let running: RunningTime | undefined
 
-/** Made with the first use, as it has a timer of its own. */
+/** Made with the first use. */
 function runningTime(): RunningTime {
   running ??= new RunningTime({
     now: () => performance.now(),
@@ -28,7 +28,10 @@ function runningTime(): RunningTime {
       const { user, system } = process.cpuUsage()
       return (user + system) / 1000
     },
-    every: (interval, callback) => void setInterval(callback, interval).unref(),
+    every(interval, callback) {
+      const timer = setInterval(callback, interval).unref()
+      return () => clearInterval(timer)
+    },
   })
   return running
 }
@@ -40,21 +43,30 @@ function runningTime(): RunningTime {
 export const systemClock: Clock & { readonly stoodStill: number } = {
   now: () => (running ?? runningTime()).now(),
   get stoodStill() {
-    return runningTime().stoodStill
+    return (running ?? runningTime()).stoodStill
   },
   date: () => new Date(),
   after(delay, callback) {
-    const due = systemClock.now() + delay
+    const time = running ?? runningTime()
+    time.waits()
+    const due = time.now() + delay
+    let timer: NodeJS.Timeout | undefined
     const look = () => {
-      const left = due - systemClock.now()
-      if (left > EARLY) start(left)
-      else callback()
+      const left = due - time.now()
+      if (left > EARLY) return start(left)
+      end()
+      callback()
     }
-    let timer: NodeJS.Timeout
     const start = (left: number) => {
       timer = setTimeout(look, Math.min(left, LONGEST)).unref()
     }
+    const end = () => {
+      if (!timer) return
+      clearTimeout(timer)
+      timer = undefined
+      time.waited()
+    }
     start(delay)
-    return () => clearTimeout(timer)
+    return end
   },
 }

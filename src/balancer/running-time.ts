@@ -13,8 +13,8 @@ export interface TimeSource {
   now(): number
   /** That the process has used. */
   cpuTime(): number
-  /** Calls back again and again. */
-  every(interval: number, callback: () => void): void
+  /** Calls back again and again, until it is cancelled. */
+  every(interval: number, callback: () => void): () => void
 }
 
 /**
@@ -26,6 +26,9 @@ export interface TimeSource {
  */
 export class RunningTime {
   readonly #source: TimeSource
+  /** How many wait for a time to come. */
+  #waiting = 0
+  #stopBeat: (() => void) | undefined
   /** When somebody asked for the time last. */
   #askedAt: number
   #beatAt: number
@@ -38,20 +41,35 @@ export class RunningTime {
     this.#askedAt = source.now()
     this.#beatAt = this.#askedAt
     this.#usedAtBeat = source.cpuTime()
-    source.every(BEAT, () => this.#beat())
+  }
+
+  /**
+   * Somebody waits for a time to come. Only then a standstill matters, and can be told from a process that has nothing
+   * to do.
+   */
+  waits(): void {
+    if (this.#waiting++ > 0) return
+    this.#beat()
+    this.#stopBeat = this.#source.every(BEAT, () => this.#beat())
+  }
+
+  /** One of those waits no more. */
+  waited(): void {
+    if (--this.#waiting > 0) return
+    this.#stopBeat?.()
+    this.#stopBeat = undefined
   }
 
   now(): number {
     const now = this.#source.now()
-    if (now - this.#askedAt >= STANDSTILL) this.#wake(now)
+    if (now - this.#askedAt >= STANDSTILL && this.#stopBeat) this.#wake(now)
     this.#askedAt = now
     // Mostly the very number that was read: a difference would be one more on the heap.
     return this.#stoodStill === 0 ? now : now - this.#stoodStill
   }
 
-  /** Milliseconds for which the process did not run so far, as far as that was more than a moment. */
+  /** Milliseconds for which the process had not run when somebody asked for the time last. Moments are left out. */
   get stoodStill(): number {
-    this.now()
     return this.#stoodStill
   }
 

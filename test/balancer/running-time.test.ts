@@ -7,7 +7,7 @@ function process() {
   let now = 0
   let used = 0
   let beatAt = 0
-  let beat = () => {}
+  let beat: (() => void) | undefined
   let interval = 0
   const time = new RunningTime({
     now: () => now,
@@ -15,17 +15,22 @@ function process() {
     every(milliseconds, callback) {
       interval = milliseconds
       beat = callback
-      beatAt = interval
+      beatAt = now + interval
+      return () => {
+        beat = undefined
+      }
     },
   })
+  time.waits()
   return {
     time,
+    beats: () => beat !== undefined,
     /** It runs, and uses that part of the processor. */
     run(milliseconds: number, part: number) {
       for (let i = 0; i < milliseconds; i++) {
         now++
         used += part
-        if (now < beatAt) continue
+        if (!beat || now < beatAt) continue
         beat()
         beatAt = now + interval
       }
@@ -70,4 +75,19 @@ test('that nobody asks is no standstill', () => {
   const { time, run } = process()
   run(60_000, 0)
   assert.deepEqual([time.now(), time.stoodStill], [60_000, 0])
+})
+
+test('where nobody waits there is no beat, and no standstill; who waits later is not told of it', () => {
+  const { time, run, silence, beats } = process()
+  time.waits()
+  time.waited()
+  assert.equal(beats(), true)
+  time.waited()
+  assert.equal(beats(), false)
+  run(5000, 0)
+  silence(6000, 0)
+  time.waits()
+  assert.deepEqual([time.now(), time.stoodStill], [11_000, 0])
+  silence(6000, 0)
+  assert.deepEqual([time.now(), time.stoodStill], [11_000, 6000])
 })
