@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { root, start } from '../support/process.js'
 
 const commands: Record<string, { wrong: string[][]; silent?: boolean }> = {
@@ -9,6 +12,11 @@ const commands: Record<string, { wrong: string[][]; silent?: boolean }> = {
   simulate: { wrong: [['--seed', 'x'], ['--requests', '10'], ['--loud']] },
   select: { wrong: [['--rounds', '0'], ['--steps', '1.5'], ['--loud']] },
 }
+
+/** Says on standard error when a process has begun to listen for Ctrl-C, which ends it before. */
+const announcing = `data:text/javascript,process.on('newListener', (name) => {
+  if (name === 'SIGINT') setImmediate(() => console.error('listening'))
+})`
 
 test('bench --help explains, and a part that there is not is named', async () => {
   const main = join(root, 'dist/bench/main.js')
@@ -50,10 +58,11 @@ for (const [name, { wrong, silent }] of Object.entries(commands)) {
   })
 
   test(`${name} ends when it is told to`, async () => {
-    const { process: child, ended } = start([main])
-    // Some have nothing to say before they are done.
-    if (silent) setTimeout(() => child.kill('SIGINT'), 1000)
-    else child.stdout?.once('data', () => child.kill('SIGINT'))
+    const { process: child, ended } = start(['--import', announcing, main])
+    const { stdout, stderr } = child as { stdout: Readable; stderr: Readable }
+    // In the middle of its work; some have nothing to say before they are done.
+    await Promise.all([once(stderr, 'data'), silent ? sleep(1000) : once(stdout, 'data')])
+    child.kill('SIGINT')
     assert.equal((await ended).code, 130)
   })
 }
