@@ -13,6 +13,9 @@ const BACKENDS = 10
 /** Milliseconds that pass with each request where time matters: that is 10,000 a second. */
 const PACE = 0.1
 
+/** Steps after which there is nothing left to compile. */
+const COMPILED = 20_000
+
 /** What a request costs while there are many of something. */
 export interface Crowd {
   /** Of what there are many. */
@@ -109,14 +112,11 @@ export async function measureCrowds(
   const subjects = crowds.map(({ name, open }) => {
     return { name, few: { step: open(FEW), times: [] }, many: { step: open(MANY), times: [] } }
   })
-  for (let round = 0; round <= rounds; round++) {
+  for (const { few, many } of subjects) for (const { step } of [few, many]) await timeOf(step, COMPILED)
+  for (let round = 0; round < rounds; round++) {
     for (const { few, many } of subjects) {
       signal?.throwIfAborted()
-      for (const { step, times } of [few, many] as Subject[]) {
-        const time = await timeOf(step, steps)
-        // The first one warms up.
-        if (round > 0) times.push(time)
-      }
+      for (const { step, times } of [few, many] as Subject[]) times.push(await timeOf(step, steps))
     }
   }
   return subjects.map(({ name, few, many }) => {
