@@ -143,7 +143,11 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
   // it to its end.
   if ('stream' in raw) {
     if (isUnread(raw)) stopUploadAfterAnswer(raw.stream)
-  } else if (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError) {
+    // A hook that destroyed the request has taken it off its connection.
+  } else if (
+    raw.socket &&
+    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError)
+  ) {
     reply.header('connection', 'close')
     endAfter(raw, reply.raw)
   }

@@ -114,7 +114,7 @@ export function toGatewayError(error: Error): FastifyError {
 }
 
 /** A hook that refuses what a client sends, as by its coding, says so by a status. */
-function brokenUpload(cause: Error & { statusCode?: number }): FastifyError {
+export function brokenUpload(cause: Error & { statusCode?: number }): FastifyError {
   const { statusCode = 500 } = cause
   if (statusCode >= 400 && statusCode < 500) return cause as FastifyError
   const message = "the body that a hook of the app made of this request's broke off"

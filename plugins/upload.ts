@@ -4,7 +4,7 @@ import { BrotliDecompress, Gunzip, Inflate, InflateRaw, Unzip } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import type { FieldLines } from '../src/adapters/assignment.js'
 import { type BodyLimits, copyOf, copyWhereRead, isBeingRead, wasRead } from './body-copy.js'
-import { BodyReadError } from './errors.js'
+import { BodyReadError, brokenUpload } from './errors.js'
 import { symbolOf } from './fastify-internals.js'
 import { hasBody } from './request-body.js'
 import { writtenBody } from './written-body.js'
@@ -134,7 +134,7 @@ function isDecoded(stream: Readable): boolean {
  * @throws {Error} where there is nothing
  */
 function leftBehind(request: FastifyRequest, offered: Readable): unknown {
-  if (offered.errored) throw offered.errored
+  if (offered.errored && offered !== request.raw) throw brokenUpload(offered.errored)
   const { rawBody } = request as { rawBody?: unknown }
   const raw = request.raw as { rawBody?: unknown; body?: unknown }
   for (const left of [rawBody, raw.rawBody, raw.body]) {

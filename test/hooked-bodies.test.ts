@@ -313,6 +313,20 @@ for (const phase of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] a
   })
 }
 
+test('a hook that gives up a body in the middle is an error at once, or the end of the connection', async (t) => {
+  const { send } = await build(t, (app) =>
+    app.addHook('preHandler', async ({ raw }) => {
+      for await (const _ of raw) break
+    }),
+  )
+  assert.deepEqual(refused(await send('text')).slice(0, 2), [500, 'LEASTWISE_BODY_READ'])
+  const { send: sendMore } = await build(t, (app) =>
+    app.addHook('preHandler', async ({ raw }) => void raw.destroy()),
+  )
+  const outcome = await sendMore(Buffer.alloc(10_000_000)).then(refused, () => ['cut'])
+  assert.ok(outcome[0] === 'cut' || outcome[1] === 'LEASTWISE_BODY_READ')
+})
+
 test('what was read as text, and was none, is not sent as what it is not', async (t) => {
   const { send } = await build(t, (app) =>
     app.addHook('onRequest', async (request) => {
