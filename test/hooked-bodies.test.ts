@@ -470,7 +470,6 @@ test('a client that waits to be asked for the body is asked', async (t) => {
 
 test('HTTP/2: hooks that read along, read all, or make another body', async (t) => {
   const app = Fastify({ http2: true })
-  t.after(() => app.close())
   app.addHook('preParsing', async ({ url, raw }, _reply, payload) => {
     if (url === '/api/read') await buffer(raw)
     if (url === '/api/along') payload.on('data', () => {})
@@ -480,7 +479,10 @@ test('HTTP/2: hooks that read along, read all, or make another body', async (t) 
   await app.register(leastwise, { prefix: '/api', backends: [backend.url] })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const session = http2.connect(url)
-  t.after(() => session.destroy())
+  t.after(() => {
+    session.destroy()
+    return app.close()
+  })
   for (const path of ['untouched', 'along', 'made', 'read']) {
     const stream = session.request({ ':path': `/api/${path}`, ':method': 'POST' })
     stream.end(binary)
