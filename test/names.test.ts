@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { call, callJson } from './support/client.js'
 import { type GatewayProcess, root, startGateway } from './support/process.js'
+import { RawClient } from './support/raw.js'
 
 const server = join(root, 'dist/src/server.js')
 const CHECKS = {
@@ -180,6 +181,26 @@ test('a client whose only backend has a name that hangs is told so, in time', as
   assert.equal((await call(`${gateway.admin}/readyz`)).status, 503)
   const { failed, health, share } = await viewOf(gateway, 'a')
   assert.deepEqual([failed, health, share], [0, 'unknown', 1])
+})
+
+test('a client that leaves while a name is looked up leaves nothing behind', async (t) => {
+  const { port } = await serving(t)
+  const { gateway } = await started(
+    t,
+    { 'a.test': 3_600_000 },
+    { BACKENDS: `http://a.test:${port};id=a`, HEALTH_PATH: '' },
+  )
+  const inFlight = async (count: number) => {
+    while ((await viewOf(gateway, 'a')).inFlight !== count) await new Promise(setImmediate)
+  }
+  const clients = ['GET', 'POST'].map((method) =>
+    new RawClient(gateway.url).send(`${method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`),
+  )
+  await inFlight(2)
+  for (const client of clients) client.close()
+  await inFlight(0)
+  const { failed, total } = await viewOf(gateway, 'a')
+  assert.deepEqual([failed, total], [0, 2])
 })
 
 test('a backend that has moved is found at its new address', async (t) => {

@@ -211,6 +211,8 @@ test('a wrong option stops the start by its name', async () => {
       { backends: ['http://b', { url: 'http://a', weight: '2' }] },
       /"backends\[1\].weight" does not accept "2": weight must be a whole number/,
     ],
+    [{ healthInitial: 'unusable' }, /"healthInitial" does not accept "unusable": .*"healthPath" is empty/],
+    [{ backends: [{ url: 'http://a', backup: 'yes' }] }, /backup must be true or false/],
     [{ backends: [{ url: 'http://a', hostHeader: 'x' }] }, /"backends\[0\].hostHeader" .* must be/],
     [{ backends: [{}] }, /"backends\[0\].url" does not accept undefined: url must start with/],
     [{ admin: { token: 'x', path: '/a' } }, /option "admin.path" is not known/],
