@@ -86,7 +86,8 @@ async function askFirst(
   for (const listener of rawListeners(server, own)) {
     if (!others.includes(listener)) continue
     const before = tracesOn(request, socket, listener)
-    const result = listener.call(server, request, socket, head)
+    const { result, isRefused } = watchRefusal(socket, () => listener.call(server, request, socket, head))
+    if (isRefused) continue
     // While one makes up its mind the client may leave.
     if (isPromise(result)) {
       const ignore = () => {}
@@ -99,6 +100,32 @@ async function askFirst(
   if (socket.destroyed) return
   seemBusy(socket)
   own(request, socket, head)
+}
+
+/**
+ * A server of ws that has a path answers 400 to every other path, whosever that is. Such an answer is held back while
+ * `tell` runs, as the pool may know better.
+ */
+function watchRefusal(socket: Socket, tell: () => unknown): { result: unknown; isRefused: boolean } {
+  const { end } = socket
+  const earlier = [...socket.listeners('error'), ...socket.listeners('finish')]
+  let isRefused = false
+  socket.end = ((...said: Parameters<Socket['end']>) => {
+    isRefused ||= typeof said[0] === 'string' && /^HTTP\/1\.1 400 /.test(said[0])
+    return isRefused ? socket : end.apply(socket, said)
+  }) as Socket['end']
+  try {
+    const result = tell()
+    return { result, isRefused }
+  } finally {
+    Reflect.deleteProperty(socket, 'end')
+    for (const event of isRefused ? ['error', 'finish'] : []) {
+      for (const listener of socket.rawListeners(event) as (() => void)[]) {
+        const { listener: once = listener } = listener as { listener?: () => void }
+        if (!earlier.includes(once)) socket.off(event, listener)
+      }
+    }
+  }
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -8,6 +8,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { Server as SocketServer } from 'socket.io'
 import { io } from 'socket.io-client'
 import { WebSocket } from 'undici'
+import { WebSocketServer } from 'ws'
 import leastwise, { type LeastwiseOptions } from '../src/index.js'
 import { call } from './support/client.js'
 import { RawClient } from './support/raw.js'
@@ -266,6 +267,25 @@ for (const isAsync of [false, true]) {
     await ours.close()
   })
 }
+
+test('a server of ws with a path beside a pool for everything', async (t) => {
+  for (const foreignUpgrades of [undefined, ['/feed']]) {
+    const app = await build(t, pool({ foreignUpgrades }), (one) => {
+      const feed = new WebSocketServer({ server: one.server, path: '/feed' })
+      feed.on('connection', (socket) => socket.send('feed'))
+      one.addHook('preClose', async () => {
+        for (const client of feed.clients) client.terminate()
+      })
+    })
+    const own = await open(app, '/feed')
+    const ours = await open(app, '/chat')
+    assert.deepEqual([own.told, ours.told], ['feed', 'pool /chat'])
+    assert.equal(await ours.ask('hello'), 'pool hello')
+    assert.equal(inFlight(app), 1)
+    await Promise.all([own.close(), ours.close()])
+    await settled(app)
+  }
+})
 
 test('foreignUpgrades: those paths are for others alone, and no other path is', async (t) => {
   const heard: (string | undefined)[] = []
