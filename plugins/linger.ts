@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { markLast } from './exchange.js'
 
-/** Milliseconds that a client has to notice the answer and stop sending. */
-const LINGER = 5000
+/** Milliseconds for which a client that has its answer may send nothing before it is cut. */
+const SILENCE = 5000
+/** Milliseconds that it has to notice the answer and stop sending; some clients look only when they have sent it all. */
+const LINGER = 30_000
 
 /**
  * Closes a connection gently, whose request was answered before all of it was read. Closed at once, with
@@ -18,12 +20,17 @@ function lingerAfter(request: IncomingMessage): void {
     socket.end()
     request.unpipe()
     request.removeAllListeners('data')
-    request.resume()
     const close = () => socket.destroy()
+    const silence = setTimeout(close, SILENCE)
     const timer = setTimeout(close, LINGER)
+    request.on('data', () => silence.refresh())
     request.once('end', close)
     request.once('error', close)
-    socket.once('close', () => clearTimeout(timer))
+    socket.once('close', () => {
+      clearTimeout(silence)
+      clearTimeout(timer)
+    })
+    request.resume()
   }
 }
 

@@ -196,6 +196,25 @@ test('a client that waits for 100 (Continue) gets the answer instead', async (t)
   }
 })
 
+test('a client that looks for an answer only when it has sent it all is not reset before', async (t) => {
+  const gateway = await before(t, await hasty(t, 'closes'))
+  const client = new RawClient(gateway.url)
+  const errors: Error[] = []
+  client.socket.on('error', (error) => errors.push(error))
+  // It takes longer than a client may be silent.
+  const parts = 60
+  client.send(
+    `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${200_000 + parts}\r\n\r\n${'x'.repeat(200_000)}`,
+  )
+  for (let i = 0; i < parts; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    client.send('x')
+  }
+  assert.match(await client.untilClosed(), /^HTTP\/1\.1 413 [\s\S]*too large$/)
+  if (!client.socket.closed) await once(client.socket, 'close')
+  assert.deepEqual(errors, [])
+})
+
 test('curl gets the answer', async (t) => {
   const gateway = await before(t, await hasty(t, 'resets'))
   for (const more of [[], ['-H', 'Expect:'], ['-H', 'Transfer-Encoding: chunked']]) {
