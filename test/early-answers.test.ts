@@ -229,10 +229,13 @@ test('curl gets the answer', async (t) => {
 
 test('over HTTP/2 the client is told to stop', async (t) => {
   const app = Fastify({ http2: true, forceCloseConnections: true } as object)
-  t.after(() => app.close())
   await app.register(leastwise, { backends: [await hasty(t, 'closes')] })
   const session = http2.connect(await app.listen({ port: 0, host: '127.0.0.1' }))
-  t.after(() => session.destroy())
+  t.after(async () => {
+    // An app waits for sessions that are open.
+    session.destroy()
+    await app.close()
+  })
   for (let i = 0; i < 12; i++) {
     const stream = session.request({ ':path': '/', ':method': 'POST' })
     Readable.from(chunks(3_000_000)).pipe(stream, { end: false })
