@@ -40,7 +40,11 @@ function lingerAfter(request: IncomingMessage): void {
  */
 export function stopUploadAfterAnswer(stream: ServerHttp2Stream): void {
   // The response's own event comes when the stream is closed.
-  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR))
+  stream.once('finish', () => {
+    stream.close(constants.NGHTTP2_NO_ERROR)
+    // Node keeps a stream until what came on it was read.
+    stream.resume()
+  })
 }
 
 /** Makes a response the last on its connection, which is then closed gently. */

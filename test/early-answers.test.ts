@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
-import http2 from 'node:http2'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -11,7 +10,6 @@ import { type TestContext, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import Fastify from 'fastify'
 import { request as undiciRequest } from 'undici'
-import leastwise from '../src/index.js'
 import { spawn } from './support/children.js'
 import { openGateway } from './support/gateway.js'
 import { root, startGateway } from './support/process.js'
@@ -224,30 +222,6 @@ test('curl gets the answer', async (t) => {
     curl.stdin.on('error', () => {})
     curl.stdin.end(Buffer.alloc(3_000_000, 'x'))
     assert.equal(String(await buffer(curl.stdout)), 'too large 413')
-  }
-})
-
-test('over HTTP/2 the client is told to stop', async (t) => {
-  const app = Fastify({ http2: true, forceCloseConnections: true } as object)
-  await app.register(leastwise, { backends: [await hasty(t, 'closes')] })
-  const session = http2.connect(await app.listen({ port: 0, host: '127.0.0.1' }))
-  t.after(async () => {
-    // An app waits for sessions that are open.
-    session.destroy()
-    await app.close()
-  })
-  for (let i = 0; i < 12; i++) {
-    const stream = session.request({ ':path': '/', ':method': 'POST' })
-    Readable.from(chunks(3_000_000)).pipe(stream, { end: false })
-    // Node's client says so when it is told.
-    const told = once(stream, 'aborted')
-    const [headers] = await once(stream, 'response')
-    assert.equal(headers[':status'], 413)
-    const [body] = await once(stream, 'data')
-    assert.equal(String(body), 'too large')
-    await told
-    assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR)
-    stream.destroy()
   }
 })
 
