@@ -53,12 +53,15 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
 const Cause = nullable<{ code: string; text: string }>(
   Type.Object(
     {
-      code: Type.String({ description: 'Of the error.', examples: ['ECONNREFUSED'] }),
-      text: Type.String({ description: 'What it says.', examples: ['connect ECONNREFUSED 10.0.0.3:8080'] }),
+      code: Type.String({ description: 'Code of the error.', examples: ['ECONNREFUSED'] }),
+      text: Type.String({
+        description: 'What the error says.',
+        examples: ['connect ECONNREFUSED 10.0.0.3:8080'],
+      }),
     },
     {
       description:
-        'Why this backend failed the request. Null where it did not, or has not answered yet; what it answered is no cause.',
+        'Why this backend failed the request. Null where it did not, where it has not answered yet, and where its answer was passed on.',
     },
   ),
 )

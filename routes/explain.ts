@@ -33,7 +33,7 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
             upgrade: Type.Optional(
               Type.Boolean({
                 description:
-                  'Whether it is one for an upgrade, such as a WebSocket, which counts tunnels without traffic like any request. `false` by default.',
+                  'Whether the request asks for an upgrade, such as a WebSocket: then tunnels without traffic count like any request. `false` by default.',
               }),
             ),
           },

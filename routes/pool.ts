@@ -8,8 +8,8 @@ const reasons: Record<RefusalCode, string> = {
   LEASTWISE_NO_BACKEND: 'No backend was usable.',
   LEASTWISE_QUEUE_FULL: 'Every backend was at its limit, and the queue was full.',
   LEASTWISE_QUEUE_TIMEOUT: 'Every backend was at its limit for longer than `QUEUE_TIMEOUT`.',
-  LEASTWISE_OVERLOADED: 'The gateway itself had too much to do, or lacked something.',
-  LEASTWISE_STOPPED: 'The gateway shut down, and their time was up.',
+  LEASTWISE_OVERLOADED: 'The gateway itself had too much to do, or no descriptor, port or memory left.',
+  LEASTWISE_STOPPED: 'The gateway shut down before they were answered.',
 }
 
 const Pool = Type.Object(

@@ -53,14 +53,14 @@ export const HealthPort = nullable<number>(
   Type.Integer({
     minimum: 1,
     maximum: 65_535,
-    description:
-      "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is empty.",
+    description: "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is 0.",
   }),
 )
 
 export const HealthHost = nullable<string>(
   Type.String({
-    description: "Host that its checks say; null for `HEALTH_HOST`, or the traffic's where that is empty.",
+    description:
+      'Host that its checks say; null for `HEALTH_HOST`, or the Host of its requests where that is empty.',
     examples: ['shop.example'],
   }),
 )
@@ -122,7 +122,7 @@ export const Backend = Type.Object(
         'What was found: `unhealthy` by checks, `ejected` after failures, otherwise `healthy`, or `unknown` where it was not checked yet.',
     }),
     inFlight: Count('Requests that it works on now.'),
-    tunnels: Count('Those of them whose connection was upgraded, such as WebSockets.'),
+    tunnels: Count('How many of those in flight are upgraded connections, such as WebSockets.'),
     total: Count('Requests that it was given since it was registered.'),
     failed: Count(
       'Those of them that it refused, reset, left without an answer, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504.',
@@ -164,7 +164,7 @@ export const Backend = Type.Object(
     unresolved: nullable<string>(
       Type.String({
         description:
-          'Why its name could never be resolved so far, like `ENOTFOUND`: it is not used. Null where it has an address.',
+          'Error code of the look-up, like `ENOTFOUND`, where its name has never had an address: it is not used then. Null otherwise.',
       }),
     ),
   },
