@@ -16,6 +16,7 @@ const elsewhere = [
   // Of proxied requests.
   'LEASTWISE_BAD_GATEWAY',
   'LEASTWISE_BAD_PATH',
+  'LEASTWISE_BODY_READ',
   'LEASTWISE_EXPECTATION_FAILED',
   'LEASTWISE_GATEWAY_TIMEOUT',
   'LEASTWISE_LOOP',
@@ -25,6 +26,7 @@ const elsewhere = [
   'LEASTWISE_QUEUE_FULL',
   'LEASTWISE_QUEUE_TIMEOUT',
   'LEASTWISE_STOPPED',
+  'LEASTWISE_TOO_MANY_FIELDS',
   // Of a connection, before there is a request.
   'LEASTWISE_HEAD_TOO_LARGE',
   'LEASTWISE_MALFORMED_REQUEST',
@@ -38,6 +40,8 @@ const elsewhere = [
   'LEASTWISE_INVALID_OPTION',
   'LEASTWISE_INVALID_STATE',
   'LEASTWISE_STORE',
+  // No error, but a variable that the command reads.
+  'LEASTWISE_URL',
   'LEASTWISE_UNKNOWN_POLICY',
 ]
 
