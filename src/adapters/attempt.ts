@@ -8,7 +8,7 @@ import { type Answer, type Assignment, type Headers, WholeBody } from './assignm
 import type { Transport } from './connection.js'
 import type { Deadline } from './deadline.js'
 import type { Deadlines } from './deadlines.js'
-import { diagnose } from './diagnosis.js'
+import { diagnose, isClosing } from './diagnosis.js'
 import {
   BackendError,
   BackendTimeoutError,
@@ -17,6 +17,7 @@ import {
   isHeadTooLarge,
   LateError,
   RejectedAnswerError,
+  SilentlyClosedError,
   UploadStalledError,
 } from './failures.js'
 import { UnresolvedError } from './name-lookup.js'
@@ -393,7 +394,9 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     }
   }
 
-  onFailed(error: Error): void {
+  onFailed(failure: Error): void {
+    const silently = this.sent && isClosing(failure) && this.transport.silent
+    const error = silently ? new SilentlyClosedError(failure) : failure
     // That the gateway takes no larger heads, or has no descriptor left, is not the backend's fault, either.
     const blameless =
       isClientsDoing(error) ||

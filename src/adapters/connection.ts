@@ -19,8 +19,15 @@ export interface Transport {
   readonly lookingUp: boolean
   /** The end of the answer, being made known now, is a reset, which whoever makes it known does not say. */
   readonly broken?: boolean
+  /** Whether the backend, which was asked without TLS, has sent nothing at all on this connection. */
+  readonly silent: boolean
   /** What the connection failed with first, where what is made known is only a consequence. */
   readonly failure?: Error | undefined
+}
+
+/** Whether nothing at all has come on a connection without TLS. */
+export function isSilent(socket: Socket | undefined): boolean {
+  return socket?.bytesRead === 0 && !('encrypted' in socket)
 }
 
 /** It returns the socket at once, which undici's type does not say. */
@@ -120,6 +127,10 @@ export class Connection implements Transport, Link<Connection> {
 
   get reused(): boolean {
     return this.#requests > 1
+  }
+
+  get silent(): boolean {
+    return isSilent(this.#socket)
   }
 
   get lookingUp(): boolean {

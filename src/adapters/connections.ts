@@ -124,8 +124,13 @@ export function addressOf(backend: Backend): Address {
  * Closes a waiting connection on which the backend says something nobody asked for: the next request would
  * take it for its answer.
  */
-function guarded(agent: Agent): Agent {
-  const { keepSocketAlive, reuseSocket } = agent
+function guarded(kept: Agent): Agent {
+  const agent = kept as Agent & Pick<AgentInternals, 'addRequest'>
+  const { keepSocketAlive, reuseSocket, addRequest } = agent
+  agent.addRequest = function (...parameters) {
+    dropDestroyed(this)
+    addRequest.apply(this, parameters)
+  }
   agent.keepSocketAlive = function (socket) {
     const kept = Boolean(keepSocketAlive.call(this, socket)) && this.maxFreeSockets > 0
     if (kept) socket.on('data', drop)
@@ -136,6 +141,21 @@ function guarded(agent: Agent): Agent {
     reuseSocket.call(this, socket, request)
   }
   return agent
+}
+
+/** What Node's agent calls to give a request a connection; its types do not have it. */
+interface AgentInternals {
+  addRequest(...parameters: unknown[]): void
+}
+
+/**
+ * Takes connections out of the waiting ones that are destroyed and have yet to say so. Node's agent looks at the first
+ * that waits, and gives out the last.
+ */
+function dropDestroyed({ freeSockets }: Agent): void {
+  for (const waiting of Object.values(freeSockets)) {
+    while (waiting?.at(-1)?.destroyed) waiting.pop()
+  }
 }
 
 function drop(this: { destroy(): void }): void {

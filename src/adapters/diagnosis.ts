@@ -6,6 +6,7 @@ import {
   CutShortError,
   isHeadTooLarge,
   RejectedAnswerError,
+  SilentlyClosedError,
 } from './failures.js'
 
 /** Why a backend did not answer, or not to the end: for operators the cause, for the client a sentence. */
@@ -49,6 +50,8 @@ const NOT_IN_TIME: Record<BackendTimeoutError['waitingFor'], string> = {
 }
 
 const CLOSED = 'the backend closed the connection before it had answered'
+/** Node's own TLS servers close without an alert when they are sent plain HTTP. */
+const CLOSED_SILENTLY = `${CLOSED}, as a port does that expects TLS`
 const RESET = 'the backend reset the connection before it had answered'
 const UNREACHABLE = 'the backend cannot be reached'
 const NO_ADDRESS = 'the name of the backend has no address'
@@ -124,6 +127,9 @@ export function diagnose(error: Error): Diagnosis {
     return { code: error.code, text: error.message, message: error.message }
   }
   if (error instanceof CutShortError) return { code: 'CLOSED', text: error.message, message: CLOSED }
+  if (error instanceof SilentlyClosedError) {
+    return { code: 'CLOSED', text: error.message, message: CLOSED_SILENTLY }
+  }
   if (isHeadTooLarge(error)) {
     const message = "the head of the backend's answer is larger than MAX_RESPONSE_HEADERS allows"
     return { code: 'HEAD_TOO_LARGE', text: message, message }
@@ -147,7 +153,7 @@ function ofLibrary(error: Details): Diagnosis {
 }
 
 /** Whether the other side ended the connection in an orderly way, only too early. */
-function isClosing({ code, syscall }: Details): boolean {
+export function isClosing({ code, syscall }: NodeJS.ErrnoException): boolean {
   // Node's client calls an end a reset, which has a system call where it is one.
   if (code === 'ECONNRESET') return syscall === undefined
   return (

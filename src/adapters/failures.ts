@@ -31,6 +31,16 @@ export class CutShortError extends Error {
   }
 }
 
+/** The backend closed a connection without TLS on which it had sent nothing at all. */
+export class SilentlyClosedError extends Error {
+  readonly code: string | undefined
+
+  constructor(cause: NodeJS.ErrnoException) {
+    super(cause.message, { cause })
+    this.code = cause.code
+  }
+}
+
 /** What a backend answered is not passed on: another one may do better. */
 export class RejectedAnswerError extends Error {
   constructor(statusCode: number) {

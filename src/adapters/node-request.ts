@@ -6,7 +6,7 @@ import { connect as tlsConnect } from 'node:tls'
 import { ClientGoneError } from '../balancer/errors.js'
 import type { FieldLines, Headers, UploadSource } from './assignment.js'
 import { outliveBrokenWrites } from './broken-writes.js'
-import type { Transport } from './connection.js'
+import { isSilent, type Transport } from './connection.js'
 import type { Connections } from './connections.js'
 import { BadAnswerError, CutShortError, UploadBrokenError, UploadTooLargeError } from './failures.js'
 import { sendHead } from './head.js'
@@ -127,6 +127,10 @@ export class NodeRequest implements Transport, Flow {
 
   get reused(): boolean {
     return this.#request?.reusedSocket === true
+  }
+
+  get silent(): boolean {
+    return isSilent(this.#socket)
   }
 
   get blocked(): boolean {
