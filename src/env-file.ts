@@ -16,13 +16,16 @@ const understood = /^\s*(#.*|(export\s+)?[\w.-]+(\s*=|:\s).*)?$/
 
 /** `.env` in this folder, if there is one. @throws {EnvFileError} */
 export function readEnvFile(): EnvFile {
-  let text: string
+  let content: Buffer
   try {
-    text = readFileSync('.env', 'utf8')
+    content = readFileSync('.env')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { variables: {}, stray: [] }
     throw new EnvFileError(`.env cannot be read: ${(error as Error).message}`)
   }
+  if (content[0] === 0xff && content[1] === 0xfe)
+    throw new EnvFileError('.env is UTF-16, as PowerShell writes it: it has to be UTF-8')
+  const text = content.toString()
   const variables = parse(text)
   // A value in quotes may have more lines than one.
   const within = Object.values(variables)

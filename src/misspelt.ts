@@ -40,7 +40,15 @@ export function misspelt(file: Variables, env: Variables): Misspelt[] {
 function meantBy(name: string, most: (length: number) => number): string | undefined {
   const own = name.replace(/^LEASTWISE_/i, '')
   const words = inOrder(own)
-  return nearest(own, variables, most) ?? variables.find((variable) => inOrder(variable) === words)
+  const found = nearest(own, variables, most) ?? variables.find((variable) => inOrder(variable) === words)
+  // DB_PORT is the port of something else.
+  return found !== undefined && isPartOf(found, own) ? undefined : found
+}
+
+/** Whether a name consists of a variable and more words. */
+function isPartOf(variable: string, name: string): boolean {
+  const upper = name.toUpperCase()
+  return upper.endsWith(`_${variable}`) || upper.startsWith(`${variable}_`)
 }
 
 /** The words of a name in alphabetical order: PORT_ADMIN has those of ADMIN_PORT. */

@@ -67,7 +67,10 @@ async function main(): Promise<void> {
     await setTimeout(shutdownDelay)
   }
   signals.listen()
-  await gateway.listen()
+  await gateway.listen().catch((error) => {
+    // A listener that is closed before it is open says so.
+    if (!signals.isEnding) throw error
+  })
 }
 
 /** @throws {SettingError} that says, too, where the setting may stand under a wrong name */

@@ -18,6 +18,18 @@ export const ownSignals = [...ENDING, ...FAULTS, 'SIGHUP' as const]
  */
 const SAME_SIGNAL_MS = 1000
 
+const exit = () => process.exit(0)
+const nothing = () => {}
+
+/**
+ * While it starts there is nothing to end in order, and a signal ends it at once. Process 1 of a container would not be
+ * ended at all: the system keeps signals from it that it does not listen for.
+ */
+export function endAtOnce(): void {
+  for (const signal of ENDING) process.on(signal, exit)
+  process.on('SIGHUP', nothing)
+}
+
 export interface SignalListener {
   /** Ends in order. Called at most once. */
   end(signal: NodeJS.Signals): void
@@ -41,7 +53,15 @@ export class Signals {
   }
 
   listen(): void {
-    for (const signal of ENDING) process.on(signal, () => this.ending(signal))
+    for (const signal of ENDING) {
+      process.on(signal, () => this.ending(signal))
+      process.off(signal, exit)
+    }
+  }
+
+  /** Whether the process is about to end. */
+  get isEnding(): boolean {
+    return this.#endingSince !== undefined
   }
 
   /** The process ends, whether or not a signal was the reason. */

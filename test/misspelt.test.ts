@@ -41,7 +41,7 @@ test('what is usual in an environment is nobody’s mistake', () => {
     HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy KUBERNETES_PORT KUBERNETES_SERVICE_HOST
     KUBERNETES_SERVICE_PORT BACKENDS_SERVICE_HOST BACKENDS_SERVICE_PORT ADMIN_SERVICE_HOST ADMIN_SERVICE_PORT DATABASE_URL
     BACKEND_URL REDIS_HOST REDIS_PORT PGHOST PGPORT DB_HOST DB_PORT MYSQL_HOST AWS_REGION AWS_DEFAULT_REGION GATEWAY WORKER
-    POLICIES RETRY DRAIN npm_config_host npm_package_name LEASTWISE_URL`
+    POLICIES RETRY DRAIN MAX_CONNECTIONS_DB QUEUE_LIMIT_1 npm_config_host npm_package_name LEASTWISE_URL`
   for (const name of usual.trim().split(/\s+/)) assert.equal(meant(name, 'env'), undefined, name)
   // A Service in Kubernetes, as that in docs/deploy, has such variables.
   assert.equal(meant('LEASTWISE_PORT', 'env', 'tcp://10.0.0.1:80'), undefined)
@@ -61,6 +61,17 @@ test('in .env every name that is no setting is said', () => {
     'health.path in .env is no setting: HEALTH_PATH was probably meant',
     'in .env these are no settings, and are ignored: FOO, BAR',
   ])
+})
+
+test('in .env settings of other programs are not taken for ours', () => {
+  for (const name of ['DB_PORT', 'DB_HOST', 'X_HOST', 'API_PORT', 'PORT_DB', 'MY_POLICY', 'VIA_X'])
+    assert.equal(meant(name, 'file'), undefined, name)
+  for (const [name, setting] of [
+    ['LEASTWISE_PORT', 'PORT'],
+    ['PORT_ADMIN', 'ADMIN_PORT'],
+    ['ADMN_PORT', 'ADMIN_PORT'],
+  ] as const)
+    assert.equal(meant(name, 'file'), setting, name)
 })
 
 function folder(t: TestContext): string {
@@ -89,6 +100,14 @@ test('a start with misspelt names and without a backend warns, and serves', asyn
     'line 3 of .env is not understood, and is ignored: it takes NAME=value',
     'there is no backend: BACKENDS is empty, and requests are answered 503 until one is registered over the admin API',
   ])
+})
+
+test('a .env in UTF-16 is not read as something else', async (t) => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, '.env'), '\ufeffPORT=0\r\n', 'utf16le')
+  const { code, stderr } = await runServer({}, cwd)
+  assert.equal(code, 1)
+  assert.equal(stderr, 'leastwise: .env is UTF-16, as PowerShell writes it: it has to be UTF-8\n')
 })
 
 test('a start as it should be does not warn; backends of the state file are backends', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -151,6 +152,39 @@ test('SIGHUP is no end: not while it serves, not when its terminal is gone, not 
   assert.deepEqual([(await before).status, (await after).status], [200, 200])
   assert.deepEqual(await exit, [0, null])
 })
+
+/** A resolver that is silent, so that the start takes as long as it is to. */
+const SILENT = `import dns from 'node:dns'; dns.lookup = () => console.error('asked')`
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const [where, env] of [
+    ['before the pool is open', { STATE_FILE: 'state.json' }],
+    ['while it opens its listeners', { ADMIN_PORT: 'off' }],
+  ] as const) {
+    test(`${signal} ends a start ${where}, as process 1 of a container, too`, async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
+      t.after(() => rmSync(folder, { recursive: true }))
+      const preload = `data:text/javascript,${encodeURIComponent(SILENT)}`
+      const child = spawn(
+        process.execPath,
+        ['--import', preload, join(root, 'dist/src/cli/main.js'), 'serve'],
+        {
+          cwd: folder,
+          env: { PATH: process.env.PATH, HOST: 'slow.example', PORT: '0', ADMIN_PORT: '0', ...env },
+          stdio: ['ignore', 'ignore', 'pipe'],
+        },
+      )
+      t.after(() => child.kill('SIGKILL'))
+      const lines = createInterface({ input: child.stderr })
+      const [first] = await once(lines, 'line')
+      assert.equal(first, 'asked')
+      const exit = once(child, 'exit')
+      child.kill('SIGHUP')
+      child.kill(signal)
+      assert.deepEqual(await exit, [0, null])
+    })
+  }
+}
 
 test('a terminal that closes does not end it', { skip: withoutTerminal }, async (t) => {
   const held = await holding()

@@ -130,12 +130,8 @@ export class Selection {
   /** Takes a lease that nobody is in need of, and so none on a backend that has less than its whole share. */
   spare(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#clock.now()
-    const { panicking } = this.#registry
-    const backend = this.#policy.pick(
-      now,
-      panicking ? union(this.#findUnusable(), except) : except,
-      tiers.whole,
-    )
+    const unusable = this.#findUnusable()
+    const backend = this.#policy.pick(now, unusable.size > 0 ? union(unusable, except) : except, tiers.whole)
     if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now)
     const lease = backend.leases.open(backend, now)
@@ -205,7 +201,7 @@ export class Selection {
     return patient && others > 0 ? tiers.spent : tiers.resting
   }
 
-  /** Where health is ignored, those that are no more than the lesser evil. */
+  /** Where nobody else is left, those that are no more than the lesser evil. */
   #findUnusable(): ReadonlySet<Backend> {
     const { eligible } = this.#registry
     if (this.#unusableOf !== eligible) {

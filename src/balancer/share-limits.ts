@@ -9,6 +9,8 @@ import { type Tier, tiers } from './tier.js'
 const SAVED = 2
 /** Milliseconds between two requests that a backend with a penalty is given in need. */
 const REST = 1000
+/** Milliseconds for which no other could take a request, after which one that refuses is better than to wait. */
+const STUCK = 1000
 /** Where all are on the ramp, what is too little of a difference to matter. */
 const NEAR = 0.1
 /** What rounding may have taken off a whole credit. */
@@ -67,7 +69,8 @@ export interface ShareLimitsPool {
  * Where all are on the ramp the one that is furthest up is the measure. Where more than half have a penalty
  * nobody has one: it is not the backends then, and the first to succeed must not be given everything. And
  * where all that are not limited are full, the others are used before requests have to wait: in proportion to
- * the ramp, or once a second where failures are the reason; those that refuse only where requests cannot wait.
+ * the ramp, or once a second where failures are the reason; those that refuse only where requests cannot wait, or where
+ * nothing moves on the others, which may be full of streams that take for ever.
  *
  * Nothing is done for a backend that is not chosen: its credit follows from how far the share of all has come, and
  * from when it is due the next request, it stands in a heap. What changes with time alone is looked at by a timer,
@@ -98,6 +101,8 @@ export class ShareLimits {
   #mostSick = false
   /** Requests in flight on a backend, on average. */
   #mean = 0
+  /** When one was given a request last that may have more than its fair share. */
+  #freeChosenAt = Number.NEGATIVE_INFINITY
   /** Looks at single backends, and requests, since all were looked at. */
   #since = 0
   #cancelLook: (() => void) | undefined
@@ -196,6 +201,7 @@ export class ShareLimits {
       limit.credit = Math.max(-1, limit.credit - 1)
       if (backend.tier >= tiers.spent) limit.neededAt = now
     }
+    if (!limit?.capped) this.#freeChosenAt = now
     this.#ramping.time += 1 / this.#total
     // What those on the ramp cannot take is the others' to share.
     this.#steady.time += 1 / Math.max(EPSILON, this.#total - this.#left)
@@ -354,7 +360,7 @@ export class ShareLimits {
 
   /** Whether one that has had its part is not even to be chosen in need. */
   #rests({ backend, ramp, kept, capped, neededAt }: Limit, now: number): boolean {
-    if (capped) return true
+    if (capped) return now < this.#freeChosenAt + STUCK
     if (kept < 1 && !this.#mostSick) return now < neededAt + REST
     const room = backend.hasLimit ? backend.maxConnections : this.#mean
     return backend.inFlight >= Math.max(1, ramp * room)

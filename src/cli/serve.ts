@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { endAtOnce } from '../signals.js'
 
 /** Node says only that there were too many, with a stack. It loads the files of a program side by side. */
 const TOO_FEW_DESCRIPTORS =
@@ -11,6 +12,7 @@ export function serveCommand(): Command {
     .description('pass requests on to the backends; what leastwise does without a command')
     .addHelpText('after', settings)
     .action(async () => {
+      endAtOnce()
       // Only now: all other commands do without Fastify, and start faster for that.
       await import('../server.js').catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error

@@ -162,3 +162,15 @@ test('a second try goes to nobody who is sick, full, on the ramp, or has a penal
   assert.equal(balancer.spare(none), undefined)
   balancer.close()
 })
+
+test('a second try does not go to a backend whose name has no address', () => {
+  const balancer = new Balancer({
+    backends: ['http://a.example', 'http://b.example'],
+    clock: new TestClock(),
+  })
+  const { registry } = balancer
+  for (const backend of registry.list()) registry.setUnresolved(backend, 'ENOTFOUND')
+  const { backend } = balancer.acquire()
+  assert.equal(balancer.spare(new Set([backend])), undefined)
+  balancer.close()
+})

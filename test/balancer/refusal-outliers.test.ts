@@ -186,6 +186,36 @@ test('why it is passed over is told, and it is used where a request cannot wait'
   balancer.close()
 })
 
+for (const policy of policyNames) {
+  test(`${policy}: where the others are full and nothing moves on them, nobody waits for them`, async () => {
+    const pool = new Loaded(policy, named('ab'), { maxConnections: 30 })
+    pool.run(500, 6, refuses('a', 0.5))
+    const { balancer, clock } = pool
+    const { registry } = balancer
+    assert.ok(registry.get('a').tier > 0)
+    // Streams, say, that take for hours.
+    const b = registry.get('b')
+    while (!b.isFull) b.leases.open(b, clock.now())
+    let longest = 0
+    for (let i = 0; i < 100; i++) {
+      const since = clock.now()
+      balancer.lease({
+        granted(lease) {
+          longest = Math.max(longest, clock.now() - since)
+          lease.answered(clock.now(), i % 2 ? 'refused' : 'ok')
+          lease.release('ok')
+        },
+        refused: assert.fail,
+      })
+      clock.pass(50)
+      await new Promise(setImmediate)
+    }
+    assert.equal(balancer.view().queue.length, 0)
+    assert.ok(longest <= 1200, `one waited for ${longest} ms`)
+    balancer.close()
+  })
+}
+
 test('long after its weights would have overflowed it tells them apart as ever', () => {
   const pool = new Loaded('least-connections', named('abcd'))
   pool.run(2000, 20, refuses('c'))
