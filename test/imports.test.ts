@@ -16,7 +16,7 @@ const layers: { part: string; may: string[]; packages: RegExp }[] = [
   {
     part: 'src/cli/',
     // Fastify only where it serves, or every command would start three times slower.
-    may: ['src/balancer/', 'src/adapters/loopback.js', 'src/env-file.js', 'src/server.js'],
+    may: ['src/balancer/', 'src/adapters/loopback.js', 'src/env-file.js', 'src/server.js', 'src/signals.js'],
     packages: /^(node:(events|fs|http|https|timers\/promises|util)|commander)$/,
   },
   { part: 'routes/', may: ['src/balancer/', 'plugins/'], packages: /./ },

@@ -38,6 +38,8 @@ const CURRENT = 10_000
 const GRACE = 500
 /** Milliseconds that the first look-up of a name is waited for. */
 const PATIENCE = 5000
+/** Milliseconds of it after which those who watch are told: whoever can go elsewhere need not wait. */
+const SLOW = 1000
 /** Milliseconds from a look-up that failed to the next, at least. */
 const RETRY = 1000
 /** Milliseconds from one to the next of a name that nobody asks for, at most; the time doubles each time. */
@@ -195,7 +197,7 @@ export class NameLookup {
     entry.cancelTimer()
     // Whoever watches learns of a look-up that hangs, too.
     if (!entry.addresses && !entry.failure) {
-      entry.cancelTimer = this.#clock.after(PATIENCE, () => {
+      entry.cancelTimer = this.#clock.after(SLOW, () => {
         entry.failure = new UnresolvedError(entry.name)
         this.#tellUnresolved(entry, entry.failure)
       })

@@ -190,12 +190,17 @@ test('the time to the next look-up of a name that fails grows, unless somebody a
   assert.equal(asked.length, 8)
 })
 
-test('who watches learns of a look-up that hangs', () => {
-  const { clock, names, answer } = setup()
+test('who watches learns after a second of a look-up that hangs; who needs the address waits for longer', () => {
+  const { clock, names, answer, resolve } = setup()
   const told: (string | undefined)[] = []
   names.watch('a', (reason) => told.push(reason))
-  clock.pass(5000)
+  const asking = resolve()
+  clock.pass(1000)
   assert.deepEqual(told, ['ETIMEOUT'])
+  clock.pass(3999)
+  assert.deepEqual(asking.found, [])
+  clock.pass(1)
+  assert.deepEqual(asking.found, ['ETIMEOUT'])
   answer(0, '10.0.0.1')
   assert.deepEqual(told, ['ETIMEOUT', undefined])
 })
