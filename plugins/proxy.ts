@@ -207,9 +207,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
   await scope.register(pressurePlugin, options)
 
+  const admission = { ...paths, maxBody, via, server }
   const admitted = ({ raw }: FastifyRequest, reply: FastifyReply) => {
     try {
-      return admit(raw, { ...paths, maxBody, via, server })
+      return admit(raw, admission)
     } catch (error) {
       if (raw.method === 'TRACE') reply.header('allow', allow)
       // Before the client's next request is looked at.

@@ -144,6 +144,8 @@ export class Connection implements Transport, Link<Connection> {
   }
 
   done(): void {
+    // A connection outlives its requests by far, and must not keep the last one.
+    this.#handler = undefined
     this.#onDone(this)
   }
 
