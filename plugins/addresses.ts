@@ -10,7 +10,7 @@ export interface Addresses {
   clientAddress: string | null
 }
 
-/** Those of a request. */
+/** The addresses of a request that could be read. */
 export function addressesOf(arrived: Arrived, trust: Trust): Addresses {
   return {
     remoteAddress: arrived.peer.address ?? null,
@@ -18,7 +18,7 @@ export function addressesOf(arrived: Arrived, trust: Trust): Addresses {
   }
 }
 
-/** Those of what could not be read: who is behind a proxy that is trusted nobody knows then. */
+/** The addresses of bytes that are no request: who is behind a trusted proxy is not known then. */
 export function addressesOfPeer(peer: Peer, trust: Trust): Addresses {
   const address = peer.address ?? null
   const isProxy = trust(peer, []) > 0

@@ -9,7 +9,7 @@ import { endAfter, stopUploadAfterAnswer } from './linger.js'
 import { isUnread } from './request-body.js'
 
 /** Milliseconds between probes of a client's connection on which there is nothing to send. */
-const KEEP_ALIVE = 60_000
+const KEEP_ALIVE_PROBE_MS = 60_000
 
 /**
  * Sets the head of a backend's answer, as this client can be sent it.
@@ -27,14 +27,14 @@ export function fitHead(
   const headers = answerFields(given, reply.request.raw, assignment, options)
   // Should an error have to be told after all, this is what has to be taken back.
   head.headers = headers
-  // HTTP/2 has no connections of its own, no phrases, and framing that needs no fields.
+  // HTTP/2 has no Connection field and no reason phrase, and frames bodies itself: what follows does not apply to it.
   if ('stream' in raw) {
     if (isUnread(raw)) stopUploadAfterAnswer(raw.stream)
     setAll(reply, toHttp2(headers))
     return
   }
-  // Of a client that vanished nobody would hear, as long as there is nothing to send.
-  if (assignment.quiet) raw.socket?.setKeepAlive?.(true, KEEP_ALIVE)
+  // While there is nothing to send, only a probe of TCP finds that the client has vanished.
+  if (assignment.quiet) raw.socket?.setKeepAlive?.(true, KEEP_ALIVE_PROBE_MS)
   // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
   if (statusCode === 426 && given.upgrade !== undefined) {
     headers.connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 
 /**
- * Brings the fields that hooks of the app have set into the form that all others have: their names in lower case, so
- * that a field of the client with the same name is replaced.
+ * Writes the names of fields that hooks of the app have set in lower case, as Node writes those of the client, so that a
+ * field of the client with the same name is replaced.
  */
 export function settleFields(request: FastifyRequest): void {
   lowerNames(request.raw.headers)

@@ -18,17 +18,18 @@ export interface ArrivalOptions {
   server: FieldCounter
 }
 
-/** These go by rules of their own, whatever a Connection field says of them: length, and what is written anew. */
+/** Whether a field stays though Connection names it: it frames the body, or is written anew for the backend. */
 const notNominated = (name: string) => OURS.has(name) || isToldByProxies(name) || FRAMING.has(name)
 const FRAMING = new Set(['content-length', 'max-forwards', 'trailer'])
 
 /**
- * Takes off a request what a client cannot say to a backend, and `Proxy`, which for CGI is the variable HTTP_PROXY. This
- * has to be done before any hook of the app runs: what the app sets is its own, and goes through. A request that will be
- * refused for its many fields is left as it came.
+ * Removes the fields of a request that its client may not send to a backend: those that Connection names, those with an
+ * underscore, and `Proxy`, which CGI makes the variable HTTP_PROXY of. Fields that only a trusted proxy may send stay, for
+ * hooks to read, and are marked. This has to be done before any hook of the app runs, so that what a hook sets is kept. A
+ * request that will be refused for its many fields is left as it came.
  */
 export function takeOff(raw: IncomingMessage, options: ArrivalOptions): void {
-  // Now, while it is still there.
+  // A socket forgets its address when it is closed.
   const peer = peerOf(raw.socket)
   if (hasTooManyFields(raw, options.server)) {
     guardEverything(raw.headers)
@@ -52,7 +53,7 @@ export function takeOff(raw: IncomingMessage, options: ArrivalOptions): void {
   if (told && options.trust(peer, []) === 0) guardFields(headers, told, options.isWatched())
 }
 
-/** Whether a field with an underscore goes. CGI and WSGI call it the same as the one with a hyphen. */
+/** Whether a field with an underscore is removed. CGI and WSGI give it the same name as the one with a hyphen. */
 function isLeftOut(name: string, { underscoreHeaders }: ArrivalOptions): boolean {
   if (underscoreHeaders === 'drop') return true
   const folded = name.replaceAll('_', '-')
@@ -61,7 +62,7 @@ function isLeftOut(name: string, { underscoreHeaders }: ArrivalOptions): boolean
 
 function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
   const { headers, rawHeaders } = raw
-  // Node makes it of the lines when it is first asked for, and counts on their number.
+  // Node makes this object of rawHeaders when it is first asked for, and by their number at the start: so first of all.
   const distinct = 'stream' in raw ? {} : raw.headersDistinct
   for (const name of names) {
     delete headers[name]

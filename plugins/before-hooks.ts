@@ -10,9 +10,9 @@ interface Asked {
 }
 
 /**
- * Has something done with each request to the routes of a scope before the first hook runs, those of the app included.
- * Fastify has no hook for that, but it asks the scope of the route for the request's id. The app's own maker of ids is
- * asked on.
+ * Calls `act` with each request to the routes of a scope before the first hook runs, hooks of the app included. Fastify
+ * has no hook for that, but it asks the scope of the route to make the request's id. The app's own maker of ids is called
+ * after `act`.
  */
 export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessage) => void): void {
   const app = Object.getPrototypeOf(scope) as Asked
@@ -23,7 +23,7 @@ export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessag
     })
     return
   }
-  // Requests that have the id in a field do not need one to be made; but each needs a logger, right after that.
+  // Where a request has its id in a field Fastify makes none; but it makes a logger for each request, right after that.
   let acted = false
   scope.setGenReqId((raw) => {
     act(raw as IncomingMessage)
@@ -38,8 +38,8 @@ export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessag
 }
 
 /**
- * Whether an app has anything that may change a request of a scope in it before that is sent, but for hooks of single
- * routes.
+ * Whether hooks of the app, or its own maker of ids, may change a request of a scope before it is sent. Hooks of single
+ * routes are not looked at.
  */
 export function isTouchedByApp(scope: FastifyInstance): boolean {
   const app = Object.getPrototypeOf(scope) as FastifyInstance & Asked

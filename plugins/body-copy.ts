@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { BodyReadError, BodyTooLargeError, RequestTimeoutError } from './errors.js'
 
 export interface BodyLimits {
-  /** Bytes of a body that a hook reads. */
+  /** Largest body that is copied, in bytes. */
   bytes: number
   /** Milliseconds between two chunks of it; 0 for any. */
   silence: number
@@ -11,7 +11,7 @@ export interface BodyLimits {
 
 type Over = (error: Error | null, bytes: Buffer) => void
 
-/** Copies that are being made, or have been. */
+/** The copy of each stream of which one was begun. */
 const copies = new WeakMap<Readable, BodyCopy>()
 
 /** The copy that is made of a stream; undefined where there is none. */
@@ -19,7 +19,10 @@ export function copyOf(stream: Readable): BodyCopy | undefined {
   return copies.get(stream)
 }
 
-/** The copy of a stream, from now on where somebody has begun to read it; undefined where nobody has, or it is too late. */
+/**
+ * The copy of a stream that a hook reads; it is begun now where there is none yet. Undefined where nobody reads the stream,
+ * or some of it is gone already.
+ */
 export function copyWhereRead(stream: Readable, limits: BodyLimits): BodyCopy | undefined {
   const known = copies.get(stream)
   if (known) return known
@@ -29,12 +32,12 @@ export function copyWhereRead(stream: Readable, limits: BodyLimits): BodyCopy | 
   return copy
 }
 
-/** Whether something of a stream is gone. */
+/** Whether some of a stream was read already, or cannot be read any more. */
 export function wasRead(stream: Readable): boolean {
   return stream.readableDidRead || (stream.destroyed && !stream.readableEnded)
 }
 
-/** Whether somebody will have what a stream is yet to bring. */
+/** Whether somebody reads what a stream has yet to bring. */
 export function isBeingRead(stream: Readable): boolean {
   if (stream.readableEnded) return false
   return (
@@ -45,8 +48,8 @@ export function isBeingRead(stream: Readable): boolean {
 }
 
 /**
- * What a stream brings that somebody else reads, byte for byte. Whoever reads may wait for the end before the request
- * goes on, so that nothing is held back; that is why there is a limit.
+ * Copies every byte of a stream that a hook reads. The hook may wait for the end before it lets the request go on, so the
+ * stream must not be held back, and the copy has a limit instead.
  */
 export class BodyCopy {
   readonly #stream: Readable
@@ -91,7 +94,7 @@ export class BodyCopy {
     this.#over(new BodyReadError("the body that a hook of the app made of this request's has no end"))
   }
 
-  /** Somebody has read enough, or waits for somebody else to read. */
+  /** The hook has paused the stream, but the copy needs the rest of it. */
   readonly #resume = (): void => {
     if (!this.#result) this.#stream.resume()
   }

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
- * Fields in which proxies say for whom they ask, by which address, host, scheme or path. From anybody else they are
- * lies that a backend may believe.
+ * Fields in which proxies say for whom they ask, by which address, host, scheme or path. Anybody else may write anything
+ * into them, and backends may believe it.
  */
 const TOLD_BY_PROXIES = new Set([
   'cf-connecting-ip',
@@ -46,20 +46,20 @@ export function isToldByProxies(name: string): boolean {
   return TOLD_BY_PROXIES.has(name) || name.startsWith('x-forwarded-')
 }
 
-/** Some names of fields. */
+/** A set of names of fields. */
 export type Names = Pick<ReadonlySet<string>, 'has'>
 
 export const everyName: Names = { has: () => true }
 
-/** Fields of requests that came from clients who are not trusted to say them. */
+/** By the fields of a request: which of them its client is not trusted to send. */
 const guarded = new WeakMap<IncomingHttpHeaders, Names>()
 
-/** Of these each is watched: somebody may set another value, or the same. */
+/** Names of fields that have a setter, which notices a hook that sets one, to the same value as well. */
 class WatchedNames extends Set<string> {}
 
 /**
- * Remembers that fields came from a client that is not trusted. Whoever handles the request still reads them.
- * @param isWatched whether the app may set some, which are then its own, also where the value is the same
+ * Marks fields as sent by a client that is not trusted to send them. Hooks can still read them.
+ * @param isWatched whether hooks may set some of them, which are not marked any more then, also where the value is the same
  */
 export function guardFields(
   headers: IncomingHttpHeaders,
@@ -70,7 +70,7 @@ export function guardFields(
   guarded.set(headers, isWatched ? new WatchedNames(names) : new Set(names))
 }
 
-/** The same of every field. */
+/** Marks every field as sent by a client that is not trusted. */
 export function guardEverything(headers: IncomingHttpHeaders): void {
   guarded.set(headers, everyName)
 }
@@ -93,7 +93,7 @@ function watch(headers: IncomingHttpHeaders, name: string): void {
 }
 
 /**
- * Those of them that nobody has set since; undefined for none, as with most requests.
+ * The marked fields that no hook has set since; undefined where none was marked, as with most requests.
  * @param added fields that the app has set elsewhere
  */
 export function untrustedFields(headers: IncomingHttpHeaders, added: object | undefined): Names | undefined {

@@ -4,12 +4,12 @@ import { symbolOf } from './fastify-internals.js'
 /** A content-type that Fastify reads without objection, as nearly all are. */
 const PLAIN = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w.+-]+)*$/
 
-/** What requests say whose content-type is hidden. */
+/** The own content-type of each request for which Fastify is shown another one. */
 const hidden = new WeakMap<FastifyRequest, string | undefined>()
 
 /**
- * Hides a content-type that Fastify would refuse the body for, and that there is none where it asks for one: it is the
- * backend's to read.
+ * Shows Fastify a content-type that it accepts where it would refuse the body for the request's own, or for having none:
+ * the backend is to judge that.
  */
 export function hideContentType(request: FastifyRequest): void {
   const { headers } = request.raw
@@ -20,14 +20,14 @@ export function hideContentType(request: FastifyRequest): void {
   forget(request)
 }
 
-/** Puts it back. */
+/** Gives a request its own content-type back. */
 export function showContentType(request: FastifyRequest): void {
   if (!hidden.has(request)) return
   request.raw.headers['content-type'] = hidden.get(request)
   forget(request)
 }
 
-/** Fastify remembers what it has read of it. */
+/** Drops the content-type that Fastify has parsed and kept. */
 function forget(request: FastifyRequest): void {
   const symbol = symbolOf(request, 'fastify.request.contentType')
   if (symbol) Object.assign(request, { [symbol]: undefined })

@@ -37,7 +37,7 @@ const frameworkCodes: Record<number, string> = {
 }
 
 /** Seconds a client is asked to wait where nothing better is known. */
-const RETRY_AFTER = 1
+const RETRY_AFTER_S = 1
 
 /** Whatever was thrown: hooks of an app may throw anything. */
 interface Thrown {
@@ -59,7 +59,7 @@ export function codeOf(request: FastifyRequest): string | undefined {
 
 /** Answers in Fastify's shape of an error, whatever the core, a backend, a library or a hook of the app threw. */
 export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const error = told(thrown)
+  const error = errorOf(thrown)
   const statusCode = statusOf(error, request, reply)
   prepare(error, statusCode, request, reply)
   // As text: a host app may have serialisers of its own.
@@ -76,7 +76,7 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
 export function errorsOf(app: FastifyInstance): typeof sendError {
   const inherited = app.errorHandler
   return (thrown, request, reply) => {
-    const error = told(thrown)
+    const error = errorOf(thrown)
     const statusCode = statusOf(error, request, reply)
     prepare(error, statusCode, request, reply)
     if (ownCode(error) !== undefined) {
@@ -96,7 +96,7 @@ export function errorBody(statusCode: number, code: unknown, message: string): s
   return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
 }
 
-function told(thrown: unknown): Thrown {
+function errorOf(thrown: unknown): Thrown {
   if (thrown instanceof BackendError) return toGatewayError(thrown) as Thrown
   return (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Thrown
 }
@@ -122,19 +122,19 @@ function isHidden(error: Thrown, statusCode: number): boolean {
   return statusCode === 500 && ownCode(error) === undefined
 }
 
-/** Does what has to be done whoever answers. */
+/** Sets the fields that an error needs whoever writes its body, ends the connection where it has to, and notes the code. */
 function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
   const { assignment } = request
   const raw = request.raw as IncomingMessage | Http2ServerRequest
   if (assignment?.answered) {
-    // What a backend said of the answer that it did not finish is not true of this one, nor is its phrase.
+    // The fields and the reason phrase of the answer that the backend did not finish do not belong to this one.
     for (const name of Object.keys(assignment.answered.headers)) reply.removeHeader(name)
     if (!('stream' in raw)) reply.raw.statusMessage = ''
   }
   if (ownCode(error) !== undefined) {
     if (statusCode === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
     if (statusCode === 503) {
-      reply.header('retry-after', error.retryAfter === undefined ? RETRY_AFTER : String(error.retryAfter))
+      reply.header('retry-after', error.retryAfter === undefined ? RETRY_AFTER_S : String(error.retryAfter))
     }
   } else if (typeof error.headers === 'object' && error.headers !== null) {
     reply.headers(error.headers as Record<string, string>)
@@ -152,12 +152,12 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
     endAfter(raw, reply.raw)
   }
   if (request.server.balancer?.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
-  if (statusCode === 500) say(request, error)
+  if (statusCode === 500) logFailure(request, error)
   codes.set(request, codeFor(error, statusCode) ?? String(error.name ?? 'Error'))
   reply.header(REQUEST_ID, requestIdOf(request))
 }
 
-function say(request: FastifyRequest, error: Thrown): void {
+function logFailure(request: FastifyRequest, error: Thrown): void {
   try {
     request.log.error({ err: error }, 'request failed')
   } catch (thrown) {
@@ -183,7 +183,7 @@ function bodyOf(error: Thrown, statusCode: number): string {
     try {
       return JSON.stringify(error)
     } catch {
-      // It cannot be written as JSON, and is told like an error.
+      // It cannot be written as JSON, and is written like an error.
     }
   }
   return errorBody(statusCode, codeFor(error, statusCode), String(error.message ?? ''))

@@ -17,7 +17,7 @@ import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
 export const GatewayTimeoutError = createError('LEASTWISE_GATEWAY_TIMEOUT', '%s', 504)
 export const OverloadedError = createError('LEASTWISE_OVERLOADED', 'the gateway is overloaded', 503)
-/** The gateway lacks something that each connection to a backend needs. */
+/** The gateway has run out of something that each connection to a backend needs, like file descriptors. */
 export const LackError = createError('LEASTWISE_OVERLOADED', 'the gateway has no %s', 503)
 export const BodyTooLargeError = createError(
   'LEASTWISE_BODY_TOO_LARGE',
@@ -54,7 +54,7 @@ export const UnsupportedMediaTypeError = createError(
   'a body must be JSON, and say so: content-type: application/json',
   415,
 )
-/** A hook of the app had the body of a request, and there is nothing left to be sent. */
+/** A hook of the app has read the body of a request, and there is nothing left to be sent. */
 export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)

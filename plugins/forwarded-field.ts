@@ -47,7 +47,7 @@ export function parseForwarded(field: string): ForwardedElement[] | undefined {
   return elements
 }
 
-/** The address in how a node is called, without brackets and port; undefined where that is no address. */
+/** The address of a node of a Forwarded field, without brackets and port; undefined where the node is no address. */
 export function addressOf(node: string): string | undefined {
   if (isIP(node) > 0) return node
   const [, bracketed, dotted] = /^(?:\[([^\]]*)\]|([\d.]+))(?::[\w.-]+)?$/.exec(node) ?? []
@@ -55,7 +55,7 @@ export function addressOf(node: string): string | undefined {
   return isIP(address) > 0 ? address : undefined
 }
 
-/** An element, of somebody as {@link formatNode} calls him. */
+/** Writes an element. @param node as {@link formatNode} writes it */
 export function formatForwarded(node: string, { proto, host }: Omit<ForwardedElement, 'for'>): string {
   let text = `for=${node}`
   if (proto !== undefined) text += `;proto=${quoted(proto)}`
@@ -64,7 +64,7 @@ export function formatForwarded(node: string, { proto, host }: Omit<ForwardedEle
   return text
 }
 
-/** A node as Forwarded has it: what is neither an address nor a name for hiding one is `unknown`. */
+/** Writes a node: an address, or a name that hides one (RFC 7239 section 6.3); anything else is `unknown`. */
 export function formatNode(node: string | undefined): string {
   if (node === undefined) return 'unknown'
   if (isIPv4(node)) return node

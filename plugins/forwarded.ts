@@ -17,7 +17,7 @@ export interface Arrived {
   raw: IncomingMessage
   /** Its fields, with what the app has set. */
   headers: IncomingHttpHeaders
-  /** Those that the client sent, and is not trusted to say. */
+  /** Those of its fields that a client sent which is not trusted to; undefined for none. */
   untrusted: Names | undefined
   peer: Peer
 }
@@ -30,7 +30,7 @@ export function arrivedFrom(request: FastifyRequest, peer: Peer): Arrived {
   return { raw, headers, untrusted: untrustedFields(raw.headers, additionalHeaders), peer }
 }
 
-/** The same of a request that no route of a pool got, as it came. */
+/** A request that no route of a pool has handled, with its fields as they came. */
 export function arrivedAs(raw: IncomingMessage, peer: Peer, trust: Trust): Arrived {
   return { raw, headers: raw.headers, untrusted: trust(peer, []) === 0 ? everyName : undefined, peer }
 }
@@ -44,21 +44,21 @@ export interface Origin {
   forwarded: string
 }
 
-/** What trusted proxies and the app say of it. */
+/** What trusted proxies and the app say of where a request came from. */
 interface Said {
   for: string | undefined
   proto: string | undefined
   host: string | undefined
   forwarded: string | undefined
-  /** Of Forwarded. */
+  /** The elements of Forwarded. */
   elements: readonly ForwardedElement[]
-  /** Whom the request came by before the peer, the nearest last. */
+  /** The nodes that the request passed before the peer, the nearest last. */
   chain: readonly string[]
-  /** How many of the chain were named by somebody who is trusted. */
+  /** How many nodes, from the end of the chain, were named by a proxy that is trusted. */
   believed: number
-  /** The app has said whom the request came by, and nobody is to be added. */
+  /** Whether the app has set the chain, to which the peer is not added then. */
   isWhole: boolean
-  /** It has set Forwarded. */
+  /** Whether the app has set Forwarded. */
   isForwardedSet: boolean
 }
 
@@ -112,7 +112,7 @@ function saidOf(arrived: Arrived, trust: Trust): Said {
       : elements.map((element) => (element.for && addressOf(element.for)) ?? 'unknown')
   const nearestFirst = chain.map((node) => addressOf(node) ?? node).reverse()
   const trusted = trust(arrived.peer, nearestFirst)
-  // Of a peer that is not trusted nothing is left but what the app has set.
+  // What a peer that is not trusted has sent is left out: all that is given was set by the app.
   const isSet = (name: string) => given(name) !== undefined && (trusted === 0 || isReplaced(arrived, name))
   const isWhole = chain.length > 0 && isSet(nodes === undefined ? 'forwarded' : 'x-forwarded-for')
   return {
@@ -122,7 +122,7 @@ function saidOf(arrived: Arrived, trust: Trust): Said {
     forwarded,
     elements,
     chain,
-    // The app believes them all.
+    // What the app has set is believed as a whole.
     believed: isWhole ? chain.length : Math.min(trusted, chain.length),
     isWhole,
     isForwardedSet: isSet('forwarded'),
@@ -130,8 +130,8 @@ function saidOf(arrived: Arrived, trust: Trust): Said {
 }
 
 /**
- * How the client came to the first proxy that is trusted. Each proxy adds to the end of a list, so that as many from
- * the end are true as are believed.
+ * The protocol, or the host, with which the client came to the first proxy that is trusted. Each proxy appends to a list,
+ * so that only as many entries from its end are true as proxies are believed.
  */
 function truthIn(said: Said, name: 'proto' | 'host'): string | undefined {
   const fromEnd = Math.max(said.believed, 1)
@@ -197,7 +197,7 @@ export function hostSetIn(arrived: Arrived): string | undefined {
 }
 
 function listOf(value: string): string[] {
-  // As most are.
+  // Most lists have one entry.
   if (!/[, \t]/.test(value)) return value === '' ? [] : [value]
   return value
     .split(',')

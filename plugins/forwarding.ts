@@ -16,7 +16,7 @@ export interface ForwardingOptions {
   requestId: string
   /** The host that the request names. */
   host: string | undefined
-  /** What was taken off its path. */
+  /** The prefix that was taken off its path. */
   prefix: string
 }
 
@@ -30,7 +30,7 @@ export function toBackend(arrived: Arrived, options: ForwardingOptions): FieldLi
     const value = headers[name]
     if (typeof value === 'string') lines.push(name, value)
     else if (Array.isArray(value)) for (const line of value) lines.push(name, line)
-    // Of an app it may be a number.
+    // A hook may have set a number.
     else if (value !== undefined && value !== null) lines.push(name, String(value))
   }
   lines.push(REQUEST_ID, options.requestId)
@@ -50,7 +50,7 @@ function addVia(lines: FieldLines, version: string, { via }: IncomingHttpHeaders
   else if (via) lines.push('via', via)
 }
 
-/** What proxies before took off, and what we do; but what the app says, if it does. */
+/** The prefix that earlier proxies and this one took off the path; where the app has set the field, its value. */
 function forwardedPrefix(arrived: Arrived, { trust, prefix }: ForwardingOptions): string {
   const given = givenIn(arrived, 'x-forwarded-prefix')
   if (given === undefined) return prefix

@@ -9,7 +9,7 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Names in a Connection field; more than this many are nobody's protocol. */
+/** Largest number of names in a Connection field: no protocol needs as many. */
 export const MAX_NOMINATED = 100
 
 /** Whether a Connection field names nothing but what becomes of the connection, as most do. */

@@ -3,11 +3,11 @@ import { lackOf } from '../src/adapters/own-lack.js'
 import type { Clock } from '../src/balancer/clock.js'
 
 /** Milliseconds between two lines about the same lack. */
-const QUIET = 60_000
+const LINE_INTERVAL_MS = 60_000
 
 /**
- * Logs what the gateway itself lacks, once in a while and not for each request: whoever reads it has to raise a limit.
- * @returns to be told of every error between the gateway and its backends; says whether it is one of a lack
+ * Logs what the gateway itself has run out of, once a minute and not for each request.
+ * @returns a function that is called with every error between the gateway and its backends, and says whether it is one of these
  */
 export function lackLog(log: FastifyBaseLogger, clock: Clock, pool: string): (error: Error) => boolean {
   const said = new Map<string, number>()
@@ -16,7 +16,7 @@ export function lackLog(log: FastifyBaseLogger, clock: Clock, pool: string): (er
     if (!lack) return false
     const { code, what, setting } = lack
     const now = clock.now()
-    if (now - (said.get(code) ?? Number.NEGATIVE_INFINITY) < QUIET) return true
+    if (now - (said.get(code) ?? Number.NEGATIVE_INFINITY) < LINE_INTERVAL_MS) return true
     said.set(code, now)
     const limit = lack.limit()
     const reached = limit === null ? setting : `${setting} is ${limit}`

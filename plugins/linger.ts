@@ -3,9 +3,9 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import { markLast } from './exchange.js'
 
 /** Milliseconds for which a client that has its answer may send nothing before it is cut. */
-const SILENCE = 5000
+const SILENCE_MS = 5000
 /** Milliseconds that it has to notice the answer and stop sending; some clients look only when they have sent it all. */
-const LINGER = 30_000
+const LINGER_MS = 30_000
 
 /**
  * Closes a connection gently, whose request was answered before all of it was read. Closed at once, with
@@ -21,8 +21,8 @@ function lingerAfter(request: IncomingMessage): void {
     request.unpipe()
     request.removeAllListeners('data')
     const close = () => socket.destroy()
-    const silence = setTimeout(close, SILENCE)
-    const timer = setTimeout(close, LINGER)
+    const silence = setTimeout(close, SILENCE_MS)
+    const timer = setTimeout(close, LINGER_MS)
     request.on('data', () => silence.refresh())
     request.once('end', close)
     request.once('error', close)

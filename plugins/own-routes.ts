@@ -14,12 +14,12 @@ interface Claim {
 /** A pool cannot have its routes. */
 export class RoutesTakenError extends Error {}
 
-/** Of each app, all pools together. By its server, which all scopes of an app share. */
+/** What the pools of an app have claimed, by its server, which all scopes of an app share. */
 const claims = new WeakMap<object, Claim[]>()
-/** A route of ours is being added. */
+/** Whether the route that is being added is a pool's. */
 let adding = false
 
-/** What marks a route of the app that has the same method and URL as one of ours. Every request has it. */
+/** A constraint, by name and value, of routes of the app that have method and URL of a proxied one. Every request fulfils it. */
 const OWN = 'leastwiseOwn'
 const ownStrategy = {
   name: OWN,
@@ -52,7 +52,7 @@ export function letOwnRoutesWin(app: FastifyInstance): void {
     if (!known.some(isClaimed)) return
     if (!app.hasConstraintStrategy(OWN)) app.addConstraintStrategy(ownStrategy as never)
     route.constraints = { ...own, [OWN]: OWN }
-    // The router takes the two for one where it looks for what is there twice, and not where it looks for a route.
+    // The router refuses `*` and `/*` as the same route, but tells them apart where it looks for that of a request.
     if (route.url === '*') route.url = '/*'
   }
   // Scopes that are yet to come take the hook over; those around this one are there already.
@@ -93,7 +93,7 @@ export function addBehindOwn(
   return free
 }
 
-/** What two URLs have in common that the router takes for the same, however it was told to compare them. */
+/** One spelling for all URLs that a router may take for the same, by its options for case, slashes and parameters. */
 function shapeOf(url: string): string {
   const shape = url
     .toLowerCase()

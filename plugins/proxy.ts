@@ -101,7 +101,7 @@ export interface ProxyOptions extends PressureOptions {
   observers: readonly RequestObserver[]
 }
 
-/** Where reply-from takes requests to go. Their leases know better, and of a constant it parses the URL once. */
+/** The upstream that reply-from is told: it parses the URL of a constant only once. The dispatcher goes by the lease. */
 const UPSTREAM = 'http://backend'
 
 /** No fields: those of an answer are set where the reply is at hand. */
@@ -112,8 +112,8 @@ const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
 
 /** Methods whose bodies Fastify parses. */
 const PARSED = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY']
-/** Bytes; Fastify's own default. */
-const BODY_LIMIT = 1_048_576
+/** Fastify's own default. */
+const DEFAULT_BODY_LIMIT_BYTES = 1_048_576
 
 /** Methods of requests that another backend can answer as well, if the first one fails, and mostly soon. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -227,7 +227,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       if (!isOpen(raw, reply.raw)) return
       const leave = balancer.lease({
         granted(lease) {
-          // Hooks of the app come first.
+          // Hooks of the app run before the backend is asked.
           lease.prepare()
           request.assignment = {
             lease,
@@ -267,7 +267,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     if (timeouts.body > 0 && (own === 0 || own > timeouts.body)) {
       watchClient(request, reply, timeouts.body)
     }
-    // It may be read while a backend is waited for.
+    // A hook may read the body while a backend is waited for.
     if (hasBody(raw)) copyWhereRead(raw, limits)
     if ('stream' in raw) return begin()
     whenTurn(raw, reply.raw, () => {
@@ -301,8 +301,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   // Bodies go through as they come.
   scope.removeAllContentTypeParsers()
-  // Of a body that a hook reads as well.
-  const limits = { bytes: scope.initialConfig.bodyLimit ?? BODY_LIMIT, silence: timeouts.body }
+  // For the copy of a body that a hook reads.
+  const limits = { bytes: scope.initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES, silence: timeouts.body }
   scope.addContentTypeParser('*', (request, payload, done) => {
     showContentType(request)
     offer(request, payload, limits, done)
@@ -360,7 +360,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     })
     return reply
   }
-  /** What is true of bodies that hooks of the app have had. */
+  /** Fields that describe bodies which hooks of the app have replaced. */
   const fields = new WeakMap<FastifyRequest, Upload['fields']>()
   // Path, fields and body go by the assignment: reply-from sends its path through a URL parser, copies the
   // fields three times, and takes no body with GET.
@@ -397,7 +397,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   for (const method of methods) {
     if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method)
   }
-  // Without a list every method is answered, this one by a refusal.
+  // Where the option is left out every method is answered, TRACE by a refusal.
   const answered = options.methods ? methods : [...methods, 'TRACE']
   const route = {
     handler,

@@ -121,7 +121,7 @@ function outcomeOf(
   return isFailure(status) ? 'failed' : 'ok'
 }
 
-/** Whether an answer ended because nothing more of it came, which may have had nothing more to tell. */
+/** Whether an answer was cut as its backend was silent in it; that may have had nothing to send. */
 function isSilence(broken: Error): boolean {
   return broken instanceof BackendTimeoutError && broken.waitingFor === 'body'
 }

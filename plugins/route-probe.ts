@@ -6,7 +6,7 @@ const STOP = new Error('the look-up of a route is over')
 
 /** Requests that only ask which route they would get. */
 const probes = new WeakSet<object>()
-/** There was one: most apps never have any. */
+/** Whether there was ever one of these; most apps have none. */
 let isUsed = false
 let isFound = false
 
@@ -19,9 +19,10 @@ export function answerProbe(request: IncomingMessage): void {
 
 /**
  * Whether the router of an app would give a request to a proxied route. Only the router knows, with its priorities and
- * constraints, and it does not tell: so it is given a request that is like the one in question, and is stopped before
- * any hook runs. A proxied route does so itself. With any other, Fastify looks for a Connection field before the hooks,
- * and finds an end. True as well where it takes its time, as with constraints that are derived asynchronously.
+ * constraints, and it has no call that tells: so a copy of the request is routed, and stopped by an exception before any
+ * hook runs. A proxied route throws it in {@link answerProbe}; with any other route Fastify reads the Connection field
+ * before the hooks, and reading that of the copy throws it. True as well where the router has not decided when it returns,
+ * as with constraints that are derived asynchronously.
  */
 export function isProxied(app: FastifyInstance, request: IncomingMessage): boolean {
   if (!isRoutable(request.url as string)) return false
@@ -49,7 +50,7 @@ export function isProxied(app: FastifyInstance, request: IncomingMessage): boole
   }
 }
 
-/** For others the router has an answer of its own, which nobody waits for here. */
+/** Whether the router looks for a route at all: it answers all other URLs itself. */
 function isRoutable(url: string): boolean {
   try {
     decodeURI(url)

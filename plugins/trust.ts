@@ -12,7 +12,7 @@ export type Trust = (peer: Peer, before: readonly string[]) => number
 /** What a setting can say: everybody, nobody, a number of hops, or a list of addresses and ranges. */
 export type TrustSetting = boolean | number | string | readonly string[]
 
-/** More than this many in a row are nobody's network, and a list is compared with each. */
+/** Largest number of proxies in a row that are compared with a list. */
 const MAX_TRUSTED_HOPS = 100
 
 export const trustNobody: Trust = () => 0
@@ -34,7 +34,7 @@ export function trustOf(setting: TrustSetting): Trust {
   }
 }
 
-/** The range of all addresses, which what compares ranges does not take, as two. */
+/** The range of all addresses (`0.0.0.0/0`, `::/0`) as two halves, as @fastify/proxy-addr takes no length of 0. */
 function halvesOfAll(entry: string): readonly string[] {
   const [address = '', length] = entry.split('/')
   if (length !== '0') return [entry]
@@ -42,12 +42,12 @@ function halvesOfAll(entry: string): readonly string[] {
   return isIPv6(address) ? ['::/1', '8000::/1'] : [entry]
 }
 
-/** An address for documentation, RFC 5737: it stands for whoever comes before all that are asked about. */
+/** An address for documentation (RFC 5737), which stands for the client before all proxies that are asked about. */
 const ANYBODY = '192.0.2.1'
 
 /**
- * The app's own `trustProxy`. Fastify does not tell it, but its requests go by it, and one made for the purpose tells
- * whom they trust, whatever kind of value the app gave. Where that cannot be made nobody is trusted.
+ * Trusts whom the app's own `trustProxy` trusts. Fastify does not tell its value, but `request.ips` follows it: so a request
+ * is made up, and its `ips` are counted. Where that is not possible nobody is trusted.
  */
 export function trustOfApp(app: FastifyInstance): Trust {
   const prototype = requestPrototype(app)

@@ -3,18 +3,18 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { isProxied } from './route-probe.js'
 
-/** What of an app's upgrades is for a pool. */
+/** Which upgrades of an app are for a pool. */
 export interface PoolUpgrades {
   /** Path under which the pool's routes are; empty for everything. */
   prefix: string
-  /** Paths whose upgrades others answer; undefined where nobody has said. */
+  /** Paths whose upgrades other listeners answer; undefined where the option is left out. */
   foreign: readonly string[] | undefined
 }
 
 type Server = FastifyInstance['server']
 type Listener = (request: IncomingMessage, socket: Socket, head: Buffer) => unknown
 
-/** Requests that others answer, or were asked to. */
+/** Upgrades that were given to other listeners. */
 const leftToOthers = new WeakSet<IncomingMessage>()
 
 /** Whether an upgrade was found to be for others. */
@@ -54,7 +54,7 @@ export function giveOneOwner(app: FastifyInstance, pools: readonly PoolUpgrades[
   if (othersOf(server, own).length > 0) guard()
 }
 
-/** Listeners for upgrades that are neither ours nor ask the app's router, which has had its say by then. */
+/** Listeners for upgrades that are neither `own` nor pass them to the app's router, as that of @fastify/websocket does. */
 export function rawListeners(server: Server, own: Listener): Listener[] {
   return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
 }
@@ -76,7 +76,7 @@ function ownerOf(
   return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'whoever is first'
 }
 
-/** Has others take an upgrade if they want it. That they do shows by what they do with it. */
+/** Calls other listeners one by one until one has taken an upgrade, which shows by what it did; `own` where none has. */
 async function askFirst(
   server: Server,
   others: readonly Listener[],
@@ -88,7 +88,7 @@ async function askFirst(
     const before = tracesOn(request, socket, listener)
     const { result, isRefused } = watchRefusal(socket, () => listener.call(server, request, socket, head))
     if (isRefused) continue
-    // While one makes up its mind the client may leave.
+    // The client may leave while the listener has not decided yet.
     if (isPromise(result)) {
       const ignore = () => {}
       socket.on('error', ignore)
@@ -132,7 +132,7 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return typeof (value as Promise<unknown> | undefined)?.then === 'function'
 }
 
-/** Whatever changes when somebody takes an upgrade: the connection is written to, or listened to, or noted. */
+/** What changes when a listener takes an upgrade: bytes that were written, listeners of the socket, marks on the request. */
 function tracesOn(request: IncomingMessage, socket: Socket, listener: Listener): string {
   // Engine.IO, which is socket.io's, listens for errors of an upgrade that it does not take.
   const isEngine = String(listener).includes('destroyUpgrade')

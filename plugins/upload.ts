@@ -13,20 +13,20 @@ import { writtenBody } from './written-body.js'
 export interface Upload {
   /** Undefined where there is nothing in it. */
   body: Readable | undefined
-  /** What fields say of it that say something else of what the client sends; undefined where they say nothing. */
+  /** Fields that replace the client's, as these describe what the client sends; undefined for one that is left out. */
   fields: Record<string, string | undefined>
 }
 
 type Done = (error: Error | null, upload?: Upload) => void
 
-/** What hooks were given as the body, where that is not the request itself. */
+/** The stream that preParsing hooks have returned, or the copy of it, where that is not the request itself. */
 const offers = new WeakMap<FastifyRequest, Readable>()
-/** Of bodies that were read to their end meanwhile: the bytes, and the stream that they are from. */
+/** By the stream that was made of a copied body: its bytes, and the stream that a hook has read. */
 const copies = new WeakMap<Readable, { bytes: Buffer; from: Readable }>()
 
 /**
  * Whether a request's body is sent as it comes, or there is none, as with nearly every request: no hook of the app has
- * had a hand in it.
+ * read or replaced it.
  */
 export function isUntouched(request: FastifyRequest): boolean {
   const { raw, body } = request
@@ -37,7 +37,7 @@ export function isUntouched(request: FastifyRequest): boolean {
 }
 
 /**
- * Takes what the hooks before the parsing left, as a content type parser of Fastify's does. Where a hook reads the body
+ * Takes the stream that preParsing hooks left, as a content type parser of Fastify's does. Where a hook reads the body
  * at the same time, as those do that keep it for others, it is read to its end first, as Fastify does with its own
  * parsers: then the hooks to come find what they wait for, and nothing is lost.
  */
@@ -96,7 +96,7 @@ export function takeUpload(request: FastifyRequest, limits: BodyLimits, done: Do
   done(null, upload)
 }
 
-/** Has fields of a request say what is true of its body. */
+/** Replaces fields of a request by those that describe the body which is sent. */
 export function fitFields(lines: FieldLines, fields: Upload['fields']): FieldLines {
   const fitted: FieldLines = []
   for (let i = 0; i < lines.length; i += 2) {
@@ -157,7 +157,7 @@ function written(value: unknown, raw: IncomingMessage): Upload {
   )
 }
 
-/** What the hooks before the parsing left; of a request with a method whose body Fastify does not parse, too. */
+/** The stream that preParsing hooks left, also of a method whose body Fastify does not parse. */
 function payloadOf(request: FastifyRequest): Readable {
   const symbol = symbolOf(request, 'fastify.RequestPayloadStream')
   const payload = symbol && (request as unknown as Record<symbol, unknown>)[symbol]

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Registry } from '../src/balancer/registry.js'
-import { backendList, STRETCH } from './backend-list.js'
+import { BACKENDS_PER_TURN, backendList } from './backend-list.js'
 import { answer } from './describe.js'
 import type { AdminErrorCode } from './error-codes.js'
 import { LeavingBackend, warningWithout } from './last-backend.js'
@@ -58,7 +58,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (_request, reply) => {
-      if (registry.size <= STRETCH) return { backends: registry.list().map((backend) => backend.view()) }
+      if (registry.size <= BACKENDS_PER_TURN)
+        return { backends: registry.list().map((backend) => backend.view()) }
       // Fastify's types know no answer but the one that the schema describes.
       return reply.type('application/json; charset=utf-8').send(Readable.from(answerOf(registry)) as never)
     },

@@ -47,10 +47,10 @@ const EXPECTED = [
   'LEASTWISE_QUEUE_TIMEOUT',
 ]
 
-/** Errors that are counted apart. */
-const MOST_ERRORS = 100
-/** What the rest of them is counted as. */
-const OTHER_ERRORS = 'other'
+/** Largest number of codes of errors that are counted apart. */
+const MAX_ERROR_CODES = 100
+/** The label of all other codes. */
+const OTHER_CODES = 'other'
 
 /**
  * Counts what came of the requests of a pool. Plain numbers, which become metrics when somebody asks: with the
@@ -84,7 +84,7 @@ export class RequestTally {
 
   #failed(error: string): void {
     // Hooks of the app choose codes of their own, and somebody may put into them what changes with each request.
-    const code = this.errors.size < MOST_ERRORS || this.errors.has(error) ? error : OTHER_ERRORS
+    const code = this.errors.size < MAX_ERROR_CODES || this.errors.has(error) ? error : OTHER_CODES
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
   }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Balancer } from '../../src/balancer/balancer.js'
-import { backendList, STRETCH } from '../backend-list.js'
+import { BACKENDS_PER_TURN, backendList } from '../backend-list.js'
 import { Changes } from './changes.js'
 import { frame, frameOf } from './frame.js'
 
@@ -125,7 +125,7 @@ export class Feed {
     const { clock, registry } = this.#balancer
     if (this.#snapshot && clock.now() - this.#snapshot.at < FRESH) {
       reader.stream.push(this.#snapshot.event)
-    } else if (registry.size <= STRETCH) {
+    } else if (registry.size <= BACKENDS_PER_TURN) {
       const backends = registry.list().map((backend) => backend.view())
       reader.stream.push(this.#keep(frame('snapshot', { ...this.#head(), backends }), clock.now()))
     } else {
@@ -160,7 +160,7 @@ export class Feed {
       stream.push(event)
       for (const change of held) stream.push(change)
     }
-    // For who comes now it would be one of before.
+    // A backend has changed since it was begun: it is not shown to readers that come later.
     if (this.#told !== told) this.#snapshot = undefined
   }
 }

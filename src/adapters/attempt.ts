@@ -46,7 +46,7 @@ export interface AttemptOwner {
   answered(attempt: Attempt): void
   deliver(answer: Answer): void
   failed(attempt: Attempt, error: Error): void
-  /** Whether nothing is waited for that need not be. */
+  /** Whether the gateway shuts down, and waits for nothing that it need not wait for. */
   isShuttingDown(): boolean
 }
 
@@ -94,7 +94,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   /** Bytes of the request's body that were sent, and when the last of them were. */
   #moved = 0
   #movedAt = 0
-  /** It did not go on in time once. */
+  /** Whether the body did not go on in time, once so far. */
   #stalled = false
   #outcome: Outcome = 'ok'
   #bodyless = false
@@ -440,14 +440,14 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#flow?.resume()
   }
 
-  /** What the backend had to do next it has not done in time. */
+  /** The time of the present phase is over. */
   #late(): void {
     if (this.#phase === 'over') return
     // How long the resolver takes is not the backend's business; whoever looks names up gives up in time.
     if (this.#phase === 'connection' && this.transport.lookingUp) return
     if (this.#uploading && !this.transport.blocked) {
-      // It is the client's turn to send, or the app's, and nothing that the backend could be blamed for. Whoever watches
-      // the client's connection comes first, and knows why.
+      // It is the client's turn to send, or the app's: the backend is not to blame. What watches the client's connection
+      // ends the request before this, as it knows the reason.
       const { source } = this.#assignment
       if (this.#stalled || source?.complete) {
         this.#fail(new UploadStalledError(source?.complete === true), 'cancelled')
@@ -456,7 +456,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
         this.#deadline?.set(this.#timeouts.body)
       }
     } else if (this.#phase === 'body' && this.#outcome === 'ok') {
-      // It has answered, and well. Perhaps it has nothing to tell.
+      // A backend that had answered well is not blamed for silence: it may have nothing to send.
       this.#fail(new BackendTimeoutError('body'), 'cancelled')
     } else {
       this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : this.#phase), 'failed')

@@ -13,9 +13,9 @@ type Done = (error?: Error | null) => void
 const watches = new WeakMap<Socket, Watch>()
 
 /**
- * Has a connection outlive a write that fails. A server that has made up its mind about an upload answers, closes, and
- * so resets the connection: the answer waits to be read, but Node would destroy the connection at the next write and
- * never look. From the first write that fails on, whatever is written is dropped, and the connection ends as it is read
+ * Keeps a connection readable after a write to it has failed. A server that answers an upload early and closes resets the
+ * connection: its answer is there to be read, but Node would destroy the connection at the next write, and the answer
+ * with it. From the first write that fails on, whatever is written is dropped, and the connection ends as it is read
  * to its end. With TLS the same, as its records arrive below.
  * @param onBroken called when a write fails, instead of those that were called for earlier uploads
  */

@@ -19,14 +19,14 @@ export interface CheckHostsOptions {
  */
 export class CheckHosts {
   readonly #options: CheckHostsOptions
-  /** With which the last check passed that did. */
+  /** The Host with which a backend's last check that passed was made. */
   readonly #passed = new WeakMap<Backend, string>()
 
   constructor(options: CheckHostsOptions) {
     this.#options = options
   }
 
-  /** In the order in which they are tried; the check passes with the first that does. @param own its address */
+  /** The Hosts of a check, in the order in which they are tried until one passes. @param own the backend's address */
   of(backend: Backend, own: string): string[] {
     const { registry, healthHost, hostHeader, refused } = this.#options
     const fixed = backend.healthHost ?? healthHost

@@ -15,7 +15,7 @@ export interface Transport {
   readonly reused: boolean
   /** The backend does not take what we want to send it. */
   readonly blocked: boolean
-  /** The backend's name has no address yet, for which nobody is to blame. */
+  /** Whether the backend's name is being looked up, which takes none of the backend's time. */
   readonly lookingUp: boolean
   /** The end of the answer, being made known now, is a reset, which whoever makes it known does not say. */
   readonly broken?: boolean

@@ -74,8 +74,8 @@ const IDEMPOTENT = new Set([
 /** Methods of which a second backend may be asked while the first has yet to answer. */
 const HEDGED = new Set(['GET', 'HEAD'])
 
-/** Tries that reached nobody and that a request has for nothing; each one more is taken from the budget. */
-const UNREACHED = 20
+/** Tries after one that reached no backend which cost a request nothing; each further one is taken from the budget. */
+const FREE_SEARCHES = 20
 
 /**
  * One request, brought to a backend; to another one where that fails and nothing is lost by it, and to a second
@@ -158,7 +158,7 @@ export class Delivery implements AttemptOwner {
       return
     }
     this.#options.onFailed(error)
-    // It may have moved.
+    // The backend may have another address now.
     if (!attempt.sent && !(error instanceof UnresolvedError)) {
       this.#options.connectionsTo(attempt.backend).lookup?.doubt()
     }
@@ -267,7 +267,7 @@ export class Delivery implements AttemptOwner {
     const { balancer, timeouts } = this.#options
     if (timeouts.response > 0 && balancer.clock.now() - this.#begunAt >= timeouts.response) return false
     if (!balancer.hasOther(this.#tried)) return false
-    return this.#searches < UNREACHED || balancer.retryBudget.spend()
+    return this.#searches < FREE_SEARCHES || balancer.retryBudget.spend()
   }
 
   /** On a backend that this request has not failed on; or on the same where only the connection was to blame. */

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import type { LookUp } from './name-lookup.js'
 
 /** Milliseconds that a name server has for each of two tries. */
-const TIMEOUT = 2000
+const SERVER_TIMEOUT_MS = 2000
 
 /**
  * Looks a name up in the file of hosts and with the name servers, without the system's resolver. That one takes a thread
@@ -54,7 +54,7 @@ export function candidatesFor(name: string, resolvConf: string): string[] {
 
 async function ask(name: string): Promise<LookupAddress[]> {
   // It reads the addresses of the servers anew.
-  const resolver = new dns.promises.Resolver({ timeout: TIMEOUT, tries: 2 })
+  const resolver = new dns.promises.Resolver({ timeout: SERVER_TIMEOUT_MS, tries: 2 })
   const [four, six] = await Promise.all([
     resolver.resolve4(name).catch(() => []),
     resolver.resolve6(name).catch(() => []),

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../balancer/clock.js'
 
-/** Milliseconds between two looks, and of silence for which a shutdown waits. */
-const LOOK = 500
+/** Milliseconds between two looks; a shutdown waits for a tunnel that was silent for less. */
+const LOOK_INTERVAL_MS = 500
 
 /** When a tunnel of which one half is closed has been silent for long enough. */
 export interface Patience {
   /** Milliseconds; 0 for any. */
   silence: number
   clock: Clock
-  /** Nothing is waited for that need not be. */
+  /** Whether the gateway shuts down, and waits for nothing that it need not wait for. */
   isShuttingDown(): boolean
 }
 
@@ -24,7 +24,7 @@ export function watchHalfClosed(
   { silence, clock, isShuttingDown }: Patience,
   onSilent: () => void,
 ): () => void {
-  const pause = silence > 0 ? Math.min(LOOK, silence) : LOOK
+  const pause = silence > 0 ? Math.min(LOOK_INTERVAL_MS, silence) : LOOK_INTERVAL_MS
   let seen = passedOn(ends)
   let silentFor = 0
   const look = () => {

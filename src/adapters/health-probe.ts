@@ -31,16 +31,16 @@ export interface HealthProbeOptions {
 
 /** What one request found. */
 interface Finding extends Omit<CheckResult, 'at'> {
-  /** Whether the Host may have been the reason: it was sent. */
+  /** Whether there was a connection, so that the Host was sent and may be the reason. */
   said: boolean
   late: boolean
 }
 
-/** Bytes of an answer's head that a check takes. */
-const LARGEST_HEAD = 1024 * 1024
+/** Largest head of an answer that a check takes. */
+const MAX_HEAD_BYTES = 1024 * 1024
 
 /** Bytes of an answer that are read, so that the connection ends well; more is nobody's business. */
-const ENOUGH = 64 * 1024
+const MAX_BODY_BYTES = 64 * 1024
 
 /**
  * A GET on a connection of its own, as whoever connects anew would find the backend. Redirects are not
@@ -54,7 +54,7 @@ export function healthProbe(options: HealthProbeOptions): Probe {
     const own = ownHost(backend, healthPort)
     const lookup = hostLookup(names, addressOf(backend).host)
     const left = hosts.of(backend, own)
-    /** What was found with the backend's own address, or with the only Host there is. */
+    /** The result where no Host passes: that with the backend's own address, or else with the last Host. */
     let told: Finding | undefined
     let cancel = () => {}
     const next = () => {
@@ -117,7 +117,7 @@ function ask(
     headers: { host, 'user-agent': 'leastwise', accept: '*/*', connection: 'close' },
     agent: false,
     // Node would refuse the head of an answer with a few large cookies.
-    maxHeaderSize: LARGEST_HEAD,
+    maxHeaderSize: MAX_HEAD_BYTES,
   })
   const end = (result: Finding | undefined) => {
     if (over) return
@@ -143,7 +143,7 @@ function ask(
     let length = 0
     response.on('data', (chunk: Buffer) => {
       length += chunk.length
-      if (length > ENOUGH) request.destroy()
+      if (length > MAX_BODY_BYTES) request.destroy()
     })
     response.on('error', () => {})
   })
@@ -152,7 +152,7 @@ function ask(
   request.on('error', (error: NodeJS.ErrnoException) => {
     if (over) return
     onFailed(error)
-    // It may have moved.
+    // The backend may have another address now.
     if (!said) lookup?.doubt()
     if (lackOf(error)) end(undefined)
     else finish(error.code ?? error.message)

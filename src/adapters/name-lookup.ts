@@ -14,7 +14,7 @@ export class UnresolvedError extends Error {
 
   constructor(name: string, cause?: NodeJS.ErrnoException) {
     const code = cause?.code ?? 'ETIMEOUT'
-    super(cause?.message ?? `no address of ${name} within ${PATIENCE / 1000} seconds`, { cause })
+    super(cause?.message ?? `no address of ${name} within ${FIRST_WAIT_MS / 1000} seconds`, { cause })
     this.code = code
   }
 
@@ -31,30 +31,30 @@ type Waiter = (error: UnresolvedError | undefined, addresses: readonly LookupAdd
 export type Watcher = (reason: string | undefined) => void
 
 /** Milliseconds for which an answer is used without a new look-up. */
-const FRESH = 2000
-/** Milliseconds for which it is used while there is a new look-up; an older answer waits for the new one. */
-const CURRENT = 10_000
+const FRESH_MS = 2000
+/** Milliseconds for which an answer is used while a new look-up is under way; with an older one the new one is waited for. */
+const STALE_WHILE_REVALIDATE_MS = 10_000
 /** Milliseconds that a new look-up is waited for where the last answer is older, or did not lead to the backend. */
-const GRACE = 500
+const REFRESH_WAIT_MS = 500
 /** Milliseconds that the first look-up of a name is waited for. */
-const PATIENCE = 5000
-/** Milliseconds of it after which those who watch are told: whoever can go elsewhere need not wait. */
-const SLOW = 1000
+const FIRST_WAIT_MS = 5000
+/** Milliseconds of a first look-up after which watchers are told, so that requests that can go elsewhere do not wait. */
+const SLOW_MS = 1000
 /** Milliseconds from a look-up that failed to the next, at least. */
-const RETRY = 1000
-/** Milliseconds from one to the next of a name that nobody asks for, at most; the time doubles each time. */
-const LONGEST_RETRY = 10_000
+const MIN_RETRY_MS = 1000
+/** Milliseconds between two look-ups of a name that fail, at most, while nobody asks for it; the time doubles each time. */
+const MAX_RETRY_MS = 10_000
 /** Look-ups at a time. They cannot be cancelled, and a thousand names would be in the way of one that is needed. */
-const AT_ONCE = 8
-/** Milliseconds after which one is taken to hang, and not counted any more. */
-const HANGS = 1000
+const MAX_LOOK_UPS = 8
+/** Milliseconds after which a look-up is taken to hang, and not counted among those any more. */
+const HANG_MS = 1000
 
 interface Entry {
   readonly name: string
   /** The last good answer. It is kept whatever becomes of later look-ups. */
   addresses: readonly LookupAddress[] | undefined
   answeredAt: number
-  /** It did not lead to the backend. */
+  /** Whether a connection to these addresses has failed since. */
   doubted: boolean
   /** When the look-up began that is under way. */
   begunAt: number | undefined
@@ -128,23 +128,23 @@ export class NameLookup {
   /** The last answer did not lead to the backend: it may have moved. */
   doubt(name: string): void {
     const entry = this.#entries.get(name)
-    if (!entry?.addresses || this.#clock.now() - entry.answeredAt < RETRY) return
+    if (!entry?.addresses || this.#clock.now() - entry.answeredAt < MIN_RETRY_MS) return
     entry.doubted = true
     this.#begin(entry)
   }
 
   #isFresh({ addresses, answeredAt, doubted }: Entry): boolean {
-    return addresses !== undefined && !doubted && this.#clock.now() - answeredAt < FRESH
+    return addresses !== undefined && !doubted && this.#clock.now() - answeredAt < FRESH_MS
   }
 
   /** Milliseconds for which the look-up that is under way is waited for; 0 or less for not at all. */
   #waitFor({ addresses, answeredAt, doubted, begunAt, failure }: Entry): number {
     if (begunAt === undefined) return 0
     const now = this.#clock.now()
-    if (!addresses) return begunAt + PATIENCE - now
+    if (!addresses) return begunAt + FIRST_WAIT_MS - now
     // Names that failed to be looked up just before will hardly do better now.
-    if (failure || (!doubted && now - answeredAt < CURRENT)) return 0
-    return begunAt + GRACE - now
+    if (failure || (!doubted && now - answeredAt < STALE_WHILE_REVALIDATE_MS)) return 0
+    return begunAt + REFRESH_WAIT_MS - now
   }
 
   #join(entry: Entry, left: number, done: Waiter): () => void {
@@ -192,12 +192,12 @@ export class NameLookup {
 
   #begin(entry: Entry): void {
     const now = this.#clock.now()
-    if (entry.begunAt !== undefined || (entry.failure && now - entry.failedAt < RETRY)) return
+    if (entry.begunAt !== undefined || (entry.failure && now - entry.failedAt < MIN_RETRY_MS)) return
     entry.begunAt = now
     entry.cancelTimer()
     // Whoever watches learns of a look-up that hangs, too.
     if (!entry.addresses && !entry.failure) {
-      entry.cancelTimer = this.#clock.after(SLOW, () => {
+      entry.cancelTimer = this.#clock.after(SLOW_MS, () => {
         entry.failure = new UnresolvedError(entry.name)
         this.#tellUnresolved(entry, entry.failure)
       })
@@ -208,7 +208,7 @@ export class NameLookup {
 
   /** Begins as many look-ups as may be under way. Those come first that somebody waits for. */
   #next(): void {
-    while (this.#running < AT_ONCE) {
+    while (this.#running < MAX_LOOK_UPS) {
       const [entry] = this.#urgent.size > 0 ? this.#urgent : this.#line
       if (!entry) return
       this.#leaveLine(entry)
@@ -248,7 +248,7 @@ export class NameLookup {
       })
       return
     }
-    const cancelHang = this.#clock.after(HANGS, () => {
+    const cancelHang = this.#clock.after(HANG_MS, () => {
       uncount()
       if (!this.#direct) return
       entry.hangs = true
@@ -295,7 +295,7 @@ export class NameLookup {
     if (!addresses) {
       this.#tellUnresolved(entry, failure)
       if (entry.watchers.size > 0) {
-        const delay = Math.min(LONGEST_RETRY, RETRY * 2 ** (entry.failures - 1))
+        const delay = Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (entry.failures - 1))
         entry.cancelTimer = this.#clock.after(delay, () => this.#begin(entry))
       }
     }

@@ -59,8 +59,8 @@ export interface NodeRequestHandler {
   onFailed(error: Error): void
 }
 
-/** Of a backend that vanished nobody would hear, as long as there is nothing to send: each minute it is probed. */
-const PROBED = { keepAlive: true, keepAliveInitialDelay: 60_000 }
+/** While there is nothing to send, only a probe of TCP finds that a backend has vanished: there is one each minute. */
+const KEEP_ALIVE_PROBES = { keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 /** Milliseconds that a backend has to ask for a body that was announced with Expect. RFC 9110 section 10.1.1. */
 const CONTINUE_GRACE = 1000
@@ -163,7 +163,7 @@ export class NodeRequest implements Transport, Flow {
     const lookup = connections.lookup?.lookup
     const target = {
       ...address,
-      ...PROBED,
+      ...KEEP_ALIVE_PROBES,
       ...(lookup && { lookup }),
       noDelay: true,
       allowHalfOpen: upgrade !== undefined,
