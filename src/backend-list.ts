@@ -14,7 +14,7 @@ export class EntryError extends Error {
   }
 }
 
-/** What can stand behind a URL, and how it is read. */
+/** The parameters that may follow a URL, and how each is read. */
 const parameters: Record<string, (spec: BackendSpec, value: string) => void> = {
   id: (spec, value) => Object.assign(spec, { id: value }),
   weight: (spec, value) => Object.assign(spec, { weight: whole('weight', value) }),

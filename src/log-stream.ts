@@ -3,16 +3,16 @@ import type { DestinationStream } from 'pino'
 
 const STDOUT = 1
 /** Letters after which lines are written without waiting for more. */
-const PLENTY = 16 * 1024
+const FLUSH_LENGTH = 16 * 1024
 /** Bytes that may wait for a reader who does not read; lines beyond that are dropped. */
-const MOST = 32 * 1024 * 1024
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
 /** Milliseconds that a line may wait for others. */
-const SOON = 20
+const FLUSH_INTERVAL_MS = 20
 const NEWLINE = 0x0a
 /** Milliseconds that another thread has for its write when the process exits, however busy the machine is. */
-const OTHER_THREAD = 200
+const WRITE_GRACE_MS = 200
 /** How often a reader who is behind is given that time when the process exits. */
-const TRIES = 50
+const MAX_TRIES = 50
 
 /** Where lines go; `flushSync` is for what is logged as fatal. */
 export type LogStream = DestinationStream & {
@@ -71,7 +71,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
       const rest = chunk.subarray(written)
       if (error?.code === 'EAGAIN') {
         refused = chunk
-        again = setTimeout(send, SOON, chunk)
+        again = setTimeout(send, FLUSH_INTERVAL_MS, chunk)
       } else if (!error && rest.length > 0) {
         send(rest)
       } else {
@@ -91,14 +91,14 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
   const flushSync = () => {
     // A write that is under way is done in another thread, which is given the time for it: what is written here would come
     // before it. Nothing tells when it is done.
-    if (writing && !refused) pause(OTHER_THREAD)
+    if (writing && !refused) pause(WRITE_GRACE_MS)
     let rest = refused ? Buffer.concat([refused, take()]) : take()
     if (refused) {
       clearTimeout(again)
       refused = undefined
       writing = false
     }
-    for (let tries = 0; rest.length > 0 && tries < TRIES; ) {
+    for (let tries = 0; rest.length > 0 && tries < MAX_TRIES; ) {
       try {
         rest = rest.subarray(writeSync(STDOUT, rest))
       } catch (error) {
@@ -108,7 +108,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
           return
         }
         tries++
-        pause(SOON)
+        pause(FLUSH_INTERVAL_MS)
       }
     }
   }
@@ -116,13 +116,13 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
   neverBlock()
   return {
     write(line) {
-      if (size > MOST) {
+      if (size > MAX_WAITING_BYTES) {
         dropped++
         return
       }
       lines += line
-      if (lines.length < PLENTY) {
-        timer ??= setTimeout(flush, SOON)
+      if (lines.length < FLUSH_LENGTH) {
+        timer ??= setTimeout(flush, FLUSH_INTERVAL_MS)
       } else {
         pack()
         flush()

@@ -1,4 +1,7 @@
-/** Letters that were left out, added, changed, or swapped with their neighbour between two words. */
+/**
+ * How many letters were left out, added, changed, or swapped with their neighbour between two words: the optimal string
+ * alignment distance (https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
+ */
 function distance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)]
   for (let i = 1; i <= a.length; i++) {
@@ -50,7 +53,7 @@ export function nearest(
   return found
 }
 
-/** How much may be wrong where every name that is not known is a mistake. */
+/** How many letters may be wrong where every name that is not known is a mistake. */
 export function lenient(length: number): number {
   if (length < 3) return 0
   return length < 6 ? 1 : length < 10 ? 2 : 3

@@ -23,7 +23,7 @@ import {
 } from './kinds.js'
 
 /** Bytes of a head for which there may be room: each connection to a backend may take that much memory. */
-const MAX_RESPONSE_HEADERS = 16 * 1024 * 1024
+const MAX_RESPONSE_HEAD_BYTES = 16 * 1024 * 1024
 
 interface Setting<S extends TSchema = TSchema> extends Kind<S> {
   default: Static<S>
@@ -154,7 +154,7 @@ export const settings = {
   maxBody: define('pool', bytes('for any'), 0, 'largest request body'),
   maxResponseHeaders: define(
     'pool',
-    integer(1024, MAX_RESPONSE_HEADERS, 'bytes'),
+    integer(1024, MAX_RESPONSE_HEAD_BYTES, 'bytes'),
     65_536,
     "largest head of a backend's answer",
   ),

@@ -131,7 +131,7 @@ export async function createStandalone(
     observe(request, reply)
     return notFound(request)
   })
-  // Those that are refused anyhow need not be looked at.
+  // One field more than is accepted is enough to refuse a request.
   traffic.server.maxHeadersCount = MAX_FIELDS + 1
   await traffic.ready()
   forwardExpectations(traffic.server)

@@ -13,10 +13,10 @@ export interface Clock {
   after(delay: number, callback: () => void): () => void
 }
 
-/** Milliseconds: a timer of Node's takes no more. */
-const LONGEST = 2_147_483_647
+/** Milliseconds: the longest time that a timer of Node's takes. */
+const MAX_TIMER_MS = 2_147_483_647
 /** Milliseconds that a timer may be early. */
-const EARLY = 1
+const TIMER_EARLY_MS = 1
 
 let running: RunningTime | undefined
 
@@ -53,12 +53,12 @@ export const systemClock: Clock & { readonly stoodStill: number } = {
     let timer: NodeJS.Timeout | undefined
     const look = () => {
       const left = due - time.now()
-      if (left > EARLY) return start(left)
+      if (left > TIMER_EARLY_MS) return start(left)
       end()
       callback()
     }
     const start = (left: number) => {
-      timer = setTimeout(look, Math.min(left, LONGEST)).unref()
+      timer = setTimeout(look, Math.min(left, MAX_TIMER_MS)).unref()
     }
     const end = () => {
       if (!timer) return

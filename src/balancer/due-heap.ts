@@ -1,4 +1,4 @@
-/** What stands in a {@link DueHeap}. Whoever is in one is in no other at the same time. */
+/** An item of a {@link DueHeap}. It can be in one heap at a time. */
 export interface DueItem {
   /** Set before it is added, and not changed while it is in the heap. */
   due: number
@@ -6,7 +6,10 @@ export interface DueItem {
   place: number
 }
 
-/** Items by when they are due: adding one and taking one out cost the logarithm of how many there are. */
+/**
+ * Items by when they are due, in a binary heap (https://en.wikipedia.org/wiki/Binary_heap): adding one and taking one out
+ * cost the logarithm of how many there are.
+ */
 export class DueHeap<T extends DueItem> {
   readonly #items: T[] = []
 

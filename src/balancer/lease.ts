@@ -175,7 +175,7 @@ export class Lease implements Link<Lease> {
     this.#book.onTunnelBusy?.(this)
   }
 
-  /** @internal Whether a tunnel is quiet, or over: nothing has passed since this was asked before. */
+  /** @internal Marks a tunnel as quiet where nothing has passed since the last call. Returns whether it is quiet, or over. */
   rest(): boolean {
     if (this.#tunnel === 'quiet' || !this.#held) return true
     if (this.#tunnel === 'moving') {

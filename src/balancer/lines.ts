@@ -1,22 +1,22 @@
 import type { Backend } from './backend.js'
 import { Chain, type Link } from './chain.js'
 
-/** What decides whether something is for a request, besides who came first. */
+/** What a request asks of a backend, which decides whether a backend that is free is one for it. */
 export interface Want {
   readonly except?: ReadonlySet<Backend> | undefined
   readonly repeatable?: boolean | undefined
 }
 
-/** One that waits. */
+/** A request that waits. */
 export interface Waiting<T extends Waiting<T>> extends Link<T> {
   readonly taker: Want
-  /** Of those that wait the one with the lowest is the first. */
+  /** Counts up with each request: the lowest one came first. */
   readonly ticket: number
-  /** @internal where it waits */
+  /** @internal the line in which it waits */
   line: Line<T> | undefined
 }
 
-/** Those that want the same, the first first: what is not for the first of them is not for the others either. */
+/** Requests that want the same, in order of arrival: a backend that is none for the first is none for the others either. */
 export interface Line<T extends Waiting<T>> {
   readonly key: string
   readonly except: ReadonlySet<Backend> | undefined
@@ -26,8 +26,8 @@ export interface Line<T extends Waiting<T>> {
 }
 
 /**
- * Those that wait, in one line for each thing that is wanted: mostly anything, sometimes anything but a few backends
- * that failed the request before. So a thousand that want the same are asked for as one, and who is first of all is
+ * Requests that wait, in one line for each thing that they want: mostly any backend, sometimes any but a few that failed
+ * the request before. So one choice is made for a thousand that want the same, and the one that came first of all is
  * found by looking at the first of each line.
  */
 export class Lines<T extends Waiting<T>> {
@@ -89,7 +89,7 @@ export class Lines<T extends Waiting<T>> {
     waiter.line = line
   }
 
-  /** It has to be in. */
+  /** Takes out one that waits here. */
   remove(waiter: T): void {
     const { key, waiters } = waiter.line as Line<T>
     waiters.remove(waiter)

@@ -37,7 +37,7 @@ export class Openings {
     if (index !== undefined) this.#move(index, backend.isFull ? CLOSED : backend.tier)
   }
 
-  /** Leaves some out, until each of them is {@link place}d again. */
+  /** Leaves a backend out until it is {@link place}d again. */
   withhold(backend: Backend): void {
     const index = this.#indexes.get(backend)
     if (index !== undefined) this.#move(index, CLOSED)

@@ -16,7 +16,7 @@ export interface PanicOptions {
   panicThreshold: number
 }
 
-/** Whom a pool falls on: see {@link eligibleOf}. */
+/** Which backends of a pool may be given requests; see {@link eligibleOf}. */
 export interface Eligibility {
   /** Those that may be given requests. */
   eligible: Backend[]
@@ -24,7 +24,7 @@ export interface Eligibility {
   standby: Backend[]
   /** Whether backups may be used. */
   usesBackups: boolean
-  /** Health had to be ignored. */
+  /** Whether health had to be ignored. */
   panicking: boolean
 }
 
@@ -61,7 +61,7 @@ function ofKind(
   backends: readonly Backend[],
   { panic, panicThreshold }: PanicOptions,
 ): Pick<Eligibility, 'eligible' | 'panicking'> {
-  // However few are left: nobody is to meet one that has never passed a check, or could meet one without an address.
+  // A backend that has yet to pass its first check, or has no address, is left out however few others there are.
   const active = backends.filter(
     ({ state, unproven, unresolved }) => state === 'active' && !unproven && unresolved === undefined,
   )

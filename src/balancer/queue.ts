@@ -72,10 +72,10 @@ interface Waiter extends Waiting<Waiter> {
 const WINDOW = 10_000
 /** Milliseconds after which those in line are looked at again, though nothing happened. */
 const LOOK = 100
-/** Milliseconds by which a look may be late; after more of them answers may have come that are yet to be read, */
-const LATE = 50
-/** and so many milliseconds are for that, before anybody's time is up. */
-const READING = 10
+/** Milliseconds by which the timer may be late. After more of them answers may have arrived that nobody has read yet. */
+const LATE_MS = 50
+/** Milliseconds in which such answers are read, before any request that waits is refused. */
+const READING_MS = 10
 /** Seconds that nobody is asked to wait longer than. */
 const LONGEST = 300
 
@@ -253,12 +253,12 @@ export class Queue {
     const { first } = this.#lines
     if (!first) return
     const now = this.#clock.now()
-    const delay = wasLate ? READING : Math.max(0, Math.min(LOOK, first.deadline - now))
+    const delay = wasLate ? READING_MS : Math.max(0, Math.min(LOOK, first.deadline - now))
     this.#cancelDeadline = this.#clock.after(delay, () => {
       this.#cancelDeadline = undefined
       this.serve()
       const later = this.#clock.now()
-      const isLate = !wasLate && later - (now + delay) > LATE
+      const isLate = !wasLate && later - (now + delay) > LATE_MS
       if (!isLate) this.#alone(() => this.#expire(later))
       this.#watch(isLate)
     })

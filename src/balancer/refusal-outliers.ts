@@ -1,21 +1,21 @@
 import type { Backend } from './backend.js'
 import { RefusalTally } from './refusal-tally.js'
 
-/** Milliseconds in which an answer comes to count for a third. */
-const DECAY = 10_000
-/** Milliseconds for which one weight is good enough. */
-const STEP = 100
-/** The exponent of a weight at which all of them are made small again. */
-const HIGHEST = 50
-/** Classes of shares, each as wide as another. */
+/** Milliseconds in which the weight of an answer falls to 1/e, about a third. */
+const DECAY_MS = 10_000
+/** Milliseconds in which all answers are given the same weight, as computing it for each costs too much. */
+const WEIGHT_STEP_MS = 100
+/** The exponent of e from which on all weights are scaled down, so that they stay finite. */
+const MAX_EXPONENT = 50
+/** Intervals of equal width into which shares from 0 to 1 are counted, for the median. */
 const CLASSES = 32
-/** Answers of late that are too few to judge a backend by, to go on with a judgement, and to compare it with. */
-const FEW = 20
-const TOO_FEW = 5
-const FEW_OF_OTHERS = 2
-/** How far above the others a share has to be, and has to stay. */
+/** Recent answers that are needed to judge a backend, to go on with a judgement, and of others to compare it with. */
+const MIN_ANSWERS = 20
+const MIN_ANSWERS_TO_GO_ON = 5
+const MIN_ANSWERS_OF_OTHERS = 2
+/** How far above the others a share has to be to stand out, and to go on standing out. */
 const MARGIN = 0.15
-const LEFT_MARGIN = 0.05
+const EXIT_MARGIN = 0.05
 /** How many standard deviations it has to be above them, so that it is no chance. */
 const DEVIATIONS = 4
 
@@ -60,7 +60,7 @@ export class RefusalOutliers {
     this.#changed(backend, isOutlier)
   }
 
-  /** Nothing is known of it any more. */
+  /** Forgets what a backend has answered. */
   forget(backend: Backend): void {
     const tally = backend.refusals
     if (!tally) return
@@ -79,9 +79,9 @@ export class RefusalOutliers {
   }
 
   #weigh(now: number): void {
-    this.#weighedUntil = now + STEP
-    const exponent = (now - this.#origin) / DECAY
-    if (exponent <= HIGHEST) {
+    this.#weighedUntil = now + WEIGHT_STEP_MS
+    const exponent = (now - this.#origin) / DECAY_MS
+    if (exponent <= MAX_EXPONENT) {
       this.#weight = Math.exp(exponent)
       return
     }
@@ -109,13 +109,13 @@ export class RefusalOutliers {
 
   #judge(tally: RefusalTally): boolean {
     const share = tally.refused / tally.answers
-    const margin = tally.isOutlier ? LEFT_MARGIN : MARGIN
+    const margin = tally.isOutlier ? EXIT_MARGIN : MARGIN
     if (share < margin) return false
     const answers = tally.answers / this.#weight
     const ofOthers = (this.#answers - tally.answers) / this.#weight
-    if (answers < (tally.isOutlier ? TOO_FEW : FEW)) return false
+    if (answers < (tally.isOutlier ? MIN_ANSWERS_TO_GO_ON : MIN_ANSWERS)) return false
     // Where it draws nearly everything to itself there is little to compare it with.
-    if (ofOthers < FEW_OF_OTHERS) return tally.isOutlier
+    if (ofOthers < MIN_ANSWERS_OF_OTHERS) return tally.isOutlier
     const usual = this.#usualBeside(tally)
     if (share < usual + margin) return false
     if (tally.isOutlier) return true

@@ -2,7 +2,7 @@
 export class RefusalTally {
   answers = 0
   refused = 0
-  /** The class of its share of refusals; -1 before its first answer. */
+  /** The interval of its share of refusals, see `RefusalOutliers`; -1 before its first answer. */
   class = -1
   /** Whether it refuses far more than the others. */
   isOutlier = false

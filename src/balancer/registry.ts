@@ -415,7 +415,7 @@ export class Registry extends Announcer<RegistryEvents> {
     backend.state = 'draining'
     this.#backends.delete(backend.id)
     this.#urls.delete(backend.url)
-    // What it still holds is nobody's business any more.
+    // Requests that it still has in flight count for the pool no more.
     this.#inFlight -= backend.inFlight
     backend.leases.onChange = undefined
     backend.isEligible = false
@@ -439,7 +439,7 @@ export class Registry extends Announcer<RegistryEvents> {
     if (!isUsable || !backend.isUsable) this.#refresh()
   }
 
-  /** Notes whether a backend stands among those that are open. */
+  /** Counts a backend among those that are eligible and not full, or takes it off. */
   #note(backend: Backend): void {
     const open = backend.isEligible && !backend.isFull
     if (open === backend.isOpen) return

@@ -1,11 +1,11 @@
-/** Milliseconds between two beats: the time is asked for at least so often. */
-const BEAT = 250
-/** Milliseconds for which nobody asked for the time, from which on the process may not have run. */
-const STANDSTILL = 1000
-/** CPU time within these may be that of a process that did not run: some just before, and some just after. */
-const LEAST_WORK = 25
-/** What a process that ran, but did not get to asking for the time, uses of it at least. */
-const WORK = 0.05
+/** Milliseconds between two calls of the timer that asks for the time. */
+const BEAT_INTERVAL_MS = 250
+/** Milliseconds without anybody asking for the time after which the process may have been stopped. */
+const STANDSTILL_MS = 1000
+/** Milliseconds of CPU time that a process that was stopped may have used just before and just after. */
+const STOPPED_CPU_MS = 25
+/** Part of the time, from 0 to 1, that a process whose loop is blocked spends on the CPU at least. */
+const BLOCKED_CPU_PART = 0.05
 
 /** Where the time comes from; all in milliseconds. */
 export interface TimeSource {
@@ -50,7 +50,7 @@ export class RunningTime {
   waits(): void {
     if (this.#waiting++ > 0) return
     this.#beat()
-    this.#stopBeat = this.#source.every(BEAT, () => this.#beat())
+    this.#stopBeat = this.#source.every(BEAT_INTERVAL_MS, () => this.#beat())
   }
 
   /** One of those waits no more. */
@@ -62,13 +62,13 @@ export class RunningTime {
 
   now(): number {
     const now = this.#source.now()
-    if (now - this.#askedAt >= STANDSTILL && this.#stopBeat) this.#wake(now)
+    if (now - this.#askedAt >= STANDSTILL_MS && this.#stopBeat) this.#wake(now)
     this.#askedAt = now
     // Mostly the very number that was read: a difference would be one more on the heap.
     return this.#stoodStill === 0 ? now : now - this.#stoodStill
   }
 
-  /** Milliseconds for which the process had not run when somebody asked for the time last. Moments are left out. */
+  /** Milliseconds for which the process has not run so far, as of the last {@link now}. Less than a second at a time is not counted. */
   get stoodStill(): number {
     return this.#stoodStill
   }
@@ -83,6 +83,6 @@ export class RunningTime {
     const silence = now - this.#askedAt
     // What was used before somebody asked last is no part of it.
     const used = this.#source.cpuTime() - this.#usedAtBeat - (this.#askedAt - this.#beatAt)
-    if (used < LEAST_WORK + WORK * silence) this.#stoodStill += silence
+    if (used < STOPPED_CPU_MS + BLOCKED_CPU_PART * silence) this.#stoodStill += silence
   }
 }

@@ -163,8 +163,8 @@ export class Selection {
     if (this.#policy.ignoresLoad) return this.#policy
     if (!this.#forTunnels) {
       let drawn = this.#start
-      // Whether it is made for a request or for an explanation, what is drawn later is the same.
-      this.#forTunnels = new LeastConnections(() => (drawn = (drawn + GOLDEN) % 1), true)
+      // Nothing is drawn from the pool's random numbers: an explanation that makes this must not change a later choice.
+      this.#forTunnels = new LeastConnections(() => (drawn = (drawn + GOLDEN_RATIO_PART) % 1), true)
       this.#forTunnels.update(this.#registry.eligible)
     }
     return this.#forTunnels
@@ -230,8 +230,8 @@ export class Selection {
   readonly #weightOf = ({ weight }: Backend): number => (this.#policy.ignoresWeight ? 1 : weight)
 }
 
-/** Of what is added up to it, what is left after the point is spread evenly. */
-const GOLDEN = 0.618033988749895
+/** The golden ratio less 1: its multiples modulo 1 are spread evenly (https://en.wikipedia.org/wiki/Low-discrepancy_sequence). */
+const GOLDEN_RATIO_PART = 0.618033988749895
 
 const NOBODY: ReadonlySet<Backend> = new Set()
 

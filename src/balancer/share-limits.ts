@@ -8,7 +8,7 @@ import { type Tier, tiers } from './tier.js'
 /** Credit that a backend can save up, so that a turn it could not take is not lost, and no flood follows. */
 const SAVED = 2
 /** Milliseconds between two requests that a backend with a penalty is given in need. */
-const REST = 1000
+const REST_MS = 1000
 /** Milliseconds for which no other could take a request, after which one that refuses is better than to wait. */
 const STUCK = 1000
 /** Where all are on the ramp, what is too little of a difference to matter. */
@@ -16,13 +16,13 @@ const NEAR = 0.1
 /** What rounding may have taken off a whole credit. */
 const EPSILON = 1e-9
 /** Milliseconds between two looks at what time alone has changed, at most. */
-const LOOK = 50
+const LOOK_INTERVAL_MS = 50
 /** The same for each limited backend, at least, so that a look costs little of the time between two. */
-const LOOK_EACH = 0.01
-/** Limited backends that are looked at for each request, at most, where a change concerns all of them. */
-const LOOKED_AT = 8
+const LOOK_INTERVAL_PER_LIMIT_MS = 0.01
+/** Limited backends that are looked at for each request on average, at most, where a change concerns all of them. */
+const LOOKS_PER_REQUEST = 8
 
-/** How far the shares of all have come that grow alike, in requests for a weight of 1. */
+/** The virtual time of limits that are credited alike: the requests that a backend of weight 1 was due so far. */
 interface Course {
   time: number
   /** Those that wait for their next request, by the time at which they are due it. */
@@ -42,9 +42,9 @@ interface Limit extends DueItem {
   kept: number
   /** Whether it may not have more than its fair share either. */
   capped: boolean
-  /** What these come to beside how the others are. */
+  /** The part of its fair share that follows from these, beside how the others are. */
   share: number
-  /** What it leaves to those that are not on the ramp, of its weight. */
+  /** The part of its weight that it leaves to those that are not on the ramp. */
   left: number
   /** When it was given a request in need. */
   neededAt: number
@@ -61,10 +61,10 @@ export interface ShareLimitsPool {
 
 /**
  * Backends that may have only part of their fair share: those on the ramp of slow start, and those with a
- * failure penalty; and those that may not have more than it, as they refuse what others answer. With each choice such a backend is credited its part of one request, and it stands for
- * choice only while it has a whole one. So its share stays under the limit however idle it is, a backend that
- * rests at the foot of a long ramp is still asked now and then, and every policy abides by it, as it chooses by
- * `tier`.
+ * failure penalty; and those that may not have more than it, as they refuse what others answer. With each choice such a
+ * backend is credited its part of one request, and it stands for choice only while it has a whole one. So its share stays
+ * under the limit however idle it is, a backend that rests at the foot of a long ramp is still asked now and then, and
+ * every policy abides by it, as it chooses by `tier`.
  *
  * Where all are on the ramp the one that is furthest up is the measure. Where more than half have a penalty
  * nobody has one: it is not the backends then, and the first to succeed must not be given everything. And
@@ -88,7 +88,7 @@ export class ShareLimits {
   /** Eligible backends, and their weight. */
   #eligible = 0
   #total = 0
-  /** What those on the ramp leave to others of it. */
+  /** The weight that those on the ramp leave to the others. */
   #left = 0
   /** Limited ones that are eligible: on the ramp, with a large penalty, and not to be chosen but in need. */
   #onRamp = 0
@@ -302,10 +302,10 @@ export class ShareLimits {
     return 2 * this.#sick > this.#eligible
   }
 
-  /** Whether something about all limits is another thing now, and it was long enough ago that all were looked at. */
+  /** Whether a fact that all limits depend on has changed, and enough requests came since all were looked at to pay for it. */
   get #isOutdated(): boolean {
     const changed = this.#allOnRamp !== this.#areAllOnRamp || this.#mostSick !== this.#areMostSick
-    return changed && this.#since * LOOKED_AT >= this.#limits.size
+    return changed && this.#since * LOOKS_PER_REQUEST >= this.#limits.size
   }
 
   /** Finds out what slow start and failures leave a backend. Returns whether it has a limit still. */
@@ -361,7 +361,7 @@ export class ShareLimits {
   /** Whether one that has had its part is not even to be chosen in need. */
   #rests({ backend, ramp, kept, capped, neededAt }: Limit, now: number): boolean {
     if (capped) return now < this.#freeChosenAt + STUCK
-    if (kept < 1 && !this.#mostSick) return now < neededAt + REST
+    if (kept < 1 && !this.#mostSick) return now < neededAt + REST_MS
     const room = backend.hasLimit ? backend.maxConnections : this.#mean
     return backend.inFlight >= Math.max(1, ramp * room)
   }
@@ -376,7 +376,7 @@ export class ShareLimits {
 
   #lookLater(): void {
     if (this.#cancelLook) return
-    const delay = Math.max(LOOK, LOOK_EACH * this.#limits.size)
+    const delay = Math.max(LOOK_INTERVAL_MS, LOOK_INTERVAL_PER_LIMIT_MS * this.#limits.size)
     this.#cancelLook = this.#pool.clock.after(delay, () => {
       this.#cancelLook = undefined
       this.#lookAtAll()

@@ -2,7 +2,7 @@ import type { Clock } from './clock.js'
 import type { Lease } from './lease.js'
 
 /** Milliseconds without traffic after which a tunnel is quiet, and at most twice as many. */
-const QUIET_AFTER = 1000
+const QUIET_AFTER_MS = 1000
 
 /**
  * The tunnels that have traffic. What is in flight on a backend for hours, like a WebSocket, keeps it busy only while
@@ -32,7 +32,7 @@ export class Tunnels {
   }
 
   #watch(): void {
-    this.#cancel ??= this.#clock.after(QUIET_AFTER, () => {
+    this.#cancel ??= this.#clock.after(QUIET_AFTER_MS, () => {
       this.#cancel = undefined
       for (const lease of this.#busy) if (lease.rest()) this.#busy.delete(lease)
       if (this.#busy.size > 0) this.#watch()

@@ -4,7 +4,7 @@ import { type Tier, tiers } from '../tier.js'
 import type { Policy, Preview, Standing } from './policy.js'
 
 /** So many turns are looked at one by one; beyond them a search is faster. */
-const LOOKED_AT = 4
+const TURNS_LOOKED_AT = 4
 
 /** Each backend in turn, whatever its weight and load; full ones are passed over. */
 export class RoundRobin implements Policy {
@@ -74,12 +74,12 @@ export class RoundRobin implements Policy {
   #find(except: ReadonlySet<Backend> | undefined, reach: Tier): number | undefined {
     const { length } = this.#eligible
     const turn = this.#turn
-    for (let i = 0; i < Math.min(length, LOOKED_AT); i++) {
+    for (let i = 0; i < Math.min(length, TURNS_LOOKED_AT); i++) {
       const index = (turn + i) % length
       const backend = this.#eligible[index] as Backend
       if (backend.takes(reach) && !except?.has(backend)) return index
     }
-    return length > LOOKED_AT ? this.#search(except, reach, turn) : undefined
+    return length > TURNS_LOOKED_AT ? this.#search(except, reach, turn) : undefined
   }
 
   #search(except: ReadonlySet<Backend> | undefined, reach: Tier, turn: number): number | undefined {
