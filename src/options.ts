@@ -1,6 +1,6 @@
 import { passedOn } from '../plugins/methods.js'
 import type { MetricsRegistry } from '../plugins/metrics/metrics.js'
-import type { BackendSpec } from './balancer/spec.js'
+import { type BackendSpec, backendFields } from './balancer/spec.js'
 import type { BackendStore } from './balancer/store.js'
 import { lenient, nearest } from './nearest.js'
 import {
@@ -79,17 +79,6 @@ export interface ParsedOptions {
   settings: PoolSettings
 }
 
-const BACKEND_OPTIONS = [
-  'url',
-  'id',
-  'weight',
-  'maxConnections',
-  'hostHeader',
-  'backup',
-  'healthPort',
-  'healthHost',
-]
-
 const ownOptions = [
   'name',
   'prefix',
@@ -160,7 +149,7 @@ function refuseUnknown(given: object, known: readonly string[], path = ''): void
 
 /** Whether they are of the right kind; what is in them the registry judges. */
 function checkBackends(given: unknown): void {
-  const fields = BACKEND_OPTIONS.map((name) => (name === 'url' ? name : `${name}?`)).join(', ')
+  const fields = backendFields.map((name) => (name === 'url' ? name : `${name}?`)).join(', ')
   const accepts = `it takes a list of URLs and of { ${fields} }`
   if (!Array.isArray(given)) {
     throw new SettingError(called('backends'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
@@ -173,7 +162,7 @@ function checkBackends(given: unknown): void {
         `does not accept ${JSON.stringify(backend)}: ${accepts}`,
       )
     }
-    refuseUnknown(backend, BACKEND_OPTIONS, `backends[${i}].`)
+    refuseUnknown(backend, backendFields, `backends[${i}].`)
   }
 }
 

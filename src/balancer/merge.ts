@@ -1,5 +1,5 @@
 import type { PolicyName } from './policies/index.js'
-import type { BackendRecord } from './spec.js'
+import { type BackendRecord, backendFields } from './spec.js'
 import type { ConfiguredBackend, PoolState } from './store.js'
 import { InvalidStateError } from './stored-state.js'
 
@@ -44,16 +44,7 @@ export function mergeState(
 }
 
 function saysTheSame(one: ConfiguredBackend, other: ConfiguredBackend): boolean {
-  const settings = [
-    'id',
-    'weight',
-    'maxConnections',
-    'hostHeader',
-    'backup',
-    'healthPort',
-    'healthHost',
-  ] as const
-  return settings.every((setting) => one[setting] === other[setting])
+  return backendFields.every((field) => one[field] === other[field])
 }
 
 /** Another id made up in silence would be a surprise for whoever uses it. */

@@ -29,6 +29,18 @@ export interface BackendSpec {
   healthHost?: string | null | undefined
 }
 
+/** The names of all that can be said of one. */
+export const backendFields = [
+  'url',
+  'id',
+  'weight',
+  'maxConnections',
+  'hostHeader',
+  'backup',
+  'healthPort',
+  'healthHost',
+] as const satisfies readonly (keyof BackendSpec)[]
+
 /** A backend that was registered before, as it was then. */
 export interface BackendRecord extends BackendSpec {
   /** `active` by default. */

@@ -3,6 +3,7 @@ import { BalancerError, InvalidBackendError } from './errors.js'
 import { isPolicyName, type PolicyName, policyNames } from './policies/index.js'
 import {
   type BackendSpec,
+  backendFields,
   checkAddedAt,
   checkAdminState,
   checkBackup,
@@ -76,23 +77,12 @@ function limitOf(maxConnections: number | null): number | null {
   return Number.isFinite(limit) ? limit : null
 }
 
-const described = [
-  'url',
-  'id',
-  'weight',
-  'maxConnections',
-  'hostHeader',
-  'backup',
-  'healthPort',
-  'healthHost',
-]
-
 function readConfigured(value: unknown, where: string): ConfiguredBackend {
-  return describedIn(fields(value, where, described), where)
+  return describedIn(fields(value, where, backendFields), where)
 }
 
 function readBackend(value: unknown, where: string): BackendState {
-  const found = fields(value, where, [...described, 'state', 'addedAt', 'configured'])
+  const found = fields(value, where, [...backendFields, 'state', 'addedAt', 'configured'])
   const said = describedIn(found, where)
   const { id } = said
   if (id === undefined) throw new InvalidStateError(`${where}.id`, 'is missing')
@@ -109,20 +99,8 @@ function readBackend(value: unknown, where: string): BackendState {
 }
 
 function describedIn(found: Fields, where: string): ConfiguredBackend {
-  const { url, id, weight, maxConnections, hostHeader, backup, healthPort, healthHost } = found
-  if (weight === undefined) throw new InvalidStateError(`${where}.weight`, 'is missing')
-  return judged(where, () =>
-    configuredBackend({
-      url,
-      id,
-      weight,
-      maxConnections,
-      hostHeader,
-      backup,
-      healthPort,
-      healthHost,
-    } as BackendSpec),
-  )
+  if (found.weight === undefined) throw new InvalidStateError(`${where}.weight`, 'is missing')
+  return judged(where, () => configuredBackend(found as object as BackendSpec))
 }
 
 /** The checks of a registry do not rely on types. */
@@ -140,7 +118,7 @@ function readPolicy(value: unknown, where: string): PolicyName {
   throw new InvalidStateError(where, `must be one of ${policyNames.join(', ')}`)
 }
 
-function fields(value: unknown, where: string, known: string[]): Fields {
+function fields(value: unknown, where: string, known: readonly string[]): Fields {
   if (!isObject(value)) throw new InvalidStateError(where, 'must be an object')
   const unknown = Object.keys(value).find((name) => !known.includes(name))
   if (unknown === undefined) return value

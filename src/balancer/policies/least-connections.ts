@@ -269,20 +269,21 @@ class Group {
 
   /** Puts a backend where its tier and its count say it belongs, the last there. */
   place(candidate: Candidate): void {
-    this.remove(candidate)
-    const { backend } = candidate
-    candidate.tier = backend.tier
-    candidate.level = backend.isFull ? FULL : candidate.load
-    if (candidate.level !== FULL) this.#of(candidate.tier).add(candidate)
+    this.#settle(candidate)?.add(candidate)
   }
 
   /** The same, the first there. */
   placeFirst(candidate: Candidate): void {
+    this.#settle(candidate)?.addFirst(candidate)
+  }
+
+  /** Takes a backend from where it stands. Returns where it belongs now; undefined where it is full. */
+  #settle(candidate: Candidate): Levels | undefined {
     this.remove(candidate)
     const { backend } = candidate
     candidate.tier = backend.tier
     candidate.level = backend.isFull ? FULL : candidate.load
-    if (candidate.level !== FULL) this.#of(candidate.tier).addFirst(candidate)
+    return candidate.level === FULL ? undefined : this.#of(candidate.tier)
   }
 
   /** Takes it out of the choice. */
