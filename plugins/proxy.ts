@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import replyFrom, { type FastifyReplyFromHooks, type FastifyReplyFromOptions } from '@fastify/reply-from'
 import type {
   FastifyError,
@@ -8,7 +7,6 @@ import type {
   FastifyReply,
   FastifyRequest,
   onRequestHookHandler,
-  preParsingHookHandler,
 } from 'fastify'
 import { type Answer, type Assignment, type Callback, WholeBody } from '../src/adapters/assignment.js'
 import type { Timeouts } from '../src/adapters/attempt.js'
@@ -22,18 +20,17 @@ import { admit } from './admission.js'
 import type { AnswerOptions } from './answer-fields.js'
 import { fitHead } from './answer-head.js'
 import { settleFields } from './app-fields.js'
+import { watchAppHooks } from './app-hooks.js'
 import { type ArrivalOptions, takeOff, type UnderscoreHeaders } from './arrival.js'
-import { isTouchedByApp, setBeforeHooks } from './before-hooks.js'
+import { setBeforeHooks } from './before-hooks.js'
 import { copyWhereRead } from './body-copy.js'
 import { ClientSide } from './client-side.js'
-import { hideContentType, showContentType } from './content-type.js'
 import { errorsOf, sendError } from './error-answer.js'
 import { endsConnection, refusalCodeOf } from './errors.js'
 import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
 import { expectsContinue } from './expect.js'
 import { arrivedFrom, hostSetIn } from './forwarded.js'
 import { countForward, toBackend } from './forwarding.js'
-import { hasHooks } from './hooks.js'
 import { passedOn } from './methods.js'
 import { tellObservers } from './observers.js'
 import { sendInOneWrite } from './one-write.js'
@@ -41,6 +38,7 @@ import { addBehindOwn, type Constraints, letOwnRoutesWin, RoutesTakenError } fro
 import { peerOf } from './peer.js'
 import { prefixOf } from './prefix.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
+import { isParsed, takeBodiesRaw } from './raw-bodies.js'
 import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
@@ -48,7 +46,7 @@ import { answerProbe } from './route-probe.js'
 import { watchClient } from './stalled.js'
 import type { Trust } from './trust.js'
 import { isUpgrade, wantedProtocols } from './upgrade.js'
-import { fitFields, isUntouched, offer, takeUpload, type Upload } from './upload.js'
+import { fitFields, isUntouched, takeUpload, type Upload } from './upload.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -110,8 +108,6 @@ const NOTHING = Object.freeze({})
 /** In a TE field: trailers are welcome. */
 const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
 
-/** Methods whose bodies Fastify parses. */
-const PARSED = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY']
 /** Fastify's own default. */
 const DEFAULT_BODY_LIMIT_BYTES = 1_048_576
 
@@ -160,29 +156,15 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   const answering: AnswerOptions = { via, paths: options.restoresPrefix && segments > 0 ? paths : undefined }
   const { server } = scope
 
-  const arriving: ArrivalOptions = { trust, underscoreHeaders, server, isWatched: () => isTouched }
+  const arriving: ArrivalOptions = { trust, underscoreHeaders, server, isWatched: () => hooks.touchRequests }
   setBeforeHooks(scope, (raw) => {
     answerProbe(raw)
     takeOff(raw, arriving)
   })
   watchArrivals(scope.server)
   scope.addHook('onClose', async () => dispatcher.destroy())
-  /** Whether hooks of the app may see what is sent. */
-  let watched = true
-  /** Plugins of the app may add hooks to each route, as @fastify/compress does. */
-  let watchedRoute = false
-  /** Whether hooks of the app may set fields of a request. */
-  let isTouched = true
-  let touchedRoute = false
-  scope.addHook('onRoute', (route) => {
-    watchedRoute ||= route.onSend !== undefined
-    touchedRoute ||= route.onRequest !== undefined || route.preParsing !== undefined
-    touchedRoute ||= route.preValidation !== undefined || route.preHandler !== undefined
-  })
-  scope.addHook('onReady', async () => {
-    watched = watchedRoute || hasHooks(scope, ['onSend'])
-    isTouched = touchedRoute || isTouchedByApp(scope)
-  })
+  // First of the hooks for routes: the others add hooks of the pool's own.
+  const hooks = watchAppHooks(scope)
   scope.setErrorHandler(appAnswersErrors ? errorsOf(app) : sendError)
   scope.decorateRequest('assignment', null)
   scope.decorateRequest('queuedAt', 0)
@@ -279,13 +261,6 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // After all hooks of the app, those that plugins add to each route included: what they refuse takes no lease.
   scope.addHook('onRoute', (route) => {
     route.onRequest = [route.onRequest ?? [], takeLease].flat()
-    const methods = [route.method].flat()
-    const earlier = [route.preParsing ?? []].flat()
-    if (methods.every((method) => PARSED.includes(method))) {
-      route.preParsing = [...earlier, hideType]
-    } else if (earlier.length > 0 || hasHooks(scope, ['preParsing'])) {
-      route.preParsing = [...earlier, lookAtPayload]
-    }
   })
   // The truth about a lease is with the dispatcher; these are for a request that never got that far.
   scope.addHook('onResponse', (request, _reply, done) => {
@@ -299,23 +274,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     done()
   })
 
-  // Bodies go through as they come.
-  scope.removeAllContentTypeParsers()
-  // For the copy of a body that a hook reads.
   const limits = { bytes: scope.initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES, silence: timeouts.body }
-  scope.addContentTypeParser('*', (request, payload, done) => {
-    showContentType(request)
-    offer(request, payload, limits, done)
-  })
-  const hideType: preParsingHookHandler = (request, _reply, payload, done) => {
-    hideContentType(request)
-    done(null, payload)
-  }
-  // Of other methods Fastify parses no body, but hooks have it all the same.
-  const lookAtPayload: preParsingHookHandler = (request, _reply, payload, done) => {
-    if (payload === request.raw && !hasBody(request.raw)) return done(null, payload)
-    offer(request, payload as Readable, limits, (error) => done(error, payload))
-  }
+  takeBodiesRaw(scope, limits)
 
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
   // request to the same backend. Its types know only undici's own dispatchers.
@@ -369,7 +329,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     rewriteRequestHeaders(request: FastifyRequest) {
       const { raw } = request
       const own = request.assignment as Assignment
-      if (isTouched) settleFields(request)
+      if (hooks.touchRequests) settleFields(request)
       const arrived = arrivedFrom(request, peerOf(raw.socket))
       own.fields = toBackend(arrived, {
         trust,
@@ -378,7 +338,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         host: own.host,
         prefix: prefixOf(raw, paths),
       })
-      if (isTouched) own.host = hostSetIn(arrived) ?? own.host
+      if (hooks.touchRequests) own.host = hostSetIn(arrived) ?? own.host
       if (own.source) own.fields = fitFields(own.fields, fields.get(request) ?? {})
       return { [ASSIGNMENT]: own } as object
     },
@@ -388,7 +348,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       const body = stream as Answer['body']
       if (!(body instanceof WholeBody)) reply.send(body)
       // Hooks always see a stream; and for bytes without a type Fastify makes one up.
-      else if (watched || typeof reply.getHeader('content-type') !== 'string') reply.send(body.stream())
+      else if (hooks.seeAnswers || typeof reply.getHeader('content-type') !== 'string')
+        reply.send(body.stream())
       else sendInOneWrite(reply, body.bytes)
     },
   } as unknown as FastifyReplyFromHooks
@@ -411,8 +372,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   let free = 0
   // Under a prefix there is the prefix itself, and all below it.
   for (const url of scope.prefix === '' ? ['/*'] : ['', '/*']) {
-    for (const isParsed of [false, true]) {
-      const method = answered.filter((one) => PARSED.includes(one) === isParsed)
+    for (const parsed of [false, true]) {
+      const method = answered.filter((one) => isParsed(one) === parsed)
       free += addBehindOwn(scope, name, { ...route, method, url }).length
     }
   }

@@ -1,0 +1,31 @@
+import type { FastifyInstance } from 'fastify'
+import { isTouchedByApp } from './before-hooks.js'
+import { hasHooks } from './hooks.js'
+
+/** What hooks of the app may do with the requests of a scope: what none of them does costs nothing. */
+export interface AppHooks {
+  /** Whether they may see or replace what is sent to clients. */
+  seeAnswers: boolean
+  /** Whether they may set fields of a request. */
+  touchRequests: boolean
+}
+
+/**
+ * Finds out what hooks of the app may do with the requests of a scope. It is known once the app is ready; until then
+ * they may do anything. To be called before the routes are added, as plugins of the app may add hooks to each route.
+ */
+export function watchAppHooks(scope: FastifyInstance): AppHooks {
+  const hooks: AppHooks = { seeAnswers: true, touchRequests: true }
+  let seesRoute = false
+  let touchesRoute = false
+  scope.addHook('onRoute', (route) => {
+    seesRoute ||= route.onSend !== undefined
+    touchesRoute ||= route.onRequest !== undefined || route.preParsing !== undefined
+    touchesRoute ||= route.preValidation !== undefined || route.preHandler !== undefined
+  })
+  scope.addHook('onReady', async () => {
+    hooks.seeAnswers = seesRoute || hasHooks(scope, ['onSend'])
+    hooks.touchRequests = touchesRoute || isTouchedByApp(scope)
+  })
+  return hooks
+}
