@@ -51,7 +51,7 @@ export function isBeingRead(stream: Readable): boolean {
  * Copies every byte of a stream that a hook reads. The hook may wait for the end before it lets the request go on, so the
  * stream must not be held back, and the copy has a limit instead.
  */
-export class BodyCopy {
+class BodyCopy {
   readonly #stream: Readable
   readonly #limits: BodyLimits
   readonly #chunks: Buffer[] = []

@@ -38,7 +38,7 @@ export const TooManyFieldsError = createError(
   'the head of the request has too many fields',
   431,
 )
-export const UnsendableError = createError(
+const UnsendableError = createError(
   'LEASTWISE_INTERNAL',
   'a hook has set what cannot be sent to a backend: %s',
   500,

@@ -10,7 +10,7 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ])
 
 /** Largest number of names in a Connection field: no protocol needs as many. */
-export const MAX_NOMINATED = 100
+const MAX_NOMINATED = 100
 
 /** Whether a Connection field names nothing but what becomes of the connection, as most do. */
 export function isPlain(connection: string | string[] | undefined): boolean {

@@ -15,7 +15,7 @@ export type TrustSetting = boolean | number | string | readonly string[]
 /** Largest number of proxies in a row that are compared with a list. */
 const MAX_TRUSTED_HOPS = 100
 
-export const trustNobody: Trust = () => 0
+const trustNobody: Trust = () => 0
 
 /** @throws {TypeError} for a list with an entry that is no address and no range */
 export function trustOf(setting: TrustSetting): Trust {
