@@ -22,8 +22,8 @@ const exit = () => process.exit(0)
 const nothing = () => {}
 
 /**
- * While it starts there is nothing to end in order, and a signal ends it at once. Process 1 of a container would not be
- * ended at all: the system keeps signals from it that it does not listen for.
+ * Has signals end the process at once: while it starts there is nothing to end in order. (Without a listener process 1 of a
+ * container would not end at all: the system keeps from it signals that it does not listen for.)
  */
 export function endAtOnce(): void {
   for (const signal of ENDING) process.on(signal, exit)

@@ -9,8 +9,8 @@ import { type Tier, tiers } from './tier.js'
 const SAVED = 2
 /** Milliseconds between two requests that a backend with a penalty is given in need. */
 const REST_MS = 1000
-/** Milliseconds for which no other could take a request, after which one that refuses is better than to wait. */
-const STUCK = 1000
+/** Milliseconds for which no other backend could take a request, after which one that refuses is better than to wait. */
+const STUCK_MS = 1000
 /** Where all are on the ramp, what is too little of a difference to matter. */
 const NEAR = 0.1
 /** What rounding may have taken off a whole credit. */
@@ -101,7 +101,7 @@ export class ShareLimits {
   #mostSick = false
   /** Requests in flight on a backend, on average. */
   #mean = 0
-  /** When one was given a request last that may have more than its fair share. */
+  /** When a request was last given to a backend that may have more than its fair share. */
   #freeChosenAt = Number.NEGATIVE_INFINITY
   /** Looks at single backends, and requests, since all were looked at. */
   #since = 0
@@ -360,7 +360,7 @@ export class ShareLimits {
 
   /** Whether one that has had its part is not even to be chosen in need. */
   #rests({ backend, ramp, kept, capped, neededAt }: Limit, now: number): boolean {
-    if (capped) return now < this.#freeChosenAt + STUCK
+    if (capped) return now < this.#freeChosenAt + STUCK_MS
     if (kept < 1 && !this.#mostSick) return now < neededAt + REST_MS
     const room = backend.hasLimit ? backend.maxConnections : this.#mean
     return backend.inFlight >= Math.max(1, ramp * room)
