@@ -11,7 +11,7 @@ export const MANY = 1000
 /** Backends where their number is not what is measured. */
 const BACKENDS = 10
 /** Milliseconds that pass with each request where time matters: that is 10,000 a second. */
-const PACE = 0.1
+const PACE_MS = 0.1
 
 /** Steps after which there is nothing left to compile. */
 const COMPILED = 20_000
@@ -65,7 +65,7 @@ function waitingPosts(count: number): () => void {
 function waitingHedges(count: number): () => void {
   const clock = new TestClock()
   const requests = recentRequests(clock)
-  const hedging = new Hedging((count * PACE) / 2, new Budget(hedgeAllowance(1), requests, clock), clock)
+  const hedging = new Hedging((count * PACE_MS) / 2, new Budget(hedgeAllowance(1), requests, clock), clock)
   const refuse = () => false
   const send = () => hedging.expect(refuse) as Wait
   const waits = Array.from({ length: count }, send)
@@ -74,7 +74,7 @@ function waitingHedges(count: number): () => void {
     const place = Math.floor(random() * waits.length)
     waits[place]?.answered()
     waits[place] = send()
-    clock.pass(PACE)
+    clock.pass(PACE_MS)
   }
 }
 
@@ -91,7 +91,7 @@ function joiningBackends(count: number): () => void {
     const place = Math.floor(random() * held.length)
     held[place]?.release('ok')
     held[place] = balancer.acquire()
-    clock.pass(PACE)
+    clock.pass(PACE_MS)
   }
 }
 

@@ -3,8 +3,8 @@ import { fstatSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
 /**
- * Is told of every child, and ends those that are left once nobody holds the other end of its standard input: the
- * kernel closes that however this process ends, by SIGKILL as well. A child that leads a group is ended with it.
+ * A shell script that reads of every child that starts and ends, and kills those that are left at the end of its standard
+ * input: the kernel closes that however this process ends, by SIGKILL as well. With a child its process group is killed.
  */
 const REAPER = `
 children=' '

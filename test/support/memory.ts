@@ -11,7 +11,7 @@ export function memoryOf({ child }: GatewayProcess): number | undefined {
   }
 }
 
-/** Looks at the memory of a process until it is told to stop; resolves to the most it saw. */
+/** Looks at the memory of a process again and again. Returns a function that ends that and returns the most, in MB. */
 export function watchMemory(gateway: GatewayProcess): () => number {
   let most = 0
   const look = () => {

@@ -3,9 +3,9 @@ import { request } from 'undici'
 import type { GatewayProcess } from './process.js'
 
 /** Milliseconds before a file is cut at its time that it says what it waits for. */
-const BEFORE = 10_000
+const WARN_BEFORE_MS = 10_000
 /** Milliseconds that a gateway has to say how it is. */
-const PATIENCE = 3000
+const POOL_TIMEOUT_MS = 3000
 /** Log lines of a gateway that are shown. */
 const LINES = 5
 
@@ -21,7 +21,7 @@ export function showIfOverdue(gateway: GatewayProcess): void {
 function watch(): void {
   if (process.env.NODE_TEST_CONTEXT === undefined) return
   const [, limit] = /--test-timeout=(\d+)/.exec(process.execArgv.join(' ')) ?? []
-  const time = Number(limit) - BEFORE - performance.now()
+  const time = Number(limit) - WARN_BEFORE_MS - performance.now()
   if (!(time > 0)) return
   let name = 'nothing'
   let since = 0
@@ -41,7 +41,7 @@ function watch(): void {
 
 async function poolOf({ admin }: GatewayProcess): Promise<string> {
   try {
-    const { body } = await request(`${admin}/pool`, { signal: AbortSignal.timeout(PATIENCE) })
+    const { body } = await request(`${admin}/pool`, { signal: AbortSignal.timeout(POOL_TIMEOUT_MS) })
     return await body.text()
   } catch (error) {
     return String(error)
