@@ -41,8 +41,7 @@ export class LeastResponseTime implements Policy {
   readonly #dues = new Dues()
   #candidates: readonly Candidate[] = []
   #draw: WeightedDraw
-  /** Made when it is needed for the first time. */
-  #openings: Openings | undefined
+  #openings = new Openings([], weightOf)
   /** Those that are looked at for a choice. */
   readonly #looked: Candidate[] = []
 
@@ -63,15 +62,15 @@ export class LeastResponseTime implements Policy {
         },
     )
     this.#draw = new WeightedDraw(eligible, this.#random)
-    this.#openings = undefined
+    this.#openings = new Openings(eligible, weightOf)
   }
 
   changed(backend: Backend): void {
-    if (this.#openings && backend.hasLimit) this.#openings.place(backend)
+    if (backend.hasLimit) this.#openings.place(backend)
   }
 
   retiered(backend: Backend): void {
-    this.#openings?.place(backend)
+    this.#openings.place(backend)
   }
 
   pick(now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
@@ -124,17 +123,13 @@ export class LeastResponseTime implements Policy {
 
   /** Draws among those only that may be chosen. */
   #findFitting(now: number, except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
-    this.#openings ??= new Openings(
-      this.#candidates.map(({ backend }) => backend),
-      ({ weight }) => weight,
-    )
     const openings = this.#openings
-    if (except) for (const backend of except) openings.withhold(backend)
+    openings.withholdAll(except)
     const total = openings.total(reach)
     this.#looked.length = 0
     for (let i = 0; i < DRAWN && total > 0; i++)
       this.#looked.push(this.#candidates[openings.at(this.#random() * total, reach)] as Candidate)
-    if (except) for (const backend of except) openings.place(backend)
+    openings.placeAll(except)
     return this.#best(this.#looked, now, except, reach)
   }
 
@@ -203,4 +198,8 @@ function inWords(estimate: number): string {
   if (estimate === UNTRIED) return 'not tried yet'
   if (estimate === UNKNOWN) return 'its first answer is waited for'
   return `answers in about ${estimate.toFixed(1)} ms`
+}
+
+function weightOf({ weight }: Backend): number {
+  return weight
 }

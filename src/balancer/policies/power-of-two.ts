@@ -32,8 +32,7 @@ export class PowerOfTwo implements Policy {
   readonly #dues = new Dues()
   #candidates: readonly Candidate[] = []
   #draw: WeightedDraw
-  /** Made when it is needed for the first time. */
-  #openings: Openings | undefined
+  #openings = new Openings([], weightOf)
 
   constructor(random: () => number) {
     this.#random = random
@@ -46,15 +45,15 @@ export class PowerOfTwo implements Policy {
       (backend) => before.get(backend) ?? { backend, account: this.#dues.open(backend.weight) },
     )
     this.#draw = new WeightedDraw(eligible, this.#random)
-    this.#openings = undefined
+    this.#openings = new Openings(eligible, weightOf)
   }
 
   changed(backend: Backend): void {
-    if (this.#openings && backend.hasLimit) this.#openings.place(backend)
+    if (backend.hasLimit) this.#openings.place(backend)
   }
 
   retiered(backend: Backend): void {
-    this.#openings?.place(backend)
+    this.#openings.place(backend)
   }
 
   pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
@@ -95,17 +94,13 @@ export class PowerOfTwo implements Policy {
 
   /** Draws among those only that may be chosen. */
   #pickFitting(except: ReadonlySet<Backend> | undefined, reach: Tier): Backend | undefined {
-    this.#openings ??= new Openings(
-      this.#candidates.map(({ backend }) => backend),
-      ({ weight }) => weight,
-    )
     const openings = this.#openings
-    if (except) for (const backend of except) openings.withhold(backend)
+    openings.withholdAll(except)
     const one = this.#drawFrom(openings, reach)
     if (one) openings.withhold(one.backend)
     const other = one && this.#drawFrom(openings, reach)
     if (one) openings.place(one.backend)
-    if (except) for (const backend of except) openings.place(backend)
+    openings.placeAll(except)
     return one && this.#choose(other ? this.#lessLoaded(one, other) : one)
   }
 
@@ -140,4 +135,8 @@ export class PowerOfTwo implements Policy {
 
 function fits({ backend }: Candidate, except: ReadonlySet<Backend> | undefined, reach: Tier): boolean {
   return backend.takes(reach) && !except?.has(backend)
+}
+
+function weightOf({ weight }: Backend): number {
+  return weight
 }

@@ -15,8 +15,7 @@ export class RoundRobin implements Policy {
   #eligible: readonly Backend[] = []
   /** Whose turn it is; undefined before the first pick. */
   #next: number | undefined
-  /** Made when it is needed for the first time. */
-  #openings: Openings | undefined
+  #openings = new Openings([], () => 1)
 
   constructor(random: () => number) {
     this.#start = random()
@@ -31,15 +30,15 @@ export class RoundRobin implements Policy {
       this.#next = next ? eligible.indexOf(next) : undefined
     }
     this.#eligible = eligible
-    this.#openings = undefined
+    this.#openings = new Openings(eligible, () => 1)
   }
 
   changed(backend: Backend): void {
-    if (this.#openings && backend.hasLimit) this.#openings.place(backend)
+    if (backend.hasLimit) this.#openings.place(backend)
   }
 
   retiered(backend: Backend): void {
-    this.#openings?.place(backend)
+    this.#openings.place(backend)
   }
 
   pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
@@ -83,14 +82,13 @@ export class RoundRobin implements Policy {
   }
 
   #search(except: ReadonlySet<Backend> | undefined, reach: Tier, turn: number): number | undefined {
-    this.#openings ??= new Openings(this.#eligible, () => 1)
     const openings = this.#openings
-    if (except) for (const backend of except) openings.withhold(backend)
+    openings.withholdAll(except)
     const before = openings.before(turn, reach)
     const total = openings.total(reach)
     // Past the last one the turn is that of the first.
     const index = total === 0 ? undefined : openings.at(before < total ? before : 0, reach)
-    if (except) for (const backend of except) openings.place(backend)
+    openings.placeAll(except)
     return index
   }
 }
