@@ -4,9 +4,9 @@ import type { Trust } from './trust.js'
 
 /** Where a request came from, as logs have it; null where that is not known. */
 export interface Addresses {
-  /** Whose connection it came on. */
+  /** The address of the other end of its connection. */
   remoteAddress: string | null
-  /** Who sent it, by what trusted proxies say. */
+  /** The address of the client, by what trusted proxies say. */
   clientAddress: string | null
 }
 

@@ -78,7 +78,7 @@ export function addBehindOwn(
       shapeOf(claim.url) === shapeOf(whole) &&
       areSame(claim.constraints, constraints),
   )
-  // One is enough to know which, and this one everybody knows.
+  // One claim is enough for the message: that of GET, if there is one.
   const other = others.find((claim) => claim.method === 'GET') ?? others[0]
   if (other) throw new RoutesTakenError(`${other.method} ${whole} goes to the pool "${other.pool}" already`)
   const free = method.filter((name) => !scope.hasRoute({ method: name as 'GET', url: whole, constraints }))

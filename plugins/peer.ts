@@ -7,7 +7,7 @@ export interface Peer {
   readonly remoteAddress: string | undefined
   /** The same, an IPv4 address as such also where the listener is for both families. */
   readonly address: string | undefined
-  /** As Forwarded has it. */
+  /** The same as a node of a Forwarded field. */
   readonly node: string
 }
 

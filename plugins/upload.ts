@@ -138,7 +138,7 @@ function leftBehind(request: FastifyRequest, offered: Readable): unknown {
   const { rawBody } = request as { rawBody?: unknown }
   const raw = request.raw as { rawBody?: unknown; body?: unknown }
   for (const left of [rawBody, raw.rawBody, raw.body]) {
-    // What was no text, and was read as text, is not what it was.
+    // Bytes that are no UTF-8 were lost when the hook read them as text.
     const isSpoiled = typeof left === 'string' && left.includes('\ufffd')
     if (left !== undefined && left !== null && !isSpoiled) return left
   }

@@ -48,7 +48,7 @@ function asJson(value: unknown, type = 'application/json'): Written | undefined 
     if (text === undefined) return undefined
     return whole(Buffer.from(text), { 'content-encoding': undefined, 'content-type': type })
   } catch {
-    // It goes in circles, for one.
+    // It cannot be written as JSON, as it refers to itself.
     return undefined
   }
 }

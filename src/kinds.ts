@@ -66,7 +66,7 @@ function isTrustSetting(value: unknown): boolean {
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= 100
   const entries = typeof value === 'string' ? value.split(',') : value
   if (!Array.isArray(entries)) return false
-  // What checks ranges would take "1.5" for an address, too.
+  // @fastify/proxy-addr would take "1.5" for an address, too.
   const isEntry = (entry: unknown) =>
     typeof entry === 'string' && (isIP(entry.trim().split('/', 1)[0] as string) > 0 || !/[\d:]/.test(entry))
   if (!entries.every(isEntry)) return false

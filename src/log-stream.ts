@@ -78,7 +78,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
         if (error) dropped += linesIn(rest)
         writing = false
         flush()
-        // Not before what waited is under way, or there would be no room for it.
+        // Only now that the waiting lines are being written there is room for one more.
         if (!error) tell()
       }
     })

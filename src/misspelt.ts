@@ -30,7 +30,7 @@ export function misspelt(file: Variables, env: Variables): Misspelt[] {
   for (const [name, value = ''] of Object.entries(env)) {
     if (known.has(name) || value === '' || name.startsWith('npm_') || ofService.test(value)) continue
     const meant = meantBy(name, strict)
-    // Who has set the right one as well needs the other for something else.
+    // Where the right one is set as well this one is for something else.
     if (meant === undefined || env[meant] || file[meant]) continue
     found.push({ name, place: 'the environment', meant })
   }

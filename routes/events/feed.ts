@@ -19,7 +19,7 @@ interface Reader {
   stream: Readable
   /** How many snapshots it has not been given since it last had taken all. */
   stalled: number
-  /** What changed while a snapshot is made for it, which is to come first; undefined while none is. */
+  /** Changes that are held back while a snapshot is made that has to come first; undefined while none is made. */
   held: Buffer[] | undefined
 }
 

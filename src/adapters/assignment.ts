@@ -71,7 +71,7 @@ export interface Assignment {
 
 /** What a client sends. */
 export interface UploadSource {
-  /** It has sent all of it. */
+  /** Whether the client has sent its whole body. */
   readonly complete: boolean
   readonly destroyed: boolean
   readonly rawTrailers: readonly string[]

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 
 /** What is known of a connection that outlives its writes. */
 interface Watch {
-  /** What the first write that failed did so with; nothing is written from then on. */
+  /** The error of the first write that failed; nothing is written from then on. */
   error: Error | undefined
   /** Told of it, once. */
   onBroken: ((error: Error) => void) | undefined

@@ -21,7 +21,7 @@ export interface Transport {
   readonly broken?: boolean
   /** Whether the backend, which was asked without TLS, has sent nothing at all on this connection. */
   readonly silent: boolean
-  /** What the connection failed with first, where what is made known is only a consequence. */
+  /** The first error of the connection, where the one that undici tells is only a consequence of it. */
   readonly failure?: Error | undefined
 }
 

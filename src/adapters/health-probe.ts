@@ -64,7 +64,7 @@ export function healthProbe(options: HealthProbeOptions): Probe {
         if (host === own || left.length === 0) told ??= found
         // No Host makes a difference where there is no connection.
         if (!found.said) left.length = 0
-        // One Host that is never answered is no reason to wait for others, but for the backend's own.
+        // After a Host that was not answered in time only the backend's own is tried: each further one would take as long.
         if (found.late) left.splice(0, left.length, ...left.filter((other) => other === own))
         if (found.passed) hosts.passed(backend, host)
         if (!found.passed && left.length > 0) return next()

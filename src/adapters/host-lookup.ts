@@ -6,7 +6,7 @@ import { NameLookup } from './name-lookup.js'
 
 /** What all pools of this process know of names. */
 export const systemNames = new NameLookup(
-  // As it is at that time: an app may have put a look-up of its own in its place.
+  // Not `dns.lookup` itself: an app may replace that later by a look-up of its own.
   (name, done) => dns.lookup(name, { all: true }, done),
   systemClock,
   directLookUp,

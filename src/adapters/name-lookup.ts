@@ -79,7 +79,7 @@ export class NameLookup {
   readonly #direct: LookUp | undefined
   readonly #clock: Clock
   readonly #entries = new Map<string, Entry>()
-  /** Those that are to be looked up and that somebody waits for, and all others; next first. */
+  /** Names that are to be looked up: those that a request waits for, which come first, and all others. */
   readonly #urgent = new Set<Entry>()
   readonly #line = new Set<Entry>()
   #running = 0
@@ -156,7 +156,7 @@ export class NameLookup {
     }
     entry.waiters.add(waiter)
     if (this.#line.delete(entry)) this.#urgent.add(entry)
-    // What failed before is told later as well: whoever asks may not be ready to hear it.
+    // A failure that is known already is told by a timer as well: the caller has yet to take what this returns.
     cancel = this.#clock.after(Math.max(0, left), () => {
       if (entry.addresses) waiter(undefined, entry.addresses)
       else waiter(entry.failure ?? new UnresolvedError(entry.name), [])
@@ -309,7 +309,7 @@ export class NameLookup {
   /** Forgets a name that nobody is interested in. */
   #drop(entry: Entry): void {
     if (entry.watchers.size > 0 || entry.waiters.size > 0 || entry.hangs) return
-    // One that is under way will be over some time, and is forgotten then.
+    // The entry of a look-up that is under way is dropped when that is over.
     if (entry.begunAt !== undefined && !this.#leaveLine(entry)) return
     entry.cancelTimer()
     if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name)

@@ -17,7 +17,7 @@ const TYPES = new Set([
 /** Whether an answer is a stream in which silence means that nothing has happened, and not that something is wrong. */
 export function isQuietStream(headers: Headers): boolean {
   const type = headers['content-type']
-  // What has a length is known to its sender.
+  // An answer with a length is no stream: its sender knows all of it.
   if (typeof type !== 'string' || headers['content-length'] !== undefined) return false
   const essence = type.split(';', 1)[0] as string
   const name = essence.trim().toLowerCase()

@@ -80,7 +80,7 @@ export class Backend {
   healthHost: string | undefined
   /** Why its name could never be resolved so far, as a code; undefined where it was, or is an address. */
   unresolved: string | undefined
-  /** Not used until it has passed a check, and it has passed none yet. */
+  /** Whether it is not used, as it has to pass a check first and has passed none yet. */
   unproven = false
   /** The Host of the last request that it answered well, as the client named it. Whoever sends requests notes it. */
   clientHost: string | undefined

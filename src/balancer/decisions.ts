@@ -73,7 +73,7 @@ export class Decisions {
   /** Ids of backends, which are as old as these. */
   readonly #backend = new Array<string>(KEPT).fill('')
   readonly #id = new Uint16Array(KEPT * ID)
-  /** Of the few that failed. */
+  /** Why the backend failed the request, for the few choices of which it did. */
   readonly #cause = new Array<Cause | undefined>(KEPT).fill(undefined)
   /** The date at which monotonic time began. */
   #epoch = 0

@@ -132,7 +132,7 @@ export class Hedging {
       late.push(first)
     }
     for (const wait of late) {
-      // One may be answered on account of another.
+      // Hedging one request may have ended the wait of another.
       if (!wait.isWaiting) continue
       this.#late(wait, now)
       if (wait.isWaiting) this.#line.add(wait)

@@ -11,9 +11,9 @@ export type Outcome = 'ok' | 'failed' | 'cancelled' | 'doubtful'
 
 /** Why a backend did not answer a request, or not to the end. */
 export interface Cause {
-  /** Of the error, like `ECONNRESET`. */
+  /** Code of the error, like `ECONNRESET`. */
   code: string
-  /** One line, for people. */
+  /** What the error says, in one line. */
   text: string
 }
 
@@ -244,7 +244,7 @@ export class LeaseBook {
   #lighter = 0
   #total = 0
   readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
-  /** Those whose backend is not asked yet. */
+  /** Leases whose backend has yet to be asked. */
   readonly #prepared = new Chain<Lease>()
   /** Those whose answer is waited for, the longest first. */
   readonly #awaited = new Chain<Lease>()

@@ -33,7 +33,7 @@ export class RefusalOutliers {
   readonly #tallies = new Set<RefusalTally>()
   /** Backends of each class. */
   readonly #classes = new Uint32Array(CLASSES)
-  /** Of all backends. */
+  /** The weight of the answers of all backends. */
   #answers = 0
   /** What an answer weighs now: later ones weigh more, instead of earlier ones less and less. */
   #weight = 1

@@ -53,7 +53,7 @@ export class RunningTime {
     this.#stopBeat = this.#source.every(BEAT_INTERVAL_MS, () => this.#beat())
   }
 
-  /** One of those waits no more. */
+  /** Ends one {@link waits}. */
   waited(): void {
     if (--this.#waiting > 0) return
     this.#stopBeat?.()
@@ -81,7 +81,7 @@ export class RunningTime {
 
   #wake(now: number): void {
     const silence = now - this.#askedAt
-    // What was used before somebody asked last is no part of it.
+    // CPU time that may have been used before the last call is left out.
     const used = this.#source.cpuTime() - this.#usedAtBeat - (this.#askedAt - this.#beatAt)
     if (used < STOPPED_CPU_MS + BLOCKED_CPU_PART * silence) this.#stoodStill += silence
   }

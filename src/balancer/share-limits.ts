@@ -203,7 +203,7 @@ export class ShareLimits {
     }
     if (!limit?.capped) this.#freeChosenAt = now
     this.#ramping.time += 1 / this.#total
-    // What those on the ramp cannot take is the others' to share.
+    // The requests that backends on the ramp may not take are shared by the others.
     this.#steady.time += 1 / Math.max(EPSILON, this.#total - this.#left)
     if (limit) this.#look(limit)
     this.#serve(this.#ramping, now)
@@ -212,7 +212,7 @@ export class ShareLimits {
     if (this.#isOutdated) this.#lookAtAll()
   }
 
-  /** Those are due a request whose time has come. */
+  /** Gives a whole credit to the limits whose time has come. */
   #serve(course: Course, now: number): void {
     for (let limit = course.waiting.first; limit && limit.due <= course.time; limit = course.waiting.first) {
       course.waiting.remove(limit)

@@ -218,7 +218,7 @@ class Candidate implements Link<Candidate> {
     this.tier = backend.tier
   }
 
-  /** What it is compared by. */
+  /** The load by which it is compared. */
   get load(): number {
     const { backend } = this
     return this.#countsAll ? backend.inFlight + backend.overtaken : backend.load
@@ -239,7 +239,7 @@ class Group {
   /** The same before the latest choice. */
   before = 0
   readonly #whole = new Levels()
-  /** Those of the other tiers, by tier; undefined as long as there was none. */
+  /** Candidates of the other tiers, by tier; undefined as long as there was none. */
   #others: Levels[] | undefined
 
   constructor(weight: number) {
@@ -272,7 +272,7 @@ class Group {
     this.#settle(candidate)?.add(candidate)
   }
 
-  /** The same, the first there. */
+  /** Puts a backend where its tier and its count say it belongs, the first there. */
   placeFirst(candidate: Candidate): void {
     this.#settle(candidate)?.addFirst(candidate)
   }
