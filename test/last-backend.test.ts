@@ -99,3 +99,16 @@ test('the command wants --force for the last usable backend', async (t) => {
     1,
   )
 })
+
+test('for the command a backend whose name has no address is nobody who is left', async (t) => {
+  const gateway = await startGateway({ BACKENDS: 'http://127.0.0.1:1;id=a,http://no.such.invalid:1;id=b' })
+  t.after(() => gateway.stop('SIGKILL'))
+  await gateway.line(
+    ({ event, backend, reason }) => event === 'health' && backend === 'b' && reason !== undefined,
+  )
+  const run = commandsWith({ LEASTWISE_URL: gateway.admin })
+  const { code, stderr } = await run('backends drain a')
+  assert.equal(code, 1)
+  assert.match(stderr, /LEASTWISE_LAST_BACKEND: a is the last usable backend/)
+  assert.equal((await run('backends drain b')).code, 0, 'it takes nothing away')
+})

@@ -19,13 +19,13 @@ export async function refuseLastUsable(client: AdminClient, id: string, how: str
   }
   const leaving = backends.find((backend) => backend.id === id)
   // One that gets no request already takes nothing away.
-  if (!leaving || leaving.state === 'draining' || leaving.health === 'unhealthy') return
+  if (!leaving || leaving.state === 'draining' || leaving.health === 'unhealthy' || leaving.unresolved) return
   const others = backends.filter((backend) => backend !== leaving && isUsable(backend))
   if (others.length > 0) return
   const text = `${id} is the last usable backend: without it clients are answered 503; ${how}`
   throw new Failure('refused', text, 'LEASTWISE_LAST_BACKEND')
 }
 
-function isUsable({ state, health }: BackendView): boolean {
-  return state === 'active' && health !== 'unhealthy' && health !== 'ejected'
+function isUsable({ state, health, unresolved }: BackendView): boolean {
+  return state === 'active' && health !== 'unhealthy' && health !== 'ejected' && !unresolved
 }
