@@ -10,13 +10,10 @@ import {
 import { type FieldCounter, hasTooManyFields } from './field-limits.js'
 import { rewritePath } from './forwarding.js'
 import { faultOf } from './framing.js'
+import type { PathMapping } from './prefix.js'
 import { targetOf } from './target.js'
 
-export interface AdmissionOptions {
-  /** Segments of the path that are the scope's prefix. */
-  segments: number
-  /** Put in their place. */
-  rewritePrefix: string
+export interface AdmissionOptions extends PathMapping {
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
   /** What we call ourselves in Via; undefined where we do not. */
@@ -54,7 +51,8 @@ export function admit(raw: IncomingMessage, options: AdmissionOptions): Destinat
   if (!target || asked === undefined || (asked === '*' && method !== 'OPTIONS')) {
     throw new InvalidRequestError('the request target must be a path, or a URL of http or https')
   }
-  const path = asked === '*' ? '*' : rewritePath(asked, options.segments, options.rewritePrefix)
+  const { segments, rewritePrefix, joinsSlashes } = options
+  const path = asked === '*' ? '*' : rewritePath(asked, segments, rewritePrefix, joinsSlashes)
   if (path === undefined) throw new BadPathError()
   const host = target.authority ?? headers.host ?? (headers[':authority'] as string | undefined)
   return { path, host }

@@ -23,7 +23,9 @@ export function answerFields(
     const { fields, host, lease } = assignment
     const told = fields[fields.indexOf('x-forwarded-host') + 1]
     const hosts = [hostOf(lease.backend.url), host, told]
-    if (prefix !== '') restorePrefix(headers, { prefix, rewritePrefix: paths.rewritePrefix, hosts })
+    const scheme = lease.backend.url.startsWith('https:') ? 'https' : 'http'
+    const { rewritePrefix } = paths
+    if (prefix !== '') restorePrefix(headers, { prefix, rewritePrefix, hosts, scheme })
   }
   return headers
 }

@@ -10,6 +10,7 @@ import { type AnswerOptions, answerFields } from './answer-fields.js'
 import { toGatewayError } from './errors.js'
 import { cutInTurn } from './exchange.js'
 import { toClient, toHttp2 } from './forwarding.js'
+import { nominatedBy } from './hop-by-hop.js'
 import { takeUpgrade } from './upgrade.js'
 
 /** Bytes that may wait to be read before informational answers are left out. */
@@ -76,7 +77,9 @@ export class ClientSide implements Client {
 
   trailers(fields: Headers): void {
     const { raw } = this.#reply
-    if (!raw.writableEnded && !raw.destroyed) addTrailers(raw, fields)
+    if (raw.writableEnded || raw.destroyed) return
+    const nominated = nominatedBy(this.#reply.request.assignment?.answered?.connection)
+    addTrailers(raw, fields, nominated && ((name) => nominated.has(name)))
   }
 
   switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined {

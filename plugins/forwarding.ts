@@ -98,8 +98,13 @@ export function toHttp2(headers: Headers): Headers {
  * them decoded. Returns undefined where the path's dots would lead a backend that resolves them out of
  * `rewritePrefix`.
  */
-export function rewritePath(url: string, strip: number, rewritePrefix: string): string | undefined {
-  const rest = strip === 0 ? url : url.slice(endOfSegments(url, strip))
+export function rewritePath(
+  url: string,
+  strip: number,
+  rewritePrefix: string,
+  joinsSlashes = false,
+): string | undefined {
+  const rest = strip === 0 ? url : url.slice(endOfSegments(url, strip, joinsSlashes))
   if (rewritePrefix === '' || rewritePrefix === '/') return rest.startsWith('/') ? rest : `/${rest}`
   if (climbsOut(rest)) return undefined
   return rest.startsWith('/') && rewritePrefix.endsWith('/')

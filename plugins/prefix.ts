@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance } from 'fastify'
 import type { Headers } from '../src/adapters/assignment.js'
 import { targetOf } from './target.js'
 
@@ -8,22 +9,36 @@ export interface PathMapping {
   segments: number
   /** Put in their place. */
   rewritePrefix: string
+  /** The app's router takes several slashes for one. */
+  joinsSlashes: boolean
+}
+
+/** Whether the router of an app takes several slashes for one. */
+export function joinsSlashes({ initialConfig }: FastifyInstance): boolean {
+  const { routerOptions, ignoreDuplicateSlashes } = initialConfig
+  return routerOptions?.ignoreDuplicateSlashes === true || ignoreDuplicateSlashes === true
 }
 
 /** What the client's path had before the part that a backend sees, as the client wrote it. */
-export function prefixOf(raw: IncomingMessage, { segments, rewritePrefix }: PathMapping): string {
+export function prefixOf(
+  raw: IncomingMessage,
+  { segments, rewritePrefix, joinsSlashes }: PathMapping,
+): string {
   if (segments === 0) return ''
   const path = targetOf(raw)?.path ?? ''
-  const prefix = path.slice(0, endOfSegments(path, segments))
+  let prefix = path.slice(0, endOfSegments(path, segments, joinsSlashes))
+  // In an answer two of them would begin with the name of a host.
+  if (joinsSlashes) prefix = prefix.replaceAll(/\/{2,}/g, '/')
   return prefix === rewritePrefix ? '' : prefix
 }
 
 /** Where the first segments of a path end. */
-export function endOfSegments(path: string, count: number): number {
+export function endOfSegments(path: string, count: number, joinsSlashes: boolean): number {
   const query = path.indexOf('?')
   const end = query === -1 ? path.length : query
   let index = 0
   for (let i = 0; i < count; i++) {
+    if (joinsSlashes) while (path[index + 1] === '/') index++
     index = path.indexOf('/', index + 1)
     if (index === -1 || index > end) return end
   }
@@ -37,6 +52,8 @@ export interface Restoring {
   rewritePrefix: string
   /** What an address of this backend, or of ours, may have as its host and port. */
   hosts: readonly (string | undefined)[]
+  /** The scheme of the first of those. */
+  scheme: string
 }
 
 /**
@@ -66,12 +83,15 @@ function restoreLocation(location: string, restoring: Restoring): string {
   const [, scheme = '', authority, rest = ''] =
     /^(?:(https?):)?\/\/([^/?#\\]*)([/?#].*)?$/i.exec(location) ?? []
   if (authority === undefined) return location
-  const place = hosts(restoring).indexOf(hostIn(authority, scheme))
-  if (place === -1) return location
+  const host = hostIn(authority, scheme)
+  const [own, ...ours] = hosts(restoring)
+  // Of the backend's address with another scheme we know nothing; put back, it would be asked for again and again.
+  const isBackends = host === own && (scheme === '' || scheme.toLowerCase() === restoring.scheme)
+  if (!isBackends && !ours.includes(host)) return location
   const path = restorePath(rest.startsWith('/') ? rest : `/${rest}`, restoring)
   if (path === undefined) return location
   // The backend's own address is not the client's to know.
-  if (place === 0) return path
+  if (isBackends) return path
   return `${scheme && `${scheme}:`}//${authority}${path}`
 }
 

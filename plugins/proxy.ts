@@ -36,12 +36,13 @@ import { tellObservers } from './observers.js'
 import { sendInOneWrite } from './one-write.js'
 import { addBehindOwn, type Constraints, letOwnRoutesWin, RoutesTakenError } from './own-routes.js'
 import { peerOf } from './peer.js'
-import { prefixOf } from './prefix.js'
+import { joinsSlashes, prefixOf } from './prefix.js'
 import { type PressureOptions, pressurePlugin } from './pressure.js'
 import { isParsed, takeBodiesRaw } from './raw-bodies.js'
 import { type RequestObserver, recordOf } from './record.js'
 import { hasBody } from './request-body.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
+import { trailerRules } from './request-trailers.js'
 import { answerProbe } from './route-probe.js'
 import { watchClient } from './stalled.js'
 import type { Trust } from './trust.js'
@@ -150,9 +151,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
   const allow = methods.join(', ')
   const isFailure = statusesOf(failureStatus)
+  const trailerRuleFor = trailerRules(underscoreHeaders)
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = options.isNamedInVia ? `leastwise-${randomBytes(4).toString('hex')}` : undefined
-  const paths = { segments, rewritePrefix }
+  const paths = { segments, rewritePrefix, joinsSlashes: joinsSlashes(scope) }
   const answering: AnswerOptions = { via, paths: options.restoresPrefix && segments > 0 ? paths : undefined }
   const { server } = scope
 
@@ -295,6 +297,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       return reply.code(204).header('allow', allow).header(REQUEST_ID, requestIdOf(request)).send()
     }
     assignment.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
+    if (hasBody(raw)) assignment.isTrailerLeftOut = trailerRuleFor(raw.headers.connection)
     if (isUpgrade(raw)) assignment.upgrade = wantedProtocols(raw)
     if (isUntouched(request)) {
       if (hasBody(raw)) {

@@ -238,3 +238,29 @@ test('an upload that is reset without an answer is a failure of the backend, as 
   const { health, failed } = gateway.backend().view()
   assert.deepEqual({ health, failed }, { health: 'ejected', failed: 1 })
 })
+
+test('a backend that resets the connection in the middle of an early answer is not blamed', async (t) => {
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.pause()
+      // What its system would not send any more is lost.
+      socket.write(TOO_LARGE.slice(0, -4), () => void setTimeout(() => socket.resetAndDestroy(), 20))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const gateway = await before(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  for (let i = 0; i < 3; i++) {
+    const client = new RawClient(gateway.url).send(
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n',
+    )
+    client.socket.write(Buffer.alloc(10_000_000, 'x'))
+    await client.untilClosed().catch(() => {})
+    assert.match(client.text, /^HTTP\/1\.1 413 [\s\S]*too l$/)
+    await gateway.settled()
+  }
+  const { health, failed, share } = gateway.backend().view()
+  assert.deepEqual({ health, failed, share }, { health: 'unknown', failed: 0, share: 1 })
+})

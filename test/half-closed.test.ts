@@ -132,3 +132,33 @@ for (const timeout of ['60000', '0']) {
     assert.equal(await process.stop(), 0, 'nothing was cut')
   })
 }
+
+test('one whose backend reads nothing ends, though the end of its client is behind what nobody reads', async (t) => {
+  const open = await tunnel(t, { BODY_TIMEOUT: '300' })
+  open.far.pause()
+  open.client.socket.end(Buffer.alloc(24 * 1024 * 1024, 'x'))
+  await open.gateway.settled()
+  const { total, failed } = open.gateway.backend().leases
+  assert.deepEqual([total, failed], [1, 0])
+})
+
+test('one that was not read for a while, and is again, may be silent', async (t) => {
+  const open = await tunnel(t, { BODY_TIMEOUT: '1500' })
+  const size = 24 * 1024 * 1024
+  let received = 0
+  open.far.pause()
+  open.far.on('data', (chunk: Buffer) => {
+    received += chunk.length
+    if (received === size) open.far.emit('whole')
+  })
+  open.far.pause()
+  open.client.socket.write(Buffer.alloc(size, 'x'))
+  await pass(200)
+  open.far.resume()
+  await once(open.far, 'whole')
+  await pass(2600)
+  open.far.write('late')
+  await open.client.until('late')
+  assert.equal(inFlight(open), 1)
+  open.client.close()
+})

@@ -210,6 +210,23 @@ test('RFC 9110 6.5: trailers pass both ways, but for those that must not come th
   assert.equal(field(old, 'trailer'), undefined)
 })
 
+test('RFC 9110 7.6.1: what a Connection field names is taken off the trailers, too', async () => {
+  const body = '2\r\nhi\r\n0\r\nX-Sum: 1\r\nX-Own: 2\r\n\r\n'
+  const heard = await forwarded('POST /', 'Transfer-Encoding: chunked\r\nConnection: X-Own\r\n', body)
+  assert.equal(bodyOf(heard), '2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n')
+  const answer = await passed(
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: x-own\r\n\r\n${body}`,
+  )
+  assert.equal(bodyOf(answer), '2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n')
+})
+
+test('a client cannot say in trailers what it cannot say in the head', async () => {
+  const body =
+    '2\r\nhi\r\n0\r\nX-Sum: 1\r\nX_Sum: 2\r\nCF-Connecting-IP: 6.6.6.6\r\nX-Request-Id: z\r\nX_Request_Id: z\r\n\r\n'
+  const heard = await forwarded('POST /', 'Transfer-Encoding: chunked\r\n', body)
+  assert.equal(bodyOf(heard), '2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n')
+})
+
 test('RFC 9110 10.1.4: that a client takes trailers is passed on, as ours', async () => {
   const heard = await forwarded('GET /', 'TE: gzip, trailers\r\n')
   assert.equal(field(heard, 'te'), 'trailers')

@@ -61,6 +61,8 @@ describe('where an answer leads is put back under the prefix', () => {
     ],
     [{ prefix: '/api' }, '/api/a', () => '//shop.example/x', () => '//shop.example/api/x'],
     [{ prefix: '/api' }, '/api/a', () => 'http://shop.example/api/x', () => 'http://shop.example/api/x'],
+    // To where the client has to go, and would be sent back for ever if it did not.
+    [{ prefix: '/api' }, '/api/a', () => `https${own().slice(4)}/x`, () => `https${own().slice(4)}/x`],
     // Somewhere else.
     [{ prefix: '/api' }, '/api/a', () => 'https://login.example/x', () => 'https://login.example/x'],
     [{ prefix: '/api' }, '/api/a', () => '//login.example/x', () => '//login.example/x'],
@@ -193,6 +195,16 @@ test('the stand-alone gateway takes nothing off, and so changes nothing', async 
 
 test('lists, and what is no text, are left', () => {
   const headers = { location: ['/a', '/b'], 'set-cookie': undefined }
-  restorePrefix(headers, { prefix: '/api', rewritePrefix: '', hosts: [] })
+  restorePrefix(headers, { prefix: '/api', rewritePrefix: '', hosts: [], scheme: 'http' })
   assert.deepEqual(headers, { location: ['/a', '/b'], 'set-cookie': undefined })
+})
+
+test('where the router takes several slashes for one, so does what is taken off', async () => {
+  const joining = await open({ prefix: '/api' }, { routerOptions: { ignoreDuplicateSlashes: true } })
+  const text = await answer(joining, '//api//a', 'Location: /x\r\n')
+  assert.match(backend.last, /^GET \/\/a HTTP/)
+  assert.equal(field(text, 'location'), '/api/x')
+  // Where it does not, a parameter may be empty.
+  await answer(await open({ prefix: '/:tenant/api' }), '//api/a', '')
+  assert.match(backend.last, /^GET \/a HTTP/)
 })

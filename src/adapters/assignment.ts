@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Cause, Lease } from '../balancer/lease.js'
+import type { TrailerRule } from './trailers.js'
 
 /** Header fields by lower-case name; what came in several lines is a list. */
 export type Headers = Record<string, string | string[] | undefined>
@@ -57,12 +58,14 @@ export interface Assignment {
   upgrade?: string
   /** The client waits for 100 (Continue) before it sends the body. */
   expectsContinue?: boolean
+  /** Which trailers of the body are not passed on. */
+  isTrailerLeftOut?: TrailerRule
   /** The client takes trailers: its TE field says so. */
   takesTrailers?: boolean
   /** Whoever waits for the answer. */
   client: Client
   /** The head of the backend's answer. */
-  answered?: { statusCode: number; statusMessage: string; headers: Headers }
+  answered?: AnswerHead
   /** The answer is a stream that may be silent for as long as it likes. */
   quiet?: boolean
   /** The connection is a tunnel now, between the client and the backend. */
@@ -91,6 +94,15 @@ export interface Client {
   trailers(fields: Headers): void
   /** Answers 101; returns the bare connection, and what it had sent already, or undefined where it is gone. */
   switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined
+}
+
+/** The head of a backend's answer. */
+export interface AnswerHead {
+  statusCode: number
+  statusMessage: string
+  headers: Headers
+  /** Its Connection field, which is about its trailers, too. */
+  connection: string | string[] | undefined
 }
 
 export interface Answer {

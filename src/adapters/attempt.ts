@@ -272,7 +272,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#lengthKnown = 'content-length' in headers || coding !== undefined
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304
-    this.#assignment.answered = { statusCode, statusMessage, headers }
+    this.#assignment.answered = { statusCode, statusMessage, headers, connection: headers.connection }
     this.#assignment.answeredAt = now
     if (isQuietStream(headers)) this.#assignment.quiet = true
     this.#enter('body', this.#silence)
@@ -402,8 +402,17 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       isClientsDoing(error) ||
       isHeadTooLarge(error) ||
       error instanceof UnresolvedError ||
-      lackOf(error) !== undefined
+      lackOf(error) !== undefined ||
+      this.#isLostByUpload
     this.#fail(error, blameless ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
+  }
+
+  /**
+   * Whether the backend has answered well without taking all of the upload. As it closes then, with some of the upload
+   * unread, its system may throw away what is left of the answer.
+   */
+  get #isLostByUpload(): boolean {
+    return this.#refused && this.#phase === 'body' && this.#outcome === 'ok'
   }
 
   /**

@@ -195,6 +195,7 @@ export class Delivery implements AttemptOwner {
     const { timeouts, isFailure, maxBody, connectionsTo, deadlines } = this.#options
     const assignment = this.#assignment
     const { body, source, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
+    const { isTrailerLeftOut } = assignment
     const { backend } = lease
     const connections = connectionsTo(backend)
     const attempt = new Attempt(assignment, lease, timeouts, isFailure, deadlines, this)
@@ -229,6 +230,7 @@ export class Delivery implements AttemptOwner {
         upgrade,
         expectsContinue,
         takesTrailers,
+        isTrailerLeftOut,
         fresh: again,
       }
       attempt.transport = new NodeRequest(connections, options, attempt)

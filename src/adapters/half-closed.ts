@@ -4,7 +4,7 @@ import type { Clock } from '../balancer/clock.js'
 /** Milliseconds between two looks; a shutdown waits for a tunnel that was silent for less. */
 const LOOK_INTERVAL_MS = 500
 
-/** When a tunnel of which one half is closed has been silent for long enough. */
+/** When a tunnel that does not go on has been silent for long enough. */
 export interface Patience {
   /** Milliseconds; 0 for any. */
   silence: number
@@ -14,24 +14,28 @@ export interface Patience {
 }
 
 /**
- * Watches a tunnel of which one side has ended its half: mostly that side is gone, and the other one does not care.
- * Whatever passes, or is written to who reads slowly, is a sign of life.
+ * Watches a tunnel of which one side has ended its half, or does not read what the other one says: mostly a side is
+ * gone, and behind what nobody reads no end is seen. Whatever passes, or is written to who reads slowly, is a sign of life.
  * @param onSilent called once, when there was none for too long
+ * @param onOpen called once, when it turns out that both halves are open and everything has been read
  * @returns watches no more
  */
 export function watchHalfClosed(
   ends: readonly Socket[],
   { silence, clock, isShuttingDown }: Patience,
   onSilent: () => void,
+  onOpen: () => void,
 ): () => void {
   const pause = silence > 0 ? Math.min(LOOK_INTERVAL_MS, silence) : LOOK_INTERVAL_MS
   let seen = passedOn(ends)
   let silentFor = 0
   const look = () => {
+    const isHalfClosed = ends.some((end) => end.readableEnded)
+    if (!isHalfClosed && !ends.some((end) => end.writableNeedDrain)) return onOpen()
     const now = passedOn(ends)
     silentFor = now === seen ? silentFor + pause : 0
     seen = now
-    const limit = isShuttingDown() ? pause : silence
+    const limit = isHalfClosed && isShuttingDown() ? pause : silence
     if (limit > 0 && silentFor >= limit) onSilent()
     else cancel = clock.after(pause, look)
   }

@@ -11,7 +11,7 @@ import type { Connections } from './connections.js'
 import { BadAnswerError, CutShortError, UploadBrokenError, UploadTooLargeError } from './failures.js'
 import { sendHead } from './head.js'
 import type { HostLookup } from './host-lookup.js'
-import { addTrailers } from './trailers.js'
+import { addTrailers, type TrailerRule } from './trailers.js'
 
 /** What is sent by Node's client. */
 export interface NodeRequestOptions {
@@ -28,6 +28,8 @@ export interface NodeRequestOptions {
   /** Whether the backend may ask for the body before it is sent. */
   expectsContinue: boolean
   takesTrailers: boolean
+  /** Which trailers of the body are not sent. */
+  isTrailerLeftOut: TrailerRule | undefined
   /** Not on a connection that was used before. */
   fresh: boolean
 }
@@ -286,11 +288,11 @@ export class NodeRequest implements Transport, Flow {
   }
 
   readonly #bodyEnded = (): void => {
-    const { body, source } = this.#options
+    const { body, source, isTrailerLeftOut } = this.#options
     const request = this.#request as ClientRequest
     this.#uploaded = true
     const { rawTrailers } = source ?? (body as IncomingMessage)
-    if (rawTrailers?.length) addTrailers(request, gathered(rawTrailers))
+    if (rawTrailers?.length) addTrailers(request, gathered(rawTrailers), isTrailerLeftOut)
     request.end()
   }
 

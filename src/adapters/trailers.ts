@@ -15,12 +15,21 @@ const NO_TRAILER = new RegExp(
   ].join('|')})$`,
 )
 
-/** Adds the trailers that may be passed on to a message that is about to end. */
+/** Whether one more trailer, by its name in lower case, is not passed on. */
+export type TrailerRule = (name: string) => boolean
+
+/**
+ * Adds the trailers that may be passed on to a message that is about to end.
+ * @param isLeftOut of those that any message may have, which this one does not get
+ */
 export function addTrailers(
   message: { addTrailers(fields: OutgoingHttpHeaders): void },
   trailers: Headers,
+  isLeftOut: TrailerRule = () => false,
 ): void {
   // Some servers take an underscore for a hyphen.
-  const names = Object.keys(trailers).filter((name) => !NO_TRAILER.test(name.replaceAll('_', '-')))
+  const names = Object.keys(trailers).filter(
+    (name) => !NO_TRAILER.test(name.replaceAll('_', '-')) && !isLeftOut(name),
+  )
   if (names.length > 0) message.addTrailers(Object.fromEntries(names.map((name) => [name, trailers[name]])))
 }

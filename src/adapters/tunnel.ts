@@ -18,9 +18,9 @@ export interface TunnelEnds {
 
 /**
  * Joins two connections byte by byte. What one side ends is ended on the other, which may go on sending;
- * what breaks is broken. While both are open they may be silent for as long as they like.
+ * what breaks is broken. While both are open, and read what they are sent, they may be silent for as long as they like.
  * @param isWebSocket whether both are told when the tunnel is cut
- * @param patience how long it may be silent once one side has ended
+ * @param patience how long it may be silent once one side has ended, or does not read
  * @param onTraffic called whenever something has come
  * @param onOver called once, when both are closed
  * @returns cuts both
@@ -36,7 +36,9 @@ export function openTunnel(
   let cut = false
   let stopWatching: (() => void) | undefined
   const watch = () => {
-    stopWatching ??= watchHalfClosed([client, backend], patience, close)
+    stopWatching ??= watchHalfClosed([client, backend], patience, close, () => {
+      stopWatching = undefined
+    })
   }
   const join = (from: Socket, to: Socket, head: Buffer) => {
     const frames = isWebSocket ? new WebSocketFrames() : undefined
@@ -55,6 +57,8 @@ export function openTunnel(
       else to.destroy()
     })
     from.once('end', watch)
+    // The other side does not read what this one says, whose end nobody would notice meanwhile.
+    from.on('pause', watch)
     from.once('close', () => {
       if (--open === 0) {
         stopWatching?.()
