@@ -9,7 +9,7 @@ export interface PathMapping {
   segments: number
   /** Put in their place. */
   rewritePrefix: string
-  /** The app's router takes several slashes for one. */
+  /** Whether the app's router takes several slashes for one. */
   joinsSlashes: boolean
 }
 
@@ -27,7 +27,7 @@ export function prefixOf(
   if (segments === 0) return ''
   const path = targetOf(raw)?.path ?? ''
   let prefix = path.slice(0, endOfSegments(path, segments, joinsSlashes))
-  // In an answer two of them would begin with the name of a host.
+  // In the Location of an answer two slashes at the start would be followed by the name of a host.
   if (joinsSlashes) prefix = prefix.replaceAll(/\/{2,}/g, '/')
   return prefix === rewritePrefix ? '' : prefix
 }
@@ -85,7 +85,7 @@ function restoreLocation(location: string, restoring: Restoring): string {
   if (authority === undefined) return location
   const host = hostIn(authority, scheme)
   const [own, ...ours] = hosts(restoring)
-  // Of the backend's address with another scheme we know nothing; put back, it would be asked for again and again.
+  // With another scheme it is another server: with the prefix put back the client would be sent here again and again.
   const isBackends = host === own && (scheme === '' || scheme.toLowerCase() === restoring.scheme)
   if (!isBackends && !ours.includes(host)) return location
   const path = restorePath(rest.startsWith('/') ? rest : `/${rest}`, restoring)

@@ -20,7 +20,7 @@ export type TrailerRule = (name: string) => boolean
 
 /**
  * Adds the trailers that may be passed on to a message that is about to end.
- * @param isLeftOut of those that any message may have, which this one does not get
+ * @param isLeftOut says which of the trailers that any message may have are not added to this one
  */
 export function addTrailers(
   message: { addTrailers(fields: OutgoingHttpHeaders): void },
