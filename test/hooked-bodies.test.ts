@@ -512,3 +512,22 @@ test('a client that leaves, or stalls, in the middle of a body that a hook trans
     assert.match(await new RawClient(url).send(head).untilClosed(), /^HTTP\/1\.1 408 /)
   }
 })
+
+for (const [what, length, method] of [
+  ['too short', '3', 'POST'],
+  ['too long', '7', 'POST'],
+  ['for no body at all', '5', 'GET'],
+] as const) {
+  test(`a Content-Length of a hook that is ${what} is the app's error, and no backend takes the rest for a request`, async (t) => {
+    const { url } = await build(t, (app) =>
+      app.addHook('preHandler', async ({ raw }) => {
+        raw.headers['content-length'] = length
+      }),
+    )
+    const before = backend.total
+    const reply = await call(`${url}/api/x`, { method, ...(method === 'POST' && { body: 'hello' }) })
+    assert.equal(reply.status, 500, reply.text)
+    assert.equal(JSON.parse(reply.text).code, 'LEASTWISE_INTERNAL')
+    assert.ok(backend.total - before <= 1, 'one request at most')
+  })
+}

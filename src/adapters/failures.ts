@@ -79,6 +79,16 @@ export class UploadBrokenError extends Error {
   }
 }
 
+/** The body of a request is not as long as its Content-Length says, which only a hook of the app can have set so. */
+export class WrongLengthError extends Error {
+  readonly code = 'ERR_HTTP_CONTENT_LENGTH_MISMATCH'
+
+  /** @param announced bytes */
+  constructor(announced: number) {
+    super(`Content-Length is ${announced}, and the body has another length`)
+  }
+}
+
 /** Whether an answer's head, or its trailers, were larger than the gateway takes. */
 export function isHeadTooLarge(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException

@@ -8,7 +8,13 @@ import type { FieldLines, Headers, UploadSource } from './assignment.js'
 import { outliveBrokenWrites } from './broken-writes.js'
 import { isSilent, type Transport } from './connection.js'
 import type { Connections } from './connections.js'
-import { BadAnswerError, CutShortError, UploadBrokenError, UploadTooLargeError } from './failures.js'
+import {
+  BadAnswerError,
+  CutShortError,
+  UploadBrokenError,
+  UploadTooLargeError,
+  WrongLengthError,
+} from './failures.js'
 import { sendHead } from './head.js'
 import type { HostLookup } from './host-lookup.js'
 import { addTrailers, type TrailerRule } from './trailers.js'
@@ -80,6 +86,8 @@ export class NodeRequest implements Transport, Flow {
   #response: IncomingMessage | undefined
   #bodyStarted = false
   #taken = 0
+  /** Bytes of the body that the head announces; undefined where it does not say. */
+  #announced: number | undefined
   #uploaded = false
   /** The backend answers without having taken all of the body. */
   #stopped = false
@@ -229,7 +237,9 @@ export class NodeRequest implements Transport, Flow {
     }
     headers.connection = connection.join(', ')
     if (body) {
-      if (headers['content-length'] === undefined) headers['transfer-encoding'] = 'chunked'
+      const length = headers['content-length']
+      if (length === undefined) headers['transfer-encoding'] = 'chunked'
+      else this.#announced = Number(length)
       if (expectsContinue) headers.expect = '100-continue'
     }
     // Node refuses to name trailers that it has no place for.
@@ -284,10 +294,20 @@ export class NodeRequest implements Transport, Flow {
     this.#taken += chunk.length
     const { maxBody } = this.#options
     if (maxBody > 0 && this.#taken > maxBody) this.#fail(new UploadTooLargeError(maxBody))
+    else if (this.#taken > (this.#announced ?? this.#taken)) this.#failLength()
     else this.#handler.onBodyMoved(chunk.length)
   }
 
+  /** The backend would take what is too much for a next request, and wait for what is missing. */
+  #failLength(): void {
+    this.#fail(new WrongLengthError(this.#announced as number))
+  }
+
   readonly #bodyEnded = (): void => {
+    if (this.#taken !== (this.#announced ?? this.#taken)) {
+      this.#failLength()
+      return
+    }
     const { body, source, isTrailerLeftOut } = this.#options
     const request = this.#request as ClientRequest
     this.#uploaded = true
