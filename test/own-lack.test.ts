@@ -196,7 +196,8 @@ const loadsOneByOne =
 test('a start with too few descriptors to load the program says so in one line', {
   skip: noPrlimit || loadsOneByOne,
 }, () => {
-  const command = ['--nofile=40', process.execPath, join(root, 'dist/src/cli/main.js'), 'serve']
+  // Enough for the command, and not for the gateway.
+  const command = ['--nofile=100', process.execPath, join(root, 'dist/src/cli/main.js'), 'serve']
   const env = { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0' }
   const { status, stderr } = spawnSync('prlimit', command, { env, encoding: 'utf8' })
   assert.equal(status, 1)

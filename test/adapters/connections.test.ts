@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as ask, type IncomingMessage } from 'node:http'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -11,13 +11,18 @@ import type { Backend } from '../../src/balancer/backend.js'
 import { Balancer, systemClock } from '../../src/balancer/index.js'
 import { answering } from '../support/backend.js'
 
-test('a waiting connection that is destroyed, and has yet to say so, is not given out', async (t) => {
+async function connected(t: TestContext) {
   const backend = await answering()
   t.after(() => backend.close())
   const balancer = new Balancer({ backends: [backend.url] })
   const [known] = balancer.registry.list() as [Backend]
   const connections = new Connections(known, 65_536, new NameLookup(() => {}, systemClock))
   t.after(() => connections.destroy())
+  return { backend, connections }
+}
+
+test('a waiting connection that is destroyed, and has yet to say so, is not given out', async (t) => {
+  const { backend, connections } = await connected(t)
   const send = async () => {
     const { secure: _secure, ...address } = connections.address
     const asked = ask({ ...address, agent: connections.agent, path: '/' }).end()
@@ -36,12 +41,7 @@ setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
 
 test('a waiting connection does not keep the request that it has served', async (t) => {
-  const backend = await answering()
-  t.after(() => backend.close())
-  const balancer = new Balancer({ backends: [backend.url] })
-  const [known] = balancer.registry.list() as [Backend]
-  const connections = new Connections(known, 65_536, new NameLookup(() => {}, systemClock))
-  t.after(() => connections.destroy())
+  const { connections } = await connected(t)
   const serve = async () => {
     const connection = connections.take()
     await new Promise<void>((resolve, reject) => {
