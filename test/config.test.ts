@@ -337,10 +337,10 @@ test('.env.example lists every variable with its default', () => {
   }
 })
 
-test('the README describes every variable with its default', () => {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+test('the reference describes every variable with its default', () => {
+  const reference = readFileSync(join(root, 'docs/reference/settings.md'), 'utf8')
   for (const name of settingNames) {
-    const row = new RegExp(`^\\| \`${variable(name)}\` \\| (.*?) \\|`, 'm').exec(readme)
+    const row = new RegExp(`^\\| \`${variable(name)}\` \\| (.*?) \\|`, 'm').exec(reference)
     assert.ok(row, `${variable(name)} has a row`)
     const value = settings[name].default
     const shown = value === '' || Array.isArray(value) ? 'empty' : `\`${value}\``

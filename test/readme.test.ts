@@ -8,9 +8,9 @@ import { consumer } from './support/consumer.js'
 import { readDocument } from './support/markdown.js'
 import { start } from './support/process.js'
 
-test('the README names every error of the admin API', () => {
-  const readme = readDocument('README.md')
-  for (const code of Object.keys(errorCodes)) assert.ok(readme.includes(`\`${code}\``), code)
+test('the reference names every error of the admin API', () => {
+  const reference = readDocument('docs/reference/admin-api.md')
+  for (const code of Object.keys(errorCodes)) assert.ok(reference.includes(`\`${code}\``), code)
 })
 
 test('both entry points load by name, and the core does without Fastify', async (t) => {

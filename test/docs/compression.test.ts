@@ -13,7 +13,7 @@ import { exchange, field } from '../support/raw.js'
 
 /** What the guide says that nginx needs. */
 const needed = /```nginx\n([^`]*gzip_proxied[^`]*)```/.exec(
-  readFileSync(join(root, 'docs/gateway.md'), 'utf8'),
+  readFileSync(join(root, 'docs/deployment.md'), 'utf8'),
 )?.[1]
 
 async function freePort(): Promise<number> {

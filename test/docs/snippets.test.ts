@@ -131,8 +131,8 @@ async function shown({ document, line: at, info, code }: Fence, stand: Stand): P
   const where = `${document}, after line ${at}: ${info}`
   const told = JSON.parse(code)
   if (info === 'log') {
-    const logged = stand.logs.flat().find(({ msg }) => msg === 'request')
-    assert.ok(logged, `${where}: there is a line`)
+    const logged = await stand.requestLine()
+    assert.ok(logged, `${where}: a gateway serves`)
     // Of which process a line is goes without saying.
     const { pid: _pid, hostname: _hostname, ...line } = logged
     assert.deepEqual(Object.keys(told).sort(), Object.keys(line).sort(), where)

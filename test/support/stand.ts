@@ -23,8 +23,8 @@ export class Stand {
   #traffic = ''
   #stop: () => Promise<void> = async () => {}
   admin = ''
-  /** What gateways logged, one after the other. */
-  readonly logs: Record<string, unknown>[][] = []
+  /** Resolves to the log line of the first request of the gateway that serves now; undefined where none serves. */
+  requestLine: () => Promise<Record<string, unknown>> | undefined = () => undefined
 
   async open(): Promise<this> {
     for (let i = 0; i < 3; i++) {
@@ -57,7 +57,7 @@ export class Stand {
     const gateway = await startGateway({ PORT: '0', ADMIN_PORT: '0', ...env })
     this.#traffic = gateway.url
     this.admin = gateway.admin
-    this.logs.push(gateway.lines)
+    this.requestLine = () => gateway.line(({ msg }) => msg === 'request')
     this.#stop = async () => {
       assert.equal(await gateway.stop(), 0, 'the gateway stops in order')
     }
