@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
 import { buildConnector, Client, type Dispatcher } from 'undici'
 import type { Backend } from '../balancer/backend.js'
-import type { Link } from '../balancer/chain.js'
 import type { HostLookup } from './host-lookup.js'
 import { nameParserError } from './parser-error.js'
 
@@ -51,8 +50,8 @@ export interface ConnectionHandler extends Dispatcher.DispatchHandler {
  * One connection of undici's, kept alive between requests. It takes GETs without a body that ask for
  * nothing out of the ordinary, which is most requests, for three quarters of the CPU time that Node's client takes.
  */
-export class Connection implements Transport, Link<Connection> {
-  /** @internal links of {@link Connections} */
+export class Connection implements Transport {
+  /** @internal links of {@link Connections}; the published type has none, and so does not implement `Link` */
   previous: Connection | undefined
   /** @internal */
   next: Connection | undefined

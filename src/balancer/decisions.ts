@@ -123,7 +123,8 @@ export class Decisions {
   }
 
   /** The backend that was chosen failed the request. */
-  failed({ place, backend, acquiredAt, inFlight, cause }: Lease): void {
+  failed(lease: Lease): void {
+    const { place, backend, acquiredAt, inFlight, cause } = lease
     // Another choice may stand there by now.
     const slot = place * SIZE
     const numbers = this.#numbers

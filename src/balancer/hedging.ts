@@ -1,6 +1,6 @@
 import type { Budget } from './budget.js'
 import type { Clock } from './clock.js'
-import { DueHeap, type DueItem } from './due-heap.js'
+import { DueHeap } from './due-heap.js'
 import { Samples } from './samples.js'
 
 /** When a second backend is asked: after so many milliseconds, or when 95 of 100 would have been answered. */
@@ -156,9 +156,9 @@ export class Hedging {
 }
 
 /** One request that is waited for. */
-export class Wait implements DueItem {
+export class Wait {
   readonly since: number
-  /** @internal When it is late, or to be looked at again. */
+  /** @internal When it is late, or to be looked at again; with `place` a `DueItem`, which is left out of the published type. */
   due: number
   /** @internal When a second backend was asked, if one was. */
   hedgedAt: number | undefined

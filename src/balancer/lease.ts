@@ -1,5 +1,5 @@
 import type { Backend } from './backend.js'
-import { Chain, type Link } from './chain.js'
+import { Chain } from './chain.js'
 import { Onlookers, warn } from './onlookers.js'
 
 /**
@@ -33,7 +33,7 @@ type TunnelState = 'none' | 'moving' | 'resting' | 'quiet'
  * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
  * whoever calls {@link release} first and however often it is called.
  */
-export class Lease implements Link<Lease> {
+export class Lease {
   readonly backend: Backend
   /** Monotonic milliseconds. */
   readonly acquiredAt: number
@@ -59,7 +59,7 @@ export class Lease implements Link<Lease> {
   #isPrepared = false
   #tunnel: TunnelState = 'none'
   readonly #book: LeaseBook
-  /** @internal links of {@link LeaseBook} */
+  /** @internal links of {@link LeaseBook}; the published type has none, and so does not implement `Link` */
   previous: Lease | undefined
   /** @internal */
   next: Lease | undefined
