@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
-import { CheckHosts } from '../src/adapters/check-hosts.js'
-import { healthProbe } from '../src/adapters/health-probe.js'
+import type { HostHeader } from '../src/balancer/backends/spec.js'
 import type { Balancer } from '../src/balancer/balancer.js'
-import { Checks, type ChecksOptions } from '../src/balancer/checks.js'
-import type { HostHeader } from '../src/balancer/spec.js'
+import { Checks, type ChecksOptions } from '../src/balancer/health/checks.js'
+import { CheckHosts } from '../src/proxy/upstream/health-check/check-hosts.js'
+import { healthProbe } from '../src/proxy/upstream/health-check/health-probe.js'
 
 export interface HealthOptions extends ChecksOptions {
   balancer: Balancer

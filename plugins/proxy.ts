@@ -8,46 +8,62 @@ import type {
   FastifyRequest,
   onRequestHookHandler,
 } from 'fastify'
-import { type Answer, type Assignment, type Callback, WholeBody } from '../src/adapters/assignment.js'
-import type { Timeouts } from '../src/adapters/attempt.js'
-import { ASSIGNMENT, LeaseDispatcher } from '../src/adapters/dispatcher.js'
-import { statusesOf } from '../src/adapters/status-ranges.js'
+import type { HostHeader } from '../src/balancer/backends/spec.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
-import type { HostHeader } from '../src/balancer/spec.js'
-import { addressesOf } from './addresses.js'
-import { admit } from './admission.js'
-import type { AnswerOptions } from './answer-fields.js'
-import { fitHead } from './answer-head.js'
-import { settleFields } from './app-fields.js'
-import { watchAppHooks } from './app-hooks.js'
-import { type ArrivalOptions, takeOff, type UnderscoreHeaders } from './arrival.js'
-import { setBeforeHooks } from './before-hooks.js'
-import { copyWhereRead } from './body-copy.js'
-import { ClientSide } from './client-side.js'
-import { errorsOf, sendError } from './error-answer.js'
-import { endsConnection, refusalCodeOf } from './errors.js'
-import { isLastAhead, isOpen, markLast, watchArrivals, whenOver, whenTurn } from './exchange.js'
-import { expectsContinue } from './expect.js'
-import { arrivedFrom, hostSetIn } from './forwarded.js'
-import { countForward, toBackend } from './forwarding.js'
-import { passedOn } from './methods.js'
-import { tellObservers } from './observers.js'
-import { sendInOneWrite } from './one-write.js'
-import { addBehindOwn, type Constraints, letOwnRoutesWin, RoutesTakenError } from './own-routes.js'
-import { peerOf } from './peer.js'
-import { joinsSlashes, prefixOf } from './prefix.js'
-import { type PressureOptions, pressurePlugin } from './pressure.js'
-import { isParsed, takeBodiesRaw } from './raw-bodies.js'
-import { type RequestObserver, recordOf } from './record.js'
-import { hasBody } from './request-body.js'
-import { REQUEST_ID, requestIdOf } from './request-id.js'
-import { trailerRules } from './request-trailers.js'
-import { answerProbe } from './route-probe.js'
-import { watchClient } from './stalled.js'
-import type { Trust } from './trust.js'
-import { isUpgrade, wantedProtocols } from './upgrade.js'
-import { fitFields, isUntouched, takeUpload, type Upload } from './upload.js'
+import { type Answer, type Assignment, type Callback, WholeBody } from '../src/proxy/context.js'
+import { copyWhereRead } from '../src/proxy/downstream/body/body-copy.js'
+import { watchClient } from '../src/proxy/downstream/body/body-timeout.js'
+import { isParsed, takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
+import { fitFields, isUntouched, takeUpload, type Upload } from '../src/proxy/downstream/body/upload.js'
+import { expectsContinue } from '../src/proxy/downstream/connection/expect.js'
+import {
+  isLastAhead,
+  isOpen,
+  markLast,
+  watchArrivals,
+  whenOver,
+  whenTurn,
+} from '../src/proxy/downstream/connection/pipeline.js'
+import { ClientSide } from '../src/proxy/downstream/downstream.js'
+import { errorsOf, sendError } from '../src/proxy/downstream/errors/error-response.js'
+import { endsConnection, refusalCodeOf } from '../src/proxy/downstream/errors/errors.js'
+import { addressesOf } from '../src/proxy/downstream/fields/client-addresses.js'
+import { arrivedFrom, hostSetIn } from '../src/proxy/downstream/fields/forwarded.js'
+import { countForward, toBackend } from '../src/proxy/downstream/fields/forwarding.js'
+import { trailerRules } from '../src/proxy/downstream/fields/request-trailers.js'
+import {
+  type ArrivalOptions,
+  takeOff,
+  type UnderscoreHeaders,
+} from '../src/proxy/downstream/fields/strip-request-fields.js'
+import { settleFields } from '../src/proxy/downstream/host-app/app-fields.js'
+import { watchAppHooks } from '../src/proxy/downstream/host-app/app-hooks.js'
+import { setBeforeHooks } from '../src/proxy/downstream/host-app/before-hooks.js'
+import {
+  addBehindOwn,
+  type Constraints,
+  letOwnRoutesWin,
+  RoutesTakenError,
+} from '../src/proxy/downstream/host-app/own-routes.js'
+import { answerProbe } from '../src/proxy/downstream/host-app/route-probe.js'
+import { admit } from '../src/proxy/downstream/request/admission.js'
+import { joinsSlashes, prefixOf } from '../src/proxy/downstream/request/prefix.js'
+import { REQUEST_ID, requestIdOf } from '../src/proxy/downstream/request/request-id.js'
+import { sendInOneWrite } from '../src/proxy/downstream/response/coalesced-write.js'
+import type { AnswerOptions } from '../src/proxy/downstream/response/response-fields.js'
+import { fitHead } from '../src/proxy/downstream/response/response-head.js'
+import { isUpgrade, wantedProtocols } from '../src/proxy/downstream/upgrade/upgrade.js'
+import { passedOn } from '../src/proxy/http/methods.js'
+import { peerOf } from '../src/proxy/http/peer.js'
+import { hasBody } from '../src/proxy/http/request-body.js'
+import { statusesOf } from '../src/proxy/http/status-ranges.js'
+import type { Trust } from '../src/proxy/http/trust.js'
+import type { Timeouts } from '../src/proxy/upstream/attempt.js'
+import { ASSIGNMENT, LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
+import { tellObservers } from '../src/telemetry/observers.js'
+import { type RequestObserver, recordOf } from '../src/telemetry/record.js'
+import { type PressureOptions, pressurePlugin } from './load-shedding.js'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,11 +1,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Registry } from '../src/balancer/registry.js'
-import { BACKENDS_PER_TURN, backendList } from './backend-list.js'
-import { answer } from './describe.js'
-import type { AdminErrorCode } from './error-codes.js'
-import { LeavingBackend, warningWithout } from './last-backend.js'
+import { BACKENDS_PER_TURN, backendList } from '../src/admin/contract/backend-list.js'
+import { answer } from '../src/admin/contract/describe.js'
+import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
+import { LeavingBackend, warningWithout } from '../src/admin/contract/last-backend.js'
 import {
   Backend,
   BackendParams,
@@ -18,7 +17,8 @@ import {
   MaxConnections,
   Milliseconds,
   Weight,
-} from './schemas.js'
+} from '../src/admin/contract/schemas.js'
+import type { Registry } from '../src/balancer/backends/registry.js'
 
 const tags = ['Backends']
 

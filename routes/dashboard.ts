@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Asset, readAssets } from './dashboard/assets.js'
-import { text } from './describe.js'
+import { text } from '../src/admin/contract/describe.js'
+import { type Asset, readAssets } from '../src/dashboard/assets.js'
 
 /** Everything comes from the gateway itself, nothing is inline, and nobody frames it. */
 const policy = [

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { kinds } from '../src/balancer/decisions.js'
-import { answer } from './describe.js'
-import { Count, nullable, Policy, Time } from './schemas.js'
+import { answer } from '../src/admin/contract/describe.js'
+import { Count, nullable, Policy, Time } from '../src/admin/contract/schemas.js'
+import { kinds } from '../src/balancer/explain/decision-log.js'
 
 /** Who was given the latest requests. */
 export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
-import { text } from './describe.js'
-import type { Description } from './docs/document.js'
-import { docsPage } from './docs/page.js'
-import { docsStyle } from './docs/style.js'
+import { text } from '../src/admin/contract/describe.js'
+import type { Description } from '../src/admin/reference-page/document.js'
+import { docsPage } from '../src/admin/reference-page/page.js'
+import { docsStyle } from '../src/admin/reference-page/style.js'
 
 /** Nothing but our own style sheet: no script, nothing inline, nothing from elsewhere, in nobody's frame. */
 const headers = {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { NotReadyError, TooManyReadersError } from '../plugins/errors.js'
-import { text } from './describe.js'
-import { Feed } from './events/feed.js'
+import { text } from '../src/admin/contract/describe.js'
+import { Feed } from '../src/admin/event-feed/feed.js'
+import { NotReadyError, TooManyReadersError } from '../src/proxy/downstream/errors/errors.js'
 
 /** What happens in the pool, as server-sent events. */
 export const eventRoutes: FastifyPluginAsyncTypebox = async (app) => {

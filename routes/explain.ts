@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { answer } from './describe.js'
-import { Count, nullable, Policy, Time, Weight } from './schemas.js'
+import { answer } from '../src/admin/contract/describe.js'
+import { Count, nullable, Policy, Time, Weight } from '../src/admin/contract/schemas.js'
 
 /** Who would be given the next request, and why. */
 export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Registry } from 'prom-client'
-import { page } from '../plugins/metrics/page.js'
-import { text } from './describe.js'
+import { text } from '../src/admin/contract/describe.js'
+import { page } from '../src/telemetry/metrics/exposition.js'
 
 const example = `# HELP leastwise_backend_in_flight Requests that a backend works on
 # TYPE leastwise_backend_in_flight gauge

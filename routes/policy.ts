@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { answer } from './describe.js'
-import { Policy } from './schemas.js'
+import { answer } from '../src/admin/contract/describe.js'
+import { Policy } from '../src/admin/contract/schemas.js'
 
 /** Read and switch the policy. */
 export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { type RefusalCode, refusalCodes } from '../src/balancer/refusals.js'
-import { answer } from './describe.js'
-import { Policy } from './schemas.js'
+import { answer } from '../src/admin/contract/describe.js'
+import { Policy } from '../src/admin/contract/schemas.js'
+import { type RefusalCode, refusalCodes } from '../src/balancer/stats/refusals.js'
 
 const reasons: Record<RefusalCode, string> = {
   LEASTWISE_NO_BACKEND: 'No backend was usable.',

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { NotReadyError } from '../plugins/errors.js'
-import { answer } from './describe.js'
+import { answer } from '../src/admin/contract/describe.js'
+import { NotReadyError } from '../src/proxy/downstream/errors/errors.js'
 
 /** What an orchestrator probes. */
 export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {

@@ -2,8 +2,8 @@ import fp from 'fastify-plugin'
 // Their declarations of what the app and its requests are decorated with must reach whoever imports this.
 import '../plugins/balancer.js'
 import '../plugins/proxy.js'
-import { gateway } from './gateway.js'
-import type { LeastwiseOptions } from './options.js'
+import type { LeastwiseOptions } from './config/plugin-options.js'
+import { gateway } from './leastwise.js'
 
 /**
  * The Fastify plugin: decorates the app with `balancer` and `balancers`, and proxies what comes in under
@@ -14,8 +14,8 @@ import type { LeastwiseOptions } from './options.js'
 const leastwise = fp<LeastwiseOptions>(gateway, { name: 'leastwise', fastify: '5.x' })
 
 export default leastwise
-export { stateFile } from './adapters/state-file.js'
 export * from './balancer/index.js'
-export type { LeastwiseOptions } from './options.js'
-export { SettingError } from './settings.js'
+export type { LeastwiseOptions } from './config/plugin-options.js'
+export { SettingError } from './config/settings.js'
+export { stateFile } from './stores/state-file.js'
 export { leastwise }

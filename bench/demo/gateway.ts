@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
-import type { BackendView } from '../../src/balancer/backend.js'
+import type { BackendView } from '../../src/balancer/backends/backend.js'
 import { spawn } from '../../test/support/children.js'
 
-const server = fileURLToPath(new URL('../../src/server.js', import.meta.url))
+const server = fileURLToPath(new URL('../../src/gateway/main.js', import.meta.url))
 
 /** The stand-alone gateway, as a process of its own, as `npm start` runs it. */
 export interface DemoGateway {

@@ -1,7 +1,7 @@
-import { Backend } from '../../src/balancer/backend.js'
+import { Backend } from '../../src/balancer/backends/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
-import { systemClock } from '../../src/balancer/clock.js'
-import type { Lease } from '../../src/balancer/lease.js'
+import type { Lease } from '../../src/balancer/leases/lease.js'
+import { systemClock } from '../../src/balancer/time/clock.js'
 import { seeded } from '../../test/support/random.js'
 
 /** Requests in flight for each backend, on average. */

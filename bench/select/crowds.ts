@@ -1,7 +1,7 @@
 import { Balancer } from '../../src/balancer/balancer.js'
-import { Budget, hedgeAllowance, recentRequests } from '../../src/balancer/budget.js'
-import { Hedging, type Wait } from '../../src/balancer/hedging.js'
-import type { Lease } from '../../src/balancer/lease.js'
+import type { Lease } from '../../src/balancer/leases/lease.js'
+import { Budget, hedgeAllowance, recentRequests } from '../../src/balancer/resilience/budget.js'
+import { Hedging, type Wait } from '../../src/balancer/resilience/hedging.js'
 import { TestClock } from '../../test/support/clock.js'
 import { seeded } from '../../test/support/random.js'
 

@@ -1,6 +1,6 @@
 import { once, setMaxListeners } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { type PolicyName, policyNames } from '../../src/balancer/policies/index.js'
+import { type PolicyName, policyNames } from '../../src/balancer/selection/policies/index.js'
 import { type CrowdRow, FEW, MANY, measureCrowds } from './crowds.js'
 import type { Pool, Question, WorkerData } from './worker.js'
 

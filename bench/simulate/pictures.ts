@@ -1,4 +1,4 @@
-import { policyNames } from '../../src/balancer/policies/index.js'
+import { policyNames } from '../../src/balancer/selection/policies/index.js'
 import { bars } from '../plot/bars.js'
 import { lines } from '../plot/lines.js'
 import { healthy } from './scenes/healthy.js'

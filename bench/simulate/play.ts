@@ -1,4 +1,4 @@
-import type { PolicyName } from '../../src/balancer/policies/index.js'
+import type { PolicyName } from '../../src/balancer/selection/policies/index.js'
 import { seeded } from '../../test/support/random.js'
 import { Gateway, type Observer } from './gateway.js'
 import type { Scene } from './scene.js'

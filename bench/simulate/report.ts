@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import { policyNames } from '../../src/balancer/policies/index.js'
+import { policyNames } from '../../src/balancer/selection/policies/index.js'
 import { balls } from './scenes/balls.js'
 import { healthy } from './scenes/healthy.js'
 import { linkerd } from './scenes/linkerd.js'

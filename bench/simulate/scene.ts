@@ -1,4 +1,4 @@
-import type { HedgeAfter } from '../../src/balancer/hedging.js'
+import type { HedgeAfter } from '../../src/balancer/resilience/hedging.js'
 import type { Server } from './server.js'
 
 /** What is played: who works, who asks, and what goes wrong when. All times in milliseconds. */

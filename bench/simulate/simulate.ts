@@ -1,4 +1,4 @@
-import { policyNames } from '../../src/balancer/policies/index.js'
+import { policyNames } from '../../src/balancer/selection/policies/index.js'
 import { type Balls, playBalls } from './scenes/balls.js'
 import { type Healthy, healthy, playHealthy } from './scenes/healthy.js'
 import { type LinkerdRow, playLinkerd } from './scenes/linkerd.js'

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/balancer/clock.js'
+import type { Clock } from '../../src/balancer/time/clock.js'
 
 /** Something that is due at a time. */
 export interface Happening {

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
-import { parseConfig } from '../../src/config.js'
-import { createStandalone } from '../../src/standalone.js'
+import { parseConfig } from '../../src/config/environment.js'
+import { createStandalone } from '../../src/gateway/gateway.js'
 
 /** What the gateway holds when it has nothing to do. */
 export interface Holdings {

@@ -9,7 +9,7 @@ import { type RunningProxy, runInForeground } from '../rig/foreground.js'
 /** Checks as leastwise has them by default; everybody gets the same. */
 const health: PeerHealth = { path: HEALTH, interval: 2000, timeout: 1000, fall: 3, rise: 2 }
 
-const server = fileURLToPath(new URL('../../src/server.js', import.meta.url))
+const server = fileURLToPath(new URL('../../src/gateway/main.js', import.meta.url))
 
 export interface RunningContender extends RunningProxy {
   /** Tells it of a backend that is there from now on; without it, it has to find out. */

@@ -1,9 +1,9 @@
-import { type Clock, systemClock } from './clock.js'
+import { type BackendRecord, type HealthInitial, healthInitials } from './backends/spec.js'
 import { InvalidOptionError } from './errors.js'
-import type { HedgeAfter } from './hedging.js'
-import { type OnObserverError, warn } from './onlookers.js'
-import { type PanicMode, panicModes } from './panic.js'
-import { type BackendRecord, type HealthInitial, healthInitials } from './spec.js'
+import { type PanicMode, panicModes } from './health/panic.js'
+import { type OnObserverError, warn } from './observer-guard.js'
+import type { HedgeAfter } from './resilience/hedging.js'
+import { type Clock, systemClock } from './time/clock.js'
 
 /** All times in milliseconds. */
 export interface BalancerOptions {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { isLoopback } from '../adapters/loopback.js'
-import { EnvFileError, readEnvFile } from '../env-file.js'
+import { EnvFileError, readEnvFile } from '../config/env-file.js'
+import { isLoopback } from '../config/loopback.js'
 import { Failure } from './failure.js'
 
 /** Where the admin API is, and how to get in. */

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { checkId } from '../balancer/spec.js'
+import { checkId } from '../balancer/backends/spec.js'
 import { type AccessOptions, accessOf } from './access.js'
 import { AdminClient } from './admin-client.js'
 import { printableJson } from './printable.js'

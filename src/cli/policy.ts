@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander'
-import { policyNames } from '../balancer/policies/index.js'
+import { policyNames } from '../balancer/selection/policies/index.js'
 import { type AdminOptions, adminCommand, clientOf, print } from './admin-command.js'
 import { readPolicy } from './answers.js'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { endAtOnce } from '../signals.js'
+import { endAtOnce } from '../gateway/signals.js'
 
 /** Node says only that there were too many, with a stack. It loads the files of a program side by side. */
 const TOO_FEW_DESCRIPTORS =
@@ -14,7 +14,7 @@ export function serveCommand(): Command {
     .action(async () => {
       endAtOnce()
       // Only now: all other commands do without Fastify, and start faster for that.
-      await import('../server.js').catch((error: NodeJS.ErrnoException) => {
+      await import('../gateway/main.js').catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error
         process.stderr.write(`leastwise: ${TOO_FEW_DESCRIPTORS}\n`)
         process.exit(1)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { render } from '../../bench/select/report.js'
 import { select } from '../../bench/select/select.js'
-import { policyNames } from '../../src/balancer/policies/index.js'
+import { policyNames } from '../../src/balancer/selection/policies/index.js'
 
 test('every policy is measured in every pool, with equal weights and with mixed ones', async () => {
   const data = await select({ sizes: [3, 10, 100], rounds: 1, steps: 200 })

@@ -9,7 +9,7 @@ import { slowDownScene } from '../../bench/simulate/scenes/slow-down.js'
 import { Job, Server } from '../../bench/simulate/server.js'
 import { mean, percentile } from '../../bench/simulate/statistics.js'
 import { Timeline } from '../../bench/simulate/timeline.js'
-import { policyNames } from '../../src/balancer/policies/index.js'
+import { policyNames } from '../../src/balancer/selection/policies/index.js'
 import { seeded } from '../support/random.js'
 
 const scenes: Record<string, Scene> = {

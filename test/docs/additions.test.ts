@@ -18,7 +18,7 @@ async function withAdditions(): Promise<string> {
   }
   symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
   // The dashboard's page is a project of its own, to which nothing is added.
-  const page = 'dist/routes/dashboard/page'
+  const page = 'dist/src/dashboard/page'
   cpSync(join(root, page), join(tree, page), { recursive: true })
   for (const { language, info, code, line } of fencesOf(document)) {
     const file = join(tree, info)
@@ -40,8 +40,8 @@ async function withAdditions(): Promise<string> {
     'src',
     'plugins',
     'routes',
-    'test/balancer/policies.test.ts',
-    'test/balancer/explain.test.ts',
+    'test/unit/balancer/policies.test.ts',
+    'test/unit/balancer/explain.test.ts',
   ]
   Object.assign(config.compilerOptions, { incremental: false, declaration: false, sourceMap: false })
   writeFileSync(join(tree, 'tsconfig.json'), JSON.stringify(config))
@@ -56,7 +56,7 @@ test('what the document adds compiles, and does what it says', async (t) => {
 
   // The contract suites are told of it by the table alone.
   for (const [suite, count] of Object.entries({ policies: 6, explain: 2 })) {
-    const file = join(tree, `dist/test/balancer/${suite}.test.js`)
+    const file = join(tree, `dist/test/unit/balancer/${suite}.test.js`)
     const args = ['--test-reporter=tap', '--test-name-pattern=^longest-ago', file]
     const { code, stdout } = await start(args).ended
     assert.equal(code, 0, stdout)
@@ -65,7 +65,7 @@ test('what the document adds compiles, and does what it says', async (t) => {
   }
 
   const env = { POLICY: 'longest-ago', QUEUE_GRACE: '5', ADMIN_TOKEN: 'token' }
-  const gateway = await startGateway(env, [join(tree, 'dist/src/server.js')])
+  const gateway = await startGateway(env, [join(tree, 'dist/src/gateway/main.js')])
   t.after(() => gateway.stop('SIGKILL'))
   const headers = { authorization: 'Bearer token' }
   assert.equal((await call(`${gateway.admin}/policy`, { headers })).text, '{"policy":"longest-ago"}')
@@ -76,7 +76,7 @@ test('what the document adds compiles, and does what it says', async (t) => {
   const described = JSON.parse((await call(`${gateway.admin}/openapi.json`)).text)
   assert.equal(described.paths['/uptime'].get.operationId, 'getUptime')
 
-  const wrong = await start([join(tree, 'dist/src/server.js')], { env: { QUEUE_GRACE: 'x' } }).ended
+  const wrong = await start([join(tree, 'dist/src/gateway/main.js')], { env: { QUEUE_GRACE: 'x' } }).ended
   assert.equal(wrong.code, 1)
   assert.match(wrong.stderr, /QUEUE_GRACE does not accept "x": it takes .*, 0 for none/)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { test } from 'node:test'
-import { settingNames, variable } from '../../src/settings.js'
+import { settingNames, variable } from '../../src/config/settings.js'
 import { anchorsOf, documents, fencesOf, proseOf, readDocument } from '../support/markdown.js'
 import { root } from '../support/process.js'
 
@@ -62,7 +62,7 @@ const ofOthers = new Set([
 
 /** Codes of errors, wherever they are made; those of causes are in one file. */
 const codes = new Set([
-  ...(readFileSync(join(root, 'src/adapters/diagnosis.ts'), 'utf8').match(
+  ...(readFileSync(join(root, 'src/proxy/upstream/failures/diagnosis.ts'), 'utf8').match(
     /\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b/g,
   ) ?? []),
   ...['src', 'plugins', 'routes'].flatMap((folder) =>

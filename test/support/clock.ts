@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/balancer/clock.js'
+import type { Clock } from '../../src/balancer/time/clock.js'
 
 /** Time that passes when it is told to. */
 export class TestClock implements Clock {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import Fastify, { type InjectOptions } from 'fastify'
-import { notFound } from '../../plugins/errors.js'
 import { adminRoutes } from '../../routes/admin.js'
-import type { Answer, Call, Description } from '../../routes/docs/document.js'
+import type { Answer, Call, Description } from '../../src/admin/reference-page/document.js'
 import { Balancer } from '../../src/balancer/balancer.js'
-import { StateKeeper } from '../../src/balancer/state-keeper.js'
+import { StateKeeper } from '../../src/balancer/state/keeper.js'
+import { notFound } from '../../src/proxy/downstream/errors/errors.js'
 
 /** A route as it was added, before the description hides it from the app around it. */
 export interface Route {

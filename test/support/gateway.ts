@@ -1,8 +1,8 @@
 import { pino } from 'pino'
-import type { Backend } from '../../src/balancer/backend.js'
+import type { Backend } from '../../src/balancer/backends/backend.js'
 import type { Balancer } from '../../src/balancer/balancer.js'
-import { parseConfig } from '../../src/config.js'
-import { createStandalone } from '../../src/standalone.js'
+import { parseConfig } from '../../src/config/environment.js'
+import { createStandalone } from '../../src/gateway/gateway.js'
 
 /** A stand-alone gateway in this process, so that its counts can be read at any moment. */
 export interface Gateway {

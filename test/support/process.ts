@@ -11,7 +11,7 @@ import { spawn } from './children.js'
 import { showIfOverdue } from './overdue.js'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
-const server = join(root, 'dist/src/server.js')
+const server = join(root, 'dist/src/gateway/main.js')
 
 /** A stand-alone gateway as a process of its own. */
 export interface GatewayProcess {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { reset } from '../../src/adapters/reset.js'
+import { reset } from '../../src/proxy/http/reset.js'
 
 /** A connection to a gateway on which exactly what is wanted is said, and all that is answered is kept. */
 export class RawClient {

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
-import { parseConfig } from '../../../src/config.js'
-import { logStream } from '../../../src/log-stream.js'
-import { createStandalone } from '../../../src/standalone.js'
+import { parseConfig } from '../../../src/config/environment.js'
+import { createStandalone } from '../../../src/gateway/gateway.js'
+import { logStream } from '../../../src/gateway/logging/log-stream.js'
 
 /** The stand-alone gateway, settings and log as `npm start` has them. It tells its address, which a silent one does not. */
 const settings = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: '0' })

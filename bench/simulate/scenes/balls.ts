@@ -1,7 +1,7 @@
-import { Backend } from '../../../src/balancer/backend.js'
-import type { Lease } from '../../../src/balancer/lease.js'
-import { isPolicyName, policies, policyNames } from '../../../src/balancer/policies/index.js'
-import type { PolicyConstructor } from '../../../src/balancer/policies/policy.js'
+import { Backend } from '../../../src/balancer/backends/backend.js'
+import type { Lease } from '../../../src/balancer/leases/lease.js'
+import { isPolicyName, policies, policyNames } from '../../../src/balancer/selection/policies/index.js'
+import type { PolicyConstructor } from '../../../src/balancer/selection/policies/policy.js'
 import { seeded } from '../../../test/support/random.js'
 import { mean } from '../statistics.js'
 

@@ -1,4 +1,4 @@
-import { type PolicyName, policyNames } from '../../../src/balancer/policies/index.js'
+import { type PolicyName, policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { play } from '../play.js'
 import { constant, lognormal, type Scene, same } from '../scene.js'
 import { percentile } from '../statistics.js'

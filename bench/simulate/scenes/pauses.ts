@@ -1,4 +1,4 @@
-import { type PolicyName, policyNames } from '../../../src/balancer/policies/index.js'
+import { type PolicyName, policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { play } from '../play.js'
 import { exponential, type Scene, same, uniform } from '../scene.js'
 import { type Percentiles, percentiles } from '../statistics.js'

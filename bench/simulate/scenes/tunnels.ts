@@ -1,5 +1,5 @@
 import { Balancer } from '../../../src/balancer/balancer.js'
-import type { Lease } from '../../../src/balancer/lease.js'
+import type { Lease } from '../../../src/balancer/leases/lease.js'
 import { seeded } from '../../../test/support/random.js'
 import { exponential } from '../scene.js'
 import { Job, Server } from '../server.js'

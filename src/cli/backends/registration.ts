@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { MAX_CONNECTIONS, MAX_WEIGHT } from '../../balancer/backends/spec.js'
 import type { BackendView } from '../../balancer/index.js'
-import { MAX_CONNECTIONS, MAX_WEIGHT } from '../../balancer/spec.js'
 import { type AdminOptions, adminCommand, clientOf, print, readId, whole } from '../admin-command.js'
 import { readBackend } from '../answers.js'
 import { Failure } from '../failure.js'

@@ -1,0 +1,126 @@
+import swagger from '@fastify/swagger'
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
+import fp from 'fastify-plugin'
+import { Type } from 'typebox'
+import { answer, errorAnswers } from '../src/admin/contract/describe.js'
+import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
+import { components } from '../src/admin/openapi/components.js'
+import { version } from '../src/telemetry/version.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** In the admin API's scope: its description, made when it is first asked for. */
+    leastwiseDescription(): object
+  }
+}
+
+export interface OpenapiOptions {
+  /** Whether calls need a token. */
+  token: string | undefined
+}
+
+const tags = [
+  { name: 'Backends', description: 'Register, change, drain and remove backends while traffic flows.' },
+  { name: 'Policy', description: 'How a backend is chosen.' },
+  { name: 'Pool', description: 'How the pool is as a whole, and why it does what it does.' },
+  { name: 'Monitoring', description: 'For probes, scrapers and screens.' },
+  { name: 'Pages', description: 'For people, and this description.' },
+]
+
+const about = `Reads and changes the backends of a load balancer, and shows how they are.
+
+JSON in and out; times are milliseconds, dates ISO 8601. Unknown fields are refused. Every error has the shape of
+\`Error\`; what no call takes is answered with 404 \`LEASTWISE_NOT_FOUND\`. A request that is not valid HTTP, or
+whose path cannot be decoded, is refused before it reaches this API, with a code of its own; where the API is part of
+an app, in that app's words.`
+
+/**
+ * GET /openapi.json: the description of the admin API in OpenAPI 3.1, made from the schemas of its routes. To be
+ * registered before them.
+ */
+export const openapiPlugin = fp<OpenapiOptions>(
+  async (scope, { token }) => {
+    const calls = new WeakSet<object>()
+    scope.addHook('onRoute', (route) => {
+      if (route.schema?.hide) return
+      calls.add(route)
+      // This API describes itself. In the description of an app around it, its schemas might not even be understood.
+      route.schema = { ...route.schema, hide: true }
+    })
+    await scope.register(swagger, {
+      // An app may have `swagger`.
+      decorator: 'leastwiseDescription',
+      convertConstToEnum: false,
+      openapi: {
+        openapi: '3.1.0',
+        info: { title: 'leastwise admin API', description: about, version },
+        servers: [{ url: scope.prefix || '/' }],
+        tags,
+        ...(token !== undefined && {
+          components: {
+            securitySchemes: { token: { type: 'http', scheme: 'bearer', description: '`ADMIN_TOKEN`.' } },
+          },
+        }),
+      },
+      transform: ({ url, route }) => ({
+        url,
+        schema: calls.has(route) ? described(route, token) : { hide: true },
+      }),
+      transformObject: (made) => components('openapiObject' in made ? made.openapiObject : {}),
+    })
+    serve(scope)
+  },
+  { name: 'leastwise-openapi', fastify: '5.x' },
+)
+
+function serve(scope: FastifyInstance): void {
+  let document: string | undefined
+  scope.get(
+    '/openapi.json',
+    {
+      config: { operationId: 'getDescription', public: true },
+      schema: {
+        tags: ['Pages'],
+        summary: 'This description',
+        description: 'The description of this API in OpenAPI 3.1, for programs.',
+        response: {
+          200: answer(
+            Type.Object(
+              { openapi: Type.String({ description: 'Version of OpenAPI.' }) },
+              { additionalProperties: true },
+            ),
+            'An OpenAPI document.',
+            { openapi: '3.1.0' },
+          ),
+        },
+      },
+    },
+    async (_request, reply) => {
+      document ??= JSON.stringify(scope.leastwiseDescription())
+      return reply.type('application/json; charset=utf-8').send(document)
+    },
+  )
+}
+
+/** The schema of a call with what is true of every call. */
+function described(route: RouteOptions, token: string | undefined): FastifySchema {
+  const { schema = {}, config = {} } = route
+  const needsToken = token !== undefined && !config.public
+  return {
+    ...schema,
+    hide: false,
+    ...(config.operationId !== undefined && { operationId: config.operationId }),
+    response: { ...(schema.response as object), ...errorAnswers(errorsOf(route, token)) },
+    ...(needsToken && { security: [{ token: [] }] }),
+  }
+}
+
+function errorsOf({ method, schema, config }: RouteOptions, token: string | undefined): AdminErrorCode[] {
+  const codes: AdminErrorCode[] = [...(config?.errors ?? []), 'LEASTWISE_INTERNAL']
+  const takesBody = method !== 'GET'
+  if (takesBody || schema?.querystring) codes.unshift('LEASTWISE_INVALID_REQUEST')
+  if (takesBody) codes.push('LEASTWISE_BODY_TOO_LARGE', 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE')
+  if (token === undefined) codes.push('LEASTWISE_FORBIDDEN')
+  else if (!config?.public) codes.push('LEASTWISE_UNAUTHORIZED')
+  return codes
+}

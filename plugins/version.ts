@@ -1,6 +1,0 @@
-import { readFileSync } from 'node:fs'
-
-const manifest = new URL('../../package.json', import.meta.url)
-
-/** The package's. */
-export const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }

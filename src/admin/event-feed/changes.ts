@@ -1,0 +1,56 @@
+import type { Backend } from '../../balancer/backends/backend.js'
+import type { RegistryEvents } from '../../balancer/backends/registry.js'
+import type { Balancer } from '../../balancer/balancer.js'
+import { frame } from './frame.js'
+
+/** So many changes are kept for those who come later. */
+const KEPT = 100
+
+/** What changed in a pool, as events with an id; the last hundred are kept. */
+export class Changes {
+  readonly #balancer: Balancer
+  readonly #onChange: (event: Buffer) => void
+  readonly #kept: { id: number; event: Buffer }[] = []
+  readonly #stop: (() => void)[] = []
+  #lastId: number
+
+  constructor(balancer: Balancer, onChange: (event: Buffer) => void) {
+    this.#balancer = balancer
+    this.#onChange = onChange
+    // Ids go on counting up after a restart, so that one from before it is older than all that follow.
+    this.#lastId = balancer.clock.date().getTime()
+    for (const type of ['added', 'updated', 'draining', 'drained', 'activated', 'health', 'removed'] as const)
+      this.#listen(type, (backend) => this.#add(type, backend))
+    this.#listen('cut', (backend, requests) => this.#add('cut', backend, { requests }))
+    this.#listen('panic', (panic) => this.#add('panic', null, { panic }))
+    const switched = (policy: string) => this.#add('policy', null, { policy })
+    balancer.on('policy', switched)
+    this.#stop.push(() => balancer.off('policy', switched))
+  }
+
+  /** The events that are kept and came after this id, oldest first. */
+  since(id: number): Buffer[] {
+    return this.#kept.filter((kept) => kept.id > id).map(({ event }) => event)
+  }
+
+  close(): void {
+    for (const stop of this.#stop.splice(0)) stop()
+  }
+
+  #listen<E extends keyof RegistryEvents>(type: E, listener: (...args: RegistryEvents[E]) => void): void {
+    const { registry } = this.#balancer
+    // biome-ignore lint/suspicious/noExplicitAny: its types do not follow a generic event
+    registry.on(type, listener as any)
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    this.#stop.push(() => registry.off(type, listener as any))
+  }
+
+  #add(type: keyof RegistryEvents | 'policy', backend: Backend | null, more: object = {}): void {
+    const id = ++this.#lastId
+    const at = this.#balancer.clock.date().toISOString()
+    const event = frame('change', { at, type, backend: backend?.view() ?? null, ...more }, id)
+    this.#kept.push({ id, event })
+    if (this.#kept.length > KEPT) this.#kept.shift()
+    this.#onChange(event)
+  }
+}

@@ -1,0 +1,189 @@
+import type { RefusalTally } from '../health/refusal-tally.js'
+import { LeaseBook } from '../leases/lease.js'
+import { type Tier, tiers } from '../selection/tier.js'
+import { Latency, type LatencySummary } from '../stats/latency.js'
+import { ResponseTime } from '../stats/response-time.js'
+import type { HostHeader } from './spec.js'
+
+/** `draining`: gets no new request, finishes those it has. */
+export type AdminState = 'active' | 'draining'
+
+/** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
+export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
+
+/** What the active check says of a backend. */
+export type Verdict = 'healthy' | 'unhealthy' | 'unknown'
+
+/** One active check of a backend. */
+export interface CheckResult {
+  at: Date
+  passed: boolean
+  /** What was answered, or why nothing was: `status 200`, `timed out`, `ECONNREFUSED`. */
+  detail: string
+  /** Whether anything was answered. */
+  answered: boolean
+}
+
+/** A backend as the admin API shows it. */
+export interface BackendView {
+  id: string
+  url: string
+  weight: number
+  maxConnections: number | null
+  state: AdminState
+  health: Health
+  inFlight: number
+  /** Those of them whose connection was upgraded, such as WebSockets. */
+  tunnels: number
+  total: number
+  failed: number
+  latency: LatencySummary
+  addedAt: string
+  /** Part of its fair share that it may have, from 0 to 1: less than 1 in slow start and after failures. */
+  share: number
+  /** When it will be tried again, where it is ejected. */
+  ejectedUntil: string | null
+  lastCheck: { at: string; passed: boolean; detail: string } | null
+  /** Whether it is used only where no other backend is usable. */
+  backup: boolean
+  /** Port and Host of its checks; null for the pool's setting. */
+  healthPort: number | null
+  healthHost: string | null
+  /** Why its name could never be resolved so far, as a code like `ENOTFOUND`; it is not used. Null otherwise. */
+  unresolved: string | null
+}
+
+/**
+ * One upstream server. Its counts belong to its identity: they survive every change of weight, limit, state,
+ * health and policy. Only the registry changes one.
+ */
+export class Backend {
+  readonly id: string
+  /** The origin, as `new URL(url).origin` spells it. */
+  readonly url: string
+  /** `host[:port]` of the origin, as a Host field names it. */
+  readonly host: string
+  readonly hostHeader: HostHeader | undefined
+  readonly addedAt: Date
+  readonly leases = new LeaseBook()
+  readonly latency = new Latency()
+  readonly responseTime = new ResponseTime()
+  weight = 1
+  /** Infinity where there is no limit. */
+  maxConnections = Number.POSITIVE_INFINITY
+  /** Whether its limit was given to it, and is not the pool's. */
+  ownLimit = false
+  /** Whether it is used only where no other backend is usable. */
+  backup = false
+  /** Port and Host of its checks; undefined for the pool's setting. */
+  healthPort: number | undefined
+  healthHost: string | undefined
+  /** Why its name could never be resolved so far, as a code; undefined where it was, or is an address. */
+  unresolved: string | undefined
+  /** Whether it is not used, as it has to pass a check first and has passed none yet. */
+  unproven = false
+  /** The Host of the last request that it answered well, as the client named it. Whoever sends requests notes it. */
+  clientHost: string | undefined
+  state: AdminState = 'active'
+  checked: Verdict = 'unknown'
+  lastCheck: CheckResult | undefined
+  /** Set while it is ejected: when it may be tried again. */
+  ejectedUntil: Date | undefined
+  /** How often it was ejected so far. */
+  ejections = 0
+  /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
+  isEligible = false
+  /** Whether it is eligible and was not full when it was last looked at. Only for the registry, which counts those. */
+  isOpen = false
+  /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
+  overtaken = 0
+  /** What it has refused of late; see `RefusalOutliers`. */
+  refusals: RefusalTally | undefined
+  /** How willingly it is chosen; see `ShareLimits`. */
+  tier: Tier = tiers.whole
+  /** Says which part of its fair share it may have now; the pool knows. */
+  share = () => 1
+
+  constructor(id: string, origin: URL, hostHeader: HostHeader | undefined, addedAt: Date) {
+    this.id = id
+    this.url = origin.origin
+    this.host = origin.host
+    this.hostHeader = hostHeader
+    this.addedAt = addedAt
+  }
+
+  /** Requests that this backend works on now. */
+  get inFlight(): number {
+    return this.leases.inFlight
+  }
+
+  /** What policies compare. */
+  get load(): number {
+    return this.leases.load + this.overtaken
+  }
+
+  /** What checks found goes before what requests did. */
+  get health(): Health {
+    if (this.checked === 'unhealthy') return 'unhealthy'
+    return this.isEjected ? 'ejected' : this.checked
+  }
+
+  get isEjected(): boolean {
+    return this.ejectedUntil !== undefined
+  }
+
+  /** Whether it answered its last check with anything at all. */
+  get answersChecks(): boolean {
+    return this.lastCheck?.answered !== false
+  }
+
+  /** Whether a new request may go to it; what {@link isFull} says comes on top. */
+  get isUsable(): boolean {
+    if (this.unresolved !== undefined) return false
+    return this.state === 'active' && this.checked !== 'unhealthy' && !this.isEjected
+  }
+
+  get isFull(): boolean {
+    return this.leases.inFlight >= this.maxConnections
+  }
+
+  /** Whether there is a number of requests at which it is full. */
+  get hasLimit(): boolean {
+    return this.maxConnections !== Number.POSITIVE_INFINITY
+  }
+
+  /** Whether it can take a request that may go to backends up to this tier. */
+  takes(reach: Tier): boolean {
+    return this.tier <= reach && this.leases.inFlight < this.maxConnections
+  }
+
+  view(): BackendView {
+    return {
+      id: this.id,
+      url: this.url,
+      weight: this.weight,
+      maxConnections: Number.isFinite(this.maxConnections) ? this.maxConnections : null,
+      state: this.state,
+      health: this.health,
+      inFlight: this.inFlight,
+      tunnels: this.leases.tunnels,
+      total: this.leases.total,
+      failed: this.leases.failed,
+      latency: this.latency.summary(),
+      addedAt: this.addedAt.toISOString(),
+      share: Math.round(this.share() * 1000) / 1000,
+      ejectedUntil: this.ejectedUntil?.toISOString() ?? null,
+      lastCheck: this.lastCheck
+        ? {
+            at: this.lastCheck.at.toISOString(),
+            passed: this.lastCheck.passed,
+            detail: this.lastCheck.detail,
+          }
+        : null,
+      backup: this.backup,
+      healthPort: this.healthPort ?? null,
+      healthHost: this.healthHost ?? null,
+      unresolved: this.unresolved ?? null,
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { Balancer } from '../balancer/balancer.js'
+import { BackendExistsError, InvalidBackendError } from '../balancer/errors.js'
+import type { BalancerOptions } from '../balancer/options.js'
+import { openBalancer } from '../balancer/state/open-balancer.js'
+import type { BackendStore } from '../balancer/state/store.js'
+import { firstRefused, missingScheme } from './backend-list.js'
+import { called } from './plugin-options.js'
+import { type PoolSettings, presentable, SettingError } from './settings.js'
+
+/**
+ * Makes the pool that the options describe.
+ * @throws {SettingError} that names the backend which cannot be registered
+ */
+export async function openPool(
+  settings: PoolSettings & Pick<BalancerOptions, 'onObserverError'>,
+  store: BackendStore | undefined,
+): Promise<Balancer> {
+  try {
+    return store ? await openBalancer(settings, store) : new Balancer(settings)
+  } catch (error) {
+    if (!(error instanceof BackendExistsError || error instanceof InvalidBackendError)) throw error
+    throw refusedBackend(settings.backends) ?? error
+  }
+}
+
+function refusedBackend(backends: PoolSettings['backends']): SettingError | undefined {
+  const found = firstRefused(backends)
+  if (!found) return undefined
+  const { index, field, why } = found
+  const backend = backends[index]
+  const isText = typeof backend === 'string'
+  const value =
+    isText || field === undefined ? backend : (backend as unknown as Record<string, unknown>)[field]
+  const where = isText || field === undefined ? `backends[${index}]` : `backends[${index}].${field}`
+  const advice = typeof value === 'string' && (isText || field === 'url') ? missingScheme(value) : undefined
+  const shown = presentable(JSON.stringify(value) ?? String(value))
+  return new SettingError(called(where), `does not accept ${shown}: ${advice ?? why}`)
+}

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { extname } from 'node:path'
+
+/** A file that the page consists of. */
+export interface Asset {
+  type: string
+  etag: string
+  content: Buffer
+}
+
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+const { resolve } = createRequire(import.meta.url)
+/** Where the compiled scripts are, beside this file, and where the rest of the page is, which needs no compiler. */
+const compiled = new URL('./page/', import.meta.url)
+const written = new URL('../../../src/dashboard/page/', import.meta.url)
+
+/** The page, and what it consists of by name. A handful of files, read once. */
+export function readAssets(): { page: Asset; assets: Map<string, Asset> } {
+  const assets = new Map<string, Asset>()
+  for (const [folder, wanted] of [
+    [written, /\.(css|svg)$/],
+    [compiled, /\.js$/],
+  ] as const) {
+    for (const name of readdirSync(folder)) {
+      if (wanted.test(name)) assets.set(name, read(new URL(name, folder)))
+    }
+  }
+  assets.set('uplot.js', read(resolve('uplot/dist/uPlot.iife.min.js')))
+  assets.set('uplot.css', read(resolve('uplot/dist/uPlot.min.css')))
+  return { page: read(new URL('index.html', written)), assets }
+}
+
+function read(file: URL | string): Asset {
+  const content = readFileSync(file)
+  const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
+  return { type: types[extname(String(file))] as string, etag, content }
+}

@@ -1,0 +1,95 @@
+import { setTimeout } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import { pino } from 'pino'
+import { StoreError } from '../balancer/errors.js'
+import { EnvFileError, readEnvFile } from '../config/env-file.js'
+import { parseConfig } from '../config/environment.js'
+import { complaint, complaints, type Misspelt, misspelt } from '../config/misspelt.js'
+import { SettingError, type Settings } from '../config/settings.js'
+import { createStandalone } from './gateway.js'
+import { ListenError } from './listeners.js'
+import { logStream } from './logging/log-stream.js'
+import { prettyLog } from './logging/pretty-log.js'
+import { guardMemoryUsage } from './memory-usage.js'
+import { ignoreHangup, ownSignals, Signals } from './signals.js'
+
+function droppedText(lines: number): string {
+  return `${lines} log line${lines === 1 ? ' was' : 's were'} dropped: standard output took no more`
+}
+
+/** The process that serves, from its import on: environment, logger, listeners, signals. */
+async function main(): Promise<void> {
+  const file = readEnvFile()
+  const slips = misspelt(file.variables, process.env)
+  const settings = readSettings({ ...file.variables, ...process.env }, slips)
+  const stdout = logStream((lines, total) =>
+    logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
+  )
+  const stream = settings.logFormat === 'pretty' ? await prettyLog(stdout) : stdout
+  const logger = pino({ level: settings.logLevel }, stream)
+
+  for (const line of complaints(slips)) logger.warn(line)
+  for (const line of file.stray)
+    logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
+  ignoreHangup(logger)
+  guardMemoryUsage()
+  const gateway = await createStandalone(settings, logger, stdout)
+  let received: NodeJS.Signals | undefined
+  const signals = new Signals({
+    end(signal) {
+      received = signal
+      closing.close()
+    },
+    endNow(signal) {
+      logger.error({ signal }, 'stopped at once: a second signal came')
+      process.exit(1)
+    },
+    ignored: (signal, why) => logger.info({ signal }, `${signal} changes nothing: ${why}`),
+  })
+  // No delay of its own: SHUTDOWN_TIMEOUT is kept below, and decides about the exit code. Signals are told apart above.
+  const closing = closeWithGrace({ delay: false, logger, skip: ownSignals }, async ({ err }) => {
+    signals.begin()
+    if (err) logger.fatal({ err }, 'unexpected error')
+    else await leave(received)
+    const cut = await gateway.close(settings.shutdownTimeout)
+    if (cut > 0) {
+      logger.error({ cut }, 'stopped: requests were cut after SHUTDOWN_TIMEOUT')
+      process.exit(1)
+    }
+    logger.info('stopped')
+  })
+  /** Readiness fails, and connections are accepted for SHUTDOWN_DELAY: whoever is in front notices meanwhile. */
+  const leave = async (signal: NodeJS.Signals | undefined) => {
+    const { shutdownDelay } = settings
+    logger.info({ signal, ...(shutdownDelay > 0 && { shutdownDelay }) }, 'shutting down')
+    if (shutdownDelay === 0) return
+    gateway.traffic.balancer.announceClosing()
+    await setTimeout(shutdownDelay)
+  }
+  signals.listen()
+  await gateway.listen().catch((error) => {
+    // A listener that is closed before it is open says so.
+    if (!signals.isEnding) throw error
+  })
+}
+
+/** @throws {SettingError} that says, too, where the setting may stand under a wrong name */
+function readSettings(env: Record<string, string | undefined>, slips: Misspelt[]): Settings {
+  try {
+    return parseConfig(env)
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error
+    const slip = slips.find(({ meant }) => meant === error.setting)
+    if (!slip) throw error
+    const said = error.message.slice(error.setting.length + 1)
+    throw new SettingError(error.setting, `${said} (${complaint(slip)})`)
+  }
+}
+
+main().catch((error: unknown) => {
+  const expected = [SettingError, ListenError, StoreError, EnvFileError].some((kind) => error instanceof kind)
+  process.stderr.write(
+    `leastwise: ${expected ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`,
+  )
+  process.exit(1)
+})

@@ -1,0 +1,118 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Assignment, Client, Headers } from '../context.js'
+import { nominatedBy } from '../http/hop-by-hop.js'
+import { reset } from '../http/reset.js'
+import { sendHead } from '../http/send-head.js'
+import { addTrailers } from '../http/trailers.js'
+import { cutInTurn } from './connection/pipeline.js'
+import { toGatewayError } from './errors/errors.js'
+import { toClient, toHttp2 } from './fields/forwarding.js'
+import { type AnswerOptions, answerFields } from './response/response-fields.js'
+import { takeUpgrade } from './upgrade/upgrade.js'
+
+/** Bytes that may wait to be read before informational answers are left out. */
+const HINTS_AHEAD = 64 * 1024
+
+/** Whoever waits for the answer, as a backend's side may reach it. */
+export class ClientSide implements Client {
+  readonly #request: IncomingMessage
+  readonly #reply: FastifyReply
+  readonly #options: AnswerOptions
+
+  constructor(request: FastifyRequest, reply: FastifyReply, options: AnswerOptions) {
+    this.#request = request.raw
+    this.#reply = reply
+    this.#options = options
+  }
+
+  fail(error: Error): void {
+    if (!this.#reply.sent) this.#reply.send(toGatewayError(error))
+  }
+
+  flushHead(): void {
+    const { raw } = this.#reply
+    // Not before Fastify has put anything into it: a hook of the app may read the body first.
+    if (!raw.headersSent && hasAll(raw, this.#reply.getHeaders())) sendHead(raw)
+  }
+
+  inform(statusCode: number, headers: Headers): void {
+    const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
+    if (raw.headersSent || raw.destroyed) return
+    try {
+      this.#hint(raw, statusCode, withoutContent(toClient(headers, this.#options.via)))
+    } catch {
+      // Node is particular about what may be in some of them. They are hints, and the answer comes without.
+    }
+  }
+
+  #hint(raw: ServerResponse | Http2ServerResponse, statusCode: number, headers: Headers): void {
+    if ('stream' in raw) {
+      // HTTP/2 says it its own way, and has none for 101.
+      if (statusCode !== 100) raw.stream.additionalHeaders({ ...toHttp2(headers), ':status': statusCode })
+      return
+    }
+    // Not to HTTP/1.0, RFC 9110 section 15.2.
+    if (this.#request.httpVersionMinor === 0) return
+    // A client that does not read is not sent hints without end.
+    if (raw.writableLength + (raw.socket?.writableLength ?? 0) > HINTS_AHEAD) return
+    // The answers to what the client sent before come first, and Node would put a hint that waits for them between
+    // the head and the body of this one.
+    if (!raw.socket) return
+    if (statusCode === 100) raw.writeContinue()
+    // Node has a call for some, and for each with an idea of what may be in it.
+    else raw.socket.write(head(statusCode, headers), 'latin1')
+  }
+
+  break(): void {
+    const { raw } = this.#reply
+    if ('stream' in raw || raw.destroyed) return
+    // Where the end of the connection is the end of the answer, only a reset is none.
+    const closes = raw.headersSent && !raw.chunkedEncoding && raw.getHeader('content-length') === undefined
+    if (!raw.socket) cutInTurn(this.#request, raw)
+    else if (closes) reset(raw.socket)
+  }
+
+  trailers(fields: Headers): void {
+    const { raw } = this.#reply
+    if (raw.writableEnded || raw.destroyed) return
+    const nominated = nominatedBy(this.#reply.request.assignment?.answered?.connection)
+    addTrailers(raw, fields, nominated && ((name) => nominated.has(name)))
+  }
+
+  switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined {
+    const reply = this.#reply
+    const upgrade = reply.sent ? undefined : takeUpgrade(this.#request)
+    if (!upgrade) return undefined
+    reply.hijack()
+    const { assignment } = reply.request
+    const passed = answerFields(headers, this.#request, assignment as Assignment, this.#options)
+    const fields = { ...withoutContent(passed), connection: 'upgrade', upgrade: headers.upgrade }
+    reply.raw.detachSocket(upgrade.socket)
+    upgrade.socket.write(head(101, fields), 'latin1')
+    return upgrade
+  }
+}
+
+/** Whether Fastify has put the fields of its reply into the response; a response without any cannot tell. */
+function hasAll(raw: FastifyReply['raw'], headers: object): boolean {
+  const names = Object.keys(headers)
+  return names.length > 0 && names.every((name) => raw.hasHeader(name))
+}
+
+function head(statusCode: number, headers: Headers): string {
+  let text = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}\r\n`
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue
+    for (const line of Array.isArray(value) ? value : [value]) text += `${name}: ${line}\r\n`
+  }
+  return `${text}\r\n`
+}
+
+/** The fields of an answer that has no content and must not speak of any, RFC 9110 section 8.6. */
+function withoutContent(headers: Headers): Headers {
+  const { 'content-length': _length, trailer: _trailer, ...rest } = headers
+  return rest
+}

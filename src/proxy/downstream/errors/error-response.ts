@@ -1,0 +1,190 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+import {
+  errorCodes,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import { BalancerError } from '../../../balancer/errors.js'
+import { warn } from '../../../balancer/observer-guard.js'
+import { isUnread } from '../../http/request-body.js'
+import { BackendError } from '../../upstream/failures/failures.js'
+import { endAfter, stopUploadAfterAnswer } from '../connection/lingering-close.js'
+import { isLastAhead } from '../connection/pipeline.js'
+import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
+import { endsConnection, LackError, toGatewayError } from './errors.js'
+
+/** What the core's errors mean to a client. */
+const statusCodes: Record<string, number> = {
+  LEASTWISE_BACKEND_EXISTS: 409,
+  LEASTWISE_BACKEND_NOT_FOUND: 404,
+  LEASTWISE_INVALID_BACKEND: 400,
+  LEASTWISE_UNKNOWN_POLICY: 400,
+  LEASTWISE_NO_BACKEND: 503,
+  LEASTWISE_QUEUE_FULL: 503,
+  LEASTWISE_QUEUE_TIMEOUT: 503,
+  LEASTWISE_STOPPED: 503,
+  LEASTWISE_STATE_NOT_SAVED: 503,
+}
+
+/** What Fastify's own errors are called here. */
+const frameworkCodes: Record<number, string> = {
+  400: 'LEASTWISE_INVALID_REQUEST',
+  413: 'LEASTWISE_BODY_TOO_LARGE',
+  415: 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
+}
+
+/** Seconds a client is asked to wait where nothing better is known. */
+const RETRY_AFTER_S = 1
+
+/** Whatever was thrown: hooks of an app may throw anything. */
+interface Thrown {
+  code?: unknown
+  statusCode?: unknown
+  status?: unknown
+  message?: unknown
+  headers?: unknown
+  name?: unknown
+  retryAfter?: unknown
+}
+
+const codes = new WeakMap<FastifyRequest, string>()
+
+/** The code of the error that a request was answered with by the gateway or a hook; undefined where it was not. */
+export function codeOf(request: FastifyRequest): string | undefined {
+  return codes.get(request)
+}
+
+/** Answers in Fastify's shape of an error, whatever the core, a backend, a library or a hook of the app threw. */
+export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const error = errorOf(thrown)
+  const statusCode = statusOf(error, request, reply)
+  prepare(error, statusCode, request, reply)
+  // As text: a host app may have serialisers of its own.
+  reply
+    .code(statusCode)
+    .header('content-type', 'application/json; charset=utf-8')
+    .send(bodyOf(error, statusCode))
+}
+
+/**
+ * Hands errors to the error handler of `app`, whenever that was or will be set. What concerns the connection and
+ * the backend's half of an answer is done before; an error of the gateway's own has its status by then.
+ */
+export function errorsOf(app: FastifyInstance): typeof sendError {
+  const inherited = app.errorHandler
+  return (thrown, request, reply) => {
+    const error = errorOf(thrown)
+    const statusCode = statusOf(error, request, reply)
+    prepare(error, statusCode, request, reply)
+    if (ownCode(error) !== undefined) {
+      // Errors of the core know no HTTP.
+      if (error instanceof BalancerError) Object.assign(error, { statusCode })
+      reply.code(statusCode)
+    }
+    // Fastify goes on to the handler that this one has replaced. A later one of the app has to be called.
+    const { errorHandler } = app
+    if (errorHandler === inherited) throw thrown instanceof BackendError ? error : thrown
+    return errorHandler(error as FastifyError, request, reply)
+  }
+}
+
+/** The body of every error of the gateway's own, in Fastify's shape. */
+export function errorBody(statusCode: number, code: unknown, message: string): string {
+  return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
+}
+
+function errorOf(thrown: unknown): Thrown {
+  if (thrown instanceof BackendError) return toGatewayError(thrown) as Thrown
+  return (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Thrown
+}
+
+function ownCode({ code }: Thrown): string | undefined {
+  return typeof code === 'string' && code.startsWith('LEASTWISE_') ? code : undefined
+}
+
+/** As Fastify has it for errors of an app: the error knows best, then a status that was set on the reply. */
+function statusOf(error: Thrown, { assignment }: FastifyRequest, reply: FastifyReply): number {
+  if (error instanceof BalancerError) return statusCodes[error.code] ?? 502
+  for (const status of [error.statusCode, error.status]) if (isFailure(status)) return status
+  // Once a backend has answered, the status is that of its answer.
+  return !assignment?.answered && isFailure(reply.statusCode) ? reply.statusCode : 500
+}
+
+function isFailure(status: unknown): status is number {
+  return typeof status === 'number' && status >= 400 && status <= 599
+}
+
+/** Whether nobody outside may see what went wrong. */
+function isHidden(error: Thrown, statusCode: number): boolean {
+  return statusCode === 500 && ownCode(error) === undefined
+}
+
+/** Sets the fields that an error needs whoever writes its body, ends the connection where it has to, and notes the code. */
+function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
+  const { assignment } = request
+  const raw = request.raw as IncomingMessage | Http2ServerRequest
+  if (assignment?.answered) {
+    // The fields and the reason phrase of the answer that the backend did not finish do not belong to this one.
+    for (const name of Object.keys(assignment.answered.headers)) reply.removeHeader(name)
+    if (!('stream' in raw)) reply.raw.statusMessage = ''
+  }
+  if (ownCode(error) !== undefined) {
+    if (statusCode === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
+    if (statusCode === 503) {
+      reply.header('retry-after', error.retryAfter === undefined ? RETRY_AFTER_S : String(error.retryAfter))
+    }
+  } else if (typeof error.headers === 'object' && error.headers !== null) {
+    reply.headers(error.headers as Record<string, string>)
+  }
+  // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
+  // it to its end.
+  if ('stream' in raw) {
+    if (isUnread(raw)) stopUploadAfterAnswer(raw.stream)
+    // A hook that destroyed the request has taken it off its connection.
+  } else if (
+    raw.socket &&
+    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError)
+  ) {
+    reply.header('connection', 'close')
+    endAfter(raw, reply.raw)
+  }
+  if (request.server.balancer?.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
+  if (statusCode === 500) logFailure(request, error)
+  codes.set(request, codeFor(error, statusCode) ?? String(error.name ?? 'Error'))
+  reply.header(REQUEST_ID, requestIdOf(request))
+}
+
+function logFailure(request: FastifyRequest, error: Thrown): void {
+  try {
+    request.log.error({ err: error }, 'request failed')
+  } catch (thrown) {
+    // The client is answered whatever becomes of the line.
+    warn(thrown)
+  }
+}
+
+function codeFor(error: Thrown, statusCode: number): string | undefined {
+  const { code } = error
+  const known = ownCode(error)
+  if (known !== undefined) return known
+  if (statusCode === 500) return 'LEASTWISE_INTERNAL'
+  const framework = typeof code === 'string' && Object.hasOwn(errorCodes, code)
+  if (framework && frameworkCodes[statusCode] !== undefined) return frameworkCodes[statusCode]
+  return typeof code === 'string' || typeof code === 'number' ? String(code) : undefined
+}
+
+function bodyOf(error: Thrown, statusCode: number): string {
+  if (isHidden(error, statusCode)) return errorBody(statusCode, 'LEASTWISE_INTERNAL', 'internal error')
+  // Fastify sends an object that is no error as it is.
+  if (!(error instanceof Error)) {
+    try {
+      return JSON.stringify(error)
+    } catch {
+      // It cannot be written as JSON, and is written like an error.
+    }
+  }
+  return errorBody(statusCode, codeFor(error, statusCode), String(error.message ?? ''))
+}

@@ -1,0 +1,45 @@
+import type { IncomingMessage } from 'node:http'
+import { isIPv6 } from 'node:net'
+import type { FastifyError } from 'fastify'
+import { InvalidRequestError, NotImplementedError, VersionError } from '../errors/errors.js'
+
+// RFC 3986 section 3.2.2: a name, or an address in brackets; and a port.
+const HOST = /^(?:\[([^\]]*)\]|(?:[\w.~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::(\d{0,5}))?$/
+
+/** Whether something names a host, and a port at most. */
+export function isHost(text: string): boolean {
+  const [whole, address, port] = HOST.exec(text) ?? []
+  return whole !== undefined && (address === undefined || isIPv6(address)) && Number(port ?? 0) <= 65_535
+}
+
+/**
+ * What Node's parser lets pass and two servers could still read in two ways, or not at all; undefined where
+ * there is nothing of the kind. Requests that are malformed in other ways do not get this far.
+ */
+export function faultOf(request: IncomingMessage): FastifyError | undefined {
+  // Node takes "HTTP/2.0" and a request without a version on a connection of HTTP/1.
+  const { httpVersion, headers, rawHeaders } = request
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return new VersionError(httpVersion)
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    // Node keeps the first of several, another server may take the last. RFC 9112 section 3.2.
+    if (name.length === 4 && name.toLowerCase() === 'host' && ++hosts > 1) {
+      return new InvalidRequestError('there is more than one Host')
+    }
+  }
+  if (hosts === 0 ? httpVersion === '1.1' : !isHost(headers.host as string)) {
+    return new InvalidRequestError('Host does not name a host')
+  }
+  // More than can be counted, also by whoever comes next. RFC 9110 section 8.6.
+  if (Number(headers['content-length'] ?? 0) > Number.MAX_SAFE_INTEGER) {
+    return new InvalidRequestError('Content-Length is too large')
+  }
+  const coding = headers['transfer-encoding']
+  if (coding === undefined) return undefined
+  // RFC 9112 section 6.1: such framing is faulty.
+  if (httpVersion === '1.0') return new InvalidRequestError('HTTP/1.0 has no Transfer-Encoding')
+  if (coding === '') return new InvalidRequestError('Transfer-Encoding is empty')
+  if (coding.toLowerCase() !== 'chunked') return new NotImplementedError(`transfer coding "${coding}"`)
+  return undefined
+}

@@ -1,0 +1,177 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { isProxied } from '../host-app/route-probe.js'
+
+/** Which upgrades of an app are for a pool. */
+export interface PoolUpgrades {
+  /** Path under which the pool's routes are; empty for everything. */
+  prefix: string
+  /** Paths whose upgrades other listeners answer; undefined where the option is left out. */
+  foreign: readonly string[] | undefined
+}
+
+type Server = FastifyInstance['server']
+type Listener = (request: IncomingMessage, socket: Socket, head: Buffer) => unknown
+
+/** Upgrades that were given to other listeners. */
+const leftToOthers = new WeakSet<IncomingMessage>()
+
+/** Whether an upgrade was found to be for others. */
+export function isLeftToOthers(request: IncomingMessage): boolean {
+  return leftToOthers.has(request)
+}
+
+/**
+ * Gives each upgrade to one owner. Node tells every listener of every upgrade, and two that answer would write into
+ * one connection. As soon as there are others than `own`, those are told only what no pool takes; where the pool takes
+ * everything and nobody has said what theirs is, they are asked first. An app without others pays nothing.
+ */
+export function giveOneOwner(app: FastifyInstance, pools: readonly PoolUpgrades[], own: Listener): void {
+  const { server } = app
+  let guarded = false
+  const guard = () => {
+    if (guarded) return
+    guarded = true
+    const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
+    server.emit = ((event: string, ...args: unknown[]) => {
+      if (event !== 'upgrade') return emit(event, ...args)
+      const [request, socket, head] = args as Parameters<Listener>
+      const others = othersOf(server, own)
+      const owner = others.length === 0 ? 'pool' : ownerOf(app, pools, request)
+      if (owner === 'others') {
+        leftToOthers.add(request)
+        return emit(event, ...args)
+      }
+      if (owner === 'pool') own(request, socket, head)
+      else askFirst(server, others, args as Parameters<Listener>, own)
+      return true
+    }) as Server['emit']
+  }
+  server.on('newListener', (event) => {
+    if (event === 'upgrade') guard()
+  })
+  if (othersOf(server, own).length > 0) guard()
+}
+
+/** Listeners for upgrades that are neither `own` nor pass them to the app's router, as that of @fastify/websocket does. */
+export function rawListeners(server: Server, own: Listener): Listener[] {
+  return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
+}
+
+function othersOf(server: Server, own: Listener): Listener[] {
+  return (server.listeners('upgrade') as Listener[]).filter((listener) => listener !== own)
+}
+
+function ownerOf(
+  app: FastifyInstance,
+  pools: readonly PoolUpgrades[],
+  request: IncomingMessage,
+): 'pool' | 'others' | 'whoever is first' {
+  const path = pathOf(request)
+  const those = pools.filter(({ prefix }) => isUnder(prefix, path))
+  if (those.length === 0) return 'others'
+  if (those.some(({ foreign = [] }) => foreign.some((one) => isUnder(one, path)))) return 'others'
+  if (!isProxied(app, request)) return 'others'
+  return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'whoever is first'
+}
+
+/** Calls other listeners one by one until one has taken an upgrade, which shows by what it did; `own` where none has. */
+async function askFirst(
+  server: Server,
+  others: readonly Listener[],
+  [request, socket, head]: Parameters<Listener>,
+  own: Listener,
+): Promise<void> {
+  for (const listener of rawListeners(server, own)) {
+    if (!others.includes(listener)) continue
+    const before = tracesOn(request, socket, listener)
+    const { result, isRefused } = watchRefusal(socket, () => listener.call(server, request, socket, head))
+    if (isRefused) continue
+    // The client may leave while the listener has not decided yet.
+    if (isPromise(result)) {
+      const ignore = () => {}
+      socket.on('error', ignore)
+      await result.catch(() => {})
+      socket.off('error', ignore)
+    }
+    if (tracesOn(request, socket, listener) !== before) return
+  }
+  if (socket.destroyed) return
+  seemBusy(socket)
+  own(request, socket, head)
+}
+
+/**
+ * A server of ws that has a path answers 400 to every other path, whosever that is. Such an answer is held back while
+ * `tell` runs, as the pool may know better.
+ */
+function watchRefusal(socket: Socket, tell: () => unknown): { result: unknown; isRefused: boolean } {
+  const { end } = socket
+  const earlier = [...socket.listeners('error'), ...socket.listeners('finish')]
+  let isRefused = false
+  socket.end = ((...said: Parameters<Socket['end']>) => {
+    isRefused ||= typeof said[0] === 'string' && /^HTTP\/1\.1 400 /.test(said[0])
+    return isRefused ? socket : end.apply(socket, said)
+  }) as Socket['end']
+  try {
+    const result = tell()
+    return { result, isRefused }
+  } finally {
+    Reflect.deleteProperty(socket, 'end')
+    for (const event of isRefused ? ['error', 'finish'] : []) {
+      for (const listener of socket.rawListeners(event) as (() => void)[]) {
+        const { listener: once = listener } = listener as { listener?: () => void }
+        if (!earlier.includes(once)) socket.off(event, listener)
+      }
+    }
+  }
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof (value as Promise<unknown> | undefined)?.then === 'function'
+}
+
+/** What changes when a listener takes an upgrade: bytes that were written, listeners of the socket, marks on the request. */
+function tracesOn(request: IncomingMessage, socket: Socket, listener: Listener): string {
+  // Engine.IO, which is socket.io's, listens for errors of an upgrade that it does not take.
+  const isEngine = String(listener).includes('destroyUpgrade')
+  const heard = socket.eventNames().filter((event) => !(isEngine && event === 'error'))
+  const listeners = heard.reduce((count, event) => count + socket.listenerCount(event), 0)
+  const marks = Reflect.ownKeys(request).length
+  return [socket.destroyed, socket.writableEnded, written(socket), listeners, marks].join()
+}
+
+function written(socket: Socket): number {
+  return socket.bytesWritten + socket.writableLength
+}
+
+/** Engine.IO ends connections of others that nobody has written to within a second, as those wait for a backend. */
+function seemBusy(socket: Socket): void {
+  if (socket.bytesWritten > 0) return
+  let proto: object | null = socket
+  let getter: (() => number) | undefined
+  while (proto && !getter) {
+    getter = Object.getOwnPropertyDescriptor(proto, 'bytesWritten')?.get
+    proto = Object.getPrototypeOf(proto)
+  }
+  Object.defineProperty(socket, 'bytesWritten', {
+    configurable: true,
+    get: () => Math.max(1, getter?.call(socket) ?? 0),
+  })
+}
+
+export function pathOf({ url }: IncomingMessage): string {
+  const path = (url as string).replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
+  try {
+    return decodeURI(path)
+  } catch {
+    // The router will have none of it.
+    return path
+  }
+}
+
+export function isUnder(prefix: string, path: string): boolean {
+  // A prefix may have parameters in it, which are the router's to compare.
+  return prefix === '' || /[:*]/.test(prefix) || path === prefix || path.startsWith(`${prefix}/`)
+}

@@ -1,0 +1,127 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { hasBody } from '../../http/request-body.js'
+import { ignore, letGo, takeOver, whenIdle } from '../connection/hijacked-socket.js'
+import {
+  giveOneOwner,
+  isLeftToOthers,
+  isUnder,
+  type PoolUpgrades,
+  pathOf,
+  rawListeners,
+} from './upgrade-owner.js'
+
+/** A connection that its client wants to use for another protocol. */
+interface Upgrade {
+  socket: Socket
+  /** What it sent after the request. */
+  head: Buffer
+}
+
+const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+
+/** Whether a request is one for another protocol. */
+export function isUpgrade(request: IncomingMessage): boolean {
+  return upgrades.has(request)
+}
+
+/** The bare connection of a request for another protocol, to be used for that; undefined where there is none. */
+export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
+  const upgrade = upgrades.get(request)
+  if (!upgrade || upgrade.socket.destroyed) return undefined
+  letGo(upgrade.socket)
+  return upgrade
+}
+
+const pools = new WeakMap<object, PoolUpgrades[]>()
+
+/**
+ * Brings requests with Upgrade to a pool's routes, hooks included, like any other. Node hands them out instead of
+ * routing them, as soon as somebody listens. Those that are not for a pool are left to whoever else listens, or
+ * answered as if nobody did.
+ */
+export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
+  const { server } = app
+  const known = pools.get(server)
+  if (known) {
+    known.push(pool)
+    return
+  }
+  const ours = [pool]
+  pools.set(server, ours)
+  const listener = (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (isLeftToOthers(request)) return
+    takeOver(socket)
+    const path = pathOf(request)
+    const isOurs = ours.some(({ prefix, foreign = [] }) => {
+      return isUnder(prefix, path) && !foreign.some((one) => isUnder(one, path))
+    })
+    if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
+    else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
+  }
+  server.on('upgrade', listener)
+  giveOneOwner(app, ours, listener)
+  app.addHook('onListen', async () => {
+    const unsaid = ours.some(({ prefix, foreign }) => prefix === '' && !foreign)
+    if (!unsaid || rawListeners(server, listener).length === 0) return
+    app.log.info(
+      'somebody else listens for upgrades on this server, and is asked before the pool that takes everything; ' +
+        'the option foreignUpgrades can name the paths',
+    )
+  })
+}
+
+function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  upgrades.set(request, { socket, head })
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  // Whatever is answered instead of 101 is the last thing on this connection.
+  response.once('finish', () => {
+    response.detachSocket(socket)
+    socket.destroySoon()
+  })
+  app.routing(request, response)
+}
+
+/**
+ * Not h2c: HTTP/2 in a tunnel would go past every hook of the app, and RFC 9113 section 3.1 withdrew it. Not
+ * a request with a body, which would have to be told from what comes after the switch.
+ */
+function isTunnelled(request: IncomingMessage): boolean {
+  return !hasBody(request) && request.httpVersion === '1.1' && wantedProtocols(request) !== ''
+}
+
+/** The protocols that a request asks for and may get. */
+export function wantedProtocols({ headers }: IncomingMessage): string {
+  const protocols = (headers.upgrade ?? '').split(',').map((protocol) => protocol.trim())
+  return protocols.filter((protocol) => protocol !== '' && protocol.toLowerCase() !== 'h2c').join(', ')
+}
+
+/** Gives the request back to the server as one that does not ask for an upgrade. RFC 9110 section 7.8 allows it. */
+function answerWithoutUpgrade(
+  server: FastifyInstance['server'],
+  request: IncomingMessage,
+  socket: Socket,
+  rest: Buffer,
+): void {
+  let head = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] as string
+    const value = request.rawHeaders[i + 1] as string
+    if (/^(upgrade|http2-settings)$/i.test(name)) continue
+    const kept = /^connection$/i.test(name) ? withoutUpgrade(value) : value
+    if (kept !== undefined) head += `${name}: ${kept}\r\n`
+  }
+  letGo(socket)
+  socket.off('error', ignore)
+  socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
+  // With TLS, what a connection is made known by.
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
+}
+
+function withoutUpgrade(connection: string): string | undefined {
+  const options = connection.split(',').map((option) => option.trim())
+  return options.filter((option) => !/^(upgrade|http2-settings)$/i.test(option)).join(', ') || undefined
+}

@@ -1,0 +1,100 @@
+import { errors } from 'undici'
+import type { Backend } from '../../balancer/backends/backend.js'
+import { StoppedError } from '../../balancer/errors.js'
+import type { Assignment, Callback } from '../context.js'
+import { statusesOf } from '../http/status-ranges.js'
+import { Deadlines } from './deadlines/deadlines.js'
+import { watchNames } from './dns/backend-names.js'
+import { systemNames } from './dns/host-lookup.js'
+import type { NameLookup } from './dns/name-lookup.js'
+import { Delivery, type DeliveryOptions } from './forwarder.js'
+import { leaseAgain } from './reacquire.js'
+import { Connections } from './transport/connections.js'
+
+/**
+ * The header key under which a request's {@link Assignment} travels through reply-from, instead of any headers:
+ * those are the assignment's as well, made once and not copied at each step.
+ */
+export const ASSIGNMENT = Symbol('leastwise.assignment')
+
+interface RequestOptions {
+  method: string
+  headers: { [ASSIGNMENT]: Assignment }
+}
+
+export interface DispatcherOptions
+  extends Omit<DeliveryOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
+  /** Statuses of answers that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
+  failureStatus: string
+  /** Statuses of answers that another backend may do better, as {@link statusesOf} reads them; empty for none. */
+  retryStatus: string
+  /** What is known of backends' names; by default what the system says. */
+  names?: NameLookup
+}
+
+/**
+ * What reply-from sends requests through. Which backend a request goes to, its lease says; and the lease is
+ * held here until the backend is done with the request, because no hook of Fastify fires exactly once for
+ * every way in which a request can end.
+ */
+export class LeaseDispatcher {
+  readonly #connections = new Map<Backend, Connections>()
+  readonly #options: DeliveryOptions
+  readonly #names: NameLookup
+  readonly #unwatch: () => void
+
+  constructor({ failureStatus, retryStatus, names = systemNames, ...options }: DispatcherOptions) {
+    this.#names = names
+    this.#options = {
+      ...options,
+      isFailure: statusesOf(failureStatus),
+      isRetried: statusesOf(retryStatus),
+      deadlines: new Deadlines(options.balancer.clock),
+      connectionsTo: (backend) => this.#connectionsTo(backend),
+    }
+    options.balancer.registry.on('removed', (backend) => this.#retire(backend))
+    this.#unwatch = watchNames(options.balancer.registry, names)
+  }
+
+  /** Called by reply-from. */
+  request(options: RequestOptions, callback: Callback): void {
+    const assignment = options.headers[ASSIGNMENT]
+    const deliver = () => {
+      new Delivery(this.#options, assignment, options.method, callback)
+    }
+    if (assignment.lease.held) {
+      deliver()
+    } else if (assignment.abandoned) {
+      callback(new errors.RequestAbortedError())
+    } else {
+      // The backend was removed before anything was sent: it may as well be another one.
+      leaseAgain(this.#options.balancer, assignment, { again: false, granted: deliver, refused: callback })
+    }
+  }
+
+  /** Cuts every request and closes every connection. */
+  destroy(): void {
+    // First of all, so that nothing is tried again.
+    this.#unwatch()
+    this.#options.balancer.stop(new StoppedError('the app was closed'))
+    for (const connections of this.#connections.values()) connections.destroy()
+    this.#connections.clear()
+    this.#options.deadlines.close()
+  }
+
+  #connectionsTo(backend: Backend): Connections {
+    let known = this.#connections.get(backend)
+    if (!known) {
+      known = new Connections(backend, this.#options.maxResponseHeaders, this.#names)
+      this.#connections.set(backend, known)
+    }
+    return known
+  }
+
+  #retire(backend: Backend): void {
+    const known = this.#connections.get(backend)
+    this.#connections.delete(backend)
+    // Waits for requests in flight; those of a forced removal are cut by their leases.
+    known?.close()
+  }
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import { lstat, readFile, realpath, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { BackendStore, PoolState } from '../balancer/state/store.js'
+import { parseJson } from '../text/json-fault.js'
+import { removeLeftovers, replaceFile } from './atomic-write.js'
+
+/** Bytes; a thousand backends take a third of a megabyte. */
+const LARGEST = 64 * 1024 * 1024
+
+/** Files that pools of this process have open. */
+const open = new Set<string>()
+
+/**
+ * Keeps the state of one pool in a file, as JSON. Each save replaces the file as a whole and is on disk when it
+ * resolves. A file that is not there is an empty one; one that cannot be understood is left alone, and so is one that
+ * anybody else wrote since: of two gateways on one file, the one that was started last has it.
+ * @param path of the file; its folder has to be there
+ * @param called how messages call the file
+ */
+export function stateFile(path: string, called = 'the state file'): BackendStore {
+  return new StateFile(resolve(path), called)
+}
+
+class StateFile implements BackendStore {
+  readonly name: string
+  /** Where it really is, so that a symbolic link stays one. */
+  #path: string
+  /** What was read or written last. */
+  #seen: Buffer | undefined
+  /** What was to be written last; nobody knows whether it was, where that failed. */
+  #tried: Buffer | undefined
+  #isOpen = false
+  /** Makes what this process writes differ from what any other does. */
+  readonly #writer = randomBytes(8).toString('hex')
+
+  constructor(path: string, called: string) {
+    this.name = `${called} ${JSON.stringify(path)}`
+    this.#path = path
+  }
+
+  async load(): Promise<PoolState | undefined> {
+    this.#path = await follow(this.#path)
+    if (open.has(this.#path)) throw new Error('another pool of this process uses it')
+    this.#isOpen = true
+    open.add(this.#path)
+    this.#seen = await read(this.#path)
+    const state = this.#seen && parse(this.#seen)
+    await removeLeftovers(this.#path).catch((error) => {
+      throw plain(error)
+    })
+    return state
+  }
+
+  async save(state: PoolState): Promise<void> {
+    const content = Buffer.from(`${JSON.stringify({ writer: this.#writer, ...state }, null, 1)}\n`)
+    const now = await read(this.#path)
+    if (now && !this.#seen?.equals(now) && !this.#tried?.equals(now)) {
+      throw new Error('something else has written it, and it is left alone until the next start')
+    }
+    this.#tried = content
+    await replaceFile(this.#path, content).catch((error) => {
+      throw plain(error)
+    })
+    this.#seen = content
+  }
+
+  async close(): Promise<void> {
+    if (this.#isOpen) open.delete(this.#path)
+    this.#isOpen = false
+  }
+}
+
+async function follow(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw plain(error)
+    if (await lstat(path).catch(() => undefined)) throw new Error('it is a symbolic link that leads nowhere')
+    return path
+  }
+}
+
+async function read(path: string): Promise<Buffer | undefined> {
+  try {
+    // To open a pipe would wait for somebody at its other end.
+    const found = await stat(path)
+    if (found.isDirectory()) throw new Error('it is a folder')
+    if (!found.isFile()) throw new Error('it is a device, a pipe or a socket')
+    if (found.size > LARGEST) throw new Error(`it is larger than ${LARGEST} bytes`)
+    return await readFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw plain(error)
+  }
+}
+
+/** What is in it the pool judges. */
+function parse(content: Buffer): PoolState {
+  if (content.length === 0) throw new Error('it is empty; without it the start is as on the first day')
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(content)
+  } catch {
+    throw new Error('it is not UTF-8')
+  }
+  let value: unknown
+  try {
+    value = parseJson(text)
+  } catch (error) {
+    throw new Error(`it is not JSON: ${(error as Error).message}`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value as PoolState
+  const { writer: _, ...state } = value as PoolState & { writer?: unknown }
+  return state
+}
+
+/** An error of the file system without call and path: the path is in the store's name. */
+function plain(error: unknown): Error {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT') return new Error('ENOENT: its folder is not there')
+  return code === undefined ? (error as Error) : new Error(message.split(', ', 1)[0])
+}

@@ -1,0 +1,52 @@
+import type { FastifyInstance } from 'fastify'
+import type { Balancer } from '../balancer/balancer.js'
+
+const conditions = {
+  healthy: 'backend is healthy',
+  unknown: 'backend is used again',
+  unhealthy: 'backend is unhealthy: its checks fail',
+  ejected: 'backend is ejected: its requests fail',
+}
+
+/** A line for whatever happens to a pool: what somebody on call reads first. */
+export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer, pool: string): void {
+  keeper?.on('failed', ({ message }) => app.log.error({ pool, event: 'state not saved' }, message))
+  keeper?.on('recovered', () => app.log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
+  for (const event of ['added', 'updated', 'draining', 'drained', 'activated', 'removed'] as const) {
+    registry.on(event, ({ id, url, state, health, weight, inFlight }) => {
+      app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)
+    })
+  }
+  registry.on('health', ({ id, url, state, health, inFlight, lastCheck, ejectedUntil, unresolved }) => {
+    const line = { pool, event: 'health', backend: id, url, state, health, inFlight }
+    if (unresolved !== undefined) {
+      app.log.warn(
+        { ...line, reason: unresolved },
+        `backend is not used: its name cannot be resolved (${unresolved})`,
+      )
+    } else if (health === 'unhealthy')
+      app.log.warn({ ...line, lastCheck: lastCheck?.detail }, conditions[health])
+    else if (health === 'ejected') app.log.warn({ ...line, until: ejectedUntil }, conditions[health])
+    else app.log.info(line, conditions[health])
+  })
+  registry.on('cut', ({ id }, requests) => {
+    app.log.warn({ pool, event: 'cut', backend: id, requests }, "backend's requests in flight are cut")
+  })
+  registry.on('panic', (panic) => {
+    if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
+    else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
+  })
+  let outage = false
+  const look = () => {
+    // Where an operator drained or removed them all there is nothing to wake him for.
+    const active = registry.list().some(({ state }) => state === 'active')
+    const now = active && !registry.serves
+    if (now === outage) return
+    outage = now
+    if (outage) app.log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')
+    else
+      app.log.info({ pool, event: 'outage over' }, 'there is a usable backend again, or none is meant to be')
+  }
+  for (const event of ['added', 'draining', 'activated', 'health', 'removed'] as const)
+    registry.on(event, look)
+}

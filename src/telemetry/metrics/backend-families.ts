@@ -1,0 +1,172 @@
+import type { Backend } from '../../balancer/backends/backend.js'
+import {
+  type Family,
+  histogram,
+  type Labels,
+  type MeteredPool,
+  type Sample,
+  sample,
+  states,
+} from './family.js'
+import type { Distribution } from './histogram.js'
+import { type BackendTally, outcomes, statusClasses } from './request-counters.js'
+
+const labels = new WeakMap<Backend, Labels>()
+
+/** The same object each time, as the library keeps what it wrote for it. */
+function labelsOf(pool: MeteredPool, backend: Backend): Labels {
+  let known = labels.get(backend)
+  if (!known) {
+    known = { pool: pool.name, backend: backend.id }
+    labels.set(backend, known)
+  }
+  return known
+}
+
+type Kind = Pick<Family, 'name' | 'type' | 'help'>
+
+/** Lines for each registered backend. */
+function perBackend(kind: Kind, lines: (backend: Backend, labels: Labels) => Sample[]): Family {
+  return {
+    ...kind,
+    *of(pool) {
+      for (const backend of pool.balancer.registry.list()) yield lines(backend, labelsOf(pool, backend))
+    },
+  }
+}
+
+/** Lines for the requests of each registered backend, and for those that no backend had. */
+function perTally(kind: Kind, lines: (tally: BackendTally, labels: Labels) => Sample[]): Family {
+  return {
+    ...kind,
+    *of(pool) {
+      yield lines(pool.tally.none, { pool: pool.name, backend: '' })
+      for (const backend of pool.balancer.registry.list()) {
+        yield lines(pool.tally.of(backend), labelsOf(pool, backend))
+      }
+    },
+  }
+}
+
+function gauge(name: string, help: string, value: (backend: Backend) => number): Family {
+  return perBackend({ name, type: 'gauge', help }, (backend, own) => [sample(own, value(backend))])
+}
+
+/** A histogram is 17 lines: of a backend that has had no request it says no more than its counts do. */
+function times(name: string, own: Labels, distribution: Distribution): Sample[] {
+  return own.backend !== '' && distribution.isEmpty ? [] : histogram(name, own, distribution)
+}
+
+/** Of each backend these are there before they occur, so that the first of them makes a rate. */
+const expected = new Set(['2xx ok', '5xx failed'])
+
+const LAST = 'by the backend that had them last, or "" where none did'
+
+/** What is known of each backend. */
+export const backendFamilies: readonly Family[] = [
+  perTally(
+    {
+      name: 'leastwise_requests_total',
+      type: 'counter',
+      help: `Proxied requests that are over, ${LAST}, class of status, and outcome for the client`,
+    },
+    (tally, own) =>
+      statusClasses.flatMap((code, i) =>
+        outcomes.flatMap((outcome, j) => {
+          const value = tally.requests(i, j)
+          return value > 0 || (expected.has(`${code} ${outcome}`) && own.backend !== '')
+            ? [sample(own, value, { code, outcome })]
+            : []
+        }),
+      ),
+  ),
+  perTally(
+    {
+      name: 'leastwise_request_duration_seconds',
+      type: 'histogram',
+      help: `Time from the arrival of a request to its end, ${LAST}`,
+    },
+    (tally, own) => times('leastwise_request_duration_seconds', own, tally.duration),
+  ),
+  perTally(
+    {
+      name: 'leastwise_time_to_first_byte_seconds',
+      type: 'histogram',
+      help: "Time from the arrival of a request to the head of its backend's answer",
+    },
+    (tally, own) =>
+      own.backend === '' ? [] : times('leastwise_time_to_first_byte_seconds', own, tally.firstByte),
+  ),
+  perTally(
+    {
+      name: 'leastwise_request_body_bytes_total',
+      type: 'counter',
+      help: 'Bytes of request bodies that were passed on to backends',
+    },
+    (tally, own) => (own.backend === '' ? [] : [sample(own, tally.bytesIn)]),
+  ),
+  perTally(
+    {
+      name: 'leastwise_response_body_bytes_total',
+      type: 'counter',
+      help: `Bytes of the bodies of answers, ${LAST}`,
+    },
+    (tally, own) => [sample(own, tally.bytesOut)],
+  ),
+  perBackend(
+    {
+      name: 'leastwise_backend_attempts_total',
+      type: 'counter',
+      help: 'Tries of requests on a backend that are over, by outcome; a request may have several',
+    },
+    ({ leases }, own) =>
+      Object.entries(leases.ended).map(([outcome, count]) => sample(own, count, { outcome })),
+  ),
+  gauge('leastwise_backend_in_flight', 'Requests that a backend works on', ({ inFlight }) => inFlight),
+  gauge(
+    'leastwise_backend_tunnels',
+    'Upgraded connections among them, such as WebSockets',
+    ({ leases }) => leases.tunnels,
+  ),
+  gauge(
+    'leastwise_backend_max_connections',
+    'Requests that a backend may work on at a time',
+    ({ maxConnections }) => maxConnections,
+  ),
+  gauge('leastwise_backend_weight', 'Weight of a backend', ({ weight }) => weight),
+  gauge(
+    'leastwise_backend_backup',
+    '1 for a backend that is used only where no other is usable',
+    ({ backup }) => Number(backup),
+  ),
+  gauge(
+    'leastwise_backend_share_ratio',
+    'Part of its fair share that a backend may have while it is used, less than 1 on a ramp or after failures',
+    (backend) => backend.share(),
+  ),
+  perBackend(
+    {
+      name: 'leastwise_backend_health',
+      type: 'gauge',
+      help: '1 for what was found of a backend: healthy, unhealthy, ejected or unknown',
+    },
+    ({ health }, own) =>
+      states(own, 'health', ['healthy', 'unhealthy', 'ejected', 'unknown'] as const, health),
+  ),
+  perBackend(
+    {
+      name: 'leastwise_backend_state',
+      type: 'gauge',
+      help: '1 for the state that a backend was put in: active or draining',
+    },
+    ({ state }, own) => states(own, 'state', ['active', 'draining'] as const, state),
+  ),
+  perBackend(
+    {
+      name: 'leastwise_backend_ejections_total',
+      type: 'counter',
+      help: 'How often a backend was ejected for failures',
+    },
+    ({ ejections }, own) => [sample(own, ejections)],
+  ),
+]

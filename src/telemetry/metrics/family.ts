@@ -1,0 +1,64 @@
+import type { Balancer } from '../../balancer/balancer.js'
+import { BOUNDS, type Distribution } from './histogram.js'
+import type { RequestTally } from './request-counters.js'
+
+/** A pool of which metrics are asked. */
+export interface MeteredPool {
+  name: string
+  balancer: Balancer
+  tally: RequestTally
+}
+
+export type Labels = Record<string, string>
+
+/** One line of the page, as the library takes it. */
+export interface Sample {
+  /** Where it is not the family's. */
+  metricName?: string
+  labels: Labels
+  /** Those that it has in common with others; the library writes each such object once. */
+  sharedLabels: Labels
+  value: number
+}
+
+/** All lines of one name. */
+export interface Family {
+  name: string
+  type: 'counter' | 'gauge' | 'histogram'
+  help: string
+  /** A pool's lines, in groups that belong together. */
+  of(pool: MeteredPool): Iterable<Sample[]>
+}
+
+const NONE: Labels = Object.freeze({})
+
+/** One line. @param labels besides those that are shared */
+export function sample(sharedLabels: Labels, value: number, labels = NONE): Sample {
+  return { labels, sharedLabels, value }
+}
+
+const bounds: Labels[] = [...BOUNDS.map(String), '+Inf'].map((le) => ({ le }))
+
+/** The lines of a histogram. */
+export function histogram(name: string, sharedLabels: Labels, distribution: Distribution): Sample[] {
+  const cumulative = distribution.cumulative()
+  const bucket = `${name}_bucket`
+  return [
+    ...cumulative.map((value, i) => ({
+      metricName: bucket,
+      ...sample(sharedLabels, value, bounds[i]),
+    })),
+    { metricName: `${name}_sum`, ...sample(sharedLabels, distribution.sum) },
+    { metricName: `${name}_count`, ...sample(sharedLabels, cumulative.at(-1) as number) },
+  ]
+}
+
+/** A line for each value that something may have: 1 for the one that it has, 0 for the others. */
+export function states<T extends string>(
+  sharedLabels: Labels,
+  label: string,
+  values: readonly T[],
+  now: T,
+): Sample[] {
+  return values.map((value) => sample(sharedLabels, value === now ? 1 : 0, { [label]: value }))
+}

@@ -1,0 +1,23 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Onlookers } from '../balancer/observer-guard.js'
+import type { RequestObserver, RequestRecord } from './record.js'
+
+/**
+ * Tells observers of a request that is over. One that throws, as a logger of the app may, keeps no other from hearing
+ * of it.
+ */
+export function tellObservers(
+  observers: readonly RequestObserver[],
+  record: RequestRecord,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  onlookers: Onlookers,
+): void {
+  for (const observe of observers) {
+    try {
+      observe(record, request, reply)
+    } catch (error) {
+      onlookers.complain(error)
+    }
+  }
+}

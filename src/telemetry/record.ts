@@ -1,0 +1,133 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Balancer } from '../balancer/balancer.js'
+import type { Cause } from '../balancer/leases/lease.js'
+import type { Assignment } from '../proxy/context.js'
+import { refusalOf } from '../proxy/downstream/connection/early-rejection.js'
+import { codeOf } from '../proxy/downstream/errors/error-response.js'
+import { toGatewayError } from '../proxy/downstream/errors/errors.js'
+import type { Addresses } from '../proxy/downstream/fields/client-addresses.js'
+import type { Statuses } from '../proxy/http/status-ranges.js'
+import { BackendTimeoutError } from '../proxy/upstream/failures/failures.js'
+
+/**
+ * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
+ * `failed`: it was given to a backend, and got a gateway failure, or an answer that was cut. `refused`: it was
+ * answered by the gateway, on no account of a backend. `cancelled`: the client left, or an answer that had begun well was
+ * silent for too long.
+ */
+export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
+
+/** What became of a proxied request, known when it is over. Times are milliseconds. */
+export interface RequestRecord extends Addresses {
+  /** Null where no answer was begun. */
+  statusCode: number | null
+  outcome: RequestOutcome
+  /** Why the gateway answered itself, or cut the answer: `LEASTWISE_…`; null otherwise. */
+  error: string | null
+  /** Why the last backend that failed it did, whether or not another one answered then; null where none failed it. */
+  cause: Cause | null
+  /** The client has no whole answer. */
+  aborted: boolean
+  /** Which one had it last; null where none did. */
+  backend: string | null
+  policy: string
+  /** Requests that this backend had when it was chosen, this one included. */
+  inFlight: number | null
+  /** Backends that were asked, one after the other or at once. */
+  attempts: number
+  /** In the queue, for the first backend and for others after a failure; 0 for most. */
+  queueTime: number
+  /** From the request's arrival to the head of a backend's answer; null where none came. */
+  firstByteTime: number | null
+  /** How long the last backend had it, from the moment when it was asked. */
+  upstreamTime: number | null
+  /** From the request's arrival to its end. */
+  responseTime: number
+  /** Bytes of the request's body that were passed on. */
+  bytesIn: number
+  /** Bytes of the answer's body, as far as it came. */
+  bytesOut: number
+}
+
+/** Is told of every proxied request, once, when it is over for its client, however it ended. */
+export type RequestObserver = (record: RequestRecord, request: FastifyRequest, reply: FastifyReply) => void
+
+/**
+ * @param isFailure whether a backend's answer of that status is a gateway failure
+ * @param arrivedAt by the balancer's clock; where a backend may have had the request
+ */
+export function recordOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  balancer: Balancer,
+  { remoteAddress, clientAddress }: Addresses,
+  isFailure: Statuses = () => false,
+  arrivedAt?: number,
+): RequestRecord {
+  const now = balancer.clock.now()
+  const { assignment } = request
+  const raw: Raw = reply.raw
+  const switched = assignment?.switched === true
+  const aside = raw.headersSent ? undefined : refusalOf(request.raw)
+  const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : (aside?.statusCode ?? null)
+  const aborted = !raw.writableFinished && !switched && !aside
+  // There is an assignment, but no backend was asked.
+  const asked = assignment && assignment.attempts > 0 ? assignment : undefined
+  const own = aside?.code ?? codeOf(request)
+  const error = assignment?.broken ? toGatewayError(assignment.broken).code : own
+  const responseTime = reply.elapsedTime
+  const { lease } = asked ?? {}
+  const dispatchedAt = lease?.dispatchedAt
+  return {
+    remoteAddress,
+    clientAddress,
+    statusCode,
+    outcome: outcomeOf(asked, isFailure, statusCode, aborted, error),
+    error: error ?? null,
+    cause: assignment?.cause ?? null,
+    aborted,
+    backend: lease?.backend.id ?? null,
+    policy: assignment?.policy ?? balancer.policy,
+    inFlight: lease?.inFlight ?? null,
+    attempts: assignment?.attempts ?? 0,
+    queueTime:
+      (request.queuedAt ? (assignment?.leasedAt ?? now) - request.queuedAt : 0) +
+      (assignment?.waitedAgain ?? 0),
+    // Not counted back from now: an answer may have been whole for a while when this is told.
+    firstByteTime:
+      asked?.answeredAt === undefined || arrivedAt === undefined ? null : asked.answeredAt - arrivedAt,
+    upstreamTime:
+      dispatchedAt === undefined ? null : (lease?.held ? now : (asked?.endedAt ?? now)) - dispatchedAt,
+    responseTime,
+    bytesIn: assignment?.bytesIn ?? 0,
+    bytesOut: aside?.bytes ?? (assignment?.answered && !own ? assignment.bytesOut : lengthOf(reply)),
+  }
+}
+
+type Raw = Pick<ServerResponse<IncomingMessage>, 'headersSent' | 'statusCode' | 'writableFinished'>
+
+function outcomeOf(
+  asked: Assignment | undefined,
+  isFailure: Statuses,
+  statusCode: number | null,
+  aborted: boolean,
+  error: string | undefined,
+): RequestOutcome {
+  if (aborted) return asked?.broken && !isSilence(asked.broken) ? 'failed' : 'cancelled'
+  const status = statusCode ?? 0
+  if (error !== undefined)
+    return asked && status >= 500 && error !== 'LEASTWISE_OVERLOADED' ? 'failed' : 'refused'
+  return isFailure(status) ? 'failed' : 'ok'
+}
+
+/** Whether an answer was cut as its backend was silent in it; that may have had nothing to send. */
+function isSilence(broken: Error): boolean {
+  return broken instanceof BackendTimeoutError && broken.waitingFor === 'body'
+}
+
+/** The length of an answer of the gateway's own, or of the app. */
+function lengthOf(reply: FastifyReply): number {
+  const { raw, request } = reply
+  return raw.headersSent && request.method !== 'HEAD' ? Number(reply.getHeader('content-length') ?? 0) : 0
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { test } from 'node:test'
+import { root } from '../support/process.js'
+
+/** The rooms of the tree from the bottom to the top. A file imports from its own room and from rooms that `may` names. */
+const rooms: { room: string; may: string[]; packages: RegExp }[] = [
+  { room: 'src/text/', may: [], packages: /^$/ },
+  { room: 'src/balancer/', may: [], packages: /^node:events$/ },
+  {
+    room: 'src/proxy/http/',
+    may: ['src/balancer/'],
+    packages: /^(node:(http|http2|net)|fastify|@fastify\/proxy-addr)$/,
+  },
+  {
+    room: 'src/proxy/upstream/',
+    may: ['src/balancer/', 'src/proxy/http/', 'src/proxy/context.js'],
+    packages: /^(node:(dns|fs|http|https|net|os|stream|tls)|undici)$/,
+  },
+  {
+    room: 'src/proxy/downstream/',
+    may: ['src/balancer/', 'src/proxy/http/', 'src/proxy/context.js', 'src/proxy/upstream/'],
+    packages: /./,
+  },
+  { room: 'src/proxy/', may: ['src/balancer/'], packages: /./ },
+  { room: 'src/telemetry/', may: ['src/text/', 'src/balancer/', 'src/proxy/'], packages: /./ },
+  {
+    room: 'src/config/',
+    may: ['src/text/', 'src/balancer/', 'src/proxy/http/'],
+    packages: /^(node:(fs|util)|typebox.*|dotenv)$/,
+  },
+  { room: 'src/stores/', may: ['src/text/', 'src/balancer/'], packages: /^node:/ },
+  {
+    room: 'src/admin/',
+    may: ['src/text/', 'src/balancer/', 'src/proxy/downstream/errors/', 'src/telemetry/'],
+    packages: /./,
+  },
+  { room: 'src/dashboard/', may: [], packages: /^node:(crypto|fs|module|path)$/ },
+  {
+    room: 'plugins/',
+    may: ['src/balancer/', 'src/proxy/', 'src/telemetry/', 'src/admin/', 'src/config/loopback.js'],
+    packages: /./,
+  },
+  {
+    room: 'routes/',
+    may: [
+      'src/balancer/',
+      'src/proxy/downstream/errors/',
+      'src/telemetry/',
+      'src/admin/',
+      'src/dashboard/',
+      'plugins/',
+    ],
+    packages: /./,
+  },
+  {
+    room: 'src/cli/',
+    // Fastify only where it serves, or every command would start three times slower.
+    may: [
+      'src/balancer/',
+      'src/config/loopback.js',
+      'src/config/env-file.js',
+      'src/text/',
+      'src/gateway/main.js',
+      'src/gateway/signals.js',
+    ],
+    packages: /^(node:(events|fs|http|https|timers\/promises|util)|commander)$/,
+  },
+]
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name))
+}
+
+const ours = ['src', 'plugins', 'routes'].flatMap(sources)
+
+/** What a file imports, types included: files of ours as paths, packages as they are called. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  const names = [...text.matchAll(/(?:from |import |import\()'([^']+)'/g)].map(([, name]) => name as string)
+  return names.map((name) => (name.startsWith('.') ? relative(root, join(root, dirname(file), name)) : name))
+}
+
+test('imports point one way', () => {
+  const wrong: string[] = []
+  for (const file of ours) {
+    const own = rooms.find(({ room }) => file.startsWith(room))
+    if (!own) continue
+    for (const name of importsOf(file)) {
+      const allowed = /^(src|plugins|routes)\//.test(name)
+        ? [own.room, ...own.may].some((prefix) => name.startsWith(prefix))
+        : own.packages.test(name)
+      if (!allowed) wrong.push(`${file} must not import ${name}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('no file imports itself by way of others', () => {
+  const graph = new Map(
+    ours.map((file) => [file, importsOf(file).map((name) => name.replace(/\.js$/, '.ts'))]),
+  )
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, path: string[]): void => {
+    if (path.includes(file)) {
+      circles.push([...path.slice(path.indexOf(file)), file].join(' > '))
+      return
+    }
+    if (done.has(file)) return
+    for (const next of graph.get(file) ?? []) if (graph.has(next)) visit(next, [...path, file])
+    done.add(file)
+  }
+  for (const file of ours) visit(file, [])
+  assert.deepEqual(circles, [])
+})
+
+test('no room for odds and ends', () => {
+  for (const folder of ['src', 'plugins', 'routes', 'test', 'bench']) {
+    for (const file of sources(folder)) assert.doesNotMatch(file, /util|helper|misc/)
+  }
+})
+
+test('every file at the bottom of src, plugins and routes is one of a known few', () => {
+  const flat = ['src', 'plugins', 'routes'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${folder}/${name}`),
+  )
+  for (const name of flat) assert.ok(existsSync(join(root, name)))
+})
+
+test('processes that tests and benchmarks start end with them', () => {
+  for (const file of [...sources('test'), ...sources('bench')]) {
+    if (file === 'test/support/children.ts') continue
+    for (const [, names] of readFileSync(join(root, file), 'utf8').matchAll(
+      /import \{([^}]*)\} from 'node:child_process'/g,
+    )) {
+      assert.doesNotMatch(
+        names as string,
+        /\b(spawn|fork)\b/,
+        `${file} takes them from test/support/children`,
+      )
+    }
+  }
+})

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Balancer } from '../../../src/balancer/balancer.js'
+import { Budget, hedgeAllowance, recentRequests } from '../../../src/balancer/resilience/budget.js'
+import { type HedgeAfter, Hedging } from '../../../src/balancer/resilience/hedging.js'
+import { TestClock } from '../../support/clock.js'
+
+function hedging(after: HedgeAfter, percent = 100, sent = 100) {
+  const clock = new TestClock()
+  const requests = recentRequests(clock)
+  for (let i = 0; i < sent; i++) requests.add()
+  return {
+    clock,
+    requests,
+    hedging: new Hedging(after, new Budget(hedgeAllowance(percent), requests, clock), clock),
+  }
+}
+
+test('whoever is not answered in time is late, once, each at its own time', () => {
+  const { clock, hedging: one } = hedging(100)
+  const late: string[] = []
+  one.expect(() => late.push('a') > 0)
+  clock.pass(40)
+  const b = one.expect(() => late.push('b') > 0)
+  one.expect(() => late.push('c') > 0)
+  clock.pass(59)
+  assert.deepEqual(late, [])
+  clock.pass(1)
+  assert.deepEqual(late, ['a'])
+  b?.answered()
+  clock.pass(40)
+  assert.deepEqual(late, ['a', 'c'])
+  clock.pass(1000)
+  assert.deepEqual(late, ['a', 'c'])
+  assert.equal(clock.pending, 0)
+})
+
+test('off: nobody is waited for', () => {
+  const { hedging: none } = hedging('off')
+  assert.equal(
+    none.expect(() => assert.fail('late')),
+    undefined,
+  )
+  assert.equal(none.delay, undefined)
+})
+
+test('p95 is known after some answers, and follows them', () => {
+  const { clock, hedging: one } = hedging('p95')
+  const answer = (time: number) => {
+    const wait = one.expect(() => false)
+    clock.pass(time)
+    wait?.answered()
+  }
+  for (let i = 0; i < 19; i++) answer(10)
+  assert.equal(one.delay, undefined)
+  answer(10)
+  assert.equal(one.delay, 10)
+  for (let i = 0; i < 100; i++) answer(i % 10 === 0 ? 300 : 20)
+  assert.equal(one.delay, 300)
+  for (let i = 0; i < 1024; i++) answer(0)
+  assert.equal(one.delay, 1, 'no timer takes less')
+})
+
+test('a time that became shorter is kept by those who come later', () => {
+  const { clock, hedging: one } = hedging('p95')
+  const waits = Array.from({ length: 20 }, () => one.expect(() => true))
+  clock.pass(500)
+  for (const wait of waits) wait?.answered()
+  const late: string[] = []
+  one.expect(() => late.push('long') > 0)
+  const more = Array.from({ length: 1024 }, () => one.expect(() => late.push('more') > 0))
+  clock.pass(10)
+  for (const wait of more) wait?.answered()
+  one.expect(() => late.push('short') > 0)
+  clock.pass(11)
+  assert.deepEqual(late, ['short'])
+  clock.pass(500)
+  assert.deepEqual(late, ['short', 'long'])
+})
+
+test('no more than the budget; whoever gets none is looked at again', () => {
+  const { clock, requests, hedging: one } = hedging(50, 10, 30)
+  let late = 0
+  const waits = Array.from({ length: 10 }, () => one.expect(() => ++late > 0))
+  clock.pass(50)
+  assert.equal(late, 3)
+  for (let i = 0; i < 10; i++) requests.add()
+  clock.pass(50)
+  assert.equal(late, 4)
+  for (const wait of waits) wait?.answered()
+  assert.equal(clock.pending, 1)
+  clock.pass(50)
+  assert.equal(clock.pending, 0)
+})
+
+test('where no backend can be asked nothing is spent, and it is tried again', () => {
+  const { clock, hedging: one } = hedging(50, 1)
+  const looks: number[] = []
+  one.expect(() => looks.push(clock.now()) === 3)
+  clock.pass(1000)
+  assert.deepEqual(looks, [50, 63, 79])
+})
+
+test('p95: half of the budget is kept for what takes longer still', () => {
+  const { clock, requests, hedging: one } = hedging('p95', 8, 0)
+  for (let i = 0; i < 100; i++) {
+    requests.add()
+    const wait = one.expect(() => false)
+    clock.pass(10)
+    wait?.answered()
+  }
+  let late = 0
+  for (let i = 0; i < 50; i++) one.expect(() => ++late > 0)
+  clock.pass(10)
+  assert.equal(late, 4)
+  clock.pass(5)
+  assert.equal(late, 8)
+})
+
+test('closing leaves no timer', () => {
+  const { clock, hedging: one } = hedging(100)
+  one.expect(() => assert.fail('late'))
+  one.close()
+  assert.equal(clock.pending, 0)
+  clock.pass(1000)
+})
+
+test('whoever is refused for long is looked at less and less', () => {
+  const { clock, hedging: one } = hedging(10)
+  let looks = 0
+  one.expect(() => ++looks < 0)
+  clock.pass(10_000)
+  assert.ok(looks > 10 && looks < 60, `${looks}`)
+})
+
+test('a second try goes to nobody who is sick, full, on the ramp, or has a penalty', () => {
+  const clock = new TestClock()
+  const backends = ['a', 'b', 'c'].map((id) => ({ url: `http://${id}:1`, id }))
+  const balancer = new Balancer({
+    clock,
+    backends,
+    panic: 'unhealthy',
+    panicThreshold: 100,
+    random: () => 0.5,
+  })
+  const { registry } = balancer
+  const none = new Set([registry.get('a')])
+  registry.setHealth('b', 'unhealthy')
+  assert.ok(registry.panicking)
+  for (let i = 0; i < 20; i++) {
+    const lease = balancer.spare(none)
+    assert.equal(lease?.backend.id, 'c')
+    lease?.release('ok')
+  }
+  registry.drain('c')
+  registry.setHealth('b', 'healthy')
+  assert.ok(registry.get('b').view().share < 1)
+  assert.equal(balancer.spare(none), undefined)
+  clock.pass(20_000)
+  assert.equal(balancer.spare(none)?.backend.id, 'b')
+  registry.update('b', { maxConnections: 1 })
+  assert.equal(balancer.spare(none), undefined)
+  balancer.close()
+})
+
+test('a second try does not go to a backend whose name has no address', () => {
+  const balancer = new Balancer({
+    backends: ['http://a.example', 'http://b.example'],
+    clock: new TestClock(),
+  })
+  const { registry } = balancer
+  for (const backend of registry.list()) registry.setUnresolved(backend, 'ENOTFOUND')
+  const { backend } = balancer.acquire()
+  assert.equal(balancer.spare(new Set([backend])), undefined)
+  balancer.close()
+})

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DECAY, ResponseTime } from '../../../src/balancer/stats/response-time.js'
+
+const idle = undefined
+
+test('of what is not known yet one request finds out, and only one', () => {
+  const time = new ResponseTime()
+  assert.equal(time.estimate(0, idle), 0)
+  assert.equal(time.estimate(5, 0), Number.POSITIVE_INFINITY)
+  time.add(20, 20)
+  assert.equal(time.estimate(20, idle), 20)
+  time.forget()
+  assert.equal(time.estimate(20, idle), 0)
+})
+
+test('a slower answer counts at once, and less and less from then on', () => {
+  const time = new ResponseTime()
+  time.add(10, 0)
+  time.add(200, 1)
+  assert.equal(time.estimate(1, idle), 200)
+  // Faster ones do not take it back; time does.
+  for (let now = 10; now <= 3 * DECAY; now += 10) time.add(10, now)
+  const estimates = [0.5, 1, 2].map((decays) => {
+    const one = new ResponseTime()
+    one.add(10, 0)
+    one.add(200, 0)
+    one.add(10, decays * DECAY)
+    return one.estimate(decays * DECAY, idle)
+  })
+  const [half, first, second] = estimates as [number, number, number]
+  assert.ok(half > first && first > second && first < 200 * 0.4 && first > 200 * 0.2, `${estimates}`)
+  assert.equal(time.estimate(3 * DECAY, idle), 10)
+})
+
+test('an idle backend is doubted until it is tried again; while it is asked, what was usual counts', () => {
+  const time = new ResponseTime()
+  time.add(500, 0)
+  const later = 2 * DECAY
+  assert.ok(time.estimate(later, idle) < 50)
+  assert.equal(time.estimate(later, later), 500, 'a second one before the first was answered')
+  assert.equal(time.estimate(4 * DECAY, idle), 1, 'no less than a millisecond')
+  // It is still slow, or it is not.
+  time.add(480, 4 * DECAY)
+  assert.equal(time.estimate(4 * DECAY, idle), 480)
+  time.add(8, 8 * DECAY)
+  assert.equal(time.estimate(8 * DECAY, idle), 8)
+})
+
+test('an answer that is late counts before it is there', () => {
+  const time = new ResponseTime()
+  time.add(10, 0)
+  assert.equal(time.estimate(5, 0), 10)
+  assert.equal(time.estimate(600, 0), 600)
+})
+
+test('who did not answer at all would have taken longer', () => {
+  const time = new ResponseTime()
+  time.add(10, 0)
+  time.atLeast(5, 10)
+  assert.equal(Math.round(time.estimate(10, idle)), 10)
+  time.atLeast(300, 20)
+  assert.equal(time.estimate(20, idle), 300)
+  const unknown = new ResponseTime()
+  unknown.atLeast(300, 0)
+  assert.equal(unknown.estimate(0, idle), 300)
+})

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { WaitingAnswers } from '../../../src/proxy/upstream/response-batcher.js'
+import { start } from '../../support/process.js'
+
+test('all of a turn are opened at its end, in order', async () => {
+  const opened: number[] = []
+  const waiting = new WaitingAnswers()
+  for (const i of [1, 2, 3]) waiting.add({ open: () => opened.push(i) })
+  await Promise.resolve()
+  assert.equal(opened.length, 0)
+  await setImmediate()
+  assert.deepEqual(opened, [1, 2, 3])
+  waiting.add({ open: () => opened.push(4) })
+  await setImmediate()
+  assert.deepEqual(opened, [1, 2, 3, 4])
+})
+
+test('one that throws does not keep the others waiting', async () => {
+  const url = new URL('../../../src/proxy/upstream/response-batcher.js', import.meta.url)
+  const { process: child, ended } = start([
+    '--input-type=module',
+    '-e',
+    `import { WaitingAnswers } from '${url}'
+     process.on('uncaughtException', ({ message }) => console.log(message))
+     const waiting = new WaitingAnswers()
+     waiting.add({ open() { throw new Error('thrown') } })
+     waiting.add({ open: () => console.log('opened') })`,
+  ])
+  await once(child, 'close')
+  assert.deepEqual((await ended).stdout.trim().split('\n').sort(), ['opened', 'thrown'])
+})
