@@ -1,8 +1,8 @@
 import bearerAuth from '@fastify/bearer-auth'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isLoopback } from '../src/config/loopback.js'
 import { ForbiddenError, UnauthorizedError } from '../src/proxy/downstream/errors/errors.js'
+import { isLoopback } from '../src/proxy/http/loopback.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -11,19 +11,24 @@ import type {
 import type { HostHeader } from '../src/balancer/backends/spec.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
-import { type Answer, type Assignment, type Callback, WholeBody } from '../src/proxy/context.js'
+import {
+  type ProxyContext,
+  type ResponseCallback,
+  type UpstreamResponse,
+  WholeBody,
+} from '../src/proxy/context.js'
 import { copyWhereRead } from '../src/proxy/downstream/body/body-copy.js'
 import { watchClient } from '../src/proxy/downstream/body/body-timeout.js'
 import { isParsed, takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
 import { fitFields, isUntouched, takeUpload, type Upload } from '../src/proxy/downstream/body/upload.js'
 import { expectsContinue } from '../src/proxy/downstream/connection/expect.js'
 import {
-  isLastAhead,
+  closeAfter,
+  isOnlyPending,
   isOpen,
-  markLast,
+  onFinished,
+  onTurn,
   watchArrivals,
-  whenOver,
-  whenTurn,
 } from '../src/proxy/downstream/connection/pipeline.js'
 import { ClientSide } from '../src/proxy/downstream/downstream.js'
 import { errorsOf, sendError } from '../src/proxy/downstream/errors/error-response.js'
@@ -32,11 +37,7 @@ import { addressesOf } from '../src/proxy/downstream/fields/client-addresses.js'
 import { arrivedFrom, hostSetIn } from '../src/proxy/downstream/fields/forwarded.js'
 import { countForward, toBackend } from '../src/proxy/downstream/fields/forwarding.js'
 import { trailerRules } from '../src/proxy/downstream/fields/request-trailers.js'
-import {
-  type ArrivalOptions,
-  takeOff,
-  type UnderscoreHeaders,
-} from '../src/proxy/downstream/fields/strip-request-fields.js'
+import { type StripOptions, stripRequestFields } from '../src/proxy/downstream/fields/strip-request-fields.js'
 import { settleFields } from '../src/proxy/downstream/host-app/app-fields.js'
 import { watchAppHooks } from '../src/proxy/downstream/host-app/app-hooks.js'
 import { setBeforeHooks } from '../src/proxy/downstream/host-app/before-hooks.js'
@@ -50,17 +51,18 @@ import { answerProbe } from '../src/proxy/downstream/host-app/route-probe.js'
 import { admit } from '../src/proxy/downstream/request/admission.js'
 import { joinsSlashes, prefixOf } from '../src/proxy/downstream/request/prefix.js'
 import { REQUEST_ID, requestIdOf } from '../src/proxy/downstream/request/request-id.js'
-import { sendInOneWrite } from '../src/proxy/downstream/response/coalesced-write.js'
-import type { AnswerOptions } from '../src/proxy/downstream/response/response-fields.js'
-import { fitHead } from '../src/proxy/downstream/response/response-head.js'
+import { sendCoalesced } from '../src/proxy/downstream/response/coalesced-write.js'
+import type { ResponseOptions } from '../src/proxy/downstream/response/response-fields.js'
+import { applyResponseHead } from '../src/proxy/downstream/response/response-head.js'
 import { isUpgrade, wantedProtocols } from '../src/proxy/downstream/upgrade/upgrade.js'
+import type { UnderscoreHeaders } from '../src/proxy/http/fields.js'
 import { passedOn } from '../src/proxy/http/methods.js'
 import { peerOf } from '../src/proxy/http/peer.js'
 import { hasBody } from '../src/proxy/http/request-body.js'
 import { statusesOf } from '../src/proxy/http/status-ranges.js'
 import type { Trust } from '../src/proxy/http/trust.js'
 import type { Timeouts } from '../src/proxy/upstream/attempt.js'
-import { ASSIGNMENT, LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
+import { CONTEXT, LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
 import { tellObservers } from '../src/telemetry/observers.js'
 import { type RequestObserver, recordOf } from '../src/telemetry/record.js'
 import { type PressureOptions, pressurePlugin } from './load-shedding.js'
@@ -68,7 +70,7 @@ import { type PressureOptions, pressurePlugin } from './load-shedding.js'
 declare module 'fastify' {
   interface FastifyRequest {
     /** What a proxied request was assigned to, once it was; undefined or null on every other request. */
-    assignment: Assignment | null | undefined
+    assignment: ProxyContext | null | undefined
     /** When it began to wait for a backend, in monotonic milliseconds; 0 where it did not have to. */
     queuedAt: number
   }
@@ -171,13 +173,16 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // One for each pool: a pool may well be the backend of another, but not of itself.
   const via = options.isNamedInVia ? `leastwise-${randomBytes(4).toString('hex')}` : undefined
   const paths = { segments, rewritePrefix, joinsSlashes: joinsSlashes(scope) }
-  const answering: AnswerOptions = { via, paths: options.restoresPrefix && segments > 0 ? paths : undefined }
+  const answering: ResponseOptions = {
+    via,
+    paths: options.restoresPrefix && segments > 0 ? paths : undefined,
+  }
   const { server } = scope
 
-  const arriving: ArrivalOptions = { trust, underscoreHeaders, server, isWatched: () => hooks.touchRequests }
+  const arriving: StripOptions = { trust, underscoreHeaders, server, isWatched: () => hooks.touchRequests }
   setBeforeHooks(scope, (raw) => {
     answerProbe(raw)
-    takeOff(raw, arriving)
+    stripRequestFields(raw, arriving)
   })
   watchArrivals(scope.server)
   scope.addHook('onClose', async () => dispatcher.destroy())
@@ -190,7 +195,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addHook('onRequest', (request, reply, done) => {
     const peer = peerOf(request.raw.socket)
     const arrivedAt = balancer.clock.now() - reply.elapsedTime
-    whenOver(request.raw, reply.raw, () => {
+    onFinished(request.raw, reply.raw, () => {
       end(request)
       if (observers.length === 0) return
       const record = recordOf(
@@ -201,7 +206,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         isFailure,
         arrivedAt,
       )
-      tellObservers(observers, record, request, reply, balancer.onlookers)
+      tellObservers(observers, record, request, reply, balancer.observerGuard)
     })
     done()
   })
@@ -214,7 +219,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     } catch (error) {
       if (raw.method === 'TRACE') reply.header('allow', allow)
       // Before the client's next request is looked at.
-      if (endsConnection(error as FastifyError)) markLast(raw, reply.raw)
+      if (endsConnection(error as FastifyError)) closeAfter(raw, reply.raw)
       throw error
     }
   }
@@ -226,7 +231,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       // It may have left while a hook of the app took its time.
       if (!isOpen(raw, reply.raw)) return
       const leave = balancer.lease({
-        granted(lease) {
+        onLease(lease) {
           // Hooks of the app run before the backend is asked.
           lease.prepare()
           request.assignment = {
@@ -236,7 +241,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
             policy: balancer.policy,
             leasedAt: lease.acquiredAt,
             waitedAgain: 0,
-            answeredAt: undefined,
+            respondedAt: undefined,
             endedAt: undefined,
             bytesIn: 0,
             bytesOut: 0,
@@ -245,12 +250,12 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
             path,
             host,
             fields: [],
-            client: new ClientSide(request, reply, answering),
+            downstream: new ClientSide(request, reply, answering),
           }
           done()
         },
         // There is no backend for it, and the client is told.
-        refused(error) {
+        onReject(error) {
           options.onRefused(host)
           done(error)
         },
@@ -260,7 +265,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       })
       if (!leave) return
       request.queuedAt = balancer.clock.now()
-      whenOver(raw, reply.raw, leave)
+      onFinished(raw, reply.raw, leave)
     }
     // An app may have a shorter time of its own for connections.
     const own = 'timeout' in scope.server ? scope.server.timeout : 0
@@ -270,7 +275,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     // A hook may read the body while a backend is waited for.
     if (hasBody(raw)) copyWhereRead(raw, limits)
     if ('stream' in raw) return begin()
-    whenTurn(raw, reply.raw, () => {
+    onTurn(raw, reply.raw, () => {
       // Chunks that came with the head may be malformed, which is known once they are parsed.
       if (raw.headers['transfer-encoding'] === undefined) return begin()
       setImmediate(begin)
@@ -305,11 +310,11 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
     const { raw } = request
-    const assignment = request.assignment as Assignment
+    const assignment = request.assignment as ProxyContext
     if (raw.method === 'OPTIONS' && !countForward(raw)) {
       assignment.attempts = 0
       end(request)
-      if (balancer.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
+      if (balancer.endsConnections && isOnlyPending(raw)) reply.header('connection', 'close')
       return reply.code(204).header('allow', allow).header(REQUEST_ID, requestIdOf(request)).send()
     }
     assignment.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
@@ -347,7 +352,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     getUpstream: () => UPSTREAM,
     rewriteRequestHeaders(request: FastifyRequest) {
       const { raw } = request
-      const own = request.assignment as Assignment
+      const own = request.assignment as ProxyContext
       if (hooks.touchRequests) settleFields(request)
       const arrived = arrivedFrom(request, peerOf(raw.socket))
       own.fields = toBackend(arrived, {
@@ -359,17 +364,17 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       })
       if (hooks.touchRequests) own.host = hostSetIn(arrived) ?? own.host
       if (own.source) own.fields = fitFields(own.fields, fields.get(request) ?? {})
-      return { [ASSIGNMENT]: own } as object
+      return { [CONTEXT]: own } as object
     },
     rewriteHeaders: () => NOTHING,
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
-      fitHead(reply, request.assignment as Assignment, answering, balancer.endsConnections)
-      const body = stream as Answer['body']
+      applyResponseHead(reply, request.assignment as ProxyContext, answering, balancer.endsConnections)
+      const body = stream as UpstreamResponse['body']
       if (!(body instanceof WholeBody)) reply.send(body)
       // Hooks always see a stream; and for bytes without a type Fastify makes one up.
       else if (hooks.seeAnswers || typeof reply.getHeader('content-type') !== 'string')
         reply.send(body.stream())
-      else sendInOneWrite(reply, body.bytes)
+      else sendCoalesced(reply, body.bytes)
     },
   } as unknown as FastifyReplyFromHooks
   // Whatever a hook has put into `request.body` is not for reply-from to write.
@@ -404,9 +409,9 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
 /** Errors do not go through reply-from, which would log each, with a stack: the request's line has its code. */
 function pastErrors(dispatcher: LeaseDispatcher) {
   return {
-    request(options: Parameters<LeaseDispatcher['request']>[0], callback: Callback) {
+    request(options: Parameters<LeaseDispatcher['request']>[0], callback: ResponseCallback) {
       dispatcher.request(options, (error, answer) => {
-        if (error) options.headers[ASSIGNMENT].client.fail(error)
+        if (error) options.headers[CONTEXT].downstream.fail(error)
         else callback(null, answer)
       })
     },

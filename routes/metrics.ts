@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Registry } from 'prom-client'
 import { text } from '../src/admin/contract/describe.js'
-import { page } from '../src/telemetry/metrics/exposition.js'
+import { exposition } from '../src/telemetry/metrics/exposition.js'
 
 const example = `# HELP leastwise_backend_in_flight Requests that a backend works on
 # TYPE leastwise_backend_in_flight gauge
@@ -23,6 +23,6 @@ export const metricsRoutes: FastifyPluginAsync<{ metrics: Registry }> = async (a
         response: { 200: text('text/plain', "Prometheus' text format, version 0.0.4.", example) },
       },
     },
-    async (_request, reply) => reply.type(metrics.contentType).send(Readable.from(page(metrics))),
+    async (_request, reply) => reply.type(metrics.contentType).send(Readable.from(exposition(metrics))),
   )
 }

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import '../plugins/balancer.js'
 import '../plugins/proxy.js'
 import type { LeastwiseOptions } from './config/plugin-options.js'
-import { gateway } from './leastwise.js'
+import { poolPlugin } from './leastwise.js'
 
 /**
  * The Fastify plugin: decorates the app with `balancer` and `balancers`, and proxies what comes in under
@@ -11,7 +11,7 @@ import { gateway } from './leastwise.js'
  * makes several pools.
  * @throws {SettingError} for an option that is unknown or not acceptable
  */
-const leastwise = fp<LeastwiseOptions>(gateway, { name: 'leastwise', fastify: '5.x' })
+const leastwise = fp<LeastwiseOptions>(poolPlugin, { name: 'leastwise', fastify: '5.x' })
 
 export default leastwise
 export * from './balancer/index.js'

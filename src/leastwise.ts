@@ -4,19 +4,19 @@ import { healthPlugin } from '../plugins/health.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { adminRoutes } from '../routes/admin.js'
 import { openPool } from './config/open-pool.js'
-import { called, type LeastwiseOptions, parseOptions } from './config/plugin-options.js'
+import { type LeastwiseOptions, optionLabel, parseOptions } from './config/plugin-options.js'
 import { SettingError } from './config/settings.js'
 import { RoutesTakenError } from './proxy/downstream/host-app/own-routes.js'
 import { routeUpgrades } from './proxy/downstream/upgrade/upgrade.js'
 import { trustOf, trustOfApp } from './proxy/http/trust.js'
 import { logRequest } from './telemetry/access-log.js'
 import { logChanges } from './telemetry/change-log.js'
-import { lackLog } from './telemetry/exhaustion-log.js'
+import { exhaustionLog } from './telemetry/exhaustion-log.js'
 import { meter } from './telemetry/metrics/meter.js'
 import { pageRegistry } from './telemetry/metrics/process.js'
 
 /** Puts a pool into an app: the decorators, the proxied routes under a prefix, the admin API where asked for. */
-export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
+export async function poolPlugin(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
   const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings, ...routes } =
     parseOptions(given)
   checkConstraints(app, routes.constraints)
@@ -31,9 +31,9 @@ export async function gateway(app: FastifyInstance, given: LeastwiseOptions): Pr
   const balancer = await openPool(options, store)
 
   await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
-  const logLack = lackLog(app.log, balancer.clock, name)
+  const logLack = exhaustionLog(app.log, balancer.clock, name)
   const onFailed = (error: Error) =>
-    balancer.onlookers.call(() => {
+    balancer.observerGuard.call(() => {
       if (!logLack(error)) return
       // Clients that wait for nothing hold descriptors that those who wait for a backend need.
       if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
@@ -112,7 +112,7 @@ async function registerRoutes<O extends object>(
   } catch (error) {
     const { code, message } = error as FastifyError
     if (!(error instanceof RoutesTakenError) && code !== 'FST_ERR_DUPLICATED_ROUTE') throw error
-    throw new SettingError(called(option), `does not accept "${prefix}": ${message}`)
+    throw new SettingError(optionLabel(option), `does not accept "${prefix}": ${message}`)
   }
 }
 
@@ -120,7 +120,7 @@ function checkConstraints(app: FastifyInstance, constraints: object): void {
   for (const name of Object.keys(constraints)) {
     if (name === 'host' || name === 'version' || app.hasConstraintStrategy(name)) continue
     throw new SettingError(
-      called(`constraints.${name}`),
+      optionLabel(`constraints.${name}`),
       'is not known: the app has no such constraint strategy',
     )
   }

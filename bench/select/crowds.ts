@@ -43,8 +43,8 @@ function waitingPosts(count: number): () => void {
   })
   const held: Lease[] = []
   const taker = {
-    granted: (lease: Lease) => void held.push(lease),
-    refused(error: Error) {
+    onLease: (lease: Lease) => void held.push(lease),
+    onReject(error: Error) {
       throw error
     },
     repeatable: false,

@@ -73,7 +73,7 @@ export class Gateway {
   }
 
   #hedge(first: Attempt): boolean {
-    const lease = this.balancer.spare(new Set([first.lease.backend]))
+    const lease = this.balancer.leaseForHedge(new Set([first.lease.backend]))
     if (!lease) return false
     this.hedges++
     const second = this.#begin(first.request, lease)

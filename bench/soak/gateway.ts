@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { parseConfig } from '../../src/config/environment.js'
-import { createStandalone } from '../../src/gateway/gateway.js'
+import { createGateway } from '../../src/gateway/gateway.js'
 
 /** What the gateway holds when it has nothing to do. */
 export interface Holdings {
@@ -14,7 +14,7 @@ export interface Holdings {
 /** The gateway as a process of its own, which tells its parent what it holds whenever it is asked. */
 async function main(): Promise<void> {
   const settings = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: 'off', LOG_LEVEL: 'silent' })
-  const gateway = await createStandalone(settings, pino({ level: 'silent' }))
+  const gateway = await createGateway(settings, pino({ level: 'silent' }))
   await gateway.listen()
   const { balancer, listeningOrigin } = gateway.traffic
   process.on('message', () => {

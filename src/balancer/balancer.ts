@@ -1,7 +1,7 @@
 import type { Backend } from './backends/backend.js'
 import { Registry, type RegistryObserver } from './backends/registry.js'
 import { AllFullError, NoBackendError, StoppedError } from './errors.js'
-import { type Decision, type DecisionFilter, Decisions } from './explain/decision-log.js'
+import { type Decision, type DecisionFilter, DecisionLog } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
 import { Ejection } from './health/ejection.js'
 import { FailurePenalty } from './health/failure-penalty.js'
@@ -9,13 +9,13 @@ import { RefusalOutliers } from './health/refusal-outliers.js'
 import { ShareLimits } from './health/share-limits.js'
 import { SlowStart } from './health/slow-start.js'
 import type { Lease, Outcome } from './leases/lease.js'
-import { grant, Queue, type Taker } from './leases/queue.js'
+import { grant, type LeaseRequest, WaitQueue } from './leases/queue.js'
 import { Tunnels } from './leases/tunnels.js'
-import { Announcer, Onlookers } from './observer-guard.js'
+import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
 import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './resilience/budget.js'
 import { Hedging } from './resilience/hedging.js'
-import { Overtaken } from './resilience/residual-load.js'
+import { ResidualLoad } from './resilience/residual-load.js'
 import type { PolicyName } from './selection/policies/index.js'
 import { Selection, type Selector } from './selection/selection.js'
 import type { StateKeeper } from './state/keeper.js'
@@ -49,11 +49,11 @@ export interface BalancerEvents {
 }
 
 /** A pool: the backends, the policy that chooses among them, and the leases that count. */
-export class Balancer extends Announcer<BalancerEvents> {
+export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly registry: Registry
   readonly clock: Clock
   /** @internal */
-  readonly onlookers: Onlookers
+  readonly observerGuard: ObserverGuard
   readonly retryBudget: Budget
   readonly hedging: Hedging
   /** Keeps what is changed in a store, where the pool has one; see `openBalancer`. */
@@ -64,11 +64,11 @@ export class Balancer extends Announcer<BalancerEvents> {
   readonly #slowStart: SlowStart
   readonly #refusalOutliers: RefusalOutliers
   readonly #limits: ShareLimits
-  readonly #overtaken: Overtaken
+  readonly #overtaken: ResidualLoad
   readonly #tunnels: Tunnels
-  readonly #decisions: Decisions
+  readonly #decisions: DecisionLog
   readonly #selection: Selection
-  readonly #queue: Queue
+  readonly #queue: WaitQueue
   readonly #refusals = new Refusals()
   #requested = 0
   #retried = 0
@@ -79,9 +79,9 @@ export class Balancer extends Announcer<BalancerEvents> {
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: BalancerOptions = {}) {
     const { clock, random, backends, policy, onObserverError, ...rest } = withDefaults(options)
-    const onlookers = new Onlookers(onObserverError)
+    const onlookers = new ObserverGuard(onObserverError)
     super(onlookers)
-    this.onlookers = onlookers
+    this.observerGuard = onlookers
     this.clock = clock
     this.#requests = recentRequests(clock)
     this.retryBudget = new Budget(retryAllowance(rest.retryBudget), this.#requests, clock)
@@ -112,7 +112,7 @@ export class Balancer extends Announcer<BalancerEvents> {
       for (const backend of backends)
         this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
     })
-    this.#decisions = new Decisions(clock)
+    this.#decisions = new DecisionLog(clock)
     this.#selection = new Selection(
       policy,
       this.registry,
@@ -123,10 +123,10 @@ export class Balancer extends Announcer<BalancerEvents> {
       random,
     )
     this.#tunnels = new Tunnels(clock)
-    this.#overtaken = new Overtaken(clock, (backend) => this.#selection.changed(backend))
+    this.#overtaken = new ResidualLoad(clock, (backend) => this.#selection.changed(backend))
     const { registry } = this
     const ejection = this.#ejection
-    this.#queue = new Queue(
+    this.#queue = new WaitQueue(
       { limit: rest.queueLimit, timeout: rest.queueTimeout },
       clock,
       {
@@ -172,7 +172,7 @@ export class Balancer extends Announcer<BalancerEvents> {
    * none to wait for, where too many wait, and where it has waited too long.
    * @returns where it has to wait: leaves the queue, with whatever it was given meanwhile
    */
-  lease(taker: Taker): (() => void) | undefined {
+  lease(taker: LeaseRequest): (() => void) | undefined {
     // Those in line come first.
     if (this.#queue.length > 0) {
       this.#queue.serve()
@@ -187,7 +187,7 @@ export class Balancer extends Announcer<BalancerEvents> {
       if (!this.hasOther(taker.except)) throw new NoBackendError()
       return this.#queue.join(taker)
     } catch (error) {
-      taker.refused(error as Error)
+      taker.onReject(error as Error)
       return undefined
     }
   }
@@ -202,11 +202,11 @@ export class Balancer extends Announcer<BalancerEvents> {
       signal?.throwIfAborted()
       const over = () => signal?.removeEventListener('abort', giveUp)
       const leave = this.lease({
-        granted(lease) {
+        onLease(lease) {
           over()
           resolve(lease)
         },
-        refused(error) {
+        onReject(error) {
           over()
           reject(error)
         },
@@ -241,7 +241,7 @@ export class Balancer extends Announcer<BalancerEvents> {
    * @param except those that the request is with, or failed on before
    * @param request its id, as {@link decisions} show it
    */
-  spare(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
+  leaseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     if (this.#stopped || this.#queue.length > 0) return undefined
     return this.#selection.spare(except, request)
   }
@@ -279,7 +279,7 @@ export class Balancer extends Announcer<BalancerEvents> {
   explain(inquiry: Inquiry = {}): Explanation {
     const patient = inquiry.waits !== false && !this.#queue.isFull
     return explain(inquiry, {
-      prospect: this.#selection.foresee(inquiry, patient),
+      prospect: this.#selection.preview(inquiry, patient),
       policy: this.policy,
       registry: this.registry,
       ejection: this.#ejection,
@@ -340,7 +340,7 @@ export class Balancer extends Announcer<BalancerEvents> {
     this.startClosing()
     this.#stopped = true
     this.#queue.close(reason)
-    for (const backend of this.registry.list()) backend.leases.cutAll(reason, this.onlookers)
+    for (const backend of this.registry.list()) backend.leases.cutAll(reason, this.observerGuard)
   }
 
   /** Drops all timers; to be called when no request is in flight any more. */
@@ -359,7 +359,7 @@ export class Balancer extends Announcer<BalancerEvents> {
     return {
       eligible: (eligible) => this.#selection.update(eligible),
       settled: () => {
-        this.#ejection.review()
+        this.#ejection.enforceMaxPercent()
         if (this.#queue.length === 0) return
         this.#queue.serve()
         this.#queue.dismiss()
@@ -384,7 +384,7 @@ export class Balancer extends Announcer<BalancerEvents> {
         this.#penalty.forget(backend)
         this.#limits.succeeded(backend)
         this.#refusalOutliers.forget(backend)
-        this.#ejection.pardon(backend)
+        this.#ejection.reset(backend)
       },
       removed: (backend) => {
         this.#overtaken.clear(backend)

@@ -7,7 +7,7 @@ export type OnObserverError = (error: unknown) => void
  * Calls those who are only told things: listeners, and whoever takes a lease. What they throw is told and goes no
  * further, as the pool has others to serve.
  */
-export class Onlookers {
+export class ObserverGuard {
   readonly #onError: OnObserverError
 
   constructor(onError: OnObserverError) {
@@ -40,10 +40,10 @@ export function warn(error: unknown): void {
 }
 
 /** Emits events so that a listener that throws keeps no other from hearing of them. */
-export class Announcer<E extends { [K in keyof E]: unknown[] }> extends EventEmitter<E> {
-  readonly #onlookers: Onlookers
+export class GuardedEmitter<E extends { [K in keyof E]: unknown[] }> extends EventEmitter<E> {
+  readonly #onlookers: ObserverGuard
 
-  constructor(onlookers: Onlookers) {
+  constructor(onlookers: ObserverGuard) {
     super()
     this.#onlookers = onlookers
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { EnvFileError, readEnvFile } from '../config/env-file.js'
-import { isLoopback } from '../config/loopback.js'
+import { isLoopback } from '../proxy/http/loopback.js'
 import { Failure } from './failure.js'
 
 /** Where the admin API is, and how to get in. */

@@ -1,5 +1,5 @@
+import { isLoopback } from '../proxy/http/loopback.js'
 import { EntryError } from './backend-list.js'
-import { isLoopback } from './loopback.js'
 import {
   accept,
   checkHealthInitial,

@@ -4,7 +4,7 @@ import type { BalancerOptions } from '../balancer/options.js'
 import { openBalancer } from '../balancer/state/open-balancer.js'
 import type { BackendStore } from '../balancer/state/store.js'
 import { firstRefused, missingScheme } from './backend-list.js'
-import { called } from './plugin-options.js'
+import { optionLabel } from './plugin-options.js'
 import { type PoolSettings, presentable, SettingError } from './settings.js'
 
 /**
@@ -34,5 +34,5 @@ function refusedBackend(backends: PoolSettings['backends']): SettingError | unde
   const where = isText || field === undefined ? `backends[${index}]` : `backends[${index}].${field}`
   const advice = typeof value === 'string' && (isText || field === 'url') ? missingScheme(value) : undefined
   const shown = presentable(JSON.stringify(value) ?? String(value))
-  return new SettingError(called(where), `does not accept ${shown}: ${advice ?? why}`)
+  return new SettingError(optionLabel(where), `does not accept ${shown}: ${advice ?? why}`)
 }

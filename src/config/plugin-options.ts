@@ -1,7 +1,7 @@
+import type { Registry } from 'prom-client'
 import { type BackendSpec, backendFields } from '../balancer/backends/spec.js'
 import type { BackendStore } from '../balancer/state/store.js'
 import { passedOn } from '../proxy/http/methods.js'
-import type { MetricsRegistry } from '../telemetry/metrics/metrics.js'
 import { lenient, nearest } from '../text/nearest.js'
 import {
   check,
@@ -16,6 +16,9 @@ import {
 type OptionalSettings = {
   [N in keyof Omit<PoolSettings, 'backends'>]?: PoolSettings[N] | undefined
 }
+
+/** A registry of prom-client's, as far as it is used. */
+export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
 
 /** Options of the plugin. Each setting is optional and has the default of its environment variable. */
 export interface LeastwiseOptions extends OptionalSettings {
@@ -102,11 +105,11 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
   const values = poolSettingNames.map((name) => {
     const value = given[name as keyof LeastwiseOptions]
     if (value === undefined) return [name, settings[name].default]
-    return [name, check(name, value, called(name))]
+    return [name, check(name, value, optionLabel(name))]
   })
   const parsed = Object.fromEntries(values) as PoolSettings
-  checkTimes(parsed, called)
-  checkHealthInitial(parsed, called)
+  checkTimes(parsed, optionLabel)
+  checkHealthInitial(parsed, optionLabel)
   return {
     name: string('name', given.name ?? 'default', /./, 'a name'),
     prefix: path('prefix', given.prefix ?? ''),
@@ -131,7 +134,7 @@ export function parseOptions(given: LeastwiseOptions): ParsedOptions {
 }
 
 /** How an option is called in a message. */
-export function called(option: string): string {
+export function optionLabel(option: string): string {
   return `leastwise: option "${option}"`
 }
 
@@ -139,11 +142,14 @@ function refuseUnknown(given: object, known: readonly string[], path = ''): void
   for (const option of Object.keys(given)) {
     if (known.includes(option)) continue
     if (path === '' && Object.hasOwn(settings, option)) {
-      throw new SettingError(called(option), 'is not known: the stand-alone gateway alone has that setting')
+      throw new SettingError(
+        optionLabel(option),
+        'is not known: the stand-alone gateway alone has that setting',
+      )
     }
     const meant = nearest(option, known, lenient)
     const advice = meant === undefined ? '' : `: "${path}${meant}" was probably meant`
-    throw new SettingError(called(path + option), `is not known${advice}`)
+    throw new SettingError(optionLabel(path + option), `is not known${advice}`)
   }
 }
 
@@ -152,13 +158,13 @@ function checkBackends(given: unknown): void {
   const fields = backendFields.map((name) => (name === 'url' ? name : `${name}?`)).join(', ')
   const accepts = `it takes a list of URLs and of { ${fields} }`
   if (!Array.isArray(given)) {
-    throw new SettingError(called('backends'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
+    throw new SettingError(optionLabel('backends'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
   }
   for (const [i, backend] of given.entries()) {
     if (typeof backend === 'string') continue
     if (backend === null || typeof backend !== 'object') {
       throw new SettingError(
-        called(`backends[${i}]`),
+        optionLabel(`backends[${i}]`),
         `does not accept ${JSON.stringify(backend)}: ${accepts}`,
       )
     }
@@ -170,12 +176,15 @@ function methods(given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   const accepts = 'it takes a list of methods, as ["GET", "POST"], without CONNECT and TRACE'
   if (!Array.isArray(given) || given.length === 0) {
-    throw new SettingError(called('methods'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
+    throw new SettingError(optionLabel('methods'), `does not accept ${JSON.stringify(given)}: ${accepts}`)
   }
   const known = given.map((method, i) => {
     const name = String(method).toUpperCase()
     if (typeof method === 'string' && passedOn.includes(name)) return name
-    throw new SettingError(called(`methods[${i}]`), `does not accept ${JSON.stringify(method)}: ${accepts}`)
+    throw new SettingError(
+      optionLabel(`methods[${i}]`),
+      `does not accept ${JSON.stringify(method)}: ${accepts}`,
+    )
   })
   return [...new Set(known)]
 }
@@ -185,7 +194,7 @@ function constraints(given: unknown): Record<string, unknown> {
   const plain = typeof given === 'object' && given !== null && !Array.isArray(given)
   if (!plain) {
     throw new SettingError(
-      called('constraints'),
+      optionLabel('constraints'),
       `does not accept ${JSON.stringify(given)}: it takes an object, as { host: "shop.example" }`,
     )
   }
@@ -199,7 +208,7 @@ function constraints(given: unknown): Record<string, unknown> {
     if (right) continue
     const accepts = name === 'host' ? 'a string or a regular expression' : 'a string'
     throw new SettingError(
-      called(`constraints.${name}`),
+      optionLabel(`constraints.${name}`),
       `does not accept ${JSON.stringify(value)}: it takes ${accepts}`,
     )
   }
@@ -210,7 +219,7 @@ function paths(option: string, given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   if (!Array.isArray(given)) {
     throw new SettingError(
-      called(option),
+      optionLabel(option),
       `does not accept ${JSON.stringify(given)}: it takes a list of paths, as ["/socket.io"]`,
     )
   }
@@ -220,16 +229,16 @@ function paths(option: string, given: unknown): string[] | undefined {
 function errorsBy(given: unknown): ErrorsBy {
   if (given === 'own' || given === 'app') return given
   throw new SettingError(
-    called('errors'),
+    optionLabel('errors'),
     `does not accept ${JSON.stringify(given)}: it takes "own" or "app"`,
   )
 }
 
 function token(given: unknown): string {
   if (given === undefined || given === '') {
-    throw new SettingError(called('admin.token'), 'is required: the admin API has no other lock')
+    throw new SettingError(optionLabel('admin.token'), 'is required: the admin API has no other lock')
   }
-  return check('adminToken', given, called('admin.token'))
+  return check('adminToken', given, optionLabel('admin.token'))
 }
 
 /** Any copy of the library will do. */
@@ -239,7 +248,7 @@ function registry(given: unknown): MetricsRegistry | undefined {
   if (typeof registerMetric === 'function' && typeof getSingleMetric === 'function') {
     return given as MetricsRegistry
   }
-  throw new SettingError(called('metrics'), "takes a registry of prom-client's")
+  throw new SettingError(optionLabel('metrics'), "takes a registry of prom-client's")
 }
 
 function store(given: unknown): BackendStore | undefined {
@@ -248,7 +257,7 @@ function store(given: unknown): BackendStore | undefined {
   const fits = typeof name === 'string' && typeof load === 'function' && typeof save === 'function'
   if (fits) return given as BackendStore
   throw new SettingError(
-    called('store'),
+    optionLabel('store'),
     'does not accept that: it takes { name, load(), save(state), close?() }',
   )
 }
@@ -260,10 +269,13 @@ function path(option: string, given: unknown): string {
 
 function boolean(option: string, given: unknown): boolean {
   if (typeof given === 'boolean') return given
-  throw new SettingError(called(option), `does not accept ${JSON.stringify(given)}: it takes true or false`)
+  throw new SettingError(
+    optionLabel(option),
+    `does not accept ${JSON.stringify(given)}: it takes true or false`,
+  )
 }
 
 function string(option: string, given: unknown, pattern: RegExp, accepts: string): string {
   if (typeof given === 'string' && pattern.test(given)) return given
-  throw new SettingError(called(option), `does not accept ${JSON.stringify(given)}: it takes ${accepts}`)
+  throw new SettingError(optionLabel(option), `does not accept ${JSON.stringify(given)}: it takes ${accepts}`)
 }

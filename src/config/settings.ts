@@ -3,7 +3,7 @@ import Value from 'typebox/value'
 import { type HealthInitial, HOST_FIELD, healthInitials, MAX_CONNECTIONS } from '../balancer/backends/spec.js'
 import { type PanicMode, panicModes } from '../balancer/health/panic.js'
 import { type PolicyName, policyNames } from '../balancer/selection/policies/index.js'
-import type { UnderscoreHeaders } from '../proxy/downstream/fields/strip-request-fields.js'
+import type { UnderscoreHeaders } from '../proxy/http/fields.js'
 import {
   backendList,
   bytes,

@@ -15,13 +15,13 @@ import { systemClock } from '../balancer/time/clock.js'
 import { type PoolSettings, poolSettingNames, type Settings } from '../config/settings.js'
 import leastwise from '../index.js'
 import {
-  type Refusal,
-  refuseConnect,
-  refuseExpectation,
-  refuseMalformed,
+  type EarlyRejection,
+  rejectConnect,
+  rejectExpectation,
+  rejectMalformed,
 } from '../proxy/downstream/connection/early-rejection.js'
 import { forwardExpectations } from '../proxy/downstream/connection/expect.js'
-import { openOn, whenOver } from '../proxy/downstream/connection/pipeline.js'
+import { onFinished, pendingOn } from '../proxy/downstream/connection/pipeline.js'
 import { sendError } from '../proxy/downstream/errors/error-response.js'
 import { notFound } from '../proxy/downstream/errors/errors.js'
 import { addressesOf } from '../proxy/downstream/fields/client-addresses.js'
@@ -33,8 +33,8 @@ import { peerOf } from '../proxy/http/peer.js'
 import { trustOf } from '../proxy/http/trust.js'
 import { stateFile } from '../stores/state-file.js'
 import { logRefusals, logRequest } from '../telemetry/access-log.js'
-import { lackLog } from '../telemetry/exhaustion-log.js'
-import { tallyOf } from '../telemetry/metrics/meter.js'
+import { exhaustionLog } from '../telemetry/exhaustion-log.js'
+import { countersOf } from '../telemetry/metrics/meter.js'
 import { countDroppedLines, pageRegistry } from '../telemetry/metrics/process.js'
 import { tellObservers } from '../telemetry/observers.js'
 import { recordOf } from '../telemetry/record.js'
@@ -44,7 +44,7 @@ import { requestLogger } from './logging/request-logger.js'
 import { closeIdle, stopAccepting, trackConnections } from './shutdown.js'
 
 /** The stand-alone gateway: traffic and administration on a listener each. */
-export interface Standalone {
+export interface Gateway {
   traffic: FastifyInstance
   /** Undefined where ADMIN_PORT is off. */
   admin: FastifyInstance | undefined
@@ -59,11 +59,11 @@ export interface Standalone {
 }
 
 /** @param log where the logger's lines go, if that counts those it drops */
-export async function createStandalone(
+export async function createGateway(
   settings: Settings,
   logger: Logger,
   log?: Pick<LogStream, 'dropped'>,
-): Promise<Standalone> {
+): Promise<Gateway> {
   const common = {
     ...(settings.logLevel !== 'silent' && {
       loggerInstance: logger as FastifyBaseLogger,
@@ -71,36 +71,36 @@ export async function createStandalone(
     }),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: chooseRequestId,
-    clientErrorHandler: (error: ConnectionError, socket: Socket) => refuseMalformed(error, socket),
+    clientErrorHandler: (error: ConnectionError, socket: Socket) => rejectMalformed(error, socket),
     frameworkErrors: sendError,
   }
   const accessLog = settings.logLevel !== 'silent'
   const trust = trustOf(settings.trustProxy)
   const logRefusal = logRefusals(logger as FastifyBaseLogger, trust)
-  const onRefused = (refusal: Refusal) => {
+  const onRefused = (refusal: EarlyRejection) => {
     const { balancer } = traffic
-    balancer.onlookers.call(() => tallyOf(balancer)?.refused(refusal))
-    if (accessLog) balancer.onlookers.call(() => logRefusal(refusal))
+    balancer.observerGuard.call(() => countersOf(balancer)?.refused(refusal))
+    if (accessLog) balancer.observerGuard.call(() => logRefusal(refusal))
   }
   /** Of what is not a proxied request after all. */
   const observe = (request: FastifyRequest, reply: FastifyReply) => {
     const { balancer } = traffic
-    const tally = tallyOf(balancer)
+    const tally = countersOf(balancer)
     const observers = [...(tally ? [tally.observe] : []), ...(accessLog ? [logRequest] : [])]
     const peer = peerOf(request.raw.socket)
-    whenOver(request.raw, reply.raw, () => {
+    onFinished(request.raw, reply.raw, () => {
       const record = recordOf(
         request,
         reply,
         balancer,
         addressesOf(arrivedAs(request.raw, peer, trust), trust),
       )
-      tellObservers(observers, record, request, reply, balancer.onlookers)
+      tellObservers(observers, record, request, reply, balancer.observerGuard)
     })
   }
   const traffic = Fastify({
     ...common,
-    clientErrorHandler: (error, socket) => refuseMalformed(error, socket, onRefused),
+    clientErrorHandler: (error, socket) => rejectMalformed(error, socket, onRefused),
     frameworkErrors(error, request, reply) {
       observe(request, reply)
       sendError(error, request, reply)
@@ -142,8 +142,8 @@ export async function createStandalone(
   // Some versions of Node refuse what is past their own number of fields, others forget it: the pool counts for itself.
   traffic.server.maxHeadersCount = 0
   forwardExpectations(traffic.server)
-  traffic.server.on('connect', (request, socket) => refuseConnect(request, socket, onRefused))
-  traffic.server.on('checkExpectation', (request, reply) => refuseExpectation(request, reply, onRefused))
+  traffic.server.on('connect', (request, socket) => rejectConnect(request, socket, onRefused))
+  traffic.server.on('checkExpectation', (request, reply) => rejectExpectation(request, reply, onRefused))
   const connections = trackConnections(traffic.server)
 
   let admin: FastifyInstance | undefined
@@ -167,7 +167,7 @@ export async function createStandalone(
       if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
       await listen(traffic, settings.host, settings.port, '')
       // Without a descriptor a connection cannot be accepted, and that must not end the process.
-      const noteLack = lackLog(logger as FastifyBaseLogger, traffic.balancer.clock, 'default')
+      const noteLack = exhaustionLog(logger as FastifyBaseLogger, traffic.balancer.clock, 'default')
       for (const app of [traffic, admin]) app?.server.on('error', noteLack)
       const { registry, policy } = traffic.balancer
       logger.info(
@@ -189,7 +189,7 @@ export async function createStandalone(
       const closed = stopAccepting(traffic.server)
       const cancelDeadline = systemClock.after(timeout, () => {
         let open = 0
-        for (const socket of connections) open += openOn(socket)
+        for (const socket of connections) open += pendingOn(socket)
         // A client may still read what its backend is done with, and a backend work for one that left.
         cut = Math.max(open, registry.inFlight)
         traffic.balancer.stop(new StoppedError('the gateway shut down'))

@@ -6,7 +6,7 @@ import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { parseConfig } from '../config/environment.js'
 import { complaint, complaints, type Misspelt, misspelt } from '../config/misspelt.js'
 import { SettingError, type Settings } from '../config/settings.js'
-import { createStandalone } from './gateway.js'
+import { createGateway } from './gateway.js'
 import { ListenError } from './listeners.js'
 import { logStream } from './logging/log-stream.js'
 import { prettyLog } from './logging/pretty-log.js'
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
   ignoreHangup(logger)
   guardMemoryUsage()
-  const gateway = await createStandalone(settings, logger, stdout)
+  const gateway = await createGateway(settings, logger, stdout)
   let received: NodeJS.Signals | undefined
   const signals = new Signals({
     end(signal) {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { openOn } from '../proxy/downstream/connection/pipeline.js'
+import { pendingOn } from '../proxy/downstream/connection/pipeline.js'
 
 /**
  * Milliseconds that a connection without a request stays open when the gateway closes. A client that is busy
@@ -18,7 +18,7 @@ export function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
     for (const socket of connections) {
       const { bytesRead } = socket
       const known = idle.get(socket)
-      if (openOn(socket) > 0) idle.delete(socket)
+      if (pendingOn(socket) > 0) idle.delete(socket)
       // One that is sending the head of a request has HEADERS_TIMEOUT for it.
       else if (known?.bytesRead !== bytesRead) idle.set(socket, { since: now, bytesRead })
       else if (now - known.since >= IDLE_GRACE) socket.destroySoon()

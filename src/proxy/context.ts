@@ -1,19 +1,14 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Cause, Lease } from '../balancer/leases/lease.js'
+import type { FieldLines, Headers } from './http/fields.js'
 import type { TrailerRule } from './http/trailers.js'
-
-/** Header fields by lower-case name; what came in several lines is a list. */
-export type Headers = Record<string, string | string[] | undefined>
-
-/** Header fields line by line: a name, its value, a name, its value, ... */
-export type FieldLines = string[]
 
 /**
  * What a request was assigned to, and what a backend has to know of it beyond what reply-from hands on. It
  * lives as long as the request, over all its attempts.
  */
-export interface Assignment {
+export interface ProxyContext {
   /** The lease of the present attempt, or of the last one; of two at once that of the one which answered. */
   lease: Lease
   /** The lease of a second attempt, while neither has answered. */
@@ -33,7 +28,7 @@ export interface Assignment {
   /** Milliseconds that it waited in the queue for further leases. */
   waitedAgain: number
   /** When the head of the answer came. */
-  answeredAt: number | undefined
+  respondedAt: number | undefined
   /** When the backend that has it now, or had it last, was done. */
   endedAt: number | undefined
   /** Bytes of the request's body that a backend was sent. */
@@ -63,9 +58,9 @@ export interface Assignment {
   /** The client takes trailers: its TE field says so. */
   takesTrailers?: boolean
   /** Whoever waits for the answer. */
-  client: Client
+  downstream: Downstream
   /** The head of the backend's answer. */
-  answered?: AnswerHead
+  responseHead?: ResponseHead
   /** The answer is a stream that may be silent for as long as it likes. */
   quiet?: boolean
   /** The connection is a tunnel now, between the client and the backend. */
@@ -81,7 +76,7 @@ export interface UploadSource {
 }
 
 /** What of a client's side the backend's side has to reach past reply-from, which knows only whole answers. */
-export interface Client {
+export interface Downstream {
   /** There will be no answer. */
   fail(error: Error): void
   /** The answer's head is ready to be sent, and no byte of its body has come yet. */
@@ -97,7 +92,7 @@ export interface Client {
 }
 
 /** The head of a backend's answer. */
-export interface AnswerHead {
+export interface ResponseHead {
   statusCode: number
   statusMessage: string
   headers: Headers
@@ -105,7 +100,7 @@ export interface AnswerHead {
   connection: string | string[] | undefined
 }
 
-export interface Answer {
+export interface UpstreamResponse {
   statusCode: number
   headers: Headers
   body: Readable | WholeBody
@@ -129,4 +124,4 @@ export class WholeBody {
 }
 
 /** Takes a request's answer, or the error that there is instead. */
-export type Callback = (error: Error | null, answer?: Answer) => void
+export type ResponseCallback = (error: Error | null, answer?: UpstreamResponse) => void

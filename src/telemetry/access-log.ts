@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-import type { RefusalObserver } from '../proxy/downstream/connection/early-rejection.js'
+import type { RejectionObserver } from '../proxy/downstream/connection/early-rejection.js'
 import { addressesOf, addressesOfPeer } from '../proxy/downstream/fields/client-addresses.js'
 import { arrivedAs } from '../proxy/downstream/fields/forwarded.js'
 import type { Trust } from '../proxy/http/trust.js'
@@ -51,7 +51,7 @@ export const logRequest: RequestObserver = (record, request, reply) => {
 }
 
 /** The same for what no route ever saw. */
-export function logRefusals(log: FastifyBaseLogger, trust: Trust): RefusalObserver {
+export function logRefusals(log: FastifyBaseLogger, trust: Trust): RejectionObserver {
   return ({ requestId, request, peer, statusCode, code, bytes }) => {
     const { method = null, url: target = null } = request ?? {}
     const addresses = request

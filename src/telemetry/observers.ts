@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Onlookers } from '../balancer/observer-guard.js'
+import type { ObserverGuard } from '../balancer/observer-guard.js'
 import type { RequestObserver, RequestRecord } from './record.js'
 
 /**
@@ -11,7 +11,7 @@ export function tellObservers(
   record: RequestRecord,
   request: FastifyRequest,
   reply: FastifyReply,
-  onlookers: Onlookers,
+  onlookers: ObserverGuard,
 ): void {
   for (const observe of observers) {
     try {

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { Cause } from '../balancer/leases/lease.js'
-import type { Assignment } from '../proxy/context.js'
-import { refusalOf } from '../proxy/downstream/connection/early-rejection.js'
+import type { ProxyContext } from '../proxy/context.js'
+import { rejectionOf } from '../proxy/downstream/connection/early-rejection.js'
 import { codeOf } from '../proxy/downstream/errors/error-response.js'
 import { toGatewayError } from '../proxy/downstream/errors/errors.js'
 import type { Addresses } from '../proxy/downstream/fields/client-addresses.js'
@@ -69,7 +69,7 @@ export function recordOf(
   const { assignment } = request
   const raw: Raw = reply.raw
   const switched = assignment?.switched === true
-  const aside = raw.headersSent ? undefined : refusalOf(request.raw)
+  const aside = raw.headersSent ? undefined : rejectionOf(request.raw)
   const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : (aside?.statusCode ?? null)
   const aborted = !raw.writableFinished && !switched && !aside
   // There is an assignment, but no backend was asked.
@@ -96,19 +96,19 @@ export function recordOf(
       (assignment?.waitedAgain ?? 0),
     // Not counted back from now: an answer may have been whole for a while when this is told.
     firstByteTime:
-      asked?.answeredAt === undefined || arrivedAt === undefined ? null : asked.answeredAt - arrivedAt,
+      asked?.respondedAt === undefined || arrivedAt === undefined ? null : asked.respondedAt - arrivedAt,
     upstreamTime:
       dispatchedAt === undefined ? null : (lease?.held ? now : (asked?.endedAt ?? now)) - dispatchedAt,
     responseTime,
     bytesIn: assignment?.bytesIn ?? 0,
-    bytesOut: aside?.bytes ?? (assignment?.answered && !own ? assignment.bytesOut : lengthOf(reply)),
+    bytesOut: aside?.bytes ?? (assignment?.responseHead && !own ? assignment.bytesOut : lengthOf(reply)),
   }
 }
 
 type Raw = Pick<ServerResponse<IncomingMessage>, 'headersSent' | 'statusCode' | 'writableFinished'>
 
 function outcomeOf(
-  asked: Assignment | undefined,
+  asked: ProxyContext | undefined,
   isFailure: Statuses,
   statusCode: number | null,
   aborted: boolean,

@@ -7,7 +7,7 @@ import { afterEach, test } from 'node:test'
 import Fastify from 'fastify'
 import type { Balancer } from '../../src/balancer/balancer.js'
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
-import { refuseMalformed } from '../../src/proxy/downstream/connection/early-rejection.js'
+import { rejectMalformed } from '../../src/proxy/downstream/connection/early-rejection.js'
 import { answering, deadUrl, holding, TestBackend } from '../support/backend.js'
 import { call } from '../support/client.js'
 import { RawClient } from '../support/raw.js'
@@ -29,7 +29,7 @@ interface Running {
 
 /** A host app with one pool, listening. */
 async function gateway(options: LeastwiseOptions): Promise<Running> {
-  const app = Fastify({ forceCloseConnections: true, clientErrorHandler: refuseMalformed })
+  const app = Fastify({ forceCloseConnections: true, clientErrorHandler: rejectMalformed })
   // What leaks a lease or a request must not be tidied up by a timeout.
   await app.register(leastwise, { responseTimeout: 0, bodyTimeout: 0, ...options })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })

@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import type { Backend } from '../../src/balancer/backends/backend.js'
 import type { Balancer } from '../../src/balancer/balancer.js'
 import { parseConfig } from '../../src/config/environment.js'
-import { createStandalone } from '../../src/gateway/gateway.js'
+import { createGateway } from '../../src/gateway/gateway.js'
 
 /** A stand-alone gateway in this process, so that its counts can be read at any moment. */
 export interface Gateway {
@@ -27,7 +27,7 @@ export async function openGateway(
   const complaints: string[] = []
   const logger = pino({ level: 'error' }, { write: (line: string) => complaints.push(line) })
   const settings = parseConfig({ PORT: '0', ADMIN_PORT: 'off', BACKENDS: urls.join(), ...env })
-  const gateway = await createStandalone(settings, logger)
+  const gateway = await createGateway(settings, logger)
   await gateway.listen()
   const { balancer, listeningOrigin } = gateway.traffic
   return {

@@ -1,11 +1,11 @@
 import { pino } from 'pino'
 import { parseConfig } from '../../../src/config/environment.js'
-import { createStandalone } from '../../../src/gateway/gateway.js'
+import { createGateway } from '../../../src/gateway/gateway.js'
 import { logStream } from '../../../src/gateway/logging/log-stream.js'
 
 /** The stand-alone gateway, settings and log as `npm start` has them. It tells its address, which a silent one does not. */
 const settings = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: '0' })
-const gateway = await createStandalone(settings, pino({ level: settings.logLevel }, logStream()))
+const gateway = await createGateway(settings, pino({ level: settings.logLevel }, logStream()))
 await gateway.listen()
 process.on('disconnect', () => process.exit())
 process.send?.(gateway.traffic.listeningOrigin)

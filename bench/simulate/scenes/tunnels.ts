@@ -76,8 +76,8 @@ function playOne(count: number, weight: number, seed: number): TunnelsRow {
   const openTunnel = () =>
     balancer.lease({
       upgrade: true,
-      refused() {},
-      granted(lease) {
+      onReject() {},
+      onLease(lease) {
         lease.answered(timeline.now())
         lease.switched()
         const closed = timeline.now() + exponential(lifetime)(random)

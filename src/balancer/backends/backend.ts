@@ -96,7 +96,7 @@ export class Backend {
   /** Whether it is eligible and was not full when it was last looked at. Only for the registry, which counts those. */
   isOpen = false
   /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
-  overtaken = 0
+  residualLoad = 0
   /** What it has refused of late; see `RefusalOutliers`. */
   refusals: RefusalTally | undefined
   /** How willingly it is chosen; see `ShareLimits`. */
@@ -119,7 +119,7 @@ export class Backend {
 
   /** What policies compare. */
   get load(): number {
-    return this.leases.load + this.overtaken
+    return this.leases.load + this.residualLoad
   }
 
   /** What checks found goes before what requests did. */

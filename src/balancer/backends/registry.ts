@@ -1,7 +1,7 @@
 import { BackendExistsError, BackendGoneError, BackendNotFoundError } from '../errors.js'
 import { eligibleOf, type PanicOptions } from '../health/panic.js'
 import type { Lease, Outcome } from '../leases/lease.js'
-import { Announcer, type Onlookers } from '../observer-guard.js'
+import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
 import { Backend, type CheckResult, type Verdict } from './backend.js'
 import {
@@ -69,7 +69,7 @@ export interface RegistryOptions extends PanicOptions {
   tunnelWeight: number
   /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
   drainTimeout: number
-  onlookers: Onlookers
+  onlookers: ObserverGuard
 }
 
 interface Departure {
@@ -79,7 +79,7 @@ interface Departure {
 }
 
 /** The backends of a pool, by id, and the set of those that may be given requests. */
-export class Registry extends Announcer<RegistryEvents> {
+export class Registry extends GuardedEmitter<RegistryEvents> {
   readonly #options: RegistryOptions
   readonly #backends = new Map<string, Backend>()
   readonly #urls = new Set<string>()

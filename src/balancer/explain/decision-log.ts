@@ -66,7 +66,7 @@ const ID = 128
  * there from the start. An object for each, or a request's id as a string, would be one more thing to be moved and
  * collected for each request; so ids are kept as the numbers of their characters.
  */
-export class Decisions {
+export class DecisionLog {
   readonly #clock: Clock
   /** Those of one choice stand side by side, {@link SIZE} of them. */
   readonly #numbers = new Float64Array(KEPT * SIZE)

@@ -1,16 +1,16 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { AllFullError, type BalancerError, NoBackendError } from '../errors.js'
-import type { Demand, Queue } from '../leases/queue.js'
+import type { PickContext, WaitQueue } from '../leases/queue.js'
 import type { PolicyName } from '../selection/policies/index.js'
-import type { Standing } from '../selection/policies/policy.js'
-import type { Prospect } from '../selection/selection.js'
+import type { CandidateScore } from '../selection/policies/policy.js'
+import type { SelectionPreview } from '../selection/selection.js'
 import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
-import { type Hindering, hindranceOf, percent } from './unavailable-reason.js'
+import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
 /** What sort of a request is asked about: by default one that came just now, and nothing is lost if it fails. */
-export interface Inquiry extends Pick<Demand, 'except' | 'repeatable' | 'upgrade'> {
+export interface Inquiry extends Pick<PickContext, 'except' | 'repeatable' | 'upgrade'> {
   /** Whether it would wait where every backend is full, as by `lease()`; `acquire()` does not. True by default. */
   waits?: boolean | undefined
 }
@@ -60,10 +60,10 @@ export interface ExplainedBackend {
 }
 
 /** What an explanation is drawn from. */
-export interface Circumstances extends Hindering {
+export interface ExplainContext extends UnavailabilitySources {
   policy: PolicyName
   registry: Registry
-  queue: Queue
+  queue: WaitQueue
   clock: Clock
   /** No lease is given any more. */
   stopped: boolean
@@ -71,7 +71,7 @@ export interface Circumstances extends Hindering {
   hasOther: boolean
 }
 
-export function explain(inquiry: Inquiry, circumstances: Circumstances): Explanation {
+export function explain(inquiry: Inquiry, circumstances: ExplainContext): Explanation {
   const { prospect, policy, registry, queue, clock, stopped } = circumstances
   const choice = stopped ? undefined : prospect.choice
   const standings = new Map(prospect.standings.map((standing) => [standing.backend, standing]))
@@ -83,7 +83,7 @@ export function explain(inquiry: Inquiry, circumstances: Circumstances): Explana
     .map((backend) => {
       const hindrance = stopped
         ? 'the pool was stopped'
-        : hindranceOf(backend, inquiry.except, circumstances, now)
+        : unavailableReasonOf(backend, inquiry.except, circumstances, now)
       const rank = prospect.trial && backend === choice ? 0 : hindrance === undefined ? 1 : 2
       return { backend, standing: standings.get(backend), hindrance, rank }
     })
@@ -121,8 +121,8 @@ export function explain(inquiry: Inquiry, circumstances: Circumstances): Explana
 function chanceOf(
   backend: Backend,
   choice: Backend | undefined,
-  { trial }: Prospect,
-  standing: Standing | undefined,
+  { trial }: SelectionPreview,
+  standing: CandidateScore | undefined,
 ): number {
   if (!choice) return 0
   if (trial || !choice.isEligible) return Number(backend === choice)
@@ -134,8 +134,8 @@ function reasonOf(
   backend: Backend,
   choice: Backend | undefined,
   trial: boolean,
-  standing: Standing | undefined,
-  best: Standing | undefined,
+  standing: CandidateScore | undefined,
+  best: CandidateScore | undefined,
 ): string {
   if (trial && backend === choice) return 'ejected, its time is up: the next request tries it'
   if (!backend.isEligible) return 'backup: every other backend has failed the request'
@@ -152,12 +152,15 @@ function reasonOf(
 }
 
 /** What the request would be refused with; undefined where it would wait. */
-function refusalOf({ waits = true }: Inquiry, { queue, hasOther }: Circumstances): BalancerError | undefined {
+function refusalOf(
+  { waits = true }: Inquiry,
+  { queue, hasOther }: ExplainContext,
+): BalancerError | undefined {
   if (!hasOther) return new NoBackendError()
   return waits ? queue.refusal : new AllFullError()
 }
 
-function whyOf(choice: Backend | undefined, { prospect, queue }: Circumstances): string {
+function whyOf(choice: Backend | undefined, { prospect, queue }: ExplainContext): string {
   const { length } = queue
   if (!choice)
     return `every backend that may be chosen is full or rests: it would wait behind ${length} others`
@@ -166,7 +169,7 @@ function whyOf(choice: Backend | undefined, { prospect, queue }: Circumstances):
   if (!choice.isEligible)
     return `${first}${choice.id} is a backup, and every other backend has failed the request`
   const need = choice.tier > tiers.part ? `all that need no rest are full, so that it is ` : ''
-  const standing = prospect.standings.find(({ backend }) => backend === choice) as Standing
+  const standing = prospect.standings.find(({ backend }) => backend === choice) as CandidateScore
   const { probability, note } = standing
   if (probability < 1) return `${first}${need}${choice.id} with ${percent(probability)}: ${note}`
   return `${first}${need}${choice.id}: ${note}`

@@ -1,20 +1,20 @@
 import type { Backend } from '../backends/backend.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
-import type { Prospect } from '../selection/selection.js'
+import type { SelectionPreview } from '../selection/selection.js'
 
 /** What may keep a backend from being chosen. */
-export interface Hindering {
-  prospect: Prospect
+export interface UnavailabilitySources {
+  prospect: SelectionPreview
   ejection: Ejection
   limits: ShareLimits
 }
 
 /** Why a backend cannot be chosen for this request; undefined where it can. */
-export function hindranceOf(
+export function unavailableReasonOf(
   backend: Backend,
   except: ReadonlySet<Backend> | undefined,
-  { prospect, ejection, limits }: Hindering,
+  { prospect, ejection, limits }: UnavailabilitySources,
   now: number,
 ): string | undefined {
   if (backend === prospect.choice && (prospect.trial || !backend.isEligible)) return undefined

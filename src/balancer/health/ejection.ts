@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
-import type { Demand } from '../leases/queue.js'
+import type { PickContext } from '../leases/queue.js'
 import type { Clock } from '../time/clock.js'
 
 export interface EjectionOptions {
@@ -70,7 +70,7 @@ export class Ejection {
   }
 
   /** A backend that is to be tried with this request. One that would be lost if it failed is spared for a while. */
-  due({ except, repeatable = true }: Demand): Backend | undefined {
+  nextProbe({ except, repeatable = true }: PickContext): Backend | undefined {
     if (this.#due.size === 0) return undefined
     const patience = repeatable ? 0 : this.#options.base * PATIENCE
     const now = this.#clock.now()
@@ -90,7 +90,7 @@ export class Ejection {
   }
 
   /** The request that a backend is tried with. */
-  try(lease: Lease): void {
+  startProbe(lease: Lease): void {
     const record = this.#records.get(lease.backend) as Record
     this.#due.delete(lease.backend)
     record.trial = lease
@@ -134,14 +134,14 @@ export class Ejection {
   }
 
   /** Ends an ejection without a trial: something better is known. */
-  pardon(backend: Backend): void {
+  reset(backend: Backend): void {
     const record = this.#records.get(backend)
     if (record && backend.isEjected) this.#reinstate(backend, record)
     if (record) record.streak = 0
   }
 
   /** The pool changed: those that were out longest come back where too large a part of it is out now. */
-  review(): void {
+  enforceMaxPercent(): void {
     this.#census = undefined
     if (this.#records.size === 0 || this.#allows(0)) return
     for (const [backend, record] of this.#records) {

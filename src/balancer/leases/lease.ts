@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/backend.js'
-import { Onlookers, warn } from '../observer-guard.js'
-import { Chain } from '../structures/linked-list.js'
+import { ObserverGuard, warn } from '../observer-guard.js'
+import { LinkedList } from '../structures/linked-list.js'
 
 /**
  * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (a status
@@ -245,11 +245,11 @@ export class LeaseBook {
   #total = 0
   readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
   /** Leases whose backend has yet to be asked. */
-  readonly #prepared = new Chain<Lease>()
+  readonly #prepared = new LinkedList<Lease>()
   /** Those whose answer is waited for, the longest first. */
-  readonly #awaited = new Chain<Lease>()
+  readonly #awaited = new LinkedList<Lease>()
   /** Those that are being answered, or whose client still sends. */
-  readonly #others = new Chain<Lease>()
+  readonly #others = new LinkedList<Lease>()
 
   get inFlight(): number {
     return this.#inFlight
@@ -299,7 +299,7 @@ export class LeaseBook {
   }
 
   /** @internal A lease has left one list for another, and stands last there. */
-  shift(lease: Lease, from: Chain<Lease>): void {
+  shift(lease: Lease, from: LinkedList<Lease>): void {
     const to = this.listOf(lease)
     if (from === to && to.last === lease) return
     from.remove(lease)
@@ -329,7 +329,7 @@ export class LeaseBook {
   }
 
   /** Cuts every lease that is held now. Returns how many. */
-  cutAll(reason: Error, onlookers = new Onlookers(warn)): number {
+  cutAll(reason: Error, onlookers = new ObserverGuard(warn)): number {
     const held: Lease[] = []
     for (const list of [this.#prepared, this.#awaited, this.#others]) {
       for (let lease = list.first; lease; lease = lease.next) held.push(lease)
@@ -339,7 +339,7 @@ export class LeaseBook {
   }
 
   /** @internal The list that a lease stands in, by what is known of it. */
-  listOf({ awaitedSince, isPrepared }: Lease): Chain<Lease> {
+  listOf({ awaitedSince, isPrepared }: Lease): LinkedList<Lease> {
     if (awaitedSince !== undefined) return this.#awaited
     return isPrepared ? this.#prepared : this.#others
   }

@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.js'
-import { Chain, type Link } from '../structures/linked-list.js'
+import { LinkedList, type ListNode } from '../structures/linked-list.js'
 
 /** What a request asks of a backend, which decides whether a backend that is free is one for it. */
 export interface Want {
@@ -8,7 +8,7 @@ export interface Want {
 }
 
 /** A request that waits. */
-export interface Waiting<T extends Waiting<T>> extends Link<T> {
+export interface Waiting<T extends Waiting<T>> extends ListNode<T> {
   readonly taker: Want
   /** Counts up with each request: the lowest one came first. */
   readonly ticket: number
@@ -20,7 +20,7 @@ export interface Waiting<T extends Waiting<T>> extends Link<T> {
 export interface Line<T extends Waiting<T>> {
   readonly key: string
   readonly except: ReadonlySet<Backend> | undefined
-  readonly waiters: Chain<T>
+  readonly waiters: LinkedList<T>
   /** The latest round in which nothing was found for it. */
   missed: number
 }
@@ -79,7 +79,7 @@ export class Lines<T extends Waiting<T>> {
     const key = this.#keyOf(waiter.taker)
     let line = this.#lines.get(key)
     if (!line) {
-      line = { key, except: waiter.taker.except, waiters: new Chain(), missed: 0 }
+      line = { key, except: waiter.taker.except, waiters: new LinkedList(), missed: 0 }
       this.#lines.set(key, line)
     }
     const { waiters } = line

@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/backend.js'
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from '../errors.js'
-import type { Onlookers } from '../observer-guard.js'
+import type { ObserverGuard } from '../observer-guard.js'
 import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
@@ -14,7 +14,7 @@ export interface QueueOptions {
 }
 
 /** What a request asks for. */
-export interface Demand {
+export interface PickContext {
   /** Backends that are not to be chosen: those on which it failed before. */
   readonly except?: ReadonlySet<Backend> | undefined
   /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
@@ -28,15 +28,15 @@ export interface Demand {
 }
 
 /** Whoever wants a lease. One of the two is called, once. */
-export interface Taker extends Demand {
-  granted(lease: Lease): void
-  refused(error: Error): void
+export interface LeaseRequest extends PickContext {
+  onLease(lease: Lease): void
+  onReject(error: Error): void
 }
 
 /** Gives `taker` a lease, which is taken back where that throws: nobody else would release it. */
-export function grant(taker: Taker, lease: Lease): void {
+export function grant(taker: LeaseRequest, lease: Lease): void {
   try {
-    taker.granted(lease)
+    taker.onLease(lease)
   } catch (error) {
     lease.cut(error as Error)
     throw error
@@ -44,13 +44,13 @@ export function grant(taker: Taker, lease: Lease): void {
 }
 
 /** Where leases come from. */
-export interface Supply {
+export interface LeaseSource {
   /**
    * Takes a lease for a request, if there is one to take.
    * @param patient whether it can wait for a better one than those that should rest
    * @param since when it began to wait, in monotonic milliseconds
    */
-  choose(demand: Demand, patient: boolean, since: number): Lease | undefined
+  choose(demand: PickContext, patient: boolean, since: number): Lease | undefined
   /** Whether there is anything that {@link choose} might find for somebody. */
   readonly any: boolean
   /** Whether there is any backend to wait for, but for some. */
@@ -58,7 +58,7 @@ export interface Supply {
 }
 
 interface Waiter extends Waiting<Waiter> {
-  readonly taker: Taker
+  readonly taker: LeaseRequest
   /** When it began to wait, in monotonic milliseconds. */
   readonly since: number
   /** Monotonic milliseconds after which it has waited too long. */
@@ -83,11 +83,11 @@ const LONGEST = 300
  * Requests that wait because every backend is at its limit, first come, first served. A slot that becomes free
  * belongs to the first in line from that moment on: nobody can come between.
  */
-export class Queue {
+export class WaitQueue {
   readonly #options: QueueOptions
   readonly #clock: Clock
-  readonly #supply: Supply
-  readonly #onlookers: Onlookers
+  readonly #supply: LeaseSource
+  readonly #onlookers: ObserverGuard
   readonly #lines = new Lines<Waiter>()
   readonly #done: SlidingCount
   #length = 0
@@ -97,7 +97,7 @@ export class Queue {
   /** Why nobody is served any more. */
   #closed: BalancerError | undefined
 
-  constructor(options: QueueOptions, clock: Clock, supply: Supply, onlookers: Onlookers) {
+  constructor(options: QueueOptions, clock: Clock, supply: LeaseSource, onlookers: ObserverGuard) {
     this.#options = options
     this.#clock = clock
     this.#supply = supply
@@ -143,7 +143,7 @@ export class Queue {
    * @returns takes it out again, with whatever it was given meanwhile
    * @throws {QueueFullError | StoppedError}
    */
-  join(taker: Taker): () => void {
+  join(taker: LeaseRequest): () => void {
     const { timeout } = this.#options
     const { refusal } = this
     if (refusal) throw refusal
@@ -227,7 +227,7 @@ export class Queue {
   #refuse(waiter: Waiter, reason: Error): void {
     this.#remove(waiter)
     waiter.state = 'gone'
-    queueMicrotask(() => this.#onlookers.call(() => waiter.taker.refused(reason)))
+    queueMicrotask(() => this.#onlookers.call(() => waiter.taker.onReject(reason)))
   }
 
   #add(waiter: Waiter): void {

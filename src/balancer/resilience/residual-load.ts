@@ -9,7 +9,7 @@ const MEMORY = 1000
  * still look idle, so that it would be given more and more of them; so they count on for the policies, as if they
  * were still there, until that backend has answered something well, or for a second after the last of them.
  */
-export class Overtaken {
+export class ResidualLoad {
   readonly #clock: Clock
   readonly #changed: (backend: Backend) => void
   /** What ends the time of each that has any. */
@@ -25,16 +25,16 @@ export class Overtaken {
     this.#cancels.get(backend)?.()
     const cancel = this.#clock.after(MEMORY, () => this.clear(backend))
     this.#cancels.set(backend, cancel)
-    backend.overtaken++
+    backend.residualLoad++
     this.#changed(backend)
   }
 
   /** It has answered, or is no backend of ours any more. */
   clear(backend: Backend): void {
-    if (backend.overtaken === 0) return
+    if (backend.residualLoad === 0) return
     this.#cancels.get(backend)?.()
     this.#cancels.delete(backend)
-    backend.overtaken = 0
+    backend.residualLoad = 0
     this.#changed(backend)
   }
 

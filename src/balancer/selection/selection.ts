@@ -1,15 +1,15 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
-import { type Decisions, kindNumbers } from '../explain/decision-log.js'
+import { type DecisionLog, kindNumbers } from '../explain/decision-log.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import type { Lease } from '../leases/lease.js'
-import type { Demand } from '../leases/queue.js'
+import type { PickContext } from '../leases/queue.js'
 import type { Clock } from '../time/clock.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
 import { LeastConnections } from './policies/least-connections.js'
-import type { Policy, Standing } from './policies/policy.js'
+import type { CandidateScore, Policy } from './policies/policy.js'
 import { type Tier, tiers } from './tier.js'
 
 /** The policy in force, as `balancer.selector` shows it. */
@@ -20,12 +20,12 @@ export interface Selector {
 }
 
 /** What would become of a request. */
-export interface Prospect {
+export interface SelectionPreview {
   /** Whether the choice is an ejected backend, that is to be tried with it. */
   trial: boolean
   choice: Backend | undefined
   /** How the eligible backends stand, the best first. */
-  standings: readonly Standing[]
+  standings: readonly CandidateScore[]
   /** The last tier whose backends could be chosen this time. */
   reach: Tier
 }
@@ -35,7 +35,7 @@ export class Selection {
   readonly #registry: Registry
   readonly #ejection: Ejection
   readonly #limits: ShareLimits
-  readonly #decisions: Decisions
+  readonly #decisions: DecisionLog
   readonly #clock: Clock
   readonly #random: () => number
   #policy!: Policy
@@ -56,7 +56,7 @@ export class Selection {
     registry: Registry,
     ejection: Ejection,
     limits: ShareLimits,
-    decisions: Decisions,
+    decisions: DecisionLog,
     clock: Clock,
     random: () => number,
   ) {
@@ -113,14 +113,14 @@ export class Selection {
    * @param patient whether it can wait for a better one than those that should rest
    * @param since when it began to wait, in monotonic milliseconds, if it had to
    */
-  choose(demand: Demand, patient: boolean, since?: number): Lease | undefined {
+  choose(demand: PickContext, patient: boolean, since?: number): Lease | undefined {
     const now = this.#clock.now()
-    const due = this.#ejection.due(demand)
+    const due = this.#ejection.nextProbe(demand)
     const policy = demand.upgrade ? this.#policyForTunnels() : this.#policy
     const backend = due ?? this.#pick(policy, now, demand.except, patient) ?? this.#backupFor(demand.except)
     if (!backend) return undefined
     const lease = backend.leases.open(backend, now)
-    if (due) this.#ejection.try(lease)
+    if (due) this.#ejection.startProbe(lease)
     const { trial, retry, choice, queue } = kindNumbers
     const kind = due ? trial : demand.again ? retry : since === undefined ? choice : queue
     this.#note(kind, lease, demand.request, since)
@@ -140,9 +140,9 @@ export class Selection {
   }
 
   /** What {@link choose} would do for such a request, and how all stand. It changes nothing. */
-  foresee({ except, repeatable, upgrade }: Demand, patient: boolean): Prospect {
+  preview({ except, repeatable, upgrade }: PickContext, patient: boolean): SelectionPreview {
     const now = this.#clock.now()
-    const due = this.#ejection.due({ except, repeatable })
+    const due = this.#ejection.nextProbe({ except, repeatable })
     let reach: Tier = tiers.part
     const policy = upgrade ? this.#policyForTunnels() : this.#policy
     let preview = policy.explain(now, except, reach)

@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Balancer } from '../balancer.js'
 import { StateNotSavedError } from '../errors.js'
-import { Announcer } from '../observer-guard.js'
+import { GuardedEmitter } from '../observer-guard.js'
 import type { Configuration } from './merge.js'
 import { type BackendState, type BackendStore, type PoolState, STATE_VERSION } from './store.js'
 
@@ -23,7 +23,7 @@ const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as cons
  * Keeps the state of a pool in a store. One save is under way at a time; what changes meanwhile goes into the next
  * one, all of it together.
  */
-export class StateKeeper extends Announcer<StateKeeperEvents> {
+export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   readonly #balancer: Balancer
   readonly #store: BackendStore
   readonly #configuration: Configuration
@@ -41,7 +41,7 @@ export class StateKeeper extends Announcer<StateKeeperEvents> {
   #closed = false
 
   constructor(balancer: Balancer, store: BackendStore, configuration: Configuration) {
-    super(balancer.onlookers)
+    super(balancer.observerGuard)
     this.#balancer = balancer
     this.#store = store
     this.#configuration = configuration

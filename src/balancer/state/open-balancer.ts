@@ -1,7 +1,7 @@
 import { Registry } from '../backends/registry.js'
 import { Balancer } from '../balancer.js'
 import { StateNotSavedError, StoreError, UnknownPolicyError } from '../errors.js'
-import { Onlookers } from '../observer-guard.js'
+import { ObserverGuard } from '../observer-guard.js'
 import { type BalancerOptions, withDefaults } from '../options.js'
 import { isPolicyName, policyNames } from '../selection/policies/index.js'
 import { StateKeeper } from './keeper.js'
@@ -41,7 +41,7 @@ function configurationOf(options: BalancerOptions): Configuration {
   const { policy, backends, ...rest } = withDefaults(options)
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
   const specs = backends.map((one) => (typeof one === 'string' ? { url: one } : one))
-  const trial = new Registry({ ...rest, onlookers: new Onlookers(rest.onObserverError) })
+  const trial = new Registry({ ...rest, onlookers: new ObserverGuard(rest.onObserverError) })
   trial.batch(() => {
     for (const spec of specs) trial.add(spec)
   })

@@ -1,11 +1,11 @@
-/** What a {@link Chain} is made of. Whoever is in a chain is in no other at the same time. */
-export interface Link<T> {
+/** What a {@link LinkedList} is made of. Whoever is in a chain is in no other at the same time. */
+export interface ListNode<T> {
   previous: T | undefined
   next: T | undefined
 }
 
 /** A list in which joining at the end and leaving from anywhere cost the same, and allocate nothing. */
-export class Chain<T extends Link<T>> {
+export class LinkedList<T extends ListNode<T>> {
   #first: T | undefined
   #last: T | undefined
 

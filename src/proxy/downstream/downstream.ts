@@ -2,27 +2,28 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Assignment, Client, Headers } from '../context.js'
+import type { Downstream, ProxyContext } from '../context.js'
+import type { Headers } from '../http/fields.js'
 import { nominatedBy } from '../http/hop-by-hop.js'
 import { reset } from '../http/reset.js'
 import { sendHead } from '../http/send-head.js'
 import { addTrailers } from '../http/trailers.js'
-import { cutInTurn } from './connection/pipeline.js'
+import { destroyInOrder } from './connection/pipeline.js'
 import { toGatewayError } from './errors/errors.js'
 import { toClient, toHttp2 } from './fields/forwarding.js'
-import { type AnswerOptions, answerFields } from './response/response-fields.js'
+import { type ResponseOptions, responseFields } from './response/response-fields.js'
 import { takeUpgrade } from './upgrade/upgrade.js'
 
 /** Bytes that may wait to be read before informational answers are left out. */
 const HINTS_AHEAD = 64 * 1024
 
 /** Whoever waits for the answer, as a backend's side may reach it. */
-export class ClientSide implements Client {
+export class ClientSide implements Downstream {
   readonly #request: IncomingMessage
   readonly #reply: FastifyReply
-  readonly #options: AnswerOptions
+  readonly #options: ResponseOptions
 
-  constructor(request: FastifyRequest, reply: FastifyReply, options: AnswerOptions) {
+  constructor(request: FastifyRequest, reply: FastifyReply, options: ResponseOptions) {
     this.#request = request.raw
     this.#reply = reply
     this.#options = options
@@ -71,14 +72,14 @@ export class ClientSide implements Client {
     if ('stream' in raw || raw.destroyed) return
     // Where the end of the connection is the end of the answer, only a reset is none.
     const closes = raw.headersSent && !raw.chunkedEncoding && raw.getHeader('content-length') === undefined
-    if (!raw.socket) cutInTurn(this.#request, raw)
+    if (!raw.socket) destroyInOrder(this.#request, raw)
     else if (closes) reset(raw.socket)
   }
 
   trailers(fields: Headers): void {
     const { raw } = this.#reply
     if (raw.writableEnded || raw.destroyed) return
-    const nominated = nominatedBy(this.#reply.request.assignment?.answered?.connection)
+    const nominated = nominatedBy(this.#reply.request.assignment?.responseHead?.connection)
     addTrailers(raw, fields, nominated && ((name) => nominated.has(name)))
   }
 
@@ -88,7 +89,7 @@ export class ClientSide implements Client {
     if (!upgrade) return undefined
     reply.hijack()
     const { assignment } = reply.request
-    const passed = answerFields(headers, this.#request, assignment as Assignment, this.#options)
+    const passed = responseFields(headers, this.#request, assignment as ProxyContext, this.#options)
     const fields = { ...withoutContent(passed), connection: 'upgrade', upgrade: headers.upgrade }
     reply.raw.detachSocket(upgrade.socket)
     upgrade.socket.write(head(101, fields), 'latin1')

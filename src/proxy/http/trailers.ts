@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { Headers } from '../context.js'
+import type { Headers } from './fields.js'
 
 /**
  * What must not come after a body: framing, routing, request modifiers, authentication, what controls a

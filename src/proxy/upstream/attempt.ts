@@ -4,26 +4,27 @@ import { type Dispatcher, errors } from 'undici'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease, Outcome } from '../../balancer/leases/lease.js'
 import type { Clock } from '../../balancer/time/clock.js'
-import { type Answer, type Assignment, type Headers, WholeBody } from '../context.js'
+import { type ProxyContext, type UpstreamResponse, WholeBody } from '../context.js'
+import type { Headers } from '../http/fields.js'
 import type { Statuses } from '../http/status-ranges.js'
 import type { Deadline } from './deadlines/deadline.js'
 import type { Deadlines } from './deadlines/deadlines.js'
 import { UnresolvedError } from './dns/name-lookup.js'
 import { diagnose, isClosing } from './failures/diagnosis.js'
-import { lackOf } from './failures/exhaustion.js'
+import { exhaustionOf } from './failures/exhaustion.js'
 import {
   BackendError,
   BackendTimeoutError,
-  BadAnswerError,
+  BadResponseError,
   isClientsDoing,
   isHeadTooLarge,
   LateError,
-  RejectedAnswerError,
+  RejectedResponseError,
   SilentlyClosedError,
   UploadStalledError,
 } from './failures/failures.js'
 import { isQuietStream } from './quiet-streams.js'
-import { WaitingAnswers } from './response-batcher.js'
+import { ResponseBatcher } from './response-batcher.js'
 import type { Transport } from './transport/connection.js'
 import type { Flow, NodeRequestHandler } from './transport/node-request.js'
 import { openTunnel } from './tunnel/tunnel.js'
@@ -39,12 +40,12 @@ export interface Timeouts {
 }
 
 /** Whom an attempt reports to: an answer or an error, or neither where the protocol was switched. */
-export interface AttemptOwner {
+export interface AttemptListener {
   /** Whether an answer of that status is not passed on, as another backend is going to be asked. */
   isRejected(attempt: Attempt, statusCode: number): boolean
   /** The head of an answer has come; it is delivered soon. */
   answered(attempt: Attempt): void
-  deliver(answer: Answer): void
+  deliver(answer: UpstreamResponse): void
   failed(attempt: Attempt, error: Error): void
   /** Whether the gateway shuts down, and waits for nothing that it need not wait for. */
   isShuttingDown(): boolean
@@ -53,7 +54,7 @@ export interface AttemptOwner {
 /** What the backend is waited for: to connect, to take the request, to answer, to go on with its body. */
 type Phase = BackendTimeoutError['waitingFor'] | 'over'
 
-const waiting = new WaitingAnswers()
+const waiting = new ResponseBatcher()
 
 /** Milliseconds within which a connection that was closed before it was used again shows it. */
 const STALE_WITHIN = 500
@@ -67,12 +68,12 @@ const LARGE = 64 * 1024
 
 /** One request on one backend, from the dispatch to the backend's last word. It holds the lease meanwhile. */
 export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
-  readonly #assignment: Assignment
+  readonly #assignment: ProxyContext
   readonly #lease: Lease
   readonly #timeouts: Timeouts
   readonly #isFailure: Statuses
   readonly #clock: Clock
-  readonly #owner: AttemptOwner
+  readonly #owner: AttemptListener
   readonly #deadlines: Deadlines
   /** Until the request is over. */
   #deadline: Deadline | undefined
@@ -106,12 +107,12 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   bodyTaken = false
 
   constructor(
-    assignment: Assignment,
+    assignment: ProxyContext,
     lease: Lease,
     timeouts: Timeouts,
     isFailure: Statuses,
     deadlines: Deadlines,
-    owner: AttemptOwner,
+    owner: AttemptListener,
   ) {
     this.#assignment = assignment
     this.#lease = lease
@@ -248,17 +249,17 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void {
     if (this.#phase === 'over') return
     if (statusCode >= 100 && statusCode < 200 && statusCode !== 101) {
-      this.#assignment.client.inform(statusCode, headers)
+      this.#assignment.downstream.inform(statusCode, headers)
       return
     }
     const coding = headers['transfer-encoding']
     if (statusCode < 200 || statusCode > 599) {
-      this.#fail(new BadAnswerError(`status ${statusCode} is none`), 'failed')
+      this.#fail(new BadResponseError(`status ${statusCode} is none`), 'failed')
       return
     }
     // What else it is coded with we would have to undo, RFC 9112 section 6.1.
     if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') {
-      this.#fail(new BadAnswerError(`transfer coding "${coding}" is not understood`), 'failed')
+      this.#fail(new BadResponseError(`transfer coding "${coding}" is not understood`), 'failed')
       return
     }
     const failed = this.#isFailure(statusCode)
@@ -266,14 +267,14 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     const now = this.#clock.now()
     this.#lease.answered(now, failed ? 'failed' : statusCode >= 400 ? 'refused' : 'ok')
     if (this.#owner.isRejected(this, statusCode)) {
-      this.#fail(new RejectedAnswerError(statusCode), this.#outcome)
+      this.#fail(new RejectedResponseError(statusCode), this.#outcome)
       return
     }
     this.#lengthKnown = 'content-length' in headers || coding !== undefined
     // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
     this.#bodyless = statusCode === 204 || statusCode === 304
-    this.#assignment.answered = { statusCode, statusMessage, headers, connection: headers.connection }
-    this.#assignment.answeredAt = now
+    this.#assignment.responseHead = { statusCode, statusMessage, headers, connection: headers.connection }
+    this.#assignment.respondedAt = now
     if (isQuietStream(headers)) this.#assignment.quiet = true
     this.#enter('body', this.#silence)
     this.#early = []
@@ -299,7 +300,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       return
     }
     this.open()
-    this.#assignment.client.trailers(trailers)
+    this.#assignment.downstream.trailers(trailers)
     this.#answer?.push(null)
   }
 
@@ -307,7 +308,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   #isWhole(chunks: readonly Buffer[]): boolean {
     let length = 0
     for (const chunk of chunks) length += chunk.length
-    return String(length) === this.#assignment.answered?.headers['content-length']
+    return String(length) === this.#assignment.responseHead?.headers['content-length']
   }
 
   /** Delivers an answer of which more has yet to come; nothing where that was done. */
@@ -318,7 +319,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#answer = new Readable({
       highWaterMark: 64 * 1024,
       read: () => {
-        if (this.#answer?.readableLength === 0 && this.#phase !== 'over') this.#assignment.client.flushHead()
+        if (this.#answer?.readableLength === 0 && this.#phase !== 'over')
+          this.#assignment.downstream.flushHead()
         if (this.#paused) this.#resume()
       },
       destroy: (error, done) => {
@@ -333,8 +335,8 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     for (const chunk of early) this.#pass(chunk)
   }
 
-  #deliver(body: Answer['body']): void {
-    const { statusCode, headers } = this.#assignment.answered as NonNullable<Assignment['answered']>
+  #deliver(body: UpstreamResponse['body']): void {
+    const { statusCode, headers } = this.#assignment.responseHead as NonNullable<ProxyContext['responseHead']>
     this.#owner.deliver({ statusCode, headers, body })
   }
 
@@ -359,12 +361,12 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     // A server must not switch to what it was not asked for, RFC 9110 section 7.8.
     if (!chosen.split(',').every(isWanted)) {
       socket.destroy()
-      this.#fail(new BadAnswerError(`a switch to "${chosen}" that nobody asked for`), 'failed')
+      this.#fail(new BadResponseError(`a switch to "${chosen}" that nobody asked for`), 'failed')
       return
     }
-    this.#assignment.answeredAt = this.#clock.now()
-    this.#lease.answered(this.#assignment.answeredAt)
-    const client = this.#assignment.client.switchProtocols(headers)
+    this.#assignment.respondedAt = this.#clock.now()
+    this.#lease.answered(this.#assignment.respondedAt)
+    const client = this.#assignment.downstream.switchProtocols(headers)
     if (!client) {
       socket.destroy()
       this.#fail(new ClientGoneError(), 'cancelled')
@@ -402,7 +404,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       isClientsDoing(error) ||
       isHeadTooLarge(error) ||
       error instanceof UnresolvedError ||
-      lackOf(error) !== undefined ||
+      exhaustionOf(error) !== undefined ||
       this.#isLostByUpload
     this.#fail(error, blameless ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
   }
@@ -484,7 +486,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#over(outcome)
     if (this.#answer) {
       if (!(error instanceof ClientGoneError)) this.#assignment.broken = error
-      this.#assignment.client.break()
+      this.#assignment.downstream.break()
       this.#answer.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
     } else {
       this.#owner.failed(this, error)

@@ -1,29 +1,29 @@
 import { errors } from 'undici'
 import type { Backend } from '../../balancer/backends/backend.js'
 import { StoppedError } from '../../balancer/errors.js'
-import type { Assignment, Callback } from '../context.js'
+import type { ProxyContext, ResponseCallback } from '../context.js'
 import { statusesOf } from '../http/status-ranges.js'
 import { Deadlines } from './deadlines/deadlines.js'
 import { watchNames } from './dns/backend-names.js'
 import { systemNames } from './dns/host-lookup.js'
 import type { NameLookup } from './dns/name-lookup.js'
-import { Delivery, type DeliveryOptions } from './forwarder.js'
-import { leaseAgain } from './reacquire.js'
+import { Forwarder, type ForwarderOptions } from './forwarder.js'
+import { reacquire } from './reacquire.js'
 import { Connections } from './transport/connections.js'
 
 /**
- * The header key under which a request's {@link Assignment} travels through reply-from, instead of any headers:
+ * The header key under which a request's {@link ProxyContext} travels through reply-from, instead of any headers:
  * those are the assignment's as well, made once and not copied at each step.
  */
-export const ASSIGNMENT = Symbol('leastwise.assignment')
+export const CONTEXT = Symbol('leastwise.assignment')
 
 interface RequestOptions {
   method: string
-  headers: { [ASSIGNMENT]: Assignment }
+  headers: { [CONTEXT]: ProxyContext }
 }
 
 export interface DispatcherOptions
-  extends Omit<DeliveryOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
+  extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
   /** Statuses of answers that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
   failureStatus: string
   /** Statuses of answers that another backend may do better, as {@link statusesOf} reads them; empty for none. */
@@ -39,7 +39,7 @@ export interface DispatcherOptions
  */
 export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
-  readonly #options: DeliveryOptions
+  readonly #options: ForwarderOptions
   readonly #names: NameLookup
   readonly #unwatch: () => void
 
@@ -57,10 +57,10 @@ export class LeaseDispatcher {
   }
 
   /** Called by reply-from. */
-  request(options: RequestOptions, callback: Callback): void {
-    const assignment = options.headers[ASSIGNMENT]
+  request(options: RequestOptions, callback: ResponseCallback): void {
+    const assignment = options.headers[CONTEXT]
     const deliver = () => {
-      new Delivery(this.#options, assignment, options.method, callback)
+      new Forwarder(this.#options, assignment, options.method, callback)
     }
     if (assignment.lease.held) {
       deliver()
@@ -68,7 +68,7 @@ export class LeaseDispatcher {
       callback(new errors.RequestAbortedError())
     } else {
       // The backend was removed before anything was sent: it may as well be another one.
-      leaseAgain(this.#options.balancer, assignment, { again: false, granted: deliver, refused: callback })
+      reacquire(this.#options.balancer, assignment, { again: false, granted: deliver, refused: callback })
     }
   }
 

@@ -5,26 +5,26 @@ import type { Balancer } from '../../balancer/balancer.js'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { Wait } from '../../balancer/resilience/hedging.js'
-import type { Answer, Assignment, Callback } from '../context.js'
+import type { ProxyContext, ResponseCallback, UpstreamResponse } from '../context.js'
 import type { Statuses } from '../http/status-ranges.js'
-import { Attempt, type AttemptOwner, type Timeouts } from './attempt.js'
+import { Attempt, type AttemptListener, type Timeouts } from './attempt.js'
 import type { Deadlines } from './deadlines/deadlines.js'
 import { UnresolvedError } from './dns/name-lookup.js'
-import { lackOf } from './failures/exhaustion.js'
+import { exhaustionOf } from './failures/exhaustion.js'
 import {
   BackendError,
   BackendTimeoutError,
   isClientsDoing,
   isHeadTooLarge,
   LateError,
-  RejectedAnswerError,
+  RejectedResponseError,
 } from './failures/failures.js'
-import { leaseAgain } from './reacquire.js'
+import { reacquire } from './reacquire.js'
 import type { Connections } from './transport/connections.js'
 import { NodeRequest } from './transport/node-request.js'
 
 /** What deliveries of one pool have in common. */
-export interface DeliveryOptions {
+export interface ForwarderOptions {
   balancer: Balancer
   timeouts: Timeouts
   /** Further tries of a request that reached a backend; 0 for none at all. */
@@ -81,11 +81,11 @@ const FREE_SEARCHES = 20
  * One request, brought to a backend; to another one where that fails and nothing is lost by it, and to a second
  * one at the same time where it takes too long. The first to answer is passed on.
  */
-export class Delivery implements AttemptOwner {
-  readonly #options: DeliveryOptions
-  readonly #assignment: Assignment
+export class Forwarder implements AttemptListener {
+  readonly #options: ForwarderOptions
+  readonly #assignment: ProxyContext
   readonly #method: string
-  #callback: Callback | undefined
+  #callback: ResponseCallback | undefined
   readonly #tried = new Set<Backend>()
   /** Tries after one that reached a backend, and was failed by it. */
   #retries = 0
@@ -98,7 +98,12 @@ export class Delivery implements AttemptOwner {
   /** What was taken for a second try at the same time. */
   #second: Lease | undefined
 
-  constructor(options: DeliveryOptions, assignment: Assignment, method: string, callback: Callback) {
+  constructor(
+    options: ForwarderOptions,
+    assignment: ProxyContext,
+    method: string,
+    callback: ResponseCallback,
+  ) {
     this.#options = options
     this.#assignment = assignment
     this.#method = method
@@ -128,8 +133,8 @@ export class Delivery implements AttemptOwner {
     const assignment = this.#assignment
     assignment.lease = attempt.lease
     assignment.hedge = undefined
-    const { host, answered } = assignment
-    if (host !== undefined && answered && answered.statusCode < 400) attempt.backend.clientHost = host
+    const { host, responseHead } = assignment
+    if (host !== undefined && responseHead && responseHead.statusCode < 400) attempt.backend.clientHost = host
     for (const other of this.#attempts.splice(0)) if (other !== attempt) this.#drop(other, attempt)
   }
 
@@ -138,7 +143,7 @@ export class Delivery implements AttemptOwner {
     late.lease.cut(new LateError())
   }
 
-  deliver(answer: Answer): void {
+  deliver(answer: UpstreamResponse): void {
     this.#answer(null, answer)
   }
 
@@ -181,7 +186,7 @@ export class Delivery implements AttemptOwner {
     const [first] = this.#attempts
     if (!first) return false
     const tried = new Set([...this.#tried, first.backend])
-    const lease = this.#options.balancer.spare(tried, this.#assignment.request)
+    const lease = this.#options.balancer.leaseForHedge(tried, this.#assignment.request)
     if (!lease) return false
     this.#second = lease
     this.#assignment.hedge = lease
@@ -247,11 +252,11 @@ export class Delivery implements AttemptOwner {
     const { retries, balancer } = this.#options
     if (retries === 0 || attempt.bodyTaken || isClientsDoing(error)) return false
     // Another backend would answer the same.
-    if (isHeadTooLarge(error) || lackOf(error)) return false
+    if (isHeadTooLarge(error) || exhaustionOf(error)) return false
     if (!attempt.sent) return this.#maySearch()
     if (this.#retries >= retries) return false
     // It is paid for.
-    if (error instanceof RejectedAnswerError) return true
+    if (error instanceof RejectedResponseError) return true
     // The time that the client was to wait is up.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#method)) return false
@@ -276,7 +281,7 @@ export class Delivery implements AttemptOwner {
   #retry(attempt: Attempt, error: Error): void {
     const { balancer } = this.#options
     const another = !attempt.isConnectionsFault(error) || balancer.hasRoom(this.#tried)
-    leaseAgain(balancer, this.#assignment, {
+    reacquire(balancer, this.#assignment, {
       except: another ? this.#tried : undefined,
       again: true,
       granted: () => {
@@ -291,7 +296,7 @@ export class Delivery implements AttemptOwner {
     })
   }
 
-  #answer(error: Error | null, answer?: Answer): void {
+  #answer(error: Error | null, answer?: UpstreamResponse): void {
     this.#wait?.cancel()
     const callback = this.#callback
     this.#callback = undefined

@@ -1,4 +1,4 @@
-import type { Headers } from '../context.js'
+import type { Headers } from '../http/fields.js'
 
 /** Types of answers that come piece by piece, whenever there is something to tell. */
 const TYPES = new Set([

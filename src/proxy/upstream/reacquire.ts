@@ -1,9 +1,9 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { Balancer } from '../../balancer/balancer.js'
-import type { Assignment } from '../context.js'
+import type { ProxyContext } from '../context.js'
 
 /** What becomes of a request that needs another lease; one of the two is called, once, unless its client leaves. */
-export interface Again {
+export interface ReacquireOptions {
   /** Backends that are not to be chosen. */
   except?: ReadonlySet<Backend> | undefined
   /** Whether a backend has failed it. */
@@ -14,10 +14,10 @@ export interface Again {
 }
 
 /** Takes another lease for a request, at once or in its turn; a client that leaves meanwhile leaves the queue. */
-export function leaseAgain(
+export function reacquire(
   balancer: Balancer,
-  assignment: Assignment,
-  { except, again, granted, refused }: Again,
+  assignment: ProxyContext,
+  { except, again, granted, refused }: ReacquireOptions,
 ): void {
   let since: number | undefined
   const leaveQueue = () => {
@@ -30,12 +30,12 @@ export function leaseAgain(
     again,
     upgrade: assignment.upgrade !== undefined,
     request: assignment.request,
-    granted(lease) {
+    onLease(lease) {
       leaveQueue()
       assignment.lease = lease
       granted()
     },
-    refused(error) {
+    onReject(error) {
       leaveQueue()
       refused(error)
     },

@@ -1,5 +1,5 @@
 /** An answer of which the head has come. */
-export interface WaitingAnswer {
+export interface BatchedResponse {
   /** Delivers it as one of which more has yet to come; nothing where it was delivered as a whole. */
   open(): void
 }
@@ -8,10 +8,10 @@ export interface WaitingAnswer {
  * Answers of which the head has come, and perhaps all of the rest: what arrived together is parsed in this turn of the
  * event loop. One look for all of them at its end costs less than a microtask for each.
  */
-export class WaitingAnswers {
-  #answers: WaitingAnswer[] = []
+export class ResponseBatcher {
+  #answers: BatchedResponse[] = []
 
-  add(answer: WaitingAnswer): void {
+  add(answer: BatchedResponse): void {
     if (this.#answers.push(answer) === 1) setImmediate(this.#look)
   }
 

@@ -8,8 +8,8 @@ import {
   sample,
   states,
 } from './family.js'
-import type { Distribution } from './histogram.js'
-import { type BackendTally, outcomes, statusClasses } from './request-counters.js'
+import type { Histogram } from './histogram.js'
+import { type BackendCounters, outcomes, statusClasses } from './request-counters.js'
 
 const labels = new WeakMap<Backend, Labels>()
 
@@ -36,7 +36,7 @@ function perBackend(kind: Kind, lines: (backend: Backend, labels: Labels) => Sam
 }
 
 /** Lines for the requests of each registered backend, and for those that no backend had. */
-function perTally(kind: Kind, lines: (tally: BackendTally, labels: Labels) => Sample[]): Family {
+function perTally(kind: Kind, lines: (tally: BackendCounters, labels: Labels) => Sample[]): Family {
   return {
     ...kind,
     *of(pool) {
@@ -53,7 +53,7 @@ function gauge(name: string, help: string, value: (backend: Backend) => number):
 }
 
 /** A histogram is 17 lines: of a backend that has had no request it says no more than its counts do. */
-function times(name: string, own: Labels, distribution: Distribution): Sample[] {
+function times(name: string, own: Labels, distribution: Histogram): Sample[] {
   return own.backend !== '' && distribution.isEmpty ? [] : histogram(name, own, distribution)
 }
 

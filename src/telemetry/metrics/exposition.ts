@@ -7,7 +7,7 @@ import { FamilyMetric } from './metrics.js'
 const STRETCH = 1000
 
 /** The page of a registry, piece by piece. */
-export async function* page(registry: Registry): AsyncGenerator<string> {
+export async function* exposition(registry: Registry): AsyncGenerator<string> {
   for (const metric of registry.getMetricsAsArray()) {
     if (metric instanceof FamilyMetric) yield* piecesOf(metric)
     else yield `${await registry.getSingleMetricAsString(metric.name)}\n`

@@ -1,12 +1,12 @@
 import type { Balancer } from '../../balancer/balancer.js'
-import { BOUNDS, type Distribution } from './histogram.js'
-import type { RequestTally } from './request-counters.js'
+import { BOUNDS, type Histogram } from './histogram.js'
+import type { RequestCounters } from './request-counters.js'
 
 /** A pool of which metrics are asked. */
 export interface MeteredPool {
   name: string
   balancer: Balancer
-  tally: RequestTally
+  tally: RequestCounters
 }
 
 export type Labels = Record<string, string>
@@ -40,7 +40,7 @@ export function sample(sharedLabels: Labels, value: number, labels = NONE): Samp
 const bounds: Labels[] = [...BOUNDS.map(String), '+Inf'].map((le) => ({ le }))
 
 /** The lines of a histogram. */
-export function histogram(name: string, sharedLabels: Labels, distribution: Distribution): Sample[] {
+export function histogram(name: string, sharedLabels: Labels, distribution: Histogram): Sample[] {
   const cumulative = distribution.cumulative()
   const bucket = `${name}_bucket`
   return [

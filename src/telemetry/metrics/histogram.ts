@@ -4,7 +4,7 @@ export const BOUNDS: readonly number[] = [
 ]
 
 /** How long something took, as a histogram with the buckets of {@link BOUNDS}. Adding to it is two writes. */
-export class Distribution {
+export class Histogram {
   readonly #counts = new Float64Array(BOUNDS.length + 1)
   /** Of all seconds. */
   sum = 0

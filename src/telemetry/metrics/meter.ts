@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Balancer } from '../../balancer/balancer.js'
 import type { RequestObserver } from '../record.js'
-import { type MetricsRegistry, putInto } from './metrics.js'
-import { RequestTally } from './request-counters.js'
+import { type MetricsRegistry, registerIn } from './metrics.js'
+import { RequestCounters } from './request-counters.js'
 
 export interface MeterOptions {
   /** The pool's. */
@@ -12,18 +12,18 @@ export interface MeterOptions {
   registries: readonly MetricsRegistry[]
 }
 
-const tallies = new WeakMap<Balancer, RequestTally>()
+const tallies = new WeakMap<Balancer, RequestCounters>()
 
 /** What the requests of a pool are counted with; undefined where they are not. */
-export function tallyOf(balancer: Balancer): RequestTally | undefined {
+export function countersOf(balancer: Balancer): RequestCounters | undefined {
   return tallies.get(balancer)
 }
 
 /** Counts the requests of a pool. @returns to be told of each of them */
 export function meter(app: FastifyInstance, { name, balancer, registries }: MeterOptions): RequestObserver {
-  const tally = new RequestTally()
+  const tally = new RequestCounters()
   tallies.set(balancer, tally)
-  const leave = registries.map((registry) => putInto(registry, { name, balancer, tally }))
+  const leave = registries.map((registry) => registerIn(registry, { name, balancer, tally }))
   app.addHook('onClose', async () => {
     for (const take of leave) take()
   })

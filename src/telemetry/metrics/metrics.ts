@@ -57,7 +57,7 @@ export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric
  * Puts the metrics of a pool into a registry, beside those of other pools.
  * @returns takes them out again
  */
-export function putInto(registry: MetricsRegistry, pool: MeteredPool): () => void {
+export function registerIn(registry: MetricsRegistry, pool: MeteredPool): () => void {
   const metrics = [...backendFamilies, ...poolFamilies].map((family) => metricIn(registry, family))
   for (const { pools } of metrics) pools.add(pool)
   return () => {

@@ -1,18 +1,18 @@
 import type { FastifyRequest } from 'fastify'
 import type { Backend } from '../../balancer/backends/backend.js'
-import type { RefusalObserver } from '../../proxy/downstream/connection/early-rejection.js'
+import type { RejectionObserver } from '../../proxy/downstream/connection/early-rejection.js'
 import type { RequestOutcome, RequestRecord } from '../record.js'
-import { Distribution } from './histogram.js'
+import { Histogram } from './histogram.js'
 
 /** What a request was answered with; `none` where no answer was begun. */
 export const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 export const outcomes = ['ok', 'failed', 'refused', 'cancelled'] as const satisfies readonly RequestOutcome[]
 
 /** What came of the requests that one backend had last, or of those that none had. */
-export class BackendTally {
+export class BackendCounters {
   readonly #requests = new Float64Array(statusClasses.length * outcomes.length)
-  readonly duration = new Distribution()
-  readonly firstByte = new Distribution()
+  readonly duration = new Histogram()
+  readonly firstByte = new Histogram()
   bytesIn = 0
   bytesOut = 0
 
@@ -56,13 +56,13 @@ const OTHER_CODES = 'other'
  * Counts what came of the requests of a pool. Plain numbers, which become metrics when somebody asks: with the
  * library's own, which look up their labels at each count, a request would cost thirty times as much.
  */
-export class RequestTally {
+export class RequestCounters {
   /** By identity: one that was removed leaves nothing behind, whatever may yet come of its requests. */
-  readonly #backends = new WeakMap<Backend, BackendTally>()
+  readonly #backends = new WeakMap<Backend, BackendCounters>()
   /** Of requests that no backend had. */
-  readonly none = new BackendTally()
+  readonly none = new BackendCounters()
   /** Time in the queue of those that had to wait, whatever became of them. */
-  readonly queueWait = new Distribution()
+  readonly queueWait = new Histogram()
   /** Errors that requests were answered with by the gateway, or cut by, and how often. A rate begins at 0. */
   readonly errors = new Map<string, number>(EXPECTED.map((code) => [code, 0]))
 
@@ -77,7 +77,7 @@ export class RequestTally {
   }
 
   /** To be told of every answer to what no route ever saw. */
-  readonly refused: RefusalObserver = ({ statusCode, code, bytes }) => {
+  readonly refused: RejectionObserver = ({ statusCode, code, bytes }) => {
     this.none.count({ statusCode, outcome: 'refused', bytesOut: bytes })
     this.#failed(code)
   }
@@ -88,10 +88,10 @@ export class RequestTally {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
   }
 
-  of(backend: Backend): BackendTally {
+  of(backend: Backend): BackendCounters {
     let tally = this.#backends.get(backend)
     if (!tally) {
-      tally = new BackendTally()
+      tally = new BackendCounters()
       this.#backends.set(backend, tally)
     }
     return tally

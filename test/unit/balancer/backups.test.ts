@@ -98,8 +98,8 @@ test('a further try waits in turn for a backup that is full', async () => {
     balancer.lease({
       except: one('a', 'b'),
       again: true,
-      granted: ({ backend }) => resolve(backend.id),
-      refused: reject,
+      onLease: ({ backend }) => resolve(backend.id),
+      onReject: reject,
     })
   })
   held.release('ok')
@@ -108,7 +108,7 @@ test('a further try waits in turn for a backup that is full', async () => {
 
 test('a second try at the same time is not for backups', () => {
   const { balancer, one } = pool()
-  assert.equal(balancer.spare(one('a', 'b')), undefined)
+  assert.equal(balancer.leaseForHedge(one('a', 'b')), undefined)
 })
 
 test('an ejected backup is tried again only where backups are used', () => {

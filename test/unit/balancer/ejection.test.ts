@@ -236,11 +236,11 @@ test('one that could not be sent again is spared the trial for a tenth of the fi
   const post = () => {
     let chosen: Backend | undefined
     balancer.lease({
-      granted(lease) {
+      onLease(lease) {
         chosen = lease.backend
         lease.release('cancelled')
       },
-      refused: assert.fail,
+      onReject: assert.fail,
       repeatable: false,
     })
     return chosen

@@ -99,17 +99,17 @@ class Pool {
           except: this.except(step.not),
           repeatable: step.repeatable,
           upgrade: step.upgrade,
-          granted: (lease) => {
+          onLease: (lease) => {
             got = this.#hold(lease)
           },
-          refused: (error) => {
+          onReject: (error) => {
             got = error as BalancerError
           },
         })
         return got
       }
       case 'spare': {
-        const lease = balancer.spare(this.except(step.not) ?? new Set())
+        const lease = balancer.leaseForHedge(this.except(step.not) ?? new Set())
         return lease && this.#hold(lease)
       }
       case 'release': {
@@ -350,7 +350,7 @@ test('the latest thousand choices are known, ids of any length and kind', () => 
   const clock = new TestClock()
   const balancer = new Balancer({ backends: ['http://a:1'], clock })
   const take = (request: string | undefined) =>
-    balancer.lease({ granted: (lease) => lease.release('ok'), refused() {}, request })
+    balancer.lease({ onLease: (lease) => lease.release('ok'), onReject() {}, request })
   for (let i = 0; i < 2500; i++) {
     take(`r${i}`)
     clock.pass(1)

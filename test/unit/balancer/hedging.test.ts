@@ -148,18 +148,18 @@ test('a second try goes to nobody who is sick, full, on the ramp, or has a penal
   registry.setHealth('b', 'unhealthy')
   assert.ok(registry.panicking)
   for (let i = 0; i < 20; i++) {
-    const lease = balancer.spare(none)
+    const lease = balancer.leaseForHedge(none)
     assert.equal(lease?.backend.id, 'c')
     lease?.release('ok')
   }
   registry.drain('c')
   registry.setHealth('b', 'healthy')
   assert.ok(registry.get('b').view().share < 1)
-  assert.equal(balancer.spare(none), undefined)
+  assert.equal(balancer.leaseForHedge(none), undefined)
   clock.pass(20_000)
-  assert.equal(balancer.spare(none)?.backend.id, 'b')
+  assert.equal(balancer.leaseForHedge(none)?.backend.id, 'b')
   registry.update('b', { maxConnections: 1 })
-  assert.equal(balancer.spare(none), undefined)
+  assert.equal(balancer.leaseForHedge(none), undefined)
   balancer.close()
 })
 
@@ -171,6 +171,6 @@ test('a second try does not go to a backend whose name has no address', () => {
   const { registry } = balancer
   for (const backend of registry.list()) registry.setUnresolved(backend, 'ENOTFOUND')
   const { backend } = balancer.acquire()
-  assert.equal(balancer.spare(new Set([backend])), undefined)
+  assert.equal(balancer.leaseForHedge(new Set([backend])), undefined)
   balancer.close()
 })

@@ -76,11 +76,11 @@ class Watched {
     }
     this.waiting.push(waiter)
     waiter.leave = this.balancer.lease({
-      granted: (lease) => {
+      onLease: (lease) => {
         over()
         this.held.push(lease)
       },
-      refused: over,
+      onReject: over,
       except: except.size > 0 ? except : undefined,
     })
   }

@@ -57,19 +57,19 @@ test('a listener that throws while a lease is released leaks none, and leaves no
 test('a lease is taken back from a taker that throws', async () => {
   const { balancer, registry, told } = pool({ maxConnections: 1 })
   assert.throws(
-    () => balancer.lease({ granted: fail('at once'), refused: fail('never') }),
+    () => balancer.lease({ onLease: fail('at once'), onReject: fail('never') }),
     /at once/,
     'whoever calls hears of it',
   )
   assert.equal(registry.inFlight, 0)
   const first = balancer.acquire()
-  balancer.lease({ granted: fail('in turn'), refused: fail('never') })
+  balancer.lease({ onLease: fail('in turn'), onReject: fail('never') })
   const next = balancer.acquireInTurn()
   first.release('ok')
   ;(await next).release('ok')
   assert.deepEqual([registry.inFlight, told], [0, ['in turn']])
   const last = balancer.acquire()
-  balancer.lease({ granted: fail('never'), refused: fail('refused') })
+  balancer.lease({ onLease: fail('never'), onReject: fail('refused') })
   const waiting = balancer.acquireInTurn()
   balancer.stop(new StoppedError('stopped'))
   await assert.rejects(waiting, /stopped/)

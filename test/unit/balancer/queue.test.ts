@@ -37,8 +37,8 @@ function pool(count: number, options: BalancerOptions = {}) {
     names: () => granted.map(([name]) => name).join(' '),
     ask: (name: string, except?: Set<Backend>, repeatable?: boolean) =>
       balancer.lease({
-        granted: (lease) => granted.push([name, lease]),
-        refused: (error) => refused.push([name, error]),
+        onLease: (lease) => granted.push([name, lease]),
+        onReject: (error) => refused.push([name, error]),
         except,
         repeatable,
       }),

@@ -200,12 +200,12 @@ for (const policy of policyNames) {
     for (let i = 0; i < 100; i++) {
       const since = clock.now()
       balancer.lease({
-        granted(lease) {
+        onLease(lease) {
           longest = Math.max(longest, clock.now() - since)
           lease.answered(clock.now(), i % 2 ? 'refused' : 'ok')
           lease.release('ok')
         },
-        refused: assert.fail,
+        onReject: assert.fail,
       })
       clock.pass(50)
       await new Promise(setImmediate)

@@ -17,12 +17,12 @@ function pool(ids: string, options: BalancerOptions = {}) {
     let opened: Lease | undefined
     balancer.lease({
       upgrade: true,
-      granted: (lease) => {
+      onLease: (lease) => {
         lease.answered(clock.now())
         lease.switched()
         opened = lease
       },
-      refused: (error) => assert.fail(error),
+      onReject: (error) => assert.fail(error),
     })
     return opened as Lease
   }

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../../src/balancer/errors.js'
 import { WholeBody } from '../../../src/proxy/context.js'
-import { ASSIGNMENT, LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
+import { CONTEXT, LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
 import { answering, holding, TestBackend } from '../../support/backend.js'
 import { TestClock } from '../../support/clock.js'
 
@@ -41,7 +41,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
       policy: balancer.policy,
       client: nobody,
     }
-    dispatcher.request({ method, headers: { [ASSIGNMENT]: assignment } as never }, callback)
+    dispatcher.request({ method, headers: { [CONTEXT]: assignment } as never }, callback)
     return lease
   }
   const ask = (path: string) =>

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { WaitingAnswers } from '../../../src/proxy/upstream/response-batcher.js'
+import { ResponseBatcher } from '../../../src/proxy/upstream/response-batcher.js'
 import { start } from '../../support/process.js'
 
 test('all of a turn are opened at its end, in order', async () => {
   const opened: number[] = []
-  const waiting = new WaitingAnswers()
+  const waiting = new ResponseBatcher()
   for (const i of [1, 2, 3]) waiting.add({ open: () => opened.push(i) })
   await Promise.resolve()
   assert.equal(opened.length, 0)

@@ -1,5 +1,5 @@
 import type { Backend } from '../../backends/backend.js'
-import { Chain, type Link } from '../../structures/linked-list.js'
+import { LinkedList, type ListNode } from '../../structures/linked-list.js'
 import { TIERS, type Tier, tiers } from '../tier.js'
 import type { Policy, Preview } from './policy.js'
 
@@ -192,7 +192,7 @@ function compare(load: number, one: Candidate, otherLoad: number, other: Candida
 /** The level of a backend that is at its limit and not to be chosen. */
 const FULL = -1
 
-class Candidate implements Link<Candidate> {
+class Candidate implements ListNode<Candidate> {
   readonly backend: Backend
   group: Group
   /** That of its backend, by which it stands in its group. */
@@ -221,7 +221,7 @@ class Candidate implements Link<Candidate> {
   /** The load by which it is compared. */
   get load(): number {
     const { backend } = this
-    return this.#countsAll ? backend.inFlight + backend.overtaken : backend.load
+    return this.#countsAll ? backend.inFlight + backend.residualLoad : backend.load
   }
 
   /** Whether it stands where weight and limit of its backend say. */
@@ -301,7 +301,7 @@ class Group {
 
 /** Backends by level. */
 class Levels {
-  readonly #levels: Chain<Candidate>[] = []
+  readonly #levels: LinkedList<Candidate>[] = []
   /** No backend stands below this level. */
   #least = 0
 
@@ -339,9 +339,9 @@ class Levels {
     this.#levels[candidate.level]?.remove(candidate)
   }
 
-  #levelFor({ level }: Candidate): Chain<Candidate> {
-    while (this.#levels.length <= level) this.#levels.push(new Chain())
+  #levelFor({ level }: Candidate): LinkedList<Candidate> {
+    while (this.#levels.length <= level) this.#levels.push(new LinkedList())
     if (level < this.#least) this.#least = level
-    return this.#levels[level] as Chain<Candidate>
+    return this.#levels[level] as LinkedList<Candidate>
   }
 }

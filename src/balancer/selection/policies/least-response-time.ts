@@ -4,7 +4,7 @@ import { Openings } from '../openings.js'
 import { type Account, Dues } from '../stride.js'
 import { type Tier, tiers } from '../tier.js'
 import { WeightedDraw } from '../weighted-draw.js'
-import { likeliest, type Policy, type Preview, type Standing } from './policy.js'
+import { type CandidateScore, likeliest, type Policy, type Preview } from './policy.js'
 
 /** Pools up to that size are looked at as a whole. */
 const SMALL = 32
@@ -97,7 +97,7 @@ export class LeastResponseTime implements Policy {
         ? this.#candidates.map((candidate) => (candidate === best ? 1 : 0))
         : chancesOfDraws(all, DRAWN, NEAR)
     const standings = this.#candidates
-      .map(({ backend, account }, i): Standing => {
+      .map(({ backend, account }, i): CandidateScore => {
         const { estimate, even, near } = all[i] as Contestant
         const isNear = estimate <= NEAR * fastest
         const owed = isNear ? this.#owed(account, backend.weight) : 0

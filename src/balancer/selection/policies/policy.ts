@@ -29,11 +29,11 @@ export interface Preview {
   /** Whom `pick` would return; where chance decides, whom most likely. */
   choice: Backend | undefined
   /** All eligible backends, the best first; where chance decides, by score all the same. */
-  standings: Standing[]
+  standings: CandidateScore[]
 }
 
 /** How a backend stands in a choice. */
-export interface Standing {
+export interface CandidateScore {
   backend: Backend
   /** What is compared; the least is best. Also of those that may not be chosen this time, as if they might. */
   score: number
@@ -46,8 +46,8 @@ export interface Standing {
 }
 
 /** The first of those that are most likely to be chosen; undefined where nobody can be. */
-export function likeliest(standings: readonly Standing[]): Backend | undefined {
-  let best: Standing | undefined
+export function likeliest(standings: readonly CandidateScore[]): Backend | undefined {
+  let best: CandidateScore | undefined
   for (const one of standings) if (one.probability > (best?.probability ?? 0)) best = one
   return best?.backend
 }

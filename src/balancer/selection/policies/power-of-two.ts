@@ -4,7 +4,7 @@ import { Openings } from '../openings.js'
 import { type Account, Dues } from '../stride.js'
 import { type Tier, tiers } from '../tier.js'
 import { WeightedDraw } from '../weighted-draw.js'
-import { likeliest, type Policy, type Preview, type Standing } from './policy.js'
+import { type CandidateScore, likeliest, type Policy, type Preview } from './policy.js'
 
 /** Draws that may fall on backends that cannot be chosen, before those that can are looked for. */
 const DRAWS = 4
@@ -82,7 +82,7 @@ export class PowerOfTwo implements Policy {
     )
     const chances = chancesOfPairs(all, DRAWS)
     const standings = this.#candidates
-      .map(({ backend }, i): Standing => {
+      .map(({ backend }, i): CandidateScore => {
         const { owed, load } = all[i] as Contender
         const probability = chances[i] as number
         const note = `${backend.load} requests for weight ${backend.weight}, owed ${owed.toFixed(2)}`

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backends/backend.js'
 import { Openings } from '../openings.js'
 import { type Tier, tiers } from '../tier.js'
-import type { Policy, Preview, Standing } from './policy.js'
+import type { CandidateScore, Policy, Preview } from './policy.js'
 
 /** So many turns are looked at one by one; beyond them a search is faster. */
 const TURNS_LOOKED_AT = 4
@@ -52,7 +52,7 @@ export class RoundRobin implements Policy {
     const { length } = this.#eligible
     const index = this.#find(except, reach)
     const choice = index === undefined ? undefined : this.#eligible[index]
-    const standings = this.#eligible.map((_, turns): Standing => {
+    const standings = this.#eligible.map((_, turns): CandidateScore => {
       const backend = this.#eligible[(this.#turn + turns) % length] as Backend
       return {
         backend,

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backends/backend.js'
-import { Chain, type Link } from '../../structures/linked-list.js'
+import { LinkedList, type ListNode } from '../../structures/linked-list.js'
 import { TIERS, type Tier, tiers } from '../tier.js'
-import type { Policy, Preview, Standing } from './policy.js'
+import type { CandidateScore, Policy, Preview } from './policy.js'
 
 /**
  * Each backend in turn, as often as its weight says, and spread evenly: with weights 5, 1 and 1 the order is
@@ -125,7 +125,7 @@ export class WeightedRoundRobin implements Policy {
     const standings = [...this.#groups]
       .sort((a, b) => b.credit - a.credit)
       .flatMap((group) => this.#membersOf(group).map((backend) => ({ backend, group })))
-      .map(({ backend, group }): Standing => {
+      .map(({ backend, group }): CandidateScore => {
         // Nobody is credited anything where nobody may be chosen.
         const credit = total === 0 ? 0 : group.credit / total
         return {
@@ -177,7 +177,7 @@ const CLOSED = -1
 /** In which order those of one weight are looked at: first those that are due their part of a share. */
 const ORDER: readonly Tier[] = [tiers.part, tiers.whole, tiers.spent, tiers.resting]
 
-interface Candidate extends Link<Candidate> {
+interface Candidate extends ListNode<Candidate> {
   readonly backend: Backend
   group: Group
   /** When it was chosen: among those of its weight the one for which that is longest ago is next. */
@@ -201,7 +201,7 @@ class Group {
   /** How many of those that stand for choice may not be chosen this time. */
   withheld = 0
   /** By tier, and how many of each stand for choice. */
-  readonly #turns: readonly Chain<Candidate>[] = Array.from({ length: TIERS }, () => new Chain())
+  readonly #turns: readonly LinkedList<Candidate>[] = Array.from({ length: TIERS }, () => new LinkedList())
   readonly #sizes: number[] = new Array(TIERS).fill(0)
 
   constructor(weight: number) {
@@ -273,12 +273,12 @@ class Group {
     candidate.tier = CLOSED
   }
 
-  #count(tier: Tier, change: number): Chain<Candidate> {
+  #count(tier: Tier, change: number): LinkedList<Candidate> {
     this.#sizes[tier] = (this.#sizes[tier] as number) + change
     return this.#turnsOf(tier)
   }
 
-  #turnsOf(tier: Tier): Chain<Candidate> {
-    return this.#turns[tier] as Chain<Candidate>
+  #turnsOf(tier: Tier): LinkedList<Candidate> {
+    return this.#turns[tier] as LinkedList<Candidate>
   }
 }

@@ -6,11 +6,11 @@ import { allow } from '../../http/methods.js'
 import { type Peer, peerOf } from '../../http/peer.js'
 import { errorBody } from '../errors/error-response.js'
 import { chooseRequestId, makeRequestId, REQUEST_ID } from '../request/request-id.js'
-import { letGo, takeOver, whenIdle } from './hijacked-socket.js'
-import { endWith, openOn } from './pipeline.js'
+import { adopt, release, whenIdle } from './hijacked-socket.js'
+import { pendingOn, rejectInOrder } from './pipeline.js'
 
 /** An answer to what no route ever saw. */
-export interface Refusal {
+export interface EarlyRejection {
   requestId: string
   /** Null where what came could not be read as one. */
   request: IncomingMessage | null
@@ -23,7 +23,7 @@ export interface Refusal {
 }
 
 /** Is told of each, once, when it is written. */
-export type RefusalObserver = (refusal: Refusal) => void
+export type RejectionObserver = (refusal: EarlyRejection) => void
 
 /** What Node's parser refuses for another reason than being malformed. */
 const reasons: Record<string, { statusCode: number; code: string; message: string }> = {
@@ -50,23 +50,25 @@ const refused = new WeakSet<Socket>()
 const LINGER = 2000
 
 /** Requests that had begun when the rest of them turned out malformed. */
-const spoilt = new WeakMap<object, Pick<Refusal, 'statusCode' | 'code' | 'bytes'>>()
+const spoilt = new WeakMap<object, Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'>>()
 
 /** How a request was answered past its own response, as its body was malformed; undefined where it was not. */
-export function refusalOf(request: object): Pick<Refusal, 'statusCode' | 'code' | 'bytes'> | undefined {
+export function rejectionOf(
+  request: object,
+): Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'> | undefined {
   return spoilt.get(request)
 }
 
 /** Answers what is no request, in the shape of every other error, and closes the connection. */
-export function refuseMalformed(error: ConnectionError, socket: Socket, observe?: RefusalObserver): void {
+export function rejectMalformed(error: ConnectionError, socket: Socket, observe?: RejectionObserver): void {
   // A client that leaves in the middle of a request does not wait for the answers to those before, either.
-  const left = error.code === 'HPE_INVALID_EOF_STATE' && openOn(socket) > 0
+  const left = error.code === 'HPE_INVALID_EOF_STATE' && pendingOn(socket) > 0
   if (left || error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()
     return
   }
   // What follows a request that said it was the last. It is not heard; the answer to the request is on its way.
-  if (refused.has(socket) || (error.code === 'HPE_CLOSED_CONNECTION' && openOn(socket) > 0)) return
+  if (refused.has(socket) || (error.code === 'HPE_CLOSED_CONNECTION' && pendingOn(socket) > 0)) return
   refused.add(socket)
   const { statusCode, code, message } = reasons[error.code] ?? malformed
   const body = errorBody(statusCode, code, message)
@@ -78,7 +80,7 @@ export function refuseMalformed(error: ConnectionError, socket: Socket, observe?
     if (!close(socket, answer(statusCode, requestId, body))) return
     tell?.({ requestId, request: null, peer, statusCode, code, bytes })
   }
-  endWith(socket, refuse, (request) => {
+  rejectInOrder(socket, refuse, (request) => {
     spoilt.set(request, { statusCode, code, bytes })
     requestId = String(request.headers[REQUEST_ID])
     // Its own observers are told.
@@ -87,24 +89,24 @@ export function refuseMalformed(error: ConnectionError, socket: Socket, observe?
 }
 
 /** Answers CONNECT, which is for proxies of another kind, and which Node would leave without an answer. */
-export function refuseConnect(request: IncomingMessage, duplex: Duplex, observe?: RefusalObserver): void {
+export function rejectConnect(request: IncomingMessage, duplex: Duplex, observe?: RejectionObserver): void {
   const socket = duplex as Socket
   const requestId = chooseRequestId(request)
   const code = 'LEASTWISE_METHOD_NOT_ALLOWED'
   const body = errorBody(405, code, 'CONNECT is not passed on')
-  takeOver(socket, true)
+  adopt(socket, true)
   whenIdle(socket, () => {
-    letGo(socket)
+    release(socket)
     if (!close(socket, answer(405, requestId, body, `allow: ${allow}\r\n`))) return
     observe?.({ requestId, request, peer: peerOf(socket), statusCode: 405, code, bytes: body.length })
   })
 }
 
 /** Answers an Expect that nobody here can meet, RFC 9110 section 10.1.1. */
-export function refuseExpectation(
+export function rejectExpectation(
   request: IncomingMessage,
   reply: ServerResponse,
-  observe?: RefusalObserver,
+  observe?: RejectionObserver,
 ): void {
   const requestId = chooseRequestId(request)
   const code = 'LEASTWISE_EXPECTATION_FAILED'

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { openOn } from './pipeline.js'
+import { pendingOn } from './pipeline.js'
 
 type Served = Socket & { _httpMessage?: ServerResponse }
 
@@ -9,7 +9,7 @@ type Served = Socket & { _httpMessage?: ServerResponse }
  * may still be under way on it, and their client may leave or stall.
  * @param discard whether what the client sends now is for nobody
  */
-export function takeOver(socket: Socket, discard = false): void {
+export function adopt(socket: Socket, discard = false): void {
   socket.removeAllListeners('timeout')
   // What becomes of it, its closing tells.
   socket.on('error', ignore)
@@ -22,7 +22,7 @@ export function takeOver(socket: Socket, discard = false): void {
 }
 
 /** Leaves it to others again. Errors are still taken. */
-export function letGo(socket: Socket): void {
+export function release(socket: Socket): void {
   socket
     .off('drain', drain)
     .off('timeout', timeout)
@@ -37,7 +37,7 @@ export function whenIdle(socket: Socket, callback: () => void): void {
   const { _httpMessage: current } = socket as Served
   const again = () => setImmediate(() => whenIdle(socket, callback))
   if (current) current.once('close', again)
-  else if (openOn(socket) > 0) again()
+  else if (pendingOn(socket) > 0) again()
   else callback()
 }
 

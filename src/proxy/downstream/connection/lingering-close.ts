@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
-import { markLast } from './pipeline.js'
+import { closeAfter } from './pipeline.js'
 
 /** Milliseconds for which a client that has its answer may send nothing before it is cut. */
 const SILENCE_MS = 5000
@@ -49,6 +49,6 @@ export function stopUploadAfterAnswer(stream: ServerHttp2Stream): void {
 
 /** Makes a response the last on its connection, which is then closed gently. */
 export function endAfter(request: IncomingMessage, response: ServerResponse): void {
-  markLast(request, response)
+  closeAfter(request, response)
   lingerAfter(request)
 }

@@ -41,7 +41,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'REPORT', '
  * be answered had not come when the socket died. The socket is looked up now, because it is taken off a
  * request whose connection was closed.
  */
-export function whenOver(request: Request, response: Response, callback: () => void): void {
+export function onFinished(request: Request, response: Response, callback: () => void): void {
   const { socket } = request
   const exchanges = open.get(socket) ?? listen(socket)
   const exchange = exchanges.get(response) ?? arrive(exchanges, request, response)
@@ -77,7 +77,7 @@ function arrive(exchanges: Exchanges, request: Request, response: Response): Exc
  * ones are worked on side by side, any other waits for all before it and is waited for by all after it, as
  * their order may matter (RFC 9112 section 9.3.2). Never, where the connection ends before.
  */
-export function whenTurn(request: Request, response: Response, begin: () => void): void {
+export function onTurn(request: Request, response: Response, begin: () => void): void {
   const exchanges = open.get(request.socket)
   const exchange = exchanges?.get(response)
   // It is over already.
@@ -92,20 +92,20 @@ export function isOpen(request: Request, response: Response): boolean {
 }
 
 /** Nothing that a client sends after this request is to be worked on: its connection ends with the response. */
-export function markLast(request: Request, response: Response): void {
-  if (!open.get(request.socket)?.has(response)) whenOver(request, response, () => {})
+export function closeAfter(request: Request, response: Response): void {
+  if (!open.get(request.socket)?.has(response)) onFinished(request, response, () => {})
   const exchange = open.get(request.socket)?.get(response)
   if (exchange) exchange.last = true
 }
 
 /** How many exchanges are under way on a connection; more than one where a client sends requests ahead. */
-export function openOn(socket: Socket): number {
+export function pendingOn(socket: Socket): number {
   return open.get(socket)?.size ?? 0
 }
 
 /** Whether a client has sent nothing ahead of an answer, which may so be the last on its connection. */
-export function isLastAhead(request: Request): boolean {
-  return !('stream' in request) && openOn(request.socket) <= 1
+export function isOnlyPending(request: Request): boolean {
+  return !('stream' in request) && pendingOn(request.socket) <= 1
 }
 
 /**
@@ -114,7 +114,7 @@ export function isLastAhead(request: Request): boolean {
  * @param refuse called when it is the turn of an answer to it; not at all where another answer had begun
  * @param spoil called before a request is over whose body it was
  */
-export function endWith(socket: Socket, refuse: () => void, spoil: (request: Request) => void): void {
+export function rejectInOrder(socket: Socket, refuse: () => void, spoil: (request: Request) => void): void {
   const exchanges = open.get(socket)
   const [response, last] = [...(exchanges ?? [])].at(-1) ?? []
   if (exchanges && response && last?.request.complete === false) {
@@ -133,7 +133,7 @@ export function endWith(socket: Socket, refuse: () => void, spoil: (request: Req
  * Cuts the connection when it is the turn of an answer that broke before it; at once, where it is its turn.
  * (Node 24 forgets that such a response was destroyed.)
  */
-export function cutInTurn(request: Request, response: Response): void {
+export function destroyInOrder(request: Request, response: Response): void {
   const { socket } = request
   const exchanges = open.get(socket)
   if (!exchanges) return

@@ -12,9 +12,9 @@ import { warn } from '../../../balancer/observer-guard.js'
 import { isUnread } from '../../http/request-body.js'
 import { BackendError } from '../../upstream/failures/failures.js'
 import { endAfter, stopUploadAfterAnswer } from '../connection/lingering-close.js'
-import { isLastAhead } from '../connection/pipeline.js'
+import { isOnlyPending } from '../connection/pipeline.js'
 import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
-import { endsConnection, LackError, toGatewayError } from './errors.js'
+import { ExhaustionError, endsConnection, toGatewayError } from './errors.js'
 
 /** What the core's errors mean to a client. */
 const statusCodes: Record<string, number> = {
@@ -110,7 +110,7 @@ function statusOf(error: Thrown, { assignment }: FastifyRequest, reply: FastifyR
   if (error instanceof BalancerError) return statusCodes[error.code] ?? 502
   for (const status of [error.statusCode, error.status]) if (isFailure(status)) return status
   // Once a backend has answered, the status is that of its answer.
-  return !assignment?.answered && isFailure(reply.statusCode) ? reply.statusCode : 500
+  return !assignment?.responseHead && isFailure(reply.statusCode) ? reply.statusCode : 500
 }
 
 function isFailure(status: unknown): status is number {
@@ -126,9 +126,9 @@ function isHidden(error: Thrown, statusCode: number): boolean {
 function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
   const { assignment } = request
   const raw = request.raw as IncomingMessage | Http2ServerRequest
-  if (assignment?.answered) {
+  if (assignment?.responseHead) {
     // The fields and the reason phrase of the answer that the backend did not finish do not belong to this one.
-    for (const name of Object.keys(assignment.answered.headers)) reply.removeHeader(name)
+    for (const name of Object.keys(assignment.responseHead.headers)) reply.removeHeader(name)
     if (!('stream' in raw)) reply.raw.statusMessage = ''
   }
   if (ownCode(error) !== undefined) {
@@ -146,12 +146,12 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
     // A hook that destroyed the request has taken it off its connection.
   } else if (
     raw.socket &&
-    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof LackError)
+    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof ExhaustionError)
   ) {
     reply.header('connection', 'close')
     endAfter(raw, reply.raw)
   }
-  if (request.server.balancer?.endsConnections && isLastAhead(raw)) reply.header('connection', 'close')
+  if (request.server.balancer?.endsConnections && isOnlyPending(raw)) reply.header('connection', 'close')
   if (statusCode === 500) logFailure(request, error)
   codes.set(request, codeFor(error, statusCode) ?? String(error.name ?? 'Error'))
   reply.header(REQUEST_ID, requestIdOf(request))

@@ -3,7 +3,7 @@ import type { FastifyError, FastifyRequest } from 'fastify'
 import { StoppedError } from '../../../balancer/errors.js'
 import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusals.js'
 import { diagnose } from '../../upstream/failures/diagnosis.js'
-import { lackOf } from '../../upstream/failures/exhaustion.js'
+import { exhaustionOf } from '../../upstream/failures/exhaustion.js'
 import {
   BackendError,
   BackendTimeoutError,
@@ -18,7 +18,7 @@ export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
 export const GatewayTimeoutError = createError('LEASTWISE_GATEWAY_TIMEOUT', '%s', 504)
 export const OverloadedError = createError('LEASTWISE_OVERLOADED', 'the gateway is overloaded', 503)
 /** The gateway has run out of something that each connection to a backend needs, like file descriptors. */
-export const LackError = createError('LEASTWISE_OVERLOADED', 'the gateway has no %s', 503)
+export const ExhaustionError = createError('LEASTWISE_OVERLOADED', 'the gateway has no %s', 503)
 export const BodyTooLargeError = createError(
   'LEASTWISE_BODY_TOO_LARGE',
   'the request body is larger than %s bytes',
@@ -103,8 +103,8 @@ export function toGatewayError(error: Error): FastifyError {
       : new RequestTimeoutError()
   }
   if (cause instanceof UploadBrokenError) return brokenUpload(cause.cause as Error)
-  const lack = lackOf(cause)
-  if (lack) return new LackError(lack.what)
+  const lack = exhaustionOf(cause)
+  if (lack) return new ExhaustionError(lack.what)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
   if (isUnsendable(cause)) return new UnsendableError(cause.message)
   const { message } = diagnose(cause)

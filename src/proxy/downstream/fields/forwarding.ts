@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { FieldLines, Headers } from '../../context.js'
+import type { FieldLines, Headers } from '../../http/fields.js'
 import { HOP_BY_HOP, nominatedBy } from '../../http/hop-by-hop.js'
 import type { Trust } from '../../http/trust.js'
 import { endOfSegments } from '../request/prefix.js'

@@ -1,7 +1,7 @@
+import type { UnderscoreHeaders } from '../../http/fields.js'
 import { nominatedBy } from '../../http/hop-by-hop.js'
 import type { TrailerRule } from '../../http/trailers.js'
 import { OURS } from './own-fields.js'
-import type { UnderscoreHeaders } from './strip-request-fields.js'
 import { isToldByProxies } from './untrusted-fields.js'
 
 /**

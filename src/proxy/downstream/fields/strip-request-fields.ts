@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { UnderscoreHeaders } from '../../http/fields.js'
 import { isPlain, nominatedBy } from '../../http/hop-by-hop.js'
 import { peerOf } from '../../http/peer.js'
 import type { Trust } from '../../http/trust.js'
@@ -6,10 +7,7 @@ import { type FieldCounter, hasTooManyFields } from './field-limits.js'
 import { OURS } from './own-fields.js'
 import { guardEverything, guardFields, isToldByProxies } from './untrusted-fields.js'
 
-/** What becomes of request fields with an underscore in their name. */
-export type UnderscoreHeaders = 'drop' | 'pass'
-
-export interface ArrivalOptions {
+export interface StripOptions {
   trust: Trust
   underscoreHeaders: UnderscoreHeaders
   /** Whether hooks of the app may set fields. */
@@ -28,7 +26,7 @@ const FRAMING = new Set(['content-length', 'max-forwards', 'trailer'])
  * hooks to read, and are marked. This has to be done before any hook of the app runs, so that what a hook sets is kept. A
  * request that will be refused for its many fields is left as it came.
  */
-export function takeOff(raw: IncomingMessage, options: ArrivalOptions): void {
+export function stripRequestFields(raw: IncomingMessage, options: StripOptions): void {
   // A socket forgets its address when it is closed.
   const peer = peerOf(raw.socket)
   if (hasTooManyFields(raw, options.server)) {
@@ -54,7 +52,7 @@ export function takeOff(raw: IncomingMessage, options: ArrivalOptions): void {
 }
 
 /** Whether a field with an underscore is removed. CGI and WSGI give it the same name as the one with a hyphen. */
-function isLeftOut(name: string, { underscoreHeaders }: ArrivalOptions): boolean {
+function isLeftOut(name: string, { underscoreHeaders }: StripOptions): boolean {
   if (underscoreHeaders === 'drop') return true
   const folded = name.replaceAll('_', '-')
   return OURS.has(folded) || isToldByProxies(folded)

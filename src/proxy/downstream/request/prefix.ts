@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import type { Headers } from '../../context.js'
+import type { Headers } from '../../http/fields.js'
 import { targetOf } from './target.js'
 
 /** How paths of clients and of backends belong together. */

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import type { Assignment, Headers } from '../../context.js'
+import type { ProxyContext } from '../../context.js'
+import type { Headers } from '../../http/fields.js'
 import { toClient } from '../fields/forwarding.js'
 import { type PathMapping, prefixOf, restorePrefix } from '../request/prefix.js'
 
-export interface AnswerOptions {
+export interface ResponseOptions {
   /** What we call ourselves in Via; undefined where we do not. */
   via: string | undefined
   /** How paths belong together, where a prefix is put back into answers. */
@@ -11,11 +12,11 @@ export interface AnswerOptions {
 }
 
 /** The header fields of an answer to a request as its client shall see them. */
-export function answerFields(
+export function responseFields(
   given: Headers,
   raw: IncomingMessage,
-  assignment: Assignment,
-  { via, paths }: AnswerOptions,
+  assignment: ProxyContext,
+  { via, paths }: ResponseOptions,
 ): Headers {
   const headers = toClient(given, via)
   if (paths && leads(headers)) {

@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { FastifyReply } from 'fastify'
-import type { Assignment, Headers } from '../../context.js'
+import type { ProxyContext } from '../../context.js'
+import type { Headers } from '../../http/fields.js'
 import { isUnread } from '../../http/request-body.js'
 import { endAfter, stopUploadAfterAnswer } from '../connection/lingering-close.js'
-import { isLastAhead } from '../connection/pipeline.js'
+import { isOnlyPending } from '../connection/pipeline.js'
 import { toHttp2 } from '../fields/forwarding.js'
-import { type AnswerOptions, answerFields } from './response-fields.js'
+import { type ResponseOptions, responseFields } from './response-fields.js'
 
 /** Milliseconds between probes of a client's connection on which there is nothing to send. */
 const KEEP_ALIVE_PROBE_MS = 60_000
@@ -15,16 +16,16 @@ const KEEP_ALIVE_PROBE_MS = 60_000
  * Sets the head of a backend's answer, as this client can be sent it.
  * @param closing whether the client is told that its connection closes
  */
-export function fitHead(
+export function applyResponseHead(
   reply: FastifyReply,
-  assignment: Assignment,
-  options: AnswerOptions,
+  assignment: ProxyContext,
+  options: ResponseOptions,
   closing: boolean,
 ): void {
-  const head = assignment.answered as NonNullable<Assignment['answered']>
+  const head = assignment.responseHead as NonNullable<ProxyContext['responseHead']>
   const { statusCode, statusMessage, headers: given } = head
   const raw = reply.request.raw as IncomingMessage | Http2ServerRequest
-  const headers = answerFields(given, reply.request.raw, assignment, options)
+  const headers = responseFields(given, reply.request.raw, assignment, options)
   // Should an error have to be told after all, this is what has to be taken back.
   head.headers = headers
   // HTTP/2 has no Connection field and no reason phrase, and frames bodies itself: what follows does not apply to it.
@@ -49,7 +50,7 @@ export function fitHead(
   if (headers.trailer !== undefined && (!chunked || empty)) delete headers.trailer
   if (isUnread(raw)) endAfter(raw, reply.raw)
   // What was not read cannot be told from a next request; or there is to be none.
-  if (!raw.complete || (closing && isLastAhead(raw))) headers.connection = 'close'
+  if (!raw.complete || (closing && isOnlyPending(raw))) headers.connection = 'close'
   setAll(reply, headers)
 }
 

@@ -2,7 +2,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { hasBody } from '../../http/request-body.js'
-import { ignore, letGo, takeOver, whenIdle } from '../connection/hijacked-socket.js'
+import { adopt, ignore, release, whenIdle } from '../connection/hijacked-socket.js'
 import {
   giveOneOwner,
   isLeftToOthers,
@@ -30,7 +30,7 @@ export function isUpgrade(request: IncomingMessage): boolean {
 export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
   const upgrade = upgrades.get(request)
   if (!upgrade || upgrade.socket.destroyed) return undefined
-  letGo(upgrade.socket)
+  release(upgrade.socket)
   return upgrade
 }
 
@@ -52,7 +52,7 @@ export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   pools.set(server, ours)
   const listener = (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (isLeftToOthers(request)) return
-    takeOver(socket)
+    adopt(socket)
     const path = pathOf(request)
     const isOurs = ours.some(({ prefix, foreign = [] }) => {
       return isUnder(prefix, path) && !foreign.some((one) => isUnder(one, path))
@@ -114,7 +114,7 @@ function answerWithoutUpgrade(
     const kept = /^connection$/i.test(name) ? withoutUpgrade(value) : value
     if (kept !== undefined) head += `${name}: ${kept}\r\n`
   }
-  letGo(socket)
+  release(socket)
   socket.off('error', ignore)
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
   // With TLS, what a connection is made known by.

@@ -2,10 +2,10 @@ import { BalancerError } from '../../../balancer/errors.js'
 import type { Cause } from '../../../balancer/leases/lease.js'
 import {
   BackendTimeoutError,
-  BadAnswerError,
+  BadResponseError,
   CutShortError,
   isHeadTooLarge,
-  RejectedAnswerError,
+  RejectedResponseError,
   SilentlyClosedError,
 } from './failures.js'
 
@@ -116,11 +116,11 @@ export function diagnose(error: Error): Diagnosis {
     const { waitingFor, message } = error
     return { code: TIMED_OUT[waitingFor], text: message, message: NOT_IN_TIME[waitingFor] }
   }
-  if (error instanceof BadAnswerError) {
+  if (error instanceof BadResponseError) {
     const message = `the backend's answer is not HTTP: ${error.message}`
     return { code: 'BAD_ANSWER', text: error.message, message }
   }
-  if (error instanceof RejectedAnswerError) {
+  if (error instanceof RejectedResponseError) {
     return { code: 'REJECTED_ANSWER', text: error.message, message: error.message }
   }
   if (error instanceof BalancerError) {
@@ -146,7 +146,7 @@ function ofLibrary(error: Details): Diagnosis {
       message: 'the backend closed the connection in the TLS handshake',
     }
   }
-  if (error.message === 'bad upgrade') return diagnose(new BadAnswerError('a switch that nobody asked for'))
+  if (error.message === 'bad upgrade') return diagnose(new BadResponseError('a switch that nobody asked for'))
   if (isClosing(error)) return { code: 'CLOSED', text: textOf(error), message: CLOSED }
   const known = code === 'HPE_INVALID_CONSTANT' ? ofGreeting(error) : MESSAGES[code]
   return { code: code || 'UNKNOWN', text: textOf(error), message: known ?? ofKind(code, error) }

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
 /** What this process, or its machine, can run out of. */
-export interface Lack {
+export interface Exhaustion {
   /** The error's code, like `EMFILE`. */
   code: string
   /** What there is no more of, in words that go on after "no". */
@@ -16,7 +16,7 @@ export interface Lack {
 
 const unknown = () => null
 
-const kinds: Record<string, Omit<Lack, 'code'>> = {
+const kinds: Record<string, Omit<Exhaustion, 'code'>> = {
   EMFILE: { what: 'file descriptors left', setting: 'ulimit -n', limit: descriptorLimit },
   ENFILE: {
     what: 'file descriptors left on this machine',
@@ -37,11 +37,11 @@ const kinds: Record<string, Omit<Lack, 'code'>> = {
  * What of its own the gateway lacks where an error between it and a backend says so; undefined for every other error.
  * The backend is not to blame for it, and with another one it would be the same.
  */
-export function lackOf(error: Error): Lack | undefined {
+export function exhaustionOf(error: Error): Exhaustion | undefined {
   const { code = '', errors } = error as NodeJS.ErrnoException & { errors?: Error[] }
   // One error for each address of a name.
   for (const one of errors ?? []) {
-    const lack = lackOf(one)
+    const lack = exhaustionOf(one)
     if (lack) return lack
   }
   const kind = Object.hasOwn(kinds, code) ? kinds[code] : undefined

@@ -22,7 +22,7 @@ export class BackendTimeoutError extends Error {
 }
 
 /** What a backend sent is not an answer that may be passed on. */
-export class BadAnswerError extends Error {}
+export class BadResponseError extends Error {}
 
 /** The connection ended before the answer did. */
 export class CutShortError extends Error {
@@ -42,7 +42,7 @@ export class SilentlyClosedError extends Error {
 }
 
 /** What a backend answered is not passed on: another one may do better. */
-export class RejectedAnswerError extends Error {
+export class RejectedResponseError extends Error {
   constructor(statusCode: number) {
     super(`the backend answered ${statusCode}`)
   }

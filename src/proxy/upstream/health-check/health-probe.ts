@@ -7,7 +7,7 @@ import { statusesOf } from '../../http/status-ranges.js'
 import { Deadline } from '../deadlines/deadline.js'
 import { type HostLookup, hostLookup, systemNames } from '../dns/host-lookup.js'
 import { type NameLookup, UnresolvedError } from '../dns/name-lookup.js'
-import { lackOf } from '../failures/exhaustion.js'
+import { exhaustionOf } from '../failures/exhaustion.js'
 import { addressOf } from '../transport/connections.js'
 import type { CheckHosts } from './check-hosts.js'
 
@@ -154,7 +154,7 @@ function ask(
     onFailed(error)
     // The backend may have another address now.
     if (!said) lookup?.doubt()
-    if (lackOf(error)) end(undefined)
+    if (exhaustionOf(error)) end(undefined)
     else finish(error.code ?? error.message)
   })
   request.on('close', () => finish('no answer'))

@@ -51,7 +51,7 @@ export interface ConnectionHandler extends Dispatcher.DispatchHandler {
  * nothing out of the ordinary, which is most requests, for three quarters of the CPU time that Node's client takes.
  */
 export class Connection implements Transport {
-  /** @internal links of {@link Connections}; the published type has none, and so does not implement `Link` */
+  /** @internal links of {@link Connections}; the published type has none, and so does not implement `ListNode` */
   previous: Connection | undefined
   /** @internal */
   next: Connection | undefined

@@ -2,7 +2,7 @@ import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { Backend } from '../../../balancer/backends/backend.js'
-import { Chain } from '../../../balancer/structures/linked-list.js'
+import { LinkedList } from '../../../balancer/structures/linked-list.js'
 import { type HostLookup, hostLookup } from '../dns/host-lookup.js'
 import type { NameLookup } from '../dns/name-lookup.js'
 import { type Connect, Connection, connectorFor } from './connection.js'
@@ -23,7 +23,7 @@ export interface Address {
 export class Connections {
   readonly #backend: Backend
   readonly #all = new Set<Connection>()
-  readonly #idle = new Chain<Connection>()
+  readonly #idle = new LinkedList<Connection>()
   #closed = false
   /** For what undici's connections cannot do. */
   readonly agent: Agent

@@ -4,12 +4,13 @@ import { connect, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import { ClientGoneError } from '../../../balancer/errors.js'
-import type { FieldLines, Headers, UploadSource } from '../../context.js'
+import type { UploadSource } from '../../context.js'
+import type { FieldLines, Headers } from '../../http/fields.js'
 import { sendHead } from '../../http/send-head.js'
 import { addTrailers, type TrailerRule } from '../../http/trailers.js'
 import type { HostLookup } from '../dns/host-lookup.js'
 import {
-  BadAnswerError,
+  BadResponseError,
   CutShortError,
   UploadBrokenError,
   UploadTooLargeError,
@@ -357,7 +358,7 @@ export class NodeRequest implements Transport, Flow {
     this.#response = response
     const { statusCode = 0, statusMessage = '', httpVersionMajor } = response
     if (httpVersionMajor !== 1) {
-      this.#fail(new BadAnswerError(`version ${response.httpVersion} is not spoken`))
+      this.#fail(new BadResponseError(`version ${response.httpVersion} is not spoken`))
       return
     }
     // It has made up its mind without the rest of the body (RFC 9112 section 9.5), or without asking for it.

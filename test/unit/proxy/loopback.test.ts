@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isLoopback } from '../../../src/config/loopback.js'
+import { isLoopback } from '../../../src/proxy/http/loopback.js'
 
 test('an IPv4 address is the same whether it is written as one or as an IPv6 address', () => {
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1', 'LocalHost']) {
