@@ -59,7 +59,7 @@ export class Lease {
   #isPrepared = false
   #tunnel: TunnelState = 'none'
   readonly #book: LeaseBook
-  /** @internal links of {@link LeaseBook}; the published type has none, and so does not implement `Link` */
+  /** @internal links of {@link LeaseBook}; the published type has none, and so does not implement `ListNode` */
   previous: Lease | undefined
   /** @internal */
   next: Lease | undefined
