@@ -23,9 +23,9 @@ test('one that throws does not keep the others waiting', async () => {
   const { process: child, ended } = start([
     '--input-type=module',
     '-e',
-    `import { WaitingAnswers } from '${url}'
+    `import { ResponseBatcher } from '${url}'
      process.on('uncaughtException', ({ message }) => console.log(message))
-     const waiting = new WaitingAnswers()
+     const waiting = new ResponseBatcher()
      waiting.add({ open() { throw new Error('thrown') } })
      waiting.add({ open: () => console.log('opened') })`,
   ])
