@@ -1,49 +1,61 @@
 #!/bin/sh
-# Takes a backend out, deploys it, and puts it back: roll.sh ID COMMAND...
-set -eu
-admin=${LEASTWISE_URL:-http://127.0.0.1:3001}
-id=$1
-shift
+# Deploys backends one after the other while the others carry the traffic.
+set -euf
 
-call() {
-  curl -fsS -X "$1" ${ADMIN_TOKEN:+-H "Authorization: Bearer $ADMIN_TOKEN"} "$admin/backends/$id$2"
+usage() {
+  cat <<'TEXT'
+usage: roll.sh ID... -- COMMAND [ARGUMENT...]
+
+For each backend, in this order:
+  1. drains it, and waits until it holds no request
+  2. runs COMMAND, which deploys it; the backend's id is in BACKEND_ID
+  3. waits until it passes a health check, and activates it
+Stops at the first backend where a step fails; that one stays drained.
+
+environment:
+  LEASTWISE_URL   admin API of the gateway, http://127.0.0.1:3001 by default;
+                  of several gateways, each of which is told, with blanks between
+  ADMIN_TOKEN     token of the admin API
+  ACTIVATE_TIMEOUT
+                  milliseconds to wait for the health check, 60000 by default
+
+example:
+  roll.sh shop-1 shop-2 -- sh -c 'ssh "$BACKEND_ID" sudo systemctl restart shop'
+TEXT
 }
 
-# until_done SECONDS COMPLAINT COMMAND...
-until_done() {
-  left=$1 complaint=$2
-  shift 2
-  until "$@"; do
-    left=$((left - 1))
-    [ "$left" -gt 0 ] || { echo "$id: $complaint" >&2; exit 1; }
-    sleep 1
+ids=
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  case $1 in
+    -h | --help) usage && exit ;;
+    -*) break ;;
+    *) ids="$ids $1" && shift ;;
+  esac
+done
+if [ -z "$ids" ] || [ "${1-}" != -- ] || [ $# -lt 2 ]; then
+  usage >&2
+  exit 2
+fi
+shift
+
+gateways=${LEASTWISE_URL:-http://127.0.0.1:3001}
+
+# at_each_gateway COMMAND ID [OPTION...]
+at_each_gateway() {
+  for url in $gateways; do
+    leastwise backends "$@" --url "$url" || return
   done
 }
 
-is_idle() {
-  call GET '' | grep -q '"inFlight":0,'
-}
-
-# When the last check was, and whether it passed; nothing where there are no checks.
-last_check() {
-  call GET '' | sed -n 's/.*"lastCheck":{"at":"\([^"]*\)","passed":\([a-z]*\).*/\1 \2/p'
-}
-
-is_well() {
-  check=$(last_check) && [ "$check" != "$seen" ] && [ "${check#* }" = true ]
-}
-
-call POST /drain > /dev/null
-# After DRAIN_TIMEOUT what is left is cut.
-until_done 600 'it still has requests, and stays drained' is_idle
-
-if ! "$@"; then
-  echo "$id: the deployment failed, and it stays drained" >&2
+stop() {
+  echo "roll.sh: stopped at $BACKEND_ID: $1" >&2
   exit 1
-fi
+}
 
-call POST /activate > /dev/null
-# The next backend only when this one has passed a check since.
-seen=$(last_check)
-[ -z "$seen" ] || until_done 60 'it is back, and not well' is_well
-echo "$id: is back"
+for BACKEND_ID in $ids; do
+  export BACKEND_ID
+  at_each_gateway drain "$BACKEND_ID" --wait || stop 'it is not drained at every gateway'
+  "$@" || stop 'the deployment failed, and it stays drained'
+  at_each_gateway activate "$BACKEND_ID" --wait --timeout "${ACTIVATE_TIMEOUT:-60000}" ||
+    stop 'it did not pass its health check, and stays drained'
+done

@@ -69,6 +69,10 @@ describe('leastwise', { concurrency: true }, () => {
     assert.equal(c.total, 1, 'not one new request')
 
     await says('backends activate c', 'activated c')
+    for (const wait of ['--wait', '--timeout 5']) {
+      const told = 'activated c, without a wait: it has no health checks'
+      await says(`backends activate c ${wait}`, told)
+    }
     requests.push(call(gateway.url), call(gateway.url))
     await c.untilOpen(1)
     const undone = run('backends drain c --wait')

@@ -44,26 +44,6 @@ how it is in the end.`,
     )
 }
 
-/** `leastwise backends activate`. */
-export function activate(): Command {
-  return adminCommand(
-    'activate',
-    'give a backend requests again: ends a drain, a waiting removal or an ejection',
-    `Example:
-  leastwise backends activate c
-
-With --json it prints the backend, as POST /backends/:id/activate answers.`,
-  )
-    .argument('<id>', 'of the backend', readId)
-    .action(async (id: string, options: AdminOptions) => {
-      const active = await clientOf(options).call('POST', `${pathOf(id)}/activate`, {
-        read: readBackend,
-        body: {},
-      })
-      print(options, active, `activated ${printable(active.id)}`)
-    })
-}
-
 /** `leastwise backends remove`. */
 export function remove(): Command {
   return adminCommand(

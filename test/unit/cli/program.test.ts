@@ -41,6 +41,7 @@ const wrong: [line: string, message: RegExp][] = [
   ['backends drain a/b', /'a\/b' is invalid for argument 'id'/],
   ['backends drain a --timeout soon', /from 0 to 999999999/],
   ['backends activate a b', /too many arguments/],
+  ['backends activate a --timeout soon', /from 0 to 999999999/],
   ['backends remove a --force --timeout 5', /'--force' cannot be used with option '--timeout <ms>'/],
   ['policy fastest', /Allowed choices are least-connections, .*; see leastwise policy --help$/],
   ['top --sort name', /Allowed choices are in-flight, id/],

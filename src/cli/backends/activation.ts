@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Command, Option } from 'commander'
+import type { BackendView } from '../../balancer/index.js'
+import type { AdminClient } from '../admin-client.js'
+import { type AdminOptions, adminCommand, clientOf, LONGEST, print, readId, whole } from '../admin-command.js'
+import { readBackend } from '../answers.js'
+import { Failure } from '../failure.js'
+import { printable } from '../printable.js'
+import { pathOf } from './path.js'
+
+/** Milliseconds between two looks at a backend whose next health check is awaited. */
+const POLL_INTERVAL_MS = 200
+
+/** Milliseconds that `--wait` waits unless `--timeout` says otherwise. */
+const DEFAULT_WAIT_MS = 60_000
+
+/** `leastwise backends activate`. */
+export function activate(): Command {
+  return adminCommand(
+    'activate',
+    'give a backend requests again: ends a drain, a waiting removal or an ejection',
+    `Examples:
+  leastwise backends activate c
+  ssh c systemctl restart app && leastwise backends activate c --wait
+
+With --wait a drained backend gets no request before it has passed a health
+check that was made after the command began, and is healthy. If it does not
+within --timeout, it stays as it is, and the exit code is 1. A backend without
+health checks is activated at once. With --json it prints the backend, as
+POST /backends/:id/activate answers.`,
+  )
+    .argument('<id>', 'of the backend', readId)
+    .option('--wait', 'activate it only once it has passed a health check')
+    .addOption(
+      new Option('--timeout <ms>', 'how long it waits; implies --wait')
+        .argParser(whole(0, LONGEST))
+        .implies({ wait: true })
+        .default(DEFAULT_WAIT_MS),
+    )
+    .action(async (id: string, options: AdminOptions & { wait?: boolean; timeout: number }) => {
+      const client = clientOf(options)
+      const isChecked = !options.wait || (await passesCheck(client, id, options.timeout))
+      const active = await client.call('POST', `${pathOf(id)}/activate`, { read: readBackend, body: {} })
+      const note = isChecked ? '' : ', without a wait: it has no health checks'
+      print(options, active, `activated ${printable(active.id)}${note}`)
+    })
+}
+
+/**
+ * Waits until a backend has passed a health check that is newer than the last one known now, and is healthy.
+ * @returns whether there are health checks at all
+ * @throws {Failure} after `timeout` milliseconds
+ */
+async function passesCheck(client: AdminClient, id: string, timeout: number): Promise<boolean> {
+  const look = () => client.call('GET', pathOf(id), { read: readBackend })
+  const before = (await look()).lastCheck
+  if (!before) return false
+  const giveUpAt = performance.now() + timeout
+  for (;;) {
+    const now = await look()
+    if (hasPassedSince(before.at, now)) return true
+    if (performance.now() >= giveUpAt) {
+      const text = `${id} is not activated: it did not pass a health check within ${timeout} ms (${detailOf(now)})`
+      throw new Failure('refused', text, 'LEASTWISE_NOT_HEALTHY')
+    }
+    await sleep(POLL_INTERVAL_MS)
+  }
+}
+
+function hasPassedSince(at: string, { lastCheck, health }: BackendView): boolean {
+  return lastCheck?.passed === true && lastCheck.at !== at && health !== 'unhealthy'
+}
+
+function detailOf({ health, lastCheck }: BackendView): string {
+  return `health: ${health}, last check: ${lastCheck?.detail ?? 'none'}`
+}
