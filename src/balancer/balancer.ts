@@ -194,7 +194,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /**
    * Like {@link acquire}, but waits in turn where every backend is full.
-   * @param options.signal gives up
+   * @param options `signal` gives up waiting
    * @throws {NoBackendError | QueueFullError | QueueTimeoutError} or the signal's reason
    */
   acquireInTurn({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -41,14 +43,36 @@ test('the public workflow runs on every release line of Node from the oldest tha
   assert.match(JSON.parse(read('.devcontainer/devcontainer.json')).image, new RegExp(`:${developed}$`))
 })
 
-test('the public workflow may only read, and names a version of each action', () => {
-  assert.deepEqual(workflow.permissions, { contents: 'read' })
-  for (const job of Object.values<{ permissions?: unknown }>(workflow.jobs)) {
-    assert.equal(job.permissions, undefined)
+const permissions: Record<string, object> = {
+  'ci.yml': { contents: 'read' },
+  'release.yml': { contents: 'read', 'id-token': 'write' },
+}
+
+for (const name of readdirSync(join(root, '.github/workflows'))) {
+  test(`the workflow ${name} may do no more than it has to, and names a version of each action`, () => {
+    const { permissions: granted, jobs } = parse(read(`.github/workflows/${name}`))
+    assert.deepEqual(granted, permissions[name])
+    for (const job of Object.values<{ permissions?: unknown; steps: { uses?: string }[] }>(jobs)) {
+      assert.equal(job.permissions, undefined)
+      const actions = job.steps.flatMap(({ uses }) => uses ?? [])
+      assert.ok(actions.length > 0)
+      for (const action of actions) assert.match(action, /^[\w-]+\/[\w-]+@(v\d+|[\da-f]{40})$/)
+    }
+  })
+}
+
+test('publishing is refused in one line while the repository is not known', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
+  const { scripts } = JSON.parse(read('package.json'))
+  for (const [described, status] of [
+    [{}, 1],
+    [{ repository: { type: 'git', url: 'git+https://git.example/leastwise.git' } }, 0],
+  ] as const) {
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', ...described }))
+    const check = spawnSync(scripts.prepublishOnly, { shell: true, cwd: folder, encoding: 'utf8' })
+    assert.equal(check.status, status, check.stderr)
+    assert.equal(check.stderr, status ? 'package.json has no repository: see docs/releasing.md\n' : '')
   }
-  const actions = steps.flatMap(({ uses }) => uses ?? [])
-  assert.ok(actions.length > 0)
-  for (const action of actions) assert.match(action, /^[\w-]+\/[\w-]+@(v\d+|[\da-f]{40})$/)
 })
 
 for (const name of readdirSync(join(root, '.github/ISSUE_TEMPLATE'))) {

@@ -10,8 +10,9 @@ import { configuredBackend, readState } from './schema.js'
 import type { BackendStore } from './store.js'
 
 /**
- * A pool that begins as `store` remembers it, by the rules of {@link mergeState}, and whose changes are stored from
- * then on: see `balancer.keeper`, which is to be closed before the pool.
+ * A pool that begins as `store` remembers it, and whose changes are stored from then on: see `balancer.keeper`, which is
+ * to be closed before the pool. Where the options say of a backend (told by URL) or of the policy something else than
+ * they said when the state was stored, the options count; otherwise what was stored counts.
  * @throws {StoreError} where the store cannot be read or written, and what {@link Balancer} throws
  */
 export async function openBalancer(options: BalancerOptions, store: BackendStore): Promise<Balancer> {

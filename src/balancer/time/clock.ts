@@ -37,8 +37,8 @@ function runningTime(): RunningTime {
 }
 
 /**
- * The time for which this process has run, see {@link RunningTime}; timers go by the same. They do not keep the
- * process alive.
+ * The time for which this process has run: time during which it was stopped, or the machine slept, does not count.
+ * Timers go by the same, and do not keep the process alive.
  */
 export const systemClock: Clock & { readonly stoodStill: number } = {
   now: () => (running ?? runningTime()).now(),
