@@ -3,7 +3,7 @@ import { InvalidOptionError } from './errors.js'
 import { type PanicMode, panicModes } from './health/panic.js'
 import { type OnObserverError, warn } from './observer-guard.js'
 import type { HedgeAfter } from './resilience/hedging.js'
-import { type Clock, systemClock } from './time/clock.js'
+import { type Clock, MAX_TIMER_MS, systemClock } from './time/clock.js'
 
 /** All times in milliseconds. */
 export interface BalancerOptions {
@@ -58,7 +58,8 @@ export interface BalancerOptions {
 
 type Complete = { [K in keyof Required<BalancerOptions>]: Exclude<BalancerOptions[K], undefined> }
 
-const defaults: Complete = {
+/** What counts where an option is left out. Settings of a pool take their defaults from here. */
+export const defaults: Readonly<Complete> = Object.freeze({
   backends: [],
   policy: 'least-connections',
   maxConnections: 0,
@@ -81,10 +82,7 @@ const defaults: Complete = {
   onObserverError: warn,
   clock: systemClock,
   random: Math.random,
-}
-
-/** Milliseconds: a timer takes no more. */
-const LONGEST = 2_147_483_647
+})
 
 /** @throws {InvalidOptionError} for a number that is none, or negative, a mode of panic that there is not, and `hedge` */
 export function withDefaults(options: BalancerOptions): Complete {
@@ -103,7 +101,11 @@ export function withDefaults(options: BalancerOptions): Complete {
     throw new InvalidOptionError('healthInitial', `must be one of ${healthInitials.join(', ')}`)
   }
   const { hedge } = complete
-  if (hedge !== 'off' && hedge !== 'p95' && !(typeof hedge === 'number' && hedge > 0 && hedge <= LONGEST)) {
+  if (
+    hedge !== 'off' &&
+    hedge !== 'p95' &&
+    !(typeof hedge === 'number' && hedge > 0 && hedge <= MAX_TIMER_MS)
+  ) {
     throw new InvalidOptionError('hedge', 'must be a number above 0, "p95" or "off"')
   }
   return complete

@@ -14,7 +14,7 @@ export interface Clock {
 }
 
 /** Milliseconds: the longest time that a timer of Node's takes. */
-const MAX_TIMER_MS = 2_147_483_647
+export const MAX_TIMER_MS = 2_147_483_647
 /** Milliseconds that a timer may be early. */
 const TIMER_EARLY_MS = 1
 
