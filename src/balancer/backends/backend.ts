@@ -3,10 +3,7 @@ import { LeaseBook } from '../leases/lease.js'
 import { type Tier, tiers } from '../selection/tier.js'
 import { Latency, type LatencySummary } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
-import type { HostHeader } from './spec.js'
-
-/** `draining`: gets no new request, finishes those it has. */
-export type AdminState = 'active' | 'draining'
+import type { AdminState, HostHeader } from './spec.js'
 
 /** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
 export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'

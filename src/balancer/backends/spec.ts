@@ -1,5 +1,7 @@
 import { InvalidBackendError } from '../errors.js'
-import type { AdminState } from './backend.js'
+
+/** `draining`: gets no new request, finishes those it has. */
+export type AdminState = 'active' | 'draining'
 
 /** Which Host a backend sees: the client's, or its own address. */
 export type HostHeader = 'client' | 'backend'

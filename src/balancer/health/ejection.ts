@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
-import type { PickContext } from '../leases/queue.js'
+import type { PickContext } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 
 export interface EjectionOptions {

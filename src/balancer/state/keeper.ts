@@ -1,9 +1,22 @@
 import type { Backend } from '../backends/backend.js'
-import type { Balancer } from '../balancer.js'
+import type { Registry } from '../backends/registry.js'
 import { StateNotSavedError } from '../errors.js'
-import { GuardedEmitter } from '../observer-guard.js'
+import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
+import type { PolicyName } from '../selection/policies/index.js'
+import type { Clock } from '../time/clock.js'
 import type { Configuration } from './merge.js'
 import { type BackendState, type BackendStore, type PoolState, STATE_VERSION } from './store.js'
+
+/** What a keeper has to know of the pool whose state it keeps. */
+export interface KeptPool {
+  readonly registry: Registry
+  readonly policy: PolicyName
+  readonly clock: Clock
+  readonly observerGuard: ObserverGuard
+  /** Another policy is in force. */
+  on(event: 'policy', listener: () => void): unknown
+  off(event: 'policy', listener: () => void): unknown
+}
 
 export interface StateKeeperEvents {
   /** A save failed, for the first time or for another reason than the one before. */
@@ -24,7 +37,7 @@ const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as cons
  * one, all of it together.
  */
 export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
-  readonly #balancer: Balancer
+  readonly #pool: KeptPool
   readonly #store: BackendStore
   readonly #configuration: Configuration
   /** What is known to be in the store. */
@@ -40,9 +53,9 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   #cancelRetry = () => {}
   #closed = false
 
-  constructor(balancer: Balancer, store: BackendStore, configuration: Configuration) {
-    super(balancer.observerGuard)
-    this.#balancer = balancer
+  constructor(pool: KeptPool, store: BackendStore, configuration: Configuration) {
+    super(pool.observerGuard)
+    this.#pool = pool
     this.#store = store
     this.#configuration = configuration
   }
@@ -59,8 +72,8 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
 
   /** Saves what there is, and from then on every change. @throws {StateNotSavedError} and gives up */
   async start(): Promise<void> {
-    for (const event of changes) this.#balancer.registry.on(event, this.#save)
-    this.#balancer.on('policy', this.#save)
+    for (const event of changes) this.#pool.registry.on(event, this.#save)
+    this.#pool.on('policy', this.#save)
     try {
       await this.saved()
     } catch (error) {
@@ -87,8 +100,8 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   }
 
   #stop(): void {
-    for (const event of changes) this.#balancer.registry.off(event, this.#save)
-    this.#balancer.off('policy', this.#save)
+    for (const event of changes) this.#pool.registry.off(event, this.#save)
+    this.#pool.off('policy', this.#save)
     this.#closed = true
     this.#cancelRetry()
   }
@@ -132,7 +145,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   #inTime<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const late = new Error(`it takes longer than ${PATIENCE / 1000} seconds`)
-      const cancel = this.#balancer.clock.after(PATIENCE, () => reject(late))
+      const cancel = this.#pool.clock.after(PATIENCE, () => reject(late))
       work.then(resolve, reject).finally(cancel)
     })
   }
@@ -141,13 +154,13 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     const known = this.#failure?.message === failure.message
     this.#failures++
     this.#failure = failure
-    this.#cancelRetry = this.#balancer.clock.after(RETRY, this.#save)
+    this.#cancelRetry = this.#pool.clock.after(RETRY, this.#save)
     if (!known) this.announce('failed', failure)
     return failure
   }
 
   #state(): PoolState {
-    const { registry, policy } = this.#balancer
+    const { registry, policy } = this.#pool
     const { policy: configuredPolicy, backends } = this.#configuration
     const configured = new Map(backends.map((backend) => [backend.url, backend]))
     const staying = registry.list().filter((backend) => !registry.isLeaving(backend))

@@ -1,5 +1,5 @@
-import type { AdminState } from '../backends/backend.js'
 import {
+  type AdminState,
   type BackendSpec,
   backendFields,
   checkAddedAt,

@@ -1,5 +1,4 @@
-import type { AdminState } from '../backends/backend.js'
-import type { HostHeader } from '../backends/spec.js'
+import type { AdminState, HostHeader } from '../backends/spec.js'
 import type { PolicyName } from '../selection/policies/index.js'
 
 /** The version of {@link PoolState} that this package reads and writes. */

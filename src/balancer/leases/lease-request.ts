@@ -1,0 +1,32 @@
+import type { Backend } from '../backends/backend.js'
+import type { Lease } from './lease.js'
+
+/** What a request asks for. */
+export interface PickContext {
+  /** Backends that are not to be chosen: those on which it failed before. */
+  readonly except?: ReadonlySet<Backend> | undefined
+  /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
+  readonly repeatable?: boolean | undefined
+  /** Whether it asks for another protocol, and may hold its backend for long. */
+  readonly upgrade?: boolean | undefined
+  /** Whether it was given to a backend before, which failed it. */
+  readonly again?: boolean | undefined
+  /** Under which id it stands in {@link Decision}s. */
+  readonly request?: string | undefined
+}
+
+/** Whoever wants a lease. One of the two is called, once. */
+export interface LeaseRequest extends PickContext {
+  onLease(lease: Lease): void
+  onReject(error: Error): void
+}
+
+/** Gives `taker` a lease, which is taken back where that throws: nobody else would release it. */
+export function grant(taker: LeaseRequest, lease: Lease): void {
+  try {
+    taker.onLease(lease)
+  } catch (error) {
+    lease.cut(error as Error)
+    throw error
+  }
+}
