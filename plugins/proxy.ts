@@ -11,12 +11,7 @@ import type {
 import type { HostHeader } from '../src/balancer/backends/spec.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { ClientGoneError } from '../src/balancer/errors.js'
-import {
-  type ProxyContext,
-  type ResponseCallback,
-  type UpstreamResponse,
-  WholeBody,
-} from '../src/proxy/context.js'
+import { type Assignment, contextOf, ProxyContext } from '../src/proxy/context.js'
 import { copyWhereRead } from '../src/proxy/downstream/body/body-copy.js'
 import { watchClient } from '../src/proxy/downstream/body/body-timeout.js'
 import { isParsed, takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
@@ -59,18 +54,20 @@ import type { UnderscoreHeaders } from '../src/proxy/http/fields.js'
 import { passedOn } from '../src/proxy/http/methods.js'
 import { peerOf } from '../src/proxy/http/peer.js'
 import { hasBody } from '../src/proxy/http/request-body.js'
+import { type UpstreamResponse, WholeBody } from '../src/proxy/http/response.js'
 import { statusesOf } from '../src/proxy/http/status-ranges.js'
 import type { Trust } from '../src/proxy/http/trust.js'
 import type { Timeouts } from '../src/proxy/upstream/attempt.js'
-import { CONTEXT, LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
+import { LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
+import { headersFor, replyFromClient } from '../src/proxy/upstream/reply-from-client.js'
 import { tellObservers } from '../src/telemetry/observers.js'
 import { type RequestObserver, recordOf } from '../src/telemetry/record.js'
 import { type PressureOptions, pressurePlugin } from './load-shedding.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What a proxied request was assigned to, once it was; undefined or null on every other request. */
-    assignment: ProxyContext | null | undefined
+    /** Which backend a proxied request was given to, once it was; undefined or null on every other request. */
+    assignment: Assignment | null | undefined
     /** When it began to wait for a backend, in monotonic milliseconds; 0 where it did not have to. */
     queuedAt: number
   }
@@ -234,24 +231,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
         onLease(lease) {
           // Hooks of the app run before the backend is asked.
           lease.prepare()
-          request.assignment = {
-            lease,
-            request: request.id,
-            attempts: 1,
-            policy: balancer.policy,
-            leasedAt: lease.acquiredAt,
-            waitedAgain: 0,
-            respondedAt: undefined,
-            endedAt: undefined,
-            bytesIn: 0,
-            bytesOut: 0,
-            broken: undefined,
-            cause: undefined,
-            path,
-            host,
-            fields: [],
-            downstream: new ClientSide(request, reply, answering),
-          }
+          const downstream = new ClientSide(request, reply, answering)
+          request.assignment = new ProxyContext(request.id, lease, balancer.policy, path, host, downstream)
           done()
         },
         // There is no backend for it, and the client is told.
@@ -303,41 +284,41 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // No `base`, or it would be preferred to getUpstream's answer. No retries: reply-from would repeat a
   // request to the same backend. Its types know only undici's own dispatchers.
   await scope.register(replyFrom, {
-    undici: pastErrors(dispatcher),
+    undici: replyFromClient(dispatcher),
     retryMethods: [],
     disableRequestLogging: true,
   } as unknown as FastifyReplyFromOptions)
 
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
     const { raw } = request
-    const assignment = request.assignment as ProxyContext
+    const context = contextOf(request) as ProxyContext
     if (raw.method === 'OPTIONS' && !countForward(raw)) {
-      assignment.attempts = 0
+      context.attempts = 0
       end(request)
       if (balancer.endsConnections && isOnlyPending(raw)) reply.header('connection', 'close')
       return reply.code(204).header('allow', allow).header(REQUEST_ID, requestIdOf(request)).send()
     }
-    assignment.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
-    if (hasBody(raw)) assignment.isTrailerLeftOut = trailerRuleFor(raw.headers.connection)
-    if (isUpgrade(raw)) assignment.upgrade = wantedProtocols(raw)
+    context.takesTrailers = TRAILERS.test(String(raw.headers.te ?? ''))
+    if (hasBody(raw)) context.isTrailerDropped = trailerRuleFor(raw.headers.connection)
+    if (isUpgrade(raw)) context.upgrade = wantedProtocols(raw)
     if (isUntouched(request)) {
       if (hasBody(raw)) {
-        assignment.body = raw
-        assignment.expectsContinue = expectsContinue(raw)
+        context.body = raw
+        context.expectsContinue = expectsContinue(raw)
       }
       return reply.from('/', exchange)
     }
     takeUpload(request, limits, (error, upload) => {
-      if (reply.sent || assignment.abandoned) return
+      if (reply.sent || context.isOver) return
       if (!upload) {
         // No backend was asked.
-        assignment.attempts = 0
+        context.attempts = 0
         reply.send(error)
         return
       }
-      assignment.body = upload.body
+      context.body = upload.body
       if (upload.body !== raw) {
-        assignment.source = raw
+        context.source = raw
         fields.set(request, upload.fields)
       }
       reply.from('/', exchangeOfOther)
@@ -346,13 +327,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   }
   /** Fields that describe bodies which hooks of the app have replaced. */
   const fields = new WeakMap<FastifyRequest, Upload['fields']>()
-  // Path, fields and body go by the assignment: reply-from sends its path through a URL parser, copies the
+  // Path, fields and body go by the context: reply-from sends its path through a URL parser, copies the
   // fields three times, and takes no body with GET.
   const exchange = {
     getUpstream: () => UPSTREAM,
     rewriteRequestHeaders(request: FastifyRequest) {
       const { raw } = request
-      const own = request.assignment as ProxyContext
+      const own = contextOf(request) as ProxyContext
       if (hooks.touchRequests) settleFields(request)
       const arrived = arrivedFrom(request, peerOf(raw.socket))
       own.fields = toBackend(arrived, {
@@ -364,11 +345,11 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
       })
       if (hooks.touchRequests) own.host = hostSetIn(arrived) ?? own.host
       if (own.source) own.fields = fitFields(own.fields, fields.get(request) ?? {})
-      return { [CONTEXT]: own } as object
+      return headersFor(own)
     },
     rewriteHeaders: () => NOTHING,
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {
-      applyResponseHead(reply, request.assignment as ProxyContext, answering, balancer.endsConnections)
+      applyResponseHead(reply, contextOf(request) as ProxyContext, answering, balancer.endsConnections)
       const body = stream as UpstreamResponse['body']
       if (!(body instanceof WholeBody)) reply.send(body)
       // Hooks always see a stream; and for bytes without a type Fastify makes one up.
@@ -406,26 +387,13 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   }
 }
 
-/** Errors do not go through reply-from, which would log each, with a stack: the request's line has its code. */
-function pastErrors(dispatcher: LeaseDispatcher) {
-  return {
-    request(options: Parameters<LeaseDispatcher['request']>[0], callback: ResponseCallback) {
-      dispatcher.request(options, (error, answer) => {
-        if (error) options.headers[CONTEXT].downstream.fail(error)
-        else callback(null, answer)
-      })
-    },
-    destroy: () => dispatcher.destroy(),
-  }
-}
-
 /** Nothing is left to do for a client: nothing at all where its backend is done, as it is after a whole answer. */
 function end(request: FastifyRequest): void {
-  const { assignment } = request
-  if (!assignment) return
-  assignment.abandoned = true
-  assignment.leaveQueue?.()
+  const context = contextOf(request)
+  if (!context) return
+  context.isOver = true
+  context.leaveQueue?.()
   // First of all the second: what ends the other must not look for it.
-  assignment.hedge?.cut(new ClientGoneError())
-  if (assignment.lease.held) assignment.lease.cut(new ClientGoneError())
+  context.hedge?.cut(new ClientGoneError())
+  if (context.lease.held) context.lease.cut(new ClientGoneError())
 }

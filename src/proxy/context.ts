@@ -1,73 +1,21 @@
-import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Cause, Lease } from '../balancer/leases/lease.js'
-import type { FieldLines, Headers } from './http/fields.js'
+import type { Downstream } from './downstream-port.js'
+import type { FieldLines } from './http/fields.js'
+import type { ResponseHead } from './http/response.js'
 import type { TrailerRule } from './http/trailers.js'
 
-/**
- * What a request was assigned to, and what a backend has to know of it beyond what reply-from hands on. It
- * lives as long as the request, over all its attempts.
- */
-export interface ProxyContext {
-  /** The lease of the present attempt, or of the last one; of two at once that of the one which answered. */
-  lease: Lease
-  /** The lease of a second attempt, while neither has answered. */
-  hedge?: Lease | undefined
-  /** The client left: nobody is to be asked any more. */
-  abandoned?: boolean
-  /** Set while it waits for another try: leaves the queue. */
-  leaveQueue?: (() => void) | undefined
-  /** The request's id, as the log has it. */
-  request: string
-  /** Tries so far, this one included. */
-  attempts: number
+/** What hooks of an app may read of a proxied request, as `request.assignment`. */
+export interface Assignment {
+  /** Of the current attempt, or of the last one. */
+  readonly lease: Lease
   /** The policy by which the backend was chosen. */
-  policy: string
-  /** When it got its first lease, in monotonic milliseconds, as all times here. */
-  leasedAt: number
-  /** Milliseconds that it waited in the queue for further leases. */
-  waitedAgain: number
-  /** When the head of the answer came. */
-  respondedAt: number | undefined
-  /** When the backend that has it now, or had it last, was done. */
-  endedAt: number | undefined
-  /** Bytes of the request's body that a backend was sent. */
-  bytesIn: number
-  /** Bytes of the answer's body that came. */
-  bytesOut: number
-  /** Why the answer that had begun will not be finished; it is not the client's doing. */
-  broken: Error | undefined
-  /** Why the last backend that failed it did; another one may have answered since. */
-  cause: Cause | undefined
-  /** Path and query for the backend, byte for byte; reply-from's own has been through a URL parser. */
-  path: string
-  /** The Host that the client named, if it did. */
-  host: string | undefined
-  /** The header fields for the backend; the first is Host, which each attempt says anew. */
-  fields: FieldLines
-  /** The request's body, where it has one. */
-  body?: Readable | undefined
-  /** The request that the client sends, where its body is not what it sends, but what a hook of the app made of that. */
-  source?: UploadSource
-  /** The protocol that the client wants to switch to, as its Upgrade field has it. */
-  upgrade?: string
-  /** The client waits for 100 (Continue) before it sends the body. */
-  expectsContinue?: boolean
-  /** Which trailers of the body are not passed on. */
-  isTrailerLeftOut?: TrailerRule
-  /** The client takes trailers: its TE field says so. */
-  takesTrailers?: boolean
-  /** Whoever waits for the answer. */
-  downstream: Downstream
-  /** The head of the backend's answer. */
-  responseHead?: ResponseHead
-  /** The answer is a stream that may be silent for as long as it likes. */
-  quiet?: boolean
-  /** The connection is a tunnel now, between the client and the backend. */
-  switched?: boolean
+  readonly policy: string
+  /** Attempts so far, the current one included. */
+  readonly attempts: number
 }
 
-/** What a client sends. */
+/** The part of the client's request from which a backend's request is completed while it is sent. */
 export interface UploadSource {
   /** Whether the client has sent its whole body. */
   readonly complete: boolean
@@ -75,53 +23,97 @@ export interface UploadSource {
   readonly rawTrailers: readonly string[]
 }
 
-/** What of a client's side the backend's side has to reach past reply-from, which knows only whole answers. */
-export interface Downstream {
-  /** There will be no answer. */
-  fail(error: Error): void
-  /** The answer's head is ready to be sent, and no byte of its body has come yet. */
-  flushHead(): void
-  /** Passes on an informational answer, 1xx. */
-  inform(statusCode: number, headers: Headers): void
-  /** The answer will not be finished, and must not look as if it were. */
-  break(): void
-  /** Trailers of the answer, before its end. */
-  trailers(fields: Headers): void
-  /** Answers 101; returns the bare connection, and what it had sent already, or undefined where it is gone. */
-  switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined
-}
+/**
+ * One request on its way, from its first lease to the end of its response. Each field belongs to the part of the way
+ * that writes it, and everybody else only reads it. Times are monotonic milliseconds.
+ */
+export class ProxyContext implements Assignment {
+  // Set by downstream when the request has its first lease.
 
-/** The head of a backend's answer. */
-export interface ResponseHead {
-  statusCode: number
-  statusMessage: string
-  headers: Headers
-  /** Its Connection field, which is about its trailers, too. */
-  connection: string | string[] | undefined
-}
+  /** The id that the log shows. */
+  readonly requestId: string
+  readonly policy: string
+  /** When the first lease was taken. */
+  readonly leasedAt: number
+  /** Path and query for the backend, byte for byte; the one that reply-from passes went through a URL parser. */
+  readonly path: string
+  readonly downstream: Downstream
 
-export interface UpstreamResponse {
-  statusCode: number
-  headers: Headers
-  body: Readable | WholeBody
-}
+  // Set by downstream after the hooks of the app and before a backend is asked.
 
-/** The body of an answer that came whole, with its head: most are, and a stream costs more than all of it. */
-export class WholeBody {
-  readonly bytes: Buffer
+  /** The Host that the client named, or a hook of the app. */
+  host: string | undefined
+  /** Header fields for the backend. The first is Host, whose value the forwarder sets for each attempt. */
+  fields: FieldLines = []
+  body: Readable | undefined = undefined
+  /** The client's request, where `body` is not its own body but what a hook of the app made of it. */
+  source: UploadSource | undefined = undefined
+  /** The protocols of the Upgrade field, where the client wants to switch to one. */
+  upgrade: string | undefined = undefined
+  /** The client waits for 100 (Continue) before it sends the body. */
+  expectsContinue = false
+  /** Which trailers of the request's body are not passed on. */
+  isTrailerDropped: TrailerRule | undefined = undefined
+  /** The client's TE field says that it takes trailers. */
+  takesTrailers = false
 
-  constructor(bytes: Buffer) {
-    this.bytes = bytes
+  // Set by downstream at the end.
+
+  /** The client has its response, or has left: no further backend is asked. */
+  isOver = false
+
+  // Written by the forwarder: which backends are asked.
+
+  /** Of the current attempt, or of the last one; of two at once that of the one which responded. */
+  lease: Lease
+  /** Of the hedge, while neither of the two attempts has had a response. */
+  hedge: Lease | undefined = undefined
+  /** Downstream sets it to 0 where no backend was asked at all. */
+  attempts = 1
+  /** Leaves the queue; set while the request waits for a further lease. */
+  leaveQueue: (() => void) | undefined = undefined
+  /** Milliseconds that it waited in the queue for further leases. */
+  requeueTime = 0
+
+  // Written by the attempt: how it goes.
+
+  responseHead: ResponseHead | undefined = undefined
+  /** When the head of the response came. */
+  respondedAt: number | undefined = undefined
+  /** When the last backend was done with it. */
+  endedAt: number | undefined = undefined
+  /** Bytes of the request's body that were sent to a backend. */
+  bytesIn = 0
+  /** Bytes of the response's body that came. */
+  bytesOut = 0
+  /** The response is a stream of events, in which silence is no fault. */
+  isQuiet = false
+  /** Protocols were switched: the connection is a tunnel between client and backend. */
+  isTunnel = false
+  /** Why a response that had begun was not finished, where that is not the client's doing. */
+  responseError: Error | undefined = undefined
+  /** Why the last backend failed that did; another one may have responded since. */
+  cause: Cause | undefined = undefined
+
+  constructor(
+    requestId: string,
+    lease: Lease,
+    policy: string,
+    path: string,
+    host: string | undefined,
+    downstream: Downstream,
+  ) {
+    this.requestId = requestId
+    this.lease = lease
+    this.policy = policy
+    this.leasedAt = lease.acquiredAt
+    this.path = path
+    this.host = host
+    this.downstream = downstream
   }
-
-  /** The same as a stream. */
-  stream(): Readable {
-    return Readable.from([this.bytes], { objectMode: false })
-  }
-
-  /** As a stream has it; there is nothing left to be stopped. */
-  destroy(): void {}
 }
 
-/** Takes a request's answer, or the error that there is instead. */
-export type ResponseCallback = (error: Error | null, answer?: UpstreamResponse) => void
+/** The context behind `request.assignment`, of which apps see only the part that {@link Assignment} names. */
+export function contextOf(request: { assignment: Assignment | null | undefined }): ProxyContext | undefined {
+  return (request.assignment as ProxyContext | null | undefined) ?? undefined
+}

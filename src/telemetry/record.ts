@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { Cause } from '../balancer/leases/lease.js'
-import type { ProxyContext } from '../proxy/context.js'
+import { contextOf, type ProxyContext } from '../proxy/context.js'
 import { rejectionOf } from '../proxy/downstream/connection/early-rejection.js'
 import { codeOf } from '../proxy/downstream/errors/error-response.js'
 import { toGatewayError } from '../proxy/downstream/errors/errors.js'
@@ -66,16 +66,16 @@ export function recordOf(
   arrivedAt?: number,
 ): RequestRecord {
   const now = balancer.clock.now()
-  const { assignment } = request
+  const context = contextOf(request)
   const raw: Raw = reply.raw
-  const switched = assignment?.switched === true
+  const switched = context?.isTunnel === true
   const aside = raw.headersSent ? undefined : rejectionOf(request.raw)
   const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : (aside?.statusCode ?? null)
   const aborted = !raw.writableFinished && !switched && !aside
-  // There is an assignment, but no backend was asked.
-  const asked = assignment && assignment.attempts > 0 ? assignment : undefined
+  // It may have had a lease without a backend being asked.
+  const asked = context && context.attempts > 0 ? context : undefined
   const own = aside?.code ?? codeOf(request)
-  const error = assignment?.broken ? toGatewayError(assignment.broken).code : own
+  const error = context?.responseError ? toGatewayError(context.responseError).code : own
   const responseTime = reply.elapsedTime
   const { lease } = asked ?? {}
   const dispatchedAt = lease?.dispatchedAt
@@ -85,23 +85,22 @@ export function recordOf(
     statusCode,
     outcome: outcomeOf(asked, isFailure, statusCode, aborted, error),
     error: error ?? null,
-    cause: assignment?.cause ?? null,
+    cause: context?.cause ?? null,
     aborted,
     backend: lease?.backend.id ?? null,
-    policy: assignment?.policy ?? balancer.policy,
+    policy: context?.policy ?? balancer.policy,
     inFlight: lease?.inFlight ?? null,
-    attempts: assignment?.attempts ?? 0,
+    attempts: context?.attempts ?? 0,
     queueTime:
-      (request.queuedAt ? (assignment?.leasedAt ?? now) - request.queuedAt : 0) +
-      (assignment?.waitedAgain ?? 0),
+      (request.queuedAt ? (context?.leasedAt ?? now) - request.queuedAt : 0) + (context?.requeueTime ?? 0),
     // Not counted back from now: an answer may have been whole for a while when this is told.
     firstByteTime:
       asked?.respondedAt === undefined || arrivedAt === undefined ? null : asked.respondedAt - arrivedAt,
     upstreamTime:
       dispatchedAt === undefined ? null : (lease?.held ? now : (asked?.endedAt ?? now)) - dispatchedAt,
     responseTime,
-    bytesIn: assignment?.bytesIn ?? 0,
-    bytesOut: aside?.bytes ?? (assignment?.responseHead && !own ? assignment.bytesOut : lengthOf(reply)),
+    bytesIn: context?.bytesIn ?? 0,
+    bytesOut: aside?.bytes ?? (context?.responseHead && !own ? context.bytesOut : lengthOf(reply)),
   }
 }
 
@@ -114,7 +113,7 @@ function outcomeOf(
   aborted: boolean,
   error: string | undefined,
 ): RequestOutcome {
-  if (aborted) return asked?.broken && !isSilence(asked.broken) ? 'failed' : 'cancelled'
+  if (aborted) return asked?.responseError && !isSilence(asked.responseError) ? 'failed' : 'cancelled'
   const status = statusCode ?? 0
   if (error !== undefined)
     return asked && status >= 500 && error !== 'LEASTWISE_OVERLOADED' ? 'failed' : 'refused'

@@ -11,7 +11,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     room: 'src/proxy/http/',
     may: ['src/balancer/'],
-    packages: /^(node:(http|http2|net)|fastify|@fastify\/proxy-addr)$/,
+    packages: /^(node:(http|http2|net|stream)|fastify|@fastify\/proxy-addr)$/,
   },
   {
     room: 'src/proxy/upstream/',
@@ -20,7 +20,13 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   },
   {
     room: 'src/proxy/downstream/',
-    may: ['src/balancer/', 'src/proxy/http/', 'src/proxy/context.js', 'src/proxy/upstream/'],
+    may: [
+      'src/balancer/',
+      'src/proxy/http/',
+      'src/proxy/context.js',
+      'src/proxy/downstream-port.js',
+      'src/proxy/upstream/',
+    ],
     packages: /./,
   },
   { room: 'src/proxy/', may: ['src/balancer/'], packages: /./ },

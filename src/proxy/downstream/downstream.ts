@@ -2,9 +2,11 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Http2ServerResponse } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Downstream, ProxyContext } from '../context.js'
+import { contextOf, type ProxyContext } from '../context.js'
+import type { Downstream } from '../downstream-port.js'
 import type { Headers } from '../http/fields.js'
 import { nominatedBy } from '../http/hop-by-hop.js'
+import { rawHead } from '../http/raw-head.js'
 import { reset } from '../http/reset.js'
 import { sendHead } from '../http/send-head.js'
 import { addTrailers } from '../http/trailers.js'
@@ -64,7 +66,7 @@ export class ClientSide implements Downstream {
     if (!raw.socket) return
     if (statusCode === 100) raw.writeContinue()
     // Node has a call for some, and for each with an idea of what may be in it.
-    else raw.socket.write(head(statusCode, headers), 'latin1')
+    else raw.socket.write(rawHead(statusLine(statusCode), headers), 'latin1')
   }
 
   break(): void {
@@ -79,7 +81,7 @@ export class ClientSide implements Downstream {
   trailers(fields: Headers): void {
     const { raw } = this.#reply
     if (raw.writableEnded || raw.destroyed) return
-    const nominated = nominatedBy(this.#reply.request.assignment?.responseHead?.connection)
+    const nominated = nominatedBy(contextOf(this.#reply.request)?.responseHead?.connection)
     addTrailers(raw, fields, nominated && ((name) => nominated.has(name)))
   }
 
@@ -88,11 +90,11 @@ export class ClientSide implements Downstream {
     const upgrade = reply.sent ? undefined : takeUpgrade(this.#request)
     if (!upgrade) return undefined
     reply.hijack()
-    const { assignment } = reply.request
-    const passed = responseFields(headers, this.#request, assignment as ProxyContext, this.#options)
+    const context = contextOf(reply.request) as ProxyContext
+    const passed = responseFields(headers, this.#request, context, this.#options)
     const fields = { ...withoutContent(passed), connection: 'upgrade', upgrade: headers.upgrade }
     reply.raw.detachSocket(upgrade.socket)
-    upgrade.socket.write(head(101, fields), 'latin1')
+    upgrade.socket.write(rawHead(statusLine(101), fields), 'latin1')
     return upgrade
   }
 }
@@ -103,13 +105,8 @@ function hasAll(raw: FastifyReply['raw'], headers: object): boolean {
   return names.length > 0 && names.every((name) => raw.hasHeader(name))
 }
 
-function head(statusCode: number, headers: Headers): string {
-  let text = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}\r\n`
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined) continue
-    for (const line of Array.isArray(value) ? value : [value]) text += `${name}: ${line}\r\n`
-  }
-  return `${text}\r\n`
+function statusLine(statusCode: number): string {
+  return `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`
 }
 
 /** The fields of an answer that has no content and must not speak of any, RFC 9110 section 8.6. */

@@ -4,8 +4,9 @@ import { type Dispatcher, errors } from 'undici'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease, Outcome } from '../../balancer/leases/lease.js'
 import type { Clock } from '../../balancer/time/clock.js'
-import { type ProxyContext, type UpstreamResponse, WholeBody } from '../context.js'
+import type { ProxyContext } from '../context.js'
 import type { Headers } from '../http/fields.js'
+import { type ResponseHead, type UpstreamResponse, WholeBody } from '../http/response.js'
 import type { Statuses } from '../http/status-ranges.js'
 import type { Deadline } from './deadlines/deadline.js'
 import type { Deadlines } from './deadlines/deadlines.js'
@@ -138,7 +139,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
 
   /** Milliseconds for which a body may be silent; 0 for as long as it likes. */
   get #silence(): number {
-    return this.#assignment.quiet ? 0 : this.#timeouts.body
+    return this.#assignment.isQuiet ? 0 : this.#timeouts.body
   }
 
   get backend() {
@@ -275,7 +276,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     this.#bodyless = statusCode === 204 || statusCode === 304
     this.#assignment.responseHead = { statusCode, statusMessage, headers, connection: headers.connection }
     this.#assignment.respondedAt = now
-    if (isQuietStream(headers)) this.#assignment.quiet = true
+    if (isQuietStream(headers)) this.#assignment.isQuiet = true
     this.#enter('body', this.#silence)
     this.#early = []
     this.#owner.answered(this)
@@ -336,7 +337,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
   }
 
   #deliver(body: UpstreamResponse['body']): void {
-    const { statusCode, headers } = this.#assignment.responseHead as NonNullable<ProxyContext['responseHead']>
+    const { statusCode, headers } = this.#assignment.responseHead as ResponseHead
     this.#owner.deliver({ statusCode, headers, body })
   }
 
@@ -373,7 +374,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
       return
     }
     this.#deadline?.clear()
-    this.#assignment.switched = true
+    this.#assignment.isTunnel = true
     const ends = { client: client.socket, clientHead: client.head, backend: socket, backendHead: head }
     const lease = this.#lease
     lease.switched()
@@ -485,7 +486,7 @@ export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
     }
     this.#over(outcome)
     if (this.#answer) {
-      if (!(error instanceof ClientGoneError)) this.#assignment.broken = error
+      if (!(error instanceof ClientGoneError)) this.#assignment.responseError = error
       this.#assignment.downstream.break()
       this.#answer.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
     } else {

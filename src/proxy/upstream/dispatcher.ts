@@ -1,7 +1,8 @@
 import { errors } from 'undici'
 import type { Backend } from '../../balancer/backends/backend.js'
 import { StoppedError } from '../../balancer/errors.js'
-import type { ProxyContext, ResponseCallback } from '../context.js'
+import type { ProxyContext } from '../context.js'
+import type { ResponseCallback } from '../http/response.js'
 import { statusesOf } from '../http/status-ranges.js'
 import { Deadlines } from './deadlines/deadlines.js'
 import { watchNames } from './dns/backend-names.js'
@@ -10,17 +11,6 @@ import type { NameLookup } from './dns/name-lookup.js'
 import { Forwarder, type ForwarderOptions } from './forwarder.js'
 import { reacquire } from './reacquire.js'
 import { Connections } from './transport/connections.js'
-
-/**
- * The header key under which a request's {@link ProxyContext} travels through reply-from, instead of any headers:
- * those are the assignment's as well, made once and not copied at each step.
- */
-export const CONTEXT = Symbol('leastwise.assignment')
-
-interface RequestOptions {
-  method: string
-  headers: { [CONTEXT]: ProxyContext }
-}
 
 export interface DispatcherOptions
   extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
@@ -56,19 +46,19 @@ export class LeaseDispatcher {
     this.#unwatch = watchNames(options.balancer.registry, names)
   }
 
-  /** Called by reply-from. */
-  request(options: RequestOptions, callback: ResponseCallback): void {
-    const assignment = options.headers[CONTEXT]
-    const deliver = () => {
-      new Forwarder(this.#options, assignment, options.method, callback)
-    }
-    if (assignment.lease.held) {
-      deliver()
-    } else if (assignment.abandoned) {
+  /** Has a backend respond to a request: the one of its lease, or another. */
+  forward(context: ProxyContext, method: string, callback: ResponseCallback): void {
+    if (context.lease.held) {
+      new Forwarder(this.#options, context, method, callback)
+    } else if (context.isOver) {
       callback(new errors.RequestAbortedError())
     } else {
-      // The backend was removed before anything was sent: it may as well be another one.
-      reacquire(this.#options.balancer, assignment, { again: false, granted: deliver, refused: callback })
+      // The backend was removed before anything was sent, so that another one serves as well.
+      reacquire(this.#options.balancer, context, {
+        again: false,
+        granted: () => new Forwarder(this.#options, context, method, callback),
+        refused: callback,
+      })
     }
   }
 

@@ -5,7 +5,8 @@ import type { Balancer } from '../../balancer/balancer.js'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { Wait } from '../../balancer/resilience/hedging.js'
-import type { ProxyContext, ResponseCallback, UpstreamResponse } from '../context.js'
+import type { ProxyContext } from '../context.js'
+import type { ResponseCallback, UpstreamResponse } from '../http/response.js'
 import type { Statuses } from '../http/status-ranges.js'
 import { Attempt, type AttemptListener, type Timeouts } from './attempt.js'
 import type { Deadlines } from './deadlines/deadlines.js'
@@ -186,7 +187,7 @@ export class Forwarder implements AttemptListener {
     const [first] = this.#attempts
     if (!first) return false
     const tried = new Set([...this.#tried, first.backend])
-    const lease = this.#options.balancer.leaseForHedge(tried, this.#assignment.request)
+    const lease = this.#options.balancer.leaseForHedge(tried, this.#assignment.requestId)
     if (!lease) return false
     this.#second = lease
     this.#assignment.hedge = lease
@@ -199,8 +200,8 @@ export class Forwarder implements AttemptListener {
   #attempt(lease: Lease, again: boolean): void {
     const { timeouts, isFailure, maxBody, connectionsTo, deadlines } = this.#options
     const assignment = this.#assignment
-    const { body, source, upgrade, path, expectsContinue = false, takesTrailers = false } = assignment
-    const { isTrailerLeftOut } = assignment
+    const { body, source, upgrade, path, expectsContinue, takesTrailers } = assignment
+    const { isTrailerDropped } = assignment
     const { backend } = lease
     const connections = connectionsTo(backend)
     const attempt = new Attempt(assignment, lease, timeouts, isFailure, deadlines, this)
@@ -235,7 +236,7 @@ export class Forwarder implements AttemptListener {
         upgrade,
         expectsContinue,
         takesTrailers,
-        isTrailerLeftOut,
+        isTrailerLeftOut: isTrailerDropped,
         fresh: again,
       }
       attempt.transport = new NodeRequest(connections, options, attempt)

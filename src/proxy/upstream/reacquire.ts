@@ -22,14 +22,14 @@ export function reacquire(
   let since: number | undefined
   const leaveQueue = () => {
     assignment.leaveQueue = undefined
-    if (since !== undefined) assignment.waitedAgain += balancer.clock.now() - since
+    if (since !== undefined) assignment.requeueTime += balancer.clock.now() - since
   }
   const leave = balancer.lease({
     except,
     repeatable: false,
     again,
     upgrade: assignment.upgrade !== undefined,
-    request: assignment.request,
+    request: assignment.requestId,
     onLease(lease) {
       leaveQueue()
       assignment.lease = lease

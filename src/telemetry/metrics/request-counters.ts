@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Backend } from '../../balancer/backends/backend.js'
+import { contextOf } from '../../proxy/context.js'
 import type { RejectionObserver } from '../../proxy/downstream/connection/early-rejection.js'
 import type { RequestOutcome, RequestRecord } from '../record.js'
 import { Histogram } from './histogram.js'
@@ -69,7 +70,7 @@ export class RequestCounters {
   /** To be told of every request when it is over. */
   readonly observe = (record: RequestRecord, request: FastifyRequest): void => {
     const { backend, error } = record
-    const lease = backend === null ? undefined : request.assignment?.lease
+    const lease = backend === null ? undefined : contextOf(request)?.lease
     const tally = lease ? this.of(lease.backend) : this.none
     tally.add(record)
     if (request.queuedAt || record.queueTime > 0) this.queueWait.add(record.queueTime / 1000)

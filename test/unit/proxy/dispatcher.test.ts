@@ -5,14 +5,22 @@ import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../../src/balancer/errors.js'
-import { WholeBody } from '../../../src/proxy/context.js'
-import { CONTEXT, LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
+import { ProxyContext } from '../../../src/proxy/context.js'
+import { WholeBody } from '../../../src/proxy/http/response.js'
+import { LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
 import { answering, holding, TestBackend } from '../../support/backend.js'
 import { TestClock } from '../../support/clock.js'
 
-const nobody = { flushHead() {}, break() {}, inform() {}, trailers() {}, switchProtocols: () => undefined }
+const nobody = {
+  fail() {},
+  flushHead() {},
+  break() {},
+  inform() {},
+  trailers() {},
+  switchProtocols: () => undefined,
+}
 
-type Callback = Parameters<LeaseDispatcher['request']>[1]
+type Callback = Parameters<LeaseDispatcher['forward']>[2]
 
 function dispatching(t: TestContext, url: string, clock?: TestClock) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
@@ -29,19 +37,12 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
     maxResponseHeaders: 65_536,
   })
   t.after(() => dispatcher.destroy())
-  /** Sends a request as reply-from would, on a lease of its own. */
+  /** Sends a request on a lease of its own. */
   const send = (path: string, callback: Callback, method = 'GET') => {
     const lease = balancer.acquire()
-    const assignment = {
-      lease,
-      attempts: 1,
-      path,
-      host: 'a',
-      fields: ['host', ''],
-      policy: balancer.policy,
-      client: nobody,
-    }
-    dispatcher.request({ method, headers: { [CONTEXT]: assignment } as never }, callback)
+    const context = new ProxyContext('1', lease, balancer.policy, path, 'a', nobody)
+    context.fields = ['host', '']
+    dispatcher.forward(context, method, callback)
     return lease
   }
   const ask = (path: string) =>

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { constants, type Http2ServerRequest } from 'node:http2'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { systemClock } from '../../../balancer/time/clock.js'
+import { contextOf } from '../../context.js'
 import { RequestTimeoutError } from '../errors/errors.js'
 
 /**
@@ -28,7 +29,7 @@ export function watchClient(request: FastifyRequest, reply: FastifyReply, timeou
       // It was the process that did not go on; what the client sent meanwhile may be yet to be read.
       stoodStill = systemClock.stoodStill
       link.setTimeout(timeout)
-    } else if (!raw.complete && raw.readableFlowing && !request.assignment?.quiet) {
+    } else if (!raw.complete && raw.readableFlowing && !contextOf(request)?.isQuiet) {
       if (reply.raw.headersSent) cut()
       else reply.send(new RequestTimeoutError())
     } else if (link.writableLength > 0) {

@@ -2,8 +2,11 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
+import type { Headers } from '../../http/fields.js'
+import { lingeringClose } from '../../http/lingering-close.js'
 import { allow } from '../../http/methods.js'
 import { type Peer, peerOf } from '../../http/peer.js'
+import { rawHead } from '../../http/raw-head.js'
 import { errorBody } from '../errors/error-response.js'
 import { chooseRequestId, makeRequestId, REQUEST_ID } from '../request/request-id.js'
 import { adopt, release, whenIdle } from './hijacked-socket.js'
@@ -46,8 +49,8 @@ const malformed = {
 
 /** Connections that were refused; what still comes on them is not looked at. */
 const refused = new WeakSet<Socket>()
-/** Milliseconds that a client has to notice. Closed at once, with bytes unread, it could lose the answer. */
-const LINGER = 2000
+/** Time that a client has to notice that it was rejected. */
+const LINGER_MS = 2000
 
 /** Requests that had begun when the rest of them turned out malformed. */
 const spoilt = new WeakMap<object, Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'>>()
@@ -97,7 +100,7 @@ export function rejectConnect(request: IncomingMessage, duplex: Duplex, observe?
   adopt(socket, true)
   whenIdle(socket, () => {
     release(socket)
-    if (!close(socket, answer(405, requestId, body, `allow: ${allow}\r\n`))) return
+    if (!close(socket, answer(405, requestId, body, { allow }))) return
     observe?.({ requestId, request, peer: peerOf(socket), statusCode: 405, code, bytes: body.length })
   })
 }
@@ -126,17 +129,17 @@ function close(socket: Socket, text: string): boolean {
     socket.destroy()
     return false
   }
-  socket.end(text)
-  socket.resume()
-  const timer = setTimeout(() => socket.destroy(), LINGER)
-  socket.once('end', () => socket.destroy())
-  socket.once('close', () => clearTimeout(timer))
+  lingeringClose(socket, { last: text, timeoutMs: LINGER_MS })
   return true
 }
 
-function answer(statusCode: number, requestId: string, body: string, fields = ''): string {
-  return (
-    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${fields}content-type: application/json; charset=utf-8\r\n` +
-    `content-length: ${body.length}\r\n${REQUEST_ID}: ${requestId}\r\nconnection: close\r\n\r\n${body}`
-  )
+function answer(statusCode: number, requestId: string, body: string, fields: Headers = {}): string {
+  const head = rawHead(`HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}`, {
+    ...fields,
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(body.length),
+    [REQUEST_ID]: requestId,
+    connection: 'close',
+  })
+  return head + body
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
+import { lingeringClose } from '../../http/lingering-close.js'
 import { closeAfter } from './pipeline.js'
 
 /** Milliseconds for which a client that has its answer may send nothing before it is cut. */
@@ -17,20 +18,9 @@ function lingerAfter(request: IncomingMessage): void {
   socket.destroySoon = () => {
     Reflect.deleteProperty(socket, 'destroySoon')
     if (request.complete || socket.destroyed) return socket.destroySoon()
-    socket.end()
     request.unpipe()
     request.removeAllListeners('data')
-    const close = () => socket.destroy()
-    const silence = setTimeout(close, SILENCE_MS)
-    const timer = setTimeout(close, LINGER_MS)
-    request.on('data', () => silence.refresh())
-    request.once('end', close)
-    request.once('error', close)
-    socket.once('close', () => {
-      clearTimeout(silence)
-      clearTimeout(timer)
-    })
-    request.resume()
+    lingeringClose(socket, { input: request, timeoutMs: LINGER_MS, silenceMs: SILENCE_MS })
   }
 }
 

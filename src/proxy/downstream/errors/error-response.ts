@@ -9,6 +9,7 @@ import {
 } from 'fastify'
 import { BalancerError } from '../../../balancer/errors.js'
 import { warn } from '../../../balancer/observer-guard.js'
+import { contextOf } from '../../context.js'
 import { isUnread } from '../../http/request-body.js'
 import { BackendError } from '../../upstream/failures/failures.js'
 import { endAfter, stopUploadAfterAnswer } from '../connection/lingering-close.js'
@@ -106,11 +107,11 @@ function ownCode({ code }: Thrown): string | undefined {
 }
 
 /** As Fastify has it for errors of an app: the error knows best, then a status that was set on the reply. */
-function statusOf(error: Thrown, { assignment }: FastifyRequest, reply: FastifyReply): number {
+function statusOf(error: Thrown, request: FastifyRequest, reply: FastifyReply): number {
   if (error instanceof BalancerError) return statusCodes[error.code] ?? 502
   for (const status of [error.statusCode, error.status]) if (isFailure(status)) return status
   // Once a backend has answered, the status is that of its answer.
-  return !assignment?.responseHead && isFailure(reply.statusCode) ? reply.statusCode : 500
+  return !contextOf(request)?.responseHead && isFailure(reply.statusCode) ? reply.statusCode : 500
 }
 
 function isFailure(status: unknown): status is number {
@@ -124,11 +125,11 @@ function isHidden(error: Thrown, statusCode: number): boolean {
 
 /** Sets the fields that an error needs whoever writes its body, ends the connection where it has to, and notes the code. */
 function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
-  const { assignment } = request
+  const context = contextOf(request)
   const raw = request.raw as IncomingMessage | Http2ServerRequest
-  if (assignment?.responseHead) {
+  if (context?.responseHead) {
     // The fields and the reason phrase of the answer that the backend did not finish do not belong to this one.
-    for (const name of Object.keys(assignment.responseHead.headers)) reply.removeHeader(name)
+    for (const name of Object.keys(context.responseHead.headers)) reply.removeHeader(name)
     if (!('stream' in raw)) reply.raw.statusMessage = ''
   }
   if (ownCode(error) !== undefined) {

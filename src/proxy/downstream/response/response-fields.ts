@@ -15,13 +15,13 @@ export interface ResponseOptions {
 export function responseFields(
   given: Headers,
   raw: IncomingMessage,
-  assignment: ProxyContext,
+  context: ProxyContext,
   { via, paths }: ResponseOptions,
 ): Headers {
   const headers = toClient(given, via)
   if (paths && leads(headers)) {
     const prefix = prefixOf(raw, paths)
-    const { fields, host, lease } = assignment
+    const { fields, host, lease } = context
     const told = fields[fields.indexOf('x-forwarded-host') + 1]
     const hosts = [hostOf(lease.backend.url), host, told]
     const scheme = lease.backend.url.startsWith('https:') ? 'https' : 'http'

@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify'
 import type { ProxyContext } from '../../context.js'
 import type { Headers } from '../../http/fields.js'
 import { isUnread } from '../../http/request-body.js'
+import type { ResponseHead } from '../../http/response.js'
 import { endAfter, stopUploadAfterAnswer } from '../connection/lingering-close.js'
 import { isOnlyPending } from '../connection/pipeline.js'
 import { toHttp2 } from '../fields/forwarding.js'
@@ -18,14 +19,14 @@ const KEEP_ALIVE_PROBE_MS = 60_000
  */
 export function applyResponseHead(
   reply: FastifyReply,
-  assignment: ProxyContext,
+  context: ProxyContext,
   options: ResponseOptions,
   closing: boolean,
 ): void {
-  const head = assignment.responseHead as NonNullable<ProxyContext['responseHead']>
+  const head = context.responseHead as ResponseHead
   const { statusCode, statusMessage, headers: given } = head
   const raw = reply.request.raw as IncomingMessage | Http2ServerRequest
-  const headers = responseFields(given, reply.request.raw, assignment, options)
+  const headers = responseFields(given, reply.request.raw, context, options)
   // Should an error have to be told after all, this is what has to be taken back.
   head.headers = headers
   // HTTP/2 has no Connection field and no reason phrase, and frames bodies itself: what follows does not apply to it.
@@ -35,7 +36,7 @@ export function applyResponseHead(
     return
   }
   // While there is nothing to send, only a probe of TCP finds that the client has vanished.
-  if (assignment.quiet) raw.socket?.setKeepAlive?.(true, KEEP_ALIVE_PROBE_MS)
+  if (context.isQuiet) raw.socket?.setKeepAlive?.(true, KEEP_ALIVE_PROBE_MS)
   // It has to say to what, RFC 9110 section 15.5.22, and the client may do so.
   if (statusCode === 426 && given.upgrade !== undefined) {
     headers.connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'

@@ -1,6 +1,8 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import type { FieldLines } from '../../http/fields.js'
+import { rawHead } from '../../http/raw-head.js'
 import { hasBody } from '../../http/request-body.js'
 import { adopt, ignore, release, whenIdle } from '../connection/hijacked-socket.js'
 import {
@@ -106,17 +108,18 @@ function answerWithoutUpgrade(
   socket: Socket,
   rest: Buffer,
 ): void {
-  let head = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`
+  const fields: FieldLines = []
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i] as string
     const value = request.rawHeaders[i + 1] as string
     if (/^(upgrade|http2-settings)$/i.test(name)) continue
     const kept = /^connection$/i.test(name) ? withoutUpgrade(value) : value
-    if (kept !== undefined) head += `${name}: ${kept}\r\n`
+    if (kept !== undefined) fields.push(name, kept)
   }
+  const head = rawHead(`${request.method} ${request.url} HTTP/${request.httpVersion}`, fields)
   release(socket)
   socket.off('error', ignore)
-  socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]))
+  socket.unshift(Buffer.concat([Buffer.from(head, 'latin1'), rest]))
   // With TLS, what a connection is made known by.
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
 }

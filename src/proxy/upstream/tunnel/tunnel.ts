@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net'
+import { lingeringClose } from '../../http/lingering-close.js'
 import { reset } from '../../http/reset.js'
 import { type Patience, watchHalfClosed } from './half-closed.js'
 import { goingAway, WebSocketFrames } from './websocket.js'
 
-/** Milliseconds between probes of a silent connection, so that a peer that vanished does not count for ever. */
-const KEEP_ALIVE = 60_000
-/** Milliseconds that either side has to answer a goodbye. */
-const LINGER = 1000
+/** Time between two TCP probes of a silent connection, so that a peer that has vanished does not count for ever. */
+const KEEP_ALIVE_PROBE_MS = 60_000
+/** Time that either side has to answer a Close frame. */
+const CLOSE_TIMEOUT_MS = 1000
 
 /** The two ends of a tunnel, and what came on each besides the message that opened it. */
 export interface TunnelEnds {
@@ -42,7 +43,7 @@ export function openTunnel(
   }
   const join = (from: Socket, to: Socket, head: Buffer) => {
     const frames = isWebSocket ? new WebSocketFrames() : undefined
-    from.setKeepAlive(true, KEEP_ALIVE).setNoDelay(true).setTimeout(0)
+    from.setKeepAlive(true, KEEP_ALIVE_PROBE_MS).setNoDelay(true).setTimeout(0)
     if (head.length > 0) {
       to.write(head)
       onTraffic()
@@ -84,18 +85,8 @@ export function openTunnel(
   return close
 }
 
-/**
- * Closes a connection, with a last word if there is one: closed at once, with something unread, it would be
- * reset, and the word be lost.
- */
-function part(socket: Socket, lastWord: Buffer | undefined): void {
-  if (!lastWord || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const timer = setTimeout(() => socket.destroy(), LINGER)
-  socket.once('close', () => clearTimeout(timer))
-  socket.once('end', () => socket.destroy())
-  socket.end(lastWord)
-  socket.resume()
+/** Closes a connection, with a last frame where there is one and it can still be sent. */
+function part(socket: Socket, lastFrame: Buffer | undefined): void {
+  if (lastFrame && socket.writable) lingeringClose(socket, { last: lastFrame, timeoutMs: CLOSE_TIMEOUT_MS })
+  else socket.destroy()
 }
