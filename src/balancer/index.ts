@@ -13,7 +13,13 @@ export type { BalancerOptions } from './options.js'
 export type { Budget } from './resilience/budget.js'
 export type { HedgeAfter, Hedging, Wait } from './resilience/hedging.js'
 export { type PolicyName, policyNames } from './selection/policies/index.js'
-export type { CandidateScore, Policy, PolicyConstructor, Preview } from './selection/policies/policy.js'
+export type {
+  CandidateScore,
+  PickContext,
+  Policy,
+  PolicyConstructor,
+  Preview,
+} from './selection/policies/policy.js'
 export type { Selector } from './selection/selection.js'
 export type { StateKeeper, StateKeeperEvents } from './state/keeper.js'
 export { openBalancer } from './state/open-balancer.js'

@@ -60,6 +60,7 @@ const core = {
     'OnObserverError',
     'Outcome',
     'PanicMode',
+    'PickContext',
     'Policy',
     'PolicyConstructor',
     'PolicyName',
@@ -119,7 +120,8 @@ function declaredIn(file: string): Set<string> {
     for (const name of declaredIn(join(dirname(file), `${path}.d.ts`))) names.add(name)
   }
   for (const [, list = ''] of text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)) {
-    for (const one of list.split(',')) names.add(one.trim().replace(/^type |^.* as /g, ''))
+    for (const one of list.split(',').filter((name) => name.trim()))
+      names.add(one.trim().replace(/^type |^.* as /g, ''))
   }
   const declaration =
     /^export (?:declare )?(?:abstract )?(?:class|function|const|let|enum|interface|type) (\w+)/gm

@@ -2,6 +2,7 @@ import { Backend } from '../../../src/balancer/backends/backend.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
 import { isPolicyName, policies, policyNames } from '../../../src/balancer/selection/policies/index.js'
 import type { PolicyConstructor } from '../../../src/balancer/selection/policies/policy.js'
+import { tiers } from '../../../src/balancer/selection/tier.js'
 import { seeded } from '../../../test/support/random.js'
 import { mean } from '../statistics.js'
 
@@ -36,7 +37,7 @@ export function playBalls(seed: number): Balls {
     })
     for (const { policy, fullest } of rows) {
       const round = isPolicyName(policy)
-        ? () => byPolicy(backends, policies[policy], random)
+        ? () => byPolicy(backends, policies[policy].policy, random)
         : () => atRandom(bins, random)
       fullest.push({ bins, load: mean(Array.from({ length: balls.rounds(bins) }, round)) })
     }
@@ -65,7 +66,7 @@ function byPolicy(backends: readonly Backend[], Policy: PolicyConstructor, rando
   for (const backend of backends) backend.leases.onChange = () => policy.changed?.(backend)
   const leases: Lease[] = []
   for (let ball = 0; ball < backends.length; ball++) {
-    const backend = policy.pick(0)
+    const backend = policy.pick({ now: 0, reach: tiers.part })
     if (backend) leases.push(backend.leases.open(backend, 0))
   }
   const fullest = backends.reduce((most, { inFlight }) => Math.max(most, inFlight), 0)

@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { AllFullError, type BalancerError, NoBackendError } from '../errors.js'
-import type { PickContext } from '../leases/lease-request.js'
+import type { RequestTraits } from '../leases/lease-request.js'
 import type { WaitQueue } from '../leases/wait-queue.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import type { CandidateScore } from '../selection/policies/policy.js'
@@ -11,7 +11,7 @@ import type { Clock } from '../time/clock.js'
 import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
 /** What sort of a request is asked about: by default one that came just now, and nothing is lost if it fails. */
-export interface Inquiry extends Pick<PickContext, 'except' | 'repeatable' | 'upgrade'> {
+export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeatable' | 'upgrade'> {
   /** Whether it would wait where every backend is full, as by `lease()`; `acquire()` does not. True by default. */
   waits?: boolean | undefined
 }

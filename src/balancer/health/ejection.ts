@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
-import type { PickContext } from '../leases/lease-request.js'
+import type { RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 
 export interface EjectionOptions {
@@ -70,7 +70,7 @@ export class Ejection {
   }
 
   /** A backend that is to be tried with this request. One that would be lost if it failed is spared for a while. */
-  nextProbe({ except, repeatable = true }: PickContext): Backend | undefined {
+  nextProbe({ except, repeatable = true }: RequestTraits): Backend | undefined {
     if (this.#due.size === 0) return undefined
     const patience = repeatable ? 0 : this.#options.base * PATIENCE
     const now = this.#clock.now()

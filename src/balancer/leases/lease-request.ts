@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.js'
 import type { Lease } from './lease.js'
 
 /** What a request asks for. */
-export interface PickContext {
+export interface RequestTraits {
   /** Backends that are not to be chosen: those on which it failed before. */
   readonly except?: ReadonlySet<Backend> | undefined
   /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
@@ -11,12 +11,14 @@ export interface PickContext {
   readonly upgrade?: boolean | undefined
   /** Whether it was given to a backend before, which failed it. */
   readonly again?: boolean | undefined
+  /** What it has in common with requests that should reach the same backend; see `PickContext`. */
+  readonly key?: string | undefined
   /** Under which id it stands in {@link Decision}s. */
   readonly request?: string | undefined
 }
 
 /** Whoever wants a lease. One of the two is called, once. */
-export interface LeaseRequest extends PickContext {
+export interface LeaseRequest extends RequestTraits {
   onLease(lease: Lease): void
   onReject(error: Error): void
 }

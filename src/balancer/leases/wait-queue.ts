@@ -4,7 +4,7 @@ import type { ObserverGuard } from '../observer-guard.js'
 import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
-import { grant, type LeaseRequest, type PickContext } from './lease-request.js'
+import { grant, type LeaseRequest, type RequestTraits } from './lease-request.js'
 import { Lines, type Waiting } from './waiting-lines.js'
 
 export interface QueueOptions {
@@ -21,7 +21,7 @@ export interface LeaseSource {
    * @param patient whether it can wait for a better one than those that should rest
    * @param since when it began to wait, in monotonic milliseconds
    */
-  choose(demand: PickContext, patient: boolean, since: number): Lease | undefined
+  choose(demand: RequestTraits, patient: boolean, since: number): Lease | undefined
   /** Whether there is anything that {@link choose} might find for somebody. */
   readonly any: boolean
   /** Whether there is any backend to wait for, but for some. */

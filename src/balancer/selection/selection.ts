@@ -5,11 +5,11 @@ import { type DecisionLog, kindNumbers } from '../explain/decision-log.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import type { Lease } from '../leases/lease.js'
-import type { PickContext } from '../leases/lease-request.js'
+import type { RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
 import { LeastConnections } from './policies/least-connections.js'
-import type { CandidateScore, Policy } from './policies/policy.js'
+import type { CandidateScore, PickContext, Policy } from './policies/policy.js'
 import { type Tier, tiers } from './tier.js'
 
 /** The policy in force, as `balancer.selector` shows it. */
@@ -50,6 +50,14 @@ export class Selection {
   #unusable: ReadonlySet<Backend> = NOBODY
   #unusableOf: readonly Backend[] | undefined
 
+  /** Used again for each choice, so that a request makes no object for it. */
+  readonly #context: { -readonly [K in keyof PickContext]-?: PickContext[K] } = {
+    now: 0,
+    except: undefined,
+    key: undefined,
+    reach: tiers.part,
+  }
+
   /** @throws {UnknownPolicyError} */
   constructor(
     policy: string,
@@ -78,11 +86,11 @@ export class Selection {
   use(wanted: string): void {
     if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
     if (wanted === this.#selector?.name) return
-    this.#policy = new policies[wanted](this.#random)
+    this.#policy = new policies[wanted].policy(this.#random)
     this.#policyIndex = policyNames.indexOf(wanted)
     this.#selector = {
       name: wanted,
-      pick: () => this.#pick(this.#policy, this.#clock.now(), undefined, false),
+      pick: () => this.#pick(this.#policy, this.#clock.now(), ANY_REQUEST, false),
     }
     this.update(this.#registry.eligible)
   }
@@ -113,11 +121,11 @@ export class Selection {
    * @param patient whether it can wait for a better one than those that should rest
    * @param since when it began to wait, in monotonic milliseconds, if it had to
    */
-  choose(demand: PickContext, patient: boolean, since?: number): Lease | undefined {
+  choose(demand: RequestTraits, patient: boolean, since?: number): Lease | undefined {
     const now = this.#clock.now()
     const due = this.#ejection.nextProbe(demand)
     const policy = demand.upgrade ? this.#policyForTunnels() : this.#policy
-    const backend = due ?? this.#pick(policy, now, demand.except, patient) ?? this.#backupFor(demand.except)
+    const backend = due ?? this.#pick(policy, now, demand, patient) ?? this.#backupFor(demand.except)
     if (!backend) return undefined
     const lease = backend.leases.open(backend, now)
     if (due) this.#ejection.startProbe(lease)
@@ -131,7 +139,11 @@ export class Selection {
   spare(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#clock.now()
     const unusable = this.#findUnusable()
-    const backend = this.#policy.pick(now, unusable.size > 0 ? union(unusable, except) : except, tiers.whole)
+    const backend = this.#policy.pick({
+      now,
+      except: unusable.size > 0 ? union(unusable, except) : except,
+      reach: tiers.whole,
+    })
     if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now)
     const lease = backend.leases.open(backend, now)
@@ -140,15 +152,16 @@ export class Selection {
   }
 
   /** What {@link choose} would do for such a request, and how all stand. It changes nothing. */
-  preview({ except, repeatable, upgrade }: PickContext, patient: boolean): SelectionPreview {
+  preview(request: RequestTraits, patient: boolean): SelectionPreview {
     const now = this.#clock.now()
-    const due = this.#ejection.nextProbe({ except, repeatable })
+    const { except, key } = request
+    const due = this.#ejection.nextProbe(request)
     let reach: Tier = tiers.part
-    const policy = upgrade ? this.#policyForTunnels() : this.#policy
-    let preview = policy.explain(now, except, reach)
+    const policy = request.upgrade ? this.#policyForTunnels() : this.#policy
+    let preview = policy.explain({ now, except, key, reach })
     if (!preview.choice && this.#limits.spent > 0) {
       reach = this.#reachInNeed(except, patient)
-      preview = policy.explain(now, except, reach)
+      preview = policy.explain({ now, except, key, reach })
     }
     const { standings } = preview
     const choice = due ?? preview.choice ?? this.#backupFor(except)
@@ -170,27 +183,23 @@ export class Selection {
     return this.#forTunnels
   }
 
-  #pick(
-    policy: Policy,
-    now: number,
-    except: ReadonlySet<Backend> | undefined,
-    patient: boolean,
-  ): Backend | undefined {
-    const backend = policy.pick(now, except)
-    return this.#limits.any ? this.#limit(policy, backend, now, except, patient) : backend
-  }
-
-  #limit(
-    policy: Policy,
-    found: Backend | undefined,
-    now: number,
-    except: ReadonlySet<Backend> | undefined,
-    patient: boolean,
-  ): Backend | undefined {
-    let backend = found
-    if (!backend && this.#limits.spent > 0)
-      backend = policy.pick(now, except, this.#reachInNeed(except, patient))
-    if (backend) this.#limits.chosen(backend, now)
+  #pick(policy: Policy, now: number, { except, key }: RequestTraits, patient: boolean): Backend | undefined {
+    const context = this.#context
+    context.now = now
+    context.except = except
+    context.key = key
+    context.reach = tiers.part
+    let backend = policy.pick(context)
+    if (this.#limits.any) {
+      if (!backend && this.#limits.spent > 0) {
+        context.reach = this.#reachInNeed(except, patient)
+        backend = policy.pick(context)
+      }
+      if (backend) this.#limits.chosen(backend, now)
+    }
+    // The context outlives the request.
+    if (except) context.except = undefined
+    if (key !== undefined) context.key = undefined
     return backend
   }
 
@@ -232,6 +241,8 @@ export class Selection {
 
 /** The golden ratio less 1: its multiples modulo 1 are spread evenly (https://en.wikipedia.org/wiki/Low-discrepancy_sequence). */
 const GOLDEN_RATIO_PART = 0.618033988749895
+
+const ANY_REQUEST: RequestTraits = {}
 
 const NOBODY: ReadonlySet<Backend> = new Set()
 

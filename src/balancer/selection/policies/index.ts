@@ -5,17 +5,38 @@ import { PowerOfTwo } from './power-of-two.js'
 import { RoundRobin } from './round-robin.js'
 import { WeightedRoundRobin } from './weighted-round-robin.js'
 
+interface PolicyRow {
+  readonly policy: PolicyConstructor
+  /** To which backend it gives a request, in one line for people; as in "POLICY: which backend is chosen". */
+  readonly meaning: string
+}
+
 /**
- * Every policy there is. Settings, the admin API, the documentation's list and the contract suite follow
- * from this table: a new policy is a file and a row.
+ * Every policy there is. Settings, the admin API, the dashboard, the benchmarks and the contract suites follow from
+ * this table: a new policy is a file and a row.
  */
 export const policies = {
-  'least-connections': LeastConnections,
-  'least-response-time': LeastResponseTime,
-  'power-of-two': PowerOfTwo,
-  'round-robin': RoundRobin,
-  'weighted-round-robin': WeightedRoundRobin,
-} satisfies Record<string, PolicyConstructor>
+  'least-connections': {
+    policy: LeastConnections,
+    meaning: 'the backend with the fewest requests in flight for its weight',
+  },
+  'least-response-time': {
+    policy: LeastResponseTime,
+    meaning: 'the backend that is going to answer first',
+  },
+  'power-of-two': {
+    policy: PowerOfTwo,
+    meaning: 'the less loaded of two drawn at random',
+  },
+  'round-robin': {
+    policy: RoundRobin,
+    meaning: 'each in turn, whatever its weight and load',
+  },
+  'weighted-round-robin': {
+    policy: WeightedRoundRobin,
+    meaning: 'each in turn, as often as its weight says',
+  },
+} as const satisfies Record<string, PolicyRow>
 
 export type PolicyName = keyof typeof policies
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backends/backend.js'
 import { LinkedList, type ListNode } from '../../structures/linked-list.js'
 import { TIERS, type Tier, tiers } from '../tier.js'
-import type { Policy, Preview } from './policy.js'
+import type { PickContext, Policy, Preview } from './policy.js'
 
 /** How many requests' worth of share a group may be behind or ahead, so that no past weighs for ever. */
 const MEMORY = 2
@@ -122,7 +122,7 @@ export class LeastConnections implements Policy {
     this.changed(backend)
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+  pick({ except, reach }: PickContext): Backend | undefined {
     const best = this.#best(except, reach)
     if (!best) {
       this.#undo()
@@ -132,7 +132,7 @@ export class LeastConnections implements Policy {
     return best.backend
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+  explain({ except, reach }: PickContext): Preview {
     const choice = this.#best(except, reach)?.backend
     const total = this.#totalWeight
     const ranked = [...this.#candidates.values()]

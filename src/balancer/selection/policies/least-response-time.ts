@@ -2,9 +2,9 @@ import type { Backend } from '../../backends/backend.js'
 import { type Contestant, chancesOfDraws } from '../chances/chances-of-draws.js'
 import { Openings } from '../openings.js'
 import { type Account, Dues } from '../stride.js'
-import { type Tier, tiers } from '../tier.js'
+import type { Tier } from '../tier.js'
 import { WeightedDraw } from '../weighted-draw.js'
-import { type CandidateScore, likeliest, type Policy, type Preview } from './policy.js'
+import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
 /** Pools up to that size are looked at as a whole. */
 const SMALL = 32
@@ -73,14 +73,14 @@ export class LeastResponseTime implements Policy {
     this.#openings.place(backend)
   }
 
-  pick(now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+  pick({ now, except, reach }: PickContext): Backend | undefined {
     const best = this.#find(now, except, reach)
     if (!best) return undefined
     this.#dues.pay(best.account, best.backend.weight, this.#draw.totalWeight)
     return best.backend
   }
 
-  explain(now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+  explain({ now, except, reach }: PickContext): Preview {
     const best = this.#best(this.#candidates, now, except, reach)
     let fastest = UNKNOWN
     const all = this.#candidates.map((candidate): Contestant => {

@@ -1,6 +1,18 @@
 import type { Backend } from '../../backends/backend.js'
 import type { Tier } from '../tier.js'
 
+/** What a backend is chosen by, besides what the backends themselves say. */
+export interface PickContext {
+  /** Monotonic milliseconds. */
+  readonly now: number
+  /** Backends that must not be chosen: the request was sent to them before, and failed. */
+  readonly except?: ReadonlySet<Backend> | undefined
+  /** What requests that should reach the same backend have in common, such as a session's id. */
+  readonly key?: string | undefined
+  /** The last tier whose backends may be chosen; see `Backend.takes`. */
+  readonly reach: Tier
+}
+
 /** How a pool chooses. A policy keeps what it needs to know of past choices, never a count of its own. */
 export interface Policy {
   /** Whether backends of any weight get equally much. */
@@ -15,13 +27,11 @@ export interface Policy {
   retiered?(backend: Backend): void
   /**
    * The backend for the next request; undefined where none is eligible, or none takes one.
-   * @param now monotonic milliseconds
-   * @param except those that this request was sent to before, and failed on
-   * @param reach the last tier whose backends may be chosen, `part` by default; see `Backend.takes`
+   * @param context for this call only: the pool uses the same object again for its next choice
    */
-  pick(now: number, except?: ReadonlySet<Backend>, reach?: Tier): Backend | undefined
+  pick(context: PickContext): Backend | undefined
   /** What {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
-  explain(now: number, except?: ReadonlySet<Backend>, reach?: Tier): Preview
+  explain(context: PickContext): Preview
 }
 
 /** A choice that was not made. */

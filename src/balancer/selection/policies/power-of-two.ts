@@ -2,9 +2,9 @@ import type { Backend } from '../../backends/backend.js'
 import { type Contender, chancesOfPairs } from '../chances/chances-of-pairs.js'
 import { Openings } from '../openings.js'
 import { type Account, Dues } from '../stride.js'
-import { type Tier, tiers } from '../tier.js'
+import type { Tier } from '../tier.js'
 import { WeightedDraw } from '../weighted-draw.js'
-import { type CandidateScore, likeliest, type Policy, type Preview } from './policy.js'
+import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
 /** Draws that may fall on backends that cannot be chosen, before those that can are looked for. */
 const DRAWS = 4
@@ -56,7 +56,7 @@ export class PowerOfTwo implements Policy {
     this.#openings.place(backend)
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+  pick({ except, reach }: PickContext): Backend | undefined {
     const { length } = this.#candidates
     if (length === 0) return undefined
     for (let i = 0; i < DRAWS; i++) {
@@ -70,7 +70,7 @@ export class PowerOfTwo implements Policy {
     return this.#pickFitting(except, reach)
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+  explain({ except, reach }: PickContext): Preview {
     const all = this.#candidates.map(
       (candidate): Contender => ({
         weight: candidate.backend.weight,

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backends/backend.js'
 import { Openings } from '../openings.js'
-import { type Tier, tiers } from '../tier.js'
-import type { CandidateScore, Policy, Preview } from './policy.js'
+import type { Tier } from '../tier.js'
+import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /** So many turns are looked at one by one; beyond them a search is faster. */
 const TURNS_LOOKED_AT = 4
@@ -41,14 +41,14 @@ export class RoundRobin implements Policy {
     this.#openings.place(backend)
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+  pick({ except, reach }: PickContext): Backend | undefined {
     const index = this.#find(except, reach)
     if (index === undefined) return undefined
     this.#next = (index + 1) % this.#eligible.length
     return this.#eligible[index]
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+  explain({ except, reach }: PickContext): Preview {
     const { length } = this.#eligible
     const index = this.#find(except, reach)
     const choice = index === undefined ? undefined : this.#eligible[index]

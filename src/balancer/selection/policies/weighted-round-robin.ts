@@ -1,7 +1,7 @@
 import type { Backend } from '../../backends/backend.js'
 import { LinkedList, type ListNode } from '../../structures/linked-list.js'
 import { TIERS, type Tier, tiers } from '../tier.js'
-import type { CandidateScore, Policy, Preview } from './policy.js'
+import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /**
  * Each backend in turn, as often as its weight says, and spread evenly: with weights 5, 1 and 1 the order is
@@ -106,7 +106,7 @@ export class WeightedRoundRobin implements Policy {
     this.changed(backend)
   }
 
-  pick(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Backend | undefined {
+  pick({ except, reach }: PickContext): Backend | undefined {
     const best = this.#best(except, reach)
     const chosen = best?.first(except, reach)
     if (!best || !chosen) return undefined
@@ -118,7 +118,7 @@ export class WeightedRoundRobin implements Policy {
     return chosen.backend
   }
 
-  explain(_now: number, except?: ReadonlySet<Backend>, reach: Tier = tiers.part): Preview {
+  explain({ except, reach }: PickContext): Preview {
     const best = this.#best(except, reach)
     const choice = best?.first(except, reach)?.backend
     const total = this.#total
