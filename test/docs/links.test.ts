@@ -40,7 +40,8 @@ for (const document of documents) {
 
   test(`${document}: configuration is quoted from a file as it is there`, () => {
     for (const { language, info, code, line } of fencesOf(document)) {
-      if (!quoted.has(language) && !code.startsWith('#!')) continue
+      const isOfProxy = ofProxies.has(language) && info !== ''
+      if (!quoted.has(language) && !isOfProxy && !code.startsWith('#!')) continue
       const file = posix.join(dirname(document), info)
       assert.ok(info !== '' && existsSync(join(root, file)), `line ${line} must name its file`)
       assert.equal(code, readDocument(file), file)
@@ -50,6 +51,9 @@ for (const document of documents) {
 
 /** Languages of files that somebody may want to take as they are. */
 const quoted = new Set(['ini', 'yaml', 'dockerfile'])
+
+/** Configuration of proxies, which may also be shown in part, and then names no file. */
+const ofProxies = new Set(['nginx', 'caddyfile', 'haproxy'])
 
 /** Variables that are not ours. */
 const ofOthers = new Set([
