@@ -1,6 +1,6 @@
 import { Backend } from '../../src/balancer/backends/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
-import type { Lease } from '../../src/balancer/leases/lease.js'
+import { Lease } from '../../src/balancer/leases/lease.js'
 import { systemClock } from '../../src/balancer/time/clock.js'
 import { seeded } from '../../test/support/random.js'
 
@@ -45,7 +45,7 @@ export function leasesAlone(size: number): Churn {
   const acquire = () => {
     const backend = backends[next] as Backend
     next = next + 1 === size ? 0 : next + 1
-    return backend.leases.open(backend, systemClock.now())
+    return Lease.open(backend, systemClock.now())
   }
   return churn(size, acquire, () => {})
 }

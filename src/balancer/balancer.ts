@@ -1,48 +1,22 @@
 import type { Backend } from './backends/backend.js'
-import { Registry, type RegistryObserver } from './backends/registry.js'
+import type { Registry } from './backends/registry.js'
 import { AllFullError, NoBackendError, StoppedError } from './errors.js'
-import { type Decision, type DecisionFilter, DecisionLog } from './explain/decision-log.js'
+import type { Decision, DecisionFilter } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
-import { Ejection } from './health/ejection.js'
-import { FailurePenalty } from './health/failure-penalty.js'
-import { RefusalOutliers } from './health/refusal-outliers.js'
-import { ShareLimits } from './health/share-limits.js'
-import { SlowStart } from './health/slow-start.js'
-import type { Lease, Outcome } from './leases/lease.js'
+import type { Lease } from './leases/lease.js'
 import { grant, type LeaseRequest } from './leases/lease-request.js'
-import { Tunnels } from './leases/tunnels.js'
-import { WaitQueue } from './leases/wait-queue.js'
+import type { WaitQueue } from './leases/wait-queue.js'
 import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
-import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './resilience/budget.js'
-import { Hedging } from './resilience/hedging.js'
-import { ResidualLoad } from './resilience/residual-load.js'
+import { PoolParts } from './pool-parts.js'
+import type { PoolView } from './pool-view.js'
+import type { Budget } from './resilience/budget.js'
+import type { Hedging } from './resilience/hedging.js'
 import type { PolicyName } from './selection/policies/index.js'
-import { Selection, type Selector } from './selection/selection.js'
+import type { Selection, Selector } from './selection/selection.js'
 import type { StateKeeper } from './state/keeper.js'
-import { type RefusalCode, type RefusalCounts, Refusals } from './stats/refusals.js'
-import type { SlidingCount } from './stats/sliding-count.js'
+import { type RefusalCode, Refusals } from './stats/refusals.js'
 import type { Clock } from './time/clock.js'
-
-/** How a pool is, as a whole. */
-export interface PoolView {
-  policy: PolicyName
-  /** Registered backends. */
-  backends: number
-  /** Backends that requests are given to now. */
-  eligible: number
-  /** Health leaves too little, and is ignored. */
-  panic: boolean
-  inFlight: number
-  queue: { length: number; limit: number }
-  /** So far: requests that were given to a backend, further tries after a failure, and second ones at the same time. */
-  requests: number
-  retries: number
-  hedges: number
-  /** Requests that clients were answered 503 for so far, by the code of the error. */
-  refused: RefusalCounts
-  closing: boolean
-}
 
 export interface BalancerEvents {
   /** Another policy is in force. */
@@ -59,15 +33,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly hedging: Hedging
   /** Keeps what is changed in a store, where the pool has one; see `openBalancer`. */
   keeper: StateKeeper | undefined
-  readonly #requests: SlidingCount
-  readonly #ejection: Ejection
-  readonly #penalty: FailurePenalty
-  readonly #slowStart: SlowStart
-  readonly #refusalOutliers: RefusalOutliers
-  readonly #limits: ShareLimits
-  readonly #overtaken: ResidualLoad
-  readonly #tunnels: Tunnels
-  readonly #decisions: DecisionLog
+  readonly #parts: PoolParts
   readonly #selection: Selection
   readonly #queue: WaitQueue
   readonly #refusals = new Refusals()
@@ -79,67 +45,18 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: BalancerOptions = {}) {
-    const { clock, random, backends, policy, onObserverError, ...rest } = withDefaults(options)
-    const onlookers = new ObserverGuard(onObserverError)
-    super(onlookers)
-    this.observerGuard = onlookers
-    this.clock = clock
-    this.#requests = recentRequests(clock)
-    this.retryBudget = new Budget(retryAllowance(rest.retryBudget), this.#requests, clock)
-    const hedges = new Budget(hedgeAllowance(rest.hedgeBudget), this.#requests, clock)
-    this.hedging = new Hedging(rest.hedgeBudget === 0 ? 'off' : rest.hedge, hedges, clock)
-    this.registry = new Registry({ clock, onlookers, ...rest })
-    this.#penalty = new FailurePenalty(rest.failureDecay)
-    this.#slowStart = new SlowStart(rest.slowStart, clock)
-    this.#limits = new ShareLimits(this.#slowStart, this.#penalty, {
-      clock,
-      meanInFlight: () => this.registry.inFlight / Math.max(1, this.registry.eligible.length),
-      retiered: (backend) => this.#selection.retiered(backend),
-    })
-    this.#refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.#limits.cap(backend, isOutlier))
-    this.#ejection = new Ejection(
-      this.registry,
-      {
-        consecutive: rest.ejectConsecutive,
-        base: rest.ejectBase,
-        max: rest.ejectMax,
-        maxPercent: rest.ejectMaxPercent,
-      },
-      clock,
-      () => this.#queue.serve(),
-    )
-    // None of them begins on a ramp, and the policy learns of them all at once.
-    this.registry.batch(() => {
-      for (const backend of backends)
-        this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
-    })
-    this.#decisions = new DecisionLog(clock)
-    this.#selection = new Selection(
-      policy,
-      this.registry,
-      this.#ejection,
-      this.#limits,
-      this.#decisions,
-      clock,
-      random,
-    )
-    this.#tunnels = new Tunnels(clock)
-    this.#overtaken = new ResidualLoad(clock, (backend) => this.#selection.changed(backend))
-    const { registry } = this
-    const ejection = this.#ejection
-    this.#queue = new WaitQueue(
-      { limit: rest.queueLimit, timeout: rest.queueTimeout },
-      clock,
-      {
-        choose: (demand, patient, since) => this.#selection.choose(demand, patient, since),
-        hasOther: (except) => this.hasOther(except),
-        get any() {
-          return registry.hasRoom() || ejection.anyDue || registry.standby.length > 0
-        },
-      },
-      onlookers,
-    )
-    this.registry.observer = this.#observer()
+    const complete = withDefaults(options)
+    const observerGuard = new ObserverGuard(complete.onObserverError)
+    super(observerGuard)
+    this.observerGuard = observerGuard
+    const parts = new PoolParts(complete, observerGuard)
+    this.#parts = parts
+    this.#selection = parts.selection
+    this.#queue = parts.queue
+    this.clock = parts.clock
+    this.registry = parts.registry
+    this.retryBudget = parts.retryBudget
+    this.hedging = parts.hedging
   }
 
   get selector(): Selector {
@@ -169,26 +86,26 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   }
 
   /**
-   * Gives `taker` a lease: at once, or in its turn where every backend is full. It is refused where there is
+   * Gives `request` a lease: at once, or in its turn where every backend is full. It is refused where there is
    * none to wait for, where too many wait, and where it has waited too long.
    * @returns where it has to wait: leaves the queue, with whatever it was given meanwhile
    */
-  lease(taker: LeaseRequest): (() => void) | undefined {
+  lease(request: LeaseRequest): (() => void) | undefined {
     // Those in line come first.
     if (this.#queue.length > 0) {
       this.#queue.serve()
       if (this.#queue.isFull) this.#queue.relieve()
     }
-    const lease = this.#stopped ? undefined : this.#selection.choose(taker, !this.#queue.isFull)
+    const lease = this.#stopped ? undefined : this.#selection.choose(request, !this.#queue.isFull)
     if (lease) {
-      grant(taker, lease)
+      grant(request, lease)
       return undefined
     }
     try {
-      if (!this.hasOther(taker.except)) throw new NoBackendError()
-      return this.#queue.join(taker)
+      if (!this.hasOther(request.except)) throw new NoBackendError()
+      return this.#queue.join(request)
     } catch (error) {
-      taker.onReject(error as Error)
+      request.onReject(error as Error)
       return undefined
     }
   }
@@ -223,7 +140,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   /** A request begins, of which further tries are a part that has its limits. */
   requested(): void {
     this.#requested++
-    this.#requests.add()
+    this.#parts.recentRequests.add()
   }
 
   /** A request that failed is tried again. */
@@ -249,18 +166,12 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** A request was answered by a backend that was asked later than that of this lease. */
   overtaken({ backend }: Lease): void {
-    if (this.registry.holds(backend)) this.#overtaken.add(backend)
+    if (this.registry.holds(backend)) this.#parts.residualLoad.add(backend)
   }
 
   /** Whether there is any backend to wait for, but for some. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
-    if (this.#stopped) return false
-    const { registry } = this
-    // A request that has failed on all others may be given to a backup.
-    return (
-      registry.hasEligible(except) ||
-      (except !== undefined && registry.standby.some((one) => !except.has(one)))
-    )
+    return !this.#stopped && this.registry.hasOther(except)
   }
 
   /** Whether a request would get a lease now. */
@@ -283,8 +194,8 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
       prospect: this.#selection.preview(inquiry, patient),
       policy: this.policy,
       registry: this.registry,
-      ejection: this.#ejection,
-      limits: this.#limits,
+      ejection: this.#parts.ejection,
+      limits: this.#parts.limits,
       queue: this.#queue,
       clock: this.clock,
       stopped: this.#stopped,
@@ -294,7 +205,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** The latest choices, 1,000 at most, the latest of all first. */
   decisions(filter?: DecisionFilter): Decision[] {
-    return this.#decisions.list(filter)
+    return this.#parts.decisions.list(filter)
   }
 
   /** How the pool is. */
@@ -348,81 +259,6 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   close(): void {
     this.startClosing()
     this.#queue.close(new StoppedError('the pool was closed'))
-    this.#ejection.close()
-    this.#limits.close()
-    this.#tunnels.close()
-    this.hedging.close()
-    this.#overtaken.close()
-    this.registry.close()
-  }
-
-  #observer(): RegistryObserver {
-    return {
-      eligible: (eligible) => this.#selection.update(eligible),
-      settled: () => {
-        this.#ejection.enforceMaxPercent()
-        if (this.#queue.length === 0) return
-        this.#queue.serve()
-        this.#queue.dismiss()
-      },
-      inFlight: (backend) => {
-        this.#selection.changed(backend)
-        if (this.#queue.length > 0 && !backend.isFull) this.#queue.serve()
-      },
-      answered: (lease, isRefusal, now) => {
-        const { backend } = lease
-        this.#overtaken.clear(backend)
-        this.#ejection.answered(lease)
-        if (backend.isEligible) this.#refusalOutliers.answered(backend, isRefusal, now)
-      },
-      released: (lease, outcome) => this.#judge(lease, outcome),
-      tunnelBusy: (lease) => this.#tunnels.busy(lease),
-      joined: (backend) => {
-        if (this.#slowStart.begin(backend)) this.#limits.joined(backend)
-      },
-      renewed: (backend) => {
-        backend.responseTime.forget()
-        this.#penalty.forget(backend)
-        this.#limits.succeeded(backend)
-        this.#refusalOutliers.forget(backend)
-        this.#ejection.reset(backend)
-      },
-      removed: (backend) => {
-        this.#overtaken.clear(backend)
-        this.#refusalOutliers.forget(backend)
-        this.#limits.forget(backend)
-        this.#slowStart.forget(backend)
-        this.#penalty.forget(backend)
-        this.#ejection.forget(backend)
-      },
-      shareOf: (backend) => this.#limits.shareOf(backend, this.clock.now()),
-    }
-  }
-
-  /** What a request says of its backend. What somebody else ended says nothing bad. */
-  #judge(lease: Lease, outcome: Outcome): void {
-    const { backend } = lease
-    if (lease.cause) this.#decisions.failed(lease)
-    this.#queue.freed()
-    // Nothing is to be kept of one that was removed.
-    if (!this.registry.holds(backend)) return
-    if (lease.awaitedSince !== undefined) {
-      const now = this.clock.now()
-      // Whoever tells no more than that it is done has been answered by now.
-      if (outcome === 'ok') lease.answered(now)
-      else backend.responseTime.atLeast(now - lease.awaitedSince, now)
-    }
-    if (outcome === 'failed' || outcome === 'doubtful') {
-      if (this.#penalty.failed(backend, this.clock.now())) this.#limits.failed(backend)
-      // A client that provokes one backend provokes all, and then there is no penalty; an ejection there would be.
-      if (outcome === 'failed') this.#ejection.failed(lease)
-      else this.#ejection.cancelled(lease)
-    } else if (outcome === 'ok' || lease.answeredWell) {
-      if (this.#penalty.any && this.#penalty.succeeded(backend, this.clock.now()))
-        this.#limits.succeeded(backend)
-      this.#ejection.succeeded(lease)
-    } else {
-      this.#ejection.cancelled(lease)
-    }
+    this.#parts.close()
   }
 }

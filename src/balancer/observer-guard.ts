@@ -41,17 +41,17 @@ export function warn(error: unknown): void {
 
 /** Emits events so that a listener that throws keeps no other from hearing of them. */
 export class GuardedEmitter<E extends { [K in keyof E]: unknown[] }> extends EventEmitter<E> {
-  readonly #onlookers: ObserverGuard
+  readonly #observerGuard: ObserverGuard
 
-  constructor(onlookers: ObserverGuard) {
+  constructor(observerGuard: ObserverGuard) {
     super()
-    this.#onlookers = onlookers
+    this.#observerGuard = observerGuard
   }
 
   protected announce<K extends keyof E & string>(event: K, ...args: E[K]): void {
     // biome-ignore lint/suspicious/noExplicitAny: the types of an emitter do not follow a generic event
     for (const listener of this.rawListeners(event as any)) {
-      this.#onlookers.call(() => Reflect.apply(listener, this, args))
+      this.#observerGuard.call(() => Reflect.apply(listener, this, args))
     }
   }
 }

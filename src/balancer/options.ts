@@ -56,10 +56,13 @@ export interface BalancerOptions {
   random?: (() => number) | undefined
 }
 
-type Complete = { [K in keyof Required<BalancerOptions>]: Exclude<BalancerOptions[K], undefined> }
+/** All options, with the defaults filled in. */
+export type CompleteOptions = {
+  [K in keyof Required<BalancerOptions>]: Exclude<BalancerOptions[K], undefined>
+}
 
 /** What counts where an option is left out. Settings of a pool take their defaults from here. */
-export const defaults: Readonly<Complete> = Object.freeze({
+export const defaults: Readonly<CompleteOptions> = Object.freeze({
   backends: [],
   policy: 'least-connections',
   maxConnections: 0,
@@ -85,12 +88,12 @@ export const defaults: Readonly<Complete> = Object.freeze({
 })
 
 /** @throws {InvalidOptionError} for a number that is none, or negative, a mode of panic that there is not, and `hedge` */
-export function withDefaults(options: BalancerOptions): Complete {
+export function withDefaults(options: BalancerOptions): CompleteOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  const complete: Complete = { ...defaults, ...Object.fromEntries(given) }
+  const complete: CompleteOptions = { ...defaults, ...Object.fromEntries(given) }
   for (const [name, fallback] of Object.entries(defaults)) {
     if (typeof fallback !== 'number') continue
-    const value = complete[name as keyof Complete]
+    const value = complete[name as keyof CompleteOptions]
     if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) continue
     throw new InvalidOptionError(name, 'must be a number from 0 on')
   }

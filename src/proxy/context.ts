@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
-import type { Cause, Lease } from '../balancer/leases/lease.js'
+import type { Lease } from '../balancer/leases/lease.js'
+import type { Cause } from '../balancer/leases/outcome.js'
 import type { Downstream } from './downstream-port.js'
 import type { FieldLines } from './http/fields.js'
 import type { ResponseHead } from './http/response.js'

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
-import type { Cause } from '../balancer/leases/lease.js'
+import type { Cause } from '../balancer/leases/outcome.js'
 import { contextOf, type ProxyContext } from '../proxy/context.js'
 import { rejectionOf } from '../proxy/downstream/connection/early-rejection.js'
 import { codeOf } from '../proxy/downstream/errors/error-response.js'

@@ -1,5 +1,5 @@
 import { Backend } from '../../../src/balancer/backends/backend.js'
-import type { Lease } from '../../../src/balancer/leases/lease.js'
+import { Lease } from '../../../src/balancer/leases/lease.js'
 import { isPolicyName, policies, policyNames } from '../../../src/balancer/selection/policies/index.js'
 import type { PolicyConstructor } from '../../../src/balancer/selection/policies/policy.js'
 import { tiers } from '../../../src/balancer/selection/tier.js'
@@ -63,11 +63,12 @@ function atRandom(bins: number, random: () => number): number {
 function byPolicy(backends: readonly Backend[], Policy: PolicyConstructor, random: () => number): number {
   const policy = new Policy(random)
   policy.update(backends)
-  for (const backend of backends) backend.leases.onChange = () => policy.changed?.(backend)
   const leases: Lease[] = []
   for (let ball = 0; ball < backends.length; ball++) {
     const backend = policy.pick({ now: 0, reach: tiers.part })
-    if (backend) leases.push(backend.leases.open(backend, 0))
+    if (!backend) continue
+    leases.push(Lease.open(backend, 0))
+    policy.changed?.(backend)
   }
   const fullest = backends.reduce((most, { inFlight }) => Math.max(most, inFlight), 0)
   for (const lease of leases) lease.release('cancelled')

@@ -1,5 +1,6 @@
 import type { RefusalTally } from '../health/refusal-tally.js'
-import { LeaseBook } from '../leases/lease.js'
+import { LeaseBook } from '../leases/lease-book.js'
+import { type LoadCounter, LocalLoadCounter } from '../leases/load-counter.js'
 import { type Tier, tiers } from '../selection/tier.js'
 import { Latency, type LatencySummary } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
@@ -50,6 +51,11 @@ export interface BackendView {
   unresolved: string | null
 }
 
+/** Knows which part of its fair share a backend may have now, from 0 to 1. */
+export interface ShareSource {
+  shareOf(backend: Backend): number
+}
+
 /**
  * One upstream server. Its counts belong to its identity: they survive every change of weight, limit, state,
  * health and policy. Only the registry changes one.
@@ -62,7 +68,7 @@ export class Backend {
   readonly host: string
   readonly hostHeader: HostHeader | undefined
   readonly addedAt: Date
-  readonly leases = new LeaseBook()
+  readonly leases: LeaseBook
   readonly latency = new Latency()
   readonly responseTime = new ResponseTime()
   weight = 1
@@ -98,25 +104,34 @@ export class Backend {
   refusals: RefusalTally | undefined
   /** How willingly it is chosen; see `ShareLimits`. */
   tier: Tier = tiers.whole
-  /** Says which part of its fair share it may have now; the pool knows. */
-  share = () => 1
+  /** @internal Says which part of its fair share it may have now; there is none where it is used without a pool. */
+  shareSource: ShareSource | undefined
+  readonly #counter: LoadCounter
 
-  constructor(id: string, origin: URL, hostHeader: HostHeader | undefined, addedAt: Date) {
+  constructor(
+    id: string,
+    origin: URL,
+    hostHeader: HostHeader | undefined,
+    addedAt: Date,
+    counter: LoadCounter = new LocalLoadCounter(),
+  ) {
     this.id = id
     this.url = origin.origin
     this.host = origin.host
     this.hostHeader = hostHeader
     this.addedAt = addedAt
+    this.#counter = counter
+    this.leases = new LeaseBook(counter)
   }
 
   /** Requests that this backend works on now. */
   get inFlight(): number {
-    return this.leases.inFlight
+    return this.#counter.inFlight
   }
 
   /** What policies compare. */
   get load(): number {
-    return this.leases.load + this.residualLoad
+    return this.#counter.load + this.residualLoad
   }
 
   /** What checks found goes before what requests did. */
@@ -141,7 +156,7 @@ export class Backend {
   }
 
   get isFull(): boolean {
-    return this.leases.inFlight >= this.maxConnections
+    return this.#counter.inFlight >= this.maxConnections
   }
 
   /** Whether there is a number of requests at which it is full. */
@@ -151,7 +166,12 @@ export class Backend {
 
   /** Whether it can take a request that may go to backends up to this tier. */
   takes(reach: Tier): boolean {
-    return this.tier <= reach && this.leases.inFlight < this.maxConnections
+    return this.tier <= reach && this.#counter.inFlight < this.maxConnections
+  }
+
+  /** The part of its fair share that it may have now, from 0 to 1: less than 1 in slow start and after failures. */
+  share(): number {
+    return this.shareSource?.shareOf(this) ?? 1
   }
 
   view(): BackendView {
@@ -163,7 +183,7 @@ export class Backend {
       state: this.state,
       health: this.health,
       inFlight: this.inFlight,
-      tunnels: this.leases.tunnels,
+      tunnels: this.#counter.tunnels,
       total: this.leases.total,
       failed: this.leases.failed,
       latency: this.latency.summary(),

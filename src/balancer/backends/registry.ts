@@ -1,9 +1,9 @@
 import { BackendExistsError, BackendGoneError, BackendNotFoundError } from '../errors.js'
 import { eligibleOf, type PanicOptions } from '../health/panic.js'
-import type { Lease, Outcome } from '../leases/lease.js'
+import { LocalLoadCounter } from '../leases/load-counter.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
-import { Backend, type CheckResult, type Verdict } from './backend.js'
+import { Backend, type CheckResult, type ShareSource, type Verdict } from './backend.js'
 import {
   type BackendPatch,
   type BackendRecord,
@@ -37,26 +37,17 @@ export interface RegistryEvents {
   panic: [boolean]
 }
 
-/** Whoever has to know of changes before anybody else does. */
+/** Is told of changes of a registry, before its listeners. */
 export interface RegistryObserver {
   /** {@link Registry.eligible} was replaced. */
-  eligible(eligible: readonly Backend[]): void
+  eligibleChanged(eligible: readonly Backend[]): void
   /** All is in order again after such a change. */
   settled(): void
-  /** The `inFlight` or `load` of a backend changed. */
-  inFlight(backend: Backend): void
-  /** A backend begins to answer well, if only to refuse. @param now monotonic milliseconds */
-  answered(lease: Lease, isRefusal: boolean, now: number): void
-  released(lease: Lease, outcome: Outcome): void
-  /** A tunnel that was quiet has traffic. */
-  tunnelBusy(lease: Lease): void
   /** A backend may be used that could not be before. */
   joined(backend: Backend): void
   /** An operator, or the active check, has reason to think that a backend is as good as new. */
   renewed(backend: Backend): void
   removed(backend: Backend): void
-  /** The part of its fair share that a backend may have now, from 0 to 1. */
-  shareOf(backend: Backend): number
 }
 
 export interface RegistryOptions extends PanicOptions {
@@ -69,7 +60,9 @@ export interface RegistryOptions extends PanicOptions {
   tunnelWeight: number
   /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
   drainTimeout: number
-  onlookers: ObserverGuard
+  /** Knows which part of its fair share a backend may have; without one each has the whole. */
+  shareSource?: ShareSource | undefined
+  observerGuard: ObserverGuard
 }
 
 interface Departure {
@@ -100,7 +93,7 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
   observer: RegistryObserver | undefined
 
   constructor(options: RegistryOptions) {
-    super(options.onlookers)
+    super(options.observerGuard)
     this.#options = options
   }
 
@@ -170,6 +163,15 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
     return count > 0
   }
 
+  /** Whether there is any backend that a request may be given to sooner or later, but for some. */
+  hasOther(except?: ReadonlySet<Backend>): boolean {
+    // A request that has failed on all others may be given to a backup.
+    return (
+      this.hasEligible(except) ||
+      (except !== undefined && this.#standby.some((backup) => !except.has(backup)))
+    )
+  }
+
   /** Whether there is any eligible backend that is not full, but for some. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
     let count = this.#open
@@ -208,7 +210,13 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
     const id = spec.id === undefined ? this.#idFor(origin) : checkId(spec.id)
     if (this.#backends.has(id)) throw new BackendExistsError(`id "${id}"`)
 
-    const backend = new Backend(id, origin, hostHeader, addedAt)
+    const backend = new Backend(
+      id,
+      origin,
+      hostHeader,
+      addedAt,
+      new LocalLoadCounter(this.#options.tunnelWeight),
+    )
     backend.weight = weight
     backend.maxConnections = limit
     backend.ownLimit = spec.maxConnections !== undefined
@@ -221,20 +229,7 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
     }
     backend.state = state
     if (state === 'draining') this.#drained.add(backend)
-    backend.leases.tunnelWeight = this.#options.tunnelWeight
-    let counted = 0
-    backend.leases.onChange = () => {
-      const { inFlight } = backend
-      this.#inFlight += inFlight - counted
-      counted = inFlight
-      this.#note(backend)
-      this.observer?.inFlight(backend)
-      if (backend.inFlight === 0) this.#idle(backend)
-    }
-    backend.share = () => this.observer?.shareOf(backend) ?? 1
-    backend.leases.onAnswered = (lease, isRefusal, now) => this.observer?.answered(lease, isRefusal, now)
-    backend.leases.onTunnelBusy = (lease) => this.observer?.tunnelBusy(lease)
-    backend.leases.onReleased = (lease, outcome) => this.observer?.released(lease, outcome)
+    backend.shareSource = this.#options.shareSource
     this.#backends.set(id, backend)
     this.#urls.add(backend.url)
     if (backend.isUsable) this.observer?.joined(backend)
@@ -299,7 +294,7 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
     if (!force) return this.#depart(backend, timeout, true)
     if (backend.inFlight > 0) this.announce('cut', backend, backend.inFlight)
     this.#forget(backend)
-    backend.leases.cutAll(new BackendGoneError(id, 'was removed'), this.#options.onlookers)
+    backend.leases.cutAll(new BackendGoneError(id, 'was removed'), this.#options.observerGuard)
     return backend
   }
 
@@ -377,7 +372,7 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
       // A listener may have activated it.
       if (this.#departures.get(backend)?.cancelDeadline !== cancelDeadline) return
       const late = new BackendGoneError(backend.id, 'did not finish draining in time')
-      backend.leases.cutAll(late, this.#options.onlookers)
+      backend.leases.cutAll(late, this.#options.observerGuard)
     })
     // A drain that is asked for while a removal waits does not take the removal back; `activate` does.
     this.#departures.set(backend, { remove: remove || before?.remove === true, cancelDeadline })
@@ -390,11 +385,23 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
       // It drained already, and now leaves.
       this.announce('updated', backend)
     }
-    if (backend.inFlight === 0) this.#idle(backend)
+    if (backend.inFlight === 0) this.becameIdle(backend)
     return backend
   }
 
-  #idle(backend: Backend): void {
+  /**
+   * @internal So many requests more are in flight on a backend, or fewer.
+   * @returns false where it was removed meanwhile: requests that it still has count for the pool no more
+   */
+  countInFlight(backend: Backend, change: 1 | -1): boolean {
+    if (!this.holds(backend)) return false
+    this.#inFlight += change
+    this.#note(backend)
+    return true
+  }
+
+  /** @internal A backend holds no request any more: its drain is done, and so is its removal. */
+  becameIdle(backend: Backend): void {
     const departure = this.#departures.get(backend)
     if (!departure) return
     departure.cancelDeadline()
@@ -417,7 +424,6 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
     this.#urls.delete(backend.url)
     // Requests that it still has in flight count for the pool no more.
     this.#inFlight -= backend.inFlight
-    backend.leases.onChange = undefined
     backend.isEligible = false
     this.#note(backend)
     this.observer?.removed(backend)
@@ -463,7 +469,7 @@ export class Registry extends GuardedEmitter<RegistryEvents> {
     this.#eligible = eligible
     this.#standby = standby
     this.#usesBackups = usesBackups
-    this.observer?.eligible(eligible)
+    this.observer?.eligibleChanged(eligible)
     if (panicking !== this.#panicking) {
       this.#panicking = panicking
       this.announce('panic', panicking)

@@ -1,4 +1,5 @@
-import type { Cause, Lease } from '../leases/lease.js'
+import type { Lease } from '../leases/lease.js'
+import type { Cause } from '../leases/outcome.js'
 import { type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
 

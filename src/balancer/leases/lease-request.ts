@@ -32,3 +32,17 @@ export function grant(taker: LeaseRequest, lease: Lease): void {
     throw error
   }
 }
+
+/** Where leases come from. */
+export interface LeaseSource {
+  /**
+   * Takes a lease for a request, if there is one to take.
+   * @param patient whether it can wait for a better one than those that should rest
+   * @param since when it began to wait, in monotonic milliseconds
+   */
+  choose(request: RequestTraits, patient: boolean, since: number): Lease | undefined
+  /** Whether there is anything that {@link choose} might find for some request. */
+  readonly hasCandidates: boolean
+  /** Whether there is any backend to wait for, but for some. */
+  hasOther(except: ReadonlySet<Backend> | undefined): boolean
+}

@@ -34,7 +34,7 @@ export class Tunnels {
   #watch(): void {
     this.#cancel ??= this.#clock.after(QUIET_AFTER_MS, () => {
       this.#cancel = undefined
-      for (const lease of this.#busy) if (lease.rest()) this.#busy.delete(lease)
+      for (const lease of this.#busy) if (lease.checkTraffic()) this.#busy.delete(lease)
       if (this.#busy.size > 0) this.#watch()
     })
   }

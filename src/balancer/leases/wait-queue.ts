@@ -1,10 +1,9 @@
-import type { Backend } from '../backends/backend.js'
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from '../errors.js'
 import type { ObserverGuard } from '../observer-guard.js'
 import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
-import { grant, type LeaseRequest, type RequestTraits } from './lease-request.js'
+import { grant, type LeaseRequest, type LeaseSource } from './lease-request.js'
 import { Lines, type Waiting } from './waiting-lines.js'
 
 export interface QueueOptions {
@@ -12,20 +11,6 @@ export interface QueueOptions {
   limit: number
   /** Milliseconds that they may wait. */
   timeout: number
-}
-
-/** Where leases come from. */
-export interface LeaseSource {
-  /**
-   * Takes a lease for a request, if there is one to take.
-   * @param patient whether it can wait for a better one than those that should rest
-   * @param since when it began to wait, in monotonic milliseconds
-   */
-  choose(demand: RequestTraits, patient: boolean, since: number): Lease | undefined
-  /** Whether there is anything that {@link choose} might find for somebody. */
-  readonly any: boolean
-  /** Whether there is any backend to wait for, but for some. */
-  hasOther(except: ReadonlySet<Backend> | undefined): boolean
 }
 
 interface Waiter extends Waiting<Waiter> {
@@ -57,8 +42,8 @@ const LONGEST = 300
 export class WaitQueue {
   readonly #options: QueueOptions
   readonly #clock: Clock
-  readonly #supply: LeaseSource
-  readonly #onlookers: ObserverGuard
+  readonly #source: LeaseSource
+  readonly #observerGuard: ObserverGuard
   readonly #lines = new Lines<Waiter>()
   readonly #done: SlidingCount
   #length = 0
@@ -68,11 +53,11 @@ export class WaitQueue {
   /** Why nobody is served any more. */
   #closed: BalancerError | undefined
 
-  constructor(options: QueueOptions, clock: Clock, supply: LeaseSource, onlookers: ObserverGuard) {
+  constructor(options: QueueOptions, clock: Clock, source: LeaseSource, observerGuard: ObserverGuard) {
     this.#options = options
     this.#clock = clock
-    this.#supply = supply
-    this.#onlookers = onlookers
+    this.#source = source
+    this.#observerGuard = observerGuard
     this.#done = new SlidingCount(WINDOW, clock)
   }
 
@@ -89,7 +74,7 @@ export class WaitQueue {
   }
 
   /** A request was done, and its slot is free. */
-  freed(): void {
+  countDone(): void {
     this.#done.add()
   }
 
@@ -140,12 +125,12 @@ export class WaitQueue {
 
   /** Gives what is free to who is next and may have it. */
   serve(): void {
-    if (this.#length === 0 || !this.#supply.any) return
+    if (this.#length === 0 || !this.#source.hasCandidates) return
     this.#alone(() => {
       this.#lines.startRound()
       for (let line = this.#lines.next(); line; line = this.#lines.next()) {
         const waiter = line.waiters.first as Waiter
-        const lease = this.#supply.choose(waiter.taker, true, waiter.since)
+        const lease = this.#source.choose(waiter.taker, true, waiter.since)
         if (lease) this.#grant(waiter, lease)
         else this.#lines.miss(line)
       }
@@ -156,7 +141,7 @@ export class WaitQueue {
   relieve(): void {
     this.#alone(() => {
       const { first } = this.#lines
-      const lease = first && this.#supply.choose(first.taker, false, first.since)
+      const lease = first && this.#source.choose(first.taker, false, first.since)
       if (first && lease) this.#grant(first, lease)
     })
   }
@@ -164,7 +149,7 @@ export class WaitQueue {
   /** Sends those away for whom there is nobody left to wait for. */
   dismiss(): void {
     for (const { except, waiters } of [...this.#lines.all()]) {
-      if (this.#supply.hasOther(except)) continue
+      if (this.#source.hasOther(except)) continue
       for (let { first } = waiters; first; first = waiters.first) this.#refuse(first, new NoBackendError())
     }
   }
@@ -184,7 +169,7 @@ export class WaitQueue {
       waiter.lease = undefined
       if (waiter.state === 'gone') return
       if (lease.held) {
-        this.#onlookers.call(() => grant(waiter.taker, lease))
+        this.#observerGuard.call(() => grant(waiter.taker, lease))
       } else {
         // Its backend was removed in this very moment: it is first in line again.
         waiter.state = 'waiting'
@@ -198,7 +183,7 @@ export class WaitQueue {
   #refuse(waiter: Waiter, reason: Error): void {
     this.#remove(waiter)
     waiter.state = 'gone'
-    queueMicrotask(() => this.#onlookers.call(() => waiter.taker.onReject(reason)))
+    queueMicrotask(() => this.#observerGuard.call(() => waiter.taker.onReject(reason)))
   }
 
   #add(waiter: Waiter): void {
@@ -238,7 +223,7 @@ export class WaitQueue {
   #expire(now: number): void {
     const { timeout } = this.#options
     for (let { first } = this.#lines; first && first.deadline <= now; first = this.#lines.first) {
-      const lease = this.#supply.choose(first.taker, false, first.since)
+      const lease = this.#source.choose(first.taker, false, first.since)
       if (lease) this.#grant(first, lease)
       else this.#refuse(first, new QueueTimeoutError(timeout, this.retryAfter))
     }

@@ -4,8 +4,8 @@ import { UnknownPolicyError } from '../errors.js'
 import { type DecisionLog, kindNumbers } from '../explain/decision-log.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
-import type { Lease } from '../leases/lease.js'
-import type { RequestTraits } from '../leases/lease-request.js'
+import { Lease, type LeaseObserver } from '../leases/lease.js'
+import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
 import { LeastConnections } from './policies/least-connections.js'
@@ -31,13 +31,14 @@ export interface SelectionPreview {
 }
 
 /** Who gets the next request: a backend that is to be tried, or whom the policy chooses of those that may be chosen. */
-export class Selection {
+export class Selection implements LeaseSource {
   readonly #registry: Registry
   readonly #ejection: Ejection
   readonly #limits: ShareLimits
   readonly #decisions: DecisionLog
   readonly #clock: Clock
   readonly #random: () => number
+  readonly #leaseObserver: LeaseObserver
   #policy!: Policy
   #selector!: Selector
   /** Chooses for upgrades, where the policy heeds load; made with the first of them. */
@@ -67,6 +68,7 @@ export class Selection {
     decisions: DecisionLog,
     clock: Clock,
     random: () => number,
+    leaseObserver: LeaseObserver,
   ) {
     this.#registry = registry
     this.#ejection = ejection
@@ -74,6 +76,7 @@ export class Selection {
     this.#decisions = decisions
     this.#clock = clock
     this.#random = random
+    this.#leaseObserver = leaseObserver
     this.use(policy)
     this.#start = random()
   }
@@ -127,12 +130,20 @@ export class Selection {
     const policy = demand.upgrade ? this.#policyForTunnels() : this.#policy
     const backend = due ?? this.#pick(policy, now, demand, patient) ?? this.#backupFor(demand.except)
     if (!backend) return undefined
-    const lease = backend.leases.open(backend, now)
+    const lease = Lease.open(backend, now, this.#leaseObserver)
     if (due) this.#ejection.startProbe(lease)
     const { trial, retry, choice, queue } = kindNumbers
     const kind = due ? trial : demand.again ? retry : since === undefined ? choice : queue
     this.#note(kind, lease, demand.request, since)
     return lease
+  }
+
+  get hasCandidates(): boolean {
+    return this.#registry.hasRoom() || this.#ejection.anyDue || this.#registry.standby.length > 0
+  }
+
+  hasOther(except: ReadonlySet<Backend> | undefined): boolean {
+    return this.#registry.hasOther(except)
   }
 
   /** Takes a lease that nobody is in need of, and so none on a backend that has less than its whole share. */
@@ -146,7 +157,7 @@ export class Selection {
     })
     if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now)
-    const lease = backend.leases.open(backend, now)
+    const lease = Lease.open(backend, now, this.#leaseObserver)
     this.#note(kindNumbers.hedge, lease, request, undefined)
     return lease
   }

@@ -42,7 +42,7 @@ function configurationOf(options: BalancerOptions): Configuration {
   const { policy, backends, ...rest } = withDefaults(options)
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
   const specs = backends.map((one) => (typeof one === 'string' ? { url: one } : one))
-  const trial = new Registry({ ...rest, onlookers: new ObserverGuard(rest.onObserverError) })
+  const trial = new Registry({ ...rest, observerGuard: new ObserverGuard(rest.onObserverError) })
   trial.batch(() => {
     for (const spec of specs) trial.add(spec)
   })

@@ -95,7 +95,7 @@ test('every change is told at once, with what it is', async (t) => {
   await does(() => {
     balancer.policy = 'round-robin'
   }, ['policy', null, { policy: 'round-robin' }])
-  const lease = registry.get('b1').leases.open(registry.get('b1'), 0)
+  const lease = balancer.acquire(new Set(registry.list().filter(({ id }) => id !== 'b1')))
   await does(() => registry.remove('b1', { force: true }), ['cut', 'b1', { requests: 1 }], ['removed', 'b1'])
   lease.release('cancelled')
   for (const [i, { id, type, data }] of told.entries()) {

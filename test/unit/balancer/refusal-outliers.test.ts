@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
-import type { AnswerKind } from '../../../src/balancer/leases/lease.js'
+import type { AnswerKind } from '../../../src/balancer/leases/outcome.js'
 import type { BalancerOptions } from '../../../src/balancer/options.js'
 import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
@@ -195,7 +195,8 @@ for (const policy of policyNames) {
     assert.ok(registry.get('a').tier > 0)
     // Streams, say, that take for hours.
     const b = registry.get('b')
-    while (!b.isFull) b.leases.open(b, clock.now())
+    const others = new Set(registry.list().filter((backend) => backend !== b))
+    while (!b.isFull) balancer.acquire(others)
     let longest = 0
     for (let i = 0; i < 100; i++) {
       const since = clock.now()

@@ -104,7 +104,7 @@ for (const policy of policyNames) {
       made.registry.add({ url: 'http://c:1', id: 'c' })
       const got = partsOf(made, 900, concurrency).get('c') ?? 0
       assert.ok(got > 0.25 && got < 0.42, `${got}`)
-      for (const { leases } of made.registry.list()) assert.equal(leases.inFlight, leases.tunnels)
+      for (const { inFlight, leases } of made.registry.list()) assert.equal(inFlight, leases.tunnels)
       made.balancer.close()
     })
   }

@@ -1,5 +1,5 @@
 import { BalancerError } from '../../../balancer/errors.js'
-import type { Cause } from '../../../balancer/leases/lease.js'
+import type { Cause } from '../../../balancer/leases/outcome.js'
 import {
   BackendTimeoutError,
   BadResponseError,

@@ -1,0 +1,45 @@
+import type { Lease } from '../leases/lease.js'
+import type { Outcome } from '../leases/outcome.js'
+import type { Clock } from '../time/clock.js'
+import type { Ejection } from './ejection.js'
+import type { FailurePenalty } from './failure-penalty.js'
+import type { ShareLimits } from './share-limits.js'
+
+/** Tells those who keep watch over backends what the end of a request says of its backend. */
+export class OutcomeJudge {
+  readonly #ejection: Ejection
+  readonly #penalty: FailurePenalty
+  readonly #limits: ShareLimits
+  readonly #clock: Clock
+
+  constructor(ejection: Ejection, penalty: FailurePenalty, limits: ShareLimits, clock: Clock) {
+    this.#ejection = ejection
+    this.#penalty = penalty
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  /** A request ended. What somebody else ended says nothing bad of its backend. */
+  judge(lease: Lease, outcome: Outcome): void {
+    const { backend } = lease
+    if (lease.awaitedSince !== undefined) {
+      const now = this.#clock.now()
+      // A user of the core that tells no more than `ok` had the whole response by now.
+      if (outcome === 'ok') lease.answered(now)
+      else backend.responseTime.atLeast(now - lease.awaitedSince, now)
+    }
+    if (outcome === 'failed' || outcome === 'doubtful') {
+      if (this.#penalty.failed(backend, this.#clock.now())) this.#limits.failed(backend)
+      // A client that provokes failures does so on every backend, and where most have a penalty none is heeded. An
+      // ejection would be, so that only failures that are surely the backend's count towards one.
+      if (outcome === 'failed') this.#ejection.failed(lease)
+      else this.#ejection.cancelled(lease)
+    } else if (outcome === 'ok' || lease.answeredWell) {
+      if (this.#penalty.any && this.#penalty.succeeded(backend, this.#clock.now()))
+        this.#limits.succeeded(backend)
+      this.#ejection.succeeded(lease)
+    } else {
+      this.#ejection.cancelled(lease)
+    }
+  }
+}

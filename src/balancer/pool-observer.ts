@@ -1,0 +1,109 @@
+import type { Backend } from './backends/backend.js'
+import type { Registry, RegistryObserver } from './backends/registry.js'
+import type { DecisionLog } from './explain/decision-log.js'
+import type { Ejection } from './health/ejection.js'
+import type { FailurePenalty } from './health/failure-penalty.js'
+import type { OutcomeJudge } from './health/outcome-judge.js'
+import type { RefusalOutliers } from './health/refusal-outliers.js'
+import type { ShareLimits } from './health/share-limits.js'
+import type { SlowStart } from './health/slow-start.js'
+import type { Lease, LeaseObserver } from './leases/lease.js'
+import type { Outcome } from './leases/outcome.js'
+import type { Tunnels } from './leases/tunnels.js'
+import type { WaitQueue } from './leases/wait-queue.js'
+import type { ResidualLoad } from './resilience/residual-load.js'
+import type { Selection } from './selection/selection.js'
+
+/** The parts of a pool that are told what happens in it. */
+export interface ObservingParts {
+  readonly registry: Registry
+  readonly selection: Selection
+  readonly queue: WaitQueue
+  readonly decisions: DecisionLog
+  readonly judge: OutcomeJudge
+  readonly ejection: Ejection
+  readonly penalty: FailurePenalty
+  readonly limits: ShareLimits
+  readonly slowStart: SlowStart
+  readonly refusalOutliers: RefusalOutliers
+  readonly residualLoad: ResidualLoad
+  readonly tunnels: Tunnels
+}
+
+/** Passes on what happens to backends and leases to the parts of the pool that have to know, in this order. */
+export class PoolObserver implements RegistryObserver, LeaseObserver {
+  readonly #parts: ObservingParts
+
+  constructor(parts: ObservingParts) {
+    this.#parts = parts
+  }
+
+  opened({ backend }: Lease): void {
+    if (this.#parts.registry.countInFlight(backend, 1)) this.loadChanged(backend)
+  }
+
+  answered(lease: Lease, isRefusal: boolean, now: number): void {
+    const { residualLoad, ejection, refusalOutliers } = this.#parts
+    const { backend } = lease
+    residualLoad.clear(backend)
+    ejection.answered(lease)
+    if (backend.isEligible) refusalOutliers.answered(backend, isRefusal, now)
+  }
+
+  tunnelBusy(lease: Lease): void {
+    this.#parts.tunnels.busy(lease)
+  }
+
+  released(lease: Lease, outcome: Outcome): void {
+    const { registry, decisions, queue, judge } = this.#parts
+    const { backend } = lease
+    if (lease.cause) decisions.failed(lease)
+    queue.countDone()
+    // Nothing is to be kept of a backend that was removed.
+    if (registry.holds(backend)) judge.judge(lease, outcome)
+    if (!registry.countInFlight(backend, -1)) return
+    this.loadChanged(backend)
+    if (backend.inFlight === 0) registry.becameIdle(backend)
+  }
+
+  loadChanged(backend: Backend): void {
+    const { selection, queue } = this.#parts
+    selection.changed(backend)
+    if (queue.length > 0 && !backend.isFull) queue.serve()
+  }
+
+  eligibleChanged(eligible: readonly Backend[]): void {
+    this.#parts.selection.update(eligible)
+  }
+
+  settled(): void {
+    const { ejection, queue } = this.#parts
+    ejection.enforceMaxPercent()
+    if (queue.length === 0) return
+    queue.serve()
+    queue.dismiss()
+  }
+
+  joined(backend: Backend): void {
+    if (this.#parts.slowStart.begin(backend)) this.#parts.limits.joined(backend)
+  }
+
+  renewed(backend: Backend): void {
+    const { penalty, limits, refusalOutliers, ejection } = this.#parts
+    backend.responseTime.forget()
+    penalty.forget(backend)
+    limits.succeeded(backend)
+    refusalOutliers.forget(backend)
+    ejection.reset(backend)
+  }
+
+  removed(backend: Backend): void {
+    const { residualLoad, refusalOutliers, limits, slowStart, penalty, ejection } = this.#parts
+    residualLoad.clear(backend)
+    refusalOutliers.forget(backend)
+    limits.forget(backend)
+    slowStart.forget(backend)
+    penalty.forget(backend)
+    ejection.forget(backend)
+  }
+}

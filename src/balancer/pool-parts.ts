@@ -1,0 +1,112 @@
+import { Registry } from './backends/registry.js'
+import { DecisionLog } from './explain/decision-log.js'
+import { Ejection } from './health/ejection.js'
+import { FailurePenalty } from './health/failure-penalty.js'
+import { OutcomeJudge } from './health/outcome-judge.js'
+import { RefusalOutliers } from './health/refusal-outliers.js'
+import { ShareLimits } from './health/share-limits.js'
+import { SlowStart } from './health/slow-start.js'
+import { Tunnels } from './leases/tunnels.js'
+import { WaitQueue } from './leases/wait-queue.js'
+import type { ObserverGuard } from './observer-guard.js'
+import type { CompleteOptions } from './options.js'
+import { PoolObserver } from './pool-observer.js'
+import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './resilience/budget.js'
+import { Hedging } from './resilience/hedging.js'
+import { ResidualLoad } from './resilience/residual-load.js'
+import { Selection } from './selection/selection.js'
+import type { SlidingCount } from './stats/sliding-count.js'
+import type { Clock } from './time/clock.js'
+
+/** The parts of a pool, made in order, each with those that it works with. */
+export class PoolParts {
+  readonly clock: Clock
+  readonly recentRequests: SlidingCount
+  readonly retryBudget: Budget
+  readonly hedging: Hedging
+  readonly registry: Registry
+  readonly slowStart: SlowStart
+  readonly penalty: FailurePenalty
+  readonly limits: ShareLimits
+  readonly refusalOutliers: RefusalOutliers
+  readonly ejection: Ejection
+  readonly judge: OutcomeJudge
+  readonly decisions: DecisionLog
+  readonly selection: Selection
+  readonly tunnels: Tunnels
+  readonly residualLoad: ResidualLoad
+  readonly queue: WaitQueue
+
+  /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
+  constructor(options: CompleteOptions, observerGuard: ObserverGuard) {
+    const { clock } = options
+    this.clock = clock
+    this.recentRequests = recentRequests(clock)
+    this.retryBudget = new Budget(retryAllowance(options.retryBudget), this.recentRequests, clock)
+    const hedgeBudget = new Budget(hedgeAllowance(options.hedgeBudget), this.recentRequests, clock)
+    this.hedging = new Hedging(options.hedgeBudget === 0 ? 'off' : options.hedge, hedgeBudget, clock)
+
+    this.penalty = new FailurePenalty(options.failureDecay)
+    this.slowStart = new SlowStart(options.slowStart, clock)
+    this.limits = new ShareLimits(this.slowStart, this.penalty, {
+      clock,
+      meanInFlight: () => this.registry.inFlight / Math.max(1, this.registry.eligible.length),
+      retiered: (backend) => this.selection.retiered(backend),
+    })
+    this.registry = new Registry({
+      ...options,
+      observerGuard,
+      shareSource: { shareOf: (backend) => this.limits.shareOf(backend, clock.now()) },
+    })
+    this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
+    this.ejection = new Ejection(
+      this.registry,
+      {
+        consecutive: options.ejectConsecutive,
+        base: options.ejectBase,
+        max: options.ejectMax,
+        maxPercent: options.ejectMaxPercent,
+      },
+      clock,
+      () => this.queue.serve(),
+    )
+    this.judge = new OutcomeJudge(this.ejection, this.penalty, this.limits, clock)
+
+    // None of the first backends is in slow start, and the policy learns of them all at once: nobody observes yet.
+    this.registry.batch(() => {
+      for (const backend of options.backends)
+        this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
+    })
+    const observer = new PoolObserver(this)
+    this.decisions = new DecisionLog(clock)
+    this.selection = new Selection(
+      options.policy,
+      this.registry,
+      this.ejection,
+      this.limits,
+      this.decisions,
+      clock,
+      options.random,
+      observer,
+    )
+    this.tunnels = new Tunnels(clock)
+    this.residualLoad = new ResidualLoad(clock, (backend) => this.selection.changed(backend))
+    this.queue = new WaitQueue(
+      { limit: options.queueLimit, timeout: options.queueTimeout },
+      clock,
+      this.selection,
+      observerGuard,
+    )
+    this.registry.observer = observer
+  }
+
+  /** Drops all timers. */
+  close(): void {
+    this.ejection.close()
+    this.limits.close()
+    this.tunnels.close()
+    this.hedging.close()
+    this.residualLoad.close()
+    this.registry.close()
+  }
+}
