@@ -16,6 +16,6 @@ const leastwise = fp<LeastwiseOptions>(poolPlugin, { name: 'leastwise', fastify:
 export default leastwise
 export * from './balancer/index.js'
 export type { LeastwiseOptions } from './config/plugin-options.js'
-export { SettingError } from './config/settings.js'
+export { SettingError } from './config/setting-error.js'
 export { stateFile } from './stores/state-file.js'
 export { leastwise }

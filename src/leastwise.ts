@@ -4,8 +4,10 @@ import { healthPlugin } from '../plugins/health.js'
 import { proxyPlugin } from '../plugins/proxy.js'
 import { adminRoutes } from '../routes/admin.js'
 import { openPool } from './config/open-pool.js'
-import { type LeastwiseOptions, optionLabel, parseOptions } from './config/plugin-options.js'
-import { SettingError } from './config/settings.js'
+import { optionLabel } from './config/option-error.js'
+import { parseOptions } from './config/parse-options.js'
+import type { LeastwiseOptions } from './config/plugin-options.js'
+import { SettingError } from './config/setting-error.js'
 import { RoutesTakenError } from './proxy/downstream/host-app/own-routes.js'
 import { routeUpgrades } from './proxy/downstream/upgrade/upgrade.js'
 import { trustOf, trustOfApp } from './proxy/http/trust.js'
@@ -17,9 +19,10 @@ import { pageRegistry } from './telemetry/metrics/process.js'
 
 /** Puts a pool into an app: the decorators, the proxied routes under a prefix, the admin API where asked for. */
 export async function poolPlugin(app: FastifyInstance, given: LeastwiseOptions): Promise<void> {
-  const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings, ...routes } =
-    parseOptions(given)
-  checkConstraints(app, routes.constraints)
+  const { name, prefix, rewritePrefix, admin, accessLog, metrics, store, settings, ...routes } = parseOptions(
+    given,
+    app,
+  )
   const options = {
     ...settings,
     onObserverError: (err: unknown) =>
@@ -78,7 +81,7 @@ export async function poolPlugin(app: FastifyInstance, given: LeastwiseOptions):
     retryStatus: settings.retryStatus,
     hostHeader: settings.hostHeader,
     // Where nothing is said, whom the app trusts.
-    trust: given.trustProxy === undefined ? trustOfApp(app) : trustOf(settings.trustProxy),
+    trust: routes.trustProxy === undefined ? trustOfApp(app) : trustOf(routes.trustProxy),
     underscoreHeaders: settings.underscoreHeaders,
     isNamedInVia: settings.via === 'on',
     restoresPrefix: routes.internalRewriteLocationHeader,
@@ -113,15 +116,5 @@ async function registerRoutes<O extends object>(
     const { code, message } = error as FastifyError
     if (!(error instanceof RoutesTakenError) && code !== 'FST_ERR_DUPLICATED_ROUTE') throw error
     throw new SettingError(optionLabel(option), `does not accept "${prefix}": ${message}`)
-  }
-}
-
-function checkConstraints(app: FastifyInstance, constraints: object): void {
-  for (const name of Object.keys(constraints)) {
-    if (name === 'host' || name === 'version' || app.hasConstraintStrategy(name)) continue
-    throw new SettingError(
-      optionLabel(`constraints.${name}`),
-      'is not known: the app has no such constraint strategy',
-    )
   }
 }

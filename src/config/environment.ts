@@ -1,22 +1,13 @@
 import { isLoopback } from '../proxy/http/loopback.js'
 import { EntryError } from './backend-list.js'
-import {
-  accept,
-  checkHealthInitial,
-  checkTimes,
-  refuse,
-  refusePart,
-  SettingError,
-  type SettingName,
-  type Settings,
-  settingNames,
-  settings,
-  variable,
-} from './settings.js'
+import { refuse, refusePart, SettingError } from './setting-error.js'
+import { checkPairs } from './setting-pairs.js'
+import type { Setting } from './settings/setting.js'
+import { accept, type SettingName, type Settings, settingNames, settings, variable } from './settings.js'
 
 /** What Kubernetes puts into the environment of every container for a Service called `admin`: `ADMIN_PORT`. */
-const ofService = /^(tcp|udp|sctp):\/\/[\d.]+/
-const SERVICE =
+const serviceAddress = /^(tcp|udp|sctp):\/\/[\d.]+/
+const SERVICE_ADVICE =
   'Kubernetes sets this for a Service of that name; enableServiceLinks: false in the pod ends that'
 
 /**
@@ -24,31 +15,31 @@ const SERVICE =
  * @throws {SettingError} for the first value that is not acceptable
  */
 export function parseConfig(env: Record<string, string | undefined>): Settings {
-  const read = (name: SettingName) => {
-    const setting = settings[name]
-    const text = env[variable(name)]
-    if (text === undefined || text === '') return setting.default
-    let value: unknown
-    try {
-      value = setting.read(text)
-    } catch (error) {
-      if (error instanceof EntryError) throw refusePart(setting, variable(name), error.entry, error.message)
-      throw refuse(setting, variable(name), text, (error as Error).message)
-    }
-    const accepted = accept(name, value)
-    if (accepted !== undefined) return accepted
-    throw refuse(setting, variable(name), text, ofService.test(text) ? SERVICE : '')
-  }
-  const parsed = Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Settings
-  checkTogether(parsed)
+  const parsed = Object.fromEntries(
+    settingNames.map((name) => [name, readVariable(name, env[variable(name)])]),
+  ) as Settings
+  checkPairs(parsed, variable)
+  checkAdminListener(parsed)
   return parsed
 }
 
-/** What no setting can say of itself. */
-function checkTogether(parsed: Settings): void {
-  const { host, port, adminHost, adminPort, adminToken } = parsed
-  checkTimes(parsed, variable)
-  checkHealthInitial(parsed, variable)
+function readVariable(name: SettingName, text: string | undefined): unknown {
+  const setting: Setting = settings[name]
+  if (text === undefined || text === '') return setting.default
+  let value: unknown
+  try {
+    value = setting.type.read(text)
+  } catch (error) {
+    if (error instanceof EntryError) throw refusePart(setting, variable(name), error.entry, error.message)
+    throw refuse(setting, variable(name), text, (error as Error).message)
+  }
+  const accepted = accept(name, value)
+  if (accepted !== undefined) return accepted
+  throw refuse(setting, variable(name), text, serviceAddress.test(text) ? SERVICE_ADVICE : '')
+}
+
+/** Whoever can reach the admin API needs a token, unless that is this machine alone; and it has a port of its own. */
+function checkAdminListener({ host, port, adminHost, adminPort, adminToken }: Settings): void {
   if (adminPort === 'off') return
   if (adminToken === '' && !isLoopback(adminHost)) {
     throw new SettingError(

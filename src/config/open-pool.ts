@@ -4,8 +4,9 @@ import type { BalancerOptions } from '../balancer/options.js'
 import { openBalancer } from '../balancer/state/open-balancer.js'
 import type { BackendStore } from '../balancer/state/store.js'
 import { firstRefused, missingScheme } from './backend-list.js'
-import { optionLabel } from './plugin-options.js'
-import { type PoolSettings, presentable, SettingError } from './settings.js'
+import { optionLabel } from './option-error.js'
+import { presentable, SettingError } from './setting-error.js'
+import type { PoolSettings } from './settings.js'
 
 /**
  * Makes the pool that the options describe.

@@ -1,36 +1,44 @@
 import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
-import type { BackendSpec, HostHeader } from '../balancer/backends/spec.js'
+import { type BackendSpec, HOST_FIELD } from '../balancer/backends/spec.js'
+import { MAX_TIMER_MS } from '../balancer/time/clock.js'
 import { statusesOf } from '../proxy/http/status-ranges.js'
-import { type TrustSetting, trustOf } from '../proxy/http/trust.js'
+import { MAX_TRUSTED_HOPS, type TrustSetting, trustOf } from '../proxy/http/trust.js'
 import { readBackendList } from './backend-list.js'
 
-/** A kind of value: what it is, how it is read from text, and how people are told. */
-export interface Kind<S extends TSchema = TSchema> {
+/** What values a setting takes, how one is read from text, and how people are told. */
+export interface SettingType<S extends TSchema = TSchema> {
   schema: S
+  /** What is accepted, as the end of the sentence "it takes …". */
   accepts: string
+  /** What a number counts, in the plural. */
+  unit?: string
   /** Turns the text of an environment variable into a value for `schema` to judge; may throw. */
   read(text: string): unknown
 }
 
+/**
+ * A whole number.
+ * @param zero what 0 means, where that is something else than a very small number
+ */
 export function integer(
   minimum: number,
   maximum: number,
   unit = '',
   zero = '',
-): Kind<ReturnType<typeof Type.Integer>> {
+): SettingType<ReturnType<typeof Type.Integer>> {
   const range = `a whole number${unit && ` of ${unit}`} from ${minimum} to ${maximum}`
   return {
     schema: Type.Integer({ minimum, maximum }),
     accepts: zero ? `${range}, 0 ${zero}` : range,
+    ...(unit && { unit }),
     // Number() would take '', ' 7 ', '1e3' and '0x10', too.
     read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
   }
 }
 
-// `setTimeout` takes no more and would fire at once.
 export const milliseconds = (minimum: number, zero = '') =>
-  integer(minimum, 2_147_483_647, 'milliseconds', zero)
+  integer(minimum, MAX_TIMER_MS, 'milliseconds', zero)
 export const percent = integer(0, 100, 'percent')
 export const bytes = (zero: string) => integer(0, Number.MAX_SAFE_INTEGER, 'bytes', zero)
 
@@ -38,23 +46,84 @@ export function choice<const T extends string>(...values: readonly T[]) {
   return {
     schema: Type.Unsafe<T>(Type.Enum([...values])),
     accepts: `one of ${values.join(', ')}`,
-    read: (text: string) => text,
+    read: asItIs,
   }
 }
 
-/** A number of `kind`, or one of some words. */
-export function wordOr<const T extends string>(kind: Kind, ...words: readonly T[]) {
+/** A number of some type, or one of some words. */
+export function wordOr<const T extends string>(number: SettingType, ...words: readonly T[]) {
   return {
-    schema: Type.Unsafe<T | number>(Type.Union([kind.schema, Type.Enum([...words])])),
-    accepts: `${words.map((word) => `"${word}"`).join(' or ')}, or ${kind.accepts}`,
-    read: kind.read,
+    schema: Type.Unsafe<T | number>(Type.Union([number.schema, Type.Enum([...words])])),
+    accepts: `${words.map((word) => `"${word}"`).join(' or ')}, or ${number.accepts}`,
+    ...(number.unit && { unit: number.unit }),
+    read: number.read,
+  }
+}
+
+/** Text of one form; empty where the setting is off. */
+export function text(pattern: RegExp, accepts: string) {
+  return refined((value) => value === '' || pattern.test(value), accepts)
+}
+
+/** Text that a function judges. */
+function refined(isValid: (value: string) => boolean, accepts: string) {
+  return {
+    schema: Type.Refine(Type.String(), (value) => isValid(value as string)),
+    accepts,
+    read: asItIs,
+  }
+}
+
+function asItIs(text: string): string {
+  return text
+}
+
+export const hostName = refined(isHostName, 'an IP address or a host name, without port')
+
+/** What a Host field may say. */
+export const hostField = text(HOST_FIELD, 'a host name or an address, with or without a port')
+
+/** Letters of the longest host name: RFC 1035 section 2.3.4 allows 255 bytes, and its encoding needs two of them. */
+const MAX_HOST_NAME_LENGTH = 253
+
+function isHostName(host: string): boolean {
+  if (isIP(host)) return true
+  // What ends in a number is meant as an IPv4 address, and is none.
+  const isAddress = /(^|\.)\d+$/.test(host)
+  return host.length <= MAX_HOST_NAME_LENGTH && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !isAddress
+}
+
+export const statuses = refined(
+  (value) => value !== '' && isStatusList(value),
+  'a list of statuses from 200 to 599, like 200-299,401',
+)
+
+export const failureStatuses = refined(
+  (value) => isFailureList(value),
+  'a list of statuses from 400 to 599, like 502-504, or nothing',
+)
+
+export const failureStatusesOrOff = refined(
+  (value) => value === 'off' || (value !== '' && isFailureList(value)),
+  '"off", or a list of statuses from 400 to 599, like 500,502-504',
+)
+
+function isFailureList(text: string): boolean {
+  return isStatusList(text) && !/\b[23]\d\d\b/.test(text)
+}
+
+function isStatusList(text: string): boolean {
+  try {
+    statusesOf(text)
+    return true
+  } catch {
+    return false
   }
 }
 
 export const trustedProxies = {
   schema: Type.Unsafe<TrustSetting>(Type.Refine(Type.Any(), (value) => isTrustSetting(value))),
-  accepts:
-    'true, false, a number of hops from 0 to 100, or a list of addresses and ranges like 10.0.0.0/8,::1',
+  accepts: `true, false, a number of hops from 0 to ${MAX_TRUSTED_HOPS}, or a list of addresses and ranges like 10.0.0.0/8,::1`,
   read: (text: string) => {
     if (text === 'true' || text === 'false') return text === 'true'
     return /^\d+$/.test(text) ? Number(text) : text
@@ -63,7 +132,7 @@ export const trustedProxies = {
 
 function isTrustSetting(value: unknown): boolean {
   if (typeof value === 'boolean') return true
-  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= 100
+  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= MAX_TRUSTED_HOPS
   const entries = typeof value === 'string' ? value.split(',') : value
   if (!Array.isArray(entries)) return false
   // @fastify/proxy-addr would take "1.5" for an address, too.
@@ -78,65 +147,9 @@ function isTrustSetting(value: unknown): boolean {
   }
 }
 
-export function text(pattern: RegExp, accepts: string) {
-  return {
-    schema: Type.Refine(Type.String(), (value) => value === '' || pattern.test(value as string)),
-    accepts,
-    read: (value: string) => value,
-  }
-}
-
-export const hostName = {
-  schema: Type.Refine(Type.String(), (value) => isHost(value as string)),
-  accepts: 'an IP address or a host name, without port',
-  read: (value: string) => value,
-}
-
-function isHost(host: string): boolean {
-  if (isIP(host)) return true
-  // What ends in a number is meant as an IPv4 address, and is none.
-  return host.length <= 253 && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !/(^|\.)\d+$/.test(host)
-}
-
-export const statuses = {
-  schema: Type.Refine(Type.String(), (value) => value !== '' && isListOfStatuses(value as string)),
-  accepts: 'a list of statuses from 200 to 599, like 200-299,401',
-  read: (value: string) => value,
-}
-
-export const failureStatuses = {
-  schema: Type.Refine(Type.String(), (value) => isListOfFailures(value as string)),
-  accepts: 'a list of statuses from 400 to 599, like 502-504, or nothing',
-  read: (value: string) => value,
-}
-
-export const failureStatusesOrOff = {
-  schema: Type.Refine(
-    Type.String(),
-    (value) => value === 'off' || (value !== '' && isListOfFailures(value as string)),
-  ),
-  accepts: '"off", or a list of statuses from 400 to 599, like 500,502-504',
-  read: (value: string) => value,
-}
-
-function isListOfFailures(text: string): boolean {
-  return isListOfStatuses(text) && !/\b[23]\d\d\b/.test(text)
-}
-
-function isListOfStatuses(text: string): boolean {
-  try {
-    statusesOf(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-export const hostHeader = choice<HostHeader>('client', 'backend')
-
 export const backendList = {
   // What is in it, the registry judges.
-  schema: Type.Unsafe<(string | BackendSpec)[]>(Type.Array(Type.Any())),
+  schema: Type.Unsafe<readonly (string | BackendSpec)[]>(Type.Array(Type.Any())),
   accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
   read: readBackendList,
 }

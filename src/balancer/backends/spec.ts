@@ -4,7 +4,9 @@ import { InvalidBackendError } from '../errors.js'
 export type AdminState = 'active' | 'draining'
 
 /** Which Host a backend sees: the client's, or its own address. */
-export type HostHeader = 'client' | 'backend'
+export const hostHeaders = ['client', 'backend'] as const
+
+export type HostHeader = (typeof hostHeaders)[number]
 
 /** Whether backends are used before their first check has passed. */
 export const healthInitials = ['usable', 'unusable'] as const
@@ -59,6 +61,7 @@ export type BackendPatch = Pick<
 
 export const MAX_WEIGHT = 1000
 export const MAX_CONNECTIONS = 1_000_000
+export const MAX_PORT = 65_535
 const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
 
 /**
@@ -165,8 +168,8 @@ export function checkBackup(backup: boolean | undefined): boolean {
 /** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */
 export function checkHealthPort(port: number | null | undefined): number | undefined {
   if (port === null || port === undefined) return undefined
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port
-  throw new InvalidBackendError('healthPort', 'must be a whole number from 1 to 65535')
+  if (Number.isInteger(port) && port >= 1 && port <= MAX_PORT) return port
+  throw new InvalidBackendError('healthPort', `must be a whole number from 1 to ${MAX_PORT}`)
 }
 
 /** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */

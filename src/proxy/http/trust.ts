@@ -12,8 +12,8 @@ export type Trust = (peer: Peer, before: readonly string[]) => number
 /** What a setting can say: everybody, nobody, a number of hops, or a list of addresses and ranges. */
 export type TrustSetting = boolean | number | string | readonly string[]
 
-/** Largest number of proxies in a row that are compared with a list. */
-const MAX_TRUSTED_HOPS = 100
+/** Largest number of proxies in a row that can be trusted: a setting takes no more, and a list is compared with no more. */
+export const MAX_TRUSTED_HOPS = 100
 
 const trustNobody: Trust = () => 0
 

@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'dotenv'
-import { parseConfig } from '../../src/config/environment.js'
-import { SettingError, settingNames, settings, variable } from '../../src/config/settings.js'
-import { root } from '../support/process.js'
+import { defaults } from '../../../src/balancer/options.js'
+import { parseConfig } from '../../../src/config/environment.js'
+import { generated } from '../../../src/config/reference/generated.js'
+import { SettingError } from '../../../src/config/setting-error.js'
+import type { Setting } from '../../../src/config/settings/setting.js'
+import { accept, settingNames, settings, variable } from '../../../src/config/settings.js'
+import { root } from '../../support/process.js'
 
 /** For each variable: what it takes, with the value that makes of it, and what it refuses. */
 const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
@@ -345,5 +349,32 @@ test('the reference describes every variable with its default', () => {
     const value = settings[name].default
     const shown = value === '' || Array.isArray(value) ? 'empty' : `\`${value}\``
     assert.equal(row[1], shown, variable(name))
+  }
+})
+
+test('npm run generate was run: files that are made from the table are as it would write them', () => {
+  for (const [path, text] of Object.entries(generated)) {
+    assert.equal(readFileSync(join(root, path), 'utf8'), text(), `${path}: npm run generate`)
+  }
+})
+
+test('a setting has the default of the option of the core that has its name', () => {
+  const shared = settingNames.filter((name) => Object.hasOwn(defaults, name))
+  assert.ok(shared.length > 10, 'they have the same names')
+  for (const name of shared) {
+    assert.deepEqual(settings[name].default, defaults[name as keyof typeof defaults], name)
+  }
+})
+
+test('every default is one that the setting takes', () => {
+  for (const name of settingNames)
+    assert.deepEqual(accept(name, settings[name].default), settings[name].default, name)
+})
+
+test('every time is said to be in milliseconds', () => {
+  for (const name of settingNames) {
+    const { type }: Setting = settings[name]
+    if (!/(Timeout|Delay|Interval|Base|ejectMax|Decay|slowStart|hedge)$/.test(name)) continue
+    assert.equal(type.unit, 'milliseconds', name)
   }
 })

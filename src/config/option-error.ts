@@ -1,0 +1,32 @@
+import { lenient, nearest } from '../text/nearest.js'
+import { SettingError } from './setting-error.js'
+import { settings } from './settings.js'
+
+/** How an option is called in a message. */
+export function optionLabel(option: string): string {
+  return `leastwise: option "${option}"`
+}
+
+/** The error for a value that an option does not take. */
+export function refuseOption(option: string, value: unknown, why: string): SettingError {
+  return new SettingError(optionLabel(option), `does not accept ${JSON.stringify(value)}: ${why}`)
+}
+
+/**
+ * @param path of the object that has the options, with a dot at its end; empty for the plugin's own
+ * @throws {SettingError} for an option that is not known
+ */
+export function refuseUnknown(given: object, known: readonly string[], path = ''): void {
+  for (const option of Object.keys(given)) {
+    if (known.includes(option)) continue
+    if (path === '' && Object.hasOwn(settings, option)) {
+      throw new SettingError(
+        optionLabel(option),
+        'is not known: the stand-alone gateway alone has that setting',
+      )
+    }
+    const meant = nearest(option, known, lenient)
+    const advice = meant === undefined ? '' : `: "${path}${meant}" was probably meant`
+    throw new SettingError(optionLabel(path + option), `is not known${advice}`)
+  }
+}

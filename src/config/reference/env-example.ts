@@ -1,0 +1,32 @@
+import type { Setting } from '../settings/setting.js'
+import { groups, variable } from '../settings.js'
+import { defaultText, plain, wrap } from './text.js'
+
+/** Letters of a line, which `leastwise serve --help` shows as well. */
+const LINE_WIDTH = 80
+
+/** `.env.example`: every variable with its default, and what it means. */
+export function envExample(): string {
+  const head = [
+    'Every setting of the stand-alone gateway, with its default. Copy to .env and change what you need. Variables of the environment go before those in .env.',
+    'What a number counts stands in brackets.',
+  ]
+  const parts = [
+    ...head.flatMap(comment),
+    ...groups.flatMap(({ title, settings }) => [
+      '',
+      `## ${title}`,
+      ...Object.entries(settings).flatMap(([name, setting]) => ['', ...entry(name, setting)]),
+    ]),
+  ]
+  return `${parts.join('\n')}\n`
+}
+
+function entry(name: string, { type, default: fallback, meaning }: Setting): string[] {
+  const unit = type.unit ? ` [${type.unit}]` : ''
+  return [...comment(plain(meaning) + unit), `${variable(name)}=${defaultText(fallback)}`]
+}
+
+function comment(text: string): string[] {
+  return wrap(text, LINE_WIDTH - 2).map((line) => `# ${line}`)
+}

@@ -1,0 +1,41 @@
+import type { Setting } from './settings/setting.js'
+
+/** A value is not acceptable. The message is one line that names setting, value and what is accepted. */
+export class SettingError extends Error {
+  /** As the user wrote it: an environment variable or an option. */
+  readonly setting: string
+
+  constructor(setting: string, message: string) {
+    super(`${setting} ${message}`)
+    this.name = 'SettingError'
+    this.setting = setting
+  }
+}
+
+/**
+ * The error for a value that a setting does not take.
+ * @param label how the user calls the setting: an environment variable or an option
+ */
+export function refuse(setting: Setting, label: string, value: unknown, why = ''): SettingError {
+  // JSON has no word for Infinity.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+  return refusePart(setting, label, setting.secret ? 'its value' : presentable(text), why)
+}
+
+/** The same for a part of the value, as that can be shown. */
+export function refusePart(setting: Setting, label: string, part: string, why: string): SettingError {
+  const reason = why && ` (${presentable(why)})`
+  return new SettingError(
+    label,
+    `does not accept ${presentable(part)}${reason}: it takes ${setting.type.accepts}`,
+  )
+}
+
+/** Letters of a value that a message repeats. */
+const MAX_SHOWN_LENGTH = 200
+
+/** A value as one line of bearable length, without the password of a URL. */
+export function presentable(text: string): string {
+  const masked = text.replace(/\/\/.*@/s, '//***@').replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
+  return masked.length > MAX_SHOWN_LENGTH ? `${masked.slice(0, MAX_SHOWN_LENGTH)}…` : masked
+}

@@ -1,0 +1,45 @@
+import { hostHeaders } from '../../balancer/backends/spec.js'
+import type { UnderscoreHeaders } from '../../proxy/http/fields.js'
+import { bytes, choice, integer, trustedProxies } from '../setting-types.js'
+import { group, setting } from './setting.js'
+
+/** Fewer bytes would refuse the responses of ordinary backends. */
+const MIN_RESPONSE_HEAD_BYTES = 1024
+/** Bytes of a head for which there may be room: each connection to a backend may take that much memory. */
+const MAX_RESPONSE_HEAD_BYTES = 16 * 1024 * 1024
+
+export const messages = group('Requests and responses', {
+  hostHeader: setting({
+    type: choice(...hostHeaders),
+    default: 'client',
+    meaning:
+      "`Host` that backends get: `client` for the client's, `backend` for the address of the backend. The `hostHeader` of a backend goes before it",
+  }),
+  trustProxy: setting({
+    type: trustedProxies,
+    default: false,
+    meaning:
+      "[Proxies that may say who the client is](gateway.md#who-the-client-is): `false` for none, `true` for everyone who connects, a number of hops, or a list of addresses and ranges like `10.0.0.0/8,::1`. The plugin follows the app's own `trustProxy` unless the option is given",
+  }),
+  underscoreHeaders: setting({
+    type: choice<UnderscoreHeaders>('drop', 'pass'),
+    default: 'drop',
+    meaning:
+      'Request fields with an underscore in their name, which CGI and WSGI do not distinguish from fields with a hyphen: `drop` or `pass`',
+  }),
+  via: setting({
+    type: choice('on', 'off'),
+    default: 'on',
+    meaning: 'Whether a `Via` field is added to requests and responses: `on` or `off`',
+  }),
+  maxBody: setting({
+    type: bytes('for any'),
+    default: 0,
+    meaning: 'Largest request body; a larger one gets 413; `0` for no limit',
+  }),
+  maxResponseHeaders: setting({
+    type: integer(MIN_RESPONSE_HEAD_BYTES, MAX_RESPONSE_HEAD_BYTES, 'bytes'),
+    default: 65_536,
+    meaning: `Largest head of a backend's response, from ${MIN_RESPONSE_HEAD_BYTES} to ${MAX_RESPONSE_HEAD_BYTES}. Trailers have the same limit. A larger one gets 502`,
+  }),
+})
