@@ -25,7 +25,20 @@ const serving = /^((?:[A-Z_]+=\S+ +)*)(?:npm start|(?:npx )?leastwise(?: serve)?
 /** What commands are run with. */
 const missing = ['bash', 'curl'].find((command) => spawnSync(command, ['--version']).error)
 
-const languages = ['ts', 'sh', 'json', 'ini', 'yaml', 'dockerfile', 'diff', 'promql', 'nginx', 'logrotate']
+const languages = [
+  'ts',
+  'sh',
+  'json',
+  'ini',
+  'yaml',
+  'dockerfile',
+  'diff',
+  'promql',
+  'nginx',
+  'logrotate',
+  'caddyfile',
+  'haproxy',
+]
 
 test('documents show nothing that no test knows', () => {
   for (const document of documents) {

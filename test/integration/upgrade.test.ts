@@ -209,11 +209,21 @@ test('h2c, a body with it, HTTP/1.0: the request is answered as if it asked for 
   const body =
     'POST /body HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\nContent-Length: 4\r\n\r\nbody'
   const client = new RawClient(gateway.url)
-  for (const text of [h2c, body, h2c, body + h2c]) {
-    client.text = ''
-    await client.send(text).until(text === body + h2c ? /ok[\s\S]*ok$/ : /ok$/)
+  // Node 25 and newer ignore what follows a request with a body whose upgrade is declined: its connection ends.
+  const isLast = Number.parseInt(process.versions.node, 10) >= 25
+  if (isLast) {
+    await client.send(h2c).until(/ok$/)
+    for (const text of [body, body + h2c]) {
+      const answered = await new RawClient(gateway.url).send(text).untilClosed()
+      assert.match(answered, /^HTTP\/1\.1 200 [\s\S]*\r\nconnection: close\r\n[\s\S]*ok$/i)
+    }
+  } else {
+    for (const text of [h2c, body, h2c, body + h2c]) {
+      client.text = ''
+      await client.send(text).until(text === body + h2c ? /ok[\s\S]*ok$/ : /ok$/)
+    }
   }
-  assert.equal(backend.requests.length, 5)
+  assert.equal(backend.requests.length, isLast ? 3 : 5)
   for (const request of backend.requests) assert.equal(field(request, 'upgrade'), undefined)
   assert.ok(backend.requests.some((request) => bodyOf(request) === 'body'))
   client.close()

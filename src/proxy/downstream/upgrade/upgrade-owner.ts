@@ -12,7 +12,7 @@ export interface PoolUpgrades {
 }
 
 type Server = FastifyInstance['server']
-type Listener = (request: IncomingMessage, socket: Socket, head: Buffer) => unknown
+export type UpgradeListener = (request: IncomingMessage, socket: Socket, head: Buffer) => unknown
 
 /** Upgrades that were given to other listeners. */
 const leftToOthers = new WeakSet<IncomingMessage>()
@@ -27,7 +27,11 @@ export function isLeftToOthers(request: IncomingMessage): boolean {
  * one connection. As soon as there are others than `own`, those are told only what no pool takes; where the pool takes
  * everything and nobody has said what theirs is, they are asked first. An app without others pays nothing.
  */
-export function giveOneOwner(app: FastifyInstance, pools: readonly PoolUpgrades[], own: Listener): void {
+export function giveOneOwner(
+  app: FastifyInstance,
+  pools: readonly PoolUpgrades[],
+  own: UpgradeListener,
+): void {
   const { server } = app
   let guarded = false
   const guard = () => {
@@ -36,7 +40,7 @@ export function giveOneOwner(app: FastifyInstance, pools: readonly PoolUpgrades[
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
     server.emit = ((event: string, ...args: unknown[]) => {
       if (event !== 'upgrade') return emit(event, ...args)
-      const [request, socket, head] = args as Parameters<Listener>
+      const [request, socket, head] = args as Parameters<UpgradeListener>
       const others = othersOf(server, own)
       const owner = others.length === 0 ? 'pool' : ownerOf(app, pools, request)
       if (owner === 'others') {
@@ -44,7 +48,7 @@ export function giveOneOwner(app: FastifyInstance, pools: readonly PoolUpgrades[
         return emit(event, ...args)
       }
       if (owner === 'pool') own(request, socket, head)
-      else askFirst(server, others, args as Parameters<Listener>, own)
+      else askFirst(server, others, args as Parameters<UpgradeListener>, own)
       return true
     }) as Server['emit']
   }
@@ -55,12 +59,22 @@ export function giveOneOwner(app: FastifyInstance, pools: readonly PoolUpgrades[
 }
 
 /** Listeners for upgrades that are neither `own` nor pass them to the app's router, as that of @fastify/websocket does. */
-export function rawListeners(server: Server, own: Listener): Listener[] {
+export function rawListeners(server: Server, own: UpgradeListener): UpgradeListener[] {
   return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
 }
 
-function othersOf(server: Server, own: Listener): Listener[] {
-  return (server.listeners('upgrade') as Listener[]).filter((listener) => listener !== own)
+/** Whether `own` is told of an upgrade without anybody else being asked. */
+export function isOfPool(
+  app: FastifyInstance,
+  pools: readonly PoolUpgrades[],
+  own: UpgradeListener,
+  request: IncomingMessage,
+): boolean {
+  return othersOf(app.server, own).length === 0 || ownerOf(app, pools, request) === 'pool'
+}
+
+function othersOf(server: Server, own: UpgradeListener): UpgradeListener[] {
+  return (server.listeners('upgrade') as UpgradeListener[]).filter((listener) => listener !== own)
 }
 
 function ownerOf(
@@ -79,9 +93,9 @@ function ownerOf(
 /** Calls other listeners one by one until one has taken an upgrade, which shows by what it did; `own` where none has. */
 async function askFirst(
   server: Server,
-  others: readonly Listener[],
-  [request, socket, head]: Parameters<Listener>,
-  own: Listener,
+  others: readonly UpgradeListener[],
+  [request, socket, head]: Parameters<UpgradeListener>,
+  own: UpgradeListener,
 ): Promise<void> {
   for (const listener of rawListeners(server, own)) {
     if (!others.includes(listener)) continue
@@ -133,7 +147,7 @@ function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 /** What changes when a listener takes an upgrade: bytes that were written, listeners of the socket, marks on the request. */
-function tracesOn(request: IncomingMessage, socket: Socket, listener: Listener): string {
+function tracesOn(request: IncomingMessage, socket: Socket, listener: UpgradeListener): string {
   // Engine.IO, which is socket.io's, listens for errors of an upgrade that it does not take.
   const isEngine = String(listener).includes('destroyUpgrade')
   const heard = socket.eventNames().filter((event) => !(isEngine && event === 'error'))

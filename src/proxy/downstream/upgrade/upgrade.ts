@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { FieldLines } from '../../http/fields.js'
@@ -8,10 +8,12 @@ import { adopt, ignore, release, whenIdle } from '../connection/hijacked-socket.
 import {
   giveOneOwner,
   isLeftToOthers,
+  isOfPool,
   isUnder,
   type PoolUpgrades,
   pathOf,
   rawListeners,
+  type UpgradeListener,
 } from './upgrade-owner.js'
 
 /** A connection that its client wants to use for another protocol. */
@@ -64,6 +66,7 @@ export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   }
   server.on('upgrade', listener)
   giveOneOwner(app, ours, listener)
+  routeWithBodies(app, ours, listener)
   app.addHook('onListen', async () => {
     const unsaid = ours.some(({ prefix, foreign }) => prefix === '' && !foreign)
     if (!unsaid || rawListeners(server, listener).length === 0) return
@@ -72,6 +75,29 @@ export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
         'the option foreignUpgrades can name the paths',
     )
   })
+}
+
+/** From this release of Node on the body of a request for an upgrade is read before its connection is handed out. */
+const NODE_READS_BODIES_SINCE = 25
+
+/**
+ * Lets the server route requests with Upgrade and a body as if they did not ask for an upgrade, where Node reads the body
+ * and such a request cannot be given back as it came. Node ignores what a client sends after a request whose upgrade the
+ * server declined, so that the connection has to end with the response.
+ */
+function routeWithBodies(app: FastifyInstance, pools: readonly PoolUpgrades[], own: UpgradeListener): void {
+  const server = app.server as Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean }
+  const before = server.shouldUpgradeCallback
+  if (!before || Number.parseInt(process.versions.node, 10) < NODE_READS_BODIES_SINCE) return
+  server.shouldUpgradeCallback = (request) => {
+    if (!before.call(server, request)) return false
+    if (!hasBody(request) || !isOfPool(app, pools, own, request)) return true
+    // Node emits the event right after this.
+    server.prependOnceListener('request', (routed, response) => {
+      if (routed === request) response.shouldKeepAlive = false
+    })
+    return false
+  }
 }
 
 function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, head: Buffer): void {

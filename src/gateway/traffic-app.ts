@@ -1,0 +1,80 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import { type PoolSettings, poolSettingNames, type Settings } from '../config/settings.js'
+import leastwise from '../index.js'
+import {
+  rejectConnect,
+  rejectExpectation,
+  rejectMalformed,
+} from '../proxy/downstream/connection/early-rejection.js'
+import { forwardExpectations } from '../proxy/downstream/connection/expect.js'
+import { sendError } from '../proxy/downstream/errors/error-response.js'
+import { notFound } from '../proxy/downstream/errors/errors.js'
+import { MAX_FIELDS } from '../proxy/downstream/fields/field-limits.js'
+import { routableUrl } from '../proxy/downstream/request/target.js'
+import { trustOf } from '../proxy/http/trust.js'
+import { stateFile } from '../stores/state-file.js'
+import { appOptions } from './app-options.js'
+import { UnproxiedRequests } from './unproxied-requests.js'
+
+/**
+ * The app behind the traffic listener: one pool, to which everything is proxied.
+ * @param metrics where the metrics of the pool are to be had; undefined where nobody can ask for them
+ */
+export async function createTrafficApp(
+  settings: Settings,
+  logger: Logger,
+  metrics: Registry | undefined,
+): Promise<FastifyInstance> {
+  const accessLog = settings.logLevel !== 'silent'
+  const log = accessLog ? (logger as FastifyBaseLogger) : undefined
+  const unproxied = new UnproxiedRequests(() => app.balancer, trustOf(settings.trustProxy), log)
+  const app = Fastify({
+    ...appOptions(settings, logger),
+    clientErrorHandler: (error, socket) => rejectMalformed(error, socket, unproxied.rejected),
+    frameworkErrors(error, request, reply) {
+      unproxied.watch(request, reply)
+      sendError(error, request, reply)
+    },
+    keepAliveTimeout: settings.keepAliveTimeout,
+    // Uploads take as long as they take. (Node's own default would end them after 300 seconds.)
+    requestTimeout: 0,
+    http: {
+      requestTimeout: 0,
+      // A missing Host is refused where everything else is that is wrong with a request, and in the same shape.
+      requireHostHeader: false,
+      headersTimeout: settings.headersTimeout,
+      connectionsCheckingInterval: Math.min(1000, Math.ceil(settings.headersTimeout / 4)),
+    },
+    // Requests that still come on open connections are served, and told that the connection closes.
+    return503OnClosing: false,
+    rewriteUrl: routableUrl,
+    exposeHeadRoutes: false,
+  })
+  await app.register(leastwise, {
+    ...poolSettings(settings),
+    accessLog,
+    metrics,
+    store: settings.stateFile === '' ? undefined : stateFile(settings.stateFile, 'STATE_FILE'),
+  })
+  app.setErrorHandler(sendError)
+  // Everything is proxied but for methods that never are.
+  app.setNotFoundHandler((request, reply) => {
+    unproxied.watch(request, reply)
+    return notFound(request)
+  })
+  // While the pool starts, one field more than is accepted is enough to refuse a request.
+  app.server.maxHeadersCount = MAX_FIELDS + 1
+  await app.ready()
+  // Some versions of Node refuse what is past their own number of fields, others forget it: the pool counts for itself.
+  app.server.maxHeadersCount = 0
+  forwardExpectations(app.server)
+  app.server.on('connect', (request, socket) => rejectConnect(request, socket, unproxied.rejected))
+  app.server.on('checkExpectation', (request, reply) => rejectExpectation(request, reply, unproxied.rejected))
+  return app
+}
+
+function poolSettings(settings: Settings): Partial<PoolSettings> {
+  return Object.fromEntries(poolSettingNames.map((name) => [name, settings[name]]))
+}

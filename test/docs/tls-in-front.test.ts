@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { parse as parseEnv } from 'dotenv'
+import { Agent, request, WebSocket } from 'undici'
+import { WebSocketServer } from 'ws'
+import { TestBackend } from '../support/backend.js'
+import { spawn } from '../support/children.js'
+import { freePort, type GatewayProcess, root, startGateway } from '../support/process.js'
+
+/** Where the client of these tests comes from; the proxies come from 127.0.0.1. */
+const CLIENT = '127.0.0.2'
+const cert = join(root, 'test/fixtures/localhost.cert.pem')
+const key = join(root, 'test/fixtures/localhost.key.pem')
+
+/** What the guide says to set at leastwise. */
+const settings = parseEnv(readFileSync(join(root, 'docs/deploy/behind-tls.env')))
+
+/** Addresses that a configuration has in the place of those that it is written for. */
+interface Ports {
+  http: number
+  https: number
+  gateway: number
+  admin: number
+}
+
+interface Proxy {
+  program: string
+  file: string
+  /** The configuration as it can run here, made of the one that is documented. */
+  adapt(configuration: string, ports: Ports, folder: string): string
+  args(file: string, folder: string): string[]
+}
+
+/** Replaces a text that has to be there. */
+function replaced(text: string, pairs: [from: string, to: string][]): string {
+  for (const [from, to] of pairs) {
+    assert.ok(text.includes(from), `there is no ${from}`)
+    text = text.replaceAll(from, to)
+  }
+  return text
+}
+
+const proxies: Proxy[] = [
+  {
+    program: 'nginx',
+    file: 'nginx.conf',
+    adapt(configuration, { http, https, gateway }, folder) {
+      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      return `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit; events {}
+http { access_log off; ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+${replaced(configuration, [
+  ['listen 443 ssl;', `listen 127.0.0.1:${https} ssl;`],
+  ['listen 80;', `listen 127.0.0.1:${http};`],
+  ['server_name shop.example;', 'server_name localhost;'],
+  ['/etc/nginx/tls/shop.example.pem', cert],
+  ['/etc/nginx/tls/shop.example.key', key],
+  ['127.0.0.1:3000', `127.0.0.1:${gateway}`],
+])}}`
+    },
+    args: (file, folder) => ['-p', folder, '-c', file, '-e', 'stderr'],
+  },
+  {
+    program: 'haproxy',
+    file: 'haproxy.cfg',
+    adapt(configuration, { http, https, gateway, admin }, folder) {
+      const pem = join(folder, 'localhost.pem')
+      writeFileSync(pem, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'))
+      return replaced(configuration, [
+        ['bind :80', `bind 127.0.0.1:${http}`],
+        ['bind :443', `bind 127.0.0.1:${https}`],
+        ['/etc/haproxy/tls/shop.example.pem', pem],
+        ['check port 3001', `check port ${admin}`],
+        ['127.0.0.1:3000', `127.0.0.1:${gateway}`],
+      ])
+    },
+    args: (file) => ['-q', '-f', file],
+  },
+  {
+    program: 'caddy',
+    file: 'Caddyfile',
+    adapt: (configuration, { http, https, gateway }) => `{
+	admin off
+	auto_https disable_certs
+	http_port ${http}
+	https_port ${https}
+	default_bind 127.0.0.1
+	log {
+		output discard
+	}
+}
+${replaced(configuration, [
+  ['shop.example {', `localhost {\n\ttls ${cert} ${key}`],
+  ['127.0.0.1:3000', `127.0.0.1:${gateway}`],
+])}`,
+    args: (file) => ['run', '--config', file, '--adapter', 'caddyfile'],
+  },
+]
+
+function find(program: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin']
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path))
+}
+
+/** Passes connections on to a gateway, and counts them. */
+async function relayTo(gateway: GatewayProcess): Promise<{ server: Server; connections(): number }> {
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    const onward = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+    for (const one of [socket, onward]) one.on('error', () => {})
+    socket.pipe(onward).pipe(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { server, connections: () => connections }
+}
+
+async function untilListening(port: number, checkRunning: () => void): Promise<void> {
+  for (;;) {
+    checkRunning()
+    const socket = connect(port, '127.0.0.1')
+    const isOpen = await new Promise((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    })
+    socket.destroy()
+    if (isOpen) return
+    await wait(10)
+  }
+}
+
+describe('TLS in front', { concurrency: true }, () => {
+  const backend = new TestBackend((request, response) => {
+    if (request.url === '/events') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: first\n\n')
+      return
+    }
+    request.resume().once('end', () => response.end('ok'))
+  })
+  const sockets = new WebSocketServer({ server: backend.server })
+  sockets.on('connection', (socket, { headers }) => {
+    socket.on('message', (text: Buffer) => socket.send(`${headers['x-forwarded-proto']} ${text}`))
+  })
+  let gateway: GatewayProcess
+
+  before(async () => {
+    await backend.listen()
+    gateway = await startGateway({ ...settings, BACKENDS: backend.url })
+  })
+  after(async () => {
+    await gateway.stop('SIGKILL')
+    await backend.close()
+  })
+
+  async function start(t: TestContext, { adapt, args, file }: Proxy, path: string) {
+    const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
+    const relay = await relayTo(gateway)
+    const ports = {
+      http: await freePort(),
+      https: await freePort(),
+      gateway: (relay.server.address() as AddressInfo).port,
+      admin: Number(new URL(gateway.admin).port),
+    }
+    const configuration = join(folder, file)
+    writeFileSync(configuration, adapt(readFileSync(join(root, 'docs/deploy', file), 'utf8'), ports, folder))
+    const child = spawn(path, args(configuration, folder), {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env.PATH, HOME: folder },
+    })
+    let said = ''
+    child.stderr.on('data', (chunk) => {
+      said += chunk
+    })
+    const hasEnded = () => child.exitCode !== null || child.signalCode !== null
+    const dispatcher = new Agent({
+      connect: { ca: readFileSync(cert) },
+      localAddress: CLIENT,
+      connections: 1,
+      pipelining: 1,
+    })
+    t.after(async () => {
+      await dispatcher.destroy()
+      if (!hasEnded()) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      }
+      relay.server.close()
+      rmSync(folder, { recursive: true })
+    })
+    await untilListening(ports.https, () => assert.ok(!hasEnded(), said))
+    return { ports, relay, dispatcher, url: `https://localhost:${ports.https}` }
+  }
+
+  for (const proxy of proxies) {
+    const path = find(proxy.program)
+    const skip =
+      process.platform !== 'linux'
+        ? 'elsewhere there is one loopback address'
+        : !path && `${proxy.program} is not installed`
+    test(`${proxy.program}, as ${proxy.file} says`, { skip }, async (t) => {
+      const { url, ports, relay, dispatcher } = await start(t, proxy, path as string)
+      const host = new URL(url).host
+      const spoofed = {
+        'x-forwarded-for': '6.6.6.6',
+        'x-forwarded-proto': 'gopher',
+        forwarded: 'for=6.6.6.6',
+      }
+      const send = async (path: string, options: Parameters<typeof request>[1] = {}) => {
+        const { statusCode, body } = await request(url + path, { dispatcher, ...options })
+        assert.deepEqual([statusCode, await body.text()], [200, 'ok'])
+        return backend.seen.findLast((one) => one.url === path)?.headers ?? {}
+      }
+
+      const headers = await send(`/${proxy.program}`, { headers: spoofed })
+      assert.equal(headers['x-forwarded-for'], `${CLIENT}, 127.0.0.1`)
+      assert.equal(headers['x-forwarded-proto'], 'https')
+      assert.equal(headers['x-forwarded-host'], host)
+      assert.equal(headers.host, host)
+      assert.ok(headers.forwarded?.startsWith(`for=${CLIENT};`), headers.forwarded)
+      assert.equal(headers['accept-encoding'], undefined)
+      const line = await gateway.line(({ path }) => path === `/${proxy.program}`)
+      assert.deepEqual([line.remoteAddress, line.clientAddress], ['127.0.0.1', CLIENT])
+
+      const before = relay.connections()
+      await send('/upload', { method: 'POST', body: Buffer.alloc(2_000_000) })
+      for (let i = 0; i < 3; i++) await send('/again')
+      assert.ok(relay.connections() - before <= 1, 'connections to the gateway are kept')
+
+      const events = await request(`${url}/events`, { dispatcher })
+      const [first] = await once(events.body, 'data')
+      assert.equal(String(first), 'data: first\n\n')
+      events.body.destroy()
+
+      const socket = new WebSocket(url.replace('https', 'wss'), { dispatcher })
+      await new Promise((resolve, reject) => {
+        socket.addEventListener('open', resolve)
+        socket.addEventListener('error', reject)
+      })
+      socket.send('hello')
+      const answer = await new Promise<string>((resolve) => {
+        socket.addEventListener('message', ({ data }) => resolve(String(data)))
+      })
+      assert.equal(answer, 'https hello')
+      socket.close()
+
+      const plain = await request(`http://localhost:${ports.http}/a`, { dispatcher })
+      await plain.body.dump()
+      assert.equal(plain.statusCode, 308)
+      assert.match(String(plain.headers.location), /^https:\/\/localhost[:/]/)
+    })
+  }
+})
