@@ -6,7 +6,7 @@ import { addressesOf } from '../proxy/downstream/fields/client-addresses.js'
 import { arrivedAs } from '../proxy/downstream/fields/forwarded.js'
 import { peerOf } from '../proxy/http/peer.js'
 import type { Trust } from '../proxy/http/trust.js'
-import { logRefusals, logRequest } from '../telemetry/access-log.js'
+import { logRejections, logRequest } from '../telemetry/access-log.js'
 import { countersOf } from '../telemetry/metrics/meter.js'
 import { tellObservers } from '../telemetry/observers.js'
 import { recordOf } from '../telemetry/record.js'
@@ -27,13 +27,13 @@ export class UnproxiedRequests {
   constructor(pool: () => Balancer, trust: Trust, log: FastifyBaseLogger | undefined) {
     this.#pool = pool
     this.#trust = trust
-    this.#logRejection = log && logRefusals(log, trust)
+    this.#logRejection = log && logRejections(log, trust)
   }
 
   /** To be called with each rejection of what no route ever saw. */
   readonly rejected = (rejection: EarlyRejection): void => {
     const pool = this.#pool()
-    pool.observerGuard.call(() => countersOf(pool)?.refused(rejection))
+    pool.observerGuard.call(() => countersOf(pool)?.rejected(rejection))
     if (this.#logRejection) pool.observerGuard.call(() => this.#logRejection?.(rejection))
   }
 

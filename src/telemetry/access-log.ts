@@ -8,7 +8,7 @@ import type { RequestObserver, RequestRecord } from './record.js'
 import { withoutSecrets } from './redaction.js'
 import { traceIdOf } from './trace-context.js'
 
-/** What a line says of a request: what is not known, or does not apply, is null. */
+/** The fields of a request's log line; one that is not known, or does not apply, is null. */
 type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
   method: string | null
   /** Without the query, which may hold secrets. */
@@ -18,13 +18,13 @@ type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
 }
 
 /**
- * One line for each request, written when it is over. At `debug` it has the header fields of request and answer as
- * well, without secrets.
+ * Logs one line for each request when it is over. At `debug` the line has the header fields of the request and of the
+ * response as well, without secrets.
  */
 export const logRequest: RequestObserver = (record, request, reply) => {
   const { log, raw } = request
   if (!isEnabled(log, 'info')) return
-  // Field by field: one more than a spread copies, and V8 makes a slow dictionary of it.
+  // Named one by one: V8 would turn a spread of this many fields into a slow dictionary.
   const line: Line = {
     method: request.method,
     path: pathOf(request.originalUrl),
@@ -50,8 +50,8 @@ export const logRequest: RequestObserver = (record, request, reply) => {
   log.info(isEnabled(log, 'debug') ? { ...line, ...fieldsOf(request, reply) } : line, MESSAGE)
 }
 
-/** The same for what no route ever saw. */
-export function logRefusals(log: FastifyBaseLogger, trust: Trust): RejectionObserver {
+/** Logs the same line for what was rejected before any route saw it. */
+export function logRejections(log: FastifyBaseLogger, trust: Trust): RejectionObserver {
   return ({ requestId, request, peer, statusCode, code, bytes }) => {
     const { method = null, url: target = null } = request ?? {}
     const addresses = request
@@ -84,7 +84,7 @@ export function logRefusals(log: FastifyBaseLogger, trust: Trust): RejectionObse
 
 const MESSAGE = 'request'
 
-/** Apps may have loggers other than pino, which might not tell. */
+/** Whether a level is logged; a logger of the app other than pino may not tell, and then `info` is. */
 function isEnabled(log: FastifyBaseLogger, level: 'info' | 'debug'): boolean {
   const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean }
   return isLevelEnabled?.call(log, level) ?? level === 'info'
@@ -97,7 +97,7 @@ function fieldsOf(request: FastifyRequest, reply: FastifyReply) {
   }
 }
 
-/** To microseconds. */
+/** Rounds milliseconds to whole microseconds. */
 function round(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000
 }

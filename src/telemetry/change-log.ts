@@ -8,7 +8,7 @@ const conditions = {
   ejected: 'backend is ejected: its requests fail',
 }
 
-/** A line for whatever happens to a pool: what somebody on call reads first. */
+/** Logs every change of a pool and of its backends: what somebody on call reads first. */
 export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer, pool: string): void {
   keeper?.on('failed', ({ message }) => app.log.error({ pool, event: 'state not saved' }, message))
   keeper?.on('recovered', () => app.log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
@@ -37,8 +37,8 @@ export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer,
     else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
   })
   let outage = false
-  const look = () => {
-    // Where an operator drained or removed them all there is nothing to wake him for.
+  const checkOutage = () => {
+    // Where an operator has drained or removed every backend, that is no outage.
     const active = registry.list().some(({ state }) => state === 'active')
     const now = active && !registry.serves
     if (now === outage) return
@@ -48,5 +48,5 @@ export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer,
       app.log.info({ pool, event: 'outage over' }, 'there is a usable backend again, or none is meant to be')
   }
   for (const event of ['added', 'draining', 'activated', 'health', 'removed'] as const)
-    registry.on(event, look)
+    registry.on(event, checkOutage)
 }

@@ -11,34 +11,34 @@ import type { Statuses } from '../proxy/http/status-ranges.js'
 import { BackendTimeoutError } from '../proxy/upstream/failures/failures.js'
 
 /**
- * How a proxied request ended for its client. `ok`: it was answered by a backend, and with no gateway failure.
- * `failed`: it was given to a backend, and got a gateway failure, or an answer that was cut. `refused`: it was
- * answered by the gateway, on no account of a backend. `cancelled`: the client left, or an answer that had begun well was
- * silent for too long.
+ * How a proxied request ended for its client. `ok`: a backend answered it, and not with a gateway failure. `failed`: a
+ * backend had it, and the client got a gateway failure or a response that was cut. `refused`: the gateway answered it
+ * itself, for a reason that has to do with no backend. `cancelled`: the client left, or a response that had begun well
+ * was silent for longer than BODY_TIMEOUT.
  */
 export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
 
 /** What became of a proxied request, known when it is over. Times are milliseconds. */
 export interface RequestRecord extends Addresses {
-  /** Null where no answer was begun. */
+  /** Null where no response was begun. */
   statusCode: number | null
   outcome: RequestOutcome
-  /** Why the gateway answered itself, or cut the answer: `LEASTWISE_…`; null otherwise. */
+  /** Why the gateway answered itself, or cut the response: `LEASTWISE_…`; null otherwise. */
   error: string | null
   /** Why the last backend that failed it did, whether or not another one answered then; null where none failed it. */
   cause: Cause | null
-  /** The client has no whole answer. */
+  /** The client has no whole response. */
   aborted: boolean
-  /** Which one had it last; null where none did. */
+  /** Id of the backend that had it last; null where none did. */
   backend: string | null
   policy: string
   /** Requests that this backend had when it was chosen, this one included. */
   inFlight: number | null
   /** Backends that were asked, one after the other or at once. */
   attempts: number
-  /** In the queue, for the first backend and for others after a failure; 0 for most. */
+  /** Time in the queue, for the first backend and for others after a failure; 0 for most requests. */
   queueTime: number
-  /** From the request's arrival to the head of a backend's answer; null where none came. */
+  /** From the request's arrival to the head of a backend's response; null where none came. */
   firstByteTime: number | null
   /** How long the last backend had it, from the moment when it was asked. */
   upstreamTime: number | null
@@ -46,11 +46,11 @@ export interface RequestRecord extends Addresses {
   responseTime: number
   /** Bytes of the request's body that were passed on. */
   bytesIn: number
-  /** Bytes of the answer's body, as far as it came. */
+  /** Bytes of the response's body that came. */
   bytesOut: number
 }
 
-/** Is told of every proxied request, once, when it is over for its client, however it ended. */
+/** Is called once for every proxied request, when it is over for its client, however it ended. */
 export type RequestObserver = (record: RequestRecord, request: FastifyRequest, reply: FastifyReply) => void
 
 /**
@@ -93,7 +93,7 @@ export function recordOf(
     attempts: context?.attempts ?? 0,
     queueTime:
       (request.queuedAt ? (context?.leasedAt ?? now) - request.queuedAt : 0) + (context?.requeueTime ?? 0),
-    // Not counted back from now: an answer may have been whole for a while when this is told.
+    // Not counted back from now: a response may have been whole for a while when this is recorded.
     firstByteTime:
       asked?.respondedAt === undefined || arrivedAt === undefined ? null : asked.respondedAt - arrivedAt,
     upstreamTime:
@@ -120,12 +120,12 @@ function outcomeOf(
   return isFailure(status) ? 'failed' : 'ok'
 }
 
-/** Whether an answer was cut as its backend was silent in it; that may have had nothing to send. */
+/** Whether a response was cut because its backend was silent in it; the backend may have had nothing to send. */
 function isSilence(broken: Error): boolean {
   return broken instanceof BackendTimeoutError && broken.waitingFor === 'body'
 }
 
-/** The length of an answer of the gateway's own, or of the app. */
+/** Length of the body of a response that the gateway or the app made. */
 function lengthOf(reply: FastifyReply): number {
   const { raw, request } = reply
   return raw.headersSent && request.method !== 'HEAD' ? Number(reply.getHeader('content-length') ?? 0) : 0

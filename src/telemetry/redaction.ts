@@ -1,18 +1,20 @@
 import { printable } from '../text/printable.js'
 
-/** Names of fields that let somebody in, or may: also those that only look like it. */
+/** Names of fields that hold credentials, or look as if they might. */
 const SECRET =
   /authori[sz]|authenticat|^auth|-auth|cookie|token|secret|passw|pwd|credential|session|signature|assertion|jwt|csrf|xsrf|otp|key$|key-|(^|-)(pin|sid)$|websocket-protocol/i
-/** A secret that says so itself, whatever its field is called. */
+/** Values that are credentials by their scheme, whatever their field is called. */
 const CREDENTIALS = /^(basic|bearer|digest|negotiate|token|apikey)\s/i
 
 /** A message's header fields as they may be in a log: without secrets, and with URLs without their queries. */
 export function withoutSecrets(headers: Readonly<Record<string, unknown>>): Record<string, string> {
   const fields = Object.entries(headers).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(fields.map(([name, value]) => [printable(name), shown(name, String(value))]))
+  return Object.fromEntries(
+    fields.map(([name, value]) => [printable(name), valueWithoutSecrets(name, String(value))]),
+  )
 }
 
-function shown(name: string, value: string): string {
+function valueWithoutSecrets(name: string, value: string): string {
   if (SECRET.test(name) || CREDENTIALS.test(value)) return '[redacted]'
   // Several URLs may be in one field, and a user with a password in each. A query may have commas and semicolons in it.
   return printable(value.replaceAll(/([?#])[^\s>"]+/g, '$1***').replaceAll(/\/\/[^/\s]*@/g, '//***@'))

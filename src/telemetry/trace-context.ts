@@ -5,7 +5,7 @@ const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a
 
 /**
  * The trace that a request belongs to, where its `traceparent` is valid; null otherwise. (The field is passed on as it
- * came, valid or not, with `tracestate` and `baggage`, as who takes no part in a trace shall do.)
+ * came, valid or not, with `tracestate` and `baggage`: a proxy that takes no part in a trace must not change them.)
  */
 export function traceIdOf({ traceparent }: IncomingHttpHeaders): string | null {
   if (typeof traceparent !== 'string') return null

@@ -2,17 +2,17 @@ import { fstatSync, write, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 
 const STDOUT = 1
-/** Letters after which lines are written without waiting for more. */
-const FLUSH_LENGTH = 16 * 1024
+/** Characters of log lines after which they are written without waiting for more. */
+const FLUSH_CHARACTERS = 16 * 1024
 /** Bytes that may wait for a reader who does not read; lines beyond that are dropped. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
-/** Milliseconds that a line may wait for others. */
+/** Time that a line may wait for others. */
 const FLUSH_INTERVAL_MS = 20
 const NEWLINE = 0x0a
-/** Milliseconds that another thread has for its write when the process exits, however busy the machine is. */
+/** Time that a write of libuv's thread pool has to finish when the process exits, on a busy machine, too. */
 const WRITE_GRACE_MS = 200
-/** How often a reader who is behind is given that time when the process exits. */
-const MAX_TRIES = 50
+/** Tries to write the last lines when the process exits and the reader of a pipe is behind. */
+const MAX_EXIT_TRIES = 50
 
 /** Where lines go; `flushSync` is for what is logged as fatal. */
 export type LogStream = DestinationStream & {
@@ -30,23 +30,23 @@ export type LogStream = DestinationStream & {
  */
 export function logStream(onDropped: (lines: number, total: number) => void = () => {}): LogStream {
   let lines = ''
-  // What waits for long had better not be text, which the garbage collector carries about.
+  // Lines that wait for long are kept as buffers: strings would be copied by each garbage collection.
   let packed: Buffer[] = []
   let size = 0
   let writing = false
-  /** What the reader had no room for yet, and is tried again. */
+  /** What the reader had no room for yet (EAGAIN), and is tried again. */
   let refused: Buffer | undefined
-  let again: NodeJS.Timeout | undefined
-  let timer: NodeJS.Timeout | undefined
-  /** Lines that were dropped, and how many of them were told. */
+  let retryTimer: NodeJS.Timeout | undefined
+  let flushTimer: NodeJS.Timeout | undefined
+  /** Lines that were dropped, and how many of them `onDropped` was told of. */
   let dropped = 0
-  let told = 0
+  let reported = 0
 
-  /** Lines are written again. */
-  const tell = () => {
-    if (dropped === told) return
-    const since = dropped - told
-    told = dropped
+  /** Says how many lines were dropped, now that there is room for a line that says so. */
+  const reportDropped = () => {
+    if (dropped === reported) return
+    const since = dropped - reported
+    reported = dropped
     onDropped(since, dropped)
   }
   const pack = () => {
@@ -56,8 +56,8 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
     lines = ''
   }
   const take = () => {
-    clearTimeout(timer)
-    timer = undefined
+    clearTimeout(flushTimer)
+    flushTimer = undefined
     pack()
     const [first = Buffer.alloc(0), ...more] = packed
     const chunk = more.length > 0 ? Buffer.concat(packed) : first
@@ -71,7 +71,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
       const rest = chunk.subarray(written)
       if (error?.code === 'EAGAIN') {
         refused = chunk
-        again = setTimeout(send, FLUSH_INTERVAL_MS, chunk)
+        retryTimer = setTimeout(send, FLUSH_INTERVAL_MS, chunk)
       } else if (!error && rest.length > 0) {
         send(rest)
       } else {
@@ -79,7 +79,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
         writing = false
         flush()
         // Only now that the waiting lines are being written there is room for one more.
-        if (!error) tell()
+        if (!error) reportDropped()
       }
     })
   }
@@ -89,20 +89,20 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
     send(take())
   }
   const flushSync = () => {
-    // A write that is under way is done in another thread, which is given the time for it: what is written here would come
-    // before it. Nothing tells when it is done.
+    // A write that is under way is done by a thread of libuv's, and what is written here would come before it. Nothing
+    // tells when that thread is done, so it is given some time.
     if (writing && !refused) pause(WRITE_GRACE_MS)
     let rest = refused ? Buffer.concat([refused, take()]) : take()
     if (refused) {
-      clearTimeout(again)
+      clearTimeout(retryTimer)
       refused = undefined
       writing = false
     }
-    for (let tries = 0; rest.length > 0 && tries < MAX_TRIES; ) {
+    for (let tries = 0; rest.length > 0 && tries < MAX_EXIT_TRIES; ) {
       try {
         rest = rest.subarray(writeSync(STDOUT, rest))
       } catch (error) {
-        // Nobody reads it, or there is no room for it, and nobody to tell.
+        // Nobody reads it, or the disk is full: there is nowhere left to report that.
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
           dropped += linesIn(rest)
           return
@@ -121,8 +121,8 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
         return
       }
       lines += line
-      if (lines.length < FLUSH_LENGTH) {
-        timer ??= setTimeout(flush, FLUSH_INTERVAL_MS)
+      if (lines.length < FLUSH_CHARACTERS) {
+        flushTimer ??= setTimeout(flush, FLUSH_INTERVAL_MS)
       } else {
         pack()
         flush()
@@ -140,8 +140,8 @@ function linesIn(text: Buffer): number {
 }
 
 /**
- * Nobody may read the pipe. A write to a full one would keep a thread, for which Node waits when it exits, for ever; a
- * pipe of Node's own refuses it instead.
+ * Makes writes to a pipe fail with EAGAIN when it is full. A write that blocks would hold a thread for which Node waits
+ * when it exits, for ever where nobody reads the pipe. Touching `process.stdout` has Node make the pipe non-blocking.
  */
 function neverBlock(): void {
   try {
@@ -152,7 +152,7 @@ function neverBlock(): void {
   }
 }
 
-/** Stands still for so many milliseconds. */
-function pause(time: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, time)
+/** Blocks this thread; only for the moment at which the process exits. @param milliseconds for how long */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 }

@@ -13,7 +13,7 @@ import { type BackendCounters, outcomes, statusClasses } from './request-counter
 
 const labels = new WeakMap<Backend, Labels>()
 
-/** The same object each time, as the library keeps what it wrote for it. */
+/** The labels of a backend: the same object each time, as prom-client caches the text of such an object. */
 function labelsOf(pool: MeteredPool, backend: Backend): Labels {
   let known = labels.get(backend)
   if (!known) {
@@ -36,13 +36,16 @@ function perBackend(kind: Kind, lines: (backend: Backend, labels: Labels) => Sam
 }
 
 /** Lines for the requests of each registered backend, and for those that no backend had. */
-function perTally(kind: Kind, lines: (tally: BackendCounters, labels: Labels) => Sample[]): Family {
+function perBackendCounters(
+  kind: Kind,
+  lines: (counters: BackendCounters, labels: Labels) => Sample[],
+): Family {
   return {
     ...kind,
     *of(pool) {
-      yield lines(pool.tally.none, { pool: pool.name, backend: '' })
+      yield lines(pool.counters.none, { pool: pool.name, backend: '' })
       for (const backend of pool.balancer.registry.list()) {
-        yield lines(pool.tally.of(backend), labelsOf(pool, backend))
+        yield lines(pool.counters.of(backend), labelsOf(pool, backend))
       }
     },
   }
@@ -52,7 +55,7 @@ function gauge(name: string, help: string, value: (backend: Backend) => number):
   return perBackend({ name, type: 'gauge', help }, (backend, own) => [sample(own, value(backend))])
 }
 
-/** A histogram is 17 lines: of a backend that has had no request it says no more than its counts do. */
+/** A histogram; left out for a backend without a request, as its 17 lines would say no more than its counters do. */
 function times(name: string, own: Labels, distribution: Histogram): Sample[] {
   return own.backend !== '' && distribution.isEmpty ? [] : histogram(name, own, distribution)
 }
@@ -64,54 +67,54 @@ const LAST = 'by the backend that had them last, or "" where none did'
 
 /** What is known of each backend. */
 export const backendFamilies: readonly Family[] = [
-  perTally(
+  perBackendCounters(
     {
       name: 'leastwise_requests_total',
       type: 'counter',
       help: `Proxied requests that are over, ${LAST}, class of status, and outcome for the client`,
     },
-    (tally, own) =>
+    (counters, own) =>
       statusClasses.flatMap((code, i) =>
         outcomes.flatMap((outcome, j) => {
-          const value = tally.requests(i, j)
+          const value = counters.requests(i, j)
           return value > 0 || (expected.has(`${code} ${outcome}`) && own.backend !== '')
             ? [sample(own, value, { code, outcome })]
             : []
         }),
       ),
   ),
-  perTally(
+  perBackendCounters(
     {
       name: 'leastwise_request_duration_seconds',
       type: 'histogram',
       help: `Time from the arrival of a request to its end, ${LAST}`,
     },
-    (tally, own) => times('leastwise_request_duration_seconds', own, tally.duration),
+    (counters, own) => times('leastwise_request_duration_seconds', own, counters.duration),
   ),
-  perTally(
+  perBackendCounters(
     {
       name: 'leastwise_time_to_first_byte_seconds',
       type: 'histogram',
       help: "Time from the arrival of a request to the head of its backend's answer",
     },
-    (tally, own) =>
-      own.backend === '' ? [] : times('leastwise_time_to_first_byte_seconds', own, tally.firstByte),
+    (counters, own) =>
+      own.backend === '' ? [] : times('leastwise_time_to_first_byte_seconds', own, counters.firstByte),
   ),
-  perTally(
+  perBackendCounters(
     {
       name: 'leastwise_request_body_bytes_total',
       type: 'counter',
       help: 'Bytes of request bodies that were passed on to backends',
     },
-    (tally, own) => (own.backend === '' ? [] : [sample(own, tally.bytesIn)]),
+    (counters, own) => (own.backend === '' ? [] : [sample(own, counters.bytesIn)]),
   ),
-  perTally(
+  perBackendCounters(
     {
       name: 'leastwise_response_body_bytes_total',
       type: 'counter',
       help: `Bytes of the bodies of answers, ${LAST}`,
     },
-    (tally, own) => [sample(own, tally.bytesOut)],
+    (counters, own) => [sample(own, counters.bytesOut)],
   ),
   perBackend(
     {

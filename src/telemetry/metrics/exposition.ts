@@ -3,21 +3,21 @@ import { type Metric, Registry } from 'prom-client'
 import type { Sample } from './family.js'
 import { FamilyMetric } from './metrics.js'
 
-/** Lines that are written at a stretch: about a millisecond. Requests are served in between. */
-const STRETCH = 1000
+/** Lines that are made without a pause: about a millisecond. Requests are served in between. */
+const LINES_PER_CHUNK = 1000
 
-/** The page of a registry, piece by piece. */
+/** The metrics of a registry in Prometheus' text format, in chunks. */
 export async function* exposition(registry: Registry): AsyncGenerator<string> {
   for (const metric of registry.getMetricsAsArray()) {
-    if (metric instanceof FamilyMetric) yield* piecesOf(metric)
+    if (metric instanceof FamilyMetric) yield* chunksOf(metric)
     else yield `${await registry.getSingleMetricAsString(metric.name)}\n`
   }
 }
 
-/** A family of which each piece but the first is without the lines that say what it is. */
-async function* piecesOf(metric: FamilyMetric): AsyncGenerator<string> {
+/** The lines of a family in chunks; only the first chunk has the lines HELP and TYPE. */
+async function* chunksOf(metric: FamilyMetric): AsyncGenerator<string> {
   let first = true
-  for (const values of stretches(metric.groups())) {
+  for (const values of inChunks(metric.groups())) {
     const { name, help, type } = metric
     const scratch = new Registry()
     scratch.registerMetric({ name, get: async () => ({ name, help, type, values }) } as unknown as Metric)
@@ -28,18 +28,18 @@ async function* piecesOf(metric: FamilyMetric): AsyncGenerator<string> {
   }
 }
 
-function* stretches(groups: Iterable<Sample[]>): Generator<Sample[]> {
+function* inChunks(groups: Iterable<Sample[]>): Generator<Sample[]> {
   let values: Sample[] = []
   for (const group of groups) {
     for (const one of group) values.push(one)
-    if (values.length < STRETCH) continue
+    if (values.length < LINES_PER_CHUNK) continue
     yield values
     values = []
   }
   if (values.length > 0) yield values
 }
 
-/** After "# HELP ..." and "# TYPE ...". */
+/** Where the lines after `# HELP …` and `# TYPE …` begin. */
 function endOfHead(text: string): number {
   return text.indexOf('\n', text.indexOf('\n') + 1) + 1
 }

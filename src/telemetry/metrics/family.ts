@@ -6,7 +6,7 @@ import type { RequestCounters } from './request-counters.js'
 export interface MeteredPool {
   name: string
   balancer: Balancer
-  tally: RequestCounters
+  counters: RequestCounters
 }
 
 export type Labels = Record<string, string>

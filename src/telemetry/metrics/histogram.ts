@@ -3,15 +3,15 @@ export const BOUNDS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60,
 ]
 
-/** How long something took, as a histogram with the buckets of {@link BOUNDS}. Adding to it is two writes. */
+/** A histogram of durations in seconds, with the buckets of {@link BOUNDS}. */
 export class Histogram {
   readonly #counts = new Float64Array(BOUNDS.length + 1)
-  /** Of all seconds. */
+  /** Sum of all durations in seconds. */
   sum = 0
 
   add(seconds: number): void {
     let bucket = 0
-    // From below, as most are short.
+    // From the shortest bucket up, as most durations are short.
     while (bucket < BOUNDS.length && seconds > (BOUNDS[bucket] as number)) bucket++
     ;(this.#counts[bucket] as number)++
     this.sum += seconds
@@ -22,7 +22,7 @@ export class Histogram {
     return this.#counts.every((count) => count === 0)
   }
 
-  /** How many took no longer than each bound, and how many there are. */
+  /** How many durations are within each bound, and last how many there are in all. */
   cumulative(): number[] {
     let count = 0
     return Array.from(this.#counts, (own) => {

@@ -5,27 +5,27 @@ import { type MetricsRegistry, registerIn } from './metrics.js'
 import { RequestCounters } from './request-counters.js'
 
 export interface MeterOptions {
-  /** The pool's. */
+  /** Of the pool. */
   name: string
   balancer: Balancer
   /** Where its metrics are to be had until the app closes. */
   registries: readonly MetricsRegistry[]
 }
 
-const tallies = new WeakMap<Balancer, RequestCounters>()
+const countersByPool = new WeakMap<Balancer, RequestCounters>()
 
-/** What the requests of a pool are counted with; undefined where they are not. */
+/** The counters of a pool's requests; undefined where nobody can ask for them, and nothing is counted. */
 export function countersOf(balancer: Balancer): RequestCounters | undefined {
-  return tallies.get(balancer)
+  return countersByPool.get(balancer)
 }
 
-/** Counts the requests of a pool. @returns to be told of each of them */
+/** Counts the requests of a pool. @returns the observer that is to be told of each request */
 export function meter(app: FastifyInstance, { name, balancer, registries }: MeterOptions): RequestObserver {
-  const tally = new RequestCounters()
-  tallies.set(balancer, tally)
-  const leave = registries.map((registry) => registerIn(registry, { name, balancer, tally }))
+  const counters = new RequestCounters()
+  countersByPool.set(balancer, counters)
+  const leave = registries.map((registry) => registerIn(registry, { name, balancer, counters }))
   app.addHook('onClose', async () => {
-    for (const take of leave) take()
+    for (const unregister of leave) unregister()
   })
-  return tally.observe
+  return counters.observe
 }

@@ -3,10 +3,7 @@ import { backendFamilies } from './backend-families.js'
 import type { Family, MeteredPool, Sample } from './family.js'
 import { poolFamilies } from './pool-families.js'
 
-/**
- * A family of lines in the library's place for a metric. Nothing is counted in it: the lines are made when the
- * registry asks for them.
- */
+/** A metric of prom-client's registry that counts nothing itself: its lines are made when the registry asks for them. */
 export class FamilyMetric {
   readonly name: string
   readonly help: string
@@ -41,7 +38,7 @@ export class FamilyMetric {
     return this.#with([...this.groups()].flat().map(flat))
   }
 
-  /** Called when a registry is reset: what a pool counts is the pool's. */
+  /** Called when a registry is reset. It changes nothing, as the counters are the pool's. */
   reset(): void {}
 
   #with<V>(values: V[]) {

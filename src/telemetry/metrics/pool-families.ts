@@ -54,7 +54,7 @@ export const poolFamilies: readonly Family[] = [
       type: 'histogram',
       help: 'Time in the queue of requests that had to wait, whatever became of them',
     },
-    ({ tally }, own) => histogram('leastwise_queue_wait_seconds', own, tally.queueWait),
+    ({ counters }, own) => histogram('leastwise_queue_wait_seconds', own, counters.queueWait),
   ),
   number(
     'counter',
@@ -92,6 +92,6 @@ export const poolFamilies: readonly Family[] = [
       type: 'counter',
       help: 'Requests that the gateway answered itself, or cut, by the code of the error',
     },
-    ({ tally }, own) => [...tally.errors].map(([error, count]) => sample(own, count, { error })),
+    ({ counters }, own) => [...counters.errors].map(([error, count]) => sample(own, count, { error })),
   ),
 ]

@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { version } from '../version.js'
 
-/** Each of them looks at every connection there is, at each scrape. */
-const DEAR = ['nodejs_active_handles', 'nodejs_active_requests', 'nodejs_active_resources']
+/** Default metrics that are left out: each looks at every open connection at each scrape. */
+const EXPENSIVE_METRICS = ['nodejs_active_handles', 'nodejs_active_requests', 'nodejs_active_resources']
 
 let known: Registry | undefined
 
@@ -15,11 +15,11 @@ function processMetrics(): Registry {
   if (known) return known
   known = new Registry()
   collectDefaultMetrics({ register: known })
-  for (const name of DEAR) {
+  for (const name of EXPENSIVE_METRICS) {
     known.removeSingleMetric(name)
     known.removeSingleMetric(`${name}_total`)
   }
-  countFilesAside(known)
+  countOpenFiles(known)
   new Gauge({
     name: 'leastwise_build_info',
     help: 'Always 1; the label says which version runs',
@@ -29,10 +29,13 @@ function processMetrics(): Registry {
   return known
 }
 
-/** With 10,000 connections the library's own gauge would keep the event loop for 15 ms at each scrape. */
-function countFilesAside(registry: Registry): void {
+/**
+ * Counts open files without blocking. With 10,000 connections prom-client's own gauge would block the event loop for 15 ms
+ * at each scrape.
+ */
+function countOpenFiles(registry: Registry): void {
   const name = 'process_open_fds'
-  // It is there where the system tells.
+  // prom-client has this metric only where the system has /proc.
   if (!registry.getSingleMetric(name)) return
   registry.removeSingleMetric(name)
   new Gauge({
@@ -41,16 +44,16 @@ function countFilesAside(registry: Registry): void {
     registers: [registry],
     async collect() {
       try {
-        // One of them is for looking.
+        // One of the descriptors is that of the folder which is being read.
         this.set((await readdir('/proc/self/fd')).length - 1)
       } catch {
-        // The last known number serves meanwhile: there may be none left to look with.
+        // There may be no descriptor left to read the folder with; the last known number stays.
       }
     },
   })
 }
 
-/** Counts log lines that nobody will read, of a process that writes its log itself. */
+/** Adds the counter of dropped log lines, for a process that writes its log itself. */
 export function countDroppedLines(registry: Registry, dropped: () => number): void {
   new Counter({
     name: 'leastwise_log_lines_dropped_total',
@@ -63,7 +66,7 @@ export function countDroppedLines(registry: Registry, dropped: () => number): vo
   })
 }
 
-/** A registry for a page of our own: with the metrics of this process, and room for those of pools. */
+/** A registry for the page `/metrics`: it has the metrics of this process, and takes those of pools. */
 export function pageRegistry(): Registry {
   return Registry.merge([processMetrics()])
 }

@@ -5,11 +5,11 @@ import type { RejectionObserver } from '../../proxy/downstream/connection/early-
 import type { RequestOutcome, RequestRecord } from '../record.js'
 import { Histogram } from './histogram.js'
 
-/** What a request was answered with; `none` where no answer was begun. */
+/** Classes of response statuses; `none` where no response was begun. */
 export const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 export const outcomes = ['ok', 'failed', 'refused', 'cancelled'] as const satisfies readonly RequestOutcome[]
 
-/** What came of the requests that one backend had last, or of those that none had. */
+/** Counts the outcomes of the requests that one backend had last, or of those that no backend had. */
 export class BackendCounters {
   readonly #requests = new Float64Array(statusClasses.length * outcomes.length)
   readonly duration = new Histogram()
@@ -24,7 +24,7 @@ export class BackendCounters {
     this.bytesIn += record.bytesIn
   }
 
-  /** One of which no times are known. */
+  /** Counts a request of which no times are known. */
   count({ statusCode, outcome, bytesOut }: Pick<RequestRecord, 'statusCode' | 'outcome' | 'bytesOut'>): void {
     // An app may answer with more than 599 in a hook.
     const status = statusCode === null ? 0 : Math.min(5, Math.trunc(statusCode / 100))
@@ -38,7 +38,7 @@ export class BackendCounters {
   }
 }
 
-/** Errors that clients of any pool may get; others are known once they occurred. */
+/** Errors that clients of any pool may get. They are counted from 0, so that a rate exists before the first one. */
 const EXPECTED = [
   'LEASTWISE_BAD_GATEWAY',
   'LEASTWISE_GATEWAY_TIMEOUT',
@@ -48,53 +48,53 @@ const EXPECTED = [
   'LEASTWISE_QUEUE_TIMEOUT',
 ]
 
-/** Largest number of codes of errors that are counted apart. */
+/** Largest number of error codes that have a counter of their own. */
 const MAX_ERROR_CODES = 100
 /** The label of all other codes. */
 const OTHER_CODES = 'other'
 
 /**
- * Counts what came of the requests of a pool. Plain numbers, which become metrics when somebody asks: with the
- * library's own, which look up their labels at each count, a request would cost thirty times as much.
+ * Counts the outcomes of the requests of a pool. The counters are plain numbers, which become metrics when somebody asks:
+ * prom-client's own counters look up their labels at each count, which takes thirty times as long.
  */
 export class RequestCounters {
-  /** By identity: one that was removed leaves nothing behind, whatever may yet come of its requests. */
+  /** By identity, and weak: the counters of a backend that was removed go with it, also when requests of it end later. */
   readonly #backends = new WeakMap<Backend, BackendCounters>()
-  /** Of requests that no backend had. */
+  /** Counters of the requests that no backend had. */
   readonly none = new BackendCounters()
-  /** Time in the queue of those that had to wait, whatever became of them. */
+  /** Time in the queue of the requests that had to wait, whatever their outcome. */
   readonly queueWait = new Histogram()
-  /** Errors that requests were answered with by the gateway, or cut by, and how often. A rate begins at 0. */
+  /** How often each error was the gateway's response, or the reason for which a response was cut. */
   readonly errors = new Map<string, number>(EXPECTED.map((code) => [code, 0]))
 
-  /** To be told of every request when it is over. */
+  /** The observer of requests that are over. */
   readonly observe = (record: RequestRecord, request: FastifyRequest): void => {
     const { backend, error } = record
     const lease = backend === null ? undefined : contextOf(request)?.lease
-    const tally = lease ? this.of(lease.backend) : this.none
-    tally.add(record)
+    const counters = lease ? this.of(lease.backend) : this.none
+    counters.add(record)
     if (request.queuedAt || record.queueTime > 0) this.queueWait.add(record.queueTime / 1000)
     if (error !== null) this.#failed(error)
   }
 
-  /** To be told of every answer to what no route ever saw. */
-  readonly refused: RejectionObserver = ({ statusCode, code, bytes }) => {
+  /** The observer of what was rejected before any route saw it. */
+  readonly rejected: RejectionObserver = ({ statusCode, code, bytes }) => {
     this.none.count({ statusCode, outcome: 'refused', bytesOut: bytes })
     this.#failed(code)
   }
 
   #failed(error: string): void {
-    // Hooks of the app choose codes of their own, and somebody may put into them what changes with each request.
+    // Hooks of the app choose codes of their own, which may even change with each request: their number is bounded.
     const code = this.errors.size < MAX_ERROR_CODES || this.errors.has(error) ? error : OTHER_CODES
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
   }
 
   of(backend: Backend): BackendCounters {
-    let tally = this.#backends.get(backend)
-    if (!tally) {
-      tally = new BackendCounters()
-      this.#backends.set(backend, tally)
+    let counters = this.#backends.get(backend)
+    if (!counters) {
+      counters = new BackendCounters()
+      this.#backends.set(backend, counters)
     }
-    return tally
+    return counters
   }
 }
