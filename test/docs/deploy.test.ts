@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -18,6 +10,7 @@ import { parseConfig } from '../../src/config/environment.js'
 import { settingNames, variable } from '../../src/config/settings.js'
 import { answering, type TestBackend } from '../support/backend.js'
 import { call } from '../support/client.js'
+import { readDocument } from '../support/markdown.js'
 import { type GatewayProcess, root, start, startGateway } from '../support/process.js'
 
 const folder = join(root, 'docs/deploy')
@@ -78,11 +71,6 @@ describe('files to deploy it', { concurrency: true }, () => {
     )
     const [state] = unit.get('StateDirectory') as [string]
     assert.ok(settings.stateFile.startsWith(`/var/lib/${state}/`), 'the state file is where it may write')
-    assert.deepEqual(unit.get('EnvironmentFile'), ['/etc/leastwise.env'])
-    const [command] = unit.get('ExecStart') as [string]
-    assert.match(command, /node_modules\/\.bin\/leastwise$/, 'where npm puts it')
-    assert.ok(existsSync(join(root, manifest.bin.leastwise)))
-
     const { gateway, backend } = await gatewayWith(t, env)
     assert.equal((await call(gateway.url)).status, 200)
     assert.equal(backend.total >= 1, true)
@@ -229,11 +217,20 @@ describe('files to deploy it', { concurrency: true }, () => {
   })
 
   test('Prometheus finds the metrics where its configuration looks', async (t) => {
-    const { scrape_configs } = parse(file('prometheus.yml'))
+    const { rule_files, scrape_configs } = parse(file('prometheus.yml'))
     const [{ metrics_path, authorization, static_configs }] = scrape_configs
     const [{ targets }] = static_configs
     for (const target of targets) assert.match(target, /:3001$/, 'the admin API')
-    const { gateway } = await gatewayWith(t, { ADMIN_TOKEN: 'token' })
+    const guide = readDocument('docs/guides/prometheus.md')
+    for (const path of [...rule_files, authorization.credentials_file])
+      assert.ok(guide.includes(path), `${path} is made by the guide`)
+
+    const [, host = ''] = /echo (ADMIN_HOST=\S+) >>/.exec(guide) as RegExpExecArray
+    assert.ok(
+      targets.includes(`${parseEnv(host).ADMIN_HOST}:3001`),
+      'the gateway listens where Prometheus asks',
+    )
+    const { gateway } = await gatewayWith(t, { ADMIN_HOST: '0.0.0.0', ADMIN_TOKEN: 'token' })
     const refused = await call(gateway.admin + metrics_path)
     assert.equal(refused.status, 401)
     const scraped = await call(gateway.admin + metrics_path, {
@@ -241,5 +238,17 @@ describe('files to deploy it', { concurrency: true }, () => {
     })
     assert.equal(scraped.status, 200)
     assert.match(scraped.text, /^leastwise_/m)
+  })
+
+  test('Prometheus takes its configuration and the alerts', (t) => {
+    if (spawnSync('promtool', ['--version']).error) return t.skip('promtool is not installed')
+    const here = mkdtempSync(join(tmpdir(), 'leastwise-'))
+    t.after(() => rmSync(here, { recursive: true }))
+    cpSync(join(root, 'docs/monitoring/alerts.yml'), join(here, 'leastwise-alerts.yml'))
+    writeFileSync(join(here, 'leastwise-token'), 'token')
+    const configuration = join(here, 'prometheus.yml')
+    writeFileSync(configuration, file('prometheus.yml').replaceAll('/etc/prometheus', here))
+    const checked = spawnSync('promtool', ['check', 'config', configuration], { encoding: 'utf8' })
+    assert.equal(checked.status, 0, checked.stdout + checked.stderr)
   })
 })

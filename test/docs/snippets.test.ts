@@ -16,7 +16,11 @@ import { runToEnd, Stand, TOKEN } from '../support/stand.js'
 const notRun: [command: RegExp, why: string][] = [
   [/^npm (ci|install|test|run)\b/, 'changes this tree, or is what runs this; a script must be there'],
   [/^leastwise >>/, 'writes where an installed gateway may; the test of rotation does it elsewhere'],
-  [/^(sudo|ssh|docker|kubectl|systemctl|journalctl)\b/, 'needs a machine, a daemon or a cluster of its own'],
+  [
+    /^(sudo|sudoedit|ssh|docker|kubectl|systemctl|journalctl)\b/,
+    'needs a machine, a daemon or a cluster of its own',
+  ],
+  [/^cd \/etc\//, 'is for a machine where it is installed; another test runs it'],
 ]
 
 /** Commands that serve until they are told to stop. */
