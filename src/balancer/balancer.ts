@@ -161,7 +161,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
    */
   leaseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     if (this.#stopped || this.#queue.length > 0) return undefined
-    return this.#selection.spare(except, request)
+    return this.#selection.chooseForHedge(except, request)
   }
 
   /** A request was answered by a backend that was asked later than that of this lease. */
@@ -191,7 +191,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   explain(inquiry: Inquiry = {}): Explanation {
     const patient = inquiry.waits !== false && !this.#queue.isFull
     return explain(inquiry, {
-      prospect: this.#selection.preview(inquiry, patient),
+      preview: this.#selection.preview(inquiry, patient),
       policy: this.policy,
       registry: this.registry,
       ejection: this.#parts.ejection,

@@ -45,8 +45,8 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   answered(lease: Lease, isRefusal: boolean, now: number): void {
     const { residualLoad, ejection, refusalOutliers } = this.#parts
     const { backend } = lease
-    residualLoad.clear(backend)
-    ejection.answered(lease)
+    if (backend.residualLoad > 0) residualLoad.clear(backend)
+    if (ejection.hasHistory) ejection.answered(lease)
     if (backend.isEligible) refusalOutliers.answered(backend, isRefusal, now)
   }
 

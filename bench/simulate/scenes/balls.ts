@@ -65,7 +65,7 @@ function byPolicy(backends: readonly Backend[], Policy: PolicyConstructor, rando
   policy.update(backends)
   const leases: Lease[] = []
   for (let ball = 0; ball < backends.length; ball++) {
-    const backend = policy.pick({ now: 0, reach: tiers.part })
+    const backend = policy.pick({ now: 0, reach: tiers.withinShare })
     if (!backend) continue
     leases.push(Lease.open(backend, 0))
     policy.changed?.(backend)

@@ -103,7 +103,7 @@ export class Backend {
   /** What it has refused of late; see `RefusalOutliers`. */
   refusals: RefusalTally | undefined
   /** How willingly it is chosen; see `ShareLimits`. */
-  tier: Tier = tiers.whole
+  tier: Tier = tiers.unlimited
   /** @internal Says which part of its fair share it may have now; there is none where it is used without a pool. */
   shareSource: ShareSource | undefined
   readonly #counter: LoadCounter

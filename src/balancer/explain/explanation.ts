@@ -10,9 +10,9 @@ import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
 import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
-/** What sort of a request is asked about: by default one that came just now, and nothing is lost if it fails. */
+/** The request that is asked about: by default one that comes now and can be repeated. */
 export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeatable' | 'upgrade'> {
-  /** Whether it would wait where every backend is full, as by `lease()`; `acquire()` does not. True by default. */
+  /** Whether it would wait where every backend is full, as with `lease()`, or not, as with `acquire()`. True by default. */
   waits?: boolean | undefined
 }
 
@@ -20,15 +20,15 @@ export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeata
 export interface Explanation {
   at: string
   policy: PolicyName
-  /** Who would be given it; where chance decides, who most likely would. Null for nobody. */
+  /** Id of the backend that would be given the request; where chance decides, of the likeliest. Null for none. */
   backend: string | null
-  /** `choice`: of the policy. `trial`: of an ejected backend. `queue`: it would wait. `refused`: see `error`. */
+  /** `choice`: the policy's. `trial`: it would probe an ejected backend. `queue`: it would wait. `refused`: see `error`. */
   outcome: 'choice' | 'trial' | 'queue' | 'refused'
-  /** In a few words. */
+  /** The reason for the outcome, in a few words. */
   why: string
   /** What it would be refused with. */
   error: { code: string; message: string } | null
-  /** Health leaves too little, and is ignored. */
+  /** Whether so few backends are healthy that health is ignored. */
   panic: boolean
   /** Requests that wait now. */
   queue: { length: number; limit: number }
@@ -36,23 +36,23 @@ export interface Explanation {
   backends: ExplainedBackend[]
 }
 
-/** How a backend stands in a choice. */
+/** How a backend compares with the others. */
 export interface ExplainedBackend {
   id: string
-  /** What the policy compares: the least is best. Null where it is not eligible. */
+  /** What the policy compares: the least is best. Null where the backend is not eligible. */
   score: number | null
   /** What the score is made of, besides the fields here: which numbers depends on the policy. */
   parts: Record<string, number>
-  /** That it would be chosen: 0 or 1, unless chance has a part in the policy. */
+  /** The probability that it is chosen: 0 or 1, unless the policy draws at random. */
   probability: number
-  /** Whether requests are given to it now; one of these may still be full, say. */
+  /** Whether requests are given to it now; it may be full all the same. */
   eligible: boolean
   /** Whether it could be chosen for this request. */
   available: boolean
-  /** Why it is not available, or how it stands among those that are. */
+  /** Why it is not available; or how it compares with those that are. */
   reason: string
   inFlight: number
-  /** What policies compare: `inFlight`, and requests that were overtaken by a second try, less tunnels without traffic. */
+  /** What policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
   weight: number
   maxConnections: number | null
@@ -60,55 +60,56 @@ export interface ExplainedBackend {
   share: number
 }
 
-/** What an explanation is drawn from. */
+/** What an explanation is made from. */
 export interface ExplainContext extends UnavailabilitySources {
   policy: PolicyName
   registry: Registry
   queue: WaitQueue
   clock: Clock
-  /** No lease is given any more. */
+  /** Whether the pool was stopped and gives no lease any more. */
   stopped: boolean
-  /** Whether there is any backend to wait for. */
+  /** Whether there is any backend that the request could wait for. */
   hasOther: boolean
 }
 
-export function explain(inquiry: Inquiry, circumstances: ExplainContext): Explanation {
-  const { prospect, policy, registry, queue, clock, stopped } = circumstances
-  const choice = stopped ? undefined : prospect.choice
-  const standings = new Map(prospect.standings.map((standing) => [standing.backend, standing]))
+/** Explains what would become of a request. It changes nothing. */
+export function explain(inquiry: Inquiry, context: ExplainContext): Explanation {
+  const { preview, policy, registry, queue, clock, stopped } = context
+  const choice = stopped ? undefined : preview.choice
+  const scores = new Map(preview.scores.map((score) => [score.backend, score]))
   const now = clock.now()
 
   // In the policy's order, then those that it does not know.
-  const all = new Set([...standings.keys(), ...registry.list()])
-  const explained = [...all]
+  const all = new Set([...scores.keys(), ...registry.list()])
+  const candidates = [...all]
     .map((backend) => {
-      const hindrance = stopped
+      const unavailable = stopped
         ? 'the pool was stopped'
-        : unavailableReasonOf(backend, inquiry.except, circumstances, now)
-      const rank = prospect.trial && backend === choice ? 0 : hindrance === undefined ? 1 : 2
-      return { backend, standing: standings.get(backend), hindrance, rank }
+        : unavailableReasonOf(backend, inquiry.except, context, now)
+      const rank = preview.isProbe && backend === choice ? 0 : unavailable === undefined ? 1 : 2
+      return { backend, score: scores.get(backend), unavailable, rank }
     })
     .sort((a, b) => a.rank - b.rank)
-  const best = explained[0]?.standing
-  const error = choice ? undefined : refusalOf(inquiry, circumstances)
+  const best = candidates[0]?.score
+  const error = choice ? undefined : refusalOf(inquiry, context)
 
   return {
     at: clock.date().toISOString(),
     policy,
     backend: choice?.id ?? null,
-    outcome: choice ? (prospect.trial ? 'trial' : 'choice') : error ? 'refused' : 'queue',
-    why: error?.message ?? whyOf(choice, circumstances),
+    outcome: choice ? (preview.isProbe ? 'trial' : 'choice') : error ? 'refused' : 'queue',
+    why: error?.message ?? whyOf(choice, context),
     error: error ? { code: error.code, message: error.message } : null,
     panic: registry.panicking,
     queue: { length: queue.length, limit: queue.limit },
-    backends: explained.map(({ backend, standing, hindrance }) => ({
+    backends: candidates.map(({ backend, score, unavailable }) => ({
       id: backend.id,
-      score: standing?.score ?? null,
-      parts: standing?.parts ?? {},
-      probability: chanceOf(backend, choice, prospect, standing),
+      score: score?.score ?? null,
+      parts: score?.parts ?? {},
+      probability: probabilityOf(backend, choice, preview, score),
       eligible: backend.isEligible,
-      available: hindrance === undefined,
-      reason: hindrance ?? reasonOf(backend, choice, prospect.trial, standing, best),
+      available: unavailable === undefined,
+      reason: unavailable ?? comparisonOf(backend, choice, preview, score, best),
       inFlight: backend.inFlight,
       load: backend.load,
       weight: backend.weight,
@@ -118,34 +119,34 @@ export function explain(inquiry: Inquiry, circumstances: ExplainContext): Explan
   }
 }
 
-/** What was added up differs a little from what it is. */
-function chanceOf(
+function probabilityOf(
   backend: Backend,
   choice: Backend | undefined,
-  { trial }: SelectionPreview,
-  standing: CandidateScore | undefined,
+  { isProbe }: SelectionPreview,
+  score: CandidateScore | undefined,
 ): number {
   if (!choice) return 0
-  if (trial || !choice.isEligible) return Number(backend === choice)
-  return Math.round((standing?.probability ?? 0) * 1e9) / 1e9
+  if (isProbe || !choice.isEligible) return Number(backend === choice)
+  // Rounded, as sums of fractions are slightly off.
+  return Math.round((score?.probability ?? 0) * 1e9) / 1e9
 }
 
-/** How one that can be chosen stands. */
-function reasonOf(
+/** How an available backend compares with the best one. */
+function comparisonOf(
   backend: Backend,
   choice: Backend | undefined,
-  trial: boolean,
-  standing: CandidateScore | undefined,
+  { isProbe }: SelectionPreview,
+  candidate: CandidateScore | undefined,
   best: CandidateScore | undefined,
 ): string {
-  if (trial && backend === choice) return 'ejected, its time is up: the next request tries it'
+  if (isProbe && backend === choice) return 'ejected, its time is up: the next request tries it'
   if (!backend.isEligible) return 'backup: every other backend has failed the request'
-  if (!standing) return 'may be chosen'
-  const { probability, score, note } = standing
-  // Only those are eligible that health is ignored of.
+  if (!candidate) return 'may be chosen'
+  const { probability, score, note } = candidate
+  // An unhealthy or ejected backend is eligible only in panic.
   const ignored = backend.health === 'unhealthy' || backend.isEjected ? ` (${backend.health}, ignored)` : ''
   const told = `${note}${ignored}`
-  if (trial) return `waits for the trial of another: ${told}`
+  if (isProbe) return `waits for the trial of another: ${told}`
   if (probability > 0 && probability < 1) return `${percent(probability)} likely: ${told}`
   if (backend === choice) return `next: ${told}`
   if (score === best?.score) return `as good, and its turn comes later: ${told}`
@@ -161,17 +162,17 @@ function refusalOf(
   return waits ? queue.refusal : new AllFullError()
 }
 
-function whyOf(choice: Backend | undefined, { prospect, queue }: ExplainContext): string {
+/** The reason for the choice, or for waiting where there is none. */
+function whyOf(choice: Backend | undefined, { preview, queue }: ExplainContext): string {
   const { length } = queue
   if (!choice)
     return `every backend that may be chosen is full or rests: it would wait behind ${length} others`
   const first = length > 0 ? `after ${length} that wait: ` : ''
-  if (prospect.trial) return `${first}${choice.id} was ejected, its time is up, and the request tries it`
+  if (preview.isProbe) return `${first}${choice.id} was ejected, its time is up, and the request tries it`
   if (!choice.isEligible)
     return `${first}${choice.id} is a backup, and every other backend has failed the request`
-  const need = choice.tier > tiers.part ? `all that need no rest are full, so that it is ` : ''
-  const standing = prospect.standings.find(({ backend }) => backend === choice) as CandidateScore
-  const { probability, note } = standing
+  const need = choice.tier > tiers.withinShare ? `all that need no rest are full, so that it is ` : ''
+  const { probability, note } = preview.scores.find(({ backend }) => backend === choice) as CandidateScore
   if (probability < 1) return `${first}${need}${choice.id} with ${percent(probability)}: ${note}`
   return `${first}${need}${choice.id}: ${note}`
 }

@@ -5,32 +5,36 @@ import type { SelectionPreview } from '../selection/selection.js'
 
 /** What may keep a backend from being chosen. */
 export interface UnavailabilitySources {
-  prospect: SelectionPreview
+  preview: SelectionPreview
   ejection: Ejection
   limits: ShareLimits
 }
 
-/** Why a backend cannot be chosen for this request; undefined where it can. */
+/**
+ * Why a backend cannot be chosen for a request, in a few words; undefined where it can.
+ * @param except the backends that the request excludes
+ * @param now monotonic milliseconds
+ */
 export function unavailableReasonOf(
   backend: Backend,
   except: ReadonlySet<Backend> | undefined,
-  { prospect, ejection, limits }: UnavailabilitySources,
+  { preview, ejection, limits }: UnavailabilitySources,
   now: number,
 ): string | undefined {
-  if (backend === prospect.choice && (prospect.trial || !backend.isEligible)) return undefined
+  if (backend === preview.choice && (preview.isProbe || !backend.isEligible)) return undefined
   const { inFlight, maxConnections } = backend
   const full = `full: ${inFlight} of ${maxConnections}`
   if (backend.isEligible) {
     if (except?.has(backend)) return 'excluded by the request'
     if (backend.isFull) return full
-    return backend.tier > prospect.reach ? `rests: ${restOf(backend, limits, now)}` : undefined
+    return backend.tier > preview.reach ? `rests: ${limitOf(backend, limits, now)}` : undefined
   }
   if (backend.state === 'draining') return `draining: ${inFlight} in flight are left`
   if (backend.unresolved !== undefined) return `not used: its name cannot be resolved (${backend.unresolved})`
-  if (backend.health === 'unhealthy') return unhealthy(backend)
+  if (backend.health === 'unhealthy') return unhealthyReasonOf(backend)
   if (backend.isUsable && backend.backup) return 'backup: used where no other backend is usable'
   const until = backend.ejectedUntil?.toISOString()
-  switch (ejection.waitsFor(backend)) {
+  switch (ejection.probes.waitsFor(backend)) {
     case 'time':
       return `ejected until ${until}`
     case 'trial':
@@ -38,23 +42,25 @@ export function unavailableReasonOf(
     case 'request':
       if (except?.has(backend)) return 'ejected, its time is up; but excluded by the request'
       if (backend.isFull) return `ejected, its time is up; but ${full}`
-      // What could not be sent again is not risked at once; and only one is tried at a time.
+      // Another backend may be probed first, and a request that cannot be repeated is spared for a while.
       return 'ejected, its time is up: tried with the next request that fits'
   }
 }
 
-function restOf(backend: Backend, limits: ShareLimits, now: number): string {
-  const { ramp, kept } = limits.partsOf(backend, now)
+/** The limit that a backend has used up, and the reasons for it. */
+function limitOf(backend: Backend, limits: ShareLimits, now: number): string {
+  const { slowStartFactor, penaltyFactor } = limits.factorsOf(backend, now)
+  const share = slowStartFactor * penaltyFactor
   const causes = [
-    ramp < 1 && 'in slow start',
-    kept < 1 && 'after failures',
+    slowStartFactor < 1 && 'in slow start',
+    penaltyFactor < 1 && 'after failures',
     limits.isCapped(backend) && 'as it refuses far more requests than the others',
   ].filter(Boolean)
-  const part = ramp * kept < 1 ? `${percent(ramp * kept)} of its share` : 'no more than its share'
+  const part = share < 1 ? `${percent(share)} of its share` : 'no more than its share'
   return `may have ${[part, causes.join(' and ')].join(' ').trimEnd()}, and has had it`
 }
 
-function unhealthy({ lastCheck, unproven }: Backend): string {
+function unhealthyReasonOf({ lastCheck, unproven }: Backend): string {
   if (unproven && !lastCheck) return 'unhealthy: it has not passed a check yet'
   return `unhealthy: ${lastCheck ? `the last check said ${lastCheck.detail}` : 'set so'}`
 }

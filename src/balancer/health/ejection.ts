@@ -1,235 +1,189 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
-import type { RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
+import { RecoveryProbes } from './recovery-probes.js'
 
 export interface EjectionOptions {
   /** Failures in a row that eject a backend. */
   consecutive: number
   /** Milliseconds of the first ejection; the second in a row takes twice as long, and so on. */
   base: number
-  /** Milliseconds of the longest. */
+  /** Milliseconds of the longest ejection. */
   max: number
   /** Ejected backends in percent of the pool, at most; 0 for no ejection. */
   maxPercent: number
 }
 
-/** The backends of which a part may be ejected. */
-interface Census {
+/** The backends that `maxPercent` is a part of. */
+interface PoolCount {
   size: number
   ejected: number
 }
 
-/** For how much of the first ejection's time a backend waits for a request that can be repeated. */
-const PATIENCE = 0.1
-
-interface Record {
+/** The recent failures and ejections of one backend. */
+interface FailureHistory {
   /** Failures since the last success. */
   streak: number
-  /** How often it was ejected, less what it has earned back since. */
+  /** Ejections, less one for each `base` milliseconds that passed since without another. */
   ejections: number
-  /** When it was ejected, or came back. */
-  since: number
-  /** Its requests so far, at that time. They say nothing about it now. */
-  before: number
-  /** The request that finds out whether it is well again. */
-  trial: Lease | undefined
-  cancelReturn: () => void
+  /** When it was last ejected or reinstated, in monotonic milliseconds. */
+  changedAt: number
+  /** Ordinal of its latest request at that time: results of earlier ones say nothing about it now. */
+  lastOrdinal: number
 }
 
 /**
- * Passive health: takes a backend out for a while after failures in a row, and lets it back through a single
- * request. After Envoy's outlier detection
- * (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier): the time grows with
- * each ejection and shrinks again with each `base` that passes without, and never more than a part of the
- * pool is out. That part is of the backends that are active and not unhealthy, rounded down.
+ * Passive health: takes a backend out for a while after failures in a row, and brings it back through a single probe.
+ * After Envoy's outlier detection
+ * (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier): the ejection time grows with each
+ * ejection and shrinks again with each `base` that passes without one, and `maxPercent` limits how many are ejected at
+ * once. That percentage is of the backends that are active and not unhealthy, rounded down.
  */
 export class Ejection {
+  /** Whether any backend has a history of failures. While none has, successes need not be reported. */
+  hasHistory = false
+  /** How ejected backends come back. */
+  readonly probes: RecoveryProbes
   readonly #registry: Registry
   readonly #options: EjectionOptions
   readonly #clock: Clock
-  readonly #onDue: () => void
-  readonly #records = new Map<Backend, Record>()
-  /** Ejected backends whose time is up and which wait for a request to be tried with, and since when, the first first. */
-  readonly #due = new Map<Backend, number>()
-  /** Counted when it is asked for, and again after the pool has changed. */
-  #census: Census | undefined
+  /** In the order of the latest ejection, so that the one ejected longest ago comes first. */
+  readonly #histories = new Map<Backend, FailureHistory>()
+  /** Undefined when it has to be counted again. */
+  #count: PoolCount | undefined
 
-  /** @param onDue called when a backend may be tried */
-  constructor(registry: Registry, options: EjectionOptions, clock: Clock, onDue: () => void) {
+  /** @param onProbeDue called when a backend waits for a request to be probed with */
+  constructor(registry: Registry, options: EjectionOptions, clock: Clock, onProbeDue: () => void) {
     this.#registry = registry
     this.#options = options
     this.#clock = clock
-    this.#onDue = onDue
+    this.probes = new RecoveryProbes(registry, clock, options.base, onProbeDue)
   }
 
-  /** Whether any backend waits for a request to be tried with. */
-  get anyDue(): boolean {
-    return this.#due.size > 0
-  }
-
-  /** A backend that is to be tried with this request. One that would be lost if it failed is spared for a while. */
-  nextProbe({ except, repeatable = true }: RequestTraits): Backend | undefined {
-    if (this.#due.size === 0) return undefined
-    const patience = repeatable ? 0 : this.#options.base * PATIENCE
-    const now = this.#clock.now()
-    for (const [backend, since] of this.#due) {
-      if (now < since + patience) break
-      if (backend.backup && !this.#registry.usesBackups) continue
-      const able = backend.state === 'active' && backend.health === 'ejected' && !backend.isFull
-      if (able && !except?.has(backend)) return backend
-    }
-    return undefined
-  }
-
-  /** What an ejected backend waits for: its time, a request to be tried with, or what becomes of that request. */
-  waitsFor(backend: Backend): 'time' | 'request' | 'trial' {
-    if (this.#due.has(backend)) return 'request'
-    return this.#records.get(backend)?.trial?.held ? 'trial' : 'time'
-  }
-
-  /** The request that a backend is tried with. */
-  startProbe(lease: Lease): void {
-    const record = this.#records.get(lease.backend) as Record
-    this.#due.delete(lease.backend)
-    record.trial = lease
-    // A client that takes its time, or a stream that says nothing, does not keep a backend out.
-    record.cancelReturn = this.#clock.after(this.#options.base, () => this.#offer(lease.backend))
-  }
-
-  /** A request begins to be answered well. That is enough for a trial: a stream may take for ever. */
+  /** The first bytes of a good response arrived. That is enough for a probe: the rest of a stream may take for ever. */
   answered(lease: Lease): void {
-    const record = this.#records.get(lease.backend)
-    if (record?.trial === lease) this.#reinstate(lease.backend, record)
+    const history = this.#histories.get(lease.backend)
+    if (history && this.probes.isProbe(lease)) this.#reinstate(lease.backend, history)
   }
 
+  /** A request succeeded. */
   succeeded(lease: Lease): void {
-    const record = this.#current(lease)
-    if (!record) return
-    record.streak = 0
-    // Where nobody else was left, any request may have been given to it.
-    if (lease.backend.isEjected) this.#reinstate(lease.backend, record)
+    const history = this.#historyFor(lease)
+    if (!history) return
+    history.streak = 0
+    // In panic an ejected backend gets requests that are no probes, and any success reinstates it.
+    if (lease.backend.isEjected) this.#reinstate(lease.backend, history)
   }
 
+  /** A request failed, and the backend is to blame. */
   failed(lease: Lease): void {
-    const record = this.#current(lease) ?? this.#begin(lease)
-    if (!record) return
+    const history = this.#historyFor(lease) ?? this.#begin(lease)
+    if (!history) return
     const { backend } = lease
     if (backend.isEjected) {
-      if (record.trial === lease) this.#eject(backend, record)
+      if (this.probes.isProbe(lease)) this.#eject(backend, history)
       return
     }
-    record.streak++
-    if (record.streak >= this.#options.consecutive && this.#allows(1)) this.#eject(backend, record)
+    history.streak++
+    if (history.streak >= this.#options.consecutive && this.#allows(1)) this.#eject(backend, history)
   }
 
-  /** Somebody else ended the request; if it was a trial, another one is needed. */
+  /** A request ended through no fault of the backend. If it was a probe, the next request is one instead. */
   cancelled(lease: Lease): void {
-    const record = this.#records.get(lease.backend)
-    if (record?.trial !== lease) return
-    record.cancelReturn()
-    record.trial = undefined
-    this.#offer(lease.backend)
+    if (this.probes.isProbe(lease)) this.probes.restart(lease.backend)
   }
 
-  /** Ends an ejection without a trial: something better is known. */
+  /** Ends an ejection without a probe, as something else shows that the backend is well. */
   reset(backend: Backend): void {
-    const record = this.#records.get(backend)
-    if (record && backend.isEjected) this.#reinstate(backend, record)
-    if (record) record.streak = 0
+    const history = this.#histories.get(backend)
+    if (!history) return
+    history.streak = 0
+    if (backend.isEjected) this.#reinstate(backend, history)
   }
 
-  /** The pool changed: those that were out longest come back where too large a part of it is out now. */
+  /** The pool changed: reinstates the longest-ejected backends until `maxPercent` holds again. */
   enforceMaxPercent(): void {
-    this.#census = undefined
-    if (this.#records.size === 0 || this.#allows(0)) return
-    for (const [backend, record] of this.#records) {
-      if (counts(backend) && backend.isEjected) this.#reinstate(backend, record)
+    this.#count = undefined
+    if (this.#histories.size === 0 || this.#allows(0)) return
+    for (const [backend, history] of this.#histories) {
+      if (isCounted(backend) && backend.isEjected) this.#reinstate(backend, history)
       if (this.#allows(0)) return
     }
   }
 
+  /** The backend was removed. */
   forget(backend: Backend): void {
-    this.#records.get(backend)?.cancelReturn()
-    this.#records.delete(backend)
-    this.#due.delete(backend)
+    this.probes.end(backend)
+    this.#histories.delete(backend)
+    this.hasHistory = this.#histories.size > 0
   }
 
   /** Drops all timers. */
   close(): void {
-    for (const { cancelReturn } of this.#records.values()) cancelReturn()
-    this.#due.clear()
+    this.probes.close()
   }
 
-  #begin({ backend }: Lease): Record | undefined {
-    if (this.#options.maxPercent === 0 || this.#records.has(backend)) return undefined
-    const since = this.#clock.now()
-    const record = { streak: 0, ejections: 0, since, before: 0, trial: undefined, cancelReturn() {} }
-    this.#records.set(backend, record)
-    return record
+  #begin({ backend }: Lease): FailureHistory | undefined {
+    if (this.#options.maxPercent === 0 || this.#histories.has(backend)) return undefined
+    const history = { streak: 0, ejections: 0, changedAt: this.#clock.now(), lastOrdinal: 0 }
+    this.#histories.set(backend, history)
+    this.hasHistory = true
+    return history
   }
 
-  #current(lease: Lease): Record | undefined {
-    const record = this.#records.get(lease.backend)
-    return record && lease.ordinal > record.before ? record : undefined
+  /** The history that the result of this lease belongs to; undefined where there is none, or where it is outdated. */
+  #historyFor(lease: Lease): FailureHistory | undefined {
+    const history = this.#histories.get(lease.backend)
+    return history && lease.ordinal > history.lastOrdinal ? history : undefined
   }
 
-  /** Whether the limit is kept with so many more ejected. */
+  /** Whether `maxPercent` holds with so many more ejected. */
   #allows(more: number): boolean {
-    this.#census ??= this.#count()
-    const { size, ejected } = this.#census
+    this.#count ??= this.#countPool()
+    const { size, ejected } = this.#count
     return 100 * (ejected + more) <= this.#options.maxPercent * size
   }
 
-  #count(): Census {
-    const census = { size: 0, ejected: 0 }
+  #countPool(): PoolCount {
+    const count = { size: 0, ejected: 0 }
     for (const backend of this.#registry.list()) {
-      if (!counts(backend)) continue
-      census.size++
-      if (backend.isEjected) census.ejected++
+      if (!isCounted(backend)) continue
+      count.size++
+      if (backend.isEjected) count.ejected++
     }
-    return census
+    return count
   }
 
-  #eject(backend: Backend, record: Record): void {
+  #eject(backend: Backend, history: FailureHistory): void {
     const { base, max } = this.#options
-    const now = this.#clock.now()
-    const earned = backend.isEjected ? 0 : Math.floor((now - record.since) / base)
-    // More than the longest one takes would have to be earned back for nothing.
-    record.ejections = Math.min(Math.max(0, record.ejections - earned) + 1, Math.ceil(max / base))
-    const duration = Math.min(max, base * record.ejections)
-    this.#turn(backend, record)
-    record.cancelReturn = this.#clock.after(duration, () => this.#offer(backend))
-    // The latest stands last.
-    this.#records.delete(backend)
-    this.#records.set(backend, record)
-    this.#registry.eject(backend, duration)
+    const workedOff = backend.isEjected ? 0 : Math.floor((this.#clock.now() - history.changedAt) / base)
+    // More ejections than make the longest time would only have to be worked off later.
+    history.ejections = Math.min(Math.max(0, history.ejections - workedOff) + 1, Math.ceil(max / base))
+    const durationMs = Math.min(max, base * history.ejections)
+    this.#restart(backend, history)
+    this.probes.schedule(backend, durationMs)
+    // The latest ejection stands last.
+    this.#histories.delete(backend)
+    this.#histories.set(backend, history)
+    this.#registry.eject(backend, durationMs)
   }
 
-  #offer(backend: Backend): void {
-    this.#due.delete(backend)
-    this.#due.set(backend, this.#clock.now())
-    this.#onDue()
-  }
-
-  #reinstate(backend: Backend, record: Record): void {
-    this.#turn(backend, record)
+  #reinstate(backend: Backend, history: FailureHistory): void {
+    this.#restart(backend, history)
+    this.probes.end(backend)
     this.#registry.reinstate(backend)
   }
 
-  /** What was is over. */
-  #turn(backend: Backend, record: Record): void {
-    record.cancelReturn()
-    this.#due.delete(backend)
-    record.streak = 0
-    record.trial = undefined
-    record.since = this.#clock.now()
-    record.before = backend.leases.total
+  /** From now on only new requests count. */
+  #restart(backend: Backend, history: FailureHistory): void {
+    history.streak = 0
+    history.changedAt = this.#clock.now()
+    history.lastOrdinal = backend.leases.total
   }
 }
 
-/** Whether a backend is one of the pool that a part of may be ejected. */
-function counts(backend: Backend): boolean {
+/** Whether a backend is one of those that `maxPercent` is a part of. */
+function isCounted(backend: Backend): boolean {
   return backend.state === 'active' && backend.checked !== 'unhealthy'
 }

@@ -1,75 +1,75 @@
 import type { Backend } from '../backends/backend.js'
 
-/** What one more result weighs against those before it. */
+/** The weight of a new result in the moving average. */
 const GAIN = 0.25
-/** How hard failures bite: one in a row leaves 42 % of a backend's share, two 18 %, five 1 %. */
+/** Makes failures count more than in proportion: one in a row leaves 42 % of a share, two 18 %, five 1 %. */
 const EXPONENT = 3
-/** Above this a backend's past is forgotten. */
-const FORGIVEN = 0.99
+/** From this success rate on there is no penalty. */
+const FORGIVEN_RATE = 0.99
 
-interface Record {
+/** The results of one backend, as of one moment. */
+interface SuccessRate {
   /** Moving average of results, 1 for a success and 0 for a failure. */
-  success: number
-  at: number
+  rate: number
+  /** Monotonic milliseconds. */
+  updatedAt: number
 }
 
 /**
- * Keeps the fast-failure sink closed: a backend that fails at once is always the least loaded one and would
- * draw everything to itself. What a backend succeeded with lately, a moving average over its results that
- * also recovers with time, decides how much of its share it keeps. It is a ratio and not a count, so that
- * a service that answers 500 to one request in a hundred is balanced like any other.
+ * Keeps a backend that fails at once from drawing all requests to itself, as it is always the least loaded one. Its
+ * recent success rate, which also recovers with time, decides which part of its fair share it may have. A rate and not a
+ * count: a service that answers 500 to one request in a hundred is balanced like any other.
  */
 export class FailurePenalty {
-  readonly #decay: number
-  readonly #records = new Map<Backend, Record>()
+  /** Whether any backend has a penalty. While none has, successes need not be reported. */
+  any = false
+  readonly #decayMs: number
+  readonly #rates = new Map<Backend, SuccessRate>()
 
-  /** @param decay milliseconds in which a penalty falls to a third by itself; 0 for no penalty at all */
-  constructor(decay: number) {
-    this.#decay = decay
+  /** @param decayMs milliseconds in which the failure rate falls to a third by itself; 0 for no penalty at all */
+  constructor(decayMs: number) {
+    this.#decayMs = decayMs
   }
 
-  /** Whether there is any. */
-  get any(): boolean {
-    return this.#records.size > 0
-  }
-
-  /** Returns whether there is a penalty. */
+  /** A request failed. @returns whether the backend has a penalty now */
   failed(backend: Backend, now: number): boolean {
-    if (this.#decay === 0) return false
-    const record = this.#records.get(backend)
-    const before = record ? this.#successOf(record, now) : 1
-    // What is forgiven is so whether somebody has looked since or not.
-    const success = (before > FORGIVEN ? 1 : before) * (1 - GAIN)
-    this.#records.set(backend, { success, at: now })
+    if (this.#decayMs === 0) return false
+    const rate = this.#rates.get(backend)
+    const before = rate ? this.#rateAt(rate, now) : 1
+    // A rate that is forgiven counts as 1 whether factorOf() was called since or not.
+    const after = (before > FORGIVEN_RATE ? 1 : before) * (1 - GAIN)
+    this.#rates.set(backend, { rate: after, updatedAt: now })
+    this.any = true
     return true
   }
 
-  /** Returns whether there was a penalty, which is less now. */
+  /** A request succeeded. @returns whether the backend had a penalty, which is less now */
   succeeded(backend: Backend, now: number): boolean {
-    const record = this.#records.get(backend)
-    if (!record) return false
-    const success = this.#successOf(record, now)
-    record.success = success + (1 - success) * GAIN
-    record.at = now
-    if (record.success > FORGIVEN) this.#records.delete(backend)
+    const rate = this.#rates.get(backend)
+    if (!rate) return false
+    const before = this.#rateAt(rate, now)
+    rate.rate = before + (1 - before) * GAIN
+    rate.updatedAt = now
+    if (rate.rate > FORGIVEN_RATE) this.forget(backend)
     return true
   }
 
   forget(backend: Backend): void {
-    this.#records.delete(backend)
+    this.#rates.delete(backend)
+    this.any = this.#rates.size > 0
   }
 
-  /** The part of its share that it keeps, from 0 to 1. */
-  keptBy(backend: Backend, now: number): number {
-    const record = this.#records.get(backend)
-    if (!record) return 1
-    const success = this.#successOf(record, now)
-    if (success <= FORGIVEN) return success ** EXPONENT
-    this.#records.delete(backend)
+  /** The penalty factor: the part of its fair share that failures leave a backend, from 0 to 1. */
+  factorOf(backend: Backend, now: number): number {
+    const rate = this.#rates.get(backend)
+    if (!rate) return 1
+    const success = this.#rateAt(rate, now)
+    if (success <= FORGIVEN_RATE) return success ** EXPONENT
+    this.forget(backend)
     return 1
   }
 
-  #successOf({ success, at }: Record, now: number): number {
-    return 1 - (1 - success) * Math.exp((at - now) / this.#decay)
+  #rateAt({ rate, updatedAt }: SuccessRate, now: number): number {
+    return 1 - (1 - rate) * Math.exp((updatedAt - now) / this.#decayMs)
   }
 }

@@ -5,7 +5,7 @@ import type { Ejection } from './ejection.js'
 import type { FailurePenalty } from './failure-penalty.js'
 import type { ShareLimits } from './share-limits.js'
 
-/** Tells those who keep watch over backends what the end of a request says of its backend. */
+/** Decides what the end of a request says about its backend, and tells ejection and failure penalty. */
 export class OutcomeJudge {
   readonly #ejection: Ejection
   readonly #penalty: FailurePenalty
@@ -30,14 +30,14 @@ export class OutcomeJudge {
     }
     if (outcome === 'failed' || outcome === 'doubtful') {
       if (this.#penalty.failed(backend, this.#clock.now())) this.#limits.failed(backend)
-      // A client that provokes failures does so on every backend, and where most have a penalty none is heeded. An
-      // ejection would be, so that only failures that are surely the backend's count towards one.
+      // A client that causes failures does so on every backend, and a penalty that most backends have is ignored. An
+      // ejection is not, so only failures that are certainly the backend's count towards one.
       if (outcome === 'failed') this.#ejection.failed(lease)
       else this.#ejection.cancelled(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {
       if (this.#penalty.any && this.#penalty.succeeded(backend, this.#clock.now()))
         this.#limits.succeeded(backend)
-      this.#ejection.succeeded(lease)
+      if (this.#ejection.hasHistory) this.#ejection.succeeded(lease)
     } else {
       this.#ejection.cancelled(lease)
     }

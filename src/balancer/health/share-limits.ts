@@ -1,54 +1,18 @@
 import type { Backend } from '../backends/backend.js'
-import { type Tier, tiers } from '../selection/tier.js'
-import { DueHeap, type DueItem } from '../structures/due-heap.js'
+import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
 import type { FailurePenalty } from './failure-penalty.js'
+import { LimitCounts } from './limit-counts.js'
+import { LimitTiers } from './limit-tiers.js'
+import { ShareLimit } from './share-limit.js'
 import type { SlowStart } from './slow-start.js'
+import { VirtualTime } from './virtual-time.js'
 
-/** Credit that a backend can save up, so that a turn it could not take is not lost, and no flood follows. */
-const SAVED = 2
-/** Milliseconds between two requests that a backend with a penalty is given in need. */
-const REST_MS = 1000
-/** Milliseconds for which no other backend could take a request, after which one that refuses is better than to wait. */
-const STUCK_MS = 1000
-/** Where all are on the ramp, what is too little of a difference to matter. */
-const NEAR = 0.1
-/** What rounding may have taken off a whole credit. */
-const EPSILON = 1e-9
-/** Milliseconds between two looks at what time alone has changed, at most. */
-const LOOK_INTERVAL_MS = 50
-/** The same for each limited backend, at least, so that a look costs little of the time between two. */
-const LOOK_INTERVAL_PER_LIMIT_MS = 0.01
-/** Limited backends that are looked at for each request on average, at most, where a change concerns all of them. */
-const LOOKS_PER_REQUEST = 8
-
-/** The virtual time of limits that are credited alike: the requests that a backend of weight 1 was due so far. */
-interface Course {
-  time: number
-  /** Those that wait for their next request, by the time at which they are due it. */
-  readonly waiting: DueHeap<Limit>
-}
-
-interface Limit extends DueItem {
-  readonly backend: Backend
-  /** Requests it may be given, as of `at` in the time of its course. */
-  credit: number
-  course: Course
-  at: number
-  /** The weight of which it has a part. 0 while it is not eligible. */
-  weight: number
-  /** The parts of its fair share that slow start and failures leave it, as of the last look. */
-  ramp: number
-  kept: number
-  /** Whether it may not have more than its fair share either. */
-  capped: boolean
-  /** The part of its fair share that follows from these, beside how the others are. */
-  share: number
-  /** The part of its weight that it leaves to those that are not on the ramp. */
-  left: number
-  /** When it was given a request in need. */
-  neededAt: number
-}
+/** Where all are in slow start: a difference between two slow start factors that is too small to matter. */
+const SLOW_START_TOLERANCE = 0.1
+/** Between two measurements of what changes with time alone; more where there are many limits, by so much for each. */
+const MEASURE_INTERVAL_MS = 50
+const MEASURE_INTERVAL_PER_LIMIT_MS = 0.01
 
 /** What limits have to know of their pool. */
 export interface ShareLimitsPool {
@@ -60,327 +24,234 @@ export interface ShareLimitsPool {
 }
 
 /**
- * Backends that may have only part of their fair share: those on the ramp of slow start, and those with a
- * failure penalty; and those that may not have more than it, as they refuse what others answer. With each choice such a
- * backend is credited its part of one request, and it stands for choice only while it has a whole one. So its share stays
- * under the limit however idle it is, a backend that rests at the foot of a long ramp is still asked now and then, and
- * every policy abides by it, as it chooses by `tier`.
+ * Limits the share of backends in slow start, of those with a failure penalty, and of those that refuse what others
+ * answer; see `SlowStart`, `FailurePenalty` and `RefusalOutliers`.
  *
- * Where all are on the ramp the one that is furthest up is the measure. Where more than half have a penalty
- * nobody has one: it is not the backends then, and the first to succeed must not be given everything. And
- * where all that are not limited are full, the others are used before requests have to wait: in proportion to
- * the ramp, or once a second where failures are the reason; those that refuse only where requests cannot wait, or where
- * nothing moves on the others, which may be full of streams that take for ever.
+ * It is stride scheduling (Waldspurger and Weihl, 1995, https://en.wikipedia.org/wiki/Stride_scheduling): each choice
+ * credits a limited backend its part of one request, and only while it has a whole one may it be chosen. So it stays
+ * under its limit however idle it is, even a backend with a tiny share is given a request now and then, and every policy
+ * obeys, as policies choose by `backend.tier`.
  *
- * Nothing is done for a backend that is not chosen: its credit follows from how far the share of all has come, and
- * from when it is due the next request, it stands in a heap. What changes with time alone is looked at by a timer,
- * while there is any limit.
+ * Where all are in slow start, limits are relative to the backend that is furthest. Where more than half fail, the
+ * backends are not the reason, and there is no penalty: or the first to succeed would be given everything.
+ *
+ * A backend that is not chosen costs nothing: its credit follows from the virtual time, and a heap holds the backends
+ * without credit by when they have it again. A timer measures what changes with time alone, while there is any limit.
  */
 export class ShareLimits {
+  /** Whether any backend is limited. */
+  any = false
   readonly #slowStart: SlowStart
   readonly #penalty: FailurePenalty
   readonly #pool: ShareLimitsPool
-  readonly #limits = new Map<Backend, Limit>()
-  /** Of those that are on the ramp, and of the others, who share what those on the ramp leave. */
-  readonly #ramping: Course = { time: 0, waiting: new DueHeap() }
-  readonly #steady: Course = { time: 0, waiting: new DueHeap() }
+  readonly #limits = new Map<Backend, ShareLimit>()
+  readonly #counts = new LimitCounts()
+  readonly #tiers: LimitTiers
+  /** Virtual time of backends in slow start, and of the others, which share what those in slow start leave. */
+  readonly #slowStartTime = new VirtualTime<ShareLimit>()
+  readonly #normalTime = new VirtualTime<ShareLimit>()
   #weightOf: (backend: Backend) => number = () => 1
-  /** Eligible backends, and their weight. */
-  #eligible = 0
-  #total = 0
-  /** The weight that those on the ramp leave to the others. */
-  #left = 0
-  /** Limited ones that are eligible: on the ramp, with a large penalty, and not to be chosen but in need. */
-  #onRamp = 0
-  #sick = 0
-  #spent = 0
-  /** Whether all eligible ones are on the ramp, and how far up the first of them is. */
-  #allOnRamp = false
-  #furthest = 1
-  /** Whether too many have a penalty for it to be theirs. */
-  #mostSick = false
-  /** Requests in flight on a backend, on average. */
-  #mean = 0
-  /** When a request was last given to a backend that may have more than its fair share. */
-  #freeChosenAt = Number.NEGATIVE_INFINITY
-  /** Looks at single backends, and requests, since all were looked at. */
-  #since = 0
-  #cancelLook: (() => void) | undefined
+  /** The weight of the eligible backends, and how much of it slow start leaves to others. */
+  #totalWeight = 0
+  #unusedWeight = 0
+  #maxSlowStartFactor = 1
+  #cancelTimer: (() => void) | undefined
 
   constructor(slowStart: SlowStart, penalty: FailurePenalty, pool: ShareLimitsPool) {
     this.#slowStart = slowStart
     this.#penalty = penalty
     this.#pool = pool
+    this.#tiers = new LimitTiers(this.#counts, (backend) => pool.retiered(backend))
   }
 
-  /** Whether there is any. */
-  get any(): boolean {
-    return this.#limits.size > 0
+  /** How many eligible backends have used their share, and are chosen only where no other can be. */
+  get shareUsedCount(): number {
+    return this.#counts.shareUsed
   }
 
-  /** How many eligible backends have had their part, and are chosen only in need. */
-  get spent(): number {
-    return this.#spent
-  }
-
-  /** A backend is on the ramp now. It may have one request at once: at a low rate the next may be far off. */
+  /** The slow start of a backend began. It may have one request at once: at a low rate the next may be far off. */
   joined(backend: Backend): void {
-    const capped = this.isCapped(backend)
-    this.#drop(backend)
+    const isCapped = this.isCapped(backend)
+    this.forget(backend)
     const limit = this.#add(backend, 1)
-    limit.capped = capped
-    this.#look(limit)
+    limit.isCapped = isCapped
+    this.#update(limit)
   }
 
-  /** A backend has a penalty, and nothing saved any more. */
+  /** The penalty of a backend grew: it forfeits the credit that it has saved. */
   failed(backend: Backend): void {
     const limit = this.#limits.get(backend) ?? this.#add(backend, 0)
-    this.#settle(limit)
-    limit.credit = Math.min(limit.credit, 0)
-    this.#look(limit)
+    limit.forfeit()
+    this.#update(limit)
   }
 
   /** The penalty of a backend is less than it was. */
   succeeded(backend: Backend): void {
     const limit = this.#limits.get(backend)
-    if (limit) this.#look(limit)
+    if (limit) this.#update(limit)
   }
 
-  /** Whether a backend may not have more than its fair share from now on. */
-  cap(backend: Backend, capped: boolean): void {
-    const limit = this.#limits.get(backend) ?? (capped ? this.#add(backend, 0) : undefined)
+  /** Sets whether a backend may not have more than its fair share. */
+  cap(backend: Backend, isCapped: boolean): void {
+    const limit = this.#limits.get(backend) ?? (isCapped ? this.#add(backend, 0) : undefined)
     if (!limit) return
-    limit.capped = capped
-    this.#look(limit)
+    limit.isCapped = isCapped
+    this.#update(limit)
   }
 
   isCapped(backend: Backend): boolean {
-    return this.#limits.get(backend)?.capped === true
+    return this.#limits.get(backend)?.isCapped === true
   }
 
-  forget(backend: Backend): void {
-    this.#drop(backend)
-  }
-
-  /** Drops its timer. */
+  /** Drops the timer. */
   close(): void {
-    this.#cancelLook?.()
-    this.#cancelLook = undefined
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
   }
 
-  /** The parts of its fair share that slow start and failures leave it, each from 0 to 1. */
-  partsOf(backend: Backend, now: number): { ramp: number; kept: number } {
-    return { ramp: this.#slowStart.heightOf(backend, now), kept: this.#penalty.keptBy(backend, now) }
+  /** The parts of its fair share that slow start and failures allow a backend, each from 0 to 1. */
+  factorsOf(backend: Backend, now: number): { slowStartFactor: number; penaltyFactor: number } {
+    return {
+      slowStartFactor: this.#slowStart.factorOf(backend, now),
+      penaltyFactor: this.#penalty.factorOf(backend, now),
+    }
   }
 
-  /** The part of its fair share that it may have, from 0 to 1. */
+  /** The part of its fair share that a backend may have, from 0 to 1. */
   shareOf(backend: Backend, now: number): number {
-    return this.#slowStart.heightOf(backend, now) * this.#penalty.keptBy(backend, now)
+    return this.#slowStart.factorOf(backend, now) * this.#penalty.factorOf(backend, now)
   }
 
   /** The set of eligible backends changed, or a weight in it. */
   update(eligible: number, totalWeight: number, weightOf: (backend: Backend) => number): void {
-    this.#eligible = eligible
-    this.#total = totalWeight
+    this.#counts.eligible = eligible
+    this.#totalWeight = totalWeight
     this.#weightOf = weightOf
-    if (this.any) this.#lookAtAll()
+    if (this.any) this.#updateAll()
   }
 
   /** The number of requests in flight of a backend changed. */
   changed(backend: Backend): void {
-    if (backend.tier < tiers.spent) return
+    if (backend.tier < tiers.shareUsed) return
     const limit = this.#limits.get(backend)
-    if (limit) this.#place(limit, this.#pool.clock.now())
+    if (limit) this.#tiers.place(limit, this.#pool.clock.now())
   }
 
-  /** A backend was chosen: it pays for that, and everybody gets his part of one request. */
+  /** A backend was chosen: it is charged a request, and all limited ones are credited their part of one. */
   chosen(backend: Backend, now: number): void {
     const limit = this.#limits.get(backend)
     if (limit) {
-      this.#settle(limit)
-      limit.credit = Math.max(-1, limit.credit - 1)
-      if (backend.tier >= tiers.spent) limit.neededAt = now
+      limit.charge()
+      if (backend.tier >= tiers.shareUsed) limit.lastForcedAt = now
     }
-    if (!limit?.capped) this.#freeChosenAt = now
-    this.#ramping.time += 1 / this.#total
-    // The requests that backends on the ramp may not take are shared by the others.
-    this.#steady.time += 1 / Math.max(EPSILON, this.#total - this.#left)
-    if (limit) this.#look(limit)
-    this.#serve(this.#ramping, now)
-    this.#serve(this.#steady, now)
-    this.#since++
-    if (this.#isOutdated) this.#lookAtAll()
+    if (!limit?.isCapped) this.#tiers.uncappedChosenAt = now
+    this.#slowStartTime.advance(this.#totalWeight)
+    // The others also share the requests that slow start withholds.
+    this.#normalTime.advance(this.#totalWeight - this.#unusedWeight)
+    if (limit) this.#update(limit)
+    this.#creditDue(this.#slowStartTime, now)
+    this.#creditDue(this.#normalTime, now)
+    this.#noteEvent()
   }
 
-  /** Gives a whole credit to the limits whose time has come. */
-  #serve(course: Course, now: number): void {
-    for (let limit = course.waiting.first; limit && limit.due <= course.time; limit = course.waiting.first) {
-      course.waiting.remove(limit)
-      this.#settle(limit)
-      limit.credit = Math.max(limit.credit, 1)
-      this.#place(limit, now)
-    }
-  }
-
-  #add(backend: Backend, credit: number): Limit {
-    const course = this.#steady
-    const limit: Limit = {
-      backend,
-      credit,
-      course,
-      at: course.time,
-      weight: 0,
-      ramp: 1,
-      kept: 1,
-      capped: false,
-      share: 1,
-      left: 0,
-      due: 0,
-      place: -1,
-      neededAt: Number.NEGATIVE_INFINITY,
-    }
-    if (!this.any) this.#mean = this.#pool.meanInFlight()
-    this.#limits.set(backend, limit)
-    this.#lookLater()
-    return limit
-  }
-
-  #drop(backend: Backend): void {
+  /** The backend was removed, or has no limit any more. */
+  forget(backend: Backend): void {
     const limit = this.#limits.get(backend)
     if (!limit) return
-    this.#count(limit, -1)
-    this.#left -= limit.left
-    if (limit.place !== -1) limit.course.waiting.remove(limit)
+    this.#counts.count(limit, -1)
+    this.#unusedWeight -= limit.unusedWeight
+    limit.stopWaiting()
     this.#limits.delete(backend)
-    this.#retier(backend, tiers.whole)
+    this.any = this.#limits.size > 0
+    this.#tiers.clear(backend)
     if (this.any) return
-    // So that no sum of fractions grows without end.
-    this.#left = 0
-    this.#ramping.time = 0
-    this.#steady.time = 0
-    this.#allOnRamp = false
-    this.#mostSick = false
+    // Starting anew keeps the rounding errors of these sums small.
+    this.#unusedWeight = 0
+    this.#slowStartTime.now = 0
+    this.#normalTime.now = 0
+    this.#counts.reset()
     this.close()
   }
 
-  /** Brings the credit up to now. */
-  #settle(limit: Limit): void {
-    const { course, share, weight } = limit
-    limit.credit = Math.min(SAVED, limit.credit + share * weight * (course.time - limit.at))
-    limit.at = course.time
+  #add(backend: Backend, credit: number): ShareLimit {
+    if (!this.any) this.#tiers.meanInFlight = this.#pool.meanInFlight()
+    const limit = new ShareLimit(backend, credit, this.#normalTime)
+    this.#limits.set(backend, limit)
+    this.any = true
+    this.#startTimer()
+    return limit
   }
 
-  /** Takes a backend into account as it is now. */
-  #look(limit: Limit): void {
+  /** Gives their credit to the backends whose time has come. */
+  #creditDue(time: VirtualTime<ShareLimit>, now: number): void {
+    for (let limit = time.takeDue(); limit; limit = time.takeDue()) {
+      limit.becomeDue()
+      this.#tiers.place(limit, now)
+    }
+  }
+
+  /** Brings one limit up to date. */
+  #update(limit: ShareLimit): void {
     const now = this.#pool.clock.now()
     if (!this.#measure(limit, now)) return
     this.#apply(limit, now)
-    this.#since++
-    if (this.#isOutdated) this.#lookAtAll()
+    this.#noteEvent()
   }
 
-  #lookAtAll(): void {
+  #noteEvent(): void {
+    this.#counts.noteEvent()
+    if (this.#counts.needsRefresh(this.#limits.size)) this.#updateAll()
+  }
+
+  #updateAll(): void {
     const now = this.#pool.clock.now()
-    this.#mean = this.#pool.meanInFlight()
-    this.#furthest = 0
+    this.#tiers.meanInFlight = this.#pool.meanInFlight()
+    this.#maxSlowStartFactor = 0
     for (const limit of this.#limits.values()) {
-      if (this.#measure(limit, now) && limit.weight > 0) {
-        this.#furthest = Math.max(this.#furthest, limit.ramp)
-      }
+      if (!this.#measure(limit, now) || limit.weight === 0) continue
+      this.#maxSlowStartFactor = Math.max(this.#maxSlowStartFactor, limit.slowStartFactor)
     }
-    this.#allOnRamp = this.#areAllOnRamp
-    this.#mostSick = this.#areMostSick
-    this.#since = 0
+    this.#counts.refresh()
     for (const limit of this.#limits.values()) this.#apply(limit, now)
   }
 
-  get #areAllOnRamp(): boolean {
-    return this.#onRamp === this.#eligible
-  }
-
-  get #areMostSick(): boolean {
-    return 2 * this.#sick > this.#eligible
-  }
-
-  /** Whether a fact that all limits depend on has changed, and enough requests came since all were looked at to pay for it. */
-  get #isOutdated(): boolean {
-    const changed = this.#allOnRamp !== this.#areAllOnRamp || this.#mostSick !== this.#areMostSick
-    return changed && this.#since * LOOKS_PER_REQUEST >= this.#limits.size
-  }
-
-  /** Finds out what slow start and failures leave a backend. Returns whether it has a limit still. */
-  #measure(limit: Limit, now: number): boolean {
+  /** Finds out what slow start and failures allow a backend. Returns whether it is still limited. */
+  #measure(limit: ShareLimit, now: number): boolean {
     const { backend } = limit
-    this.#settle(limit)
-    this.#count(limit, -1)
-    limit.ramp = this.#slowStart.heightOf(backend, now)
-    limit.kept = this.#penalty.keptBy(backend, now)
+    limit.accrue()
+    this.#counts.count(limit, -1)
+    limit.slowStartFactor = this.#slowStart.factorOf(backend, now)
+    limit.penaltyFactor = this.#penalty.factorOf(backend, now)
     limit.weight = backend.isEligible ? this.#weightOf(backend) : 0
-    this.#count(limit, 1)
-    if (limit.ramp < 1 || limit.kept < 1 || limit.capped) return true
-    this.#drop(backend)
+    this.#counts.count(limit, 1)
+    if (limit.isLimited) return true
+    this.forget(backend)
     return false
   }
 
-  #count({ ramp, kept, weight, backend }: Limit, change: 1 | -1): void {
-    if (weight === 0) return
-    if (ramp < 1) this.#onRamp += change
-    if (kept < 0.5) this.#sick += change
-    if (backend.tier >= tiers.spent) this.#spent += change
-  }
-
-  /** Gives a backend the share that follows from what is known of it and of the others. */
-  #apply(limit: Limit, now: number): void {
-    const { weight, kept } = limit
-    const ramp = this.#allOnRamp ? Math.min(1, (limit.ramp + NEAR) / (this.#furthest + NEAR)) : limit.ramp
-    const course = ramp < 1 ? this.#ramping : this.#steady
-    if (limit.place !== -1) limit.course.waiting.remove(limit)
-    if (limit.course !== course) {
-      limit.course = course
-      limit.at = course.time
+  /** Gives a backend the share that follows from its factors and from the state of the others. */
+  #apply(limit: ShareLimit, now: number): void {
+    const { allInSlowStart, mostFail } = this.#counts
+    let { slowStartFactor } = limit
+    if (allInSlowStart) {
+      const best = this.#maxSlowStartFactor + SLOW_START_TOLERANCE
+      slowStartFactor = Math.min(1, (slowStartFactor + SLOW_START_TOLERANCE) / best)
     }
-    limit.share = ramp * (this.#mostSick ? 1 : kept)
-    const left = weight * (1 - ramp)
-    this.#left += left - limit.left
-    limit.left = left
-    this.#place(limit, now)
+    limit.follow(slowStartFactor < 1 ? this.#slowStartTime : this.#normalTime)
+    limit.factor = slowStartFactor * (mostFail ? 1 : limit.penaltyFactor)
+    const unusedWeight = limit.weight * (1 - slowStartFactor)
+    this.#unusedWeight += unusedWeight - limit.unusedWeight
+    limit.unusedWeight = unusedWeight
+    this.#tiers.place(limit, now)
   }
 
-  /** Puts a backend into the tier to which its credit entitles it. */
-  #place(limit: Limit, now: number): void {
-    const { backend, credit, share, weight, capped } = limit
-    const open = weight === 0 || (share === 1 && !capped) || credit >= 1 - EPSILON
-    if (!open && limit.place === -1) {
-      limit.due = limit.at + (1 - credit) / (share * weight)
-      limit.course.waiting.add(limit)
-    }
-    const tier = open ? tiers.part : this.#rests(limit, now) ? tiers.resting : tiers.spent
-    if (tier !== backend.tier) this.#retier(backend, tier, weight > 0)
-  }
-
-  /** Whether one that has had its part is not even to be chosen in need. */
-  #rests({ backend, ramp, kept, capped, neededAt }: Limit, now: number): boolean {
-    if (capped) return now < this.#freeChosenAt + STUCK_MS
-    if (kept < 1 && !this.#mostSick) return now < neededAt + REST_MS
-    const room = backend.hasLimit ? backend.maxConnections : this.#mean
-    return backend.inFlight >= Math.max(1, ramp * room)
-  }
-
-  #retier(backend: Backend, tier: Tier, counts = false): void {
-    const { tier: before } = backend
-    if (tier === before) return
-    if (counts) this.#spent += Number(tier >= tiers.spent) - Number(before >= tiers.spent)
-    backend.tier = tier
-    this.#pool.retiered(backend)
-  }
-
-  #lookLater(): void {
-    if (this.#cancelLook) return
-    const delay = Math.max(LOOK_INTERVAL_MS, LOOK_INTERVAL_PER_LIMIT_MS * this.#limits.size)
-    this.#cancelLook = this.#pool.clock.after(delay, () => {
-      this.#cancelLook = undefined
-      this.#lookAtAll()
-      if (this.any) this.#lookLater()
+  #startTimer(): void {
+    if (this.#cancelTimer) return
+    const delay = Math.max(MEASURE_INTERVAL_MS, MEASURE_INTERVAL_PER_LIMIT_MS * this.#limits.size)
+    this.#cancelTimer = this.#pool.clock.after(delay, () => {
+      this.#cancelTimer = undefined
+      this.#updateAll()
+      if (this.any) this.#startTimer()
     })
   }
 }

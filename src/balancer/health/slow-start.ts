@@ -2,40 +2,40 @@ import type { Backend } from '../backends/backend.js'
 import type { Clock } from '../time/clock.js'
 
 /**
- * The ramp of a backend that joined, was activated or recovered: cold caches, an empty connection pool and a
- * compiler that has seen nothing yet are no match for a full share. The ramp is linear, as nginx' and
- * HAProxy's `slow_start` are.
+ * Gives a backend that joined, was activated or recovered a share that grows from nothing to its fair one, as its caches
+ * are cold, its connection pools empty and its code not compiled yet. The share grows linearly, as by `slow_start` of
+ * nginx (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server) and `slowstart` of HAProxy.
  */
 export class SlowStart {
-  readonly #duration: number
+  readonly #durationMs: number
   readonly #clock: Clock
-  /** When each of those on the ramp began. */
-  readonly #began = new Map<Backend, number>()
+  /** When the slow start of each backend began, in monotonic milliseconds. */
+  readonly #beganAt = new Map<Backend, number>()
 
-  /** @param duration of the ramp in milliseconds; 0 for none */
-  constructor(duration: number, clock: Clock) {
-    this.#duration = duration
+  /** @param durationMs milliseconds; 0 for no slow start */
+  constructor(durationMs: number, clock: Clock) {
+    this.#durationMs = durationMs
     this.#clock = clock
   }
 
-  /** Puts a backend at the foot of the ramp. Returns whether there is one. */
+  /** Begins the slow start of a backend. @returns whether there is one */
   begin(backend: Backend): boolean {
-    if (this.#duration === 0) return false
-    this.#began.set(backend, this.#clock.now())
+    if (this.#durationMs === 0) return false
+    this.#beganAt.set(backend, this.#clock.now())
     return true
   }
 
   forget(backend: Backend): void {
-    this.#began.delete(backend)
+    this.#beganAt.delete(backend)
   }
 
-  /** How far up it is, from 0 to 1; 1 for who is on none. */
-  heightOf(backend: Backend, now: number): number {
-    const began = this.#began.get(backend)
-    if (began === undefined) return 1
-    const height = (now - began) / this.#duration
-    if (height < 1) return height
-    this.#began.delete(backend)
+  /** The part of its fair share that slow start allows a backend, from 0 to 1; 1 for a backend that is in none. */
+  factorOf(backend: Backend, now: number): number {
+    const beganAt = this.#beganAt.get(backend)
+    if (beganAt === undefined) return 1
+    const factor = (now - beganAt) / this.#durationMs
+    if (factor < 1) return factor
+    this.#beganAt.delete(backend)
     return 1
   }
 }

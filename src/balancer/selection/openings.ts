@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.js'
-import { TIERS, type Tier } from './tier.js'
+import { TIER_COUNT, type Tier } from './tier.js'
 
 /** In place of a tier, for one that is full or withheld. */
 const CLOSED = -1
@@ -17,8 +17,8 @@ export class Openings {
   /** Undefined until the trees are made. */
   #tiers: Int8Array | undefined
   /** Of each tier that was ever used: at `i` the sum of the weights that `i` stands for, counted from 1. */
-  readonly #trees: (Float64Array | undefined)[] = new Array(TIERS).fill(undefined)
-  readonly #totals = new Float64Array(TIERS)
+  readonly #trees: (Float64Array | undefined)[] = new Array(TIER_COUNT).fill(undefined)
+  readonly #totals = new Float64Array(TIER_COUNT)
   /** The largest power of two that is not more than the length of the list. */
   readonly #top: number
 

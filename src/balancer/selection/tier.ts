@@ -1,11 +1,10 @@
 /**
- * How willingly a backend is chosen, the least number first: `whole` for one that may have its whole share, `part` for
- * one that may have only part of it and has not had that yet, `spent` for one that has had it and is used only where
- * no other can take a request, and `resting` for one that is used only where a request cannot wait either.
+ * The order in which backends are considered for a choice, from first to last. `unlimited`: the backend may have its
+ * whole share. `withinShare`: it may have only part of it, and has not used that yet. `shareUsed`: it has, and is chosen
+ * only where no backend of the tiers before can be. `coolingDown`: it is chosen only where a request cannot wait either.
  */
-export const tiers = { whole: 0, part: 1, spent: 2, resting: 3 } as const
+export const tiers = { unlimited: 0, withinShare: 1, shareUsed: 2, coolingDown: 3 } as const
 
 export type Tier = (typeof tiers)[keyof typeof tiers]
 
-/** How many there are. */
-export const TIERS = 4
+export const TIER_COUNT = 4

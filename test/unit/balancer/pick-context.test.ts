@@ -45,11 +45,11 @@ function pinned(Inner: PolicyConstructor): PolicyConstructor {
       const preview = this.#inner.explain(context)
       const choice = this.#pinned(context)
       if (!choice) return preview
-      const standings = preview.standings.map((one) => ({
+      const scores = preview.scores.map((one) => ({
         ...one,
         probability: Number(one.backend === choice),
       }))
-      return { choice, standings }
+      return { choice, scores }
     }
 
     #pinned({ key, except, reach }: PickContext): Backend | undefined {

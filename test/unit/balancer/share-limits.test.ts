@@ -273,8 +273,8 @@ for (const policy of policyNames) {
 function watchLooks(): { readonly count: number; end(): void } {
   let count = 0
   const looks: [object, string][] = [
-    [SlowStart.prototype, 'heightOf'],
-    [FailurePenalty.prototype, 'keptBy'],
+    [SlowStart.prototype, 'factorOf'],
+    [FailurePenalty.prototype, 'factorOf'],
     [Backend.prototype, 'takes'],
     [Backend.prototype, 'load'],
     [Backend.prototype, 'isFull'],

@@ -1,6 +1,6 @@
 import type { Backend } from '../../backends/backend.js'
 import { LinkedList, type ListNode } from '../../structures/linked-list.js'
-import { TIERS, type Tier, tiers } from '../tier.js'
+import { TIER_COUNT, type Tier, tiers } from '../tier.js'
 import type { PickContext, Policy, Preview } from './policy.js'
 
 /** How many requests' worth of share a group may be behind or ahead, so that no past weighs for ever. */
@@ -138,7 +138,7 @@ export class LeastConnections implements Policy {
     const ranked = [...this.#candidates.values()]
       .map((candidate) => ({ candidate, load: this.#load(candidate, candidate.load) }))
       .sort((a, b) => compare(a.load, a.candidate, b.load, b.candidate))
-    const standings = ranked.map(({ candidate, load }) => {
+    const scores = ranked.map(({ candidate, load }) => {
       const { backend, load: requests } = candidate
       const owed = requests + 1 - load / total
       return {
@@ -150,7 +150,7 @@ export class LeastConnections implements Policy {
       }
     })
     this.#undo()
-    return { choice, standings }
+    return { choice, scores }
   }
 
   /** The next choice, for which each group is owed its part of one more request; {@link #undo} takes that back. */
@@ -249,7 +249,7 @@ class Group {
   /** The backend with the fewest requests in flight that may be chosen; undefined where there is none. */
   first(except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
     const first = except ? this.#whole.firstBut(except) : this.#whole.first
-    return this.#others && reach > tiers.whole ? this.#firstOf(this.#others, first, except, reach) : first
+    return this.#others && reach > tiers.unlimited ? this.#firstOf(this.#others, first, except, reach) : first
   }
 
   #firstOf(
@@ -259,7 +259,7 @@ class Group {
     reach: Tier,
   ): Candidate | undefined {
     let best = first
-    for (let tier = tiers.part; tier <= reach; tier++) {
+    for (let tier = tiers.withinShare; tier <= reach; tier++) {
       const levels = others[tier] as Levels
       const candidate = except ? levels.firstBut(except) : levels.first
       if (candidate && (!best || candidate.level <= best.level)) best = candidate
@@ -293,8 +293,8 @@ class Group {
   }
 
   #of(tier: Tier): Levels {
-    if (tier === tiers.whole) return this.#whole
-    this.#others ??= Array.from({ length: TIERS }, () => new Levels())
+    if (tier === tiers.unlimited) return this.#whole
+    this.#others ??= Array.from({ length: TIER_COUNT }, () => new Levels())
     return this.#others[tier] as Levels
   }
 }

@@ -96,7 +96,7 @@ export class LeastResponseTime implements Policy {
       all.length <= SMALL || !best
         ? this.#candidates.map((candidate) => (candidate === best ? 1 : 0))
         : chancesOfDraws(all, DRAWN, NEAR)
-    const standings = this.#candidates
+    const scores = this.#candidates
       .map(({ backend, account }, i): CandidateScore => {
         const { estimate, even, near } = all[i] as Contestant
         const isNear = estimate <= NEAR * fastest
@@ -111,7 +111,7 @@ export class LeastResponseTime implements Policy {
         }
       })
       .sort((a, b) => a.score - b.score)
-    return { choice: likeliest(standings), standings }
+    return { choice: likeliest(scores), scores }
   }
 
   #find(now: number, except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {

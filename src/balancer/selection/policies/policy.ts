@@ -39,7 +39,7 @@ export interface Preview {
   /** Whom `pick` would return; where chance decides, whom most likely. */
   choice: Backend | undefined
   /** All eligible backends, the best first; where chance decides, by score all the same. */
-  standings: CandidateScore[]
+  scores: CandidateScore[]
 }
 
 /** How a backend stands in a choice. */
@@ -56,9 +56,9 @@ export interface CandidateScore {
 }
 
 /** The first of those that are most likely to be chosen; undefined where nobody can be. */
-export function likeliest(standings: readonly CandidateScore[]): Backend | undefined {
+export function likeliest(scores: readonly CandidateScore[]): Backend | undefined {
   let best: CandidateScore | undefined
-  for (const one of standings) if (one.probability > (best?.probability ?? 0)) best = one
+  for (const one of scores) if (one.probability > (best?.probability ?? 0)) best = one
   return best?.backend
 }
 

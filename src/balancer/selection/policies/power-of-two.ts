@@ -81,7 +81,7 @@ export class PowerOfTwo implements Policy {
       }),
     )
     const chances = chancesOfPairs(all, DRAWS)
-    const standings = this.#candidates
+    const scores = this.#candidates
       .map(({ backend }, i): CandidateScore => {
         const { owed, load } = all[i] as Contender
         const probability = chances[i] as number
@@ -89,7 +89,7 @@ export class PowerOfTwo implements Policy {
         return { backend, score: load, probability, parts: { owed }, note }
       })
       .sort((a, b) => a.score - b.score)
-    return { choice: likeliest(standings), standings }
+    return { choice: likeliest(scores), scores }
   }
 
   /** Draws among those only that may be chosen. */

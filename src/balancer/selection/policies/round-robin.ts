@@ -52,7 +52,7 @@ export class RoundRobin implements Policy {
     const { length } = this.#eligible
     const index = this.#find(except, reach)
     const choice = index === undefined ? undefined : this.#eligible[index]
-    const standings = this.#eligible.map((_, turns): CandidateScore => {
+    const scores = this.#eligible.map((_, turns): CandidateScore => {
       const backend = this.#eligible[(this.#turn + turns) % length] as Backend
       return {
         backend,
@@ -62,7 +62,7 @@ export class RoundRobin implements Policy {
         note: turns === 0 ? 'its turn' : `its turn comes after ${turns} of others`,
       }
     })
-    return { choice, standings }
+    return { choice, scores }
   }
 
   get #turn(): number {

@@ -1,6 +1,6 @@
 import type { Backend } from '../../backends/backend.js'
 import { LinkedList, type ListNode } from '../../structures/linked-list.js'
-import { TIERS, type Tier, tiers } from '../tier.js'
+import { TIER_COUNT, type Tier, tiers } from '../tier.js'
 import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /**
@@ -122,7 +122,7 @@ export class WeightedRoundRobin implements Policy {
     const best = this.#best(except, reach)
     const choice = best?.first(except, reach)?.backend
     const total = this.#total
-    const standings = [...this.#groups]
+    const scores = [...this.#groups]
       .sort((a, b) => b.credit - a.credit)
       .flatMap((group) => this.#membersOf(group).map((backend) => ({ backend, group })))
       .map(({ backend, group }): CandidateScore => {
@@ -137,7 +137,7 @@ export class WeightedRoundRobin implements Policy {
         }
       })
     for (const group of this.#groups) group.credit = group.before
-    return { choice, standings }
+    return { choice, scores }
   }
 
   /** In the order of their turns; those that are full come last. */
@@ -175,7 +175,7 @@ export class WeightedRoundRobin implements Policy {
 /** In place of a tier, for one that is full. */
 const CLOSED = -1
 /** In which order those of one weight are looked at: first those that are due their part of a share. */
-const ORDER: readonly Tier[] = [tiers.part, tiers.whole, tiers.spent, tiers.resting]
+const ORDER: readonly Tier[] = [tiers.withinShare, tiers.unlimited, tiers.shareUsed, tiers.coolingDown]
 
 interface Candidate extends ListNode<Candidate> {
   readonly backend: Backend
@@ -201,8 +201,11 @@ class Group {
   /** How many of those that stand for choice may not be chosen this time. */
   withheld = 0
   /** By tier, and how many of each stand for choice. */
-  readonly #turns: readonly LinkedList<Candidate>[] = Array.from({ length: TIERS }, () => new LinkedList())
-  readonly #sizes: number[] = new Array(TIERS).fill(0)
+  readonly #turns: readonly LinkedList<Candidate>[] = Array.from(
+    { length: TIER_COUNT },
+    () => new LinkedList(),
+  )
+  readonly #sizes: number[] = new Array(TIER_COUNT).fill(0)
 
   constructor(weight: number) {
     this.weight = weight

@@ -1,0 +1,94 @@
+import type { Backend } from '../backends/backend.js'
+import type { DueItem } from '../structures/due-heap.js'
+import type { VirtualTime } from './virtual-time.js'
+
+/** Requests that a limited backend can save up: a request it could not take is not lost, and no burst follows. */
+const MAX_CREDIT = 2
+/** What rounding may take off a whole request of credit. */
+const ROUNDING_ERROR = 1e-9
+
+/** The limit on the share of one backend, and the credit it has: how many requests it may be given now. */
+export class ShareLimit implements DueItem {
+  readonly backend: Backend
+  /** Whether it may not have more than its fair share. */
+  isCapped = false
+  /** The parts of its fair share that slow start and failures allow, from 0 to 1, as of the last measurement. */
+  slowStartFactor = 1
+  penaltyFactor = 1
+  /** Its weight in the choice; 0 while it is not eligible. */
+  weight = 0
+  /** The part of its fair share that follows from the factors and from the state of the other backends. */
+  factor = 1
+  /** The part of its weight that slow start leaves to the other backends. */
+  unusedWeight = 0
+  /** When it was last given a request beyond its share, in monotonic milliseconds. */
+  lastForcedAt = Number.NEGATIVE_INFINITY
+  /** The virtual time at which it has credit for a request; only while it waits for that. */
+  due = 0
+  place = -1
+  #time: VirtualTime<ShareLimit>
+  #credit: number
+  /** The virtual time up to which the credit is counted. */
+  #creditedUntil: number
+
+  /** @param credit requests that it may be given at once */
+  constructor(backend: Backend, credit: number, time: VirtualTime<ShareLimit>) {
+    this.backend = backend
+    this.#credit = credit
+    this.#time = time
+    this.#creditedUntil = time.now
+  }
+
+  get isLimited(): boolean {
+    return this.slowStartFactor < 1 || this.penaltyFactor < 1 || this.isCapped
+  }
+
+  get hasCredit(): boolean {
+    return this.#credit >= 1 - ROUNDING_ERROR
+  }
+
+  /** Adds the credit for the virtual time that passed since the last call. */
+  accrue(): void {
+    const { now } = this.#time
+    const earned = this.factor * this.weight * (now - this.#creditedUntil)
+    this.#credit = Math.min(MAX_CREDIT, this.#credit + earned)
+    this.#creditedUntil = now
+  }
+
+  /** Takes the credit of the request that the backend was given. */
+  charge(): void {
+    this.accrue()
+    this.#credit = Math.max(-1, this.#credit - 1)
+  }
+
+  /** Takes what credit was saved up. */
+  forfeit(): void {
+    this.accrue()
+    this.#credit = Math.min(this.#credit, 0)
+  }
+
+  /** Gives it the request that it waited for. */
+  becomeDue(): void {
+    this.accrue()
+    this.#credit = Math.max(this.#credit, 1)
+  }
+
+  /** From now on credit follows this virtual time. */
+  follow(time: VirtualTime<ShareLimit>): void {
+    this.stopWaiting()
+    if (this.#time === time) return
+    this.#time = time
+    this.#creditedUntil = time.now
+  }
+
+  /** Waits for credit; until {@link VirtualTime.takeDue} returns it. */
+  wait(): void {
+    if (this.place !== -1) return
+    this.due = this.#creditedUntil + (1 - this.#credit) / (this.factor * this.weight)
+    this.#time.add(this)
+  }
+
+  stopWaiting(): void {
+    if (this.place !== -1) this.#time.remove(this)
+  }
+}

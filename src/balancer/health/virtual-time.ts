@@ -1,0 +1,34 @@
+import { DueHeap, type DueItem } from '../structures/due-heap.js'
+
+/** Weight that is less than this is a rounding error. */
+const MIN_WEIGHT = 1e-9
+
+/**
+ * The virtual time of stride scheduling: the requests that a backend of weight 1 was entitled to so far. What is due at
+ * a virtual time waits for it in a heap.
+ */
+export class VirtualTime<T extends DueItem> {
+  now = 0
+  readonly #waiting = new DueHeap<T>()
+
+  /** One request was given to backends of this weight. */
+  advance(weight: number): void {
+    this.now += 1 / Math.max(MIN_WEIGHT, weight)
+  }
+
+  add(item: T): void {
+    this.#waiting.add(item)
+  }
+
+  remove(item: T): void {
+    this.#waiting.remove(item)
+  }
+
+  /** Takes out an item whose time has come; undefined where there is none. */
+  takeDue(): T | undefined {
+    const { first } = this.#waiting
+    if (!first || first.due > this.now) return undefined
+    this.#waiting.remove(first)
+    return first
+  }
+}
