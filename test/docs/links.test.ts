@@ -9,7 +9,9 @@ import { root } from '../support/process.js'
 
 /** The files of the tree that a document links to, each with the heading where one is named. */
 function linksOf(document: string): { file: string; anchor: string | undefined }[] {
-  const targets = [...proseOf(document).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+  const targets = [...proseOf(document).matchAll(/(?:\]\(|src=")([^)"\s]+)[)"]/g)].map(
+    ([, target = '']) => target,
+  )
   return targets
     .filter((target) => !/^https?:/.test(target))
     .map((target) => {
