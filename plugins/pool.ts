@@ -1,0 +1,108 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Balancer } from '../src/balancer/balancer.js'
+import { openPool } from '../src/config/open-pool.js'
+import { refuseOption } from '../src/config/option-error.js'
+import type { MetricsRegistry, ParsedOptions } from '../src/config/plugin-options.js'
+import { registerRoutes } from '../src/proxy/downstream/host-app/register-routes.js'
+import { routeUpgrades } from '../src/proxy/downstream/upgrade/upgrade.js'
+import { trustOf, trustOfApp } from '../src/proxy/http/trust.js'
+import { logRequest } from '../src/telemetry/access-log.js'
+import { logChanges } from '../src/telemetry/change-log.js'
+import { exhaustionLog } from '../src/telemetry/exhaustion-log.js'
+import { meter } from '../src/telemetry/metrics/meter.js'
+import { balancerPlugin } from './balancer.js'
+import { healthPlugin } from './health.js'
+import { proxyPlugin } from './proxy.js'
+
+export interface PoolPluginOptions extends Omit<ParsedOptions, 'admin' | 'metrics'> {
+  /** Registries that the pool's metrics are put into; without one nothing is counted, as nobody could ask for it. */
+  registries: readonly MetricsRegistry[]
+}
+
+/**
+ * One pool in an app: its balancer, its health checks, its proxied routes and upgrades, and what is logged and counted of
+ * them. The admin API is added by whoever registers this.
+ * @throws {SettingError} for backends that cannot be registered, and for a prefix whose routes are taken
+ */
+export const poolPlugin = fp<PoolPluginOptions>(
+  async (app, { settings, ...options }) => {
+    const { name, prefix } = options
+    const balancer = await openPool({ ...settings, onObserverError: observerLog(app, name) }, options.store)
+    await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
+    const onFailed = exhaustionGuard(app, balancer, name)
+    let rejectedHost: string | undefined
+    await app.register(healthPlugin, {
+      balancer,
+      onFailed,
+      path: settings.healthPath,
+      port: settings.healthPort,
+      host: settings.healthHost,
+      hostHeader: settings.hostHeader,
+      refusedHost: () => rejectedHost,
+      interval: settings.healthInterval,
+      timeout: settings.healthTimeout,
+      status: settings.healthStatus,
+      rise: settings.healthRise,
+      fall: settings.healthFall,
+    })
+    logChanges(app, balancer, name)
+    const { registries } = options
+    const metered = registries.length > 0 ? [meter(app, { name, balancer, registries })] : []
+    const proxyOptions = {
+      prefix,
+      balancer,
+      name,
+      app,
+      methods: options.methods,
+      constraints: options.constraints,
+      appAnswersErrors: options.errors === 'app',
+      rewritePrefix: options.rewritePrefix,
+      observers: [...(options.accessLog ? [logRequest] : []), ...metered],
+      maxBody: settings.maxBody,
+      maxResponseHeaders: settings.maxResponseHeaders,
+      retries: settings.retries,
+      onFailed,
+      onRefused(host: string | undefined) {
+        rejectedHost = host
+      },
+      failureStatus: settings.failureStatus === 'off' ? '' : settings.failureStatus,
+      retryStatus: settings.retryStatus,
+      hostHeader: settings.hostHeader,
+      trust: options.trustProxy === undefined ? trustOfApp(app) : trustOf(options.trustProxy),
+      underscoreHeaders: settings.underscoreHeaders,
+      isNamedInVia: settings.via === 'on',
+      restoresPrefix: options.internalRewriteLocationHeader,
+      maxEventLoopDelay: settings.maxEventLoopDelay,
+      maxHeapBytes: settings.maxHeapBytes,
+      timeouts: {
+        connect: settings.connectTimeout,
+        response: settings.responseTimeout,
+        body: settings.bodyTimeout,
+      },
+    }
+    await registerRoutes(app, proxyPlugin, proxyOptions, (why) => refuseOption('prefix', prefix, why))
+    routeUpgrades(app, {
+      prefix: (app.prefix + prefix).replace(/\/+$/, ''),
+      foreign: options.foreignUpgrades,
+    })
+  },
+  { name: 'leastwise-pool', fastify: '5.x' },
+)
+
+/** Logs what a listener of the pool threw; requests go on. */
+function observerLog(app: FastifyInstance, pool: string) {
+  return (err: unknown) =>
+    app.log.error({ pool, event: 'observer failed', err }, 'an observer threw; requests go on without it')
+}
+
+/** What is done when an attempt fails: where the process itself lacks something, that is logged, and descriptors are freed. */
+function exhaustionGuard(app: FastifyInstance, balancer: Balancer, pool: string) {
+  const logExhaustion = exhaustionLog(app.log, balancer.clock, pool)
+  return (error: Error) =>
+    balancer.observerGuard.call(() => {
+      if (!logExhaustion(error)) return
+      // Clients that wait for nothing hold descriptors that those who wait for a backend need.
+      if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
+    })
+}
