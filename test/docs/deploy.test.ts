@@ -115,6 +115,9 @@ describe('files to deploy it', { concurrency: true }, () => {
     }
     assert.deepEqual(all('COPY'), ['. .', '--from=build /app /app'])
     assert.deepEqual(all('USER'), ['node'])
+    const [install = '', link] = all('RUN')
+    assert.equal(link, `ln -s /app/${manifest.bin.leastwise} /usr/local/bin/leastwise`)
+    assert.ok(install.includes(`chmod +x ${manifest.bin.leastwise}`), 'the command of the package can be run')
     const ignored = file('Dockerfile.dockerignore').trim().split('\n')
     for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'src'])
       assert.ok(!ignored.includes(name))
