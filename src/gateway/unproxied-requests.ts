@@ -2,8 +2,8 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { EarlyRejection } from '../proxy/downstream/connection/early-rejection.js'
 import { onFinished } from '../proxy/downstream/connection/pipeline.js'
-import { addressesOf } from '../proxy/downstream/fields/client-addresses.js'
-import { arrivedAs } from '../proxy/downstream/fields/forwarded.js'
+import { addressesOf } from '../proxy/downstream/fields/client-origin.js'
+import { receivedUnrouted } from '../proxy/downstream/fields/untrusted-fields.js'
 import { peerOf } from '../proxy/http/peer.js'
 import type { Trust } from '../proxy/http/trust.js'
 import { logRejections, logRequest } from '../telemetry/access-log.js'
@@ -46,7 +46,7 @@ export class UnproxiedRequests {
     // The socket is taken off a request whose connection was closed.
     const peer = peerOf(request.raw.socket)
     onFinished(request.raw, reply.raw, () => {
-      const addresses = addressesOf(arrivedAs(request.raw, peer, trust), trust)
+      const addresses = addressesOf(receivedUnrouted(request.raw, peer, trust), trust)
       tellObservers(observers, recordOf(request, reply, pool, addresses), request, reply, pool.observerGuard)
     })
   }

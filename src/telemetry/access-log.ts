@@ -1,7 +1,8 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { RejectionObserver } from '../proxy/downstream/connection/early-rejection.js'
-import { addressesOf, addressesOfPeer } from '../proxy/downstream/fields/client-addresses.js'
-import { arrivedAs } from '../proxy/downstream/fields/forwarded.js'
+import { addressesOf, addressesOfPeer } from '../proxy/downstream/fields/client-origin.js'
+
+import { receivedUnrouted } from '../proxy/downstream/fields/untrusted-fields.js'
 import type { Trust } from '../proxy/http/trust.js'
 import { pathOf } from '../text/printable.js'
 import type { RequestObserver, RequestRecord } from './record.js'
@@ -55,7 +56,7 @@ export function logRejections(log: FastifyBaseLogger, trust: Trust): RejectionOb
   return ({ requestId, request, peer, statusCode, code, bytes }) => {
     const { method = null, url: target = null } = request ?? {}
     const addresses = request
-      ? addressesOf(arrivedAs(request, peer, trust), trust)
+      ? addressesOf(receivedUnrouted(request, peer, trust), trust)
       : addressesOfPeer(peer, trust)
     const line: Line = {
       method,

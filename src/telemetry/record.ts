@@ -4,9 +4,10 @@ import type { Balancer } from '../balancer/balancer.js'
 import type { Cause } from '../balancer/leases/outcome.js'
 import { contextOf, type ProxyContext } from '../proxy/context.js'
 import { rejectionOf } from '../proxy/downstream/connection/early-rejection.js'
+import { downstreamOf } from '../proxy/downstream/downstream.js'
 import { codeOf } from '../proxy/downstream/errors/error-response.js'
 import { toGatewayError } from '../proxy/downstream/errors/errors.js'
-import type { Addresses } from '../proxy/downstream/fields/client-addresses.js'
+import type { Addresses } from '../proxy/downstream/fields/client-origin.js'
 import type { Statuses } from '../proxy/http/status-ranges.js'
 import { BackendTimeoutError } from '../proxy/upstream/failures/failures.js'
 
@@ -67,6 +68,7 @@ export function recordOf(
 ): RequestRecord {
   const now = balancer.clock.now()
   const context = contextOf(request)
+  const { queuedAt = 0 } = downstreamOf(request) ?? {}
   const raw: Raw = reply.raw
   const switched = context?.isTunnel === true
   const aside = raw.headersSent ? undefined : rejectionOf(request.raw)
@@ -91,8 +93,7 @@ export function recordOf(
     policy: context?.policy ?? balancer.policy,
     inFlight: lease?.inFlight ?? null,
     attempts: context?.attempts ?? 0,
-    queueTime:
-      (request.queuedAt ? (context?.leasedAt ?? now) - request.queuedAt : 0) + (context?.requeueTime ?? 0),
+    queueTime: (queuedAt > 0 ? (context?.leasedAt ?? now) - queuedAt : 0) + (context?.requeueTime ?? 0),
     // Not counted back from now: a response may have been whole for a while when this is recorded.
     firstByteTime:
       asked?.respondedAt === undefined || arrivedAt === undefined ? null : asked.respondedAt - arrivedAt,

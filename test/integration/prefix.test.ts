@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
-import { restorePrefix } from '../../src/proxy/downstream/request/prefix.js'
+import { restorePrefix } from '../../src/proxy/downstream/response/restore-prefix.js'
 import { openGateway } from '../support/gateway.js'
 import { exchange, field, RawBackend, RawClient } from '../support/raw.js'
 

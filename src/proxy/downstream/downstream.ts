@@ -1,116 +1,127 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Http2ServerResponse } from 'node:http2'
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { contextOf, type ProxyContext } from '../context.js'
 import type { Downstream } from '../downstream-port.js'
 import type { Headers } from '../http/fields.js'
 import { nominatedBy } from '../http/hop-by-hop.js'
+import { type Peer, peerOf } from '../http/peer.js'
 import { rawHead } from '../http/raw-head.js'
-import { reset } from '../http/reset.js'
 import { sendHead } from '../http/send-head.js'
 import { addTrailers } from '../http/trailers.js'
-import { destroyInOrder } from './connection/pipeline.js'
+import type { ClientProtocol } from './client-protocol.js'
 import { toGatewayError } from './errors/errors.js'
-import { toClient, toHttp2 } from './fields/forwarding.js'
-import { type ResponseOptions, responseFields } from './response/response-fields.js'
-import { takeUpgrade } from './upgrade/upgrade.js'
+import type { Addresses } from './fields/client-origin.js'
+import {
+  endToEndFields,
+  type ResponseFieldOptions,
+  responseFields,
+  withoutContent,
+} from './fields/response-fields.js'
+import { protocolOf } from './protocol-of.js'
+import { isUpgrade, takeUpgrade } from './upgrade/upgrade.js'
 
-/** Bytes that may wait to be read before informational answers are left out. */
-const HINTS_AHEAD = 64 * 1024
+/** The property of a Fastify request that has its {@link HttpDownstream}. */
+export const DOWNSTREAM: unique symbol = Symbol('leastwise.downstream')
 
-/** Whoever waits for the answer, as a backend's side may reach it. */
-export class ClientSide implements Downstream {
-  readonly #request: IncomingMessage
-  readonly #reply: FastifyReply
-  readonly #options: ResponseOptions
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** @internal */
+    [DOWNSTREAM]: HttpDownstream | null | undefined
+  }
+}
 
-  constructor(request: FastifyRequest, reply: FastifyReply, options: ResponseOptions) {
-    this.#request = request.raw
-    this.#reply = reply
+/** The client's side of one request, from its arrival on. */
+export class HttpDownstream implements Downstream {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly protocol: ClientProtocol
+  /** The other end of the connection. A socket forgets its addresses when it is closed. */
+  readonly peer: Peer
+  /** When the request arrived, in monotonic milliseconds. */
+  readonly arrivedAt: number
+  /** Whether the client wants to switch to another protocol. */
+  readonly isUpgrade: boolean
+  /** Where the request came from; undefined until it is forwarded. */
+  addresses: Addresses | undefined = undefined
+  /** When it began to wait for a backend, in monotonic milliseconds; 0 if it did not have to. */
+  queuedAt = 0
+  /** Whether it was admitted. A hook that calls `done` twice runs all that follows twice. */
+  isAdmitted = false
+  /** Whether it was given to the forwarder. */
+  isForwarded = false
+  /** Fields that describe a body which hooks of the app have put in the place of the client's. */
+  bodyFields: Record<string, string | undefined> | undefined = undefined
+  readonly #options: ResponseFieldOptions
+
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    arrivedAt: number,
+    options: ResponseFieldOptions,
+  ) {
+    this.request = request
+    this.reply = reply
+    this.protocol = protocolOf(request.raw)
+    this.peer = peerOf(request.raw.socket)
+    this.arrivedAt = arrivedAt
+    this.isUpgrade = isUpgrade(request.raw)
     this.#options = options
   }
 
   fail(error: Error): void {
-    if (!this.#reply.sent) this.#reply.send(toGatewayError(error))
+    if (!this.reply.sent) this.reply.send(toGatewayError(error))
   }
 
   flushHead(): void {
-    const { raw } = this.#reply
-    // Not before Fastify has put anything into it: a hook of the app may read the body first.
-    if (!raw.headersSent && hasAll(raw, this.#reply.getHeaders())) sendHead(raw)
+    const { raw } = this.reply
+    // A hook of the app may read the body before Fastify has put the fields into the response.
+    if (!raw.headersSent && hasAll(raw, this.reply.getHeaders())) sendHead(raw)
   }
 
   inform(statusCode: number, headers: Headers): void {
-    const raw = this.#reply.raw as ServerResponse | Http2ServerResponse
+    const { raw } = this.reply
     if (raw.headersSent || raw.destroyed) return
+    const fields = withoutContent(endToEndFields(headers, this.#options.via))
     try {
-      this.#hint(raw, statusCode, withoutContent(toClient(headers, this.#options.via)))
+      this.protocol.inform(this.request.raw, raw, statusCode, fields)
     } catch {
-      // Node is particular about what may be in some of them. They are hints, and the answer comes without.
+      // Node refuses some fields. An informational response is a hint, and the final one comes without it.
     }
-  }
-
-  #hint(raw: ServerResponse | Http2ServerResponse, statusCode: number, headers: Headers): void {
-    if ('stream' in raw) {
-      // HTTP/2 says it its own way, and has none for 101.
-      if (statusCode !== 100) raw.stream.additionalHeaders({ ...toHttp2(headers), ':status': statusCode })
-      return
-    }
-    // Not to HTTP/1.0, RFC 9110 section 15.2.
-    if (this.#request.httpVersionMinor === 0) return
-    // A client that does not read is not sent hints without end.
-    if (raw.writableLength + (raw.socket?.writableLength ?? 0) > HINTS_AHEAD) return
-    // The answers to what the client sent before come first, and Node would put a hint that waits for them between
-    // the head and the body of this one.
-    if (!raw.socket) return
-    if (statusCode === 100) raw.writeContinue()
-    // Node has a call for some, and for each with an idea of what may be in it.
-    else raw.socket.write(rawHead(statusLine(statusCode), headers), 'latin1')
   }
 
   break(): void {
-    const { raw } = this.#reply
-    if ('stream' in raw || raw.destroyed) return
-    // Where the end of the connection is the end of the answer, only a reset is none.
-    const closes = raw.headersSent && !raw.chunkedEncoding && raw.getHeader('content-length') === undefined
-    if (!raw.socket) destroyInOrder(this.#request, raw)
-    else if (closes) reset(raw.socket)
+    this.protocol.breakOff(this.request.raw, this.reply.raw)
   }
 
   trailers(fields: Headers): void {
-    const { raw } = this.#reply
+    const { raw } = this.reply
     if (raw.writableEnded || raw.destroyed) return
-    const nominated = nominatedBy(contextOf(this.#reply.request)?.responseHead?.connection)
+    const nominated = nominatedBy(contextOf(this.request)?.responseHead?.connection)
     addTrailers(raw, fields, nominated && ((name) => nominated.has(name)))
   }
 
   switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined {
-    const reply = this.#reply
-    const upgrade = reply.sent ? undefined : takeUpgrade(this.#request)
+    const { request, reply } = this
+    const upgrade = reply.sent ? undefined : takeUpgrade(request.raw)
     if (!upgrade) return undefined
     reply.hijack()
-    const context = contextOf(reply.request) as ProxyContext
-    const passed = responseFields(headers, this.#request, context, this.#options)
+    const context = contextOf(request) as ProxyContext
+    const passed = responseFields(headers, request.raw, context, this.#options)
     const fields = { ...withoutContent(passed), connection: 'upgrade', upgrade: headers.upgrade }
     reply.raw.detachSocket(upgrade.socket)
-    upgrade.socket.write(rawHead(statusLine(101), fields), 'latin1')
+    upgrade.socket.write(rawHead(`HTTP/1.1 101 ${STATUS_CODES[101]}`, fields), 'latin1')
     return upgrade
   }
 }
 
-/** Whether Fastify has put the fields of its reply into the response; a response without any cannot tell. */
+/** The client's side of a request; undefined where no route of a pool handles it. */
+export function downstreamOf(request: FastifyRequest): HttpDownstream | undefined {
+  return request[DOWNSTREAM] ?? undefined
+}
+
+/** Whether Fastify has put the fields of its reply into the response; if the reply has none, that is not known. */
 function hasAll(raw: FastifyReply['raw'], headers: object): boolean {
   const names = Object.keys(headers)
   return names.length > 0 && names.every((name) => raw.hasHeader(name))
-}
-
-function statusLine(statusCode: number): string {
-  return `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`
-}
-
-/** The fields of an answer that has no content and must not speak of any, RFC 9110 section 8.6. */
-function withoutContent(headers: Headers): Headers {
-  const { 'content-length': _length, trailer: _trailer, ...rest } = headers
-  return rest
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Backend } from '../../balancer/backends/backend.js'
 import { contextOf } from '../../proxy/context.js'
 import type { RejectionObserver } from '../../proxy/downstream/connection/early-rejection.js'
+import { downstreamOf } from '../../proxy/downstream/downstream.js'
 import type { RequestOutcome, RequestRecord } from '../record.js'
 import { Histogram } from './histogram.js'
 
@@ -73,7 +74,7 @@ export class RequestCounters {
     const lease = backend === null ? undefined : contextOf(request)?.lease
     const counters = lease ? this.of(lease.backend) : this.none
     counters.add(record)
-    if (request.queuedAt || record.queueTime > 0) this.queueWait.add(record.queueTime / 1000)
+    if (downstreamOf(request)?.queuedAt || record.queueTime > 0) this.queueWait.add(record.queueTime / 1000)
     if (error !== null) this.#failed(error)
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { describe, test } from 'node:test'
-import { arrivedAs, clientAddressOf, originOf } from '../../../src/proxy/downstream/fields/forwarded.js'
+import { addressesOf, originOf } from '../../../src/proxy/downstream/fields/client-origin.js'
+import { receivedUnrouted } from '../../../src/proxy/downstream/fields/untrusted-fields.js'
 import { addressOf, formatNode, parseForwarded } from '../../../src/proxy/http/forwarded-field.js'
 import { peerOf } from '../../../src/proxy/http/peer.js'
 import { type TrustSetting, trustOf } from '../../../src/proxy/http/trust.js'
@@ -17,9 +18,11 @@ function told({ trust = true, peer = '10.0.0.1', fields = {} }: Case) {
   const rawHeaders = Object.entries(fields).flat()
   const raw = { headers: { ...fields }, rawHeaders, socket: { remoteAddress: peer } }
   const whom = trustOf(trust)
-  const arrived = arrivedAs(raw as unknown as IncomingMessage, peerOf(raw.socket), whom)
-  const origin = originOf(arrived, whom, 'shop.example')
-  return { ...origin, client: clientAddressOf(arrived, whom) }
+  const received = receivedUnrouted(raw as unknown as IncomingMessage, peerOf(raw.socket), whom)
+  const origin = originOf(received, whom, 'shop.example')
+  const client = addressesOf(received, whom).clientAddress ?? undefined
+  assert.equal(origin.client, client, 'backends and logs are told the same client')
+  return { ...origin, client }
 }
 
 const says = (fields: Record<string, string>, how: Omit<Case, 'fields'> = {}) => {
@@ -222,7 +225,7 @@ test('a listener for both families shows IPv4 addresses as such, a path in the f
     ['2001:db8::1', 'for="[2001:db8::1]";proto=http;host="shop.example"'],
   )
   const raw = { headers: {}, rawHeaders: [], socket: {} } as unknown as IncomingMessage
-  const path = originOf(arrivedAs(raw, peerOf(raw.socket), trustOf(true)), trustOf(true), undefined)
+  const path = originOf(receivedUnrouted(raw, peerOf(raw.socket), trustOf(true)), trustOf(true), undefined)
   assert.deepEqual([path.for, path.forwarded], ['unknown', 'for=unknown;proto=http'])
 })
 

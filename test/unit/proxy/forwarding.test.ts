@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { rewritePath } from '../../../src/proxy/downstream/fields/forwarding.js'
+import { rewritePath } from '../../../src/proxy/downstream/request/rewrite-path.js'
 
 test('a path without prefix goes through byte for byte', () => {
   for (const path of ['/', '/a//b', '/a%2Fb/../c', '/?', '/?a=b%20c&&', '/..%2f..', '/a;b=c/%7E', '//x']) {

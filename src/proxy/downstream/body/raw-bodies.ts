@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, preParsingHookHandler } from 'fastify'
-import { hasBody } from '../../http/request-body.js'
 import { hasHooks } from '../host-app/hooks.js'
+import { protocolOf } from '../protocol-of.js'
 import type { BodyLimits } from './body-copy.js'
 import { hideContentType, showContentType } from './content-type.js'
 import { offer } from './upload.js'
@@ -31,7 +31,7 @@ export function takeBodiesRaw(scope: FastifyInstance, limits: BodyLimits): void 
   }
   // Of other methods Fastify parses no body, but hooks have it all the same.
   const lookAtPayload: preParsingHookHandler = (request, _reply, payload, done) => {
-    if (payload === request.raw && !hasBody(request.raw)) return done(null, payload)
+    if (payload === request.raw && !protocolOf(request.raw).hasBody(request.raw)) return done(null, payload)
     offer(request, payload as Readable, limits, (error) => done(error, payload))
   }
   // After the hooks that plugins of the app add to each route.

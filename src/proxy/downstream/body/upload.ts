@@ -2,10 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { BrotliDecompress, Gunzip, Inflate, InflateRaw, Unzip } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
-import type { FieldLines } from '../../http/fields.js'
-import { hasBody } from '../../http/request-body.js'
 import { BodyReadError, brokenUpload } from '../errors/errors.js'
 import { symbolOf } from '../host-app/fastify-internals.js'
+import { protocolOf } from '../protocol-of.js'
 import { type BodyLimits, copyOf, copyWhereRead, isBeingRead, wasRead } from './body-copy.js'
 import { writtenBody } from './written-body.js'
 
@@ -31,7 +30,7 @@ const copies = new WeakMap<Readable, { bytes: Buffer; from: Readable }>()
 export function isUntouched(request: FastifyRequest): boolean {
   const { raw, body } = request
   if (body !== undefined && body !== raw) return false
-  if (!hasBody(raw)) return true
+  if (!protocolOf(raw).hasBody(raw)) return true
   if (body === undefined && payloadOf(request) !== raw) return false
   return !(raw.readableEnded || wasRead(raw) || isBeingRead(raw) || copyOf(raw))
 }
@@ -85,7 +84,7 @@ export function takeUpload(request: FastifyRequest, limits: BodyLimits, done: Do
   try {
     if (isReplaced) upload = written(body, raw)
     else if (copied) upload = uploadOf(copied.bytes, copied.from, raw)
-    else if (offered === raw && !hasBody(raw)) upload = { body: undefined, fields: {} }
+    else if (offered === raw && !protocolOf(raw).hasBody(raw)) upload = { body: undefined, fields: {} }
     else if (wasRead(offered)) upload = written(leftBehind(request, offered), raw)
     else if (offered.readableEnded) upload = uploadOf(Buffer.alloc(0), offered, raw)
     else upload = { body: offered, fields: fieldsOf(offered, raw) }
@@ -94,16 +93,6 @@ export function takeUpload(request: FastifyRequest, limits: BodyLimits, done: Do
     return
   }
   done(null, upload)
-}
-
-/** Replaces fields of a request by those that describe the body which is sent. */
-export function fitFields(lines: FieldLines, fields: Upload['fields']): FieldLines {
-  const fitted: FieldLines = []
-  for (let i = 0; i < lines.length; i += 2) {
-    if (!Object.hasOwn(fields, lines[i] as string)) fitted.push(lines[i] as string, lines[i + 1] as string)
-  }
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) fitted.push(name, value)
-  return fitted
 }
 
 function uploadOf(bytes: Buffer, from: Readable, raw: IncomingMessage): Upload {

@@ -1,86 +1,81 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+
+type Request = Pick<IncomingMessage, 'socket' | 'method' | 'complete' | 'headers'>
+type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
 
 /** One request and its response, on a client's connection. */
 interface Exchange {
   readonly request: Request
-  /** Called when it is over. */
-  readonly onOver: (() => void)[]
-  safe: boolean
-  /** Called when it may begin; undefined once it has. */
+  /** Called when the exchange is over. */
+  readonly onFinished: (() => void)[]
+  /** Whether the method is in {@link SAFE}. */
+  readonly isSafe: boolean
+  /** Called when the request may be worked on; undefined once it was. */
   begin: (() => void) | undefined
-  /** Nothing that comes after it on this connection is to be answered. */
-  last: boolean
+  /** Whether no later request on this connection gets a response. */
+  isLast: boolean
 }
 
-/** Those of one connection, in the order of arrival. */
+/** The exchanges of one connection that are not over, in the order in which their requests came. */
 interface Exchanges extends Map<Response, Exchange> {
-  /** The last one is over. */
-  ended?: boolean
-  /** Called once when no exchange is left. */
+  /** Whether the exchange that was marked as the last one is over. */
+  isEnded?: boolean
+  /** Called once no exchange is left. */
   onEmpty?: (() => void) | undefined
-  /** Once these are over, the connection is cut. */
-  cutAfter?: Set<Response>
+  /** The connection is destroyed when all of these are over. */
+  destroyAfter?: Set<Response>
 }
-type Request = Pick<IncomingMessage, 'socket' | 'method' | 'complete' | 'headers'>
-type Response = Pick<ServerResponse, 'once' | 'destroyed' | 'headersSent'>
 
-const open = new WeakMap<Socket, Exchanges>()
+const exchangesOf = new WeakMap<Socket, Exchanges>()
 
-/** Requests that one client may have under way on one connection; more than that wait their turn. */
-const PARALLEL = 100
-/** With more than this many sent ahead, a connection is cut: nobody needs that many, and each takes memory. */
-const AHEAD = 1000
+/** How many requests of one connection are worked on at a time; more of them wait their turn. */
+const MAX_PARALLEL = 100
+/** A connection on which more requests than this wait for a response is destroyed, as each takes memory. */
+const MAX_PENDING = 1000
 
 /** Methods that ask for nothing to be changed, RFC 9110 section 9.2.1. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'REPORT', 'SEARCH'])
 
 /**
- * Calls `callback` exactly once, when the exchange is over for the client: its response was written, or it
- * left. The response's `close` is not enough: Node 20 does not emit it for a pipelined request whose turn to
- * be answered had not come when the socket died. The socket is looked up now, because it is taken off a
- * request whose connection was closed.
+ * Calls `callback` exactly once, when the exchange is over for the client: its response was written, or the client
+ * left. The event `close` of the response does not suffice: Node 20 does not emit it for a pipelined request whose turn
+ * had not come when the connection closed. The socket is kept now, as Node takes it off a request whose connection closes.
  */
 export function onFinished(request: Request, response: Response, callback: () => void): void {
   const { socket } = request
-  const exchanges = open.get(socket) ?? listen(socket)
-  const exchange = exchanges.get(response) ?? arrive(exchanges, request, response)
-  exchange.onOver.push(callback)
-  if (socket.destroyed || response.destroyed) end(exchanges, response)
+  const exchanges = exchangesOf.get(socket) ?? track(socket)
+  const exchange = exchanges.get(response) ?? add(exchanges, request, response)
+  exchange.onFinished.push(callback)
+  if (socket.destroyed || response.destroyed) finish(exchanges, response)
 }
 
-const watched = new WeakSet<object>()
-
-/**
- * Notes the requests of a server as they arrive. Without it they stand in the order in which hooks of the app
- * let them through, and could wait for each other.
- */
-export function watchArrivals(server: Server): void {
-  if (watched.has(server)) return
-  watched.add(server)
-  server.prependListener('request', (request, response) => {
-    if (!('stream' in request)) arrive(open.get(request.socket) ?? listen(request.socket), request, response)
-  })
+/** Adds a request of HTTP/1 to those of its connection, when its head has come. */
+export function noteArrival(request: Request, response: Response): void {
+  const { socket } = request
+  const exchanges = exchangesOf.get(socket) ?? track(socket)
+  add(exchanges, request, response)
+  if (exchanges.size > MAX_PENDING) socket.destroy()
 }
 
-function arrive(exchanges: Exchanges, request: Request, response: Response): Exchange {
-  const safe = SAFE.has(request.method as string)
-  const exchange = { request, onOver: [], safe, begin: undefined, last: false }
+function add(exchanges: Exchanges, request: Request, response: Response): Exchange {
+  const isSafe = SAFE.has(request.method as string)
+  const exchange = { request, onFinished: [], isSafe, begin: undefined, isLast: false }
   exchanges.set(response, exchange)
-  response.once('close', () => end(exchanges, response))
-  if (exchanges.size > AHEAD && !('stream' in request)) request.socket.destroy()
+  response.once('close', () => finish(exchanges, response))
   return exchange
 }
 
 /**
- * Calls `begin` when the request may be worked on: at once, unless the client sent others ahead of it. Safe
- * ones are worked on side by side, any other waits for all before it and is waited for by all after it, as
- * their order may matter (RFC 9112 section 9.3.2). Never, where the connection ends before.
+ * Calls `begin` when the request may be worked on, which is at once unless earlier ones on the connection are not over.
+ * Requests with a safe method are worked on side by side. Any other waits for all that came before it, and all that
+ * came after it wait for it, as their order may matter (RFC 9112 section 9.3.2). Never calls it if the connection closes
+ * before.
  */
 export function onTurn(request: Request, response: Response, begin: () => void): void {
-  const exchanges = open.get(request.socket)
+  const exchanges = exchangesOf.get(request.socket)
   const exchange = exchanges?.get(response)
-  // It is over already.
+  // The exchange is over already.
   if (!exchanges || !exchange) return
   exchange.begin = begin
   advance(exchanges)
@@ -88,54 +83,53 @@ export function onTurn(request: Request, response: Response, begin: () => void):
 
 /** Whether the client still waits for this response. */
 export function isOpen(request: Request, response: Response): boolean {
-  return open.get(request.socket)?.has(response) === true
+  return exchangesOf.get(request.socket)?.has(response) === true
 }
 
-/** Nothing that a client sends after this request is to be worked on: its connection ends with the response. */
+/** Has no later request on the connection worked on, as the connection closes with this response. */
 export function closeAfter(request: Request, response: Response): void {
-  if (!open.get(request.socket)?.has(response)) onFinished(request, response, () => {})
-  const exchange = open.get(request.socket)?.get(response)
-  if (exchange) exchange.last = true
+  if (!isOpen(request, response)) onFinished(request, response, () => {})
+  const exchange = exchangesOf.get(request.socket)?.get(response)
+  if (exchange) exchange.isLast = true
 }
 
-/** How many exchanges are under way on a connection; more than one where a client sends requests ahead. */
+/** How many exchanges of a connection are not over; more than one where the client pipelines. */
 export function pendingOn(socket: Socket): number {
-  return open.get(socket)?.size ?? 0
-}
-
-/** Whether a client has sent nothing ahead of an answer, which may so be the last on its connection. */
-export function isOnlyPending(request: Request): boolean {
-  return !('stream' in request) && pendingOn(request.socket) <= 1
+  return exchangesOf.get(socket)?.size ?? 0
 }
 
 /**
- * Ends a connection on which something came that is no request, nor the rest of one. What was asked before is
- * answered before; a request whose body turned out malformed is over.
- * @param refuse called when it is the turn of an answer to it; not at all where another answer had begun
- * @param spoil called before a request is over whose body it was
+ * Ends a connection on which bytes came that are neither a request nor the rest of one. Responses to earlier requests are
+ * sent before; a request whose body turned out to be malformed is over.
+ * @param reject called when it is the turn of a response to those bytes; never if another response had begun by then
+ * @param onMalformedBody called with the request whose body it was, before that is over
  */
-export function rejectInOrder(socket: Socket, refuse: () => void, spoil: (request: Request) => void): void {
-  const exchanges = open.get(socket)
-  const [response, last] = [...(exchanges ?? [])].at(-1) ?? []
-  if (exchanges && response && last?.request.complete === false) {
+export function rejectInOrder(
+  socket: Socket,
+  reject: () => void,
+  onMalformedBody: (request: Request) => void,
+): void {
+  const exchanges = exchangesOf.get(socket)
+  const [response, latest] = [...(exchanges ?? [])].at(-1) ?? []
+  if (exchanges && response && latest?.request.complete === false) {
     if (response.headersSent) {
       socket.destroy()
     } else {
-      spoil(last.request)
-      end(exchanges, response)
+      onMalformedBody(latest.request)
+      finish(exchanges, response)
     }
   }
-  if (exchanges && exchanges.size > 0) exchanges.onEmpty = refuse
-  else refuse()
+  if (exchanges && exchanges.size > 0) exchanges.onEmpty = reject
+  else reject()
 }
 
 /**
- * Cuts the connection when it is the turn of an answer that broke before it; at once, where it is its turn.
+ * Destroys the connection when it is the turn of a response that broke before its turn; at once where that is now.
  * (Node 24 forgets that such a response was destroyed.)
  */
 export function destroyInOrder(request: Request, response: Response): void {
   const { socket } = request
-  const exchanges = open.get(socket)
+  const exchanges = exchangesOf.get(socket)
   if (!exchanges) return
   const earlier = new Set<Response>()
   for (const one of exchanges.keys()) {
@@ -143,27 +137,29 @@ export function destroyInOrder(request: Request, response: Response): void {
     earlier.add(one)
   }
   if (earlier.size === 0) socket.destroy()
-  else exchanges.cutAfter = earlier
+  else exchanges.destroyAfter = earlier
 }
 
-/** One listener for each connection, not for each request on it. */
-function listen(socket: Socket): Exchanges {
+/** Begins to keep the exchanges of a connection. It has one listener for all of them. */
+function track(socket: Socket): Exchanges {
   const exchanges: Exchanges = new Map()
-  open.set(socket, exchanges)
+  exchangesOf.set(socket, exchanges)
   socket.once('close', () => {
     for (const exchange of exchanges.values()) exchange.begin = undefined
-    for (const response of exchanges.keys()) end(exchanges, response)
+    for (const response of exchanges.keys()) finish(exchanges, response)
   })
   return exchanges
 }
 
-function end(exchanges: Exchanges, response: Response): void {
+function finish(exchanges: Exchanges, response: Response): void {
   const exchange = exchanges.get(response)
   if (!exchange) return
   exchanges.delete(response)
-  if (exchange.last) exchanges.ended = true
-  if (exchanges.cutAfter?.delete(response) && exchanges.cutAfter.size === 0) exchange.request.socket.destroy()
-  for (const callback of exchange.onOver) callback()
+  if (exchange.isLast) exchanges.isEnded = true
+  if (exchanges.destroyAfter?.delete(response) && exchanges.destroyAfter.size === 0) {
+    exchange.request.socket.destroy()
+  }
+  for (const callback of exchange.onFinished) callback()
   if (exchanges.size > 0) {
     advance(exchanges)
   } else if (exchanges.onEmpty) {
@@ -172,20 +168,16 @@ function end(exchanges: Exchanges, response: Response): void {
   }
 }
 
-/** Begins with what may begin, in the order of arrival. */
+/** Begins all requests that may be worked on now, in the order in which they came. */
 function advance(exchanges: Exchanges): void {
-  if (exchanges.ended) return
+  if (exchanges.isEnded) return
   let earlier = 0
   for (const exchange of exchanges.values()) {
-    if (earlier >= PARALLEL || (earlier > 0 && !exchange.safe)) return
-    start(exchange)
-    if (!exchange.safe || exchange.last) return
+    if (earlier >= MAX_PARALLEL || (earlier > 0 && !exchange.isSafe)) return
+    const { begin } = exchange
+    exchange.begin = undefined
+    begin?.()
+    if (!exchange.isSafe || exchange.isLast) return
     earlier++
   }
-}
-
-function start(exchange: Exchange): void {
-  const { begin } = exchange
-  exchange.begin = undefined
-  begin?.()
 }

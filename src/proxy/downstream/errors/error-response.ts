@@ -1,5 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
+import { STATUS_CODES } from 'node:http'
 import {
   errorCodes,
   type FastifyError,
@@ -10,10 +9,8 @@ import {
 import { BalancerError } from '../../../balancer/errors.js'
 import { warn } from '../../../balancer/observer-guard.js'
 import { contextOf } from '../../context.js'
-import { isUnread } from '../../http/request-body.js'
 import { BackendError } from '../../upstream/failures/failures.js'
-import { endAfter, stopUploadAfterAnswer } from '../connection/lingering-close.js'
-import { isOnlyPending } from '../connection/pipeline.js'
+import { protocolOf } from '../protocol-of.js'
 import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
 import { ExhaustionError, endsConnection, toGatewayError } from './errors.js'
 
@@ -126,11 +123,11 @@ function isHidden(error: Thrown, statusCode: number): boolean {
 /** Sets the fields that an error needs whoever writes its body, ends the connection where it has to, and notes the code. */
 function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
   const context = contextOf(request)
-  const raw = request.raw as IncomingMessage | Http2ServerRequest
+  const protocol = protocolOf(request.raw)
   if (context?.responseHead) {
     // The fields and the reason phrase of the answer that the backend did not finish do not belong to this one.
     for (const name of Object.keys(context.responseHead.headers)) reply.removeHeader(name)
-    if (!('stream' in raw)) reply.raw.statusMessage = ''
+    protocol.dropReason(reply)
   }
   if (ownCode(error) !== undefined) {
     if (statusCode === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
@@ -140,19 +137,8 @@ function prepare(error: Thrown, statusCode: number, request: FastifyRequest, rep
   } else if (typeof error.headers === 'object' && error.headers !== null) {
     reply.headers(error.headers as Record<string, string>)
   }
-  // What is left of a body that nobody will read is not worth keeping the connection for: Node would read
-  // it to its end.
-  if ('stream' in raw) {
-    if (isUnread(raw)) stopUploadAfterAnswer(raw.stream)
-    // A hook that destroyed the request has taken it off its connection.
-  } else if (
-    raw.socket &&
-    (isUnread(raw) || endsConnection(error as FastifyError) || error instanceof ExhaustionError)
-  ) {
-    reply.header('connection', 'close')
-    endAfter(raw, reply.raw)
-  }
-  if (request.server.balancer?.endsConnections && isOnlyPending(raw)) reply.header('connection', 'close')
+  protocol.stopUpload(reply, endsConnection(error as FastifyError) || error instanceof ExhaustionError)
+  if (request.server.balancer?.endsConnections) protocol.announceClose(reply)
   if (statusCode === 500) logFailure(request, error)
   codes.set(request, codeFor(error, statusCode) ?? String(error.name ?? 'Error'))
   reply.header(REQUEST_ID, requestIdOf(request))

@@ -9,15 +9,26 @@ export interface FieldCounter {
   maxHeadersCount?: number | null
 }
 
+/** Requests that were found to have too many fields. */
+const tooMany = new WeakSet<IncomingMessage>()
+
+/** Whether {@link countFields} has found that a request has too many fields. */
+export function hasTooManyFields(raw: IncomingMessage): boolean {
+  return tooMany.has(raw)
+}
+
 /**
- * Whether a request has more fields, or names more of them in its Connection field, than are accepted; or as many as the
- * server keeps, so that it may have dropped some.
+ * Finds out whether a request has more fields, or names more of them in its Connection field, than are accepted; or as
+ * many as the server keeps, so that it may have dropped some.
+ * @returns whether it has
  */
-export function hasTooManyFields(raw: IncomingMessage, server: FieldCounter): boolean {
-  // Not by raw.headers: Node makes that object when it is first asked for, which takes the longer the more fields there are.
+export function countFields(raw: IncomingMessage, { maxHeadersCount }: FieldCounter): boolean {
+  // Not by raw.headers, which Node makes when it is first asked for: that takes the longer the more fields there are.
   const fields = raw.rawHeaders.length / 2
-  if (fields > MAX_FIELDS) return true
-  const { maxHeadersCount } = server
-  if (maxHeadersCount && fields >= maxHeadersCount) return true
-  return nominatesTooMany(raw.headers.connection)
+  const isOver =
+    fields > MAX_FIELDS ||
+    Boolean(maxHeadersCount && fields >= maxHeadersCount) ||
+    nominatesTooMany(raw.headers.connection)
+  if (isOver) tooMany.add(raw)
+  return isOver
 }

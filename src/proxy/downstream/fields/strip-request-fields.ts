@@ -3,9 +3,10 @@ import type { UnderscoreHeaders } from '../../http/fields.js'
 import { isPlain, nominatedBy } from '../../http/hop-by-hop.js'
 import { peerOf } from '../../http/peer.js'
 import type { Trust } from '../../http/trust.js'
-import { type FieldCounter, hasTooManyFields } from './field-limits.js'
-import { OURS } from './own-fields.js'
-import { guardEverything, guardFields, isToldByProxies } from './untrusted-fields.js'
+import { countFields, type FieldCounter } from './field-limits.js'
+import { GATEWAY_FIELDS } from './gateway-fields.js'
+import { isProxyField } from './proxy-fields.js'
+import { markAllUntrusted, markUntrusted } from './untrusted-fields.js'
 
 export interface StripOptions {
   trust: Trust
@@ -16,52 +17,60 @@ export interface StripOptions {
   server: FieldCounter
 }
 
-/** Whether a field stays though Connection names it: it frames the body, or is written anew for the backend. */
-const notNominated = (name: string) => OURS.has(name) || isToldByProxies(name) || FRAMING.has(name)
+/** Fields that frame the body, or that the gateway counts by. */
 const FRAMING = new Set(['content-length', 'max-forwards', 'trailer'])
 
 /**
  * Removes the fields of a request that its client may not send to a backend: those that Connection names, those with an
- * underscore, and `Proxy`, which CGI makes the variable HTTP_PROXY of. Fields that only a trusted proxy may send stay, for
- * hooks to read, and are marked. This has to be done before any hook of the app runs, so that what a hook sets is kept. A
- * request that will be refused for its many fields is left as it came.
+ * underscore, and `Proxy`, which CGI makes the variable HTTP_PROXY of. Fields that only a trusted proxy may send stay for
+ * hooks to read, and are marked. This is done before any hook of the app runs, so that what a hook sets is kept. A
+ * request that will be refused for its many fields keeps them.
  */
 export function stripRequestFields(raw: IncomingMessage, options: StripOptions): void {
   // A socket forgets its address when it is closed.
   const peer = peerOf(raw.socket)
-  if (hasTooManyFields(raw, options.server)) {
-    guardEverything(raw.headers)
+  if (countFields(raw, options.server)) {
+    markAllUntrusted(raw.headers)
     return
   }
   const { headers } = raw
   const { connection } = headers
-  let told: string[] | undefined
-  let taken: Set<string> | undefined
+  let proxyFields: string[] | undefined
+  let removed: Set<string> | undefined
   for (const name in headers) {
-    if (name.includes('_') ? isLeftOut(name, options) : name === 'proxy')
-      taken = (taken ?? new Set()).add(name)
-    else if (isToldByProxies(name)) told = [...(told ?? []), name]
+    if (name.includes('_') ? isUnderscoreRemoved(name, options) : name === 'proxy') {
+      removed = (removed ?? new Set()).add(name)
+    } else if (isProxyField(name)) {
+      proxyFields = [...(proxyFields ?? []), name]
+    }
   }
   if (!isPlain(connection)) {
     for (const name of nominatedBy(connection) ?? []) {
-      if (Object.hasOwn(headers, name) && !notNominated(name)) taken = (taken ?? new Set()).add(name)
+      if (Object.hasOwn(headers, name) && !mayNotBeNominated(name)) {
+        removed = (removed ?? new Set()).add(name)
+      }
     }
   }
-  if (taken) remove(raw, taken)
-  if (told && options.trust(peer, []) === 0) guardFields(headers, told, options.isWatched())
+  if (removed) remove(raw, removed)
+  if (proxyFields && options.trust(peer, []) === 0) markUntrusted(headers, proxyFields, options.isWatched())
+}
+
+/** Whether a field stays although Connection names it. */
+function mayNotBeNominated(name: string): boolean {
+  return GATEWAY_FIELDS.has(name) || isProxyField(name) || FRAMING.has(name)
 }
 
 /** Whether a field with an underscore is removed. CGI and WSGI give it the same name as the one with a hyphen. */
-function isLeftOut(name: string, { underscoreHeaders }: StripOptions): boolean {
+function isUnderscoreRemoved(name: string, { underscoreHeaders }: StripOptions): boolean {
   if (underscoreHeaders === 'drop') return true
-  const folded = name.replaceAll('_', '-')
-  return OURS.has(folded) || isToldByProxies(folded)
+  const hyphenated = name.replaceAll('_', '-')
+  return GATEWAY_FIELDS.has(hyphenated) || isProxyField(hyphenated)
 }
 
 function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
   const { headers, rawHeaders } = raw
-  // Node makes this object of rawHeaders when it is first asked for, and by their number at the start: so first of all.
-  const distinct = 'stream' in raw ? {} : raw.headersDistinct
+  // Node makes this object of rawHeaders when it is first asked for, so that is done first. HTTP/2 has none.
+  const distinct = (raw.headersDistinct as IncomingMessage['headersDistinct'] | undefined) ?? {}
   for (const name of names) {
     delete headers[name]
     delete distinct[name]

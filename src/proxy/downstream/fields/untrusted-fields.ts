@@ -1,80 +1,77 @@
-import type { IncomingHttpHeaders } from 'node:http'
-
-/**
- * Fields in which proxies say for whom they ask, by which address, host, scheme or path. Anybody else may write anything
- * into them, and backends may believe it.
- */
-const TOLD_BY_PROXIES = new Set([
-  'cf-connecting-ip',
-  'cf-connecting-ipv6',
-  'client-ip',
-  'fastly-client-ip',
-  'forwarded',
-  'forwarded-for',
-  'front-end-https',
-  'proxy-client-ip',
-  'remote-addr',
-  'true-client-ip',
-  'wl-proxy-client-ip',
-  'x-appengine-user-ip',
-  'x-azure-clientip',
-  'x-azure-socketip',
-  'x-client-ip',
-  'x-client-ssl',
-  'x-cluster-client-ip',
-  'x-envoy-external-address',
-  'x-forwarded',
-  'x-original-forwarded-for',
-  'x-original-host',
-  'x-original-proto',
-  'x-original-remote-addr',
-  'x-original-uri',
-  'x-original-url',
-  'x-originating-ip',
-  'x-proxyuser-ip',
-  'x-real-ip',
-  'x-real-port',
-  'x-remote-addr',
-  'x-remote-ip',
-  'x-rewrite-url',
-  'x-scheme',
-  'x-url-scheme',
-])
-
-/** Whether a field, by its name in lower case, is one of them. */
-export function isToldByProxies(name: string): boolean {
-  return TOLD_BY_PROXIES.has(name) || name.startsWith('x-forwarded-')
-}
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
+import type { Peer } from '../../http/peer.js'
+import type { Trust } from '../../http/trust.js'
 
 /** A set of names of fields. */
 export type Names = Pick<ReadonlySet<string>, 'has'>
 
-export const everyName: Names = { has: () => true }
+/** A request as a peer sent it, with the fields that hooks of the app have set since. */
+export interface ReceivedRequest {
+  raw: IncomingMessage
+  headers: IncomingHttpHeaders
+  /** Fields of the peer that it is not trusted to send; undefined where there are none. */
+  untrusted: Names | undefined
+  /** The other end of its connection. */
+  peer: Peer
+}
 
-/** By the fields of a request: which of them its client is not trusted to send. */
-const guarded = new WeakMap<IncomingHttpHeaders, Names>()
+export function receivedFrom(request: FastifyRequest, peer: Peer): ReceivedRequest {
+  const { raw, headers } = request
+  // Fastify keeps apart what an app sets by `request.headers = …`, in a property that its types do not have.
+  const { additionalHeaders } = request as { additionalHeaders?: object }
+  return { raw, headers, untrusted: untrustedFields(raw.headers, additionalHeaders), peer }
+}
 
-/** Names of fields that have a setter, which notices a hook that sets one, to the same value as well. */
+/** A request that no route of a pool has handled, so that no hook has set fields of it. */
+export function receivedUnrouted(raw: IncomingMessage, peer: Peer, trust: Trust): ReceivedRequest {
+  return { raw, headers: raw.headers, untrusted: trust(peer, []) === 0 ? everyName : undefined, peer }
+}
+
+/** The value of a field that a trusted proxy or a hook of the app has set; undefined where neither has. */
+export function trustedField({ headers, untrusted }: ReceivedRequest, name: string): string | undefined {
+  const value = headers[name]
+  return value === undefined || untrusted?.has(name) ? undefined : String(value)
+}
+
+/** Whether a field does not have the value that the peer has sent. */
+export function isReplaced({ raw, headers }: ReceivedRequest, name: string): boolean {
+  const { rawHeaders } = raw
+  const lines: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const line = rawHeaders[i] as string
+    if (line.length === name.length && line.toLowerCase() === name) lines.push(rawHeaders[i + 1] as string)
+  }
+  return String(headers[name]) !== lines.join(', ')
+}
+
+const everyName: Names = { has: () => true }
+
+/** By the fields object of a request: the names of those that its peer is not trusted to send. */
+const marked = new WeakMap<IncomingHttpHeaders, Names>()
+
+/** Names of fields that have a setter, by which a hook is noticed that sets one, even to the same value. */
 class WatchedNames extends Set<string> {}
 
 /**
- * Marks fields as sent by a client that is not trusted to send them. Hooks can still read them.
- * @param isWatched whether hooks may set some of them, which are not marked any more then, also where the value is the same
+ * Marks fields as sent by a peer that is not trusted to send them. Hooks can still read them.
+ * @param isWatched whether hooks may set some of them; a field that a hook has set is not marked any more
  */
-export function guardFields(
+export function markUntrusted(
   headers: IncomingHttpHeaders,
   names: readonly string[],
   isWatched: boolean,
 ): void {
   if (isWatched) for (const name of names) watch(headers, name)
-  guarded.set(headers, isWatched ? new WatchedNames(names) : new Set(names))
+  marked.set(headers, isWatched ? new WatchedNames(names) : new Set(names))
 }
 
-/** Marks every field as sent by a client that is not trusted. */
-export function guardEverything(headers: IncomingHttpHeaders): void {
-  guarded.set(headers, everyName)
+/** Marks all fields of a request that will be refused. */
+export function markAllUntrusted(headers: IncomingHttpHeaders): void {
+  marked.set(headers, everyName)
 }
 
+/** Gives a field a setter, which replaces itself by the value that is set. */
 function watch(headers: IncomingHttpHeaders, name: string): void {
   const value = headers[name]
   Object.defineProperty(headers, name, {
@@ -94,10 +91,10 @@ function watch(headers: IncomingHttpHeaders, name: string): void {
 
 /**
  * The marked fields that no hook has set since; undefined where none was marked, as with most requests.
- * @param added fields that the app has set elsewhere
+ * @param added fields that the app has set apart
  */
-export function untrustedFields(headers: IncomingHttpHeaders, added: object | undefined): Names | undefined {
-  const names = guarded.get(headers)
+function untrustedFields(headers: IncomingHttpHeaders, added: object | undefined): Names | undefined {
+  const names = marked.get(headers)
   if (!(names instanceof WatchedNames)) return names
   for (const name of names) {
     const isSet = Object.getOwnPropertyDescriptor(headers, name)?.get === undefined

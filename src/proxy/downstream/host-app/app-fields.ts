@@ -2,16 +2,16 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 
 /**
- * Writes the names of fields that hooks of the app have set in lower case, as Node writes those of the client, so that a
- * field of the client with the same name is replaced.
+ * Makes the names of fields that hooks of the app have set lower case, as Node makes those of the client, so that a field
+ * of the client with the same name is replaced.
  */
-export function settleFields(request: FastifyRequest): void {
-  lowerNames(request.raw.headers)
+export function lowerNames(request: FastifyRequest): void {
+  lowerKeys(request.raw.headers)
   const { additionalHeaders } = request as { additionalHeaders?: IncomingHttpHeaders }
-  if (additionalHeaders) lowerNames(additionalHeaders)
+  if (additionalHeaders) lowerKeys(additionalHeaders)
 }
 
-function lowerNames(headers: IncomingHttpHeaders): void {
+function lowerKeys(headers: IncomingHttpHeaders): void {
   for (const name in headers) {
     const lower = name.toLowerCase()
     if (lower === name) continue

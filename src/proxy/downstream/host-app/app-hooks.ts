@@ -4,8 +4,8 @@ import { hasHooks } from './hooks.js'
 
 /** What hooks of the app may do with the requests of a scope: what none of them does costs nothing. */
 export interface AppHooks {
-  /** Whether they may see or replace what is sent to clients. */
-  seeAnswers: boolean
+  /** Whether they may see or replace responses. */
+  seeResponses: boolean
   /** Whether they may set fields of a request. */
   touchRequests: boolean
 }
@@ -15,7 +15,7 @@ export interface AppHooks {
  * they may do anything. To be called before the routes are added, as plugins of the app may add hooks to each route.
  */
 export function watchAppHooks(scope: FastifyInstance): AppHooks {
-  const hooks: AppHooks = { seeAnswers: true, touchRequests: true }
+  const hooks: AppHooks = { seeResponses: true, touchRequests: true }
   let seesRoute = false
   let touchesRoute = false
   scope.addHook('onRoute', (route) => {
@@ -24,7 +24,7 @@ export function watchAppHooks(scope: FastifyInstance): AppHooks {
     touchesRoute ||= route.preValidation !== undefined || route.preHandler !== undefined
   })
   scope.addHook('onReady', async () => {
-    hooks.seeAnswers = seesRoute || hasHooks(scope, ['onSend'])
+    hooks.seeResponses = seesRoute || hasHooks(scope, ['onSend'])
     hooks.touchRequests = touchesRoute || isTouchedByApp(scope)
   })
   return hooks

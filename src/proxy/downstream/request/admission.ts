@@ -1,45 +1,58 @@
 import type { IncomingMessage } from 'node:http'
+import type { FastifyError, FastifyReply } from 'fastify'
+import { closeAfter } from '../connection/pipeline.js'
 import {
   BadPathError,
   BodyTooLargeError,
+  endsConnection,
   InvalidRequestError,
   LoopError,
   MethodNotAllowedError,
   TooManyFieldsError,
 } from '../errors/errors.js'
-import { type FieldCounter, hasTooManyFields } from '../fields/field-limits.js'
-import { rewritePath } from '../fields/forwarding.js'
-import { faultOf } from './framing.js'
-import type { PathMapping } from './prefix.js'
+import { hasTooManyFields } from '../fields/field-limits.js'
+import { protocolOf } from '../protocol-of.js'
+import { type PathMapping, rewritePath } from './rewrite-path.js'
 import { targetOf } from './target.js'
 
 export interface AdmissionOptions extends PathMapping {
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
-  /** What we call ourselves in Via; undefined where we do not. */
+  /** The name of this gateway in Via; undefined where it is not named. */
   via: string | undefined
-  /** The server that the request came to. */
-  server: FieldCounter
+  /** The methods of the routes, as an Allow field. */
+  allow: string
 }
 
 /** Where an admitted request goes. */
 export interface Destination {
   /** Path and query for the backend, or `*`. */
   path: string
-  /** The host that the client named, if it did. */
+  /** The host that the client named; undefined where it named none. */
   host: string | undefined
 }
 
 /**
- * Whether a request may be passed on, and as what.
- * @throws {FastifyError} what the client is told otherwise
+ * Decides whether a request is passed on, and to which path and host.
+ * @throws {FastifyError} if it is not: the error that the client gets
  */
-export function admit(raw: IncomingMessage, options: AdmissionOptions): Destination {
-  if (hasTooManyFields(raw, options.server)) throw new TooManyFieldsError()
-  const fault = 'stream' in raw ? undefined : faultOf(raw)
+export function admit(raw: IncomingMessage, reply: FastifyReply, options: AdmissionOptions): Destination {
+  try {
+    return destinationOf(raw, options)
+  } catch (error) {
+    if (raw.method === 'TRACE') reply.header('allow', options.allow)
+    // Now, before the next request of the connection is looked at.
+    if (endsConnection(error as FastifyError)) closeAfter(raw, reply.raw)
+    throw error
+  }
+}
+
+function destinationOf(raw: IncomingMessage, options: AdmissionOptions): Destination {
+  if (hasTooManyFields(raw)) throw new TooManyFieldsError()
+  const fault = protocolOf(raw).framingFault(raw)
   if (fault) throw fault
   const { headers, method } = raw
-  // It would show the client what was added to its request on the way. RFC 9110 section 9.3.8.
+  // TRACE would show the client what was added to its request on the way. RFC 9110 section 9.3.8.
   if (method === 'TRACE') throw new MethodNotAllowedError(method)
   if (options.via !== undefined && headers.via?.includes(options.via)) throw new LoopError()
   if (options.maxBody > 0 && Number(headers['content-length'] ?? 0) > options.maxBody) {

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { FieldLines } from '../../http/fields.js'
 import { rawHead } from '../../http/raw-head.js'
-import { hasBody } from '../../http/request-body.js'
 import { adopt, ignore, release, whenIdle } from '../connection/hijacked-socket.js'
+import { http1 } from '../http1.js'
 import {
   giveOneOwner,
   isLeftToOthers,
@@ -91,7 +91,7 @@ function routeWithBodies(app: FastifyInstance, pools: readonly PoolUpgrades[], o
   if (!before || Number.parseInt(process.versions.node, 10) < NODE_READS_BODIES_SINCE) return
   server.shouldUpgradeCallback = (request) => {
     if (!before.call(server, request)) return false
-    if (!hasBody(request) || !isOfPool(app, pools, own, request)) return true
+    if (!http1.hasBody(request) || !isOfPool(app, pools, own, request)) return true
     // Node emits the event right after this.
     server.prependOnceListener('request', (routed, response) => {
       if (routed === request) response.shouldKeepAlive = false
@@ -118,7 +118,7 @@ function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, h
  * a request with a body, which would have to be told from what comes after the switch.
  */
 function isTunnelled(request: IncomingMessage): boolean {
-  return !hasBody(request) && request.httpVersion === '1.1' && wantedProtocols(request) !== ''
+  return !http1.hasBody(request) && request.httpVersion === '1.1' && wantedProtocols(request) !== ''
 }
 
 /** The protocols that a request asks for and may get. */

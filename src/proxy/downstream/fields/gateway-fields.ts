@@ -1,8 +1,11 @@
 import { HOP_BY_HOP } from '../../http/hop-by-hop.js'
 import { REQUEST_ID } from '../request/request-id.js'
 
-/** Fields of a request that are not passed on as they came: asked of us by the client, or said anew. */
-export const OURS: ReadonlySet<string> = new Set([
+/**
+ * Fields of a request that no backend gets as the client sent them: those of the client's connection, those addressed to
+ * the gateway itself, and those that the gateway writes anew.
+ */
+export const GATEWAY_FIELDS: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,
   'expect',
   'forwarded',

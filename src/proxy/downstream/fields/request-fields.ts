@@ -1,0 +1,101 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { ProxyContext } from '../../context.js'
+import type { FieldLines } from '../../http/fields.js'
+import type { Trust } from '../../http/trust.js'
+import type { HttpDownstream } from '../downstream.js'
+import { lowerNames } from '../host-app/app-fields.js'
+import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
+import { type PathMapping, prefixOf } from '../request/rewrite-path.js'
+import { addressesIn, originOf } from './client-origin.js'
+import type { Origin } from './forwarded-claims.js'
+import { GATEWAY_FIELDS } from './gateway-fields.js'
+import { isReplaced, type ReceivedRequest, receivedFrom, trustedField } from './untrusted-fields.js'
+
+export interface RequestFieldOptions {
+  /** Which proxies are believed what they say of a request. */
+  trust: Trust
+  /** The name of this gateway in Via; undefined where it is not named. */
+  via: string | undefined
+  paths: PathMapping
+  /** Whether hooks of the app may set fields. */
+  isTouched: () => boolean
+}
+
+/** What of a request is not in its fields. */
+interface Particulars {
+  trust: Trust
+  via: string | undefined
+  requestId: string
+  /** The prefix that was taken off the path. */
+  prefix: string
+}
+
+/** Makes the fields of a request for a backend, after all hooks of the app, and notes where it came from. */
+export function setRequestFields(
+  downstream: HttpDownstream,
+  context: ProxyContext,
+  { trust, via, paths, isTouched }: RequestFieldOptions,
+): void {
+  const { request, peer } = downstream
+  if (isTouched()) lowerNames(request)
+  const received = receivedFrom(request, peer)
+  const origin = originOf(received, trust, context.host)
+  downstream.addresses = addressesIn(origin, peer)
+  const prefix = prefixOf(request.raw, paths)
+  context.fields = requestFields(received, origin, { trust, via, requestId: requestIdOf(request), prefix })
+  if (isTouched()) context.host = hostSetByApp(received) ?? context.host
+  if (downstream.bodyFields) context.fields = replaceFields(context.fields, downstream.bodyFields)
+}
+
+/** The header fields of a request for a backend. The value of Host, which comes first, is left to the forwarder. */
+function requestFields(received: ReceivedRequest, origin: Origin, options: Particulars): FieldLines {
+  const { raw, headers, untrusted } = received
+  const lines: FieldLines = ['host', '']
+  for (const name in headers) {
+    // Names of HTTP/2's pseudo-fields begin with a colon.
+    if (GATEWAY_FIELDS.has(name) || name.startsWith(':') || untrusted?.has(name)) continue
+    const value = headers[name]
+    if (typeof value === 'string') lines.push(name, value)
+    else if (Array.isArray(value)) for (const line of value) lines.push(name, line)
+    // A hook may have set a number.
+    else if (value !== undefined && value !== null) lines.push(name, String(value))
+  }
+  lines.push(REQUEST_ID, options.requestId)
+  addVia(lines, raw.httpVersion, headers, options.via)
+  lines.push('x-forwarded-for', origin.for, 'x-forwarded-proto', origin.proto)
+  if (origin.host !== undefined) lines.push('x-forwarded-host', origin.host)
+  lines.push('forwarded', origin.forwarded)
+  const prefix = forwardedPrefix(received, options)
+  if (prefix !== '') lines.push('x-forwarded-prefix', prefix)
+  return lines
+}
+
+/** RFC 9110 section 7.6.3. */
+function addVia(lines: FieldLines, version: string, { via }: IncomingHttpHeaders, own: string | undefined) {
+  if (own !== undefined) lines.push('via', via ? `${via}, ${version} ${own}` : `${version} ${own}`)
+  else if (via) lines.push('via', via)
+}
+
+/** The prefix that earlier proxies and this one took off the path; where the app has set the field, its value. */
+function forwardedPrefix(received: ReceivedRequest, { trust, prefix }: Particulars): string {
+  const given = trustedField(received, 'x-forwarded-prefix')
+  if (given === undefined) return prefix
+  if (trust(received.peer, []) === 0 || isReplaced(received, 'x-forwarded-prefix')) return given
+  return given.replace(/\/+$/, '') + prefix
+}
+
+/** The Host that a hook of the app has set for the backend; undefined where none has. */
+function hostSetByApp(received: ReceivedRequest): string | undefined {
+  const { host } = received.headers
+  return host !== undefined && isReplaced(received, 'host') ? host : undefined
+}
+
+/** Replaces fields by those of the same name; one whose value is undefined is left out. */
+function replaceFields(lines: FieldLines, fields: Record<string, string | undefined>): FieldLines {
+  const replaced: FieldLines = []
+  for (let i = 0; i < lines.length; i += 2) {
+    if (!Object.hasOwn(fields, lines[i] as string)) replaced.push(lines[i] as string, lines[i + 1] as string)
+  }
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) replaced.push(name, value)
+  return replaced
+}

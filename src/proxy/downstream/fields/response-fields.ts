@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http'
+import type { ProxyContext } from '../../context.js'
+import type { Headers } from '../../http/fields.js'
+import { HOP_BY_HOP, nominatedBy } from '../../http/hop-by-hop.js'
+import { type PathMapping, prefixOf } from '../request/rewrite-path.js'
+import { restorePrefix } from '../response/restore-prefix.js'
+
+export interface ResponseFieldOptions {
+  /** The name of this gateway in Via; undefined where it is not named. */
+  via: string | undefined
+  /** How the paths of clients and backends differ, where a prefix is put back into responses. */
+  paths: PathMapping | undefined
+}
+
+/** The header fields of a backend's response to a request, as its client sees them. */
+export function responseFields(
+  given: Headers,
+  raw: IncomingMessage,
+  context: ProxyContext,
+  { via, paths }: ResponseFieldOptions,
+): Headers {
+  const headers = endToEndFields(given, via)
+  if (paths && namesPath(headers)) {
+    const prefix = prefixOf(raw, paths)
+    const { fields, host, lease } = context
+    const { url } = lease.backend
+    const scheme = url.startsWith('https:') ? 'https' : 'http'
+    const forwardedHost = fields[fields.indexOf('x-forwarded-host') + 1]
+    const hosts = [url.slice(url.indexOf('//') + 2), host, forwardedHost]
+    const { rewritePrefix } = paths
+    if (prefix !== '') restorePrefix(headers, { prefix, rewritePrefix, hosts, scheme })
+  }
+  return headers
+}
+
+/**
+ * The fields of a response without those that are for one connection only, and with the gateway named in Via.
+ * @param via the name of this gateway; undefined where it is not named
+ */
+export function endToEndFields(headers: Headers, via: string | undefined): Headers {
+  const nominated = nominatedBy(headers.connection)
+  // A new object: deleting from the given one is slower.
+  const fields: Headers = {}
+  for (const name of Object.keys(headers)) {
+    // Assigning a field of this name would set the prototype.
+    if (name === '__proto__') continue
+    if (!HOP_BY_HOP.has(name) && !nominated?.has(name)) fields[name] = headers[name]
+  }
+  if (via !== undefined) fields.via = fields.via ? `${fields.via}, 1.1 ${via}` : `1.1 ${via}`
+  return fields
+}
+
+/** The fields of a response that has no content and must not describe any, RFC 9110 section 8.6. */
+export function withoutContent(headers: Headers): Headers {
+  const { 'content-length': _length, trailer: _trailer, ...rest } = headers
+  return rest
+}
+
+/** Whether a response has a field in which a path of the backend may be. */
+function namesPath(headers: Headers): boolean {
+  return (
+    headers.location !== undefined ||
+    headers['set-cookie'] !== undefined ||
+    headers['content-location'] !== undefined ||
+    headers.refresh !== undefined
+  )
+}

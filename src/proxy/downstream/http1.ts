@@ -1,0 +1,107 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { rawHead } from '../http/raw-head.js'
+import { reset } from '../http/reset.js'
+import type { ClientProtocol } from './client-protocol.js'
+import { closeGently } from './connection/lingering-close.js'
+import { destroyInOrder, noteArrival, onTurn, pendingOn } from './connection/pipeline.js'
+import { faultOf } from './request/framing.js'
+
+/** Bytes that a client may leave unread before it is sent no more informational responses. */
+const MAX_UNREAD_BEFORE_HINT_BYTES = 64 * 1024
+
+/** Milliseconds between probes of a client's connection on which there is nothing to send. */
+const KEEP_ALIVE_PROBE_MS = 60_000
+
+/** HTTP/1.0 and HTTP/1.1: responses come in the order of the requests, and the connection may be part of the framing. */
+export const http1: ClientProtocol = {
+  hasBody,
+  framingFault: faultOf,
+  arrived: noteArrival,
+
+  onTurn(request, response, begin) {
+    onTurn(request, response, () => {
+      // Chunks that came with the head may be malformed, which is known once they are parsed.
+      if (request.headers['transfer-encoding'] === undefined) begin()
+      else setImmediate(begin)
+    })
+  },
+
+  idleTimer: (request) => request.socket,
+  onIdle: (_request, response, callback) => void response.on('timeout', callback),
+  cut: (request) => void request.socket.destroy(),
+
+  inform(request, response, statusCode, headers) {
+    // HTTP/1.0 has none, RFC 9110 section 15.2.
+    if (request.httpVersionMinor === 0) return
+    const { socket } = response
+    // Responses to earlier requests come first: Node would put one that waits for them between head and body of this one.
+    if (!socket) return
+    if (response.writableLength + socket.writableLength > MAX_UNREAD_BEFORE_HINT_BYTES) return
+    if (statusCode === 100) response.writeContinue()
+    // Node has calls for some other statuses, but each restricts what fields may say.
+    else socket.write(rawHead(`HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`, headers), 'latin1')
+  },
+
+  breakOff(request, response) {
+    if (response.destroyed) return
+    // Where the end of the connection is the end of the response, only a reset shows that it is not complete.
+    const endsWithConnection =
+      response.headersSent && !response.chunkedEncoding && response.getHeader('content-length') === undefined
+    if (!response.socket) destroyInOrder(request, response)
+    else if (endsWithConnection) reset(response.socket)
+  },
+
+  fitHead(reply, { responseHead, isQuiet }, headers, isClosing) {
+    const { statusCode, statusMessage, headers: given } = responseHead as NonNullable<typeof responseHead>
+    const { raw } = reply.request
+    // While there is nothing to send, only a probe of TCP finds that the client has vanished.
+    if (isQuiet) raw.socket?.setKeepAlive?.(true, KEEP_ALIVE_PROBE_MS)
+    // 426 has to name the protocol, RFC 9110 section 15.5.22, and the client may then switch to it.
+    if (statusCode === 426 && given.upgrade !== undefined) {
+      headers.connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'close, upgrade'
+      headers.upgrade = given.upgrade
+    }
+    if (statusMessage !== '' && /^[\t\x20-\x7e]+$/.test(statusMessage))
+      reply.raw.statusMessage = statusMessage
+    // 204 must not have a length, RFC 9110 section 8.6.
+    if (statusCode === 204) delete headers['content-length']
+    // Node throws if trailers are announced for a response that cannot have any.
+    const isChunked = headers['content-length'] === undefined && raw.httpVersionMinor > 0
+    const hasNoBody = statusCode === 204 || statusCode === 304 || raw.method === 'HEAD'
+    if (headers.trailer !== undefined && (!isChunked || hasNoBody)) delete headers.trailer
+    if (hasUnreadBody(raw)) closeGently(raw, reply.raw)
+    // The unread rest of a body cannot be told from a next request.
+    if (!raw.complete || (isClosing && isOnlyPending(raw))) headers.connection = 'close'
+  },
+
+  dropReason(reply) {
+    reply.raw.statusMessage = ''
+  },
+
+  stopUpload(reply, endsConnection) {
+    const { raw } = reply.request
+    // A hook that destroyed the request has taken it off its connection.
+    if (!raw.socket || !(endsConnection || hasUnreadBody(raw))) return
+    // Node would read the rest of the body to its end, to keep the connection.
+    reply.header('connection', 'close')
+    closeGently(raw, reply.raw)
+  },
+
+  announceClose(reply) {
+    if (isOnlyPending(reply.request.raw)) reply.header('connection', 'close')
+  },
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = headers
+  return encoding !== undefined || Number(length) > 0
+}
+
+function hasUnreadBody(request: IncomingMessage): boolean {
+  return hasBody(request) && !request.complete
+}
+
+/** Whether a client has sent no further request, so that this response may be the last on its connection. */
+function isOnlyPending(request: IncomingMessage): boolean {
+  return pendingOn(request.socket) <= 1
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Headers } from '../http/fields.js'
+import type { ClientProtocol } from './client-protocol.js'
+
+/** HTTP/2: each request has a stream of its own, which frames bodies and can be reset without the connection. */
+export const http2: ClientProtocol = {
+  // The body need not be announced by a field.
+  hasBody: (request) => !streamOf(request).endAfterHeaders,
+  framingFault: () => undefined,
+  // Responses do not have to come in the order of requests.
+  arrived() {},
+  onTurn: (_request, _response, begin) => begin(),
+
+  idleTimer: streamOf,
+  onIdle: (request, _response, callback) => void streamOf(request).on('timeout', callback),
+  cut: (request) => streamOf(request).close(constants.NGHTTP2_CANCEL),
+
+  inform(request, _response, statusCode, headers) {
+    // Node has sent 100 (Continue) itself.
+    if (statusCode === 100) return
+    joinLines(headers)
+    streamOf(request).additionalHeaders({ ...headers, ':status': statusCode })
+  },
+
+  // A stream that is destroyed before its end is reset, which says enough.
+  breakOff() {},
+
+  fitHead(reply, _context, headers) {
+    stopUpload(reply.request.raw)
+    joinLines(headers)
+  },
+
+  // HTTP/2 has no reason phrase.
+  dropReason() {},
+  stopUpload: (reply) => stopUpload(reply.request.raw),
+  // HTTP/2 has no Connection field.
+  announceClose() {},
+}
+
+function streamOf(request: IncomingMessage): ServerHttp2Stream & { readonly endAfterHeaders?: boolean } {
+  return (request as unknown as { stream: ServerHttp2Stream }).stream
+}
+
+/**
+ * Tells a client once it has its response that the rest of its upload is not wanted (RFC 9113 section 8.1). It would
+ * wait for ever to be allowed to send more.
+ */
+function stopUpload(request: IncomingMessage): void {
+  if (!http2.hasBody(request) || request.complete) return
+  const stream = streamOf(request)
+  // The response's own event comes when the stream is closed.
+  stream.once('finish', () => {
+    stream.close(constants.NGHTTP2_NO_ERROR)
+    // Node keeps a stream until what came on it was read.
+    stream.resume()
+  })
+}
+
+/** Makes one line of several lines of a field, but for Set-Cookie: Node's HTTP/2 throws at some that come twice. */
+function joinLines(headers: Headers): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (Array.isArray(value) && name !== 'set-cookie') headers[name] = value.join(', ')
+  }
+}

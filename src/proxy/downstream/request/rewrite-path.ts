@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import { targetOf } from './target.js'
+
+/** How the paths of clients and of backends differ. */
+export interface PathMapping {
+  /** How many segments at the start of a client's path are the prefix of the pool's routes. */
+  segments: number
+  /** What backends get in their place. */
+  rewritePrefix: string
+  /** Whether the app's router takes several slashes for one. */
+  joinsSlashes: boolean
+}
+
+/** Whether the router of an app takes several slashes for one. */
+export function joinsSlashes({ initialConfig }: FastifyInstance): boolean {
+  const { routerOptions, ignoreDuplicateSlashes } = initialConfig
+  return routerOptions?.ignoreDuplicateSlashes === true || ignoreDuplicateSlashes === true
+}
+
+/**
+ * Path and query for the backend: the client's without its first `segments` and with `rewritePrefix` in their place,
+ * otherwise byte for byte. Segments are counted, not compared, because the router matched them decoded.
+ * @returns undefined where dots in the path would lead a backend that resolves them out of `rewritePrefix`
+ */
+export function rewritePath(
+  url: string,
+  segments: number,
+  rewritePrefix: string,
+  joinsSlashes = false,
+): string | undefined {
+  const rest = segments === 0 ? url : url.slice(endOfSegments(url, segments, joinsSlashes))
+  if (rewritePrefix === '' || rewritePrefix === '/') return rest.startsWith('/') ? rest : `/${rest}`
+  if (leavesPrefix(rest)) return undefined
+  return rest.startsWith('/') && rewritePrefix.endsWith('/')
+    ? rewritePrefix + rest.slice(1)
+    : rewritePrefix + rest
+}
+
+/** The prefix that {@link rewritePath} takes off a request's path, as the client wrote it; empty where it stays. */
+export function prefixOf(
+  raw: IncomingMessage,
+  { segments, rewritePrefix, joinsSlashes }: PathMapping,
+): string {
+  if (segments === 0) return ''
+  const path = targetOf(raw)?.path ?? ''
+  let prefix = path.slice(0, endOfSegments(path, segments, joinsSlashes))
+  // In a Location two slashes at the start would be followed by the name of a host.
+  if (joinsSlashes) prefix = prefix.replaceAll(/\/{2,}/g, '/')
+  return prefix === rewritePrefix ? '' : prefix
+}
+
+/** Where the first `count` segments of a path end. */
+function endOfSegments(path: string, count: number, joinsSlashes: boolean): number {
+  const query = path.indexOf('?')
+  const end = query === -1 ? path.length : query
+  let index = 0
+  for (let i = 0; i < count; i++) {
+    if (joinsSlashes) while (path[index + 1] === '/') index++
+    index = path.indexOf('/', index + 1)
+    if (index === -1 || index > end) return end
+  }
+  return index
+}
+
+/** Whether dots in a path lead above its start. */
+function leavesPrefix(rest: string): boolean {
+  const path = rest.split('?', 1)[0] as string
+  if (!path.includes('.') && !/%2e/i.test(path)) return false
+  let depth = 0
+  // Backends differ in which characters separate segments once a path is decoded, so all that any of them takes count.
+  for (const segment of path.replaceAll(/%2e/gi, '.').split(/[/\\]|%2f|%5c/i)) {
+    if (segment === '..') depth--
+    else if (segment !== '' && segment !== '.') depth++
+    if (depth < 0) return true
+  }
+  return false
+}

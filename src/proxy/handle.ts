@@ -1,0 +1,188 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyReplyFromHooks } from '@fastify/reply-from'
+import type {
+  FastifyError,
+  FastifyReply,
+  FastifyRequest,
+  onErrorHookHandler,
+  onRequestHookHandler,
+  onResponseHookHandler,
+} from 'fastify'
+import { contextOf, ProxyContext } from './context.js'
+import { copyWhereRead } from './downstream/body/body-copy.js'
+import { limitSilence } from './downstream/body/body-timeout.js'
+import { isUntouched, takeUpload } from './downstream/body/upload.js'
+import { expectsContinue } from './downstream/connection/expect.js'
+import { isOpen, onFinished } from './downstream/connection/pipeline.js'
+import { DOWNSTREAM, downstreamOf, HttpDownstream } from './downstream/downstream.js'
+import { refusalCodeOf } from './downstream/errors/errors.js'
+import { setRequestFields } from './downstream/fields/request-fields.js'
+import { acceptsTrailers } from './downstream/fields/request-trailers.js'
+import { stripRequestFields } from './downstream/fields/strip-request-fields.js'
+import { answerProbe } from './downstream/host-app/route-probe.js'
+import { admit, type Destination } from './downstream/request/admission.js'
+import { answerOptions, mayForward } from './downstream/request/max-forwards.js'
+import { setResponseHead } from './downstream/response/response-head.js'
+import { sendBody } from './downstream/response/send-body.js'
+import { wantedProtocols } from './downstream/upgrade/upgrade.js'
+import type { HandlerOptions } from './handler-options.js'
+import type { UpstreamResponse } from './http/response.js'
+import { release } from './release.js'
+import { replyFromHooks } from './reply-from.js'
+
+/** Methods of requests that another backend can answer as well if the first one fails, and mostly soon. */
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * The story of one proxied request: the steps stand in the order in which they happen. Fastify calls them, as
+ * plugins/proxy.ts has told it to, and runs hooks of the app in between.
+ */
+export class RequestHandler {
+  readonly #options: HandlerOptions
+  readonly #replyFrom: FastifyReplyFromHooks
+  readonly #replyFromWithoutBody: FastifyReplyFromHooks
+
+  constructor(options: HandlerOptions) {
+    this.#options = options
+    this.#replyFrom = replyFromHooks({ setFields: this.#setFields, respond: this.#respond })
+    // What a hook has put into `request.body` is in the context, and is not for reply-from to write.
+    this.#replyFromWithoutBody = { ...this.#replyFrom, body: null } as FastifyReplyFromHooks
+  }
+
+  /** 1. Before any hook: removes what the client may not send, so that what hooks set is kept. */
+  readonly strip = (raw: IncomingMessage): void => {
+    answerProbe(raw)
+    stripRequestFields(raw, this.#options.strip)
+  }
+
+  /** 2. First onRequest hook of the pool: from here on the request is released and recorded, however it ends. */
+  readonly arrive: onRequestHookHandler = (request, reply, done) => {
+    const { balancer, responseFields } = this.#options
+    const arrivedAt = balancer.clock.now() - reply.elapsedTime
+    const downstream = new HttpDownstream(request, reply, arrivedAt, responseFields)
+    request[DOWNSTREAM] = downstream
+    onFinished(request.raw, reply.raw, () => {
+      release(contextOf(request))
+      this.#options.record(request, reply, downstream)
+    })
+    done()
+  }
+
+  /** 3. Last onRequest hook, as what a hook of the app refuses takes no lease: admits the request, and waits for its turn. */
+  readonly admit: onRequestHookHandler = (request, reply, done) => {
+    const { admission, clientSilence, bodyLimits } = this.#options
+    const { raw } = request
+    const downstream = downstreamOf(request) as HttpDownstream
+    if (downstream.isAdmitted) return
+    downstream.isAdmitted = true
+    const destination = admit(raw, reply, admission)
+    const silence = clientSilence()
+    if (silence > 0) limitSilence(request, reply, silence)
+    // A hook may read the body while the request waits.
+    if (downstream.protocol.hasBody(raw)) copyWhereRead(raw, bodyLimits)
+    downstream.protocol.onTurn(raw, reply.raw, () => this.#takeLease(downstream, destination, done))
+  }
+
+  /** 4. Takes a lease on a backend, and waits in the queue for it while all backends are full. */
+  #takeLease(downstream: HttpDownstream, { path, host }: Destination, done: (error?: Error) => void): void {
+    const { balancer, onRefused } = this.#options
+    const { request, reply, protocol, isUpgrade } = downstream
+    const { raw } = request
+    // The client may have left while a hook of the app or an earlier request took its time.
+    if (!isOpen(raw, reply.raw)) return
+    const leaveQueue = balancer.lease({
+      onLease(lease) {
+        // Hooks of the app run before the backend is asked.
+        lease.prepare()
+        request.assignment = new ProxyContext(request.id, lease, balancer.policy, path, host, downstream)
+        done()
+      },
+      onReject(error) {
+        onRefused(host)
+        done(error as FastifyError)
+      },
+      request: request.id,
+      repeatable: REPEATABLE.has(raw.method as string) && !isUpgrade && !protocol.hasBody(raw),
+      upgrade: isUpgrade,
+    })
+    if (!leaveQueue) return
+    downstream.queuedAt = balancer.clock.now()
+    onFinished(raw, reply.raw, leaveQueue)
+  }
+
+  /** 5. The route's handler, after all hooks: forwards the request, with the body that hooks have left. */
+  readonly forward = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const { balancer, admission, trailerRuleFor } = this.#options
+    const { raw } = request
+    const downstream = downstreamOf(request) as HttpDownstream
+    const context = contextOf(request) as ProxyContext
+    if (downstream.isForwarded) return reply
+    downstream.isForwarded = true
+    if (!mayForward(raw)) {
+      context.attempts = 0
+      release(context)
+      return answerOptions(downstream, admission.allow, balancer.endsConnections)
+    }
+    const hasBody = downstream.protocol.hasBody(raw)
+    context.takesTrailers = acceptsTrailers(raw)
+    if (hasBody) context.isTrailerDropped = trailerRuleFor(raw.headers.connection)
+    if (downstream.isUpgrade) context.upgrade = wantedProtocols(raw)
+    if (!isUntouched(request)) return this.#forwardUpload(downstream, context)
+    if (hasBody) {
+      context.body = raw
+      context.expectsContinue = expectsContinue(raw)
+    }
+    return reply.from('/', this.#replyFrom)
+  }
+
+  /** Forwards a request whose body is not, or no longer, what the client sends. */
+  #forwardUpload(downstream: HttpDownstream, context: ProxyContext): FastifyReply {
+    const { request, reply } = downstream
+    takeUpload(request, this.#options.bodyLimits, (error, upload) => {
+      if (reply.sent || context.isOver) return
+      if (!upload) {
+        context.attempts = 0
+        reply.send(error)
+        return
+      }
+      context.body = upload.body
+      if (upload.body !== request.raw) {
+        context.source = request.raw
+        downstream.bodyFields = upload.fields
+      }
+      reply.from('/', this.#replyFromWithoutBody)
+    })
+    return reply
+  }
+
+  /** 6. Makes the fields that the backend gets. */
+  readonly #setFields = (request: FastifyRequest): ProxyContext => {
+    const context = contextOf(request) as ProxyContext
+    setRequestFields(downstreamOf(request) as HttpDownstream, context, this.#options.requestFields)
+    return context
+  }
+
+  /** 7. Once a backend has responded (upstream/forwarder.ts retries and hedges until then): sends its response. */
+  readonly #respond = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    body: UpstreamResponse['body'],
+  ): void => {
+    const { balancer, responseFields, appHooks } = this.#options
+    setResponseHead(reply, contextOf(request) as ProxyContext, responseFields, balancer.endsConnections)
+    sendBody(reply, body, appHooks.seeResponses)
+  }
+
+  /** 8. The end. It is noticed here, in `fail` and in `arrive`; release.ts says why in three places. */
+  readonly end: onResponseHookHandler = (request, _reply, done) => {
+    release(contextOf(request))
+    done()
+  }
+
+  readonly fail: onErrorHookHandler = (request, reply, error, done) => {
+    const code = refusalCodeOf(error)
+    if (code !== undefined && isOpen(request.raw, reply.raw)) this.#options.balancer.refused(code)
+    release(contextOf(request))
+    done()
+  }
+}

@@ -1,0 +1,29 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Balancer } from '../balancer/balancer.js'
+import type { BodyLimits } from './downstream/body/body-copy.js'
+import type { HttpDownstream } from './downstream/downstream.js'
+import type { RequestFieldOptions } from './downstream/fields/request-fields.js'
+import type { TrailerRules } from './downstream/fields/request-trailers.js'
+import type { ResponseFieldOptions } from './downstream/fields/response-fields.js'
+import type { StripOptions } from './downstream/fields/strip-request-fields.js'
+import type { AppHooks } from './downstream/host-app/app-hooks.js'
+import type { AdmissionOptions } from './downstream/request/admission.js'
+
+/** What the requests of one pool have in common on their way, which handle.ts tells. */
+export interface HandlerOptions {
+  balancer: Balancer
+  strip: StripOptions
+  admission: AdmissionOptions
+  requestFields: RequestFieldOptions
+  responseFields: ResponseFieldOptions
+  trailerRuleFor: TrailerRules
+  bodyLimits: BodyLimits
+  /** Milliseconds for which a client may now be silent in the middle of a body; 0 for any time. */
+  clientSilence(): number
+  /** What hooks of the app may do. */
+  appHooks: AppHooks
+  /** Told of the Host of each request that no backend was found for. */
+  onRefused(host: string | undefined): void
+  /** Told of each request when it is over for its client, however it ended. */
+  record(request: FastifyRequest, reply: FastifyReply, downstream: HttpDownstream): void
+}
