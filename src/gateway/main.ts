@@ -14,6 +14,9 @@ import { prettyLog } from './logging/pretty-log.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
 
+const NO_PRETTY_LOG =
+  'log lines are JSON: LOG_FORMAT=pretty needs the package pino-pretty; npm install pino-pretty adds it'
+
 function droppedText(lines: number): string {
   return `${lines} log line${lines === 1 ? ' was' : 's were'} dropped: standard output took no more`
 }
@@ -26,9 +29,10 @@ async function main(): Promise<void> {
   const stdout = logStream((lines, total) =>
     logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
   )
-  const stream = settings.logFormat === 'pretty' ? await prettyLog(stdout) : stdout
-  const logger = pino({ level: settings.logLevel }, stream)
+  const pretty = settings.logFormat === 'pretty' ? await prettyLog(stdout) : undefined
+  const logger = pino({ level: settings.logLevel }, pretty ?? stdout)
 
+  if (settings.logFormat === 'pretty' && !pretty) logger.warn(NO_PRETTY_LOG)
   for (const line of complaints(slips)) logger.warn(line)
   for (const line of file.stray)
     logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import leastwise from '../../src/index.js'
@@ -9,7 +10,7 @@ import { traceIdOf } from '../../src/telemetry/trace-context.js'
 import { pathOf, printable } from '../../src/text/printable.js'
 import { answering, deadUrl } from '../support/backend.js'
 import { call, callJson } from '../support/client.js'
-import { type GatewayProcess, spawnServer, startGateway } from '../support/process.js'
+import { type GatewayProcess, root, spawnServer, startGateway } from '../support/process.js'
 import { exchange, field, RawBackend, RawClient } from '../support/raw.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: sid=hush-hush\r\n\r\nok'
@@ -402,3 +403,34 @@ test('LOG_FORMAT=pretty: a line for people, none lost, no colour where nobody lo
   assert.ok(!all.includes('remoteAddress'))
   assert.ok(!all.includes('\x1b'))
 })
+
+test('LOG_FORMAT=pretty without pino-pretty: lines are JSON, and one says what to install', async (t) => {
+  const gateway = await startGateway({ LOG_FORMAT: 'pretty' }, [
+    '--import',
+    withoutPretty,
+    join(root, 'dist/src/gateway/main.js'),
+  ])
+  t.after(() => gateway.stop('SIGKILL'))
+  const said = gateway.lines.filter(({ msg }) => String(msg).includes('pino-pretty'))
+  assert.deepEqual(
+    said.map(({ level, msg }) => [level, msg]),
+    [
+      [
+        40,
+        'log lines are JSON: LOG_FORMAT=pretty needs the package pino-pretty; npm install pino-pretty adds it',
+      ],
+    ],
+  )
+})
+
+/** A module that has Node find no package pino-pretty. */
+const withoutPretty = dataUrl(`import { register } from 'node:module'
+register(${JSON.stringify(
+  dataUrl(`export function resolve(name, context, next) {
+    return next(name === 'pino-pretty' ? 'no-such-package' : name, context)
+  }`),
+)})`)
+
+function dataUrl(code: string): string {
+  return `data:text/javascript,${encodeURIComponent(code)}`
+}

@@ -11,6 +11,7 @@ export const log = group('Log', {
   logFormat: setting({
     type: choice('json', 'pretty'),
     default: 'json',
-    meaning: 'Format of log lines: `json`, or `pretty` for reading at a terminal during development',
+    meaning:
+      'Format of log lines: `json`, or `pretty` for reading at a terminal during development, which needs the package pino-pretty',
   }),
 })

@@ -6,10 +6,12 @@ const STDOUT = 1
 /**
  * Lines for people at a terminal instead of JSON, in colour where that is one. What a request's line says first, and
  * what it has nothing to say of, is not repeated. For development: a line takes some ten times longer.
+ * @returns undefined where the package pino-pretty, which makes them, is not installed
  */
-export async function prettyLog(to: LogStream): Promise<LogStream> {
+export async function prettyLog(to: LogStream): Promise<LogStream | undefined> {
   // Whoever has JSON does not load it.
-  const { prettyFactory } = await import('pino-pretty')
+  const { prettyFactory } = await import('pino-pretty').catch(ignoreMissing)
+  if (!prettyFactory) return undefined
   const prettify = prettyFactory({
     // https://no-color.org
     colorize: isatty(STDOUT) && !process.env.NO_COLOR,
@@ -37,4 +39,10 @@ function summed(entry: Record<string, unknown>): Record<string, unknown> {
   // Most clients come without a proxy.
   const proxy = remoteAddress === entry.clientAddress ? {} : { remoteAddress }
   return { ...rest, ...proxy, msg: words.filter((word) => word !== null && word !== undefined).join(' ') }
+}
+
+/** Nothing that is exported, where the package is not there. */
+function ignoreMissing(error: NodeJS.ErrnoException): { prettyFactory?: undefined } {
+  if (error.code === 'ERR_MODULE_NOT_FOUND') return {}
+  throw error
 }
