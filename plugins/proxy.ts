@@ -12,6 +12,7 @@ import { addressesOf } from '../src/proxy/downstream/fields/client-origin.js'
 import { trailerRules } from '../src/proxy/downstream/fields/request-trailers.js'
 import { receivedFrom } from '../src/proxy/downstream/fields/untrusted-fields.js'
 import { watchAppHooks } from '../src/proxy/downstream/host-app/app-hooks.js'
+import { watchTrailers } from '../src/proxy/downstream/host-app/app-trailers.js'
 import { setBeforeHooks } from '../src/proxy/downstream/host-app/before-hooks.js'
 import type { Constraints } from '../src/proxy/downstream/host-app/own-routes.js'
 import { addProxiedRoutes } from '../src/proxy/downstream/host-app/proxied-routes.js'
@@ -142,6 +143,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addHook('onResponse', handler.end)
   scope.addHook('onError', handler.fail)
   takeBodiesRaw(scope, bodyLimits)
+  watchTrailers(scope)
   // Without `base`, which reply-from would prefer to the result of getUpstream, and without retries, which it would send
   // to the same backend. Its types take only undici's own dispatchers.
   await scope.register(replyFrom, {

@@ -19,6 +19,7 @@ import { refusalCodeOf } from './downstream/errors/errors.js'
 import { setRequestFields } from './downstream/fields/request-fields.js'
 import { acceptsTrailers } from './downstream/fields/request-trailers.js'
 import { stripRequestFields } from './downstream/fields/strip-request-fields.js'
+import { dropLengthOfTrailed } from './downstream/host-app/app-trailers.js'
 import { answerProbe } from './downstream/host-app/route-probe.js'
 import { admit, type Destination } from './downstream/request/admission.js'
 import { answerOptions, mayForward } from './downstream/request/max-forwards.js'
@@ -170,6 +171,7 @@ export class RequestHandler {
   ): void => {
     const { balancer, responseFields, appHooks } = this.#options
     setResponseHead(reply, contextOf(request) as ProxyContext, responseFields, balancer.endsConnections)
+    if (appHooks.touchRequests) dropLengthOfTrailed(reply)
     sendBody(reply, body, appHooks.seeResponses)
   }
 

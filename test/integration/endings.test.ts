@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import http2 from 'node:http2'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
 import { deadUrl } from '../support/backend.js'
 import { field, RawClient } from '../support/raw.js'
@@ -196,6 +196,35 @@ test('a hook of the app that throws: before the choice, and after it', async (t)
     await new RawClient(url).send(get('/ok')).until(/^HTTP\/1\.1 500 /)
     assert.deepEqual(counts(), [0, 0], hook)
     assert.equal(tally()[1], 0)
+  }
+})
+
+test('a hook of the app that calls its callback twice: one backend is asked, once', async (t) => {
+  for (const hook of ['onRequest', 'preHandler'] as const) {
+    const { url, until, tally } = await play(t, {}, {}, (app) => {
+      app.addHook(hook, (_request: unknown, _reply: unknown, done: () => void) => {
+        done()
+        done()
+      })
+    })
+    assert.match(await new RawClient(url).send(get('/ok')).until(/ok$/), /^HTTP\/1\.1 200 /)
+    await until(0)
+    assert.deepEqual(tally(), [1, 0], hook)
+  }
+})
+
+test('a hook of the app that adds a trailer: the response has one framing', async (t) => {
+  for (const hook of ['onRequest', 'preHandler', 'onSend'] as const) {
+    const { url } = await play(t, {}, {}, (app) => {
+      app.addHook(hook, async (_request: unknown, reply: FastifyReply) => {
+        reply.trailer('x-sum', async () => '42')
+      })
+    })
+    const answer = await new RawClient(url).send(get('/ok')).until(/x-sum: 42\r\n\r\n$/)
+    assert.deepEqual(
+      [field(answer, 'transfer-encoding'), field(answer, 'content-length')],
+      ['chunked', undefined],
+    )
   }
 })
 
