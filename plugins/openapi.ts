@@ -42,7 +42,11 @@ export const openapiPlugin = fp<OpenapiOptions>(
   async (scope, { token }) => {
     const calls = new WeakSet<object>()
     scope.addHook('onRoute', (route) => {
-      if (route.schema?.hide) return
+      // Calls of a pool are described where the path does not name it.
+      if (route.schema?.hide || route.url.startsWith(`${scope.prefix}/pools/:pool/`)) {
+        route.schema = { ...route.schema, hide: true }
+        return
+      }
       calls.add(route)
       // This API describes itself. In the description of an app around it, its schemas might not even be understood.
       route.schema = { ...route.schema, hide: true }

@@ -4,6 +4,8 @@ import { adminAuthPlugin } from '../plugins/admin-auth.js'
 import { openapiPlugin } from '../plugins/openapi.js'
 import { readJsonBody } from '../src/admin/contract/json-body.js'
 import { validatorCompiler } from '../src/admin/contract/validation.js'
+import { Feeds } from '../src/admin/event-feed/feeds.js'
+import { AdminPools } from '../src/admin/pools.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { sendError } from '../src/proxy/downstream/errors/error-response.js'
 import { notFound, UnsupportedMediaTypeError } from '../src/proxy/downstream/errors/errors.js'
@@ -16,27 +18,36 @@ import { explainRoutes } from './explain.js'
 import { metricsRoutes } from './metrics.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
+import { poolsRoutes } from './pools.js'
 import { statusRoutes } from './status.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** In the admin API: the answer to a change, once that is stored where the pool has a store. */
-    saved<T>(answer: T): Promise<T>
+    /** In the admin API: the pool that a call is for. @throws {PoolNotFoundError} */
+    poolOf(request: FastifyRequest): Balancer
+    /** In the admin API: the answer to a change of a pool, once that is stored where the pool has a store. */
+    saved<T>(pool: Balancer, answer: T): Promise<T>
   }
 }
 
 export interface AdminOptions {
-  balancer: Balancer
+  /** The pools that the API is for, by name: at least one. */
+  pools: ReadonlyMap<string, Balancer>
   token: string | undefined
   /** What `/metrics` shows. */
   metrics?: Registry | undefined
 }
 
-/** The admin API of one pool. It brings its own validation and errors: the host app's do not apply here. */
-export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { balancer, token, metrics }) => {
-  scope.decorate('balancer', balancer)
-  scope.decorate('saved', async <T>(answer: T) => {
-    await balancer.keeper?.saved()
+/** The admin API of some pools. It brings its own validation and errors: the host app's do not apply here. */
+export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
+  const { token, metrics } = options
+  const pools = new AdminPools(options.pools)
+  const feeds = new Feeds(pools.entries().map(([, pool]) => pool))
+  // Neither a gateway that shuts down nor an app that closes waits for readers, who never leave by themselves.
+  scope.addHook('preClose', async () => feeds.close())
+  scope.decorate('poolOf', (request) => pools.of(request))
+  scope.decorate('saved', async <T>(pool: Balancer, answer: T) => {
+    await pool.keeper?.saved()
     return answer
   })
   // Fastify's default would drop unknown fields in silence and turn "5" into 5.
@@ -62,16 +73,20 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, { bal
 
   await scope.register(adminAuthPlugin, { token })
   await scope.register(openapiPlugin, { token })
-  await scope.register(backendRoutes)
-  await scope.register(policyRoutes)
-  await scope.register(poolRoutes)
-  await scope.register(explainRoutes)
-  await scope.register(decisionRoutes)
-  if (metrics) await scope.register(metricsRoutes, { metrics })
-  await scope.register(statusRoutes)
   await scope.register(docsRoutes)
-  await scope.register(eventRoutes)
-  await scope.register(dashboardRoutes)
+  await scope.register(poolsRoutes, { pools })
+  // Each call of a pool has two paths: with the pool's name, and without it for the pool `default`, or the only one.
+  for (const prefix of ['', '/pools/:pool']) {
+    await scope.register(backendRoutes, { prefix })
+    await scope.register(policyRoutes, { prefix })
+    await scope.register(poolRoutes, { prefix })
+    await scope.register(explainRoutes, { prefix })
+    await scope.register(decisionRoutes, { prefix })
+    if (metrics) await scope.register(metricsRoutes, { prefix, metrics })
+    await scope.register(statusRoutes, { prefix })
+    await scope.register(eventRoutes, { prefix, feeds })
+    await scope.register(dashboardRoutes, { prefix })
+  }
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   const schema = { hide: true }
   scope.all('/*', { schema }, notFound)

@@ -38,8 +38,6 @@ async function* answerOf(registry: Registry): AsyncGenerator<string> {
 
 /** Register, read, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const { registry } = app.balancer
-
   app.get(
     '/backends',
     {
@@ -57,7 +55,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (_request, reply) => {
+    async (request, reply) => {
+      const { registry } = app.poolOf(request)
       if (registry.size <= BACKENDS_PER_TURN)
         return { backends: registry.list().map((backend) => backend.view()) }
       // Fastify's types know no answer but the one that the schema describes.
@@ -115,9 +114,12 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const backend = registry.add(request.body)
-      const view = await app.saved(backend.view())
-      reply.code(201).header('location', `${app.prefix}/backends/${backend.id}`)
+      const pool = app.poolOf(request)
+      const backend = pool.registry.add(request.body)
+      const view = await app.saved(pool, backend.view())
+      const { pool: name } = request.params as { pool?: string }
+      const prefix = app.prefix.replace(':pool', encodeURIComponent(name ?? ''))
+      reply.code(201).header('location', `${prefix}/backends/${backend.id}`)
       return view
     },
   )
@@ -134,7 +136,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Backend, 'The backend.') },
       },
     },
-    async (request) => registry.get(request.params.id).view(),
+    async (request) => app.poolOf(request).registry.get(request.params.id).view(),
   )
 
   app.patch(
@@ -162,7 +164,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },
       },
     },
-    async (request) => app.saved(registry.update(request.params.id, request.body).view()),
+    async (request) => {
+      const pool = app.poolOf(request)
+      return app.saved(pool, pool.registry.update(request.params.id, request.body).view())
+    },
   )
 
   app.post(
@@ -183,10 +188,11 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
+      const pool = app.poolOf(request)
       const { id } = request.params
-      const warning = warningWithout(registry, id)
+      const warning = warningWithout(pool.registry, id)
       reply.code(202)
-      return app.saved({ ...registry.drain(id, request.body.timeout).view(), ...warning })
+      return app.saved(pool, { ...pool.registry.drain(id, request.body.timeout).view(), ...warning })
     },
   )
 
@@ -203,7 +209,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Backend, 'The backend, `active` again.') },
       },
     },
-    async (request) => app.saved(registry.activate(request.params.id).view()),
+    async (request) => {
+      const pool = app.poolOf(request)
+      return app.saved(pool, pool.registry.activate(request.params.id).view())
+    },
   )
 
   app.delete(
@@ -239,12 +248,13 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { timeout } = request.query
       const force = request.query.force === 'true'
       const { id } = request.params
-      const warning = warningWithout(registry, id)
-      const backend = registry.remove(id, {
+      const pool = app.poolOf(request)
+      const warning = warningWithout(pool.registry, id)
+      const backend = pool.registry.remove(id, {
         force,
         ...(timeout !== undefined && { timeout: Number(timeout) }),
       })
-      const view = await app.saved({ ...backend.view(), ...warning })
+      const view = await app.saved(pool, { ...backend.view(), ...warning })
       if (force) return reply.code(204).send(null)
       reply.code(202)
       return view

@@ -40,13 +40,17 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Decisions, 'The choices.') },
       },
     },
-    async ({ query: { limit, backend, request } }) => ({
-      decisions: app.balancer.decisions({
-        limit: limit === undefined ? undefined : Number(limit),
-        backend,
-        request,
-      }),
-    }),
+    async (call) => {
+      const { limit, backend, request } = call.query
+      const pool = app.poolOf(call)
+      return {
+        decisions: pool.decisions({
+          limit: limit === undefined ? undefined : Number(limit),
+          backend,
+          request,
+        }),
+      }
+    },
   )
 }
 

@@ -2,14 +2,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { text } from '../src/admin/contract/describe.js'
 import { Feed } from '../src/admin/event-feed/feed.js'
+import type { Feeds } from '../src/admin/event-feed/feeds.js'
 import { NotReadyError, TooManyReadersError } from '../src/proxy/downstream/errors/errors.js'
 
 /** What happens in the pool, as server-sent events. */
-export const eventRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const feed = new Feed(app.balancer)
-  // Neither a gateway that shuts down nor an app that closes waits for readers, who never leave by themselves.
-  app.addHook('preClose', async () => feed.close())
-
+export const eventRoutes: FastifyPluginAsyncTypebox<{ feeds: Feeds }> = async (app, { feeds }) => {
   app.get(
     '/events',
     {
@@ -48,6 +45,7 @@ gets fewer snapshots, and one that does not read is cut.`,
       // nginx would gather what it is given.
       reply.header('x-accel-buffering', 'no')
       if (request.method === 'HEAD') return reply.send()
+      const feed = feeds.of(app.poolOf(request))
       if (feed.closed) throw new NotReadyError('shutting down')
       if (feed.isFull) throw new TooManyReadersError(Feed.MAX_READERS)
       return reply.send(feed.open(idOf(request.headers['last-event-id'])))

@@ -5,8 +5,6 @@ import { Count, nullable, Policy, Time, Weight } from '../src/admin/contract/sch
 
 /** Who would be given the next request, and why. */
 export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const { balancer } = app
-
   app.post(
     '/explain',
     {
@@ -44,8 +42,9 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { except = [], repeatable, upgrade } = request.body
-      const explanation = balancer.explain({
-        except: new Set(except.map((id) => balancer.registry.get(id))),
+      const pool = app.poolOf(request)
+      const explanation = pool.explain({
+        except: new Set(except.map((id) => pool.registry.get(id))),
         repeatable,
         upgrade,
       })

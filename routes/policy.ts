@@ -9,7 +9,6 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     { policy: Policy },
     { additionalProperties: false, examples: [{ policy: 'least-response-time' }] },
   )
-  const { balancer } = app
 
   app.get(
     '/policy',
@@ -22,7 +21,7 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Body, 'The policy in force.', { policy: 'least-connections' }) },
       },
     },
-    async () => ({ policy: balancer.policy }),
+    async (request) => ({ policy: app.poolOf(request).policy }),
   )
 
   app.put(
@@ -38,8 +37,9 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      balancer.policy = request.body.policy
-      return app.saved({ policy: balancer.policy })
+      const pool = app.poolOf(request)
+      pool.policy = request.body.policy
+      return app.saved(pool, { policy: pool.policy })
     },
   )
 }

@@ -36,9 +36,10 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(status('ready'), 'They can.') },
       },
     },
-    async () => {
-      if (app.balancer.closing) throw new NotReadyError('shutting down')
-      if (!app.balancer.registry.serves) throw new NotReadyError('no usable backend')
+    async (request) => {
+      const pool = app.poolOf(request)
+      if (pool.closing) throw new NotReadyError('shutting down')
+      if (!pool.registry.serves) throw new NotReadyError('no usable backend')
       return { status: 'ready' }
     },
   )

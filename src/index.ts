@@ -20,8 +20,9 @@ async function register(app: FastifyInstance, given: LeastwiseOptions): Promise<
   await app.register(poolPlugin, { ...options, registries })
   if (!admin) return
   const { prefix, token } = admin
-  const balancer = app.balancers.get(options.name) as Balancer
-  await registerRoutes(app, adminRoutes, { prefix, balancer, token, metrics: page }, (why) =>
+  const { name } = options
+  const pools = new Map([[name, app.balancers.get(name) as Balancer]])
+  await registerRoutes(app, adminRoutes, { prefix, pools, token, metrics: page }, (why) =>
     refuseOption('admin.prefix', prefix, why),
   )
 }

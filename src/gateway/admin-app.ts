@@ -18,6 +18,10 @@ export async function createAdminApp(
   const app = Fastify({ ...appOptions(settings, logger), forceCloseConnections: true })
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(notFound)
-  await app.register(adminRoutes, { balancer, token: settings.adminToken || undefined, metrics })
+  await app.register(adminRoutes, {
+    pools: new Map([['default', balancer]]),
+    token: settings.adminToken || undefined,
+    metrics,
+  })
   return app
 }

@@ -11,7 +11,7 @@ async function pool(t: TestContext, backends: Partial<BackendSpec>[], panic: Pan
   const specs = backends.map((more, i) => ({ url: `http://10.0.0.${i}:80`, id: 'abc'[i] as string, ...more }))
   const balancer = new Balancer({ backends: specs, panic })
   const app = Fastify()
-  await app.register(adminRoutes, { balancer, token: undefined })
+  await app.register(adminRoutes, { pools: new Map([['default', balancer]]), token: undefined })
   t.after(() => app.close())
   const send = async (method: 'POST' | 'DELETE', url: string) => {
     const { statusCode, body } = await app.inject({ method, url, headers: { host: 'localhost' } })

@@ -54,7 +54,7 @@ export async function describedAdmin(token?: string) {
   app.addHook('preHandler', async (request) => {
     if (request.headers['x-fail']) throw new Error('as asked for')
   })
-  await app.register(adminRoutes, { balancer, token })
+  await app.register(adminRoutes, { pools: new Map([['default', balancer]]), token })
 
   /** Events never end, so what does not come at once is not waited for. */
   const send = async (options: InjectOptions, endless = false): Promise<Reply> => {

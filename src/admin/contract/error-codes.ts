@@ -37,6 +37,11 @@ export const errorCodes = {
     when: 'no backend has this id',
     message: 'there is no backend with id "c"',
   },
+  LEASTWISE_POOL_NOT_FOUND: {
+    statusCode: 404,
+    when: 'no pool has this name, or the path names none and there are several',
+    message: 'there is no pool "users"',
+  },
   LEASTWISE_NOT_FOUND: {
     statusCode: 404,
     when: 'there is no such call',

@@ -11,7 +11,7 @@ const json = { host, 'content-type': 'application/json' }
 async function admin(token?: string) {
   const balancer = new Balancer({ backends: [{ url: 'http://a:1', id: 'a' }], slowStart: 0 })
   const app = Fastify()
-  await app.register(adminRoutes, { balancer, token })
+  await app.register(adminRoutes, { pools: new Map([['default', balancer]]), token })
   const send = async (
     method: string,
     url: string,

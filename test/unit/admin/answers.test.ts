@@ -26,6 +26,7 @@ const provoked: Partial<Record<AdminErrorCode, (request: InjectOptions) => Injec
   // The request is as before; it is the pool that is another.
   LEASTWISE_BACKEND_NOT_FOUND: (request) => request,
   LEASTWISE_BACKEND_EXISTS: (request) => request,
+  LEASTWISE_POOL_NOT_FOUND: (request) => ({ ...request, url: '/pools/users' }),
   LEASTWISE_NOT_READY: (request) => request,
   LEASTWISE_STATE_NOT_SAVED: (request) => request,
 }

@@ -17,7 +17,7 @@ const headers = { host: 'localhost' }
 
 async function admin(token?: string) {
   const app = Fastify()
-  await app.register(adminRoutes, { balancer: new Balancer(), token })
+  await app.register(adminRoutes, { pools: new Map([['default', new Balancer()]]), token })
   return app
 }
 

@@ -18,7 +18,7 @@ async function admin(t: TestContext, count = 2) {
   const balancer = new Balancer({ backends, clock })
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(adminRoutes, { balancer, token: undefined })
+  await app.register(adminRoutes, { pools: new Map([['default', balancer]]), token: undefined })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const open = async (headers?: Record<string, string>) => {
     const reader = await EventReader.open(`${url}/events`, headers)

@@ -49,6 +49,7 @@ export const RequestTimeoutError = createError(
   408,
 )
 export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
+export const PoolNotFoundError = createError('LEASTWISE_POOL_NOT_FOUND', '%s', 404)
 export const UnsupportedMediaTypeError = createError(
   'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
   'a body must be JSON, and say so: content-type: application/json',

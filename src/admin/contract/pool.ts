@@ -1,0 +1,77 @@
+import { Type } from 'typebox'
+import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusals.js'
+import { Policy } from './schemas.js'
+
+const reasons: Record<RefusalCode, string> = {
+  LEASTWISE_NO_BACKEND: 'No backend was usable.',
+  LEASTWISE_QUEUE_FULL: 'Every backend was at its limit, and the queue was full.',
+  LEASTWISE_QUEUE_TIMEOUT: 'Every backend was at its limit for longer than `QUEUE_TIMEOUT`.',
+  LEASTWISE_OVERLOADED: 'The gateway itself had too much to do, or no descriptor, port or memory left.',
+  LEASTWISE_STOPPED: 'The gateway shut down before they were answered.',
+}
+
+const poolExample = {
+  policy: 'least-connections',
+  backends: 3,
+  eligible: 3,
+  panic: false,
+  inFlight: 12,
+  queue: { length: 0, limit: 1000 },
+  requests: 18204,
+  retries: 3,
+  hedges: 0,
+  refused: {
+    LEASTWISE_NO_BACKEND: 12,
+    LEASTWISE_QUEUE_FULL: 0,
+    LEASTWISE_QUEUE_TIMEOUT: 0,
+    LEASTWISE_OVERLOADED: 0,
+    LEASTWISE_STOPPED: 0,
+  },
+  closing: false,
+}
+
+/** How a pool is as a whole. */
+export const Pool = Type.Object(
+  {
+    policy: Policy,
+    backends: Type.Integer({ minimum: 0, description: 'Backends that are registered.' }),
+    eligible: Type.Integer({ minimum: 0, description: 'Those of them that requests are given to.' }),
+    panic: Type.Boolean({
+      description: 'Whether too few are well, so that requests are given to sick ones, too.',
+    }),
+    inFlight: Type.Integer({ minimum: 0, description: 'Requests that backends work on now.' }),
+    queue: Type.Object(
+      {
+        length: Type.Integer({ minimum: 0, description: 'Requests that wait.' }),
+        limit: Type.Integer({ minimum: 0, description: 'How many may.' }),
+      },
+      { description: 'Requests that wait because every backend is at its `maxConnections`.' },
+    ),
+    requests: Type.Integer({ minimum: 0, description: 'Requests that were given to a backend so far.' }),
+    retries: Type.Integer({ minimum: 0, description: 'Further tries of them after a failure.' }),
+    hedges: Type.Integer({ minimum: 0, description: 'Second tries while the first was under way.' }),
+    refused: Type.Object(
+      Object.fromEntries(
+        refusalCodes.map((code) => [code, Type.Integer({ minimum: 0, description: reasons[code] })]),
+      ),
+      {
+        description:
+          'Requests that clients were answered 503 for so far, though no backend failed them; by code.',
+      },
+    ),
+    closing: Type.Boolean({ description: 'Whether the gateway shuts down.' }),
+  },
+  {
+    title: 'Pool',
+    description: 'The pool as a whole, as it is now.',
+    examples: [poolExample],
+  },
+)
+
+export const namedPoolExample = { name: 'default', ...poolExample }
+
+/** The same with the name of the pool. */
+export const NamedPool = Type.Object(
+  { name: Type.String({ description: 'Name of the pool.' }), ...Pool.properties },
+  { title: 'NamedPool', description: 'A pool as a whole, as it is now.', examples: [namedPoolExample] },
+)
