@@ -74,6 +74,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
   await scope.register(adminAuthPlugin, { token })
   await scope.register(openapiPlugin, { token })
   await scope.register(docsRoutes)
+  await scope.register(dashboardRoutes)
   await scope.register(poolsRoutes, { pools })
   // Each call of a pool has two paths: with the pool's name, and without it for the pool `default`, or the only one.
   for (const prefix of ['', '/pools/:pool']) {
@@ -85,7 +86,6 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     if (metrics) await scope.register(metricsRoutes, { prefix, metrics })
     await scope.register(statusRoutes, { prefix })
     await scope.register(eventRoutes, { prefix, feeds })
-    await scope.register(dashboardRoutes, { prefix })
   }
   // Otherwise a proxied route above might take what is not here, with the token in its header.
   const schema = { hide: true }

@@ -27,8 +27,6 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/',
     {
-      // Without the slash a path that names a pool is the pool.
-      prefixTrailingSlash: app.prefix.endsWith('/:pool') ? 'slash' : 'both',
       config: { operationId: 'getDashboard', public: true },
       schema: {
         tags: ['Pages'],
@@ -39,8 +37,6 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     (request, reply) => {
-      // Where the path names a pool there has to be one.
-      app.poolOf(request)
       const [path = ''] = request.originalUrl.split('?', 1)
       // What the page names is relative to a folder.
       if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/`, 308)

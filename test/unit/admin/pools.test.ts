@@ -62,7 +62,7 @@ test('the pools are listed, and one that is not there is said to be missing', as
     ],
   )
   assert.equal((await call('GET', '/pools/users')).body.name, 'users')
-  for (const path of ['', '/', '/backends', '/policy', '/pool', '/readyz', '/events', '/decisions']) {
+  for (const path of ['', '/backends', '/policy', '/pool', '/readyz', '/events', '/decisions']) {
     const { status, body } = await call('GET', `/pools/nobody${path}`)
     assert.deepEqual([status, body.code], [404, 'LEASTWISE_POOL_NOT_FOUND'], path)
   }
