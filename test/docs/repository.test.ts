@@ -75,6 +75,13 @@ test('publishing is refused in one line while the repository is not known', () =
   }
 })
 
+for (const script of ['.ci/run', 'docs/deploy/roll.sh']) {
+  test(`${script} can be parsed by bash`, () => {
+    const { status, stderr } = spawnSync('bash', ['-n', join(root, script)], { encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+  })
+}
+
 for (const name of readdirSync(join(root, '.github/ISSUE_TEMPLATE'))) {
   if (name === 'config.yml') continue
 
