@@ -3,9 +3,9 @@ import { Balancer } from '../balancer/balancer.js'
 import { BackendExistsError, InvalidBackendError } from '../balancer/errors.js'
 import { lenient, nearest } from '../text/nearest.js'
 
-/** One entry of a list is not acceptable. */
+/** An entry of a list of backends is not acceptable; the message says why. */
 export class EntryError extends Error {
-  /** Which one it is, from 1, and its text without passwords. */
+  /** Its number, counted from 1, and its text without passwords, as a message can show them. */
   readonly entry: string
 
   constructor(entry: string, why: string) {
@@ -14,26 +14,32 @@ export class EntryError extends Error {
   }
 }
 
-/** The parameters that may follow a URL, and how each is read. */
-const parameters: Record<string, (spec: BackendSpec, value: string) => void> = {
-  id: (spec, value) => Object.assign(spec, { id: value }),
-  weight: (spec, value) => Object.assign(spec, { weight: whole('weight', value) }),
-  maxConnections: (spec, value) => Object.assign(spec, { maxConnections: whole('maxConnections', value) }),
-  hostHeader: (spec, value) => Object.assign(spec, { hostHeader: value as HostHeader }),
-  backup: (spec, value) => Object.assign(spec, { backup: yesOrNo('backup', value) }),
-  healthPort: (spec, value) => Object.assign(spec, { healthPort: whole('healthPort', value) }),
-  healthHost: (spec, value) => Object.assign(spec, { healthHost: value }),
+type Parameter = Exclude<keyof BackendSpec, 'url'>
+
+/** How the value of each parameter that may follow a URL is read; what the values may be, the registry judges. */
+const parameters: { [P in Parameter]: (value: string) => BackendSpec[P] } = {
+  id: (value) => value,
+  weight: (value) => integerOf('weight', value),
+  maxConnections: (value) => integerOf('maxConnections', value),
+  hostHeader: (value) => value as HostHeader,
+  backup: (value) => booleanOf('backup', value),
+  healthPort: (value) => integerOf('healthPort', value),
+  healthHost: (value) => value,
+}
+
+function isParameter(name: string): name is Parameter {
+  return Object.hasOwn(parameters, name)
 }
 
 /**
- * Reads `url;key=value;…,url…`.
+ * Reads a list of backends as `url;parameter=value;…,url;…`.
  * @throws {EntryError} for the first entry that is not acceptable
  */
 export function readBackendList(text: string): BackendSpec[] {
   const entries = text.split(',').map((entry) => entry.trim())
   const refuse = (i: number, why: string) => {
-    const shown = masked(entries, i)
-    // A reason may repeat what is masked; those of a registry do not.
+    const shown = withoutPassword(entries, i)
+    // A reason of this file may repeat the password; those of the registry, which begin with `url`, do not.
     const reason = shown === entries[i] || why.startsWith('url ') ? why : 'it is not understood'
     return new EntryError(`entry ${i + 1} of ${entries.length}, ${JSON.stringify(shown)}`, reason)
   }
@@ -49,7 +55,10 @@ export function readBackendList(text: string): BackendSpec[] {
   return specs
 }
 
-/** The first of some backends that a registry does not take, and why; undefined where it takes them all. */
+/**
+ * Tries backends in a registry of its own.
+ * @returns the first one that the registry does not take, the field that is wrong, and why; undefined where it takes all
+ */
 export function firstRefused(
   backends: readonly (string | BackendSpec)[],
 ): { index: number; field: string | undefined; why: string } | undefined {
@@ -57,7 +66,7 @@ export function firstRefused(
     new Balancer({ backends }).close()
     return undefined
   } catch {
-    // Which one it was is found by taking them one by one.
+    // The error does not say which backend it is about: below they are added one by one.
   }
   const { registry } = new Balancer()
   for (const [index, backend] of backends.entries()) {
@@ -99,33 +108,35 @@ function readPair(spec: BackendSpec, pair: string): void {
   if (pair === '') throw new Error('there is a semicolon too many')
   if (/^[a-z0-9+.-]+:\/\//i.test(pair)) throw new Error('entries are separated by commas, not by semicolons')
   const [key = '', value] = pair.split(/=(.*)/s)
-  const read = Object.hasOwn(parameters, key) ? parameters[key] : undefined
-  if (!read) {
+  if (!isParameter(key)) {
     const meant = nearest(key, Object.keys(parameters), lenient)
     throw new Error(`"${key}" is not known${meant === undefined ? '' : `: ${meant} was probably meant`}`)
   }
   if (value === undefined) throw new Error(`${key} has no value: ${key}=…`)
-  read(spec, value)
+  Object.assign(spec, { [key]: parameters[key](value) })
 }
 
-/** What is to be said of an address without a scheme; undefined where it has one, or is none at all. */
+/** The advice for a URL that lacks only its scheme, like `10.0.0.1:8080`; undefined for any other text. */
 export function missingScheme(url: string): string | undefined {
   if (!/^([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?\/?$/i.test(url)) return undefined
   return `it has no scheme: http://${url} was probably meant`
 }
 
-function whole(key: string, value: string): number {
-  if (!/^\d+$/.test(value)) throw new Error(`${key} must be a whole number`)
+function integerOf(name: Parameter, value: string): number {
+  if (!/^\d+$/.test(value)) throw new Error(`${name} must be a whole number`)
   return Number(value)
 }
 
-function yesOrNo(key: string, value: string): boolean {
-  if (value !== 'true' && value !== 'false') throw new Error(`${key} must be true or false`)
+function booleanOf(name: Parameter, value: string): boolean {
+  if (value !== 'true' && value !== 'false') throw new Error(`${name} must be true or false`)
   return value === 'true'
 }
 
-/** An entry without the password of its URL, of which a comma may have made more than one entry. */
-function masked(entries: string[], i: number): string {
+/**
+ * An entry as it may be shown. A comma in a password splits its URL into several entries, so an entry is hidden as a whole
+ * where the `@` of its URL comes in a later entry.
+ */
+function withoutPassword(entries: string[], i: number): string {
   const entry = entries[i] as string
   if (entry.includes('@')) return entry.replace(/^(https?:\/\/)?.*@/is, '$1***@')
   for (const next of entries.slice(i + 1)) {

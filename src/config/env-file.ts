@@ -1,39 +1,43 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'dotenv'
 
-/** There is a `.env`, and it cannot be read; the message is one line that says why. */
+/** There is a file `.env` that cannot be read; the message is one line that says why. */
 export class EnvFileError extends Error {}
 
-/** What is in a `.env`. */
+/** What is in a file `.env`. */
 export interface EnvFile {
   variables: Record<string, string>
-  /** Numbers of the lines that are no variable, no comment and not empty. */
-  stray: number[]
+  /** Numbers, from 1, of the lines that are neither a variable nor a comment nor empty. */
+  strayLines: number[]
 }
 
-/** `NAME=value` or `NAME: value`, or a comment, or nothing. */
-const understood = /^\s*(#.*|(export\s+)?[\w.-]+(\s*=|:\s).*)?$/
+/** The byte order mark with which a file in UTF-16 begins, little end first. */
+const UTF_16_MARK = Buffer.from([0xff, 0xfe])
 
-/** `.env` in this folder, if there is one. @throws {EnvFileError} */
+/** A line of the file: `NAME=value` or `NAME: value`, a comment, or nothing. */
+const lineFormat = /^\s*(#.*|(export\s+)?[\w.-]+(\s*=|:\s).*)?$/
+
+/** Reads `.env` in the current folder; without one there are no variables. @throws {EnvFileError} */
 export function readEnvFile(): EnvFile {
   let content: Buffer
   try {
     content = readFileSync('.env')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { variables: {}, stray: [] }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { variables: {}, strayLines: [] }
     throw new EnvFileError(`.env cannot be read: ${(error as Error).message}`)
   }
-  if (content[0] === 0xff && content[1] === 0xfe)
+  if (content.subarray(0, 2).equals(UTF_16_MARK))
     throw new EnvFileError('.env is UTF-16, as PowerShell writes it: it has to be UTF-8')
   const text = content.toString()
   const variables = parse(text)
-  // A value in quotes may have more lines than one.
-  const within = Object.values(variables)
+  // The later lines of a value in quotes look like stray ones.
+  const longValues = Object.values(variables)
     .filter((value) => value.includes('\n'))
     .join('\n')
-  const stray = text
-    .split(/\r\n|\r|\n/)
-    .map((line, i) => (understood.test(line) || within.includes(line.replace(/["'`]\s*$/, '')) ? 0 : i + 1))
-    .filter((number) => number > 0)
-  return { variables, stray }
+  const strayLines: number[] = []
+  for (const [i, line] of text.split(/\r\n|\r|\n/).entries()) {
+    const isInValue = longValues.includes(line.replace(/["'`]\s*$/, ''))
+    if (!lineFormat.test(line) && !isInValue) strayLines.push(i + 1)
+  }
+  return { variables, strayLines }
 }

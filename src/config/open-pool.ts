@@ -9,8 +9,9 @@ import { presentable, SettingError } from './setting-error.js'
 import type { PoolSettings } from './settings.js'
 
 /**
- * Makes the pool that the options describe.
+ * Makes the pool that the options describe, with what its store has kept.
  * @throws {SettingError} that names the backend which cannot be registered
+ * @throws {StoreError} where the store cannot be read
  */
 export async function openPool(
   settings: PoolSettings & Pick<BalancerOptions, 'onObserverError'>,
@@ -24,12 +25,14 @@ export async function openPool(
   }
 }
 
+/** The error that names the first backend which cannot be registered; undefined where all of them can. */
 function refusedBackend(backends: PoolSettings['backends']): SettingError | undefined {
   const found = firstRefused(backends)
   if (!found) return undefined
   const { index, field, why } = found
   const backend = backends[index]
   const isText = typeof backend === 'string'
+  // A backend that is a text, or like another one, is wrong as a whole.
   const value =
     isText || field === undefined ? backend : (backend as unknown as Record<string, unknown>)[field]
   const where = isText || field === undefined ? `backends[${index}]` : `backends[${index}].${field}`

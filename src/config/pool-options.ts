@@ -1,239 +1,172 @@
-// Made from the table of settings by npm run generate: change src/config/settings/ instead.
+// Made from src/config/settings/ by npm run generate: change the settings there, and run it again.
 import type { OptionOf } from './settings.js'
 
 /** Settings of a pool as options. Each is optional. Times are in milliseconds. */
 export interface PoolOptions {
-  /**
-   * Backends that are there from the start: URLs, or whole descriptions.
-   * Default: nothing.
-   */
+  /** Backends that are there from the start: URLs, or whole descriptions. Default: nothing. */
   backends?: OptionOf<'backends'>
   /**
    * Policy that chooses a backend: `least-connections`, `least-response-time`, `power-of-two`, `round-robin`,
-   * `weighted-round-robin`.
-   * Default: `least-connections`.
+   * `weighted-round-robin`. Default: `least-connections`.
    */
   policy?: OptionOf<'policy'>
   /**
    * Requests that a backend may have in flight, unless it has a `maxConnections` of its own; `0` for no limit
-   * (requests).
-   * Default: `0`.
+   * (requests). Default: `0`.
    */
   maxConnections?: OptionOf<'maxConnections'>
   /**
    * What a WebSocket or another tunnel without traffic counts in a choice, in percent of a request. Where a
-   * backend is chosen for another upgrade, each tunnel counts in full (percent).
-   * Default: `0`.
+   * backend is chosen for another upgrade, each tunnel counts in full (percent). Default: `0`.
    */
   tunnelWeight?: OptionOf<'tunnelWeight'>
   /**
    * Slow start: time in which the share of a backend that joins or recovers grows to its fair share; `0` for
-   * no slow start (milliseconds).
-   * Default: `10000`.
+   * no slow start (milliseconds). Default: `10000`.
    */
   slowStart?: OptionOf<'slowStart'>
   /**
    * Longest time that requests in flight may take when their backend is drained, or when the app that the
-   * plugin is in closes; then they are cut (milliseconds).
-   * Default: `30000`.
+   * plugin is in closes; then they are cut (milliseconds). Default: `30000`.
    */
   drainTimeout?: OptionOf<'drainTimeout'>
   /**
    * Requests that may wait while every usable backend is full (at its `maxConnections`); `0` for no queue. A
-   * further one gets 503.
-   * Default: `1000`.
+   * further one gets 503. Default: `1000`.
    */
   queueLimit?: OptionOf<'queueLimit'>
   /**
    * Longest time that a request may wait while every usable backend is full (at its `maxConnections`); `0`
-   * for no queue. After it the request gets 503 (milliseconds).
-   * Default: `5000`.
+   * for no queue. After it the request gets 503 (milliseconds). Default: `5000`.
    */
   queueTimeout?: OptionOf<'queueTimeout'>
-  /**
-   * Path of the active health check; empty for no active check.
-   * Default: nothing.
-   */
+  /** Path of the active health check; empty for no active check. Default: nothing. */
   healthPath?: OptionOf<'healthPath'>
   /**
    * Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend goes
-   * before it.
-   * Default: `0`.
+   * before it. Default: `0`.
    */
   healthPort?: OptionOf<'healthPort'>
   /**
    * `Host` of health checks; empty for the Host of the requests. The `healthHost` of a backend goes before
-   * it.
-   * Default: nothing.
+   * it. Default: nothing.
    */
   healthHost?: OptionOf<'healthHost'>
   /**
    * Whether a backend gets requests before its first health check has passed: `usable` for yes, `unusable`
-   * for no, also after a restart.
-   * Default: `usable`.
+   * for no, also after a restart. Default: `usable`.
    */
   healthInitial?: OptionOf<'healthInitial'>
-  /**
-   * Time between two health checks of a backend, give or take a tenth (milliseconds).
-   * Default: `2000`.
-   */
+  /** Time between two health checks of a backend, give or take a tenth (milliseconds). Default: `2000`. */
   healthInterval?: OptionOf<'healthInterval'>
-  /**
-   * Longest time that a health check may take (milliseconds).
-   * Default: `1000`.
-   */
+  /** Longest time that a health check may take (milliseconds). Default: `1000`. */
   healthTimeout?: OptionOf<'healthTimeout'>
-  /**
-   * Statuses with which a health check passes, like `200-299,401`.
-   * Default: `200-399`.
-   */
+  /** Statuses with which a health check passes, like `200-299,401`. Default: `200-399`. */
   healthStatus?: OptionOf<'healthStatus'>
-  /**
-   * Health checks that must pass in a row before an unhealthy backend is healthy.
-   * Default: `2`.
-   */
+  /** Health checks that must pass in a row before an unhealthy backend is healthy. Default: `2`. */
   healthRise?: OptionOf<'healthRise'>
-  /**
-   * Health checks that must fail in a row before a healthy backend is unhealthy.
-   * Default: `3`.
-   */
+  /** Health checks that must fail in a row before a healthy backend is unhealthy. Default: `3`. */
   healthFall?: OptionOf<'healthFall'>
-  /**
-   * Failures in a row after which a backend is ejected.
-   * Default: `5`.
-   */
+  /** Failures in a row after which a backend is ejected. Default: `5`. */
   ejectConsecutive?: OptionOf<'ejectConsecutive'>
   /**
    * Length of a backend's first ejection; the second is twice as long, the third three times, and so on
-   * (milliseconds).
-   * Default: `10000`.
+   * (milliseconds). Default: `10000`.
    */
   ejectBase?: OptionOf<'ejectBase'>
-  /**
-   * Longest ejection of a backend (milliseconds).
-   * Default: `300000`.
-   */
+  /** Longest ejection of a backend (milliseconds). Default: `300000`. */
   ejectMax?: OptionOf<'ejectMax'>
-  /**
-   * Largest part of the pool that may be ejected at once; `0` for no ejection (percent).
-   * Default: `50`.
-   */
+  /** Largest part of the pool that may be ejected at once; `0` for no ejection (percent). Default: `50`. */
   ejectMaxPercent?: OptionOf<'ejectMaxPercent'>
   /**
-   * Response statuses that count as failures of their backend, from 400 to 599; `off` for none.
-   * Default: `500,502-504`.
+   * Response statuses that count as failures of their backend, from 400 to 599; `off` for none. Default:
+   * `500,502-504`.
    */
   failureStatus?: OptionOf<'failureStatus'>
   /**
    * Time in which the penalty that a backend has for its failures falls to a third; `0` for no penalty
-   * (milliseconds).
-   * Default: `10000`.
+   * (milliseconds). Default: `10000`.
    */
   failureDecay?: OptionOf<'failureDecay'>
   /**
    * Backends that are used when too few are usable: `ejected` for ejected ones, `unhealthy` for ejected and
-   * unhealthy ones, `off` for none.
-   * Default: `ejected`.
+   * unhealthy ones, `off` for none. Default: `ejected`.
    */
   panic?: OptionOf<'panic'>
   /**
    * Part of the active backends that must be usable; below it the pool panics. `0`: the pool panics when none
-   * is usable (percent).
-   * Default: `0`.
+   * is usable (percent). Default: `0`.
    */
   panicThreshold?: OptionOf<'panicThreshold'>
-  /**
-   * Longest time to connect to a backend (milliseconds).
-   * Default: `1000`.
-   */
+  /** Longest time to connect to a backend (milliseconds). Default: `1000`. */
   connectTimeout?: OptionOf<'connectTimeout'>
   /**
    * Longest time from the end of a request to the first byte of its response; `0` for no limit
-   * (milliseconds).
-   * Default: `30000`.
+   * (milliseconds). Default: `30000`.
    */
   responseTimeout?: OptionOf<'responseTimeout'>
   /**
    * Longest pause between two chunks of a body, from and to clients and backends; `0` for no limit. Streams
    * of events (`text/event-stream`, `multipart/x-mixed-replace`, NDJSON, gRPC) and tunnels with both halves
    * open may pause for any time; a tunnel with one half closed, or whose one end does not read, may not
-   * (milliseconds).
-   * Default: `60000`.
+   * (milliseconds). Default: `60000`.
    */
   bodyTimeout?: OptionOf<'bodyTimeout'>
   /**
    * Most retries of a request after attempts that reached a backend. Attempts that reached no backend are not
-   * counted. `0` for no retry of any kind (tries).
-   * Default: `1`.
+   * counted. `0` for no retry of any kind (tries). Default: `1`.
    */
   retries?: OptionOf<'retries'>
   /**
    * Response statuses that cause a retry, like `502-504`, where the request is idempotent and has no body;
-   * empty for none.
-   * Default: nothing.
+   * empty for none. Default: nothing.
    */
   retryStatus?: OptionOf<'retryStatus'>
   /**
    * Most retries after attempts that reached a backend, in percent of the requests of the last ten seconds,
-   * and ten more; `0` for none (percent).
-   * Default: `20`.
+   * and ten more; `0` for none (percent). Default: `20`.
    */
   retryBudget?: OptionOf<'retryBudget'>
   /**
    * When a hedge is sent for a GET or HEAD without a body that has no response yet: after so many
-   * milliseconds, after the `p95` of recent response times, or `off` for never (milliseconds).
-   * Default: `off`.
+   * milliseconds, after the `p95` of recent response times, or `off` for never (milliseconds). Default:
+   * `off`.
    */
   hedge?: OptionOf<'hedge'>
   /**
-   * Most hedges, in percent of the requests of the last ten seconds; `0` for none (percent).
-   * Default: `5`.
+   * Most hedges, in percent of the requests of the last ten seconds; `0` for none (percent). Default: `5`.
    */
   hedgeBudget?: OptionOf<'hedgeBudget'>
   /**
    * `Host` that backends get: `client` for the client's, `backend` for the address of the backend. The
-   * `hostHeader` of a backend goes before it.
-   * Default: `client`.
+   * `hostHeader` of a backend goes before it. Default: `client`.
    */
   hostHeader?: OptionOf<'hostHeader'>
   /**
    * Proxies that may say who the client is: `false` for none, `true` for everyone who connects, a number of
    * hops, or a list of addresses and ranges like `10.0.0.0/8,::1`. The plugin follows the app's own
-   * `trustProxy` unless the option is given.
-   * Default: `false`.
+   * `trustProxy` unless the option is given. Default: `false`.
    */
   trustProxy?: OptionOf<'trustProxy'>
   /**
    * Request fields with an underscore in their name, which CGI and WSGI do not distinguish from fields with a
-   * hyphen: `drop` or `pass`.
-   * Default: `drop`.
+   * hyphen: `drop` or `pass`. Default: `drop`.
    */
   underscoreHeaders?: OptionOf<'underscoreHeaders'>
-  /**
-   * Whether a `Via` field is added to requests and responses: `on` or `off`.
-   * Default: `on`.
-   */
+  /** Whether a `Via` field is added to requests and responses: `on` or `off`. Default: `on`. */
   via?: OptionOf<'via'>
-  /**
-   * Largest request body; a larger one gets 413; `0` for no limit (bytes).
-   * Default: `0`.
-   */
+  /** Largest request body; a larger one gets 413; `0` for no limit (bytes). Default: `0`. */
   maxBody?: OptionOf<'maxBody'>
   /**
    * Largest head of a backend's response, from 1024 to 16777216. Trailers have the same limit. A larger one
-   * gets 502 (bytes).
-   * Default: `65536`.
+   * gets 502 (bytes). Default: `65536`.
    */
   maxResponseHeaders?: OptionOf<'maxResponseHeaders'>
   /**
    * Delay of the event loop, averaged over a second, above which proxied requests get 503; `0` for no limit
-   * (milliseconds).
-   * Default: `1000`.
+   * (milliseconds). Default: `1000`.
    */
   maxEventLoopDelay?: OptionOf<'maxEventLoopDelay'>
-  /**
-   * Heap in use above which proxied requests get 503; `0` for no limit (bytes).
-   * Default: `0`.
-   */
+  /** Heap in use above which proxied requests get 503; `0` for no limit (bytes). Default: `0`. */
   maxHeapBytes?: OptionOf<'maxHeapBytes'>
 }

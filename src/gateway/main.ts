@@ -4,9 +4,9 @@ import { pino } from 'pino'
 import { StoreError } from '../balancer/errors.js'
 import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { parseConfig } from '../config/environment.js'
-import { complaint, complaints, type Misspelt, misspelt } from '../config/misspelt.js'
 import { SettingError } from '../config/setting-error.js'
 import type { Settings } from '../config/settings.js'
+import { type UnknownVariable, unknownVariables, warningOf, warningsOf } from '../config/unknown-variables.js'
 import { createGateway } from './gateway.js'
 import { ListenError } from './listeners.js'
 import { logStream } from './logging/log-stream.js'
@@ -24,8 +24,8 @@ function droppedText(lines: number): string {
 /** The process that serves, from its import on: environment, logger, listeners, signals. */
 async function main(): Promise<void> {
   const file = readEnvFile()
-  const slips = misspelt(file.variables, process.env)
-  const settings = readSettings({ ...file.variables, ...process.env }, slips)
+  const unknown = unknownVariables(file.variables, process.env)
+  const settings = readSettings({ ...file.variables, ...process.env }, unknown)
   const stdout = logStream((lines, total) =>
     logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
   )
@@ -33,8 +33,8 @@ async function main(): Promise<void> {
   const logger = pino({ level: settings.logLevel }, pretty ?? stdout)
 
   if (settings.logFormat === 'pretty' && !pretty) logger.warn(NO_PRETTY_LOG)
-  for (const line of complaints(slips)) logger.warn(line)
-  for (const line of file.stray)
+  for (const line of warningsOf(unknown)) logger.warn(line)
+  for (const line of file.strayLines)
     logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
   ignoreHangup(logger)
   guardMemoryUsage()
@@ -79,15 +79,15 @@ async function main(): Promise<void> {
 }
 
 /** @throws {SettingError} that says, too, where the setting may stand under a wrong name */
-function readSettings(env: Record<string, string | undefined>, slips: Misspelt[]): Settings {
+function readSettings(env: Record<string, string | undefined>, unknown: UnknownVariable[]): Settings {
   try {
     return parseConfig(env)
   } catch (error) {
     if (!(error instanceof SettingError)) throw error
-    const slip = slips.find(({ meant }) => meant === error.setting)
-    if (!slip) throw error
+    const found = unknown.find(({ meant }) => meant === error.setting)
+    if (!found) throw error
     const said = error.message.slice(error.setting.length + 1)
-    throw new SettingError(error.setting, `${said} (${complaint(slip)})`)
+    throw new SettingError(error.setting, `${said} (${warningOf(found)})`)
   }
 }
 

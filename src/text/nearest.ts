@@ -1,6 +1,6 @@
 /**
- * How many letters were left out, added, changed, or swapped with their neighbour between two words: the optimal string
- * alignment distance (https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
+ * The number of letters that are left out, added, changed, or swapped with their neighbour between two words: their optimal
+ * string alignment distance (https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
  */
 function distance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)]
@@ -22,30 +22,30 @@ function distance(a: string, b: string): number {
   return (rows[a.length] as number[])[b.length] as number
 }
 
-/** A name without what people write in different ways: capitals, dashes, underscores. */
-function letters(name: string): string {
+/** A name without capitals, dashes and underscores, which people write in different ways. */
+function plainLetters(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase()
 }
 
 /**
- * The one of some names that was probably meant.
- * @param most letters that may be wrong, by the length of the longer of both words
+ * The one of some names that was probably meant by a name that is not among them.
+ * @param maxTypos how many letters may be wrong, by the length of the longer of both names
  */
 export function nearest(
   name: string,
   names: readonly string[],
-  most: (length: number) => number,
+  maxTypos: (length: number) => number,
 ): string | undefined {
-  const wanted = letters(name)
+  const wanted = plainLetters(name)
   let found: string | undefined
   let least = Number.POSITIVE_INFINITY
   for (const candidate of names) {
-    const word = letters(candidate)
+    const word = plainLetters(candidate)
     const length = Math.max(word.length, wanted.length)
-    // The difference of their lengths is left out or added, and comparing costs more than that.
-    if (Math.abs(word.length - wanted.length) > most(length)) continue
+    // At least as many letters as their lengths differ by are left out or added; comparing letters costs more than that.
+    if (Math.abs(word.length - wanted.length) > maxTypos(length)) continue
     const wrong = distance(wanted, word)
-    if (wrong <= most(length) && wrong < least) {
+    if (wrong <= maxTypos(length) && wrong < least) {
       found = candidate
       least = wrong
     }
@@ -53,13 +53,13 @@ export function nearest(
   return found
 }
 
-/** How many letters may be wrong where every name that is not known is a mistake. */
+/** How many letters of a name may be wrong where every unknown name is a mistake. */
 export function lenient(length: number): number {
   if (length < 3) return 0
   return length < 6 ? 1 : length < 10 ? 2 : 3
 }
 
-/** The same where names may just as well be somebody else's. */
+/** How many letters of a name may be wrong where an unknown name may as well belong to another program. */
 export function strict(length: number): number {
   return length < 6 ? 0 : length < 8 ? 1 : 2
 }

@@ -8,7 +8,7 @@ const LINE_WIDTH = 110
 /** `src/config/pool-options.ts`: the settings of a pool as options of the plugin, with their documentation. */
 export function poolOptions(): string {
   const options = poolGroups.flatMap(({ settings }) => Object.entries(settings))
-  return `// Made from the table of settings by npm run generate: change src/config/settings/ instead.
+  return `// Made from src/config/settings/ by npm run generate: change the settings there, and run it again.
 import type { OptionOf } from './settings.js'
 
 /** Settings of a pool as options. Each is optional. Times are in milliseconds. */
@@ -22,7 +22,14 @@ function member(name: string, { type, default: fallback, ...texts }: Setting): s
   const text = defaultText(fallback)
   const unit = type.unit ? ` (${type.unit})` : ''
   const otherwise = text === '' ? 'nothing' : `\`${text}\``
-  const lines = wrap(`${optionText(texts.meaningOfOption ?? texts.meaning)}${unit}.`, LINE_WIDTH - 5)
-  const doc = ['/**', ...[...lines, `Default: ${otherwise}.`].map((line) => ` * ${line}`), ' */']
-  return [...doc, `${name}?: OptionOf<'${name}'>`].map((line) => `  ${line}`).join('\n')
+  const meaning = `${optionText(texts.meaningOfOption ?? texts.meaning)}${unit}. Default: ${otherwise}.`
+  return `${docComment(meaning)}\n  ${name}?: OptionOf<'${name}'>`
+}
+
+/** The documentation of a member: one line where it fits, which needs room for the marks of a comment. */
+function docComment(text: string): string {
+  const line = `  /** ${text} */`
+  if (line.length <= LINE_WIDTH) return line
+  const lines = wrap(text, LINE_WIDTH - '   * '.length)
+  return ['  /**', ...lines.map((one) => `   * ${one}`), '   */'].join('\n')
 }
