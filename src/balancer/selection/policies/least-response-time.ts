@@ -1,111 +1,104 @@
 import type { Backend } from '../../backends/backend.js'
-import { type Contestant, chancesOfDraws } from '../chances/chances-of-draws.js'
-import { Openings } from '../openings.js'
-import { type Account, Dues } from '../stride.js'
-import type { Tier } from '../tier.js'
-import { WeightedDraw } from '../weighted-draw.js'
+import { type RandomCandidate, RandomCandidates } from '../candidates/random-candidates.js'
+import { bestOfDrawsProbabilities, type Contender } from '../probabilities/best-of-draws.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
-/** Pools up to that size are looked at as a whole. */
-const SMALL = 32
-/** In a larger one so many are drawn at random. */
-const DRAWN = 16
-/** Backends whose response times are not further apart than that take turns by weight. */
-const NEAR = 2
-/** In place of what is not known yet: longer than any answer takes, and still a number to count with. */
-const UNKNOWN = 1e9
-/** In place of 0, so that those of which nothing is known are tried in turn. */
-const UNTRIED = 1e-9
+/** In pools up to this size all backends are compared. */
+const COMPARE_ALL_UP_TO = 32
+/** In a larger pool as many are drawn at random and compared. */
+const DRAW_COUNT = 16
+/** A backend whose estimate is at most this many times the fastest one's takes turns with it by weight. */
+const SIMILAR_SPEED_RATIO = 2
+/** Milliseconds in place of an unknown estimate: more than any response takes, and still finite. */
+const UNKNOWN_MS = 1e9
+/** Milliseconds in place of 0, so that backends of which nothing is known yet are compared by load and take turns. */
+const UNTRIED_MS = 1e-9
+/** Requests, a little less than one: a deficit decides among equal loads, and never among unequal ones. */
+const MAX_DEFICIT_IN_LOAD = 1 - 1e-6
 
-/** Of a request, so that what is owed decides among equals and never among unequals. */
-const MOST = 1 - 1e-6
-
-interface Candidate {
-  readonly backend: Backend
-  readonly account: Account
-  /** Milliseconds, as of this choice. */
-  estimate: number
+interface Candidate extends RandomCandidate {
+  /** Milliseconds until it would respond, as of the present choice; NaN where it cannot be chosen. */
+  estimateMs: number
 }
 
 /**
- * The backend that is going to answer first: the smallest `estimate * (inFlight + 1 - owed) / weight`, where
- * the estimate is that of `ResponseTime`. A backend that turns slow, or stalls, is left alone before it has
- * answered late; one without history gets one request at first.
+ * The backend that is going to answer first: the least `estimate * (inFlight + 1 - deficit) / weight`, as by finagle's
+ * peak EWMA balancer
+ * (https://github.com/twitter/finagle/blob/develop/finagle-core/src/main/scala/com/twitter/finagle/loadbalancer/PeakEwma.scala);
+ * see `ResponseTime` for the estimate. A backend that turns slow, or stalls, is avoided before its late response
+ * arrives, and one without history gets a single request at first.
  *
- * `owed` is part of one request, as with least connections, and lets backends that are about equally fast take
- * turns by weight. In a pool of more than 32 backends 16 are drawn at random, by weight, and the best of them is
- * chosen: it costs the same in any pool, and many gateways do not all choose the same.
+ * The deficit, how far a backend is behind its share, is part of one request, as with least connections: backends that
+ * are about equally fast take turns by weight. In a pool of more than 32 backends 16 are drawn at random, by weight, and
+ * the best of them is chosen: that costs the same in any pool, and gateways do not all choose the same backend.
  */
 export class LeastResponseTime implements Policy {
   readonly #random: () => number
-  readonly #dues = new Dues()
-  #candidates: readonly Candidate[] = []
-  #draw: WeightedDraw
-  #openings = new Openings([], weightOf)
-  /** Those that are looked at for a choice. */
-  readonly #looked: Candidate[] = []
+  readonly #candidates: RandomCandidates<Candidate>
+  /** Those that were drawn; the same array for each choice. */
+  readonly #drawn: Candidate[] = []
 
   constructor(random: () => number) {
     this.#random = random
-    this.#draw = new WeightedDraw([], random)
+    this.#candidates = new RandomCandidates<Candidate>(random, (backend, stride) => ({
+      backend,
+      stride,
+      estimateMs: 0,
+    }))
   }
 
   update(eligible: readonly Backend[]): void {
-    const before = new Map(this.#candidates.map((candidate) => [candidate.backend, candidate]))
-    this.#candidates = eligible.map(
-      (backend) =>
-        before.get(backend) ?? {
-          backend,
-          // Gateways that start together should not all begin with the same backend.
-          account: this.#dues.open(backend.weight, this.#random()),
-          estimate: 0,
-        },
-    )
-    this.#draw = new WeightedDraw(eligible, this.#random)
-    this.#openings = new Openings(eligible, weightOf)
+    // Gateways that start together should not all begin with the same backend.
+    this.#candidates.update(eligible, this.#random)
   }
 
   changed(backend: Backend): void {
-    if (backend.hasLimit) this.#openings.place(backend)
+    this.#candidates.changed(backend)
   }
 
   retiered(backend: Backend): void {
-    this.#openings.place(backend)
+    this.#candidates.retiered(backend)
   }
 
-  pick({ now, except, reach }: PickContext): Backend | undefined {
-    const best = this.#find(now, except, reach)
+  pick(context: PickContext): Backend | undefined {
+    const best = this.#find(context)
     if (!best) return undefined
-    this.#dues.pay(best.account, best.backend.weight, this.#draw.totalWeight)
+    this.#candidates.charge(best)
     return best.backend
   }
 
-  explain({ now, except, reach }: PickContext): Preview {
-    const best = this.#best(this.#candidates, now, except, reach)
-    let fastest = UNKNOWN
-    const all = this.#candidates.map((candidate): Contestant => {
-      const { backend, account } = candidate
-      const fits = !Number.isNaN(candidate.estimate)
-      const estimate = estimateOf(backend, now)
-      if (fits) fastest = Math.min(fastest, estimate)
-      const even = costOf(backend, estimate, 0)
-      const near = costOf(backend, estimate, this.#owed(account, backend.weight))
-      return { weight: backend.weight, fits, estimate, even, near }
+  explain(context: PickContext): Preview {
+    const { list } = this.#candidates
+    const best = this.#bestOf(list, context)
+    let fastest = UNKNOWN_MS
+    const contenders = list.map((candidate): Contender => {
+      const { backend } = candidate
+      const canBeChosen = !Number.isNaN(candidate.estimateMs)
+      const estimate = estimateOf(backend, context.now)
+      if (canBeChosen) fastest = Math.min(fastest, estimate)
+      return {
+        weight: backend.weight,
+        canBeChosen,
+        estimate,
+        cost: costOf(backend, estimate, 0),
+        costIfSimilar: costOf(backend, estimate, this.#deficitOf(candidate)),
+      }
     })
-    const chances =
-      all.length <= SMALL || !best
-        ? this.#candidates.map((candidate) => (candidate === best ? 1 : 0))
-        : chancesOfDraws(all, DRAWN, NEAR)
-    const scores = this.#candidates
-      .map(({ backend, account }, i): CandidateScore => {
-        const { estimate, even, near } = all[i] as Contestant
-        const isNear = estimate <= NEAR * fastest
-        const owed = isNear ? this.#owed(account, backend.weight) : 0
+    const probabilities =
+      list.length <= COMPARE_ALL_UP_TO || !best
+        ? list.map((candidate) => (candidate === best ? 1 : 0))
+        : bestOfDrawsProbabilities(contenders, DRAW_COUNT, SIMILAR_SPEED_RATIO)
+    const scores = list
+      .map((candidate, i): CandidateScore => {
+        const { backend } = candidate
+        const { estimate, cost, costIfSimilar } = contenders[i] as Contender
+        const isSimilar = estimate <= SIMILAR_SPEED_RATIO * fastest
+        const owed = isSimilar ? this.#deficitOf(candidate) : 0
         const note = `${inWords(estimate)}, ${backend.load} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`
         return {
           backend,
-          score: isNear ? near : even,
-          probability: chances[i] as number,
+          score: isSimilar ? costIfSimilar : cost,
+          probability: probabilities[i] as number,
           parts: { estimate, owed },
           note,
         }
@@ -114,37 +107,28 @@ export class LeastResponseTime implements Policy {
     return { choice: likeliest(scores), scores }
   }
 
-  #find(now: number, except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
-    if (this.#candidates.length <= SMALL) return this.#best(this.#candidates, now, except, reach)
-    this.#looked.length = 0
-    for (let i = 0; i < DRAWN; i++) this.#looked.push(this.#candidates[this.#draw.draw()] as Candidate)
-    return this.#best(this.#looked, now, except, reach) ?? this.#findFitting(now, except, reach)
+  #find(context: PickContext): Candidate | undefined {
+    const { list } = this.#candidates
+    if (list.length <= COMPARE_ALL_UP_TO) return this.#bestOf(list, context)
+    const drawn = this.#drawn
+    drawn.length = 0
+    for (let i = 0; i < DRAW_COUNT; i++) drawn.push(list[this.#candidates.draw()] as Candidate)
+    const best = this.#bestOf(drawn, context)
+    if (best) return best
+    drawn.length = 0
+    this.#candidates.drawAvailable(drawn, DRAW_COUNT, false, context)
+    return this.#bestOf(drawn, context)
   }
 
-  /** Draws among those only that may be chosen. */
-  #findFitting(now: number, except: ReadonlySet<Backend> | undefined, reach: Tier): Candidate | undefined {
-    const openings = this.#openings
-    openings.withholdAll(except)
-    const total = openings.total(reach)
-    this.#looked.length = 0
-    for (let i = 0; i < DRAWN && total > 0; i++)
-      this.#looked.push(this.#candidates[openings.at(this.#random() * total, reach)] as Candidate)
-    openings.placeAll(except)
-    return this.#best(this.#looked, now, except, reach)
-  }
-
-  #best(
-    candidates: readonly Candidate[],
-    now: number,
-    except: ReadonlySet<Backend> | undefined,
-    reach: Tier,
-  ): Candidate | undefined {
-    const fastest = this.#measure(candidates, now, except, reach)
+  #bestOf(candidates: readonly Candidate[], context: PickContext): Candidate | undefined {
+    const fastest = estimateAll(candidates, context)
     let best: Candidate | undefined
     let least = Number.POSITIVE_INFINITY
     for (const candidate of candidates) {
-      const cost = this.#cost(candidate, fastest)
-      // Not true of NaN, whatever it is compared with.
+      const { backend, estimateMs } = candidate
+      const deficit = estimateMs <= SIMILAR_SPEED_RATIO * fastest ? this.#deficitOf(candidate) : 0
+      const cost = costOf(backend, estimateMs, deficit)
+      // False where the cost is NaN, as the candidate cannot be chosen.
       if (cost < least) {
         best = candidate
         least = cost
@@ -153,53 +137,38 @@ export class LeastResponseTime implements Policy {
     return best
   }
 
-  /** Estimates anew how fast they are, NaN for those that may not be chosen. Returns the least. */
-  #measure(
-    candidates: readonly Candidate[],
-    now: number,
-    except: ReadonlySet<Backend> | undefined,
-    reach: Tier,
-  ): number {
-    let fastest = Number.POSITIVE_INFINITY
-    for (const candidate of candidates) {
-      const { backend } = candidate
-      if (!backend.takes(reach) || except?.has(backend)) {
-        candidate.estimate = Number.NaN
-        continue
-      }
-      candidate.estimate = estimateOf(backend, now)
-      if (candidate.estimate < fastest) fastest = candidate.estimate
-    }
-    return fastest
-  }
-
-  /** @param fastest of those that are compared */
-  #cost({ backend, account, estimate }: Candidate, fastest: number): number {
-    const owed = estimate <= NEAR * fastest ? this.#owed(account, backend.weight) : 0
-    return costOf(backend, estimate, owed)
-  }
-
-  #owed(account: Account, weight: number): number {
-    return Math.max(0, Math.min(MOST, this.#dues.owed(account, weight)))
+  #deficitOf(candidate: Candidate): number {
+    return Math.max(0, Math.min(MAX_DEFICIT_IN_LOAD, this.#candidates.deficitOf(candidate)))
   }
 }
 
-/** In milliseconds. */
+/** Estimates all candidates anew, as NaN where they cannot be chosen. Returns the least estimate. */
+function estimateAll(candidates: readonly Candidate[], { now, except, reach }: PickContext): number {
+  let fastest = Number.POSITIVE_INFINITY
+  for (const candidate of candidates) {
+    const { backend } = candidate
+    if (!backend.takes(reach) || except?.has(backend)) {
+      candidate.estimateMs = Number.NaN
+      continue
+    }
+    candidate.estimateMs = estimateOf(backend, now)
+    if (candidate.estimateMs < fastest) fastest = candidate.estimateMs
+  }
+  return fastest
+}
+
+/** Milliseconds until a backend would respond. */
 function estimateOf({ leases, responseTime }: Backend, now: number): number {
   const estimate = responseTime.estimate(now, leases.awaitedSince)
-  return Math.max(UNTRIED, Math.min(UNKNOWN, estimate))
+  return Math.max(UNTRIED_MS, Math.min(UNKNOWN_MS, estimate))
 }
 
-function costOf({ load, weight }: Backend, estimate: number, owed: number): number {
-  return (estimate * (load + 1 - owed)) / weight
+function costOf({ load, weight }: Backend, estimate: number, deficit: number): number {
+  return (estimate * (load + 1 - deficit)) / weight
 }
 
 function inWords(estimate: number): string {
-  if (estimate === UNTRIED) return 'not tried yet'
-  if (estimate === UNKNOWN) return 'its first answer is waited for'
+  if (estimate === UNTRIED_MS) return 'not tried yet'
+  if (estimate === UNKNOWN_MS) return 'its first answer is waited for'
   return `answers in about ${estimate.toFixed(1)} ms`
-}
-
-function weightOf({ weight }: Backend): number {
-  return weight
 }

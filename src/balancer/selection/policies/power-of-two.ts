@@ -1,142 +1,113 @@
 import type { Backend } from '../../backends/backend.js'
-import { type Contender, chancesOfPairs } from '../chances/chances-of-pairs.js'
-import { Openings } from '../openings.js'
-import { type Account, Dues } from '../stride.js'
-import type { Tier } from '../tier.js'
-import { WeightedDraw } from '../weighted-draw.js'
+import { type RandomCandidate, RandomCandidates } from '../candidates/random-candidates.js'
+import { betterOfTwoProbabilities, type Contender } from '../probabilities/better-of-two.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
-/** Draws that may fall on backends that cannot be chosen, before those that can are looked for. */
-const DRAWS = 4
+/** Pairs that are drawn from all backends; after that many with one that cannot be chosen, only from those that can. */
+const MAX_DRAWS = 4
 
-/** Of a request, and a little less, so that what is owed decides among equals and never among unequals. */
-const HALF = 0.5 - 1e-6
-
-interface Candidate {
-  readonly backend: Backend
-  readonly account: Account
-}
+/** Requests, a little less than a half: a deficit decides among equal loads, and never among unequal ones. */
+const MAX_DEFICIT_IN_LOAD = 0.5 - 1e-6
 
 /**
  * Of two different backends drawn at random the one with fewer requests in flight for its weight: not much worse
- * than the best of all, whatever the size of the pool, and never the same one for everybody (Mitzenmacher, "The
+ * than the best of all, whatever the size of the pool, and not the same one for every gateway (Mitzenmacher, "The
  * Power of Two Choices in Randomized Load Balancing",
  * https://www.eecs.harvard.edu/~michaelm/postscripts/mythesis.pdf).
  *
- * The draw is by weight, and what is compared is requests in flight over weight. What a backend is owed of its
- * share, and up to half a request of it at that, decides where whole requests do not: among idle ones, and where
- * weights differ.
+ * Backends are drawn by weight, and requests in flight over weight are compared. The deficit of a backend, how far it is
+ * behind its share, decides where whole requests cannot: among idle backends, and where weights differ.
  */
 export class PowerOfTwo implements Policy {
-  readonly #random: () => number
-  readonly #dues = new Dues()
-  #candidates: readonly Candidate[] = []
-  #draw: WeightedDraw
-  #openings = new Openings([], weightOf)
+  readonly #candidates: RandomCandidates<RandomCandidate>
+  /** Those that were drawn of the ones that can be chosen; the same array for each choice. */
+  readonly #drawn: RandomCandidate[] = []
 
   constructor(random: () => number) {
-    this.#random = random
-    this.#draw = new WeightedDraw([], random)
+    this.#candidates = new RandomCandidates<RandomCandidate>(random, (backend, stride) => ({
+      backend,
+      stride,
+    }))
   }
 
   update(eligible: readonly Backend[]): void {
-    const before = new Map(this.#candidates.map((candidate) => [candidate.backend, candidate]))
-    this.#candidates = eligible.map(
-      (backend) => before.get(backend) ?? { backend, account: this.#dues.open(backend.weight) },
-    )
-    this.#draw = new WeightedDraw(eligible, this.#random)
-    this.#openings = new Openings(eligible, weightOf)
+    this.#candidates.update(eligible, () => 0)
   }
 
   changed(backend: Backend): void {
-    if (backend.hasLimit) this.#openings.place(backend)
+    this.#candidates.changed(backend)
   }
 
   retiered(backend: Backend): void {
-    this.#openings.place(backend)
+    this.#candidates.retiered(backend)
   }
 
-  pick({ except, reach }: PickContext): Backend | undefined {
-    const { length } = this.#candidates
-    if (length === 0) return undefined
-    for (let i = 0; i < DRAWS; i++) {
-      const first = this.#draw.draw()
-      const one = this.#candidates[first] as Candidate
-      if (!fits(one, except, reach)) continue
-      if (length === 1) return this.#choose(one)
-      const other = this.#candidates[this.#draw.drawOther(first)] as Candidate
-      if (fits(other, except, reach)) return this.#choose(this.#lessLoaded(one, other))
+  pick(context: PickContext): Backend | undefined {
+    const { list } = this.#candidates
+    if (list.length === 0) return undefined
+    for (let i = 0; i < MAX_DRAWS; i++) {
+      const first = this.#candidates.draw()
+      const one = list[first] as RandomCandidate
+      if (!canBeChosen(one, context)) continue
+      if (list.length === 1) return this.#choose(one)
+      const other = list[this.#candidates.drawOther(first)] as RandomCandidate
+      if (canBeChosen(other, context)) return this.#choose(this.#lessLoaded(one, other))
     }
-    return this.#pickFitting(except, reach)
+    this.#drawn.length = 0
+    this.#candidates.drawAvailable(this.#drawn, 2, true, context)
+    const [one, other] = this.#drawn
+    return one && this.#choose(other ? this.#lessLoaded(one, other) : one)
   }
 
-  explain({ except, reach }: PickContext): Preview {
-    const all = this.#candidates.map(
+  explain(context: PickContext): Preview {
+    const { list } = this.#candidates
+    const contenders = list.map(
       (candidate): Contender => ({
         weight: candidate.backend.weight,
-        fits: fits(candidate, except, reach),
-        idle: candidate.backend.load === 0,
-        owed: this.#owed(candidate),
-        load: this.#load(candidate),
+        canBeChosen: canBeChosen(candidate, context),
+        isIdle: candidate.backend.load === 0,
+        deficit: this.#candidates.deficitOf(candidate),
+        load: this.#loadOf(candidate),
       }),
     )
-    const chances = chancesOfPairs(all, DRAWS)
-    const scores = this.#candidates
+    const probabilities = betterOfTwoProbabilities(contenders, MAX_DRAWS)
+    const scores = list
       .map(({ backend }, i): CandidateScore => {
-        const { owed, load } = all[i] as Contender
-        const probability = chances[i] as number
-        const note = `${backend.load} requests for weight ${backend.weight}, owed ${owed.toFixed(2)}`
-        return { backend, score: load, probability, parts: { owed }, note }
+        const { deficit, load } = contenders[i] as Contender
+        return {
+          backend,
+          score: load,
+          probability: probabilities[i] as number,
+          parts: { owed: deficit },
+          note: `${backend.load} requests for weight ${backend.weight}, owed ${deficit.toFixed(2)}`,
+        }
       })
       .sort((a, b) => a.score - b.score)
     return { choice: likeliest(scores), scores }
   }
 
-  /** Draws among those only that may be chosen. */
-  #pickFitting(except: ReadonlySet<Backend> | undefined, reach: Tier): Backend | undefined {
-    const openings = this.#openings
-    openings.withholdAll(except)
-    const one = this.#drawFrom(openings, reach)
-    if (one) openings.withhold(one.backend)
-    const other = one && this.#drawFrom(openings, reach)
-    if (one) openings.place(one.backend)
-    openings.placeAll(except)
-    return one && this.#choose(other ? this.#lessLoaded(one, other) : one)
+  #lessLoaded(one: RandomCandidate, other: RandomCandidate): RandomCandidate {
+    const areIdle = one.backend.load + other.backend.load === 0
+    const difference = areIdle
+      ? this.#candidates.deficitOf(other) - this.#candidates.deficitOf(one)
+      : this.#loadOf(one) - this.#loadOf(other)
+    return difference > 0 ? other : one
   }
 
-  #drawFrom(openings: Openings, reach: Tier): Candidate | undefined {
-    const total = openings.total(reach)
-    return total === 0 ? undefined : this.#candidates[openings.at(this.#random() * total, reach)]
-  }
-
-  #lessLoaded(one: Candidate, other: Candidate): Candidate {
-    const difference =
-      one.backend.load + other.backend.load === 0
-        ? this.#owed(one) - this.#owed(other)
-        : this.#load(other) - this.#load(one)
-    return difference < 0 ? other : one
-  }
-
-  #owed({ backend, account }: Candidate): number {
-    return this.#dues.owed(account, backend.weight)
-  }
-
-  #load(candidate: Candidate): number {
+  /** Requests in flight, less the deficit, for the weight. */
+  #loadOf(candidate: RandomCandidate): number {
     const { load, weight } = candidate.backend
-    const owed = Math.max(-HALF, Math.min(HALF, this.#owed(candidate)))
-    return (load + 0.5 - owed) / weight
+    const deficit = this.#candidates.deficitOf(candidate)
+    const bounded = Math.max(-MAX_DEFICIT_IN_LOAD, Math.min(MAX_DEFICIT_IN_LOAD, deficit))
+    return (load + 0.5 - bounded) / weight
   }
 
-  #choose({ backend, account }: Candidate): Backend {
-    this.#dues.pay(account, backend.weight, this.#draw.totalWeight)
-    return backend
+  #choose(candidate: RandomCandidate): Backend {
+    this.#candidates.charge(candidate)
+    return candidate.backend
   }
 }
 
-function fits({ backend }: Candidate, except: ReadonlySet<Backend> | undefined, reach: Tier): boolean {
+function canBeChosen({ backend }: RandomCandidate, { except, reach }: PickContext): boolean {
   return backend.takes(reach) && !except?.has(backend)
-}
-
-function weightOf({ weight }: Backend): number {
-  return weight
 }

@@ -1,28 +1,27 @@
 import type { Backend } from '../../backends/backend.js'
-import { Openings } from '../openings.js'
-import type { Tier } from '../tier.js'
+import { AvailableBackends } from '../candidates/available-backends.js'
 import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
-/** So many turns are looked at one by one; beyond them a search is faster. */
+/** Turns that are looked at one by one; beyond them a search in {@link AvailableBackends} is faster. */
 const TURNS_LOOKED_AT = 4
 
-/** Each backend in turn, whatever its weight and load; full ones are passed over. */
+/** Each backend in turn, whatever its weight and load; those that cannot be chosen are passed over. */
 export class RoundRobin implements Policy {
   readonly ignoresWeight = true
   readonly ignoresLoad = true
-  /** From 0 to 1, who begins: gateways that start together should not all begin with the same backend. */
+  /** From 0 to 1, where turns begin: gateways that start together should not all begin with the same backend. */
   readonly #start: number
   #eligible: readonly Backend[] = []
-  /** Whose turn it is; undefined before the first pick. */
+  /** The index of the backend whose turn is next; undefined before the first pick. */
   #next: number | undefined
-  #openings = new Openings([], () => 1)
+  #available = new AvailableBackends([], () => 1)
 
   constructor(random: () => number) {
     this.#start = random()
   }
 
   update(eligible: readonly Backend[]): void {
-    // The turn stays with the backend whose turn it is; where it left, the next one that is still there has it.
+    // The turn stays with its backend; where that one left, it goes to the next one that is still eligible.
     if (this.#next !== undefined) {
       const turns = [...this.#eligible.slice(this.#next), ...this.#eligible.slice(0, this.#next)]
       const remaining = new Set(eligible)
@@ -30,27 +29,27 @@ export class RoundRobin implements Policy {
       this.#next = next ? eligible.indexOf(next) : undefined
     }
     this.#eligible = eligible
-    this.#openings = new Openings(eligible, () => 1)
+    this.#available = new AvailableBackends(eligible, () => 1)
   }
 
   changed(backend: Backend): void {
-    if (backend.hasLimit) this.#openings.place(backend)
+    if (backend.hasLimit) this.#available.refresh(backend)
   }
 
   retiered(backend: Backend): void {
-    this.#openings.place(backend)
+    this.#available.refresh(backend)
   }
 
-  pick({ except, reach }: PickContext): Backend | undefined {
-    const index = this.#find(except, reach)
+  pick(context: PickContext): Backend | undefined {
+    const index = this.#find(context)
     if (index === undefined) return undefined
     this.#next = (index + 1) % this.#eligible.length
     return this.#eligible[index]
   }
 
-  explain({ except, reach }: PickContext): Preview {
+  explain(context: PickContext): Preview {
     const { length } = this.#eligible
-    const index = this.#find(except, reach)
+    const index = this.#find(context)
     const choice = index === undefined ? undefined : this.#eligible[index]
     const scores = this.#eligible.map((_, turns): CandidateScore => {
       const backend = this.#eligible[(this.#turn + turns) % length] as Backend
@@ -65,12 +64,14 @@ export class RoundRobin implements Policy {
     return { choice, scores }
   }
 
+  /** The index of the backend whose turn is next. */
   get #turn(): number {
     return this.#next ?? Math.floor(this.#start * this.#eligible.length)
   }
 
-  /** The index of the first one, from whose turn it is, that may be chosen. */
-  #find(except: ReadonlySet<Backend> | undefined, reach: Tier): number | undefined {
+  /** The index of the first backend that can be chosen, beginning with the one whose turn is next. */
+  #find(context: PickContext): number | undefined {
+    const { except, reach } = context
     const { length } = this.#eligible
     const turn = this.#turn
     for (let i = 0; i < Math.min(length, TURNS_LOOKED_AT); i++) {
@@ -78,17 +79,17 @@ export class RoundRobin implements Policy {
       const backend = this.#eligible[index] as Backend
       if (backend.takes(reach) && !except?.has(backend)) return index
     }
-    return length > TURNS_LOOKED_AT ? this.#search(except, reach, turn) : undefined
+    return length > TURNS_LOOKED_AT ? this.#search(context, turn) : undefined
   }
 
-  #search(except: ReadonlySet<Backend> | undefined, reach: Tier, turn: number): number | undefined {
-    const openings = this.#openings
-    openings.withholdAll(except)
-    const before = openings.before(turn, reach)
-    const total = openings.total(reach)
-    // Past the last one the turn is that of the first.
-    const index = total === 0 ? undefined : openings.at(before < total ? before : 0, reach)
-    openings.placeAll(except)
+  #search({ except, reach }: PickContext, turn: number): number | undefined {
+    const available = this.#available
+    available.excludeAll(except)
+    const before = available.weightBefore(turn, reach)
+    const total = available.totalWeight(reach)
+    // After the last one it is the first one's turn.
+    const index = total === 0 ? undefined : available.indexAt(before < total ? before : 0, reach)
+    available.refreshAll(except)
     return index
   }
 }

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Backend } from '../../../src/balancer/backends/backend.js'
-import { Openings } from '../../../src/balancer/selection/openings.js'
+import { AvailableBackends } from '../../../src/balancer/selection/candidates/available-backends.js'
 import type { Tier } from '../../../src/balancer/selection/tier.js'
 
 const change = fc.record({
   which: fc.nat(40),
   tier: fc.nat(3),
   full: fc.boolean(),
-  withheld: fc.boolean(),
+  excluded: fc.boolean(),
 })
 
 test('who is drawn, and who comes next, is as if all were looked at', () => {
@@ -20,29 +20,29 @@ test('who is drawn, and who comes next, is as if all were looked at', () => {
         backend.weight = 1 + (i % 3)
         return backend
       })
-      const openings = new Openings(backends, ({ weight }) => weight)
-      const withheld = new Set<Backend>()
-      for (const { which, tier, full, withheld: isWithheld } of changes) {
+      const available = new AvailableBackends(backends, ({ weight }) => weight)
+      const excluded = new Set<Backend>()
+      for (const { which, tier, full, excluded: isExcluded } of changes) {
         const backend = backends[which % size] as Backend
         backend.tier = tier as Tier
         backend.maxConnections = full ? 0 : Number.POSITIVE_INFINITY
-        openings.place(backend)
-        withheld.delete(backend)
-        if (!isWithheld) continue
-        openings.withhold(backend)
-        withheld.add(backend)
+        available.refresh(backend)
+        excluded.delete(backend)
+        if (!isExcluded) continue
+        available.exclude(backend)
+        excluded.add(backend)
       }
       for (const reach of [0, 1, 2, 3] as const) {
         const places = backends.flatMap((backend, i) =>
-          backend.takes(reach) && !withheld.has(backend) ? new Array<number>(backend.weight).fill(i) : [],
+          backend.takes(reach) && !excluded.has(backend) ? new Array<number>(backend.weight).fill(i) : [],
         )
-        assert.equal(openings.total(reach), places.length)
+        assert.equal(available.totalWeight(reach), places.length)
         for (const [point, index] of places.entries()) {
-          assert.equal(openings.at(point, reach), index)
-          assert.equal(openings.at(point + 0.9, reach), index)
+          assert.equal(available.indexAt(point, reach), index)
+          assert.equal(available.indexAt(point + 0.9, reach), index)
         }
         for (let i = 0; i <= size; i++)
-          assert.equal(openings.before(i, reach), places.filter((index) => index < i).length)
+          assert.equal(available.weightBefore(i, reach), places.filter((index) => index < i).length)
       }
     }),
   )

@@ -1,15 +1,15 @@
-import type { Backend } from '../backends/backend.js'
+import type { Backend } from '../../backends/backend.js'
 
 /**
- * Draws backends at random, each as often as its weight says: in one step where all weigh the same, otherwise in as
- * many as a binary search takes.
+ * Draws backends at random, each as often as its weight says: in one step where all weights are equal, otherwise by a
+ * binary search.
  */
 export class WeightedDraw {
   readonly totalWeight: number
-  /** The weights of all up to and with the one at an index. */
+  /** At each index, the weights of the backends up to and including it. */
   readonly #sums: Float64Array
-  /** The weight of each, where it is the same. */
-  readonly #each: number | undefined
+  /** The weight of each backend, where all weights are equal. */
+  readonly #equalWeight: number | undefined
   readonly #random: () => number
 
   constructor(backends: readonly Backend[], random: () => number) {
@@ -18,32 +18,33 @@ export class WeightedDraw {
     const first = backends[0]?.weight
     let sum = 0
     let i = 0
-    let even = true
+    let areEqual = true
     for (const { weight } of backends) {
       sum += weight
       this.#sums[i++] = sum
-      if (weight !== first) even = false
+      if (weight !== first) areEqual = false
     }
     this.totalWeight = sum
-    this.#each = even ? first : undefined
+    this.#equalWeight = areEqual ? first : undefined
   }
 
-  /** The index of one; there must be one. */
+  /** The index of a backend. There must be one. */
   draw(): number {
-    return this.#at(this.#random() * this.totalWeight)
+    return this.#indexAt(this.#random() * this.totalWeight)
   }
 
-  /** The index of another one, as if the first had not been there to draw. */
+  /** The index of another backend than that at `first`, as if that one were not in the list. */
   drawOther(first: number): number {
     const before = first === 0 ? 0 : (this.#sums[first - 1] as number)
     const weight = (this.#sums[first] as number) - before
     const point = this.#random() * (this.totalWeight - weight)
-    return this.#at(point < before ? point : point + weight)
+    return this.#indexAt(point < before ? point : point + weight)
   }
 
   /** The index of the first sum that is more than `point`. */
-  #at(point: number): number {
-    if (this.#each !== undefined) return Math.min(this.#sums.length - 1, Math.floor(point / this.#each))
+  #indexAt(point: number): number {
+    if (this.#equalWeight !== undefined)
+      return Math.min(this.#sums.length - 1, Math.floor(point / this.#equalWeight))
     let low = 0
     let high = this.#sums.length - 1
     while (low < high) {

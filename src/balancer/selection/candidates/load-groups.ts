@@ -1,0 +1,155 @@
+import type { Backend } from '../../backends/backend.js'
+import { LinkedList } from '../../structures/linked-list.js'
+import { TIER_COUNT, type Tier, tiers } from '../tier.js'
+import type { GroupedCandidate, WeightGroup } from './weight-groups.js'
+
+/** In place of a load: the backend is full, and cannot be chosen. */
+const FULL = -1
+
+/** A backend in a {@link LoadGroup}. */
+export class LoadCandidate implements GroupedCandidate<LoadGroup, LoadCandidate> {
+  readonly backend: Backend
+  group: LoadGroup
+  /** When it came to its present load, as a number that counts up with each such change in the pool. */
+  since = 0
+  /** The tier of its backend when it was last placed. */
+  tier: Tier
+  /** The load of its backend when it was last placed; FULL where it cannot be chosen. */
+  placedLoad = FULL
+  previous: LoadCandidate | undefined
+  next: LoadCandidate | undefined
+  readonly #countsQuietTunnels: boolean
+
+  /** @param countsQuietTunnels whether tunnels without traffic count like any request */
+  constructor(backend: Backend, group: LoadGroup, countsQuietTunnels: boolean) {
+    this.backend = backend
+    this.group = group
+    this.tier = backend.tier
+    this.#countsQuietTunnels = countsQuietTunnels
+  }
+
+  /** The load by which it is compared. */
+  get load(): number {
+    const { backend } = this
+    return this.#countsQuietTunnels ? backend.inFlight + backend.residualLoad : backend.load
+  }
+}
+
+/** Backends of one weight, by tier and load. Finds the least loaded one without a look at the others. */
+export class LoadGroup implements WeightGroup<LoadCandidate> {
+  readonly weight: number
+  size = 0
+  /** How far the group is behind its share, in requests times the total weight; negative where it is ahead. */
+  deficit = 0
+  /** The deficit before the latest choice. */
+  deficitBefore = 0
+  readonly #unlimited = new LoadLevels()
+  /** Candidates of the other tiers, by tier; undefined as long as there was none. */
+  #limited: LoadLevels[] | undefined
+
+  constructor(weight: number) {
+    this.weight = weight
+  }
+
+  /** The least loaded backend that can be chosen, the one with that load for longest; undefined where there is none. */
+  first(except: ReadonlySet<Backend> | undefined, reach: Tier): LoadCandidate | undefined {
+    const first = except ? this.#unlimited.firstExcept(except) : this.#unlimited.first
+    if (!this.#limited || reach === tiers.unlimited) return first
+    return this.#firstLimited(this.#limited, first, except, reach)
+  }
+
+  #firstLimited(
+    limited: readonly LoadLevels[],
+    first: LoadCandidate | undefined,
+    except: ReadonlySet<Backend> | undefined,
+    reach: Tier,
+  ): LoadCandidate | undefined {
+    let best = first
+    for (let tier = tiers.withinShare; tier <= reach; tier++) {
+      const levels = limited[tier] as LoadLevels
+      const candidate = except ? levels.firstExcept(except) : levels.first
+      if (candidate && (!best || candidate.placedLoad <= best.placedLoad)) best = candidate
+    }
+    return best
+  }
+
+  isInPlace({ placedLoad, backend }: LoadCandidate): boolean {
+    return (placedLoad === FULL) === backend.isFull
+  }
+
+  /** Puts a candidate where its tier and load belong, last among equals. */
+  place(candidate: LoadCandidate): void {
+    this.#takeOut(candidate)?.append(candidate)
+  }
+
+  placeFirst(candidate: LoadCandidate): void {
+    this.#takeOut(candidate)?.prepend(candidate)
+  }
+
+  /** Takes a candidate from where it stands. Returns where it belongs now; undefined where it is full. */
+  #takeOut(candidate: LoadCandidate): LoadLevels | undefined {
+    this.remove(candidate)
+    const { backend } = candidate
+    candidate.tier = backend.tier
+    candidate.placedLoad = backend.isFull ? FULL : candidate.load
+    return candidate.placedLoad === FULL ? undefined : this.#levelsOf(candidate.tier)
+  }
+
+  remove(candidate: LoadCandidate): void {
+    if (candidate.placedLoad !== FULL) this.#levelsOf(candidate.tier).remove(candidate)
+    candidate.placedLoad = FULL
+  }
+
+  #levelsOf(tier: Tier): LoadLevels {
+    if (tier === tiers.unlimited) return this.#unlimited
+    this.#limited ??= Array.from({ length: TIER_COUNT }, () => new LoadLevels())
+    return this.#limited[tier] as LoadLevels
+  }
+}
+
+/** Candidates by load: a bucket for each number of requests, as a bucket queue. */
+class LoadLevels {
+  readonly #levels: LinkedList<LoadCandidate>[] = []
+  /** No candidate has less load than this. */
+  #least = 0
+
+  /** The least loaded candidate. */
+  get first(): LoadCandidate | undefined {
+    // Loads change by one, so this takes a step or two; more only after the least loaded one left or became full.
+    while (this.#least < this.#levels.length) {
+      const first = this.#levels[this.#least]?.first
+      if (first) return first
+      this.#least++
+    }
+    return undefined
+  }
+
+  /** The least loaded candidate whose backend is not in `except`. */
+  firstExcept(except: ReadonlySet<Backend>): LoadCandidate | undefined {
+    for (let load = this.#least; load < this.#levels.length; load++) {
+      let candidate = this.#levels[load]?.first
+      while (candidate && except.has(candidate.backend)) candidate = candidate.next
+      if (candidate) return candidate
+    }
+    return undefined
+  }
+
+  append(candidate: LoadCandidate): void {
+    this.#levelFor(candidate).append(candidate)
+  }
+
+  prepend(candidate: LoadCandidate): void {
+    const level = this.#levelFor(candidate)
+    level.insert(candidate, level.first)
+  }
+
+  remove(candidate: LoadCandidate): void {
+    this.#levels[candidate.placedLoad]?.remove(candidate)
+  }
+
+  #levelFor({ placedLoad }: LoadCandidate): LinkedList<LoadCandidate> {
+    while (this.#levels.length <= placedLoad) this.#levels.push(new LinkedList())
+    if (placedLoad < this.#least) this.#least = placedLoad
+    return this.#levels[placedLoad] as LinkedList<LoadCandidate>
+  }
+}
