@@ -42,6 +42,7 @@ export class ProxyContext implements Assignment {
 
   // Set by downstream after the hooks of the app and before a backend is asked.
 
+  method = 'GET'
   /** The Host that the client named, or a hook of the app. */
   host: string | undefined
   /** Header fields for the backend. The first is Host, whose value the forwarder sets for each attempt. */

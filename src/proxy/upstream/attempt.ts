@@ -1,35 +1,29 @@
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
-import { type Dispatcher, errors } from 'undici'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { Outcome } from '../../balancer/leases/outcome.js'
-import type { Clock } from '../../balancer/time/clock.js'
 import type { ProxyContext } from '../context.js'
 import type { Headers } from '../http/fields.js'
-import { type ResponseHead, type UpstreamResponse, WholeBody } from '../http/response.js'
+import type { ResponseHead, UpstreamResponse } from '../http/response.js'
 import type { Statuses } from '../http/status-ranges.js'
-import type { Deadline } from './deadlines/deadline.js'
-import type { Deadlines } from './deadlines/deadlines.js'
-import { UnresolvedError } from './dns/name-lookup.js'
+import type { Deadline, DeadlinePool } from './deadline.js'
+import { isConnectionFault, outcomeOf } from './failures/blame.js'
 import { diagnose, isClosing } from './failures/diagnosis.js'
-import { exhaustionOf } from './failures/exhaustion.js'
 import {
   BackendError,
   BackendTimeoutError,
-  BadResponseError,
   isClientsDoing,
-  isHeadTooLarge,
   LateError,
   RejectedResponseError,
   SilentlyClosedError,
   UploadStalledError,
 } from './failures/failures.js'
 import { isQuietStream } from './quiet-streams.js'
-import { ResponseBatcher } from './response-batcher.js'
-import type { Transport } from './transport/connection.js'
-import type { Flow, NodeRequestHandler } from './transport/node-request.js'
-import { openTunnel } from './tunnel/tunnel.js'
+import { type BodyOwner, ResponseBody } from './response-body.js'
+import { checkResponseHead } from './response-check.js'
+import type { Transport, TransportListener } from './transport/transport.js'
+import { switchProtocols } from './tunnel/switch-protocols.js'
+import { UploadProgress } from './upload-progress.js'
 
 /** Milliseconds; 0 for none. */
 export interface Timeouts {
@@ -41,465 +35,287 @@ export interface Timeouts {
   body: number
 }
 
-/** Whom an attempt reports to: an answer or an error, or neither where the protocol was switched. */
+/** Whom an attempt reports to: a response or an error, or neither where protocols are switched. */
 export interface AttemptListener {
-  /** Whether an answer of that status is not passed on, as another backend is going to be asked. */
-  isRejected(attempt: Attempt, statusCode: number): boolean
-  /** The head of an answer has come; it is delivered soon. */
-  answered(attempt: Attempt): void
-  deliver(answer: UpstreamResponse): void
-  failed(attempt: Attempt, error: Error): void
-  /** Whether the gateway shuts down, and waits for nothing that it need not wait for. */
+  /** Whether a response with this status is not passed on, because another backend is asked instead. */
+  rejects(attempt: Attempt, statusCode: number): boolean
+  /** The head of a response has come, which is delivered soon. */
+  onResponse(attempt: Attempt): void
+  deliver(response: UpstreamResponse): void
+  onFailed(attempt: Attempt, error: Error): void
+  /** Whether the gateway shuts down, and waits only for what still makes progress. */
   isShuttingDown(): boolean
 }
 
-/** What the backend is waited for: to connect, to take the request, to answer, to go on with its body. */
+/** What the backend is waited for: to connect, to take the request, to respond, to go on with its body. */
 type Phase = BackendTimeoutError['waitingFor'] | 'over'
 
-const waiting = new ResponseBatcher()
-
-/** Milliseconds within which a connection that was closed before it was used again shows it. */
-const STALE_WITHIN = 500
-
-/** What a connection fails with that was not just ended. */
-const GARBAGE = /^HPE_(?!INVALID_EOF_STATE)/
-/** Milliseconds without progress that a server may lose its patience over. */
-const STALLED = 200
-/** Bytes of a body from which on a server may find it too large before it has all of it. */
-const LARGE = 64 * 1024
-
-/** One request on one backend, from the dispatch to the backend's last word. It holds the lease meanwhile. */
-export class Attempt implements Dispatcher.DispatchHandler, NodeRequestHandler {
-  readonly #assignment: ProxyContext
-  readonly #lease: Lease
+/** One request on one backend, from its dispatch to the backend's last byte. It holds the lease meanwhile. */
+export class Attempt implements TransportListener, BodyOwner {
+  readonly lease: Lease
+  readonly #context: ProxyContext
   readonly #timeouts: Timeouts
   readonly #isFailure: Statuses
-  readonly #clock: Clock
-  readonly #owner: AttemptListener
-  readonly #deadlines: Deadlines
-  /** Until the request is over. */
+  readonly #listener: AttemptListener
+  readonly #deadlines: DeadlinePool
+  /** Of the current phase; undefined once the attempt is over. */
   #deadline: Deadline | undefined
-  /** Set before anything is sent. */
-  transport!: Transport
+  #transport!: Transport
   #phase: Phase = 'connection'
-  #flow: Flow | undefined
-  #answer: Readable | undefined
-  /** What came together with the head of an answer that is yet to be delivered. */
-  #early: Buffer[] | undefined
   #sentAt = 0
-  #paused = false
-  #pausedAt = 0
-  /** Milliseconds that the client did not take what the backend had. */
-  #pausedFor = 0
-  #uploading = false
-  /** The backend has answered without taking all of the upload. */
-  #refused = false
-  /** Bytes of the request's body that were sent, and when the last of them were. */
-  #moved = 0
-  #movedAt = 0
-  /** Whether the body did not go on in time, once so far. */
-  #stalled = false
+  /** Set where there is a body to send. */
+  #upload: UploadProgress | undefined
+  /** Set by the head of the response. */
+  #body: ResponseBody | undefined
   #outcome: Outcome = 'ok'
-  #bodyless = false
-  #lengthKnown = true
 
-  /** The backend may have seen something of the request. */
-  sent = false
-  /** Something of the request's body was taken, and cannot be sent again. */
-  bodyTaken = false
+  /** Whether the backend may have seen something of the request. */
+  isSent = false
+  /** Whether some of the request's body was read, so that it can be sent to no other backend. */
+  isBodyTaken = false
 
   constructor(
-    assignment: ProxyContext,
+    context: ProxyContext,
     lease: Lease,
     timeouts: Timeouts,
     isFailure: Statuses,
-    deadlines: Deadlines,
-    owner: AttemptListener,
+    deadlines: DeadlinePool,
+    listener: AttemptListener,
   ) {
-    this.#assignment = assignment
-    this.#lease = lease
+    this.#context = context
+    this.lease = lease
     this.#timeouts = timeouts
     this.#isFailure = isFailure
-    this.#clock = deadlines.clock
-    this.#owner = owner
+    this.#listener = listener
     this.#deadlines = deadlines
-    this.#deadline = deadlines.take(() => this.#late())
-    // Named before it is assigned: V8 puts a function literal that is assigned to a property into the old
-    // generation, where it keeps the whole request alive until the next full collection.
+    this.#deadline = deadlines.take(() => this.#onDeadline())
+    // Named before it is assigned: V8 allocates a function literal that is assigned to a property in the old generation,
+    // where it keeps the whole request alive until the next full collection.
     const cut = (reason: Error) => this.#fail(reason, 'cancelled')
     lease.onCut = cut
-    this.#sentAt = this.#clock.now()
+    this.#sentAt = this.now
     lease.dispatched(this.#sentAt)
-    this.#deadline?.set(timeouts.connect)
-  }
-
-  /** Milliseconds since the request was sent. */
-  get #age(): number {
-    return this.#clock.now() - this.#sentAt
-  }
-
-  /** Milliseconds for which a body may be silent; 0 for as long as it likes. */
-  get #silence(): number {
-    return this.#assignment.isQuiet ? 0 : this.#timeouts.body
+    this.#deadline.set(timeouts.connect)
   }
 
   get backend() {
-    return this.#lease.backend
+    return this.lease.backend
   }
 
-  get lease() {
-    return this.#lease
+  get now(): number {
+    return this.#deadlines.clock.now()
   }
 
-  /**
-   * Whether the backend may be well, and the connection was not: it had been used before and was closed
-   * meanwhile, or undici took an unexpected 100 (Continue) on it for an error, which Node's client does not.
-   */
-  isConnectionsFault(error: Error): boolean {
-    if (this.#answer || this.#early) return false
-    const code = (error as NodeJS.ErrnoException).code ?? ''
-    if (error instanceof errors.SocketError && error.message === 'bad response') return true
-    const closed = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)
-    return this.transport.reused && closed && this.#age < STALE_WITHIN
+  get isOver(): boolean {
+    return this.#phase === 'over'
   }
 
-  // What undici calls.
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#phase === 'over') return
-    this.#flow = controller
-    this.#send()
-    this.#enter('response', this.#timeouts.response)
+  /** Sends the request. */
+  start(transport: Transport): void {
+    this.#transport = transport
+    transport.send(this.#context, this)
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    headers: Headers,
-    statusMessage?: string,
-  ): void {
-    this.#flow = controller
-    this.onAnswerHead(statusCode, headers, statusMessage ?? '')
+  /** Whether only the connection was to blame for a failure, and the backend may be well. */
+  isConnectionFault(error: Error): boolean {
+    if (this.#body) return false
+    return isConnectionFault(error, this.#transport.reused, this.now - this.#sentAt)
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.onAnswerData(chunk)
-  }
-
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Headers): void {
-    if (this.transport.broken && !this.#lengthKnown) {
-      const reset: NodeJS.ErrnoException = new Error('the connection was reset in mid-body')
-      reset.code = 'ECONNRESET'
-      this.onFailed(reset)
-    } else {
-      this.onAnswerEnd(trailers)
-    }
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    // The length of a body that is not there, which undici waited for.
-    if (this.#bodyless && error instanceof errors.ResponseContentLengthMismatchError) this.onAnswerEnd({})
-    else this.onFailed(this.transport.failure ?? error)
-  }
+  // Called by the transport: the request.
 
   onLookedUp(): void {
     if (this.#phase === 'connection') this.#deadline?.set(this.#timeouts.connect)
   }
 
-  // What Node's client calls.
-
-  onStarted(flow: Flow): void {
-    if (this.#phase === 'over') return
-    this.#send()
-    this.#flow = flow
-    this.#uploading = this.#assignment.body !== undefined
-    this.#movedAt = this.#sentAt
-    if (this.#uploading) {
-      this.#lease.uploading()
+  onStarted(): void {
+    if (this.isOver) return
+    this.isSent = true
+    this.#sentAt = this.now
+    this.lease.sent(this.#sentAt)
+    if (this.#context.body) {
+      this.#upload = new UploadProgress(this.#sentAt)
+      this.lease.uploading()
       this.#enter('request', this.#timeouts.body)
     } else {
       this.#enter('response', this.#timeouts.response)
     }
   }
 
-  onBodyTaken(): void {
-    this.bodyTaken = true
+  onBodyStarted(): void {
+    this.isBodyTaken = true
   }
 
-  onBodyMoved(length: number): void {
-    this.#moved += length
-    this.#assignment.bytesIn += length
-    this.#movedAt = this.#clock.now()
-    this.#stalled = false
-    if (this.#phase === 'request' || (this.#phase === 'body' && !this.#paused)) {
-      this.#deadline?.set(this.#silence)
+  onBodySent(bytes: number): void {
+    this.#context.bytesIn += bytes
+    this.#upload?.sent(bytes, this.now)
+    if (this.#phase === 'request' || (this.#phase === 'body' && !this.#body?.isPaused)) {
+      this.#deadline?.set(this.#bodyTimeout)
     }
   }
 
-  onBodySent(): void {
-    this.#uploading = false
-    this.#lease.uploaded(this.#clock.now())
+  onBodyEnd(): void {
+    if (this.#upload) this.#upload.isOver = true
+    this.lease.uploaded(this.now)
     if (this.#phase === 'request') this.#enter('response', this.#timeouts.response)
   }
 
   onBodyStopped(): void {
-    // How soon it answers what it does not take says nothing of how fast it is.
-    this.#uploading = false
-    this.#refused = true
+    // The lease is not told that it was uploaded: how soon a backend refuses does not say how fast it is.
+    this.#upload?.refuse()
   }
 
-  onAnswerHead(statusCode: number, headers: Headers, statusMessage: string): void {
-    if (this.#phase === 'over') return
+  // Called by the transport: the response.
+
+  onResponseHead(statusCode: number, headers: Headers, statusMessage: string): void {
+    if (this.isOver) return
     if (statusCode >= 100 && statusCode < 200 && statusCode !== 101) {
-      this.#assignment.downstream.inform(statusCode, headers)
+      this.#context.downstream.inform(statusCode, headers)
       return
     }
-    const coding = headers['transfer-encoding']
-    if (statusCode < 200 || statusCode > 599) {
-      this.#fail(new BadResponseError(`status ${statusCode} is none`), 'failed')
+    const fault = checkResponseHead(statusCode, headers)
+    if (fault) {
+      this.#fail(fault, 'failed')
       return
     }
-    // What else it is coded with we would have to undo, RFC 9112 section 6.1.
-    if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') {
-      this.#fail(new BadResponseError(`transfer coding "${coding}" is not understood`), 'failed')
-      return
-    }
-    const failed = this.#isFailure(statusCode)
-    if (failed) this.#outcome = 'failed'
-    const now = this.#clock.now()
-    this.#lease.answered(now, failed ? 'failed' : statusCode >= 400 ? 'refused' : 'ok')
-    if (this.#owner.isRejected(this, statusCode)) {
+    const isFailure = this.#isFailure(statusCode)
+    if (isFailure) this.#outcome = 'failed'
+    const { now } = this
+    this.lease.answered(now, isFailure ? 'failed' : statusCode >= 400 ? 'refused' : 'ok')
+    if (this.#listener.rejects(this, statusCode)) {
       this.#fail(new RejectedResponseError(statusCode), this.#outcome)
       return
     }
-    this.#lengthKnown = 'content-length' in headers || coding !== undefined
-    // Such an answer may name the length of a body that it does not have (RFC 9110 section 8.6).
-    this.#bodyless = statusCode === 204 || statusCode === 304
-    this.#assignment.responseHead = { statusCode, statusMessage, headers, connection: headers.connection }
-    this.#assignment.respondedAt = now
-    if (isQuietStream(headers)) this.#assignment.isQuiet = true
-    this.#enter('body', this.#silence)
-    this.#early = []
-    this.#owner.answered(this)
-    waiting.add(this)
+    const context = this.#context
+    context.responseHead = { statusCode, statusMessage, headers, connection: headers.connection }
+    context.respondedAt = now
+    if (isQuietStream(headers)) context.isQuiet = true
+    this.#phase = 'body'
+    const deadline = this.#deadline as Deadline
+    this.#body = new ResponseBody(this, context, this.#transport, deadline, this.#bodyTimeout)
+    this.#listener.onResponse(this)
   }
 
-  onAnswerData(chunk: Buffer): void {
-    if (this.#phase === 'over') return
-    this.#assignment.bytesOut += chunk.length
-    if (this.#early) this.#early.push(chunk)
-    else this.#pass(chunk)
+  onResponseData(chunk: Buffer): void {
+    if (this.isOver) return
+    this.#context.bytesOut += chunk.length
+    this.#body?.push(chunk)
   }
 
-  onAnswerEnd(trailers: Headers): void {
-    if (this.#phase === 'over') return
-    this.#over(this.#outcome)
-    this.transport.done()
-    const early = this.#early
-    if (early && this.#isWhole(early)) {
-      this.#early = undefined
-      this.#deliver(new WholeBody(early.length === 1 ? (early[0] as Buffer) : Buffer.concat(early)))
-      return
-    }
-    this.open()
-    this.#assignment.downstream.trailers(trailers)
-    this.#answer?.push(null)
-  }
-
-  /** Whether that is as much as the head has promised. */
-  #isWhole(chunks: readonly Buffer[]): boolean {
-    let length = 0
-    for (const chunk of chunks) length += chunk.length
-    return String(length) === this.#assignment.responseHead?.headers['content-length']
-  }
-
-  /** Delivers an answer of which more has yet to come; nothing where that was done. */
-  open(): void {
-    const early = this.#early
-    if (!early) return
-    this.#early = undefined
-    this.#answer = new Readable({
-      highWaterMark: 64 * 1024,
-      read: () => {
-        if (this.#answer?.readableLength === 0 && this.#phase !== 'over')
-          this.#assignment.downstream.flushHead()
-        if (this.#paused) this.#resume()
-      },
-      destroy: (error, done) => {
-        // Whoever reads the body gave up on it: the backend need not go on.
-        if (this.#phase !== 'over') this.#fail(error ?? new ClientGoneError(), 'cancelled')
-        done(error)
-      },
-    })
-    // It may be that nobody reads the body, or nobody yet, when it breaks.
-    this.#answer.on('error', () => {})
-    this.#deliver(this.#answer)
-    for (const chunk of early) this.#pass(chunk)
-  }
-
-  #deliver(body: UpstreamResponse['body']): void {
-    const { statusCode, headers } = this.#assignment.responseHead as ResponseHead
-    this.#owner.deliver({ statusCode, headers, body })
-  }
-
-  #pass(chunk: Buffer): void {
-    const takesMore = this.#answer?.push(chunk)
-    if (this.#phase === 'over') return
-    if (takesMore === false) {
-      // It is the client that is slow now, and the backend has nothing to do.
-      this.#paused = true
-      this.#pausedAt = this.#clock.now()
-      this.#deadline?.clear()
-      this.#flow?.pause()
-    } else {
-      this.#deadline?.set(this.#silence)
-    }
+  onResponseEnd(trailers: Headers): void {
+    if (this.isOver) return
+    this.#finish(this.#outcome)
+    this.#transport.done()
+    this.#body?.end(trailers)
   }
 
   onSwitched(headers: Headers, socket: Socket, head: Buffer): void {
-    const wanted = this.#assignment.upgrade?.toLowerCase().split(',') ?? []
-    const chosen = String(headers.upgrade ?? '').toLowerCase()
-    const isWanted = (one: string) => wanted.some((protocol) => protocol.trim() === one.trim())
-    // A server must not switch to what it was not asked for, RFC 9110 section 7.8.
-    if (!chosen.split(',').every(isWanted)) {
-      socket.destroy()
-      this.#fail(new BadResponseError(`a switch to "${chosen}" that nobody asked for`), 'failed')
-      return
-    }
-    this.#assignment.respondedAt = this.#clock.now()
-    this.#lease.answered(this.#assignment.respondedAt)
-    const client = this.#assignment.downstream.switchProtocols(headers)
-    if (!client) {
-      socket.destroy()
-      this.#fail(new ClientGoneError(), 'cancelled')
-      return
-    }
     this.#deadline?.clear()
-    this.#assignment.isTunnel = true
-    const ends = { client: client.socket, clientHead: client.head, backend: socket, backendHead: head }
-    const lease = this.#lease
-    lease.switched()
-    const close = openTunnel(
-      ends,
-      chosen.trim() === 'websocket',
-      {
-        silence: this.#timeouts.body,
-        clock: this.#clock,
-        isShuttingDown: () => this.#owner.isShuttingDown(),
-      },
-      () => lease.moved(),
-      () => this.#over('ok'),
-    )
-    this.#lease.onCut = (reason) => {
-      // The tunnel knows better: what the client said last may still be on its way.
-      if (reason instanceof ClientGoneError) return
-      close()
-      this.#over('cancelled')
+    const stall = {
+      timeout: this.#timeouts.body,
+      clock: this.#deadlines.clock,
+      isShuttingDown: () => this.#listener.isShuttingDown(),
     }
+    const onOver = (outcome: Outcome) => this.#finish(outcome)
+    const error = switchProtocols(this.#context, this.lease, { headers, socket, head }, stall, onOver)
+    if (error) this.#fail(error, error instanceof ClientGoneError ? 'cancelled' : 'failed')
   }
 
   onFailed(failure: Error): void {
-    const silently = this.sent && isClosing(failure) && this.transport.silent
-    const error = silently ? new SilentlyClosedError(failure) : failure
-    // That the gateway takes no larger heads, or has no descriptor left, is not the backend's fault, either.
-    const blameless =
-      isClientsDoing(error) ||
-      isHeadTooLarge(error) ||
-      error instanceof UnresolvedError ||
-      exhaustionOf(error) !== undefined ||
-      this.#isLostByUpload
-    this.#fail(error, blameless ? 'cancelled' : this.#isProvoked(error) ? 'doubtful' : 'failed')
+    if (this.isOver) return
+    const isSilent = this.isSent && isClosing(failure) && this.#transport.silent
+    const error = isSilent ? new SilentlyClosedError(failure) : failure
+    const outcome = outcomeOf(error, {
+      now: this.now,
+      isSent: this.isSent,
+      isRespondingWell: this.#isRespondingWell,
+      isUpgrade: this.#context.upgrade !== undefined,
+      upload: this.#upload,
+      isUploadBlocked: this.#transport.blocked,
+      body: this.#body,
+    })
+    this.#fail(error, outcome)
   }
 
-  /**
-   * Whether the backend has answered well without taking all of the upload. As it closes then, with some of the upload
-   * unread, its system may throw away what is left of the answer.
-   */
-  get #isLostByUpload(): boolean {
-    return this.#refused && this.#phase === 'body' && this.#outcome === 'ok'
+  // Called by the body of the response.
+
+  deliver(body: UpstreamResponse['body']): void {
+    const { statusCode, headers } = this.#context.responseHead as ResponseHead
+    this.#listener.deliver({ statusCode, headers, body })
   }
 
-  /**
-   * Whether a backend that breaks off may have had its reasons with this client: one that sends more than it
-   * takes, stalls, does not read, or wants a protocol that it does not know. No client should be able to have a
-   * backend ejected.
-   */
-  #isProvoked(error: Error): boolean {
-    if (!this.sent || GARBAGE.test((error as NodeJS.ErrnoException).code ?? '')) return false
-    if (this.#refused || (this.#assignment.upgrade && !this.#answer)) return true
-    if (this.#uploading) {
-      const stalled = !this.transport.blocked && this.#clock.now() - this.#movedAt >= STALLED
-      return stalled || this.#moved >= LARGE
-    }
-    return this.#pausedFor + (this.#paused ? this.#clock.now() - this.#pausedAt : 0) >= STALLED
+  onBodyDropped(error: Error | null): void {
+    this.#fail(error ?? new ClientGoneError(), 'cancelled')
   }
 
-  #send(): void {
-    this.sent = true
-    this.#sentAt = this.#clock.now()
-    this.#lease.sent(this.#sentAt)
+  /** Milliseconds for which a body may make no progress; 0 for any. */
+  get #bodyTimeout(): number {
+    return this.#context.isQuiet ? 0 : this.#timeouts.body
   }
 
-  #enter(phase: Phase, limit: number): void {
+  get #isRespondingWell(): boolean {
+    return this.#phase === 'body' && this.#outcome === 'ok'
+  }
+
+  #enter(phase: Phase, timeout: number): void {
     this.#phase = phase
-    this.#deadline?.set(limit)
+    this.#deadline?.set(timeout)
   }
 
-  #resume(): void {
-    this.#paused = false
-    this.#pausedFor += this.#clock.now() - this.#pausedAt
-    if (this.#phase === 'over') return
-    this.#deadline?.set(this.#silence)
-    this.#flow?.resume()
+  /** The deadline of the current phase has expired. */
+  #onDeadline(): void {
+    const phase = this.#phase
+    if (phase === 'over') return
+    // A look-up has a time limit of its own.
+    if (phase === 'connection' && this.#transport.lookingUp) return
+    const upload = this.#upload?.isOver === false ? this.#upload : undefined
+    if (upload && !this.#transport.blocked) this.#onUploadStalled(upload)
+    // A backend that has responded well may have nothing to send, and is not blamed for it.
+    else if (this.#isRespondingWell) this.#fail(new BackendTimeoutError('body'), 'cancelled')
+    else this.#fail(new BackendTimeoutError(upload ? 'request' : phase), 'failed')
   }
 
-  /** The time of the present phase is over. */
-  #late(): void {
-    if (this.#phase === 'over') return
-    // How long the resolver takes is not the backend's business; whoever looks names up gives up in time.
-    if (this.#phase === 'connection' && this.transport.lookingUp) return
-    if (this.#uploading && !this.transport.blocked) {
-      // It is the client's turn to send, or the app's: the backend is not to blame. What watches the client's connection
-      // ends the request before this, as it knows the reason.
-      const { source } = this.#assignment
-      if (this.#stalled || source?.complete) {
-        this.#fail(new UploadStalledError(source?.complete === true), 'cancelled')
-      } else {
-        this.#stalled = true
-        this.#deadline?.set(this.#timeouts.body)
-      }
-    } else if (this.#phase === 'body' && this.#outcome === 'ok') {
-      // A backend that had answered well is not blamed for silence: it may have nothing to send.
-      this.#fail(new BackendTimeoutError('body'), 'cancelled')
+  /**
+   * The client or the app did not send more of the body in time. Where it is the client, the watch on the client's connection
+   * ends the request with a better reason in the time that a client gets once more.
+   */
+  #onUploadStalled(upload: UploadProgress): void {
+    const isMade = this.#context.source?.complete === true
+    if (upload.isLate || isMade) {
+      this.#fail(new UploadStalledError(isMade), 'cancelled')
     } else {
-      this.#fail(new BackendTimeoutError(this.#uploading ? 'request' : this.#phase), 'failed')
+      upload.isLate = true
+      this.#deadline?.set(this.#timeouts.body)
     }
   }
 
   #fail(error: Error, outcome: Outcome): void {
-    if (this.#phase === 'over') return
-    this.open()
+    if (this.isOver) return
+    // A response that had begun is delivered before it breaks.
+    this.#body?.open()
     this.#phase = 'over'
-    this.transport?.abort(error)
+    this.#transport?.abort(error)
+    const context = this.#context
     if (!isClientsDoing(error) && !(error instanceof LateError)) {
       const { code, text } = diagnose(error)
-      this.#assignment.cause = this.#lease.cause = { code, text }
+      context.cause = this.lease.cause = { code, text }
     }
-    this.#over(outcome)
-    if (this.#answer) {
-      if (!(error instanceof ClientGoneError)) this.#assignment.responseError = error
-      this.#assignment.downstream.break()
-      this.#answer.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
+    this.#finish(outcome)
+    if (this.#body) {
+      if (!(error instanceof ClientGoneError)) context.responseError = error
+      context.downstream.break()
+      this.#body.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
     } else {
-      this.#owner.failed(this, error)
+      this.#listener.onFailed(this, error)
     }
   }
 
-  #over(outcome: Outcome): void {
+  /** The backend is done with the request. */
+  #finish(outcome: Outcome): void {
     this.#phase = 'over'
     if (this.#deadline) this.#deadlines.giveBack(this.#deadline)
     this.#deadline = undefined
-    if (this.#assignment.lease === this.#lease) this.#assignment.endedAt = this.#clock.now()
-    this.#lease.release(outcome)
+    if (this.#context.lease === this.lease) this.#context.endedAt = this.now
+    this.lease.release(outcome)
   }
 }

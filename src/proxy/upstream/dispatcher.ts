@@ -1,10 +1,16 @@
+// The way of one request to a backend and back:
+//  1. dispatcher.ts   sees that the request has a lease, and gives it to a forwarder;
+//  2. forwarder.ts    makes an attempt on the lease's backend, another one where that fails, or a hedge;
+//  3. attempt.ts      holds the lease from the first byte to the last, under the deadline of each phase;
+//  4. transport/      sends the request by undici's client or by Node's, and tells the attempt what comes back;
+//  5. response-body.ts delivers what came, whole or as a stream, by way of the forwarder to the callback of step 1.
 import { errors } from 'undici'
 import type { Backend } from '../../balancer/backends/backend.js'
 import { StoppedError } from '../../balancer/errors.js'
 import type { ProxyContext } from '../context.js'
 import type { ResponseCallback } from '../http/response.js'
 import { statusesOf } from '../http/status-ranges.js'
-import { Deadlines } from './deadlines/deadlines.js'
+import { DeadlinePool } from './deadline.js'
 import { watchNames } from './dns/backend-names.js'
 import { systemNames } from './dns/host-lookup.js'
 import type { NameLookup } from './dns/name-lookup.js'
@@ -14,58 +20,68 @@ import { Connections } from './transport/connections.js'
 
 export interface DispatcherOptions
   extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
-  /** Statuses of answers that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
+  /** Statuses of responses that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
   failureStatus: string
-  /** Statuses of answers that another backend may do better, as {@link statusesOf} reads them; empty for none. */
+  /** Statuses of responses that another backend may do better, as {@link statusesOf} reads them; empty for none. */
   retryStatus: string
-  /** What is known of backends' names; by default what the system says. */
+  /** Largest head of a response in bytes, and largest trailers. */
+  maxResponseHeaders: number
+  /** Looks up the names of backends; by default together with all other pools of this process. */
   names?: NameLookup
 }
 
 /**
- * What reply-from sends requests through. Which backend a request goes to, its lease says; and the lease is
- * held here until the backend is done with the request, because no hook of Fastify fires exactly once for
- * every way in which a request can end.
+ * Sends the requests of one pool, each to the backend of its lease. Leases are held on this side until the backend is done,
+ * because no hook of Fastify is called exactly once for every way in which a request can end.
  */
 export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
   readonly #options: ForwarderOptions
+  readonly #maxResponseHeaders: number
   readonly #names: NameLookup
-  readonly #unwatch: () => void
+  readonly #stopNames: () => void
 
-  constructor({ failureStatus, retryStatus, names = systemNames, ...options }: DispatcherOptions) {
+  constructor({
+    failureStatus,
+    retryStatus,
+    maxResponseHeaders,
+    names = systemNames,
+    ...options
+  }: DispatcherOptions) {
+    const { registry, clock } = options.balancer
+    this.#maxResponseHeaders = maxResponseHeaders
     this.#names = names
     this.#options = {
       ...options,
       isFailure: statusesOf(failureStatus),
       isRetried: statusesOf(retryStatus),
-      deadlines: new Deadlines(options.balancer.clock),
+      deadlines: new DeadlinePool(clock),
       connectionsTo: (backend) => this.#connectionsTo(backend),
     }
-    options.balancer.registry.on('removed', (backend) => this.#retire(backend))
-    this.#unwatch = watchNames(options.balancer.registry, names)
+    registry.on('removed', (backend) => this.#closeConnections(backend))
+    this.#stopNames = watchNames(registry, names)
   }
 
-  /** Has a backend respond to a request: the one of its lease, or another. */
-  forward(context: ProxyContext, method: string, callback: ResponseCallback): void {
+  /** @param callback called once with a response or an error, unless the client leaves */
+  forward(context: ProxyContext, callback: ResponseCallback): void {
     if (context.lease.held) {
-      new Forwarder(this.#options, context, method, callback)
+      new Forwarder(this.#options, context, callback)
     } else if (context.isOver) {
       callback(new errors.RequestAbortedError())
     } else {
       // The backend was removed before anything was sent, so that another one serves as well.
       reacquire(this.#options.balancer, context, {
         again: false,
-        granted: () => new Forwarder(this.#options, context, method, callback),
-        refused: callback,
+        onLease: () => new Forwarder(this.#options, context, callback),
+        onReject: callback,
       })
     }
   }
 
   /** Cuts every request and closes every connection. */
   destroy(): void {
-    // First of all, so that nothing is tried again.
-    this.#unwatch()
+    this.#stopNames()
+    // Before any connection is closed, so that no request is tried again.
     this.#options.balancer.stop(new StoppedError('the app was closed'))
     for (const connections of this.#connections.values()) connections.destroy()
     this.#connections.clear()
@@ -75,16 +91,16 @@ export class LeaseDispatcher {
   #connectionsTo(backend: Backend): Connections {
     let known = this.#connections.get(backend)
     if (!known) {
-      known = new Connections(backend, this.#options.maxResponseHeaders, this.#names)
+      known = new Connections(backend, this.#maxResponseHeaders, this.#names)
       this.#connections.set(backend, known)
     }
     return known
   }
 
-  #retire(backend: Backend): void {
+  /** A backend was removed. Its requests in flight end by themselves, or are cut by their leases. */
+  #closeConnections(backend: Backend): void {
     const known = this.#connections.get(backend)
     this.#connections.delete(backend)
-    // Waits for requests in flight; those of a forced removal are cut by their leases.
     known?.close()
   }
 }

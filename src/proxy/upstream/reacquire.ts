@@ -1,50 +1,51 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { Balancer } from '../../balancer/balancer.js'
+import type { Lease } from '../../balancer/leases/lease.js'
 import type { ProxyContext } from '../context.js'
 
-/** What becomes of a request that needs another lease; one of the two is called, once, unless its client leaves. */
+/** What becomes of a request that needs another lease: one of the two is called, once, unless its client leaves. */
 export interface ReacquireOptions {
   /** Backends that are not to be chosen. */
   except?: ReadonlySet<Backend> | undefined
-  /** Whether a backend has failed it. */
+  /** Whether a backend has failed the request. */
   again: boolean
-  /** The assignment has its new lease. */
-  granted(): void
-  refused(error: Error): void
+  /** Called when the context has its new lease. */
+  onLease(lease: Lease): void
+  onReject(error: Error): void
 }
 
-/** Takes another lease for a request, at once or in its turn; a client that leaves meanwhile leaves the queue. */
+/** Takes another lease for a request, at once or in its turn. A client that leaves meanwhile leaves the queue. */
 export function reacquire(
   balancer: Balancer,
-  assignment: ProxyContext,
-  { except, again, granted, refused }: ReacquireOptions,
+  context: ProxyContext,
+  { except, again, onLease, onReject }: ReacquireOptions,
 ): void {
-  let since: number | undefined
-  const leaveQueue = () => {
-    assignment.leaveQueue = undefined
-    if (since !== undefined) assignment.requeueTime += balancer.clock.now() - since
+  let queuedAt: number | undefined
+  const endWait = () => {
+    context.leaveQueue = undefined
+    if (queuedAt !== undefined) context.requeueTime += balancer.clock.now() - queuedAt
   }
   const leave = balancer.lease({
     except,
     repeatable: false,
     again,
-    upgrade: assignment.upgrade !== undefined,
-    request: assignment.requestId,
+    upgrade: context.upgrade !== undefined,
+    request: context.requestId,
     onLease(lease) {
-      leaveQueue()
-      assignment.lease = lease
-      granted()
+      endWait()
+      context.lease = lease
+      onLease(lease)
     },
     onReject(error) {
-      leaveQueue()
-      refused(error)
+      endWait()
+      onReject(error)
     },
   })
-  // Not otherwise: what was granted at once may have failed at once, and be in the queue by now.
+  // Only where it waits: a lease that was had at once may have failed at once, and the request be in the queue again.
   if (!leave) return
-  since = balancer.clock.now()
-  assignment.leaveQueue = () => {
-    leaveQueue()
+  queuedAt = balancer.clock.now()
+  context.leaveQueue = () => {
+    endWait()
     leave()
   }
 }

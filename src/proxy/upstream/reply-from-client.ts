@@ -27,7 +27,8 @@ export function replyFromClient(dispatcher: LeaseDispatcher) {
   return {
     request({ method, headers }: ReplyFromRequest, callback: ResponseCallback): void {
       const context = headers[CONTEXT]
-      dispatcher.forward(context, method, (error, response) => {
+      context.method = method
+      dispatcher.forward(context, (error, response) => {
         if (error) context.downstream.fail(error)
         else callback(null, response)
       })

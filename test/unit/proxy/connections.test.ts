@@ -9,6 +9,7 @@ import type { Backend } from '../../../src/balancer/backends/backend.js'
 import { Balancer, systemClock } from '../../../src/balancer/index.js'
 import { NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
 import { Connections } from '../../../src/proxy/upstream/transport/connections.js'
+import type { UpstreamRequest } from '../../../src/proxy/upstream/transport/transport.js'
 import { answering } from '../../support/backend.js'
 
 async function connected(t: TestContext) {
@@ -45,24 +46,25 @@ test('a waiting connection does not keep the request that it has served', async 
   const serve = async () => {
     const connection = connections.take()
     await new Promise<void>((resolve, reject) => {
-      const served = {
+      const listener = {
         onLookedUp() {},
-        onRequestStart() {},
-        onResponseStart() {},
+        onStarted() {},
+        onResponseHead() {},
         onResponseData() {},
         onResponseEnd: () => resolve(),
-        onResponseError: (_controller: unknown, error: Error) => reject(error),
+        onFailed: reject,
       }
-      request = new WeakRef(served)
-      connection.send({ path: '/', method: 'GET' }, served as never)
+      served = new WeakRef(listener)
+      const request = { path: '/', method: 'GET', fields: ['host', 'a'] } as UpstreamRequest
+      connection.send(request, listener as never)
     })
     connection.done()
   }
-  let request: WeakRef<object> | undefined
+  let served: WeakRef<object> | undefined
   await serve()
-  for (let i = 0; i < 100 && request?.deref(); i++) {
+  for (let i = 0; i < 100 && served?.deref(); i++) {
     await setImmediate()
     gc()
   }
-  assert.equal(request?.deref(), undefined)
+  assert.equal(served?.deref(), undefined)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Deadline } from '../../../src/proxy/upstream/deadlines/deadline.js'
+import { Deadline, DeadlinePool } from '../../../src/proxy/upstream/deadline.js'
 import { TestClock } from '../../support/clock.js'
 
 function started() {
@@ -79,4 +79,49 @@ test('a timer that is late because nothing ran meanwhile lets what arrived be lo
   now = 3010
   fire()
   assert.equal(reached, 2, 'there was nothing')
+})
+
+test('a deadline that is used again reaches its new owner only, and at the new time', () => {
+  const clock = new TestClock()
+  const pool = new DeadlinePool(clock)
+  const reached: string[] = []
+  const first = pool.take(() => reached.push('first'))
+  first.set(100)
+  pool.giveBack(first)
+  clock.pass(50)
+  const second = pool.take(() => reached.push('second'))
+  assert.equal(second, first)
+  second.set(200)
+  assert.equal(clock.pending, 1, 'with the timer that it has')
+  clock.pass(60)
+  assert.deepEqual(reached, [])
+  clock.pass(140)
+  assert.deepEqual(reached, ['second'])
+})
+
+test('one that nobody uses does nothing when its timer fires, and a shorter time than before is kept', () => {
+  const clock = new TestClock()
+  const pool = new DeadlinePool(clock)
+  const reached: string[] = []
+  const one = pool.take(() => reached.push('one'))
+  one.set(1000)
+  pool.giveBack(one)
+  const other = pool.take(() => reached.push('other'))
+  other.set(10)
+  clock.pass(10)
+  assert.deepEqual(reached, ['other'])
+  pool.giveBack(other)
+  clock.pass(5000)
+  assert.deepEqual(reached, ['other'])
+})
+
+test('closing leaves no timer', () => {
+  const clock = new TestClock()
+  const pool = new DeadlinePool(clock)
+  const many = Array.from({ length: 1100 }, () => pool.take(() => assert.fail('reached')))
+  for (const one of many) one.set(100)
+  for (const one of many) pool.giveBack(one)
+  assert.equal(clock.pending, 1000, 'more than so many are not kept')
+  pool.close()
+  assert.equal(clock.pending, 0)
 })

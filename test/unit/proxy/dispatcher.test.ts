@@ -20,7 +20,7 @@ const nobody = {
   switchProtocols: () => undefined,
 }
 
-type Callback = Parameters<LeaseDispatcher['forward']>[2]
+type Callback = Parameters<LeaseDispatcher['forward']>[1]
 
 function dispatching(t: TestContext, url: string, clock?: TestClock) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
@@ -42,7 +42,8 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
     const lease = balancer.acquire()
     const context = new ProxyContext('1', lease, balancer.policy, path, 'a', nobody)
     context.fields = ['host', '']
-    dispatcher.forward(context, method, callback)
+    context.method = method
+    dispatcher.forward(context, callback)
     return lease
   }
   const ask = (path: string) =>

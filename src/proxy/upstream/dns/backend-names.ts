@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { Backend } from '../../../balancer/backends/backend.js'
 import type { Registry } from '../../../balancer/backends/registry.js'
-import { addressOf } from '../transport/connections.js'
+import { addressOf } from '../transport/address.js'
 import type { NameLookup } from './name-lookup.js'
 
 /**

@@ -1,28 +1,11 @@
 import type { LookupAddress } from 'node:dns'
 import type { Clock } from '../../../balancer/time/clock.js'
+import { UnresolvedError } from './unresolved-error.js'
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void
 
 /** Asks for all addresses of a name, in the order in which they are to be tried. */
 export type LookUp = (name: string, done: Answer) => void
-
-const FINAL = new Set(['ENOTFOUND', 'ENODATA', 'EAI_NODATA', 'EAI_NONAME'])
-
-/** A name that has never been resolved could not be, or not in time. Its backend is not to blame. */
-export class UnresolvedError extends Error {
-  readonly code: string
-
-  constructor(name: string, cause?: NodeJS.ErrnoException) {
-    const code = cause?.code ?? 'ETIMEOUT'
-    super(cause?.message ?? `no address of ${name} within ${FIRST_WAIT_MS / 1000} seconds`, { cause })
-    this.code = code
-  }
-
-  /** Whether there is no such name, as far as the resolver knows, or none with an address. */
-  get isFinal(): boolean {
-    return FINAL.has(this.code)
-  }
-}
 
 /** Takes the addresses of a name, or the reason why there are none. */
 type Waiter = (error: UnresolvedError | undefined, addresses: readonly LookupAddress[]) => void
@@ -159,7 +142,7 @@ export class NameLookup {
     // A failure that is known already is told by a timer as well: the caller has yet to take what this returns.
     cancel = this.#clock.after(Math.max(0, left), () => {
       if (entry.addresses) waiter(undefined, entry.addresses)
-      else waiter(entry.failure ?? new UnresolvedError(entry.name), [])
+      else waiter(entry.failure ?? new UnresolvedError(entry.name, FIRST_WAIT_MS), [])
     })
     return () => {
       cancel()
@@ -198,7 +181,7 @@ export class NameLookup {
     // Whoever watches learns of a look-up that hangs, too.
     if (!entry.addresses && !entry.failure) {
       entry.cancelTimer = this.#clock.after(SLOW_MS, () => {
-        entry.failure = new UnresolvedError(entry.name)
+        entry.failure = new UnresolvedError(entry.name, FIRST_WAIT_MS)
         this.#tellUnresolved(entry, entry.failure)
       })
     }
@@ -244,7 +227,7 @@ export class NameLookup {
       // The system is asked once at a time, however long it takes.
       this.#direct?.(entry.name, (_error, addresses) => {
         if (addresses.length > 0) done(null, addresses)
-        else done(new UnresolvedError(entry.name), [])
+        else done(new UnresolvedError(entry.name, FIRST_WAIT_MS), [])
       })
       return
     }
@@ -285,6 +268,7 @@ export class NameLookup {
   #failed(entry: Entry, cause: NodeJS.ErrnoException | undefined): void {
     const failure = new UnresolvedError(
       entry.name,
+      FIRST_WAIT_MS,
       cause ?? Object.assign(new Error('no address'), { code: 'ENODATA' }),
     )
     entry.failure = failure

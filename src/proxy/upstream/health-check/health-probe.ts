@@ -4,11 +4,12 @@ import type { Backend, CheckResult } from '../../../balancer/backends/backend.js
 import type { Probe } from '../../../balancer/health/checks.js'
 import type { Clock } from '../../../balancer/time/clock.js'
 import { statusesOf } from '../../http/status-ranges.js'
-import { Deadline } from '../deadlines/deadline.js'
+import { Deadline } from '../deadline.js'
 import { type HostLookup, hostLookup, systemNames } from '../dns/host-lookup.js'
-import { type NameLookup, UnresolvedError } from '../dns/name-lookup.js'
+import type { NameLookup } from '../dns/name-lookup.js'
+import { UnresolvedError } from '../dns/unresolved-error.js'
 import { exhaustionOf } from '../failures/exhaustion.js'
-import { addressOf } from '../transport/connections.js'
+import { addressOf } from '../transport/address.js'
 import type { CheckHosts } from './check-hosts.js'
 
 export interface HealthProbeOptions {

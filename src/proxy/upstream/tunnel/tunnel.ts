@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { lingeringClose } from '../../http/lingering-close.js'
 import { reset } from '../../http/reset.js'
-import { type Patience, watchHalfClosed } from './half-closed.js'
+import { type StallOptions, watchForStall } from './stall-watch.js'
 import { goingAway, WebSocketFrames } from './websocket.js'
 
 /** Time between two TCP probes of a silent connection, so that a peer that has vanished does not count for ever. */
@@ -21,7 +21,7 @@ export interface TunnelEnds {
  * Joins two connections byte by byte. What one side ends is ended on the other, which may go on sending;
  * what breaks is broken. While both are open, and read what they are sent, they may be silent for as long as they like.
  * @param isWebSocket whether both are told when the tunnel is cut
- * @param patience how long it may be silent once one side has ended, or does not read
+ * @param stall how long it may make no progress once one side has ended, or does not read
  * @param onTraffic called whenever something has come
  * @param onOver called once, when both are closed
  * @returns cuts both
@@ -29,7 +29,7 @@ export interface TunnelEnds {
 export function openTunnel(
   { client, clientHead, backend, backendHead }: TunnelEnds,
   isWebSocket: boolean,
-  patience: Patience,
+  stall: StallOptions,
   onTraffic: () => void,
   onOver: () => void,
 ): () => void {
@@ -37,7 +37,7 @@ export function openTunnel(
   let cut = false
   let stopWatching: (() => void) | undefined
   const watch = () => {
-    stopWatching ??= watchHalfClosed([client, backend], patience, close, () => {
+    stopWatching ??= watchForStall([client, backend], stall, close, () => {
       stopWatching = undefined
     })
   }

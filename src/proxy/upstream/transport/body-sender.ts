@@ -1,0 +1,134 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { ClientGoneError } from '../../../balancer/errors.js'
+import { toHeaders } from '../../http/fields.js'
+import { sendHead } from '../../http/send-head.js'
+import { addTrailers } from '../../http/trailers.js'
+import { UploadBrokenError, UploadTooLargeError, WrongLengthError } from '../failures/failures.js'
+import type { UpstreamRequest } from './transport.js'
+
+/** Time that a backend has to ask for a body that was announced with Expect (RFC 9110 section 10.1.1). */
+const CONTINUE_TIMEOUT_MS = 1000
+
+export interface BodySenderOptions {
+  request: UpstreamRequest
+  body: Readable
+  /** The body's Content-Length; undefined where it is chunked. */
+  announced: number | undefined
+  /** Largest body in bytes; 0 for any. */
+  maxBody: number
+  /** The body is about to be read. */
+  onStarted(): void
+  /** So many bytes were sent. */
+  onSent(bytes: number): void
+  /** The backend did not ask for the body in time, so that it is sent unasked. */
+  onUnasked(): void
+  /** The client or the app does not send the body as it should. */
+  onFailed(error: Error): void
+}
+
+/** Sends the body of one request to a backend, with its trailers, in step with whoever the body comes from. */
+export class BodySender {
+  readonly #options: BodySenderOptions
+  readonly #outgoing: ClientRequest
+  #started = false
+  #stopped = false
+  /** The whole body was handed to Node. */
+  #ended = false
+  #bytes = 0
+  #continueTimer: NodeJS.Timeout | undefined
+
+  constructor(outgoing: ClientRequest, options: BodySenderOptions) {
+    this.#outgoing = outgoing
+    this.#options = options
+    if (options.request.expectsContinue) outgoing.once('continue', () => this.#send(outgoing.socket))
+  }
+
+  /** Whether the body was begun to be sent. */
+  get started(): boolean {
+    return this.#started
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** There is a connection: sends the body, or only the head where the backend is to ask for the body. */
+  start(socket: Socket): void {
+    const { request, body } = this.#options
+    // A client that does not wait for 100 has sent some of the body already.
+    if (!request.expectsContinue || body.readableLength > 0) {
+      this.#send(socket)
+      return
+    }
+    sendHead(this.#outgoing)
+    this.#continueTimer = setTimeout(() => {
+      this.#options.onUnasked()
+      this.#send(socket)
+    }, CONTINUE_TIMEOUT_MS)
+  }
+
+  /** Sends no more of the body. */
+  stop(): void {
+    clearTimeout(this.#continueTimer)
+    this.#stopped = true
+    if (!this.#started) return
+    const { body } = this.#options
+    body.off('data', this.#onData)
+    body.off('end', this.#onEnd)
+    body.off('close', this.#onClose)
+    body.unpipe(this.#outgoing)
+    // The listener of `error` stays, as an error may still come and would be thrown without one.
+  }
+
+  #send(socket: Socket | null): void {
+    clearTimeout(this.#continueTimer)
+    if (this.#started || this.#stopped) return
+    this.#started = true
+    const { body, onStarted } = this.#options
+    onStarted()
+    // The head and what is there of the body go out together. (The request's own cork loses chunks on Node 24.)
+    socket?.cork()
+    sendHead(this.#outgoing)
+    body.on('data', this.#onData)
+    body.once('end', this.#onEnd)
+    body.once('error', this.#onError)
+    body.once('close', this.#onClose)
+    body.pipe(this.#outgoing, { end: false })
+    setImmediate(() => socket?.uncork())
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#bytes += chunk.length
+    const { maxBody, announced, onFailed, onSent } = this.#options
+    if (maxBody > 0 && this.#bytes > maxBody) onFailed(new UploadTooLargeError(maxBody))
+    // The backend would take what is too much for another request.
+    else if (announced !== undefined && this.#bytes > announced) onFailed(new WrongLengthError(announced))
+    else onSent(chunk.length)
+  }
+
+  readonly #onEnd = (): void => {
+    const { announced, body, request, onFailed } = this.#options
+    // The backend would wait for the rest.
+    if (announced !== undefined && this.#bytes < announced) {
+      onFailed(new WrongLengthError(announced))
+      return
+    }
+    this.#ended = true
+    const { rawTrailers } = request.source ?? (body as IncomingMessage)
+    if (rawTrailers?.length) addTrailers(this.#outgoing, toHeaders(rawTrailers), request.isTrailerDropped)
+    this.#outgoing.end()
+  }
+
+  readonly #onError = (error: Error): void => {
+    const { source } = this.#options.request
+    // What a hook makes of a body breaks as well when the client leaves.
+    const isClientGone = !source || (source.destroyed && !source.complete)
+    this.#options.onFailed(isClientGone ? new ClientGoneError() : new UploadBrokenError(error))
+  }
+
+  readonly #onClose = (): void => {
+    if (!this.#ended) this.#onError(new Error('it has no end'))
+  }
+}

@@ -1,0 +1,50 @@
+import { Agent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
+
+/** What Node's agent calls to give a request a connection, and its types leave out. */
+interface AgentInternals {
+  addRequest(...parameters: unknown[]): void
+}
+
+/**
+ * Node's agent for the connections to one backend. A kept connection on which the backend says something that nobody
+ * asked for is closed, as the next request would take that for its response.
+ * @param keepAliveMs how long a connection without a request is kept
+ */
+export function keepAliveAgent(secure: boolean, keepAliveMs: number): Agent {
+  const agent = new (secure ? TlsAgent : Agent)({
+    keepAlive: true,
+    timeout: keepAliveMs,
+    scheduling: 'lifo',
+    noDelay: true,
+  }) as Agent & AgentInternals
+  const { keepSocketAlive, reuseSocket, addRequest } = agent
+  agent.addRequest = function (...parameters) {
+    forgetDestroyed(this)
+    addRequest.apply(this, parameters)
+  }
+  agent.keepSocketAlive = function (socket) {
+    const isKept = Boolean(keepSocketAlive.call(this, socket)) && this.maxFreeSockets > 0
+    if (isKept) socket.on('data', destroy)
+    return isKept
+  }
+  agent.reuseSocket = function (socket, request) {
+    socket.off('data', destroy)
+    reuseSocket.call(this, socket, request)
+  }
+  return agent
+}
+
+/**
+ * Takes kept connections out that are destroyed and have not said so yet. Node's agent looks only at the first of the kept
+ * ones, and uses the last.
+ */
+function forgetDestroyed({ freeSockets }: Agent): void {
+  for (const kept of Object.values(freeSockets)) {
+    while (kept?.at(-1)?.destroyed) kept.pop()
+  }
+}
+
+function destroy(this: { destroy(): void }): void {
+  this.destroy()
+}

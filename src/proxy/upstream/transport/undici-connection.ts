@@ -1,0 +1,239 @@
+import type { Socket } from 'node:net'
+import { buildConnector, Client, type Dispatcher, errors } from 'undici'
+import type { Backend } from '../../../balancer/backends/backend.js'
+import type { Headers } from '../../http/fields.js'
+import type { HostLookup } from '../dns/host-lookup.js'
+import { NameWait } from '../dns/name-wait.js'
+import type { Address } from './address.js'
+import { nameParserError } from './parser-error.js'
+import { isSilent, type Transport, type TransportListener, type UpstreamRequest } from './transport.js'
+
+/** Undici's connector returns the socket at once, which its type does not say. */
+export type Connect = (...parameters: Parameters<buildConnector.connector>) => Socket
+
+/** Deadlines are the attempt's, so that none of undici's timeouts is used. */
+const connectToAddress = buildConnector({ timeout: 0 }) as Connect
+
+const NOT_NEEDED = 'the connection is not needed any more'
+
+/** How undici's connections to a backend are made. */
+export function connectorFor(lookup: HostLookup | undefined): Connect {
+  return lookup ? (buildConnector({ timeout: 0, lookup: lookup.lookup }) as Connect) : connectToAddress
+}
+
+export interface UndiciConnectionOptions {
+  /** Largest head of a response, in bytes. */
+  maxHeaderSize: number
+  /** Undefined where the backend's host is an address. */
+  lookup: HostLookup | undefined
+  address: Address
+}
+
+/**
+ * One connection of undici's, kept alive between requests. It takes a GET without a body that asks for nothing unusual, as
+ * most requests are, for three quarters of the CPU time that Node's client takes. It is the handler of its own
+ * requests, so that none is made for each.
+ */
+export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
+  /** @internal links of {@link Connections}; the published type has none, and so does not implement `ListNode` */
+  previous: UndiciConnection | undefined
+  /** @internal */
+  next: UndiciConnection | undefined
+  /** @internal set by {@link Connections} */
+  idle = false
+  /** Undici reads no upload here, so that none can be refused. */
+  readonly blocked = false
+  readonly #client: Client
+  /** As undici wants the server named; see `send`. */
+  readonly #servername: string
+  readonly #onDone: (connection: UndiciConnection) => void
+  readonly #nameWait = new NameWait()
+  /** Tells undici that there will be no connection; set while the backend's name is waited for. */
+  #refuseConnection: (() => void) | undefined
+  #socket: Socket | undefined
+  #connected = false
+  #requests = 0
+  /** The last error of the connection was a reset. */
+  #isReset = false
+  /** The first error of the connection. What undici tells may be only a consequence of it. */
+  #firstError: Error | undefined
+
+  // The current request. None of it is kept beyond that, as a connection outlives its requests by far.
+  #listener: TransportListener | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #isLengthKnown = true
+  #isBodyless = false
+
+  /**
+   * @param onDone called whenever a request is over
+   * @param onLost called when the connection was closed
+   */
+  constructor(
+    backend: Backend,
+    { maxHeaderSize, lookup, address }: UndiciConnectionOptions,
+    connect: Connect,
+    onDone: (connection: UndiciConnection) => void,
+    onLost: (connection: UndiciConnection) => void,
+  ) {
+    this.#onDone = onDone
+    this.#servername = backend.host
+    const { servername } = address
+    this.#client = new Client(backend.url, {
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize,
+      connect: (target, callback) => {
+        const open = () => this.#watch(connect({ ...target, servername }, callback))
+        if (lookup) this.#waitForName(lookup, callback, open)
+        else open()
+      },
+    })
+    this.#client.on('connect', () => {
+      this.#connected = true
+      this.#isReset = false
+      // The request that has waited for the connection.
+      this.#requests = 1
+    })
+    this.#client.on('disconnect', () => {
+      this.#connected = false
+      onLost(this)
+    })
+  }
+
+  /** Whether another request may be sent on it. */
+  get usable(): boolean {
+    return this.#connected && !this.#client.destroyed
+  }
+
+  get reused(): boolean {
+    return this.#requests > 1
+  }
+
+  get silent(): boolean {
+    return isSilent(this.#socket)
+  }
+
+  get lookingUp(): boolean {
+    return this.#nameWait.isWaiting
+  }
+
+  send({ path, method, fields }: UpstreamRequest, listener: TransportListener): void {
+    this.#requests++
+    this.#listener = listener
+    this.#isLengthKnown = true
+    this.#isBodyless = false
+    this.#client.dispatch(
+      {
+        path,
+        method: method as Dispatcher.HttpMethod,
+        headers: fields,
+        // By default undici takes the Host field, which is the client's, and would drop a TLS connection whenever the
+        // next request on it names another.
+        servername: this.#servername,
+      } as Dispatcher.DispatchOptions,
+      this,
+    )
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  done(): void {
+    this.#forgetRequest()
+    this.#onDone(this)
+  }
+
+  abort(reason: Error): void {
+    this.#forgetRequest()
+    this.#destroy(reason)
+  }
+
+  /** Drops the connection; a request on it fails. */
+  close(): void {
+    this.#destroy(new Error(NOT_NEEDED))
+  }
+
+  // Called by undici.
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    this.#listener?.onStarted()
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: Headers,
+    statusMessage = '',
+  ): void {
+    this.#isLengthKnown = 'content-length' in headers || 'transfer-encoding' in headers
+    // Its Content-Length may be that of a body which it does not have (RFC 9110 section 8.6).
+    this.#isBodyless = statusCode === 204 || statusCode === 304
+    this.#listener?.onResponseHead(statusCode, headers, statusMessage)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#listener?.onResponseData(chunk)
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Headers): void {
+    // Undici takes a reset for the end of a body whose length is not known.
+    if (this.#isReset && !this.#isLengthKnown) {
+      const reset = Object.assign(new Error('the connection was reset in mid-body'), { code: 'ECONNRESET' })
+      this.#listener?.onFailed(reset)
+    } else {
+      this.#listener?.onResponseEnd(trailers)
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    // Undici has waited for a body that there is none of.
+    if (this.#isBodyless && error instanceof errors.ResponseContentLengthMismatchError) {
+      this.#listener?.onResponseEnd({})
+    } else {
+      this.#listener?.onFailed(this.#firstError ?? error)
+    }
+  }
+
+  /** Notes the errors of a socket, which undici tells only in part: not a reset at the end, nor an alert of TLS before it. */
+  #watch(socket: Socket): void {
+    this.#socket = socket
+    this.#firstError = undefined
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#isReset = error.code === 'ECONNRESET'
+      nameParserError(error, socket)
+      this.#firstError ??= error
+    })
+  }
+
+  #waitForName(lookup: HostLookup, callback: Parameters<Connect>[1], open: () => void): void {
+    this.#refuseConnection = () => callback(new Error(NOT_NEEDED), null)
+    this.#nameWait.start(lookup, (error, hasWaited) => {
+      if (error) {
+        callback(error, null)
+        return
+      }
+      if (hasWaited) this.#listener?.onLookedUp()
+      open()
+    })
+  }
+
+  #destroy(reason: Error): void {
+    this.#client.destroy(reason).catch(() => {})
+    if (this.#nameWait.giveUp()) this.#refuseConnection?.()
+    // Undici does not touch a connection that is still being made.
+    if (!this.#connected) this.#socket?.destroy()
+    this.#onDone(this)
+  }
+
+  #forgetRequest(): void {
+    this.#listener = undefined
+    this.#controller = undefined
+  }
+}

@@ -1,0 +1,54 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '../../../balancer/time/clock.js'
+
+/** Time between two checks. A shutdown waits for a tunnel through which something has passed within this time. */
+const CHECK_INTERVAL_MS = 500
+
+/** When a tunnel without progress has stalled. */
+export interface StallOptions {
+  /** Milliseconds without progress; 0 for any. */
+  timeout: number
+  clock: Clock
+  /** Whether the gateway shuts down, and waits only for what still makes progress. */
+  isShuttingDown(): boolean
+}
+
+/**
+ * Watches a tunnel of which one side has ended its half, or does not read what the other side sends. Mostly one side has
+ * vanished then, and behind bytes that nobody reads no end is noticed. Bytes that arrive, and bytes that leave towards
+ * a slow reader, are progress.
+ * @param onStalled called once, when there was no progress for too long
+ * @param onWell called once, when both halves are open and everything was read after all
+ * @returns stops watching
+ */
+export function watchForStall(
+  ends: readonly Socket[],
+  { timeout, clock, isShuttingDown }: StallOptions,
+  onStalled: () => void,
+  onWell: () => void,
+): () => void {
+  const interval = timeout > 0 ? Math.min(CHECK_INTERVAL_MS, timeout) : CHECK_INTERVAL_MS
+  let lastBytes = bytesPassed(ends)
+  let stalledFor = 0
+  const check = () => {
+    const isHalfClosed = ends.some((end) => end.readableEnded)
+    if (!isHalfClosed && !ends.some((end) => end.writableNeedDrain)) return onWell()
+    const bytes = bytesPassed(ends)
+    stalledFor = bytes === lastBytes ? stalledFor + interval : 0
+    lastBytes = bytes
+    const limit = isHalfClosed && isShuttingDown() ? interval : timeout
+    if (limit > 0 && stalledFor >= limit) onStalled()
+    else cancel = clock.after(interval, check)
+  }
+  let cancel = clock.after(interval, check)
+  return () => cancel()
+}
+
+/** Bytes that arrived at both ends, and bytes that have left them for good. */
+function bytesPassed(ends: readonly Socket[]): number {
+  let bytes = 0
+  for (const { bytesRead, bytesWritten, writableLength } of ends) {
+    bytes += bytesRead + (bytesWritten ?? 0) - writableLength
+  }
+  return bytes
+}

@@ -1,0 +1,66 @@
+import type { Socket } from 'node:net'
+import { ClientGoneError } from '../../../balancer/errors.js'
+import type { Lease } from '../../../balancer/leases/lease.js'
+import type { Outcome } from '../../../balancer/leases/outcome.js'
+import type { ProxyContext } from '../../context.js'
+import type { Headers } from '../../http/fields.js'
+import { BadResponseError } from '../failures/failures.js'
+import type { StallOptions } from './stall-watch.js'
+import { openTunnel } from './tunnel.js'
+
+/** A backend's connection after its 101. */
+export interface SwitchedConnection {
+  /** Of the 101. */
+  headers: Headers
+  socket: Socket
+  /** What the backend has sent since. */
+  head: Buffer
+}
+
+/**
+ * Joins the client's and the backend's connection, as both have agreed to switch protocols.
+ * @param onOver called once, when the tunnel is closed
+ * @returns why there is no tunnel; undefined where there is one. Without one the backend's connection is closed.
+ */
+export function switchProtocols(
+  context: ProxyContext,
+  lease: Lease,
+  { headers, socket, head }: SwitchedConnection,
+  stall: StallOptions,
+  onOver: (outcome: Outcome) => void,
+): BadResponseError | ClientGoneError | undefined {
+  const chosen = String(headers.upgrade ?? '').toLowerCase()
+  if (!isOffered(chosen, context.upgrade)) {
+    socket.destroy()
+    return new BadResponseError(`a switch to "${chosen}" that nobody asked for`)
+  }
+  context.respondedAt = stall.clock.now()
+  lease.answered(context.respondedAt)
+  const client = context.downstream.switchProtocols(headers)
+  if (!client) {
+    socket.destroy()
+    return new ClientGoneError()
+  }
+  context.isTunnel = true
+  lease.switched()
+  const close = openTunnel(
+    { client: client.socket, clientHead: client.head, backend: socket, backendHead: head },
+    chosen.trim() === 'websocket',
+    stall,
+    () => lease.moved(),
+    () => onOver('ok'),
+  )
+  lease.onCut = (reason) => {
+    // The tunnel sees that itself, and what the client said last may still be on its way.
+    if (reason instanceof ClientGoneError) return
+    close()
+    onOver('cancelled')
+  }
+  return undefined
+}
+
+/** A server must not switch to a protocol that it was not offered (RFC 9110 section 7.8). */
+function isOffered(chosen: string, offered = ''): boolean {
+  const names = offered.toLowerCase().split(',')
+  return chosen.split(',').every((one) => names.some((name) => name.trim() === one.trim()))
+}
