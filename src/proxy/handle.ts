@@ -74,8 +74,6 @@ export class RequestHandler {
     const { admission, clientSilence, bodyLimits } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
-    if (downstream.isAdmitted) return
-    downstream.isAdmitted = true
     const destination = admit(raw, reply, admission)
     const silence = clientSilence()
     if (silence > 0) limitSilence(request, reply, silence)
@@ -116,8 +114,9 @@ export class RequestHandler {
     const { balancer, admission, trailerRuleFor } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
-    const context = contextOf(request) as ProxyContext
-    if (downstream.isForwarded) return reply
+    const context = contextOf(request)
+    // A hook that calls its callback twice has Fastify call this twice, the first time perhaps without a lease.
+    if (!context || downstream.isForwarded) return reply
     downstream.isForwarded = true
     if (!mayForward(raw)) {
       context.attempts = 0

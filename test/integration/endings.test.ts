@@ -201,15 +201,20 @@ test('a hook of the app that throws: before the choice, and after it', async (t)
 
 test('a hook of the app that calls its callback twice: one backend is asked, once', async (t) => {
   for (const hook of ['onRequest', 'preHandler'] as const) {
-    const { url, until, tally } = await play(t, {}, {}, (app) => {
+    const { app, url, stage, until, tally } = await play(t, { maxConnections: 1 }, {}, (app) => {
       app.addHook(hook, (_request: unknown, _reply: unknown, done: () => void) => {
         done()
         done()
       })
     })
-    assert.match(await new RawClient(url).send(get('/ok')).until(/ok$/), /^HTTP\/1\.1 200 /)
+    const first = new RawClient(url).send(get('/stream'))
+    await first.until(/first/)
+    const queued = new RawClient(url).send(get('/ok'))
+    while (app.balancer.view().queue.length === 0) await setImmediate()
+    first.close()
+    assert.match(await queued.until(/ok$/), /^HTTP\/1\.1 200 /)
     await until(0)
-    assert.deepEqual(tally(), [1, 0], hook)
+    assert.deepEqual([...tally(), stage.total], [2, 0, 2], hook)
   }
 })
 

@@ -46,8 +46,6 @@ export class HttpDownstream implements Downstream {
   addresses: Addresses | undefined = undefined
   /** When it began to wait for a backend, in monotonic milliseconds; 0 if it did not have to. */
   queuedAt = 0
-  /** Whether it was admitted. A hook that calls `done` twice runs all that follows twice. */
-  isAdmitted = false
   /** Whether it was given to the forwarder. */
   isForwarded = false
   /** Fields that describe a body which hooks of the app have put in the place of the client's. */
