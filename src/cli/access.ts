@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { MAX_PORT } from '../balancer/backends/spec.js'
+import { DEFAULT_ADMIN_HOST, DEFAULT_ADMIN_PORT, TOKEN_PATTERN } from '../config/admin-listener.js'
 import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { isLoopback } from '../proxy/http/loopback.js'
 import { Failure } from './failure.js'
@@ -51,13 +53,16 @@ function envFile(): Record<string, string> {
 function urlOf(options: AccessOptions, env: Record<string, string | undefined>): string {
   if (options.url !== undefined) return checkUrl('--url', options.url)
   if (env.LEASTWISE_URL) return checkUrl('LEASTWISE_URL', env.LEASTWISE_URL)
-  const port = env.ADMIN_PORT || '3001'
+  const port = env.ADMIN_PORT || String(DEFAULT_ADMIN_PORT)
   if (port === 'off') throw new Failure('usage', 'ADMIN_PORT is off; --url says where another admin API is')
   if (port === '0')
     throw new Failure('usage', 'ADMIN_PORT is 0, for any free one; --url says which one it became')
-  if (!/^\d+$/.test(port) || Number(port) > 65_535)
-    throw new Failure('usage', `ADMIN_PORT does not accept "${port}": it takes a whole number up to 65535`)
-  return checkUrl('ADMIN_HOST', `http://${reachable(env.ADMIN_HOST || '127.0.0.1')}:${port}`)
+  if (!/^\d+$/.test(port) || Number(port) > MAX_PORT)
+    throw new Failure(
+      'usage',
+      `ADMIN_PORT does not accept "${port}": it takes a whole number up to ${MAX_PORT}`,
+    )
+  return checkUrl('ADMIN_HOST', `http://${reachable(env.ADMIN_HOST || DEFAULT_ADMIN_HOST)}:${port}`)
 }
 
 /** Where a gateway is found that listens on `host`. */
@@ -90,6 +95,6 @@ function tokenOf({ tokenFile }: AccessOptions, env: Record<string, string | unde
 }
 
 function checkToken(name: string, token: string | undefined): string | undefined {
-  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token
+  if (token === undefined || TOKEN_PATTERN.test(token)) return token
   throw new Failure('usage', `${name} has no token: that is printable ASCII without blanks`)
 }

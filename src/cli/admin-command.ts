@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { checkId } from '../balancer/backends/spec.js'
+import { DEFAULT_ADMIN_HOST, DEFAULT_ADMIN_PORT } from '../config/admin-listener.js'
 import { type AccessOptions, accessOf } from './access.js'
 import { AdminClient } from './admin-client.js'
 import { printableJson } from './printable.js'
@@ -12,7 +13,7 @@ export interface AdminOptions extends AccessOptions {
 
 const access = `
 Where the admin API is: --url, else LEASTWISE_URL, else ADMIN_HOST and
-ADMIN_PORT, else http://127.0.0.1:3001. Its token: --token-file, else
+ADMIN_PORT, else http://${DEFAULT_ADMIN_HOST}:${DEFAULT_ADMIN_PORT}. Its token: --token-file, else
 ADMIN_TOKEN. Variables are read from the environment and from .env in this
 folder; where .env alone names another machine, only its own token is sent
 there. There is no option for the token itself: whoever lists the processes of

@@ -16,21 +16,26 @@ import type { LeastwiseOptions, ParsedOptions } from './plugin-options.js'
 import { checkPairs } from './setting-pairs.js'
 import { check, type PoolSettings, poolSettingNames, settings } from './settings.js'
 
-/** Names of the options that are no settings; the compiler asks for each. */
-const ownOptions = Object.keys({
-  name: true,
-  prefix: true,
-  rewritePrefix: true,
-  methods: true,
-  constraints: true,
-  errors: true,
-  foreignUpgrades: true,
+/**
+ * Options that are no settings, with their defaults; undefined where there is none, or where the default depends on the app.
+ * The compiler asks for each of them.
+ */
+export const ownDefaults = {
+  name: 'default',
+  prefix: '',
+  rewritePrefix: '',
   internalRewriteLocationHeader: true,
-  admin: true,
-  accessLog: true,
-  metrics: true,
-  store: true,
-} satisfies Record<Exclude<keyof LeastwiseOptions, keyof PoolSettings>, true>)
+  methods: undefined,
+  constraints: undefined,
+  errors: 'own',
+  foreignUpgrades: undefined,
+  admin: undefined,
+  accessLog: false,
+  metrics: undefined,
+  store: undefined,
+} as const satisfies { [O in Exclude<keyof LeastwiseOptions, keyof PoolSettings>]-?: LeastwiseOptions[O] }
+
+export const DEFAULT_ADMIN_PREFIX = '/admin'
 
 /**
  * Checks the options of the plugin and puts defaults in the place of what was left out.
@@ -41,26 +46,26 @@ export function parseOptions(
   given: LeastwiseOptions,
   app: { hasConstraintStrategy(name: string): boolean },
 ): ParsedOptions {
-  refuseUnknown(given, [...ownOptions, ...poolSettingNames])
+  refuseUnknown(given, [...Object.keys(ownDefaults), ...poolSettingNames])
   if (given.admin) refuseUnknown(given.admin, ['prefix', 'token'], 'admin.')
   const settings = poolSettings(given)
   return {
-    name: string('name', given.name ?? 'default', /./, 'a name'),
-    prefix: path('prefix', given.prefix ?? ''),
-    rewritePrefix: path('rewritePrefix', given.rewritePrefix ?? ''),
+    name: string('name', given.name ?? ownDefaults.name, /./, 'a name'),
+    prefix: path('prefix', given.prefix ?? ownDefaults.prefix),
+    rewritePrefix: path('rewritePrefix', given.rewritePrefix ?? ownDefaults.rewritePrefix),
     methods: methods(given.methods),
     constraints: constraints(given.constraints ?? {}, (name) => app.hasConstraintStrategy(name)),
-    errors: errorsBy(given.errors ?? 'own'),
+    errors: errorsBy(given.errors ?? ownDefaults.errors),
     foreignUpgrades: paths('foreignUpgrades', given.foreignUpgrades),
     internalRewriteLocationHeader: boolean(
       'internalRewriteLocationHeader',
-      given.internalRewriteLocationHeader ?? true,
+      given.internalRewriteLocationHeader ?? ownDefaults.internalRewriteLocationHeader,
     ),
     admin: given.admin && {
-      prefix: path('admin.prefix', given.admin.prefix ?? '/admin'),
+      prefix: path('admin.prefix', given.admin.prefix ?? DEFAULT_ADMIN_PREFIX),
       token: token(given.admin.token),
     },
-    accessLog: boolean('accessLog', given.accessLog ?? false),
+    accessLog: boolean('accessLog', given.accessLog ?? ownDefaults.accessLog),
     metrics: metricsRegistry(given.metrics),
     store: store(given.store),
     trustProxy: given.trustProxy,

@@ -43,13 +43,13 @@ export interface PoolOptions {
   /** Path of the active health check; empty for no active check. Default: nothing. */
   healthPath?: OptionOf<'healthPath'>
   /**
-   * Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend goes
-   * before it. Default: `0`.
+   * Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend takes
+   * precedence. Default: `0`.
    */
   healthPort?: OptionOf<'healthPort'>
   /**
-   * `Host` of health checks; empty for the Host of the requests. The `healthHost` of a backend goes before
-   * it. Default: nothing.
+   * `Host` of health checks; empty for the Host of the requests. The `healthHost` of a backend takes
+   * precedence. Default: nothing.
    */
   healthHost?: OptionOf<'healthHost'>
   /**
@@ -139,7 +139,7 @@ export interface PoolOptions {
   hedgeBudget?: OptionOf<'hedgeBudget'>
   /**
    * `Host` that backends get: `client` for the client's, `backend` for the address of the backend. The
-   * `hostHeader` of a backend goes before it. Default: `client`.
+   * `hostHeader` of a backend takes precedence. Default: `client`.
    */
   hostHeader?: OptionOf<'hostHeader'>
   /**

@@ -66,6 +66,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: [
       'src/balancer/',
       'src/proxy/http/loopback.js',
+      'src/config/admin-listener.js',
       'src/config/env-file.js',
       'src/text/',
       'src/gateway/main.js',

@@ -8,7 +8,7 @@ const LINE_WIDTH = 80
 /** `.env.example`: every variable with its default, and what it means. */
 export function envExample(): string {
   const head = [
-    'Every setting of the stand-alone gateway, with its default. Copy to .env and change what you need. Variables of the environment go before those in .env.',
+    'Every setting of the stand-alone gateway, with its default. Copy to .env and change what you need. Variables of the environment take precedence over those in .env.',
     'What a number counts stands in brackets.',
   ]
   const parts = [

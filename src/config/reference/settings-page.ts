@@ -12,7 +12,7 @@ export function settingsPage(): string {
 const HEAD = `# Settings
 
 The stand-alone gateway reads settings from environment variables and from the file \`.env\` in the folder where it is
-started. A variable of the environment goes before the one in \`.env\`. \`.env.example\` lists all of them with their defaults.
+started. A variable of the environment takes precedence over the one in \`.env\`. \`.env.example\` lists all of them with their defaults.
 [The ten settings to know](../gateway.md#the-ten-settings-to-know) are a place to begin.
 
 Times are whole milliseconds. An empty variable counts as not set. A value that is not accepted stops the start with exit

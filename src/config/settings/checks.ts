@@ -15,13 +15,13 @@ export const checks = group('Active checks', {
     type: integer(0, MAX_PORT, '', "for the backend's own"),
     default: 0,
     meaning:
-      'Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend goes before it',
+      'Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend takes precedence',
   }),
   healthHost: setting({
     type: hostField,
     default: '',
     meaning:
-      '`Host` of health checks; empty for [the Host of the requests](concepts/health.md#active-checks). The `healthHost` of a backend goes before it',
+      '`Host` of health checks; empty for [the Host of the requests](concepts/health.md#active-checks). The `healthHost` of a backend takes precedence',
   }),
   healthInitial: setting({
     type: choice<HealthInitial>(...healthInitials),

@@ -1,4 +1,5 @@
 import { MAX_PORT } from '../../balancer/backends/spec.js'
+import { DEFAULT_ADMIN_HOST, DEFAULT_ADMIN_PORT, TOKEN_PATTERN } from '../admin-listener.js'
 import { hostName, integer, milliseconds, text, wordOr } from '../setting-types.js'
 import { group, setting } from './setting.js'
 
@@ -17,16 +18,16 @@ export const listeners = group('Listeners', {
   }),
   adminHost: setting({
     type: hostName,
-    default: '127.0.0.1',
+    default: DEFAULT_ADMIN_HOST,
     meaning: 'Address of the admin API',
   }),
   adminPort: setting({
     type: wordOr(port, 'off'),
-    default: 3001,
+    default: DEFAULT_ADMIN_PORT,
     meaning: 'Port of the admin API; `0` for any free port, `off` for no admin API',
   }),
   adminToken: setting({
-    type: text(/^[\x21-\x7e]+$/, 'printable ASCII without blanks'),
+    type: text(TOKEN_PATTERN, 'printable ASCII without blanks'),
     default: '',
     meaning: 'Bearer token of the admin API; required where `ADMIN_HOST` is not loopback',
     secret: true,

@@ -13,7 +13,7 @@ export const messages = group('Requests and responses', {
     type: choice(...hostHeaders),
     default: 'client',
     meaning:
-      "`Host` that backends get: `client` for the client's, `backend` for the address of the backend. The `hostHeader` of a backend goes before it",
+      "`Host` that backends get: `client` for the client's, `backend` for the address of the backend. The `hostHeader` of a backend takes precedence",
   }),
   trustProxy: setting({
     type: trustedProxies,
