@@ -4,6 +4,7 @@ import type { Balancer } from '../src/balancer/balancer.js'
 import { openPool } from '../src/config/open-pool.js'
 import { refuseOption } from '../src/config/option-error.js'
 import type { MetricsRegistry, ParsedOptions } from '../src/config/plugin-options.js'
+import { closeIdle } from '../src/proxy/downstream/connection/idle-connections.js'
 import { registerRoutes } from '../src/proxy/downstream/host-app/register-routes.js'
 import { routeUpgrades } from '../src/proxy/downstream/upgrade/upgrade.js'
 import { trustOf, trustOfApp } from '../src/proxy/http/trust.js'
@@ -103,6 +104,6 @@ function exhaustionGuard(app: FastifyInstance, balancer: Balancer, pool: string)
     balancer.observerGuard.call(() => {
       if (!logExhaustion(error)) return
       // Clients that wait for nothing hold descriptors that those who wait for a backend need.
-      if ('closeIdleConnections' in app.server) app.server.closeIdleConnections()
+      closeIdle(app.server)
     })
 }

@@ -6,6 +6,7 @@ import type { Balancer } from '../src/balancer/balancer.js'
 import type { Assignment } from '../src/proxy/context.js'
 import { takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
 import { watchArrivals } from '../src/proxy/downstream/connection/arrivals.js'
+import { watchConnections } from '../src/proxy/downstream/connection/idle-connections.js'
 import { DOWNSTREAM, type HttpDownstream } from '../src/proxy/downstream/downstream.js'
 import { errorsOf, sendError } from '../src/proxy/downstream/errors/error-response.js'
 import { addressesOf } from '../src/proxy/downstream/fields/client-origin.js'
@@ -132,6 +133,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.decorateRequest('assignment', null)
   scope.decorateRequest(DOWNSTREAM, null)
   watchArrivals(server)
+  watchConnections(server)
   setBeforeHooks(scope, handler.strip)
   // Before any hook of the pool that may answer.
   scope.addHook('onRequest', handler.arrive)

@@ -93,6 +93,11 @@ export function closeAfter(request: Request, response: Response): void {
   if (exchange) exchange.isLast = true
 }
 
+/** Whether a request has come on a connection. */
+export function hadExchange(socket: Socket): boolean {
+  return exchangesOf.has(socket)
+}
+
 /** How many exchanges of a connection are not over; more than one where the client pipelines. */
 export function pendingOn(socket: Socket): number {
   return exchangesOf.get(socket)?.size ?? 0
