@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect as connectHttp2 } from 'node:http2'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,6 +33,8 @@ interface Ports {
 interface Proxy {
   program: string
   file: string
+  /** Whether the configuration has HTTP/2. */
+  http2: boolean
   /** The configuration as it can run here, made of the one that is documented. */
   adapt(configuration: string, ports: Ports, folder: string): string
   args(file: string, folder: string): string[]
@@ -50,6 +53,7 @@ const proxies: Proxy[] = [
   {
     program: 'nginx',
     file: 'nginx.conf',
+    http2: false,
     adapt(configuration, { http, https, gateway }, folder) {
       const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
       return `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit; events {}
@@ -68,6 +72,7 @@ ${replaced(configuration, [
   {
     program: 'haproxy',
     file: 'haproxy.cfg',
+    http2: true,
     adapt(configuration, { http, https, gateway, admin }, folder) {
       const pem = join(folder, 'localhost.pem')
       writeFileSync(pem, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'))
@@ -84,6 +89,7 @@ ${replaced(configuration, [
   {
     program: 'caddy',
     file: 'Caddyfile',
+    http2: true,
     adapt: (configuration, { http, https, gateway }) => `{
 	admin off
 	auto_https disable_certs
@@ -246,6 +252,18 @@ describe('TLS in front', { concurrency: true }, () => {
       })
       assert.equal(answer, 'https hello')
       socket.close()
+
+      if (proxy.http2) {
+        // The type of the options lacks the local address, so it must not be a literal.
+        const options = { ca: readFileSync(cert), localAddress: CLIENT }
+        const session = connectHttp2(url, options)
+        const [head] = await once(session.request({ ':path': '/http2' }), 'response')
+        session.destroy()
+        assert.equal(head[':status'], 200)
+        const headers = backend.seen.findLast((one) => one.url === '/http2')?.headers
+        assert.deepEqual([headers?.host, headers?.['x-forwarded-host']], [host, host])
+        assert.equal(headers?.['x-forwarded-for'], `${CLIENT}, 127.0.0.1`)
+      }
 
       const plain = await request(`http://localhost:${ports.http}/a`, { dispatcher })
       await plain.body.dump()
