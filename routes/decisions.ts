@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { answer } from '../src/admin/contract/describe.js'
 import { Count, nullable, Policy, Time } from '../src/admin/contract/schemas.js'
-import { kinds } from '../src/balancer/explain/decision-log.js'
+import { decisionKinds } from '../src/balancer/explain/decision-log.js'
 
 /** Who was given the latest requests. */
 export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -83,7 +83,7 @@ const Decision = Type.Object(
     backend: Type.String({ description: 'Id of the backend.' }),
     inFlight: Count('Requests that the backend had then, this one included.'),
     load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
-    kind: Type.Enum([...kinds], {
+    kind: Type.Enum([...decisionKinds], {
       type: 'string',
       description:
         'Why just then. `choice`: the request came. `trial`: it finds out whether an ejected backend is well. `retry`: another one had failed it. `hedge`: another one took long. `queue`: it had waited.',

@@ -15,7 +15,7 @@ import type { Hedging } from './resilience/hedging.js'
 import type { PolicyName } from './selection/policies/index.js'
 import type { Selection, Selector } from './selection/selection.js'
 import type { StateKeeper } from './state/keeper.js'
-import { type RefusalCode, Refusals } from './stats/refusals.js'
+import { type RefusalCode, RefusalCounter } from './stats/refusal-counter.js'
 import type { Clock } from './time/clock.js'
 
 export interface BalancerEvents {
@@ -36,7 +36,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly #parts: PoolParts
   readonly #selection: Selection
   readonly #queue: WaitQueue
-  readonly #refusals = new Refusals()
+  readonly #refusals = new RefusalCounter()
   #requested = 0
   #retried = 0
   #closing = false

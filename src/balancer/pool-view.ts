@@ -1,5 +1,5 @@
 import type { PolicyName } from './selection/policies/index.js'
-import type { RefusalCounts } from './stats/refusals.js'
+import type { RefusalCounts } from './stats/refusal-counter.js'
 
 /** How a pool is, as a whole. */
 export interface PoolView {

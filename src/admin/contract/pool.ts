@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusals.js'
+import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusal-counter.js'
 import { Policy } from './schemas.js'
 
 const reasons: Record<RefusalCode, string> = {

@@ -1,4 +1,4 @@
-import type { RefusalTally } from '../health/refusal-tally.js'
+import type { AnswerTally } from '../health/answer-tally.js'
 import { LeaseBook } from '../leases/lease-book.js'
 import { type LoadCounter, LocalLoadCounter } from '../leases/load-counter.js'
 import { type Tier, tiers } from '../selection/tier.js'
@@ -101,7 +101,7 @@ export class Backend {
   /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
   residualLoad = 0
   /** What it has refused of late; see `RefusalOutliers`. */
-  refusals: RefusalTally | undefined
+  answerTally: AnswerTally | undefined
   /** How willingly it is chosen; see `ShareLimits`. */
   tier: Tier = tiers.unlimited
   /** @internal Says which part of its fair share it may have now; there is none where it is used without a pool. */

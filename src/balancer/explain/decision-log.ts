@@ -4,39 +4,40 @@ import { type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
 
 /**
- * Why a backend was chosen just then. `choice`: a request came. `trial`: to find out whether an ejected backend is well
- * again. `retry`: another one had failed the request. `hedge`: another one took long. `queue`: the request had waited.
+ * What a backend was chosen for. `choice`: a request that just came. `trial`: a probe of an ejected backend. `retry`: a
+ * request that another backend had failed. `hedge`: the second attempt of a request that another backend takes long for.
+ * `queue`: a request that had waited.
  */
-export type DecisionKind = keyof typeof kindNumbers
+export type DecisionKind = keyof typeof decisionKindNumbers
 
-/** What is noted of it. */
-export const kindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
+/** Kinds as they are stored. */
+export const decisionKindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
 
-export const kinds = Object.keys(kindNumbers) as DecisionKind[]
+export const decisionKinds = Object.keys(decisionKindNumbers) as DecisionKind[]
 
 /** A request was given to a backend. */
 export interface Decision {
   at: string
-  /** Its id, where whoever asked for a lease named one. */
+  /** Id of the request, where the lease was asked for with one. */
   request: string | null
   policy: PolicyName
   /** Id of the backend. */
   backend: string
-  /** Requests that the backend had then, this one included. */
+  /** Requests in flight on the backend then, this one included. */
   inFlight: number
-  /** What policies compare: the same, and those that were overtaken, less tunnels without traffic. */
+  /** What policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
   kind: DecisionKind
-  /** How many backends requests were given to at that time. */
+  /** How many backends were eligible. */
   eligible: number
-  /** Milliseconds that it had waited for this choice. */
+  /** Milliseconds that the request had waited for this choice. */
   waited: number
-  /** Why that backend failed the request; null where it did not, or has yet to answer. */
+  /** Why the backend failed the request; null where it did not, or has not answered yet. */
   cause: Cause | null
 }
 
 export interface DecisionFilter {
-  /** At most so many, the latest; all that are known by default. */
+  /** So many of the latest decisions, at most; all that are kept by default. */
   limit?: number | undefined
   /** Only of the backend with this id. */
   backend?: string | undefined
@@ -44,11 +45,11 @@ export interface DecisionFilter {
   request?: string | undefined
 }
 
-/** Choices that are kept. */
-export const KEPT = 1000
-/** Milliseconds by which the date and the monotonic clock may drift apart before it counts. */
-const STEP = 100
-/** Where in those numbers is what, */
+/** Decisions that are kept. */
+const CAPACITY = 1000
+/** Milliseconds by which the wall clock may move against the monotonic clock before decisions get another date. */
+const CLOCK_STEP_MS = 100
+/** Where the numbers of a decision stand among its FIELD_COUNT ones. */
 const AT = 0
 const WAITED = 1
 const IN_FLIGHT = 2
@@ -57,26 +58,25 @@ const ELIGIBLE = 4
 const POLICY = 5
 const KIND = 6
 const ID_LENGTH = 7
-/** and how many they are. */
-const SIZE = 8
-/** Characters of a request's id for which there is room; of longer ones the end is not kept. */
-const ID = 128
+const FIELD_COUNT = 8
+/** Characters of a request's id that are kept. */
+const MAX_ID_LENGTH = 128
 
 /**
- * The latest choices. Noted with each of them, and read hardly ever: so what is noted is numbers, in arrays that are
- * there from the start. An object for each, or a request's id as a string, would be one more thing to be moved and
- * collected for each request; so ids are kept as the numbers of their characters.
+ * The latest decisions, in a ring buffer. They are written with each request and hardly ever read, so they are stored as
+ * numbers in arrays that are allocated once: an object, or the string of an id, would have to be collected for each
+ * request. Ids of requests are stored as character codes.
  */
 export class DecisionLog {
   readonly #clock: Clock
-  /** Those of one choice stand side by side, {@link SIZE} of them. */
-  readonly #numbers = new Float64Array(KEPT * SIZE)
-  /** Ids of backends, which are as old as these. */
-  readonly #backend = new Array<string>(KEPT).fill('')
-  readonly #id = new Uint16Array(KEPT * ID)
-  /** Why the backend failed the request, for the few choices of which it did. */
-  readonly #cause = new Array<Cause | undefined>(KEPT).fill(undefined)
-  /** The date at which monotonic time began. */
+  /** {@link FIELD_COUNT} numbers for each decision. */
+  readonly #numbers = new Float64Array(CAPACITY * FIELD_COUNT)
+  /** Ids of backends: strings that live as long as the backends anyhow. */
+  readonly #backend = new Array<string>(CAPACITY).fill('')
+  readonly #id = new Uint16Array(CAPACITY * MAX_ID_LENGTH)
+  /** Why the backend failed the request, where it did. */
+  readonly #cause = new Array<Cause | undefined>(CAPACITY).fill(undefined)
+  /** The date in milliseconds at which monotonic time was 0. */
   #epoch = 0
   #count = 0
   #next = 0
@@ -87,11 +87,11 @@ export class DecisionLog {
 
   /**
    * A backend was chosen.
-   * @param kind of {@link kindNumbers}
+   * @param kind one of {@link decisionKindNumbers}
    * @param policy its index in {@link policyNames}
-   * @param eligible how many there were to choose from
-   * @param request its id
-   * @param since when it began to wait, in monotonic milliseconds, if it had to
+   * @param eligible how many backends there were to choose from
+   * @param request the request's id
+   * @param since when the request began to wait, in monotonic milliseconds; by default it did not wait
    */
   add(
     kind: number,
@@ -104,14 +104,14 @@ export class DecisionLog {
     const { backend, inFlight, acquiredAt } = lease
     const i = this.#next
     lease.place = i
-    this.#next = i + 1 === KEPT ? 0 : i + 1
-    if (this.#count < KEPT) this.#count++
+    this.#next = i + 1 === CAPACITY ? 0 : i + 1
+    if (this.#count < CAPACITY) this.#count++
     this.#backend[i] = backend.id
     this.#cause[i] = undefined
-    // An app may make ids that are none of what their type says.
-    const length = typeof request === 'string' ? Math.min(ID, request.length) : 0
+    // An app's own id generator may return something that is no string.
+    const length = typeof request === 'string' ? Math.min(MAX_ID_LENGTH, request.length) : 0
     const numbers = this.#numbers
-    const slot = i * SIZE
+    const slot = i * FIELD_COUNT
     numbers[slot + AT] = acquiredAt
     numbers[slot + WAITED] = acquiredAt - since
     numbers[slot + IN_FLIGHT] = inFlight
@@ -120,28 +120,29 @@ export class DecisionLog {
     numbers[slot + POLICY] = policy
     numbers[slot + KIND] = kind
     numbers[slot + ID_LENGTH] = length
-    for (let c = 0, at = i * ID; c < length; c++, at++) this.#id[at] = (request as string).charCodeAt(c)
+    for (let c = 0, at = i * MAX_ID_LENGTH; c < length; c++, at++)
+      this.#id[at] = (request as string).charCodeAt(c)
   }
 
   /** The backend that was chosen failed the request. */
   failed(lease: Lease): void {
     const { place, backend, acquiredAt, inFlight, cause } = lease
-    // Another choice may stand there by now.
-    const slot = place * SIZE
+    // A newer decision may stand there by now.
+    const slot = place * FIELD_COUNT
     const numbers = this.#numbers
     const same = numbers[slot + AT] === acquiredAt && numbers[slot + IN_FLIGHT] === inFlight
     if (same && this.#backend[place] === backend.id) this.#cause[place] = cause
   }
 
-  /** The latest first. */
-  list({ limit = KEPT, backend, request }: DecisionFilter = {}): Decision[] {
+  /** Decisions, the latest first. */
+  list({ limit = CAPACITY, backend, request }: DecisionFilter = {}): Decision[] {
     const found: Decision[] = []
-    const wanted = request?.slice(0, ID)
+    const wanted = request?.slice(0, MAX_ID_LENGTH)
     const epoch = this.#clock.date().getTime() - this.#clock.now()
-    // The same choice is of the same time whenever one looks, unless somebody has put the clock right.
-    if (Math.abs(epoch - this.#epoch) > STEP) this.#epoch = epoch
+    // A decision has the same date in every listing, unless the wall clock was set.
+    if (Math.abs(epoch - this.#epoch) > CLOCK_STEP_MS) this.#epoch = epoch
     for (let back = 1; back <= this.#count && found.length < limit; back++) {
-      const i = (this.#next - back + KEPT) % KEPT
+      const i = (this.#next - back + CAPACITY) % CAPACITY
       if (backend !== undefined && this.#backend[i] !== backend) continue
       const id = this.#idOf(i)
       if (wanted !== undefined && id !== wanted) continue
@@ -152,7 +153,7 @@ export class DecisionLog {
         backend: this.#backend[i] as string,
         inFlight: this.#number(i, IN_FLIGHT),
         load: this.#number(i, LOAD),
-        kind: kinds[this.#number(i, KIND)] as DecisionKind,
+        kind: decisionKinds[this.#number(i, KIND)] as DecisionKind,
         eligible: this.#number(i, ELIGIBLE),
         waited: Math.round(this.#number(i, WAITED) * 1000) / 1000,
         cause: this.#cause[i] ?? null,
@@ -164,10 +165,10 @@ export class DecisionLog {
   #idOf(i: number): string | null {
     const length = this.#number(i, ID_LENGTH)
     if (length === 0) return null
-    return String.fromCharCode(...this.#id.subarray(i * ID, i * ID + length))
+    return String.fromCharCode(...this.#id.subarray(i * MAX_ID_LENGTH, i * MAX_ID_LENGTH + length))
   }
 
   #number(i: number, slot: number): number {
-    return this.#numbers[i * SIZE + slot] as number
+    return this.#numbers[i * FIELD_COUNT + slot] as number
   }
 }

@@ -12,18 +12,18 @@ export interface ChecksOptions {
 }
 
 /**
- * Checks a backend once, and calls back once, unless it is cancelled before: with undefined where the check could not
- * be made, which says nothing about the backend.
- * @returns cancels it
+ * Checks a backend once and calls `done` once: with undefined where the check could not be made, which says nothing about
+ * the backend.
+ * @returns cancels the check, so that `done` is not called
  */
 export type Probe = (backend: Backend, done: (result: CheckResult | undefined) => void) => () => void
 
-/** How far a check's time is moved, so that gateways that started together do not check together. */
-const JITTER = 0.1
+/** The part of the interval by which checks are moved at random, so that gateways that started together do not check together. */
+const JITTER_PART = 0.1
 
 /**
- * Active health: checks every registered backend again and again, each in its own time. The first result
- * of a backend decides at once; after that it takes `rise` or `fall` in a row.
+ * Active health: checks every registered backend at an interval. The first result of a backend decides at once; after
+ * that it takes `rise` passed or `fall` failed checks in a row to change its health.
  */
 export class Checks {
   readonly #registry: Registry
@@ -61,7 +61,7 @@ export class Checks {
   }
 
   readonly #begin = (backend: Backend): void => {
-    // Another listener may have removed it.
+    // Another listener of `added` may have removed it already.
     if (!this.#registry.holds(backend)) return
     const { interval, rise, fall } = this.#options
     let cancel = () => {}
@@ -82,16 +82,16 @@ export class Checks {
             result,
           )
         }
-        // Whoever heard of it may have removed the backend, or stopped the checks.
+        // A listener of the change may have removed the backend, or stopped the checks.
         if (this.#running.get(backend) !== own) return
-        // One that took longer than the interval is followed by the next at once, but never overtaken by it.
-        const spread = 1 + JITTER * (2 * this.#random() - 1)
+        // A check that took longer than the interval is followed by the next at once; two never run side by side.
+        const spread = 1 + JITTER_PART * (2 * this.#random() - 1)
         cancel = this.#clock.after(Math.max(0, startedAt + interval * spread - this.#clock.now()), check)
       })
     }
     this.#running.set(backend, own)
-    // Those that come together are not all checked in the same moment.
-    cancel = this.#clock.after(this.#random() * interval * JITTER, check)
+    // Backends that are added together are not all checked in the same moment.
+    cancel = this.#clock.after(this.#random() * interval * JITTER_PART, check)
   }
 
   readonly #end = (backend: Backend): void => {

@@ -1,12 +1,15 @@
 import type { Backend } from '../backends/backend.js'
 
-/** Whom to fall back on when health leaves too little, after Envoy's panic threshold. */
+/**
+ * Which backends are used when too few are healthy, after Envoy's panic threshold
+ * (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold).
+ */
 export const panicModes = ['off', 'ejected', 'unhealthy'] as const
 
 /**
- * `off`: nobody; a pool without a usable backend answers that there is none. `ejected`: the ejected ones,
- * whose failures may well have been the clients' or somebody else's, but not those that checks found
- * unhealthy. `unhealthy`: these as well, but none that did not even answer its check while another one did.
+ * `off`: none; a pool without a usable backend refuses requests. `ejected`: the ejected ones, whose failures may have had
+ * other reasons, but not those that checks found unhealthy. `unhealthy`: these as well, but none that did not even answer
+ * its check while another one did.
  */
 export type PanicMode = (typeof panicModes)[number]
 
@@ -20,22 +23,22 @@ export interface PanicOptions {
 export interface Eligibility {
   /** Those that may be given requests. */
   eligible: Backend[]
-  /** Usable backups that are left alone, as another backend is usable. */
+  /** Usable backups that are not used, as another backend is usable. */
   standby: Backend[]
   /** Whether backups may be used. */
   usesBackups: boolean
-  /** Whether health had to be ignored. */
+  /** Whether health is ignored, as too few backends are healthy. */
   panicking: boolean
 }
 
 /**
- * Who may be given requests. Backups are used where none of the others is usable, and go before any backend that is not;
- * where health has to be ignored, it is ignored of the others first.
+ * Finds out which backends may be given requests. Backups are used where no other backend is usable, and before any
+ * unusable one; in panic the health of other backends is ignored before that of backups.
  */
 export function eligibleOf(backends: readonly Backend[], options: PanicOptions): Eligibility {
   const found = ofReachable(backends, options)
   if (found.eligible.length > 0) return found
-  // Where there is nobody else, requests are told that a name cannot be resolved, and not that there is no backend.
+  // With no other backend, requests fail with the reason why its name cannot be resolved, and not with "no backend".
   const eligible = backends.filter(
     ({ state, checked, unresolved }) =>
       state === 'active' && checked !== 'unhealthy' && unresolved !== undefined,

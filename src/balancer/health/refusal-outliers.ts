@@ -1,54 +1,55 @@
 import type { Backend } from '../backends/backend.js'
-import { RefusalTally } from './refusal-tally.js'
+import { AnswerTally } from './answer-tally.js'
 
-/** Milliseconds in which the weight of an answer falls to 1/e, about a third. */
+/** Milliseconds in which the weight of an answer falls to 1/e. */
 const DECAY_MS = 10_000
-/** Milliseconds in which all answers are given the same weight, as computing it for each costs too much. */
+/** Milliseconds for which answers get the same weight, as computing it for each costs too much. */
 const WEIGHT_STEP_MS = 100
-/** The exponent of e from which on all weights are scaled down, so that they stay finite. */
+/** The exponent of e beyond which all weights are scaled down, so that they stay finite. */
 const MAX_EXPONENT = 50
-/** Intervals of equal width into which shares from 0 to 1 are counted, for the median. */
-const CLASSES = 32
-/** Recent answers that are needed to judge a backend, to go on with a judgement, and of others to compare it with. */
-const MIN_ANSWERS = 20
-const MIN_ANSWERS_TO_GO_ON = 5
+/** Classes of the histogram of shares from 0 to 1, of equal width, from which the median is taken. */
+const CLASS_COUNT = 32
+/** Recent answers without which a backend does not become an outlier, does not stay one, and is not compared. */
+const MIN_ANSWERS_TO_BECOME = 20
+const MIN_ANSWERS_TO_STAY = 5
 const MIN_ANSWERS_OF_OTHERS = 2
-/** How far above the others a share has to be to stand out, and to go on standing out. */
-const MARGIN = 0.15
-const EXIT_MARGIN = 0.05
-/** How many standard deviations it has to be above them, so that it is no chance. */
-const DEVIATIONS = 4
+/** How far above the median of the others a share has to be to make a backend an outlier, and to keep it one. */
+const MARGIN_TO_BECOME = 0.15
+const MARGIN_TO_STAY = 0.05
+/** How many standard deviations above it, so that it is not by chance. */
+const MIN_DEVIATIONS = 4
 
 /**
- * Finds the backend that refuses what others answer: whose share of answers from 400 on, gateway failures aside, stands
- * far above that of the others. A refusal is often made faster than an answer, so that such a backend is always the
- * least loaded one and would draw to itself the more requests the less it does with them.
+ * Finds backends that refuse what others answer: whose share of responses with a status from 400 on, gateway failures
+ * aside, is far above that of the others. A refusal is often faster than an answer, so that such a backend is always the
+ * least loaded one and would draw most requests to itself.
  *
- * A share is compared with the median of the shares of the others, so that where most refuse alike, as they do what a
- * client provokes or what is nowhere to be found, nobody stands out. And it has to be more than chance, by the test of
- * two proportions (https://en.wikipedia.org/wiki/Two-proportion_Z-test).
+ * A share is compared with the median of the other backends' shares: where most refuse alike, as with requests that are
+ * wrong or for what does not exist, no backend is an outlier. And the difference has to be significant, by the test
+ * of two proportions (https://en.wikipedia.org/wiki/Two-proportion_Z-test).
  */
 export class RefusalOutliers {
   readonly #changed: (backend: Backend, isOutlier: boolean) => void
-  readonly #tallies = new Set<RefusalTally>()
-  /** Backends of each class. */
-  readonly #classes = new Uint32Array(CLASSES)
-  /** The weight of the answers of all backends. */
+  readonly #tallies = new Set<AnswerTally>()
+  /** How many backends have a share of each class. */
+  readonly #histogram = new Uint32Array(CLASS_COUNT)
+  /** The weight of all answers of all backends. */
   #answers = 0
-  /** What an answer weighs now: later ones weigh more, instead of earlier ones less and less. */
+  /** The weight of an answer now. Weights grow with time, instead of those of earlier answers being reduced again and again. */
   #weight = 1
-  #weighedUntil = 0
-  #origin = 0
+  /** Until when this weight applies, and when the weight was 1, in monotonic milliseconds. */
+  #weightUntil = 0
+  #weightOneAt = 0
 
-  /** @param changed called when a backend begins or ceases to stand out */
+  /** @param changed called when a backend becomes an outlier, or is none any more */
   constructor(changed: (backend: Backend, isOutlier: boolean) => void) {
     this.#changed = changed
   }
 
-  /** A backend has answered, and with no gateway failure. */
+  /** A backend answered with something else than a gateway failure. @param now monotonic milliseconds */
   answered(backend: Backend, isRefusal: boolean, now: number): void {
-    if (now >= this.#weighedUntil) this.#weigh(now)
-    const tally = backend.refusals ?? this.#begin(backend)
+    if (now >= this.#weightUntil) this.#updateWeight(now)
+    const tally = backend.answerTally ?? this.#begin(backend)
     tally.answers += this.#weight
     this.#answers += this.#weight
     if (isRefusal) tally.refused += this.#weight
@@ -60,27 +61,27 @@ export class RefusalOutliers {
     this.#changed(backend, isOutlier)
   }
 
-  /** Forgets what a backend has answered. */
+  /** What the backend answered so far no longer applies. */
   forget(backend: Backend): void {
-    const tally = backend.refusals
+    const tally = backend.answerTally
     if (!tally) return
-    backend.refusals = undefined
+    backend.answerTally = undefined
     this.#tallies.delete(tally)
     this.#answers = Math.max(0, this.#answers - tally.answers)
     if (tally.class !== -1) this.#count(tally.class, -1)
     if (tally.isOutlier) this.#changed(backend, false)
   }
 
-  #begin(backend: Backend): RefusalTally {
-    const tally = new RefusalTally()
+  #begin(backend: Backend): AnswerTally {
+    const tally = new AnswerTally()
     this.#tallies.add(tally)
-    backend.refusals = tally
+    backend.answerTally = tally
     return tally
   }
 
-  #weigh(now: number): void {
-    this.#weighedUntil = now + WEIGHT_STEP_MS
-    const exponent = (now - this.#origin) / DECAY_MS
+  #updateWeight(now: number): void {
+    this.#weightUntil = now + WEIGHT_STEP_MS
+    const exponent = (now - this.#weightOneAt) / DECAY_MS
     if (exponent <= MAX_EXPONENT) {
       this.#weight = Math.exp(exponent)
       return
@@ -91,12 +92,12 @@ export class RefusalOutliers {
       tally.refused *= scale
     }
     this.#answers *= scale
-    this.#origin = now
+    this.#weightOneAt = now
     this.#weight = 1
   }
 
-  #classify(tally: RefusalTally): void {
-    const found = Math.min(CLASSES - 1, Math.floor((CLASSES * tally.refused) / tally.answers))
+  #classify(tally: AnswerTally): void {
+    const found = Math.min(CLASS_COUNT - 1, Math.floor((CLASS_COUNT * tally.refused) / tally.answers))
     if (found === tally.class) return
     if (tally.class !== -1) this.#count(tally.class, -1)
     this.#count(found, 1)
@@ -104,35 +105,35 @@ export class RefusalOutliers {
   }
 
   #count(of: number, change: number): void {
-    this.#classes[of] = (this.#classes[of] as number) + change
+    this.#histogram[of] = (this.#histogram[of] as number) + change
   }
 
-  #judge(tally: RefusalTally): boolean {
+  #judge(tally: AnswerTally): boolean {
     const share = tally.refused / tally.answers
-    const margin = tally.isOutlier ? EXIT_MARGIN : MARGIN
+    const margin = tally.isOutlier ? MARGIN_TO_STAY : MARGIN_TO_BECOME
     if (share < margin) return false
     const answers = tally.answers / this.#weight
     const ofOthers = (this.#answers - tally.answers) / this.#weight
-    if (answers < (tally.isOutlier ? MIN_ANSWERS_TO_GO_ON : MIN_ANSWERS)) return false
-    // Where it draws nearly everything to itself there is little to compare it with.
+    if (answers < (tally.isOutlier ? MIN_ANSWERS_TO_STAY : MIN_ANSWERS_TO_BECOME)) return false
+    // Where it gets nearly all requests, there is too little to compare it with.
     if (ofOthers < MIN_ANSWERS_OF_OTHERS) return tally.isOutlier
-    const usual = this.#usualBeside(tally)
-    if (share < usual + margin) return false
+    const median = this.#medianWithout(tally)
+    if (share < median + margin) return false
     if (tally.isOutlier) return true
-    const both = (share * answers + usual * ofOthers + 1) / (answers + ofOthers + 2)
-    const deviation = Math.sqrt(both * (1 - both) * (1 / answers + 1 / ofOthers))
-    return share - usual >= DEVIATIONS * deviation
+    const pooled = (share * answers + median * ofOthers + 1) / (answers + ofOthers + 2)
+    const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / answers + 1 / ofOthers))
+    return share - median >= MIN_DEVIATIONS * deviation
   }
 
-  /** The median of the shares of the others; in doubt the greater one, and the upper end of its class. 1 without any. */
-  #usualBeside(tally: RefusalTally): number {
+  /** The median of the other backends' shares: of two middle ones the larger, and the upper end of its class; 1 without others. */
+  #medianWithout(tally: AnswerTally): number {
     let others = 0
-    for (const count of this.#classes) others += count
+    for (const count of this.#histogram) others += count
     others--
     let left = Math.floor(others / 2)
-    for (let i = 0; i < CLASSES; i++) {
-      left -= (this.#classes[i] as number) - Number(i === tally.class)
-      if (left < 0) return i === 0 ? 0 : (i + 1) / CLASSES
+    for (let i = 0; i < CLASS_COUNT; i++) {
+      left -= (this.#histogram[i] as number) - Number(i === tally.class)
+      if (left < 0) return i === 0 ? 0 : (i + 1) / CLASS_COUNT
     }
     return 1
   }

@@ -3,42 +3,44 @@ import { DueHeap } from '../structures/due-heap.js'
 import type { Clock } from '../time/clock.js'
 import type { Budget } from './budget.js'
 
-/** When a second backend is asked: after so many milliseconds, or when 95 of 100 would have been answered. */
+/** When a hedge is sent: after so many milliseconds, or after the 95th percentile of recent response times. */
 export type HedgeAfter = number | 'p95' | 'off'
 
-/** The 95th percentile is that of the latest so many requests, */
-const WINDOW = 1024
-/** and not known before there were so many. */
-const ENOUGH = 20
-/** It is looked up anew after so many more. */
-const STEP = 64
+/** Response times that the 95th percentile is taken of. */
+const SAMPLE_COUNT = 1024
+/** With fewer samples there is no 95th percentile. */
+const MIN_SAMPLES = 20
+/** The 95th percentile is computed anew after so many more samples. */
+const SAMPLES_PER_UPDATE = 64
 /**
- * One request in twenty is over the 95th percentile even where all is well, and would use up a budget of 5 % by
- * itself. So those that have waited for less than so many times as long have half of it only, and the rest is
- * there when something is wrong.
+ * One request in twenty is over the 95th percentile even where all is well, and these would use up a budget of 5 %. So
+ * requests that have waited for less than this many times the percentile may use only a part of the budget, and the rest
+ * is there when something is wrong.
  */
-const LATE = 1.25
-const FOR_EARLY = 0.5
-/** Whoever is refused a second try is looked at again after this part of the time that he has waited. */
-const LOOKS = 4
+const EARLY_RATIO = 1.25
+const EARLY_BUDGET_PART = 0.5
+/** A request that could not be hedged is looked at again after this part of the time that it has waited. */
+const RECHECK_DIVISOR = 4
 
 /**
- * Second tries of requests that take longer than most, while the first is still under way (Dean and Barroso,
- * "The Tail at Scale", https://research.google/pubs/the-tail-at-scale/). This says when, and how many.
+ * Decides when a request that waits for its response is hedged, that is, sent to a second backend while the first is
+ * still at work, and how many may be (Dean and Barroso, "The Tail at Scale",
+ * https://research.google/pubs/the-tail-at-scale/).
  */
 export class Hedging {
   readonly #after: HedgeAfter
   readonly #budget: Budget
   readonly #clock: Clock
-  readonly #samples = new Samples(WINDOW)
-  /** By when they are late: the time that they are given changes, so that who came first may not be late first. */
-  readonly #line = new DueHeap<Wait>()
+  readonly #samples = new Samples(SAMPLE_COUNT)
+  /** Requests by when they are late. The delay changes, so that the oldest request is not always late first. */
+  readonly #waits = new DueHeap<Wait>()
   #sent = 0
   #won = 0
   #p95 = 0
+  /** How many samples there were when the 95th percentile was computed. */
   #p95Count = 0
   #cancelTimer: (() => void) | undefined
-  #firesAt = Number.POSITIVE_INFINITY
+  #timerDueAt = Number.POSITIVE_INFINITY
 
   constructor(after: HedgeAfter, budget: Budget, clock: Clock) {
     this.#after = after
@@ -46,13 +48,13 @@ export class Hedging {
     this.#clock = clock
   }
 
-  /** Milliseconds until a second backend is asked; undefined for never, and where it is not known yet. */
+  /** Milliseconds until a hedge is sent; undefined for never, and where the percentile is not known yet. */
   get delay(): number | undefined {
     if (this.#after === 'off') return undefined
     if (this.#after !== 'p95') return this.#after
     const { count } = this.#samples
-    if (count < ENOUGH) return undefined
-    if (this.#p95Count === 0 || count - this.#p95Count >= STEP) {
+    if (count < MIN_SAMPLES) return undefined
+    if (this.#p95Count === 0 || count - this.#p95Count >= SAMPLES_PER_UPDATE) {
       this.#p95Count = count
       this.#p95 = this.#samples.percentiles(0.95)[0] as number
     }
@@ -61,40 +63,40 @@ export class Hedging {
   }
 
   /**
-   * A request was sent.
-   * @param late called if it is not answered in time and the budget has one more; returns whether a second
-   *   backend is asked now. Where it is not, or the budget has none, there is another look a little later.
-   * @returns to be told when it is answered; undefined where there is no hedging
+   * A request was sent to its first backend.
+   * @param sendHedge called when the request is late and the budget allows a hedge. Returns whether a hedge was sent;
+   *   where it was not, or the budget allowed none, the request is looked at again a little later.
+   * @returns to be told when the request is answered; undefined where there is no hedging
    */
-  expect(late: () => boolean): Wait | undefined {
+  expect(sendHedge: () => boolean): Wait | undefined {
     if (this.#after === 'off') return undefined
     const now = this.#clock.now()
-    const wait = new Wait(this, now, now + (this.delay ?? Number.POSITIVE_INFINITY), late)
+    const wait = new Wait(this, now, now + (this.delay ?? Number.POSITIVE_INFINITY), sendHedge)
     if (wait.due < Number.POSITIVE_INFINITY) {
-      this.#line.add(wait)
-      if (wait.due < this.#firesAt) this.#watch(wait.due, now)
+      this.#waits.add(wait)
+      if (wait.due < this.#timerDueAt) this.#setTimer(wait.due, now)
     }
     return wait
   }
 
-  /** Second tries so far. */
+  /** Hedges so far. */
   get sent(): number {
     return this.#sent
   }
 
-  /** Second tries so far whose answer was the first. */
+  /** Hedges so far whose response was the first. */
   get won(): number {
     return this.#won
   }
 
-  /** The answer to a request is that of its second try. */
+  /** A hedge was answered before the first attempt. */
   wins(): void {
     this.#won++
   }
 
-  /** Requests that are waited for, and may yet be late. */
+  /** Requests that wait for a response and may yet be hedged. */
   get waiting(): number {
-    return this.#line.size
+    return this.#waits.size
   }
 
   /** Drops the timer. */
@@ -103,82 +105,85 @@ export class Hedging {
     this.#cancelTimer = undefined
   }
 
-  /** @internal A request was answered, by whichever try. */
+  /** @internal A request was answered, by whichever attempt. */
   answered(wait: Wait): void {
-    // What a second try took says nothing of how long one takes: with that in it, the percentile would grow with
-    // each second try. It would have taken longer than until then, and that is how it counts.
+    // A hedged request is a censored sample: its first attempt would have taken longer than until the hedge was sent.
+    // That delay is recorded, or else each hedge would raise the percentile and the next one be later.
     if (this.#after === 'p95') this.#samples.add((wait.hedgedAt ?? this.#clock.now()) - wait.since)
   }
 
-  /** @internal */
-  leave(wait: Wait): void {
-    if (wait.place >= 0) this.#line.remove(wait)
+  /** @internal A request is answered, or given up. */
+  remove(wait: Wait): void {
+    if (wait.place >= 0) this.#waits.remove(wait)
   }
 
-  /** One timer for all, as setting one for each request costs more than all the rest of this. */
-  #watch(due: number, now: number): void {
+  /** Sets the one timer for all requests, as one for each would cost more than all the rest here. */
+  #setTimer(due: number, now: number): void {
     this.#cancelTimer?.()
-    this.#firesAt = due
-    this.#cancelTimer = this.#clock.after(Math.ceil(due - now), () => this.#look())
+    this.#timerDueAt = due
+    this.#cancelTimer = this.#clock.after(Math.ceil(due - now), () => this.#hedgeLate())
   }
 
-  #look(): void {
+  /** Hedges the requests that are late, where that is allowed. */
+  #hedgeLate(): void {
     this.#cancelTimer = undefined
-    this.#firesAt = Number.POSITIVE_INFINITY
+    this.#timerDueAt = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
     const late: Wait[] = []
-    for (let { first } = this.#line; first && first.due <= now; first = this.#line.first) {
-      this.#line.remove(first)
+    for (let { first } = this.#waits; first && first.due <= now; first = this.#waits.first) {
+      this.#waits.remove(first)
       late.push(first)
     }
     for (const wait of late) {
       // Hedging one request may have ended the wait of another.
       if (!wait.isWaiting) continue
-      this.#late(wait, now)
-      if (wait.isWaiting) this.#line.add(wait)
+      this.#hedge(wait, now)
+      if (wait.isWaiting) this.#waits.add(wait)
     }
-    const { first } = this.#line
-    if (first && first.due < this.#firesAt) this.#watch(first.due, now)
+    const { first } = this.#waits
+    if (first && first.due < this.#timerDueAt) this.#setTimer(first.due, now)
   }
 
-  #late(wait: Wait, now: number): void {
+  /** Hedges one request, or says when it is looked at again. */
+  #hedge(wait: Wait, now: number): void {
     const delay = this.delay as number
-    const early = this.#after === 'p95' && now - wait.since < LATE * delay
-    if (this.#budget.allows(early ? FOR_EARLY : 1) && wait.late()) {
+    const isEarly = this.#after === 'p95' && now - wait.since < EARLY_RATIO * delay
+    if (this.#budget.allows(isEarly ? EARLY_BUDGET_PART : 1) && wait.sendHedge()) {
       this.#budget.spend()
       this.#sent++
       wait.cancel()
       wait.hedgedAt = now
     } else {
-      wait.due = now + Math.max(delay, now - wait.since) / LOOKS
+      wait.due = now + Math.max(delay, now - wait.since) / RECHECK_DIVISOR
     }
   }
 }
 
-/** One request that is waited for. */
+/** One request that waits for its response. */
 export class Wait {
+  /** Monotonic milliseconds. */
   readonly since: number
-  /** @internal When it is late, or to be looked at again; with `place` a `DueItem`, which is left out of the published type. */
+  /** @internal When it is late, or looked at again. With `place` it makes a `DueItem`, which the published type leaves out. */
   due: number
-  /** @internal When a second backend was asked, if one was. */
+  /** @internal When its hedge was sent, if one was. */
   hedgedAt: number | undefined
   /** @internal */
-  readonly late: () => boolean
+  readonly sendHedge: () => boolean
   readonly #hedging: Hedging
-  #waiting = true
-  /** @internal its place in the line of {@link Hedging}; negative while it is not in line */
+  #isWaiting = true
+  /** @internal Its place in the heap of {@link Hedging}; negative while it is not in it. */
   place = -1
 
   /** @internal use `hedging.expect()` */
-  constructor(hedging: Hedging, since: number, due: number, late: () => boolean) {
+  constructor(hedging: Hedging, since: number, due: number, sendHedge: () => boolean) {
     this.#hedging = hedging
     this.since = since
     this.due = due
-    this.late = late
+    this.sendHedge = sendHedge
   }
 
   get isWaiting(): boolean {
-    return this.#waiting
+    return this.#isWaiting
   }
 
   /** The request was answered. */
@@ -187,10 +192,10 @@ export class Wait {
     this.#hedging.answered(this)
   }
 
-  /** Nobody waits for it any more. */
+  /** The request needs no response any more. */
   cancel(): void {
-    if (!this.#waiting) return
-    this.#waiting = false
-    this.#hedging.leave(this)
+    if (!this.#isWaiting) return
+    this.#isWaiting = false
+    this.#hedging.remove(this)
   }
 }

@@ -1,46 +1,47 @@
 import type { Backend } from '../backends/backend.js'
 import type { Clock } from '../time/clock.js'
 
-/** Milliseconds after which it is forgotten, though the backend has not answered anything since. */
-const MEMORY = 1000
+/** Milliseconds after which residual load ends though the backend has not answered anything since. */
+const MAX_AGE_MS = 1000
 
 /**
- * Requests that were answered by a second backend and taken off the first. Taken off it they make one that stands
- * still look idle, so that it would be given more and more of them; so they count on for the policies, as if they
- * were still there, until that backend has answered something well, or for a second after the last of them.
+ * The residual load of hedged requests. Where the hedge answers first, the first backend's request is cancelled, so that
+ * a backend that stands still looks idle and would be given more and more requests. So a request that a hedge took away
+ * counts in `backend.load` until the backend has answered something well, or for a second after the last of them.
  */
 export class ResidualLoad {
   readonly #clock: Clock
-  readonly #changed: (backend: Backend) => void
-  /** What ends the time of each that has any. */
-  readonly #cancels = new Map<Backend, () => void>()
+  readonly #loadChanged: (backend: Backend) => void
+  /** Cancels the timer of each backend that has residual load. */
+  readonly #cancelTimers = new Map<Backend, () => void>()
 
-  /** @param changed told when a backend's `load` is another one */
-  constructor(clock: Clock, changed: (backend: Backend) => void) {
+  /** @param loadChanged told when the `load` of a backend changed */
+  constructor(clock: Clock, loadChanged: (backend: Backend) => void) {
     this.#clock = clock
-    this.#changed = changed
+    this.#loadChanged = loadChanged
   }
 
+  /** A hedge took a request away from this backend. */
   add(backend: Backend): void {
-    this.#cancels.get(backend)?.()
-    const cancel = this.#clock.after(MEMORY, () => this.clear(backend))
-    this.#cancels.set(backend, cancel)
+    this.#cancelTimers.get(backend)?.()
+    const cancelTimer = this.#clock.after(MAX_AGE_MS, () => this.clear(backend))
+    this.#cancelTimers.set(backend, cancelTimer)
     backend.residualLoad++
-    this.#changed(backend)
+    this.#loadChanged(backend)
   }
 
-  /** It has answered, or is no backend of ours any more. */
+  /** The backend has answered, or was removed. */
   clear(backend: Backend): void {
     if (backend.residualLoad === 0) return
-    this.#cancels.get(backend)?.()
-    this.#cancels.delete(backend)
+    this.#cancelTimers.get(backend)?.()
+    this.#cancelTimers.delete(backend)
     backend.residualLoad = 0
-    this.#changed(backend)
+    this.#loadChanged(backend)
   }
 
   /** Drops all timers. */
   close(): void {
-    for (const cancel of this.#cancels.values()) cancel()
-    this.#cancels.clear()
+    for (const cancelTimer of this.#cancelTimers.values()) cancelTimer()
+    this.#cancelTimers.clear()
   }
 }

@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
-import { type DecisionLog, kindNumbers } from '../explain/decision-log.js'
+import { type DecisionLog, decisionKindNumbers } from '../explain/decision-log.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease, type LeaseObserver } from '../leases/lease.js'
@@ -137,10 +137,10 @@ export class Selection implements LeaseSource {
     if (!backend) return undefined
     const lease = Lease.open(backend, now, this.#leaseObserver)
     if (probed) probes.start(lease)
-    let kind: number = kindNumbers.choice
-    if (probed) kind = kindNumbers.trial
-    else if (request.again) kind = kindNumbers.retry
-    else if (waitingSince !== undefined) kind = kindNumbers.queue
+    let kind: number = decisionKindNumbers.choice
+    if (probed) kind = decisionKindNumbers.trial
+    else if (request.again) kind = decisionKindNumbers.retry
+    else if (waitingSince !== undefined) kind = decisionKindNumbers.queue
     this.#log(kind, lease, request.request, waitingSince)
     return lease
   }
@@ -166,7 +166,7 @@ export class Selection implements LeaseSource {
     if (!backend) return undefined
     if (this.#limits.any) this.#limits.chosen(backend, now)
     const lease = Lease.open(backend, now, this.#leaseObserver)
-    this.#log(kindNumbers.hedge, lease, request, undefined)
+    this.#log(decisionKindNumbers.hedge, lease, request, undefined)
     return lease
   }
 

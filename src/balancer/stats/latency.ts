@@ -7,25 +7,25 @@ export interface LatencySummary {
   p99: number
 }
 
-/** Percentiles are taken over this many of the latest samples. */
-const WINDOW = 1024
-/** Time constant of the moving average, in milliseconds. */
-const TAU = 10_000
+/** Latest samples that percentiles are taken of. */
+const SAMPLE_COUNT = 1024
+/** Milliseconds in which the weight of a sample in the moving average falls to 1/e. */
+const TIME_CONSTANT_MS = 10_000
 
-/** How long the first byte of an answer was waited for, as the last 1,024 requests saw it. */
+/** How long a backend took to the first byte of a response, over its last 1,024 requests. For people to read. */
 export class Latency {
-  readonly #samples = new Samples(WINDOW)
+  readonly #samples = new Samples(SAMPLE_COUNT)
   #ewma = 0
   #updatedAt = 0
-  /** Kept until the next sample: a thousand idle backends are not sorted anew for each who looks. */
+  /** Kept until the next sample, so that idle backends are not sorted again for each reader. */
   #summary: LatencySummary | undefined
 
   /** @param sample milliseconds @param now monotonic milliseconds */
   add(sample: number, now: number): void {
-    // An average over irregular intervals: a sample weighs what time has passed since the one before it,
-    // and at least as much as one in a window of samples would.
-    const gain =
-      this.#samples.count === 0 ? 1 : Math.max(1 - Math.exp((this.#updatedAt - now) / TAU), 2 / (WINDOW + 1))
+    // Samples come at irregular intervals: each weighs as much as the time since the one before it, and at least as much
+    // as in an average over SAMPLE_COUNT samples.
+    const byTime = 1 - Math.exp((this.#updatedAt - now) / TIME_CONSTANT_MS)
+    const gain = this.#samples.count === 0 ? 1 : Math.max(byTime, 2 / (SAMPLE_COUNT + 1))
     this.#ewma += (sample - this.#ewma) * gain
     this.#updatedAt = now
     this.#samples.add(sample)

@@ -1,10 +1,10 @@
-/** The latest numbers of a series, and their percentiles. Adding one is one write; whoever asks does the sorting. */
+/** The latest numbers of a series, and their percentiles. To add one is a single write; to read percentiles sorts. */
 export class Samples {
   #samples = new Float64Array(16)
   #count = 0
   readonly #window: number
 
-  /** @param window how many are kept */
+  /** @param window the number of samples that are kept */
   constructor(window: number) {
     this.#window = window
   }
@@ -15,7 +15,7 @@ export class Samples {
   }
 
   add(sample: number): void {
-    // Most series are short: the window grows with use.
+    // Most series are short, so the array grows with use.
     if (this.#count === this.#samples.length && this.#count < this.#window) {
       const larger = new Float64Array(Math.min(this.#window, this.#count * 4))
       larger.set(this.#samples)
@@ -30,7 +30,7 @@ export class Samples {
     let from = 0
     return ranks.map((rank) => {
       const k = Math.max(from, Math.ceil(values.length * rank) - 1)
-      const value = select(values, k, from)
+      const value = quickselect(values, k, from)
       from = k
       return value
     })
@@ -38,10 +38,11 @@ export class Samples {
 }
 
 /**
- * The value that would stand at `k` if all were sorted, by Hoare's FIND: whoever looks at a thousand busy backends
- * waits a quarter as long as for a thousand sorts. What is before it afterwards is not larger, what follows not smaller.
+ * The value that would be at index `k` if all from `from` on were sorted, by Hoare's quickselect
+ * (https://en.wikipedia.org/wiki/Quickselect), which takes a quarter of the time of a sort. Afterwards no value before
+ * `k` is larger and none after it smaller.
  */
-function select(values: Float64Array, k: number, from: number): number {
+function quickselect(values: Float64Array, k: number, from: number): number {
   let left = from
   let right = values.length - 1
   while (left < right) {

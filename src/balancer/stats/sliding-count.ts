@@ -1,48 +1,51 @@
 import type { Clock } from '../time/clock.js'
 
-const SLICES = 10
+/** Parts of a window: it moves on by one of them at a time. */
+const SLICE_COUNT = 10
 
-/** How often something happened lately: within a window that moves on a tenth at a time. */
+/** Counts how often something happened lately, within a sliding window. */
 export class SlidingCount {
   readonly #clock: Clock
-  readonly #slice: number
+  /** Milliseconds of one slice. */
+  readonly #sliceMs: number
   readonly #startedAt: number
-  readonly #counts = new Array<number>(SLICES).fill(0)
-  /** Number of the newest slice since the clock's origin. */
-  #newest = 0
+  /** Of each slice, at its number modulo SLICE_COUNT. */
+  readonly #counts = new Array<number>(SLICE_COUNT).fill(0)
+  /** The number of the newest slice, counted from the clock's origin. */
+  #newestSlice = 0
 
-  /** @param window milliseconds */
-  constructor(window: number, clock: Clock) {
+  /** @param windowMs milliseconds */
+  constructor(windowMs: number, clock: Clock) {
     this.#clock = clock
-    this.#slice = window / SLICES
+    this.#sliceMs = windowMs / SLICE_COUNT
     this.#startedAt = clock.now()
   }
 
   add(): void {
-    const slice = this.#now() % SLICES
+    const slice = this.#currentSlice() % SLICE_COUNT
     this.#counts[slice] = (this.#counts[slice] as number) + 1
   }
 
   get sum(): number {
-    this.#now()
+    this.#currentSlice()
     return this.#counts.reduce((total, count) => total + count, 0)
   }
 
-  /** Times a second. */
+  /** How often it happened per second. */
   get rate(): number {
     const sum = this.sum
     const now = this.#clock.now()
-    // The newest slice is not over, and a young count has not seen a whole window.
-    const seen = Math.min(now - this.#startedAt, (SLICES - 1) * this.#slice + (now % this.#slice))
+    // The newest slice is not over, and a count that is younger than the window has seen less of it.
+    const seen = Math.min(now - this.#startedAt, (SLICE_COUNT - 1) * this.#sliceMs + (now % this.#sliceMs))
     return seen > 0 ? (1000 * sum) / seen : 0
   }
 
-  /** The number of the present slice; those that were passed since the last look are emptied. */
-  #now(): number {
-    const now = Math.floor(this.#clock.now() / this.#slice)
-    const passed = Math.min(now - this.#newest, SLICES)
-    for (let i = 0; i < passed; i++) this.#counts[(now - i) % SLICES] = 0
-    this.#newest = now
+  /** The number of the present slice. Empties the slices that began since the last call. */
+  #currentSlice(): number {
+    const now = Math.floor(this.#clock.now() / this.#sliceMs)
+    const passed = Math.min(now - this.#newestSlice, SLICE_COUNT)
+    for (let i = 0; i < passed; i++) this.#counts[(now - i) % SLICE_COUNT] = 0
+    this.#newestSlice = now
     return now
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
-import { DECAY } from '../../../src/balancer/stats/response-time.js'
+import { DECAY_MS } from '../../../src/balancer/stats/response-time.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
@@ -69,7 +69,7 @@ for (const slow of [60, 1000, 100_000]) {
     send(300, 6, () => 10)
     send(30, 6, (id) => (id === 'b2' ? slow : 10))
     const slowedAt = clock.now()
-    while (clock.now() < slowedAt + 3 * DECAY) send(30, 6, () => 10)
+    while (clock.now() < slowedAt + 3 * DECAY_MS) send(30, 6, () => 10)
     const got = send(900, 6, () => 10)
     for (const share of Object.values(got)) assert.ok(Math.abs(share - 300) <= 15, JSON.stringify(got))
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DECAY, ResponseTime } from '../../../src/balancer/stats/response-time.js'
+import { DECAY_MS, ResponseTime } from '../../../src/balancer/stats/response-time.js'
 
 const idle = undefined
 
@@ -20,31 +20,31 @@ test('a slower answer counts at once, and less and less from then on', () => {
   time.add(200, 1)
   assert.equal(time.estimate(1, idle), 200)
   // Faster ones do not take it back; time does.
-  for (let now = 10; now <= 3 * DECAY; now += 10) time.add(10, now)
+  for (let now = 10; now <= 3 * DECAY_MS; now += 10) time.add(10, now)
   const estimates = [0.5, 1, 2].map((decays) => {
     const one = new ResponseTime()
     one.add(10, 0)
     one.add(200, 0)
-    one.add(10, decays * DECAY)
-    return one.estimate(decays * DECAY, idle)
+    one.add(10, decays * DECAY_MS)
+    return one.estimate(decays * DECAY_MS, idle)
   })
   const [half, first, second] = estimates as [number, number, number]
   assert.ok(half > first && first > second && first < 200 * 0.4 && first > 200 * 0.2, `${estimates}`)
-  assert.equal(time.estimate(3 * DECAY, idle), 10)
+  assert.equal(time.estimate(3 * DECAY_MS, idle), 10)
 })
 
 test('an idle backend is doubted until it is tried again; while it is asked, what was usual counts', () => {
   const time = new ResponseTime()
   time.add(500, 0)
-  const later = 2 * DECAY
+  const later = 2 * DECAY_MS
   assert.ok(time.estimate(later, idle) < 50)
   assert.equal(time.estimate(later, later), 500, 'a second one before the first was answered')
-  assert.equal(time.estimate(4 * DECAY, idle), 1, 'no less than a millisecond')
+  assert.equal(time.estimate(4 * DECAY_MS, idle), 1, 'no less than a millisecond')
   // It is still slow, or it is not.
-  time.add(480, 4 * DECAY)
-  assert.equal(time.estimate(4 * DECAY, idle), 480)
-  time.add(8, 8 * DECAY)
-  assert.equal(time.estimate(8 * DECAY, idle), 8)
+  time.add(480, 4 * DECAY_MS)
+  assert.equal(time.estimate(4 * DECAY_MS, idle), 480)
+  time.add(8, 8 * DECAY_MS)
+  assert.equal(time.estimate(8 * DECAY_MS, idle), 8)
 })
 
 test('an answer that is late counts before it is there', () => {

@@ -13,17 +13,17 @@ export interface PickContext {
   readonly reach: Tier
 }
 
-/** How a pool chooses. A policy keeps what it needs to know of past choices, never a count of its own. */
+/** How a pool chooses. A policy may keep what it has to know of past choices, but no count of requests: backends have those. */
 export interface Policy {
-  /** Whether backends of any weight get equally much. */
+  /** Whether all backends get the same share, whatever their weight. */
   readonly ignoresWeight?: boolean
-  /** Whether what is in flight makes no difference, as long as a backend is not full. */
+  /** Whether the number of requests in flight makes no difference, as long as a backend is not full. */
   readonly ignoresLoad?: boolean
   /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
   update(eligible: readonly Backend[]): void
-  /** The `inFlight` or `load` of a backend changed, which need not be an eligible one. */
+  /** The `inFlight` or `load` of a backend changed; it may be one that is not eligible. */
   changed?(backend: Backend): void
-  /** The `tier` of a backend changed, which need not be an eligible one. */
+  /** The `tier` of a backend changed; it may be one that is not eligible. */
   retiered?(backend: Backend): void
   /**
    * The backend for the next request; undefined where none is eligible, or none takes one.
@@ -34,28 +34,28 @@ export interface Policy {
   explain(context: PickContext): Preview
 }
 
-/** A choice that was not made. */
+/** What a policy would choose, and why. */
 export interface Preview {
-  /** Whom `pick` would return; where chance decides, whom most likely. */
+  /** What `pick` would return; where chance decides, the likeliest. */
   choice: Backend | undefined
-  /** All eligible backends, the best first; where chance decides, by score all the same. */
+  /** All eligible backends by score, the best first. */
   scores: CandidateScore[]
 }
 
-/** How a backend stands in a choice. */
+/** How a backend compares with the others in a choice. */
 export interface CandidateScore {
   backend: Backend
-  /** What is compared; the least is best. Also of those that may not be chosen this time, as if they might. */
+  /** What is compared; the least is best. A backend that cannot be chosen has one as well. */
   score: number
-  /** That it is chosen, from 0 to 1: exactly those unless chance has a part in it. */
+  /** The probability that it is chosen: 0 or 1, unless the policy draws at random. */
   probability: number
-  /** What the score is made of, besides what the backend itself says: numbers by name. */
+  /** What the score is made of, besides the fields of the backend: numbers by name. */
   parts: Record<string, number>
-  /** The score in a few words. */
+  /** The score in words, for people. */
   note: string
 }
 
-/** The first of those that are most likely to be chosen; undefined where nobody can be. */
+/** The first of the likeliest backends; undefined where none can be chosen. */
 export function likeliest(scores: readonly CandidateScore[]): Backend | undefined {
   let best: CandidateScore | undefined
   for (const one of scores) if (one.probability > (best?.probability ?? 0)) best = one

@@ -1,7 +1,7 @@
 import createError from '@fastify/error'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import { StoppedError } from '../../../balancer/errors.js'
-import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusals.js'
+import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusal-counter.js'
 import { diagnose } from '../../upstream/failures/diagnosis.js'
 import { exhaustionOf } from '../../upstream/failures/exhaustion.js'
 import {

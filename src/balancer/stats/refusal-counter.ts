@@ -1,4 +1,4 @@
-/** Codes of the 503 that clients are answered with though no backend failed them. */
+/** Codes of the 503 responses that clients get though no backend failed them. */
 export const refusalCodes = [
   'LEASTWISE_NO_BACKEND',
   'LEASTWISE_QUEUE_FULL',
@@ -9,11 +9,11 @@ export const refusalCodes = [
 
 export type RefusalCode = (typeof refusalCodes)[number]
 
-/** Requests that were refused, by code. */
+/** Requests that were refused with a 503, by code. */
 export type RefusalCounts = Record<RefusalCode, number>
 
-/** How many requests were refused, and why. */
-export class Refusals {
+/** Counts the requests that the pool refused. (What backends refuse is in `AnswerTally`.) */
+export class RefusalCounter {
   readonly #counts = Object.fromEntries(refusalCodes.map((code) => [code, 0])) as RefusalCounts
 
   add(code: RefusalCode): void {
