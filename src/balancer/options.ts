@@ -5,50 +5,52 @@ import { type OnObserverError, warn } from './observer-guard.js'
 import type { HedgeAfter } from './resilience/hedging.js'
 import { type Clock, MAX_TIMER_MS, systemClock } from './time/clock.js'
 
-/** All times in milliseconds. */
+/** Options of a pool. Each can be left out; times are milliseconds. */
 export interface BalancerOptions {
-  /** Registered at the start: URLs or whole descriptions. */
+  /** Backends that are registered at the start: URLs or whole descriptions. */
   backends?: readonly (string | BackendRecord)[] | undefined
-  /** `least-connections` by default. */
+  /** Name of the policy that chooses a backend; `least-connections` by default. */
   policy?: string | undefined
-  /** Limit of a backend that is registered without one; 0, the default, for none. */
+  /** Requests in flight that a backend may have which is registered without a limit; 0 by default, for no limit. */
   maxConnections?: number | undefined
-  /** Requests that may wait while every backend is at its limit; 1,000 by default, 0 for none. */
+  /** Requests that may wait while every usable backend is at its limit; 1,000 by default, 0 for no queue. */
   queueLimit?: number | undefined
-  /** How long they may wait; 5,000 by default. */
+  /** Milliseconds that a request may wait in the queue; 5,000 by default, 0 for no queue. */
   queueTimeout?: number | undefined
-  /** Ramp of a backend that is registered later, activated or well again; 10,000 by default, 0 for none. */
+  /** Milliseconds of the slow start of a backend that joins or recovers; 10,000 by default, 0 for none. */
   slowStart?: number | undefined
   /** Failures in a row that eject a backend; 5 by default. */
   ejectConsecutive?: number | undefined
-  /** What a tunnel without traffic counts in a choice, in percent of a request; 0, the default, for nothing. */
+  /** What a tunnel without traffic counts in a choice, in percent of a request; 0 by default, for nothing. */
   tunnelWeight?: number | undefined
-  /** First ejection; 10,000 by default. */
+  /** Milliseconds of the first ejection of a backend; 10,000 by default. */
   ejectBase?: number | undefined
-  /** Longest ejection; 300,000 by default. */
+  /** Milliseconds of the longest ejection of a backend; 300,000 by default. */
   ejectMax?: number | undefined
-  /** Ceiling of ejected backends in percent; 50 by default, 0 for no ejection. */
+  /** Percentage of backends that may be ejected at once; 50 by default, 0 for no ejection. */
   ejectMaxPercent?: number | undefined
-  /** Time in which a failure penalty falls to a third; 10,000 by default, 0 for no penalty. */
+  /** Milliseconds in which a failure penalty falls to a third; 10,000 by default, 0 for no penalty. */
   failureDecay?: number | undefined
-  /** Whom to fall back on when too few are usable; `ejected` by default. */
+  /** Which other backends are used when too few are usable; `ejected` by default. */
   panic?: PanicMode | undefined
-  /** Percentage of usable backends below which are too few; 0, the default, for when none is left. */
+  /** Percentage of usable backends below which the pool panics; 0 by default, for when none is usable. */
   panicThreshold?: number | undefined
   /** Whether a backend is used before its first check has passed; `usable` by default. */
   healthInitial?: HealthInitial | undefined
-  /** How long requests in flight may take on a drain; 30,000 by default. */
+  /** Milliseconds that requests in flight may take when their backend is drained; 30,000 by default. */
   drainTimeout?: number | undefined
-  /** Ceiling of retries in percent of requests; 20 by default. */
+  /** Most retries, in percent of the requests of the last ten seconds; 20 by default. */
   retryBudget?: number | undefined
-  /** What `hedging` says, to whoever sends the requests: milliseconds after which to ask a second backend, `p95`, or
-   * `off`, the default. */
+  /**
+   * When `hedging` says to ask a second backend: after so many milliseconds, after the 95th percentile of response
+   * times (`p95`), or never; `off` by default.
+   */
   hedge?: HedgeAfter | undefined
-  /** Ceiling of that in percent of requests; 5 by default. */
+  /** Most hedges, in percent of the requests of the last ten seconds; 5 by default. */
   hedgeBudget?: number | undefined
   /**
-   * Told what a listener of the pool threw, or whoever takes a lease when it was granted; that ends nothing. By default
-   * it is a warning of the process.
+   * Called with what a listener of the pool threw, or the callback of a lease request; the pool goes on. By default the
+   * process emits a warning.
    */
   onObserverError?: OnObserverError | undefined
   clock?: Clock | undefined

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { defaults } from '../../../src/balancer/options.js'
+import { root } from '../../support/process.js'
+
+test('the documentation of an option says the default that it has', () => {
+  const source = readFileSync(join(root, 'src/balancer/options.ts'), 'utf8')
+  const said = new Map(
+    [...source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*?)\*\/\n {2}(\w+)\?:/g)].map(([, text = '', name]) => [
+      name,
+      /(?:`([\w-]+)`|\b(\d[\d,]*)) by default/.exec(text)?.slice(1).find(Boolean)?.replaceAll(',', ''),
+    ]),
+  )
+  for (const [name, value] of Object.entries(defaults)) {
+    if (typeof value === 'string' || typeof value === 'number')
+      assert.equal(said.get(name), String(value), name)
+  }
+})
