@@ -95,7 +95,7 @@ export const backendFamilies: readonly Family[] = [
     {
       name: 'leastwise_time_to_first_byte_seconds',
       type: 'histogram',
-      help: "Time from the arrival of a request to the head of its backend's answer",
+      help: "Time from the arrival of a request to the head of its backend's response",
     },
     (counters, own) =>
       own.backend === '' ? [] : times('leastwise_time_to_first_byte_seconds', own, counters.firstByte),
@@ -112,7 +112,7 @@ export const backendFamilies: readonly Family[] = [
     {
       name: 'leastwise_response_body_bytes_total',
       type: 'counter',
-      help: `Bytes of the bodies of answers, ${LAST}`,
+      help: `Bytes of response bodies, ${LAST}`,
     },
     (counters, own) => [sample(own, counters.bytesOut)],
   ),
@@ -120,7 +120,7 @@ export const backendFamilies: readonly Family[] = [
     {
       name: 'leastwise_backend_attempts_total',
       type: 'counter',
-      help: 'Tries of requests on a backend that are over, by outcome; a request may have several',
+      help: 'Attempts on a backend that are over, by outcome; a request may have several',
     },
     ({ leases }, own) =>
       Object.entries(leases.ended).map(([outcome, count]) => sample(own, count, { outcome })),
@@ -144,7 +144,7 @@ export const backendFamilies: readonly Family[] = [
   ),
   gauge(
     'leastwise_backend_share_ratio',
-    'Part of its fair share that a backend may have while it is used, less than 1 on a ramp or after failures',
+    'Part of its fair share that a backend may have while it is used: less than 1 in slow start and after failures',
     (backend) => backend.share(),
   ),
   perBackend(

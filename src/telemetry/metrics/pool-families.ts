@@ -30,8 +30,11 @@ export const poolFamilies: readonly Family[] = [
     'Backends that requests are given to',
     ({ registry }) => registry.eligible.length,
   ),
-  number('gauge', 'leastwise_pool_panic', '1 while health leaves too little and is ignored', ({ registry }) =>
-    Number(registry.panicking),
+  number(
+    'gauge',
+    'leastwise_pool_panic',
+    '1 while too few backends are healthy and their health is ignored',
+    ({ registry }) => Number(registry.panicking),
   ),
   number('gauge', 'leastwise_pool_closing', '1 from the start of a shutdown', ({ closing }) =>
     Number(closing),
@@ -39,39 +42,39 @@ export const poolFamilies: readonly Family[] = [
   number(
     'gauge',
     'leastwise_queue_length',
-    'Requests that wait as every backend is at its limit',
+    'Requests that wait because every backend is at its limit',
     (balancer) => balancer.view().queue.length,
   ),
   number(
     'gauge',
     'leastwise_queue_limit',
-    'Requests that may wait',
+    'Largest number of requests that may wait in the queue',
     (balancer) => balancer.view().queue.limit,
   ),
   perPool(
     {
       name: 'leastwise_queue_wait_seconds',
       type: 'histogram',
-      help: 'Time in the queue of requests that had to wait, whatever became of them',
+      help: 'Time in the queue of requests that had to wait, whatever their outcome',
     },
     ({ counters }, own) => histogram('leastwise_queue_wait_seconds', own, counters.queueWait),
   ),
   number(
     'counter',
     'leastwise_retries_total',
-    'Further tries of requests that failed on a backend',
+    'Retries of requests that failed on a backend',
     (balancer) => balancer.view().retries,
   ),
   number(
     'counter',
     'leastwise_hedges_total',
-    'Second tries of requests while the first was under way',
+    'Hedges: requests that a second backend was asked while the first had not responded',
     ({ hedging }) => hedging.sent,
   ),
   number(
     'counter',
     'leastwise_hedges_won_total',
-    'Second tries whose answer was the first',
+    'Hedges whose response came first',
     ({ hedging }) => hedging.won,
   ),
   number(
