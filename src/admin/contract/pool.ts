@@ -49,7 +49,10 @@ export const Pool = Type.Object(
     ),
     requests: Type.Integer({ minimum: 0, description: 'Requests that were given to a backend so far.' }),
     retries: Type.Integer({ minimum: 0, description: 'Retries of them after a failure.' }),
-    hedges: Type.Integer({ minimum: 0, description: 'Hedges of them: a second backend was asked while the first had not responded.' }),
+    hedges: Type.Integer({
+      minimum: 0,
+      description: 'Hedges of them: a second backend was asked while the first had not responded.',
+    }),
     refused: Type.Object(
       Object.fromEntries(
         refusalCodes.map((code) => [code, Type.Integer({ minimum: 0, description: reasons[code] })]),
