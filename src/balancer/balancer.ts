@@ -8,7 +8,7 @@ import { grant, type LeaseRequest } from './leases/lease-request.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
-import { PoolParts } from './pool-parts.js'
+import { PoolParts, type StoredBackends } from './pool-parts.js'
 import type { PoolView } from './pool-view.js'
 import type { Budget } from './resilience/budget.js'
 import type { Hedging } from './resilience/hedging.js'
@@ -43,13 +43,16 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   #endsConnections = false
   #stopped = false
 
-  /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
-  constructor(options: BalancerOptions = {}) {
+  /**
+   * @param stored what a store remembers, which goes before what the configuration said already then; see `openBalancer`
+   * @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError}
+   */
+  constructor(options: BalancerOptions = {}, stored?: StoredBackends) {
     const complete = withDefaults(options)
     const observerGuard = new ObserverGuard(complete.onObserverError)
     super(observerGuard)
     this.observerGuard = observerGuard
-    const parts = new PoolParts(complete, observerGuard)
+    const parts = new PoolParts(complete, observerGuard, stored)
     this.#parts = parts
     this.#selection = parts.selection
     this.#queue = parts.queue

@@ -95,6 +95,13 @@ export class StoreError extends BalancerError {
   }
 }
 
+/** A store holds another revision than the pool knows: somebody else has written it, and nothing was written over that. */
+export class StoreConflictError extends BalancerError {
+  constructor(store: string) {
+    super('LEASTWISE_STORE_CONFLICT', `${store} was written by somebody else`)
+  }
+}
+
 /** A change was made, and could not be stored; `cause` is the store's error. */
 export class StateNotSavedError extends BalancerError {
   constructor(store: string, cause: Error) {

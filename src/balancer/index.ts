@@ -1,6 +1,15 @@
 export type { Backend, BackendView, CheckResult, Health, Verdict } from './backends/backend.js'
-export type { Registry, RegistryEvents } from './backends/registry.js'
-export type { AdminState, BackendPatch, BackendRecord, BackendSpec, HostHeader } from './backends/spec.js'
+export type { Registry } from './backends/registry.js'
+export type { RegistryEvents } from './backends/registry-options.js'
+export type {
+  AdminState,
+  BackendPatch,
+  BackendRecord,
+  BackendSource,
+  BackendSpec,
+  ConfiguredBackend,
+  HostHeader,
+} from './backends/spec.js'
 export { Balancer } from './balancer.js'
 export * from './errors.js'
 export type { Decision, DecisionFilter, DecisionKind } from './explain/decision-log.js'
@@ -25,7 +34,7 @@ export type {
 export type { Selector } from './selection/selection.js'
 export type { StateKeeper, StateKeeperEvents } from './state/keeper.js'
 export { openBalancer } from './state/open-balancer.js'
-export type { BackendState, BackendStore, ConfiguredBackend, PoolState } from './state/store.js'
+export type { BackendState, BackendStore, PoolState, StoredState, StoreRevision } from './state/store.js'
 export type { LatencySummary } from './stats/latency.js'
 export type { RefusalCode, RefusalCounts } from './stats/refusal-counter.js'
 export { type Clock, systemClock } from './time/clock.js'

@@ -115,3 +115,8 @@ export function withDefaults(options: BalancerOptions): CompleteOptions {
   }
   return complete
 }
+
+/** A backend as options name it, which may be by its URL alone. */
+export function toRecord(backend: string | BackendRecord): BackendRecord {
+  return typeof backend === 'string' ? { url: backend } : backend
+}

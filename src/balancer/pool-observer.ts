@@ -1,5 +1,6 @@
 import type { Backend } from './backends/backend.js'
-import type { Registry, RegistryObserver } from './backends/registry.js'
+import type { Registry } from './backends/registry.js'
+import type { RegistryObserver } from './backends/registry-options.js'
 import type { DecisionLog } from './explain/decision-log.js'
 import type { Ejection } from './health/ejection.js'
 import type { FailurePenalty } from './health/failure-penalty.js'

@@ -1,4 +1,5 @@
 import { Registry } from './backends/registry.js'
+import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
 import { DecisionLog } from './explain/decision-log.js'
 import { Ejection } from './health/ejection.js'
 import { FailurePenalty } from './health/failure-penalty.js'
@@ -9,7 +10,7 @@ import { SlowStart } from './health/slow-start.js'
 import { Tunnels } from './leases/tunnels.js'
 import { WaitQueue } from './leases/wait-queue.js'
 import type { ObserverGuard } from './observer-guard.js'
-import type { CompleteOptions } from './options.js'
+import { type CompleteOptions, toRecord } from './options.js'
 import { PoolObserver } from './pool-observer.js'
 import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './resilience/budget.js'
 import { Hedging } from './resilience/hedging.js'
@@ -17,6 +18,14 @@ import { ResidualLoad } from './resilience/residual-load.js'
 import { Selection } from './selection/selection.js'
 import type { SlidingCount } from './stats/sliding-count.js'
 import type { Clock } from './time/clock.js'
+
+/** What a store remembers of the backends of a pool. */
+export interface StoredBackends {
+  /** In order of registration. */
+  backends: readonly BackendRecord[]
+  /** What the configuration said when they were stored, also of those that were removed. */
+  configuredBefore: readonly ConfiguredBackend[]
+}
 
 /** The parts of a pool, made in order, each with those that it works with. */
 export class PoolParts {
@@ -38,7 +47,7 @@ export class PoolParts {
   readonly queue: WaitQueue
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
-  constructor(options: CompleteOptions, observerGuard: ObserverGuard) {
+  constructor(options: CompleteOptions, observerGuard: ObserverGuard, stored: StoredBackends | undefined) {
     const { clock } = options
     this.clock = clock
     this.recentRequests = recentRequests(clock)
@@ -74,8 +83,8 @@ export class PoolParts {
 
     // None of the first backends is in slow start, and the policy learns of them all at once: nobody observes yet.
     this.registry.batch(() => {
-      for (const backend of options.backends)
-        this.registry.add(typeof backend === 'string' ? { url: backend } : backend)
+      if (stored) this.registry.sync('store', stored.backends)
+      this.registry.sync('config', options.backends.map(toRecord), stored?.configuredBefore)
     })
     const observer = new PoolObserver(this)
     this.decisions = new DecisionLog(clock)

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { checkId } from '../balancer/backends/spec.js'
+import { checkId } from '../balancer/backends/validation.js'
 import { DEFAULT_ADMIN_HOST, DEFAULT_ADMIN_PORT } from '../config/admin-listener.js'
 import { type AccessOptions, accessOf } from './access.js'
 import { AdminClient } from './admin-client.js'

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { lstat, readFile, realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { BackendStore, PoolState } from '../balancer/state/store.js'
+import type { BackendStore, PoolState, StoredState } from '../balancer/state/store.js'
 import { parseJson } from '../text/json-fault.js'
 import { removeLeftovers, replaceFile } from './atomic-write.js'
 
-/** Bytes; a thousand backends take a third of a megabyte. */
-const LARGEST = 64 * 1024 * 1024
+/** A thousand backends take a third of a megabyte. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024
 
 /** Files that pools of this process have open. */
 const open = new Set<string>()
@@ -26,10 +26,10 @@ class StateFile implements BackendStore {
   readonly name: string
   /** Where it really is, so that a symbolic link stays one. */
   #path: string
-  /** What was read or written last. */
-  #seen: Buffer | undefined
-  /** What was to be written last; nobody knows whether it was, where that failed. */
-  #tried: Buffer | undefined
+  /** Of what was read or written last. */
+  #revision: string | undefined
+  /** Of what was to be written last; nobody knows whether it was, where that failed. */
+  #triedRevision: string | undefined
   #isOpen = false
   /** Makes what this process writes differ from what any other does. */
   readonly #writer = randomBytes(8).toString('hex')
@@ -39,36 +39,46 @@ class StateFile implements BackendStore {
     this.#path = path
   }
 
-  async load(): Promise<PoolState | undefined> {
+  async load(): Promise<StoredState | undefined> {
     this.#path = await follow(this.#path)
     if (open.has(this.#path)) throw new Error('another pool of this process uses it')
     this.#isOpen = true
     open.add(this.#path)
-    this.#seen = await read(this.#path)
-    const state = this.#seen && parse(this.#seen)
+    const content = await read(this.#path)
+    const loaded = content && { state: parse(content), revision: revisionOf(content) }
+    this.#revision = loaded?.revision
     await removeLeftovers(this.#path).catch((error) => {
       throw plain(error)
     })
-    return state
+    return loaded
   }
 
-  async save(state: PoolState): Promise<void> {
+  async save(state: PoolState, expectedRevision = this.#revision): Promise<string> {
     const content = Buffer.from(`${JSON.stringify({ writer: this.#writer, ...state }, null, 1)}\n`)
     const now = await read(this.#path)
-    if (now && !this.#seen?.equals(now) && !this.#tried?.equals(now)) {
+    const found = now && revisionOf(now)
+    // Two gateways on one file are a mistake, as is an edit that the next change would undo: neither is merged.
+    if (found !== undefined && found !== expectedRevision && found !== this.#triedRevision) {
       throw new Error('something else has written it, and it is left alone until the next start')
     }
-    this.#tried = content
+    const revision = revisionOf(content)
+    this.#triedRevision = revision
     await replaceFile(this.#path, content).catch((error) => {
       throw plain(error)
     })
-    this.#seen = content
+    this.#revision = revision
+    return revision
   }
 
   async close(): Promise<void> {
     if (this.#isOpen) open.delete(this.#path)
     this.#isOpen = false
   }
+}
+
+/** Two contents have the same revision where they are the same to the byte. */
+function revisionOf(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex')
 }
 
 async function follow(path: string): Promise<string> {
@@ -87,7 +97,7 @@ async function read(path: string): Promise<Buffer | undefined> {
     const found = await stat(path)
     if (found.isDirectory()) throw new Error('it is a folder')
     if (!found.isFile()) throw new Error('it is a device, a pipe or a socket')
-    if (found.size > LARGEST) throw new Error(`it is larger than ${LARGEST} bytes`)
+    if (found.size > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES} bytes`)
     return await readFile(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

@@ -42,7 +42,7 @@ export async function describedAdmin(token?: string) {
       if (store.fails) throw new Error('ENOSPC: no space left on device')
     },
   }
-  balancer.keeper = new StateKeeper(balancer, store, { policy: balancer.policy, backends: [] })
+  balancer.keeper = new StateKeeper(balancer, store, balancer.policy)
   await balancer.keeper.start()
   const app = Fastify()
   const routes: Route[] = []

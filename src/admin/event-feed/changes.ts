@@ -1,5 +1,5 @@
 import type { Backend } from '../../balancer/backends/backend.js'
-import type { RegistryEvents } from '../../balancer/backends/registry.js'
+import type { RegistryEvents } from '../../balancer/backends/registry-options.js'
 import type { Balancer } from '../../balancer/balancer.js'
 import { frame } from './frame.js'
 

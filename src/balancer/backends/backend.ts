@@ -4,7 +4,7 @@ import { type LoadCounter, LocalLoadCounter } from '../leases/load-counter.js'
 import { type Tier, tiers } from '../selection/tier.js'
 import { Latency, type LatencySummary } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
-import type { AdminState, HostHeader } from './spec.js'
+import type { AdminState, BackendSource, HostHeader } from './spec.js'
 
 /** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
 export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
@@ -66,8 +66,10 @@ export class Backend {
   readonly url: string
   /** `host[:port]` of the origin, as a Host field names it. */
   readonly host: string
-  readonly hostHeader: HostHeader | undefined
+  hostHeader: HostHeader | undefined
   readonly addedAt: Date
+  /** Who brought it. */
+  source: BackendSource = 'api'
   readonly leases: LeaseBook
   readonly latency = new Latency()
   readonly responseTime = new ResponseTime()

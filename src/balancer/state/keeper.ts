@@ -1,16 +1,17 @@
-import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
-import { StateNotSavedError } from '../errors.js'
+import type { BackendRecord } from '../backends/spec.js'
+import { StateNotSavedError, StoreConflictError } from '../errors.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
-import type { Configuration } from './merge.js'
-import { type BackendState, type BackendStore, type PoolState, STATE_VERSION } from './store.js'
+import { type Loaded, readStored } from './schema.js'
+import { stateOf } from './state-of.js'
+import type { BackendStore, PoolState } from './store.js'
 
 /** What a keeper has to know of the pool whose state it keeps. */
 export interface KeptPool {
   readonly registry: Registry
-  readonly policy: PolicyName
+  policy: string
   readonly clock: Clock
   readonly observerGuard: ObserverGuard
   /** Another policy is in force. */
@@ -26,9 +27,11 @@ export interface StateKeeperEvents {
 }
 
 /** Milliseconds from a save that failed to the next try, unless there is another change before. */
-const RETRY = 5000
+const RETRY_INTERVAL_MS = 5000
 /** Milliseconds that a save may take before it counts as failed. Storage that hangs tells nothing. */
-const PATIENCE = 10_000
+const STORE_TIMEOUT_MS = 10_000
+/** Saves in a row that may find that somebody else has written meanwhile. */
+const MAX_CONFLICTS = 5
 
 const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as const
 
@@ -39,9 +42,14 @@ const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as cons
 export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   readonly #pool: KeptPool
   readonly #store: BackendStore
-  readonly #configuration: Configuration
-  /** What is known to be in the store. */
+  readonly #configuredPolicy: PolicyName
+  /** What the store held when it was loaded or saved last. */
+  #known: Loaded | undefined
+  /** What is sure to be in the store, as text. */
   #stored: string | undefined
+  /** Whether the store says that somebody else has written it. */
+  #isOutdated = false
+  #stopWatching: (() => void) | undefined
   /** The last save that was begun. */
   #begun: Promise<void> | undefined
   /** What the store is at, which may take longer than anybody waits for it. It does not reject. */
@@ -53,11 +61,16 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   #cancelRetry = () => {}
   #closed = false
 
-  constructor(pool: KeptPool, store: BackendStore, configuration: Configuration) {
+  /**
+   * @param configuredPolicy the policy that the configuration names
+   * @param loaded what the store held when the pool was made
+   */
+  constructor(pool: KeptPool, store: BackendStore, configuredPolicy: PolicyName, loaded?: Loaded) {
     super(pool.observerGuard)
     this.#pool = pool
     this.#store = store
-    this.#configuration = configuration
+    this.#configuredPolicy = configuredPolicy
+    this.#known = loaded
   }
 
   /** Saves that failed since the start. */
@@ -74,6 +87,10 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   async start(): Promise<void> {
     for (const event of changes) this.#pool.registry.on(event, this.#save)
     this.#pool.on('policy', this.#save)
+    this.#stopWatching = this.#store.watch?.(() => {
+      this.#isOutdated = true
+      this.#save()
+    })
     try {
       await this.saved()
     } catch (error) {
@@ -102,6 +119,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   #stop(): void {
     for (const event of changes) this.#pool.registry.off(event, this.#save)
     this.#pool.off('policy', this.#save)
+    this.#stopWatching?.()
     this.#closed = true
     this.#cancelRetry()
   }
@@ -118,34 +136,65 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     const { name } = this.#store
     if (this.#closed) throw new StateNotSavedError(name, new Error('it is closed'))
     this.#cancelRetry()
-    const state = this.#state()
-    const text = JSON.stringify(state)
-    if (text === this.#stored) return
-    // Until it is known better: a save that fails may have been done all the same.
-    this.#stored = undefined
     try {
-      await this.#write(state)
+      if (this.#isOutdated) await this.#adopt()
+      await this.#write()
     } catch (error) {
       throw this.#failed(new StateNotSavedError(name, error as Error))
     }
-    this.#stored = text
     if (!this.#failure) return
     this.#failure = undefined
     this.announce('recovered')
   }
 
-  async #write(state: PoolState): Promise<void> {
-    // One at a time: of two the older might be done last.
+  /** Saves what there is, unless it is stored already. */
+  async #write(): Promise<void> {
+    for (let conflicts = 0; ; conflicts++) {
+      const state = stateOf(this.#pool.registry, this.#pool.policy as PolicyName, this.#configuredPolicy)
+      const text = JSON.stringify(state)
+      if (text === this.#stored) return
+      // Until it is known better: a save that fails may have been done all the same.
+      this.#stored = undefined
+      try {
+        const revision = await this.#one(() => this.#store.save(state, this.#known?.revision))
+        this.#known = { state, revision: revision ?? undefined }
+        this.#stored = text
+        return
+      } catch (error) {
+        if (!(error instanceof StoreConflictError) || conflicts === MAX_CONFLICTS) throw error
+        await this.#adopt()
+      }
+    }
+  }
+
+  /**
+   * Takes over what somebody else has stored: all that differs from what was known to be in the store. What changed here
+   * in the meantime stays, and is stored next.
+   */
+  async #adopt(): Promise<void> {
+    this.#isOutdated = false
+    const loaded = readStored(await this.#one(() => this.#store.load()))
+    const before = this.#known
+    if (!loaded || (before && loaded.revision === before.revision)) return
+    this.#known = loaded
+    this.#stored = undefined
+    this.#pool.registry.sync('store', recordsOf(loaded.state), before ? recordsOf(before.state) : [])
+    const { name } = loaded.state.policy
+    if (name !== before?.state.policy.name) this.#pool.policy = name
+  }
+
+  /** Asks the store for one thing at a time: of two saves the older might be done last. */
+  async #one<T>(ask: () => Promise<T>): Promise<T> {
     await this.#inTime(this.#writing)
-    const writing = this.#store.save(state)
-    this.#writing = writing.catch(() => {})
-    await this.#inTime(writing)
+    const asked = ask()
+    this.#writing = asked.catch(() => {})
+    return await this.#inTime(asked)
   }
 
   #inTime<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const late = new Error(`it takes longer than ${PATIENCE / 1000} seconds`)
-      const cancel = this.#pool.clock.after(PATIENCE, () => reject(late))
+      const late = new Error(`it takes longer than ${STORE_TIMEOUT_MS / 1000} seconds`)
+      const cancel = this.#pool.clock.after(STORE_TIMEOUT_MS, () => reject(late))
       work.then(resolve, reject).finally(cancel)
     })
   }
@@ -154,52 +203,13 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     const known = this.#failure?.message === failure.message
     this.#failures++
     this.#failure = failure
-    this.#cancelRetry = this.#pool.clock.after(RETRY, this.#save)
+    this.#cancelRetry = this.#pool.clock.after(RETRY_INTERVAL_MS, this.#save)
     if (!known) this.announce('failed', failure)
     return failure
   }
-
-  #state(): PoolState {
-    const { registry, policy } = this.#pool
-    const { policy: configuredPolicy, backends } = this.#configuration
-    const configured = new Map(backends.map((backend) => [backend.url, backend]))
-    const staying = registry.list().filter((backend) => !registry.isLeaving(backend))
-    const urls = new Set(staying.map(({ url }) => url))
-    return {
-      version: STATE_VERSION,
-      policy: { name: policy, configured: configuredPolicy },
-      backends: staying.map((backend) => {
-        const said = configured.get(backend.url)
-        return { ...stateOf(backend), ...(said && { configured: said }) }
-      }),
-      removed: backends.filter(({ url }) => !urls.has(url)),
-    }
-  }
 }
 
-function stateOf({
-  url,
-  id,
-  weight,
-  ownLimit,
-  maxConnections,
-  hostHeader,
-  backup,
-  healthPort,
-  healthHost,
-  state,
-  addedAt,
-}: Backend): BackendState {
-  return {
-    url,
-    id,
-    weight,
-    ...(ownLimit && { maxConnections: Number.isFinite(maxConnections) ? maxConnections : null }),
-    ...(hostHeader !== undefined && { hostHeader }),
-    ...(backup && { backup }),
-    ...(healthPort !== undefined && { healthPort }),
-    ...(healthHost !== undefined && { healthHost }),
-    state,
-    addedAt: addedAt.toISOString(),
-  }
+/** The backends of a stored state, as the store says that they are. */
+function recordsOf({ backends }: PoolState): BackendRecord[] {
+  return backends.map(({ configured, ...backend }) => backend)
 }

@@ -1,12 +1,13 @@
 import { Registry } from '../backends/registry.js'
+import type { ConfiguredBackend } from '../backends/spec.js'
 import { Balancer } from '../balancer.js'
 import { StateNotSavedError, StoreError, UnknownPolicyError } from '../errors.js'
 import { ObserverGuard } from '../observer-guard.js'
-import { type BalancerOptions, withDefaults } from '../options.js'
-import { isPolicyName, policyNames } from '../selection/policies/index.js'
+import { type BalancerOptions, toRecord, withDefaults } from '../options.js'
+import { isPolicyName, type PolicyName, policyNames } from '../selection/policies/index.js'
 import { StateKeeper } from './keeper.js'
-import { type Configuration, mergeState } from './merge.js'
-import { configuredBackend, readState } from './schema.js'
+import { restorePool } from './merge.js'
+import { readStored } from './schema.js'
 import type { BackendStore } from './store.js'
 
 /**
@@ -16,13 +17,13 @@ import type { BackendStore } from './store.js'
  * @throws {StoreError} where the store cannot be read or written, and what {@link Balancer} throws
  */
 export async function openBalancer(options: BalancerOptions, store: BackendStore): Promise<Balancer> {
-  const configuration = configurationOf(options)
+  const { policy, backends } = configurationOf(options)
   let balancer: Balancer | undefined
   try {
-    const stored = await store.load()
-    const merged = mergeState(configuration, stored === undefined ? undefined : readState(stored))
-    balancer = new Balancer({ ...options, ...merged })
-    balancer.keeper = new StateKeeper(balancer, store, configuration)
+    const stored = readStored(await store.load())
+    const restored = stored && restorePool(policy, backends, stored.state)
+    balancer = new Balancer({ ...options, policy: restored?.policy ?? policy, backends }, restored)
+    balancer.keeper = new StateKeeper(balancer, store, policy, stored)
     // Whether it can be written is known from here on.
     await balancer.keeper.start()
     return balancer
@@ -38,13 +39,10 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
 }
 
 /** Refuses what a pool without a store would, at the cost of no such pool. */
-function configurationOf(options: BalancerOptions): Configuration {
+function configurationOf(options: BalancerOptions): { policy: PolicyName; backends: ConfiguredBackend[] } {
   const { policy, backends, ...rest } = withDefaults(options)
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
-  const specs = backends.map((one) => (typeof one === 'string' ? { url: one } : one))
   const trial = new Registry({ ...rest, observerGuard: new ObserverGuard(rest.onObserverError) })
-  trial.batch(() => {
-    for (const spec of specs) trial.add(spec)
-  })
-  return { policy, backends: specs.map(configuredBackend) }
+  trial.sync('config', backends.map(toRecord))
+  return { policy, backends: trial.saidBy('config').map(({ state, addedAt, ...configured }) => configured) }
 }

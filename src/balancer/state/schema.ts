@@ -1,22 +1,14 @@
-import {
-  type AdminState,
-  type BackendSpec,
-  backendFields,
-  checkAddedAt,
-  checkAdminState,
-  checkBackup,
-  checkHealthHost,
-  checkHealthPort,
-  checkHostHeader,
-  checkId,
-  checkMaxConnections,
-  checkWeight,
-  type HostHeader,
-  parseOrigin,
-} from '../backends/spec.js'
+import { type AdminState, type BackendSpec, backendFields, type ConfiguredBackend } from '../backends/spec.js'
+import { checkAddedAt, checkAdminState, checkSpec } from '../backends/validation.js'
 import { BalancerError, InvalidBackendError } from '../errors.js'
 import { isPolicyName, type PolicyName, policyNames } from '../selection/policies/index.js'
-import { type BackendState, type ConfiguredBackend, type PoolState, STATE_VERSION } from './store.js'
+import {
+  type BackendState,
+  type PoolState,
+  STATE_VERSION,
+  type StoredState,
+  type StoreRevision,
+} from './store.js'
 
 /** What a store holds is not the state of a pool; the message names the field. */
 export class InvalidStateError extends BalancerError {
@@ -26,6 +18,24 @@ export class InvalidStateError extends BalancerError {
 }
 
 type Fields = Record<string, unknown>
+
+/** What came from a store, whose revision is undefined where it has none. */
+export interface Loaded {
+  state: PoolState
+  revision: StoreRevision | undefined
+}
+
+/**
+ * Reads what a store was loaded with: a state, alone or with its revision.
+ * @returns undefined where nothing was ever stored
+ * @throws {InvalidStateError}
+ */
+export function readStored(loaded: PoolState | StoredState | undefined): Loaded | undefined {
+  if (loaded === undefined) return undefined
+  const { state, revision } = isObject(loaded) ? (loaded as Partial<StoredState>) : {}
+  if (revision !== undefined) return { state: readState(state), revision }
+  return { state: readState(loaded), revision: undefined }
+}
 
 /**
  * Reads what came from a store, which people may have edited: by the same rules as backends that are registered.
@@ -52,31 +62,6 @@ export function readState(value: unknown): PoolState {
   return state
 }
 
-/**
- * What a configuration says of a backend, so that it can be compared.
- * @throws {InvalidBackendError}
- */
-export function configuredBackend(spec: BackendSpec): ConfiguredBackend {
-  const { id, maxConnections, hostHeader } = spec
-  const healthPort = checkHealthPort(spec.healthPort)
-  const healthHost = checkHealthHost(spec.healthHost)
-  return {
-    url: parseOrigin(spec.url).origin,
-    ...(id !== undefined && { id: checkId(id) }),
-    weight: checkWeight(spec.weight ?? 1),
-    ...(maxConnections !== undefined && { maxConnections: limitOf(maxConnections) }),
-    ...(hostHeader !== undefined && { hostHeader: checkHostHeader(hostHeader) as HostHeader }),
-    ...(checkBackup(spec.backup) && { backup: true as const }),
-    ...(healthPort !== undefined && { healthPort }),
-    ...(healthHost !== undefined && { healthHost }),
-  }
-}
-
-function limitOf(maxConnections: number | null): number | null {
-  const limit = checkMaxConnections(maxConnections)
-  return Number.isFinite(limit) ? limit : null
-}
-
 function readConfigured(value: unknown, where: string): ConfiguredBackend {
   return describedIn(fields(value, where, backendFields), where)
 }
@@ -100,7 +85,7 @@ function readBackend(value: unknown, where: string): BackendState {
 
 function describedIn(found: Fields, where: string): ConfiguredBackend {
   if (found.weight === undefined) throw new InvalidStateError(`${where}.weight`, 'is missing')
-  return judged(where, () => configuredBackend(found as object as BackendSpec))
+  return judged(where, () => checkSpec(found as object as BackendSpec))
 }
 
 /** The checks of a registry do not rely on types. */

@@ -1,24 +1,8 @@
-import type { AdminState, HostHeader } from '../backends/spec.js'
+import type { AdminState, ConfiguredBackend } from '../backends/spec.js'
 import type { PolicyName } from '../selection/policies/index.js'
 
 /** The version of {@link PoolState} that this package reads and writes. */
 export const STATE_VERSION = 1
-
-/** What the configuration of a pool says of a backend, defaults of its own filled in. */
-export interface ConfiguredBackend {
-  /** The origin, as `new URL(url).origin` spells it. */
-  url: string
-  /** Left out: made from the address. */
-  id?: string
-  weight: number
-  /** Null for no limit; left out: the pool's own limit, whatever that is. */
-  maxConnections?: number | null
-  hostHeader?: HostHeader
-  /** Left out: it is none. */
-  backup?: true
-  healthPort?: number
-  healthHost?: string
-}
 
 /** A registered backend. */
 export interface BackendState extends ConfiguredBackend {
@@ -40,13 +24,33 @@ export interface PoolState {
   removed: ConfiguredBackend[]
 }
 
-/** Where the state of one pool is kept. A pool calls one of these at a time. */
+/** Names what a store holds, so that a change by somebody else is noticed. Revisions are only compared for equality. */
+export type StoreRevision = string | number
+
+/** What a store with revisions holds. */
+export interface StoredState {
+  state: PoolState
+  revision: StoreRevision
+}
+
+/**
+ * Where the state of one pool is kept. A pool calls one of these at a time. A store that nobody else writes needs no
+ * revisions: its `load` resolves to the state alone, and its `save` to nothing.
+ */
 export interface BackendStore {
   /** What messages call it. */
   readonly name: string
   /** Undefined where nothing was ever saved. Rejects where what is there cannot be understood. */
-  load(): Promise<PoolState | undefined>
-  /** Resolves once the state would survive a crash, and replaces what was there as a whole. */
-  save(state: PoolState): Promise<void>
+  load(): Promise<PoolState | StoredState | undefined>
+  /**
+   * Resolves once the state would survive a crash, and replaces what was there as a whole.
+   * @param expectedRevision the one that the pool loaded or saved last; undefined where it knows of none
+   * @returns the new revision, where the store has any
+   * @throws {StoreConflictError} where the store holds another revision, and may be loaded, merged and saved again
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: stores without revisions resolve to nothing
+  save(state: PoolState, expectedRevision?: StoreRevision): Promise<StoreRevision | void>
+  /** Calls back when somebody else has written. Returns what stops that. */
+  watch?(onChange: () => void): () => void
   close?(): Promise<void>
 }

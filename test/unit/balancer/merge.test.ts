@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BackendSpec } from '../../../src/balancer/backends/spec.js'
-import { mergeState } from '../../../src/balancer/state/merge.js'
-import { configuredBackend, InvalidStateError, readState } from '../../../src/balancer/state/schema.js'
+import { checkSpec } from '../../../src/balancer/backends/validation.js'
+import { Balancer, openBalancer } from '../../../src/balancer/index.js'
+import { restorePool } from '../../../src/balancer/state/merge.js'
+import { InvalidStateError, readState } from '../../../src/balancer/state/schema.js'
 import type { BackendState, PoolState } from '../../../src/balancer/state/store.js'
 
 const addedAt = '2026-01-02T03:04:05.000Z'
@@ -14,8 +16,8 @@ function stored(
   configured?: BackendSpec,
   state = 'active',
 ): BackendState {
-  const entry = { ...configuredBackend(spec), state, addedAt }
-  return { ...entry, ...(configured && { configured: configuredBackend(configured) }) } as BackendState
+  const entry = { ...checkSpec(spec), state, addedAt }
+  return { ...entry, ...(configured && { configured: checkSpec(configured) }) } as BackendState
 }
 
 function state(parts: Partial<PoolState>): PoolState {
@@ -25,21 +27,21 @@ function state(parts: Partial<PoolState>): PoolState {
 
 /** What is registered at the start: `id weight state`, in order. */
 function merged(backends: BackendSpec[], parts: Partial<PoolState>): string[] {
-  const configuration = { policy: 'least-connections', backends: backends.map(configuredBackend) } as const
-  return mergeState(configuration, state(parts)).backends.map(
-    ({ url, id = '-', weight, state = 'new', addedAt: at }) => {
-      assert.ok(at === undefined || at === addedAt)
-      return `${url.slice(7, 8)} ${id} ${weight} ${state}${at ? ' kept' : ''}`
-    },
-  )
+  const restored = restorePool('least-connections', backends.map(checkSpec), state(parts))
+  const { registry } = new Balancer({ backends }, restored)
+  return registry.list().map(({ url, id, weight, state, addedAt: at }) => {
+    return `${url.slice(7, 8)} ${id} ${weight} ${state}${at.toISOString() === addedAt ? ' kept' : ''}`
+  })
 }
 
-test('without a stored state the configuration counts', () => {
-  const configuration = { policy: 'round-robin', backends: [configuredBackend({ url: a })] } as const
-  assert.deepEqual(mergeState(configuration, undefined), {
-    policy: 'round-robin',
-    backends: [{ url: a, weight: 1 }],
-  })
+test('without a stored state the configuration counts', async () => {
+  const store = { name: 'empty', load: async () => undefined, save: async () => {} }
+  const { policy, registry } = await openBalancer({ policy: 'round-robin', backends: [a] }, store)
+  assert.equal(policy, 'round-robin')
+  assert.deepEqual(
+    registry.list().map(({ url, weight }) => [url, weight]),
+    [[a, 1]],
+  )
 })
 
 test('what was registered over the API is added, in the order of registration', () => {
@@ -47,7 +49,7 @@ test('what was registered over the API is added, in the order of registration', 
   assert.deepEqual(merged([{ url: a }, { url: c }], { backends }), [
     'b b 1 active kept',
     'a a-1 1 active kept',
-    'c - 1 new',
+    'c c-1 1 active',
   ])
 })
 
@@ -59,8 +61,8 @@ test('what was changed or drained goes before the configuration, until that says
     ['a a-1 5 draining kept'],
     'spelling',
   )
-  assert.deepEqual(merged([{ url: a, weight: 3 }], { backends }), ['a a-1 3 new kept'])
-  assert.deepEqual(merged([{ url: a }], { backends }), ['a a-1 1 new kept'])
+  assert.deepEqual(merged([{ url: a, weight: 3 }], { backends }), ['a a-1 3 active kept'])
+  assert.deepEqual(merged([{ url: a }], { backends }), ['a a-1 1 active kept'])
   for (const more of [
     { maxConnections: 9 },
     { hostHeader: 'backend' as const },
@@ -71,7 +73,7 @@ test('what was changed or drained goes before the configuration, until that says
   ] as Partial<BackendSpec>[]) {
     const id = more.id ?? 'a-1'
     assert.deepEqual(merged([{ url: a, weight: 2, ...more }], { backends }), [
-      `a ${id} 3 new kept`.replace('3', '2'),
+      `a ${id} 3 active kept`.replace('3', '2'),
     ])
   }
 })
@@ -84,10 +86,13 @@ test('that nothing is said and that the default is said are the same', () => {
 })
 
 test('what was removed stays away, until the configuration says something else of it', () => {
-  const removed = [configuredBackend({ url: a, weight: 2 })]
-  assert.deepEqual(merged([{ url: a, weight: 2 }, { url: b }], { removed }), ['b - 1 new'])
-  assert.deepEqual(merged([{ url: a, weight: 3 }, { url: b }], { removed }), ['a - 3 new', 'b - 1 new'])
-  assert.deepEqual(merged([{ url: b }], { removed }), ['b - 1 new'])
+  const removed = [checkSpec({ url: a, weight: 2 })]
+  assert.deepEqual(merged([{ url: a, weight: 2 }, { url: b }], { removed }), ['b b-1 1 active'])
+  assert.deepEqual(merged([{ url: a, weight: 3 }, { url: b }], { removed }), [
+    'a a-1 3 active',
+    'b b-1 1 active',
+  ])
+  assert.deepEqual(merged([{ url: b }], { removed }), ['b b-1 1 active'])
 })
 
 test('what is taken out of the configuration is gone, with what was said of it', () => {
@@ -97,13 +102,13 @@ test('what is taken out of the configuration is gone, with what was said of it',
 
 test('what was registered over the API and is configured later is as the configuration says', () => {
   const backends = [stored({ url: a, id: 'mine', weight: 5 }, undefined, 'draining')]
-  assert.deepEqual(merged([{ url: a, weight: 2 }], { backends }), ['a mine 2 new kept'])
+  assert.deepEqual(merged([{ url: a, weight: 2 }], { backends }), ['a mine 2 active kept'])
 })
 
 test('a policy counts until the configuration names another one', () => {
   const policy = { name: 'round-robin', configured: 'power-of-two' } as const
   const start = (configured: 'power-of-two' | 'least-connections') =>
-    mergeState({ policy: configured, backends: [] }, state({ policy })).policy
+    restorePool(configured, [], state({ policy })).policy
   assert.equal(start('power-of-two'), 'round-robin')
   assert.equal(start('least-connections'), 'least-connections')
 })
@@ -122,7 +127,7 @@ test('an id that the configuration gives to one backend and the state to another
     { url: a, id: 'y' },
     { url: b, id: 'x' },
   ]
-  assert.deepEqual(merged(swapped, { backends: both }), ['a y 1 new kept', 'b x 1 new kept'])
+  assert.deepEqual(merged(swapped, { backends: both }), ['a y 1 active kept', 'b x 1 active kept'])
 })
 
 test('a stored state that is none is refused by field', () => {

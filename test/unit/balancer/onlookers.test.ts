@@ -111,7 +111,7 @@ test('a listener of the keeper that throws changes nothing about what is stored'
       saved.push(state)
     },
   }
-  const keeper = new StateKeeper(balancer, store, { policy: balancer.policy, backends: [] })
+  const keeper = new StateKeeper(balancer, store, balancer.policy)
   await keeper.start()
   keeper.on('failed', fail('failed'))
   keeper.on('recovered', fail('recovered'))

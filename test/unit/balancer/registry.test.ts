@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Backend } from '../../../src/balancer/backends/backend.js'
-import type { RegistryEvents } from '../../../src/balancer/backends/registry.js'
+import type { RegistryEvents } from '../../../src/balancer/backends/registry-options.js'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import {
   BackendExistsError,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseOrigin } from '../../../src/balancer/backends/spec.js'
+import { parseOrigin } from '../../../src/balancer/backends/validation.js'
 import { InvalidBackendError } from '../../../src/balancer/errors.js'
 
 test('an origin is scheme, host and port', () => {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { type BalancerOptions, openBalancer, type PoolState } from '../../../src/balancer/index.js'
+import {
+  type BackendStore,
+  type Balancer,
+  type BalancerOptions,
+  openBalancer,
+  type PoolState,
+  StoreConflictError,
+  type StoreRevision,
+} from '../../../src/balancer/index.js'
 import type { StateKeeper } from '../../../src/balancer/state/keeper.js'
 import { TestClock } from '../../support/clock.js'
 
@@ -42,6 +50,37 @@ class TestStore {
 
   close = async () => {
     this.closed = true
+  }
+}
+
+/** What several pools share: it refuses what was not made from its latest revision, and tells the others of each save. */
+class SharedMemory {
+  #state: PoolState | undefined
+  #revision = 0
+  readonly #listeners = new Set<() => void>()
+
+  store(): BackendStore {
+    let own: (() => void) | undefined
+    return {
+      name: 'the shared memory',
+      load: async () => this.#state && { state: structuredClone(this.#state), revision: this.#revision },
+      save: async (state: PoolState, expectedRevision?: StoreRevision) => {
+        if ((expectedRevision ?? 0) !== this.#revision) throw new StoreConflictError('the shared memory')
+        this.#state = structuredClone(state)
+        this.#revision++
+        for (const listener of this.#listeners) if (listener !== own) listener()
+        return this.#revision
+      },
+      watch: (onChange) => {
+        own = onChange
+        this.#listeners.add(onChange)
+        return () => this.#listeners.delete(onChange)
+      },
+    }
+  }
+
+  get listeners(): number {
+    return this.#listeners.size
   }
 }
 
@@ -251,4 +290,67 @@ test('a store that cannot be read or written stops the start and is closed', asy
     code: 'LEASTWISE_BACKEND_EXISTS',
   })
   assert.equal(untouched.saves.length, 0)
+})
+
+const standOf = ({ registry }: Balancer) =>
+  registry.list().map(({ id, weight, state }) => `${id} ${weight} ${state}`)
+
+test('two pools on one store see what the other changes, and neither overwrites it', async () => {
+  const memory = new SharedMemory()
+  const clock = new TestClock()
+  const [one, other] = [
+    await openBalancer({ clock, backends: ['http://a:1'] }, memory.store()),
+    await openBalancer({ clock, backends: ['http://a:1'] }, memory.store()),
+  ]
+  const settle = async () => {
+    for (let i = 0; i < 3; i++) await Promise.all([one.keeper?.saved(), other.keeper?.saved()])
+  }
+  one.registry.add({ url: 'http://b:1', id: 'b' })
+  await settle()
+  assert.deepEqual(standOf(other), ['a-1 1 active', 'b 1 active'])
+  other.registry.update('b', { weight: 3 })
+  one.registry.drain('a-1')
+  other.policy = 'round-robin'
+  await settle()
+  for (const balancer of [one, other]) {
+    assert.deepEqual(standOf(balancer), ['a-1 1 draining', 'b 3 active'])
+    assert.equal(balancer.policy, 'round-robin')
+  }
+  other.registry.remove('b')
+  one.registry.add({ url: 'http://c:1', id: 'c' })
+  await settle()
+  for (const balancer of [one, other]) assert.deepEqual(standOf(balancer), ['a-1 1 draining', 'c 1 active'])
+  assert.deepEqual([one.keeper?.failures, other.keeper?.failures], [0, 0])
+  for (const balancer of [one, other]) await balancer.keeper?.close()
+  assert.equal(memory.listeners, 0)
+})
+
+test('a conflict is merged and saved again where nobody watches the store', async () => {
+  const memory = new SharedMemory()
+  const unwatched = () => ({ ...memory.store(), watch: undefined }) as unknown as BackendStore
+  const clock = new TestClock()
+  const one = await openBalancer({ clock }, unwatched())
+  const other = await openBalancer({ clock }, unwatched())
+  one.registry.add({ url: 'http://b:1', id: 'b' })
+  await one.keeper?.saved()
+  other.registry.add({ url: 'http://c:1', id: 'c' })
+  await other.keeper?.saved()
+  assert.deepEqual(standOf(other), ['c 1 active', 'b 1 active'])
+  assert.deepEqual(
+    other.registry.list().map(({ source }) => source),
+    ['api', 'store'],
+  )
+  one.registry.remove('b')
+  await one.keeper?.saved()
+  assert.deepEqual(standOf(one), ['c 1 active'])
+})
+
+test('a store that always conflicts is told as one that cannot be written', async () => {
+  const { registry, keeper, store } = await open()
+  store.save = () => Promise.reject(new StoreConflictError('the test store'))
+  registry.add({ url: 'http://a:1', id: 'a' })
+  await assert.rejects(keeper.saved(), {
+    code: 'LEASTWISE_STATE_NOT_SAVED',
+    message: /written by somebody else/,
+  })
 })

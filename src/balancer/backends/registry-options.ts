@@ -1,0 +1,50 @@
+import type { PanicOptions } from '../health/panic.js'
+import type { ObserverGuard } from '../observer-guard.js'
+import type { Clock } from '../time/clock.js'
+import type { Backend, ShareSource } from './backend.js'
+import type { HealthInitial } from './spec.js'
+
+/** What happens to a backend; each is emitted after the change, with the backend. */
+export interface RegistryEvents {
+  added: [Backend]
+  updated: [Backend]
+  draining: [Backend]
+  /** So many requests are cut: the time of a drain is up, or it is removed by force. */
+  cut: [Backend, number]
+  /** A draining backend holds no request any more. */
+  drained: [Backend]
+  activated: [Backend]
+  /** Its health changed, or it was ejected once more. */
+  health: [Backend]
+  removed: [Backend]
+  /** Health leaves too little and is ignored from now on, or is heeded again. */
+  panic: [boolean]
+}
+
+/** Is told of changes of a registry, before its listeners. */
+export interface RegistryObserver {
+  /** {@link Registry.eligible} was replaced. */
+  eligibleChanged(eligible: readonly Backend[]): void
+  /** All is in order again after such a change. */
+  settled(): void
+  /** A backend may be used that could not be before. */
+  joined(backend: Backend): void
+  /** An operator, or the active check, has reason to think that a backend is as good as new. */
+  renewed(backend: Backend): void
+  removed(backend: Backend): void
+}
+
+export interface RegistryOptions extends PanicOptions {
+  clock: Clock
+  /** Limit of a backend that is registered without one; 0 for none. */
+  maxConnections: number
+  /** Whether a backend is used before its first check has passed. */
+  healthInitial: HealthInitial
+  /** What a tunnel without traffic counts in a choice, in percent of a request. */
+  tunnelWeight: number
+  /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
+  drainTimeout: number
+  /** Knows which part of its fair share a backend may have; without one each has the whole. */
+  shareSource?: ShareSource | undefined
+  observerGuard: ObserverGuard
+}

@@ -1,0 +1,57 @@
+import type { Backend } from '../backends/backend.js'
+import type { Registry } from '../backends/registry.js'
+import type { Statement } from '../backends/sources.js'
+import type { ConfiguredBackend } from '../backends/spec.js'
+import { limitOrNull } from '../backends/validation.js'
+import type { PolicyName } from '../selection/policies/index.js'
+import { type BackendState, type PoolState, STATE_VERSION } from './store.js'
+
+/** What has to be remembered of a pool. */
+export function stateOf(registry: Registry, policy: PolicyName, configuredPolicy: PolicyName): PoolState {
+  const staying = registry.list().filter((backend) => !registry.isLeaving(backend))
+  const urls = new Set(staying.map(({ url }) => url))
+  return {
+    version: STATE_VERSION,
+    policy: { name: policy, configured: configuredPolicy },
+    backends: staying.map((backend) => {
+      const configured = registry.saidOf(backend, 'config')
+      return { ...backendStateOf(backend), ...(configured && { configured: plain(configured) }) }
+    }),
+    removed: registry
+      .saidBy('config')
+      .filter(({ url }) => !urls.has(url))
+      .map(plain),
+  }
+}
+
+/** What a configuration says of a backend, without its state: the next start begins with what is stored. */
+function plain({ state, addedAt, ...configured }: Statement): ConfiguredBackend {
+  return configured
+}
+
+function backendStateOf({
+  url,
+  id,
+  weight,
+  ownLimit,
+  maxConnections,
+  hostHeader,
+  backup,
+  healthPort,
+  healthHost,
+  state,
+  addedAt,
+}: Backend): BackendState {
+  return {
+    url,
+    id,
+    weight,
+    ...(ownLimit && { maxConnections: limitOrNull(maxConnections) }),
+    ...(hostHeader !== undefined && { hostHeader }),
+    ...(backup && { backup }),
+    ...(healthPort !== undefined && { healthPort }),
+    ...(healthHost !== undefined && { healthHost }),
+    state,
+    addedAt: addedAt.toISOString(),
+  }
+}
