@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,106 +12,14 @@ import { Agent, request, WebSocket } from 'undici'
 import { WebSocketServer } from 'ws'
 import { TestBackend } from '../support/backend.js'
 import { spawn } from '../support/children.js'
+import { cert, type FrontProxy, find, proxies } from '../support/front-proxies.js'
 import { freePort, type GatewayProcess, root, startGateway } from '../support/process.js'
 
 /** Where the client of these tests comes from; the proxies come from 127.0.0.1. */
 const CLIENT = '127.0.0.2'
-const cert = join(root, 'test/fixtures/localhost.cert.pem')
-const key = join(root, 'test/fixtures/localhost.key.pem')
 
 /** What the guide says to set at leastwise. */
 const settings = parseEnv(readFileSync(join(root, 'docs/deploy/behind-tls.env')))
-
-/** Addresses that a configuration has in the place of those that it is written for. */
-interface Ports {
-  http: number
-  https: number
-  gateway: number
-  admin: number
-}
-
-interface Proxy {
-  program: string
-  file: string
-  /** Whether the configuration has HTTP/2. */
-  http2: boolean
-  /** The configuration as it can run here, made of the one that is documented. */
-  adapt(configuration: string, ports: Ports, folder: string): string
-  args(file: string, folder: string): string[]
-}
-
-/** Replaces a text that has to be there. */
-function replaced(text: string, pairs: [from: string, to: string][]): string {
-  for (const [from, to] of pairs) {
-    assert.ok(text.includes(from), `there is no ${from}`)
-    text = text.replaceAll(from, to)
-  }
-  return text
-}
-
-const proxies: Proxy[] = [
-  {
-    program: 'nginx',
-    file: 'nginx.conf',
-    http2: false,
-    adapt(configuration, { http, https, gateway }, folder) {
-      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      return `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit; events {}
-http { access_log off; ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
-${replaced(configuration, [
-  ['listen 443 ssl;', `listen 127.0.0.1:${https} ssl;`],
-  ['listen 80;', `listen 127.0.0.1:${http};`],
-  ['server_name shop.example;', 'server_name localhost;'],
-  ['/etc/nginx/tls/shop.example.pem', cert],
-  ['/etc/nginx/tls/shop.example.key', key],
-  ['127.0.0.1:3000', `127.0.0.1:${gateway}`],
-])}}`
-    },
-    args: (file, folder) => ['-p', folder, '-c', file, '-e', 'stderr'],
-  },
-  {
-    program: 'haproxy',
-    file: 'haproxy.cfg',
-    http2: true,
-    adapt(configuration, { http, https, gateway, admin }, folder) {
-      const pem = join(folder, 'localhost.pem')
-      writeFileSync(pem, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'))
-      return replaced(configuration, [
-        ['bind :80', `bind 127.0.0.1:${http}`],
-        ['bind :443', `bind 127.0.0.1:${https}`],
-        ['/etc/haproxy/tls/shop.example.pem', pem],
-        ['check port 3001', `check port ${admin}`],
-        ['127.0.0.1:3000', `127.0.0.1:${gateway}`],
-      ])
-    },
-    args: (file) => ['-q', '-f', file],
-  },
-  {
-    program: 'caddy',
-    file: 'Caddyfile',
-    http2: true,
-    adapt: (configuration, { http, https, gateway }) => `{
-	admin off
-	auto_https disable_certs
-	http_port ${http}
-	https_port ${https}
-	default_bind 127.0.0.1
-	log {
-		output discard
-	}
-}
-${replaced(configuration, [
-  ['shop.example {', `localhost {\n\ttls ${cert} ${key}`],
-  ['127.0.0.1:3000', `127.0.0.1:${gateway}`],
-])}`,
-    args: (file) => ['run', '--config', file, '--adapter', 'caddyfile'],
-  },
-]
-
-function find(program: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin']
-  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path))
-}
 
 /** Passes connections on to a gateway, and counts them. */
 async function relayTo(gateway: GatewayProcess): Promise<{ server: Server; connections(): number }> {
@@ -162,7 +70,7 @@ describe('TLS in front', { concurrency: true }, () => {
     await backend.close()
   })
 
-  async function start(t: TestContext, { adapt, args, file }: Proxy, path: string) {
+  async function start(t: TestContext, { adapt, args, file }: FrontProxy, path: string) {
     const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
     const relay = await relayTo(gateway)
     const ports = {
@@ -257,10 +165,10 @@ describe('TLS in front', { concurrency: true }, () => {
         // The type of the options lacks the local address, so it must not be a literal.
         const options = { ca: readFileSync(cert), localAddress: CLIENT }
         const session = connectHttp2(url, options)
-        const [head] = await once(session.request({ ':path': '/http2' }), 'response')
+        const [head] = await once(session.request({ ':path': `/http2/${proxy.program}` }), 'response')
         session.destroy()
         assert.equal(head[':status'], 200)
-        const headers = backend.seen.findLast((one) => one.url === '/http2')?.headers
+        const headers = backend.seen.findLast((one) => one.url === `/http2/${proxy.program}`)?.headers
         assert.deepEqual([headers?.host, headers?.['x-forwarded-host']], [host, host])
         assert.equal(headers?.['x-forwarded-for'], `${CLIENT}, 127.0.0.1`)
       }
