@@ -1,14 +1,10 @@
 import { isLoopback } from '../proxy/http/loopback.js'
 import { EntryError } from './backend-list.js'
+import { SERVICE_ADDRESS, SERVICE_ADVICE } from './kubernetes.js'
 import { refuse, refusePart, SettingError } from './setting-error.js'
-import { checkPairs } from './setting-pairs.js'
 import type { Setting } from './settings/setting.js'
 import { accept, type SettingName, type Settings, settingNames, settings, variable } from './settings.js'
-
-/** What Kubernetes puts into the environment of every container for a Service called `admin`: `ADMIN_PORT`. */
-const serviceAddress = /^(tcp|udp|sctp):\/\/[\d.]+/
-const SERVICE_ADVICE =
-  'Kubernetes sets this for a Service of that name; enableServiceLinks: false in the pod ends that'
+import { checkTogether } from './settings-together.js'
 
 /**
  * Reads the settings of the stand-alone gateway. An empty variable counts as one that is not set.
@@ -18,7 +14,7 @@ export function parseConfig(env: Record<string, string | undefined>): Settings {
   const parsed = Object.fromEntries(
     settingNames.map((name) => [name, readVariable(name, env[variable(name)])]),
   ) as Settings
-  checkPairs(parsed, variable)
+  checkTogether(parsed, variable)
   checkAdminListener(parsed)
   return parsed
 }
@@ -35,7 +31,7 @@ function readVariable(name: SettingName, text: string | undefined): unknown {
   }
   const accepted = accept(name, value)
   if (accepted !== undefined) return accepted
-  throw refuse(setting, variable(name), text, serviceAddress.test(text) ? SERVICE_ADVICE : '')
+  throw refuse(setting, variable(name), text, SERVICE_ADDRESS.test(text) ? SERVICE_ADVICE : '')
 }
 
 /** Whoever can reach the admin API needs a token, unless that is this machine alone; and it has a port of its own. */

@@ -20,7 +20,7 @@ export function checkBackends(given: unknown): void {
 }
 
 /** Methods in capitals, each once. @throws {SettingError} */
-export function methods(given: unknown): string[] | undefined {
+export function readMethods(given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   const accepts = 'it takes a list of methods, as ["GET", "POST"], without CONNECT and TRACE'
   if (!Array.isArray(given) || given.length === 0) throw refuseOption('methods', given, accepts)
@@ -37,7 +37,7 @@ export function methods(given: unknown): string[] | undefined {
  * @param isKnown whether the app has a constraint of a name that is not one of Fastify's own
  * @throws {SettingError}
  */
-export function constraints(given: unknown, isKnown: (name: string) => boolean): Record<string, unknown> {
+export function readConstraints(given: unknown, isKnown: (name: string) => boolean): Record<string, unknown> {
   const isPlain = typeof given === 'object' && given !== null && !Array.isArray(given)
   if (!isPlain) throw refuseOption('constraints', given, 'it takes an object, as { host: "shop.example" }')
   for (const [name, value] of Object.entries(given)) {
@@ -57,27 +57,27 @@ export function constraints(given: unknown, isKnown: (name: string) => boolean):
 }
 
 /** @throws {SettingError} */
-export function paths(option: string, given: unknown): string[] | undefined {
+export function readPaths(option: string, given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   if (!Array.isArray(given)) {
     throw refuseOption(option, given, 'it takes a list of paths, as ["/socket.io"]')
   }
-  return given.map((one, i) => path(`${option}[${i}]`, one))
+  return given.map((one, i) => readPath(`${option}[${i}]`, one))
 }
 
 /** A path that can be put before another, and so does not end with a slash. @throws {SettingError} */
-export function path(option: string, given: unknown): string {
-  return string(option, given, /^$|^\//, 'a path that starts with /').replace(/\/+$/, '')
+export function readPath(option: string, given: unknown): string {
+  return readString(option, given, /^$|^\//, 'a path that starts with /').replace(/\/+$/, '')
 }
 
 /** @throws {SettingError} */
-export function errorsBy(given: unknown): ErrorsBy {
+export function readErrorsBy(given: unknown): ErrorsBy {
   if (given === 'own' || given === 'app') return given
   throw refuseOption('errors', given, 'it takes "own" or "app"')
 }
 
 /** @throws {SettingError} */
-export function token(given: unknown): string {
+export function readToken(given: unknown): string {
   if (given === undefined || given === '') {
     throw new SettingError(optionLabel('admin.token'), 'is required: the admin API has no other lock')
   }
@@ -85,7 +85,7 @@ export function token(given: unknown): string {
 }
 
 /** A registry of any copy of prom-client. @throws {SettingError} */
-export function metricsRegistry(given: unknown): MetricsRegistry | undefined {
+export function readMetricsRegistry(given: unknown): MetricsRegistry | undefined {
   if (given === undefined) return undefined
   const { registerMetric, getSingleMetric } = (given ?? {}) as Partial<MetricsRegistry>
   if (typeof registerMetric === 'function' && typeof getSingleMetric === 'function') {
@@ -95,7 +95,7 @@ export function metricsRegistry(given: unknown): MetricsRegistry | undefined {
 }
 
 /** @throws {SettingError} */
-export function store(given: unknown): BackendStore | undefined {
+export function readStore(given: unknown): BackendStore | undefined {
   if (given === undefined) return undefined
   const { name, load, save } = (given ?? {}) as Partial<BackendStore>
   const fits = typeof name === 'string' && typeof load === 'function' && typeof save === 'function'
@@ -107,13 +107,13 @@ export function store(given: unknown): BackendStore | undefined {
 }
 
 /** @throws {SettingError} */
-export function boolean(option: string, given: unknown): boolean {
+export function readBoolean(option: string, given: unknown): boolean {
   if (typeof given === 'boolean') return given
   throw refuseOption(option, given, 'it takes true or false')
 }
 
 /** @throws {SettingError} */
-export function string(option: string, given: unknown, pattern: RegExp, accepts: string): string {
+export function readString(option: string, given: unknown, pattern: RegExp, accepts: string): string {
   if (typeof given === 'string' && pattern.test(given)) return given
   throw refuseOption(option, given, `it takes ${accepts}`)
 }

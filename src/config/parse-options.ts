@@ -1,20 +1,20 @@
 import { optionLabel, refuseUnknown } from './option-error.js'
 import {
-  boolean,
   checkBackends,
-  constraints,
-  errorsBy,
-  methods,
-  metricsRegistry,
-  path,
-  paths,
-  store,
-  string,
-  token,
+  readBoolean,
+  readConstraints,
+  readErrorsBy,
+  readMethods,
+  readMetricsRegistry,
+  readPath,
+  readPaths,
+  readStore,
+  readString,
+  readToken,
 } from './option-values.js'
 import type { LeastwiseOptions, ParsedOptions } from './plugin-options.js'
-import { checkPairs } from './setting-pairs.js'
 import { check, type PoolSettings, poolSettingNames, settings } from './settings.js'
+import { checkTogether } from './settings-together.js'
 
 /**
  * Options that are no settings, with their defaults; undefined where there is none, or where the default depends on the app.
@@ -48,32 +48,32 @@ export function parseOptions(
 ): ParsedOptions {
   refuseUnknown(given, [...Object.keys(ownDefaults), ...poolSettingNames])
   if (given.admin) refuseUnknown(given.admin, ['prefix', 'token'], 'admin.')
-  const settings = poolSettings(given)
   return {
-    name: string('name', given.name ?? ownDefaults.name, /./, 'a name'),
-    prefix: path('prefix', given.prefix ?? ownDefaults.prefix),
-    rewritePrefix: path('rewritePrefix', given.rewritePrefix ?? ownDefaults.rewritePrefix),
-    methods: methods(given.methods),
-    constraints: constraints(given.constraints ?? {}, (name) => app.hasConstraintStrategy(name)),
-    errors: errorsBy(given.errors ?? ownDefaults.errors),
-    foreignUpgrades: paths('foreignUpgrades', given.foreignUpgrades),
-    internalRewriteLocationHeader: boolean(
+    settings: readPoolSettings(given),
+    name: readString('name', given.name ?? ownDefaults.name, /./, 'a name'),
+    prefix: readPath('prefix', given.prefix ?? ownDefaults.prefix),
+    rewritePrefix: readPath('rewritePrefix', given.rewritePrefix ?? ownDefaults.rewritePrefix),
+    methods: readMethods(given.methods),
+    constraints: readConstraints(given.constraints ?? {}, (name) => app.hasConstraintStrategy(name)),
+    errors: readErrorsBy(given.errors ?? ownDefaults.errors),
+    foreignUpgrades: readPaths('foreignUpgrades', given.foreignUpgrades),
+    internalRewriteLocationHeader: readBoolean(
       'internalRewriteLocationHeader',
       given.internalRewriteLocationHeader ?? ownDefaults.internalRewriteLocationHeader,
     ),
     admin: given.admin && {
-      prefix: path('admin.prefix', given.admin.prefix ?? DEFAULT_ADMIN_PREFIX),
-      token: token(given.admin.token),
+      prefix: readPath('admin.prefix', given.admin.prefix ?? DEFAULT_ADMIN_PREFIX),
+      token: readToken(given.admin.token),
     },
-    accessLog: boolean('accessLog', given.accessLog ?? ownDefaults.accessLog),
-    metrics: metricsRegistry(given.metrics),
-    store: store(given.store),
+    accessLog: readBoolean('accessLog', given.accessLog ?? ownDefaults.accessLog),
+    metrics: readMetricsRegistry(given.metrics),
+    store: readStore(given.store),
     trustProxy: given.trustProxy,
-    settings,
   }
 }
 
-function poolSettings(given: LeastwiseOptions): PoolSettings {
+/** The settings of the pool, each checked, and all of them together. @throws {SettingError} */
+function readPoolSettings(given: LeastwiseOptions): PoolSettings {
   checkBackends(given.backends ?? [])
   const values = poolSettingNames.map((name) => {
     // A new setting is not among the options' types before they are generated again.
@@ -81,6 +81,6 @@ function poolSettings(given: LeastwiseOptions): PoolSettings {
     return [name, value === undefined ? settings[name].default : check(name, value, optionLabel(name))]
   })
   const parsed = Object.fromEntries(values) as PoolSettings
-  checkPairs(parsed, optionLabel)
+  checkTogether(parsed, optionLabel)
   return parsed
 }

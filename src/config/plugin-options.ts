@@ -7,28 +7,31 @@ import type { PoolSettings } from './settings.js'
 /** A registry of prom-client's, as far as it is used. */
 export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
 
-/** Options of the plugin. Each setting is optional and has the default of its environment variable. */
+/** Options of the plugin. Each is optional; a setting of the pool has the default of its environment variable. */
 export interface LeastwiseOptions extends PoolOptions {
-  /** Tells pools of one app apart: `app.balancers.get(name)`. `default` by default. */
+  /** Name of the pool, which is unique in the app: `app.balancers.get(name)`. `default` by default. */
   name?: string | undefined
-  /** Path under which requests are proxied, and which is taken off. Everything by default. */
+  /**
+   * Path under which requests are proxied. It is taken off before a request is forwarded. By default every path is proxied
+   * that no other route takes.
+   */
   prefix?: string
-  /** Put in the place of the prefix. Nothing by default. */
+  /** Path that is put in the place of the prefix; nothing by default. */
   rewritePrefix?: string | undefined
   /**
-   * Whether the prefix is put back into Location, Content-Location, Refresh and the Path of cookies. It is by default;
-   * the name is that of @fastify/http-proxy.
+   * Whether the prefix is put back into Location, Content-Location, Refresh and the Path of cookies; true by default. The
+   * name of this option is that of @fastify/http-proxy.
    */
   internalRewriteLocationHeader?: boolean | undefined
-  /** Methods that are proxied. All that Node knows by default, but for CONNECT and TRACE. */
+  /** Methods that are proxied; by default all that Node knows but for CONNECT and TRACE. */
   methods?: readonly string[] | undefined
-  /** Constraints of the proxied routes, as Fastify has them for any route: `host`, `version`, and the app's own. */
+  /** Constraints of the proxied routes, as Fastify has them for any route: `host`, `version`, and the app's own. None by default. */
   constraints?: Readonly<Record<string, unknown>> | undefined
-  /** Who answers errors on proxied routes: `own`, as everywhere in leastwise, or `app`, the app's error handler. */
+  /** Who answers errors on proxied routes: `own`, the default, for leastwise, or `app` for the error handler of the app. */
   errors?: ErrorsBy | undefined
   /**
-   * Paths whose upgrades other listeners of the server answer, as socket.io's `/socket.io`. Where a pool takes
-   * everything and this is left out, the others are asked first.
+   * Paths whose upgrades another listener of the server answers, as `/socket.io` for socket.io. Where a pool proxies every
+   * path and this is left out, the other listeners are asked first.
    */
   foreignUpgrades?: readonly string[] | undefined
   /** The admin API as routes of this app; there is none by default. */
@@ -40,9 +43,9 @@ export interface LeastwiseOptions extends PoolOptions {
         token: string | undefined
       }
     | undefined
-  /** Whether each proxied request is logged in one line, besides what the app logs itself. */
+  /** Whether each proxied request is logged in one line, besides what the app logs itself; false by default. */
   accessLog?: boolean | undefined
-  /** A registry of prom-client's that the pool's metrics are put into, besides those of its own admin API. */
+  /** A registry of prom-client that gets the pool's metrics, besides the `/metrics` of its admin API; none by default. */
   metrics?: MetricsRegistry | undefined
   /** Where registered backends and the policy are kept across restarts, as `stateFile(path)`; nowhere by default. */
   store?: BackendStore | undefined

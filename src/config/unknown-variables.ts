@@ -1,4 +1,5 @@
 import { lenient, nearest, strict } from '../text/nearest.js'
+import { SERVICE_ADDRESS } from './kubernetes.js'
 import { settingNames, variable } from './settings.js'
 
 /** A variable that is no setting. */
@@ -17,9 +18,6 @@ const known: ReadonlySet<string> = new Set(variables)
 /** Variables of `.env` that other commands than `serve` read. */
 const ofOtherCommands: ReadonlySet<string> = new Set(['LEASTWISE_URL'])
 
-/** The value of a variable that Kubernetes sets for a Service, whose name may be any. */
-const serviceAddress = /^(tcp|udp|sctp):\/\//
-
 /**
  * Finds the variables of `.env` that are no settings. The environment has many of other programs, so of that it finds only
  * those whose names are almost that of a setting.
@@ -31,7 +29,7 @@ export function unknownVariables(file: Variables, env: Variables): UnknownVariab
     found.push({ name, place: '.env', meant: meantBy(name, lenient) })
   }
   for (const [name, value = ''] of Object.entries(env)) {
-    if (known.has(name) || value === '' || name.startsWith('npm_') || serviceAddress.test(value)) continue
+    if (known.has(name) || value === '' || name.startsWith('npm_') || SERVICE_ADDRESS.test(value)) continue
     const meant = meantBy(name, strict)
     // Where the setting itself is set as well, this variable is probably for another program.
     if (meant === undefined || env[meant] || file[meant]) continue

@@ -8,7 +8,7 @@ export type Label = (name: SettingName) => string
  * Checks what settings of a pool say together, each of which is acceptable by itself.
  * @throws {SettingError}
  */
-export function checkPairs(
+export function checkTogether(
   parsed: Pick<Settings, 'ejectBase' | 'ejectMax' | 'healthInitial' | 'healthPath'>,
   label: Label,
 ): void {
