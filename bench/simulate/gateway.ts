@@ -67,7 +67,7 @@ export class Gateway {
     wait?.answered()
     lease.answered(this.#timeline.now())
     lease.release('ok')
-    if (rival && rival.lease.acquiredAt < lease.acquiredAt) this.balancer.overtaken(rival.lease)
+    if (rival && rival.lease.acquiredAt < lease.acquiredAt) this.balancer.lostToHedge(rival.lease)
     rival?.lease.cut(new Error('the other try was faster'))
     this.#observer.answered(request)
   }

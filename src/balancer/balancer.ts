@@ -167,8 +167,8 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     return this.#selection.chooseForHedge(except, request)
   }
 
-  /** A request was answered by a backend that was asked later than that of this lease. */
-  overtaken({ backend }: Lease): void {
+  /** The hedge of a request was answered before the request itself, which holds this lease. */
+  lostToHedge({ backend }: Lease): void {
     if (this.registry.holds(backend)) this.#parts.residualLoad.add(backend)
   }
 

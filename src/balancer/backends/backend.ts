@@ -100,11 +100,11 @@ export class Backend {
   isEligible = false
   /** Whether it is eligible and was not full when it was last looked at. Only for the registry, which counts those. */
   isOpen = false
-  /** Requests that another backend answered first, and that still count for a while; see `Overtaken`. */
+  /** Requests that a hedge took away, and that still count for a while; see `ResidualLoad`. */
   residualLoad = 0
-  /** What it has refused of late; see `RefusalOutliers`. */
+  /** What it answered of late; see `RefusalOutliers`. */
   answerTally: AnswerTally | undefined
-  /** How willingly it is chosen; see `ShareLimits`. */
+  /** In which order it is considered for a choice; see `ShareLimits`. */
   tier: Tier = tiers.unlimited
   /** @internal Says which part of its fair share it may have now; there is none where it is used without a pool. */
   shareSource: ShareSource | undefined

@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
 import type { Clock } from '../time/clock.js'
-import { RecoveryProbes } from './recovery-probes.js'
+import { HalfOpenProbes } from './half-open-probes.js'
 
 export interface EjectionOptions {
   /** Failures in a row that eject a backend. */
@@ -44,7 +44,7 @@ export class Ejection {
   /** Whether any backend has a history of failures. While none has, successes need not be reported. */
   hasHistory = false
   /** How ejected backends come back. */
-  readonly probes: RecoveryProbes
+  readonly probes: HalfOpenProbes
   readonly #registry: Registry
   readonly #options: EjectionOptions
   readonly #clock: Clock
@@ -58,7 +58,7 @@ export class Ejection {
     this.#registry = registry
     this.#options = options
     this.#clock = clock
-    this.probes = new RecoveryProbes(registry, clock, options.base, onProbeDue)
+    this.probes = new HalfOpenProbes(registry, clock, options.base, onProbeDue)
   }
 
   /** The first bytes of a good response arrived. That is enough for a probe: the rest of a stream may take for ever. */

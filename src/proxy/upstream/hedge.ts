@@ -52,7 +52,7 @@ export class Hedge {
 
   /** Drops an attempt, as the other one has a response. */
   drop(late: Attempt, first: Attempt): void {
-    if (late.lease.acquiredAt < first.lease.acquiredAt) this.#balancer.overtaken(late.lease)
+    if (late.lease.acquiredAt < first.lease.acquiredAt) this.#balancer.lostToHedge(late.lease)
     late.lease.cut(new LateError())
   }
 

@@ -121,7 +121,7 @@ class Pool {
       }
       case 'overtake': {
         const lease = this.#held[step.which % Math.max(1, this.#held.length)]
-        if (lease) balancer.overtaken(lease)
+        if (lease) balancer.lostToHedge(lease)
         return undefined
       }
       case 'add':

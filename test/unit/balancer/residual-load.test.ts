@@ -15,18 +15,18 @@ function pool(policy: string) {
   // Both are known to be fast.
   for (const other of [a, b]) balancer.acquire(new Set([other])).release('ok')
   /** A request on `a` that `b` answered. */
-  const overtake = () => {
+  const loseToHedge = () => {
     const lease = balancer.acquire(new Set([b]))
-    balancer.overtaken(lease)
+    balancer.lostToHedge(lease)
     lease.release('cancelled')
   }
-  return { clock, balancer, a, b, overtake }
+  return { clock, balancer, a, b, loseToHedge }
 }
 
 for (const policy of ['least-connections', 'least-response-time', 'power-of-two']) {
-  test(`${policy}: a request that was overtaken counts on for a second, for choice only`, () => {
-    const { clock, balancer, a, b, overtake } = pool(policy)
-    for (let i = 0; i < 3; i++) overtake()
+  test(`${policy}: a request that lost to its hedge counts for another second, for choice only`, () => {
+    const { clock, balancer, a, b, loseToHedge } = pool(policy)
+    for (let i = 0; i < 3; i++) loseToHedge()
     assert.deepEqual([a.inFlight, a.load], [0, 3])
     const chosen = Array.from({ length: 3 }, () => balancer.acquire().backend)
     assert.deepEqual(chosen, [b, b, b])
@@ -39,9 +39,9 @@ for (const policy of ['least-connections', 'least-response-time', 'power-of-two'
   })
 
   test(`${policy}: or until its backend answers something`, () => {
-    const { clock, balancer, a, b, overtake } = pool(policy)
+    const { clock, balancer, a, b, loseToHedge } = pool(policy)
     const other = balancer.acquire(new Set([b]))
-    overtake()
+    loseToHedge()
     assert.equal(a.load, 2)
     other.answered(clock.now())
     assert.equal(a.load, 1)
@@ -51,15 +51,15 @@ for (const policy of ['least-connections', 'least-response-time', 'power-of-two'
   })
 }
 
-test('what was overtaken is no reason to be full, and nothing is left of a backend that goes, or of a pool', () => {
-  const { clock, balancer, a, overtake } = pool('least-connections')
+test('a request that lost to its hedge does not make a backend full, and nothing is left of a backend that goes, or of a pool', () => {
+  const { clock, balancer, a, loseToHedge } = pool('least-connections')
   balancer.registry.update('a', { maxConnections: 1 })
-  overtake()
+  loseToHedge()
   assert.equal(a.isFull, false)
   balancer.registry.remove('a')
   assert.equal(clock.pending, 0)
   const lease = balancer.acquire()
-  balancer.overtaken(lease)
+  balancer.lostToHedge(lease)
   lease.release('cancelled')
   assert.equal(clock.pending, 1)
   balancer.close()

@@ -20,7 +20,7 @@ interface Probe {
  * single request probes the backend, and its result decides. Every ejected backend has a probe here until it is
  * reinstated.
  */
-export class RecoveryProbes {
+export class HalfOpenProbes {
   /** Whether any backend is due, that is, waits for a request to be probed with. */
   anyDue = false
   readonly #registry: Registry
