@@ -4,7 +4,7 @@ import { AllFullError, NoBackendError, StoppedError } from './errors.js'
 import type { Decision, DecisionFilter } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
 import type { Lease } from './leases/lease.js'
-import { grant, type LeaseRequest } from './leases/lease-request.js'
+import { deliver, type LeaseRequest } from './leases/lease-request.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
@@ -101,7 +101,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     }
     const lease = this.#stopped ? undefined : this.#selection.choose(request, !this.#queue.isFull)
     if (lease) {
-      grant(request, lease)
+      deliver(request, lease)
       return undefined
     }
     try {

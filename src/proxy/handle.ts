@@ -8,6 +8,7 @@ import type {
   onRequestHookHandler,
   onResponseHookHandler,
 } from 'fastify'
+import type { LeaseRequest } from '../balancer/leases/lease-request.js'
 import { contextOf, ProxyContext } from './context.js'
 import { copyWhereRead } from './downstream/body/body-copy.js'
 import { limitSilence } from './downstream/body/body-timeout.js'
@@ -89,7 +90,7 @@ export class RequestHandler {
     const { raw } = request
     // The client may have left while a hook of the app or an earlier request took its time.
     if (!isOpen(raw, reply.raw)) return
-    const leaveQueue = balancer.lease({
+    const leaseRequest: LeaseRequest = {
       onLease(lease) {
         // Hooks of the app run before the backend is asked.
         lease.prepare()
@@ -103,9 +104,11 @@ export class RequestHandler {
       request: request.id,
       repeatable: REPEATABLE.has(raw.method as string) && !isUpgrade && !protocol.hasBody(raw),
       upgrade: isUpgrade,
-    })
+      queuedAt: undefined,
+    }
+    const leaveQueue = balancer.lease(leaseRequest)
     if (!leaveQueue) return
-    downstream.queuedAt = balancer.clock.now()
+    downstream.queuedAt = leaseRequest.queuedAt as number
     onFinished(raw, reply.raw, leaveQueue)
   }
 

@@ -19,14 +19,16 @@ export interface RequestTraits {
 
 /** Whoever wants a lease. One of the two is called, once. */
 export interface LeaseRequest extends RequestTraits {
+  /** Set where it has to wait: since when, in monotonic milliseconds. */
+  queuedAt?: number | undefined
   onLease(lease: Lease): void
   onReject(error: Error): void
 }
 
-/** Gives `taker` a lease, which is taken back where that throws: nobody else would release it. */
-export function grant(taker: LeaseRequest, lease: Lease): void {
+/** Gives a request its lease, which is taken back where that throws: nobody else would release it. */
+export function deliver(request: LeaseRequest, lease: Lease): void {
   try {
-    taker.onLease(lease)
+    request.onLease(lease)
   } catch (error) {
     lease.cut(error as Error)
     throw error

@@ -1,10 +1,12 @@
+// Over 200 lines: each way into and out of one queue, which share the state of its waiters.
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from '../errors.js'
 import type { ObserverGuard } from '../observer-guard.js'
-import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
-import { grant, type LeaseRequest, type LeaseSource } from './lease-request.js'
-import { Lines, type Waiting } from './waiting-lines.js'
+import { deliver, type LeaseRequest, type LeaseSource } from './lease-request.js'
+import { QueueTimer, type TimedQueue } from './queue-timer.js'
+import { RetryAfter } from './retry-after.js'
+import { type Waiting, WaitingLines } from './waiting-lines.js'
 
 export interface QueueOptions {
   /** Requests that may wait; 0 for none. */
@@ -14,42 +16,31 @@ export interface QueueOptions {
 }
 
 interface Waiter extends Waiting<Waiter> {
-  readonly taker: LeaseRequest
+  readonly request: LeaseRequest
   /** When it began to wait, in monotonic milliseconds. */
   readonly since: number
   /** Monotonic milliseconds after which it has waited too long. */
   readonly deadline: number
-  state: 'waiting' | 'granted' | 'gone'
-  /** Held from the moment a slot was free; the taker learns of it once whoever freed it is done. */
+  state: 'waiting' | 'served' | 'gone'
+  /** Reserved when a slot is free, and delivered in a microtask, after the code that freed the slot has finished. */
   lease: Lease | undefined
 }
-
-/** Milliseconds over which the rate is measured at which requests are done. */
-const WINDOW = 10_000
-/** Milliseconds after which those in line are looked at again, though nothing happened. */
-const LOOK = 100
-/** Milliseconds by which the timer may be late. After more of them answers may have arrived that nobody has read yet. */
-const LATE_MS = 50
-/** Milliseconds in which such answers are read, before any request that waits is refused. */
-const READING_MS = 10
-/** Seconds that nobody is asked to wait longer than. */
-const LONGEST = 300
 
 /**
  * Requests that wait because every backend is at its limit, first come, first served. A slot that becomes free
  * belongs to the first in line from that moment on: nobody can come between.
  */
-export class WaitQueue {
+export class WaitQueue implements TimedQueue {
   readonly #options: QueueOptions
   readonly #clock: Clock
   readonly #source: LeaseSource
   readonly #observerGuard: ObserverGuard
-  readonly #lines = new Lines<Waiter>()
-  readonly #done: SlidingCount
+  readonly #lines = new WaitingLines<Waiter>()
+  readonly #timer: QueueTimer
+  readonly #retryAfter: RetryAfter
   #length = 0
   #tickets = 0
-  #cancelDeadline: (() => void) | undefined
-  #serving = false
+  #isServing = false
   /** Why nobody is served any more. */
   #closed: BalancerError | undefined
 
@@ -58,7 +49,8 @@ export class WaitQueue {
     this.#clock = clock
     this.#source = source
     this.#observerGuard = observerGuard
-    this.#done = new SlidingCount(WINDOW, clock)
+    this.#timer = new QueueTimer(this, clock)
+    this.#retryAfter = new RetryAfter(options.timeout / 1000, clock)
   }
 
   get length(): number {
@@ -73,19 +65,18 @@ export class WaitQueue {
     return this.#options.limit
   }
 
-  /** A request was done, and its slot is free. */
-  countDone(): void {
-    this.#done.add()
+  get firstDeadline(): number | undefined {
+    return this.#lines.first?.deadline
   }
 
-  /**
-   * Seconds until those in line, and one more, would be served at the rate of the last ten seconds: 1 to 300.
-   * Where none was served, as long as a request may wait.
-   */
+  /** A request was done, and its slot is free. */
+  countDone(): void {
+    this.#retryAfter.countDone()
+  }
+
+  /** Seconds, from 1 to 300, until those in line and one more would be served; see {@link RetryAfter}. */
   get retryAfter(): number {
-    const { rate } = this.#done
-    const seconds = rate > 0 ? (this.#length + 1) / rate : this.#options.timeout / 1000
-    return Math.min(LONGEST, Math.max(1, Math.ceil(seconds)))
+    return this.#retryAfter.secondsFor(this.#length + 1)
   }
 
   /** Why a request may not join the line now; undefined where it may. */
@@ -95,21 +86,20 @@ export class WaitQueue {
   }
 
   /**
-   * Puts a request at the end of the line.
+   * Puts a request at the end of the line, and tells it since when it waits.
    * @returns takes it out again, with whatever it was given meanwhile
    * @throws {QueueFullError | StoppedError}
    */
-  join(taker: LeaseRequest): () => void {
-    const { timeout } = this.#options
-    const { refusal } = this
-    if (refusal) throw refusal
+  join(request: LeaseRequest): () => void {
+    if (this.refusal) throw this.refusal
     const now = this.#clock.now()
+    request.queuedAt = now
     const waiter: Waiter = {
-      taker,
+      request,
       ticket: ++this.#tickets,
       line: undefined,
       since: now,
-      deadline: now + timeout,
+      deadline: now + this.#options.timeout,
       state: 'waiting',
       lease: undefined,
       previous: undefined,
@@ -126,12 +116,12 @@ export class WaitQueue {
   /** Gives what is free to who is next and may have it. */
   serve(): void {
     if (this.#length === 0 || !this.#source.hasCandidates) return
-    this.#alone(() => {
+    this.#guarded(() => {
       this.#lines.startRound()
       for (let line = this.#lines.next(); line; line = this.#lines.next()) {
         const waiter = line.waiters.first as Waiter
-        const lease = this.#source.choose(waiter.taker, true, waiter.since)
-        if (lease) this.#grant(waiter, lease)
+        const lease = this.#source.choose(waiter.request, true, waiter.since)
+        if (lease) this.#handOver(waiter, lease)
         else this.#lines.miss(line)
       }
     })
@@ -139,14 +129,13 @@ export class WaitQueue {
 
   /** Where too many wait, the first of them cannot wait for a better backend. */
   relieve(): void {
-    this.#alone(() => {
+    this.#guarded(() => {
       const { first } = this.#lines
-      const lease = first && this.#source.choose(first.taker, false, first.since)
-      if (first && lease) this.#grant(first, lease)
+      if (first) this.#serveNow(first)
     })
   }
 
-  /** Sends those away for whom there is nobody left to wait for. */
+  /** Refuses those for whom there is no backend left to wait for. */
   dismiss(): void {
     for (const { except, waiters } of [...this.#lines.all()]) {
       if (this.#source.hasOther(except)) continue
@@ -154,22 +143,39 @@ export class WaitQueue {
     }
   }
 
-  /** Sends everybody away, and whoever comes later. */
+  /** Gives those that have waited too long what is left, or refuses them. @param now monotonic milliseconds */
+  expire(now: number): void {
+    this.#guarded(() => {
+      for (let { first } = this.#lines; first && first.deadline <= now; first = this.#lines.first) {
+        if (this.#serveNow(first)) continue
+        this.#refuse(first, new QueueTimeoutError(this.#options.timeout, this.retryAfter))
+      }
+    })
+  }
+
+  /** Refuses everybody, and whoever comes later. */
   close(reason: BalancerError): void {
     this.#closed = reason
     for (let { first } = this.#lines; first; first = this.#lines.first) this.#refuse(first, reason)
   }
 
-  #grant(waiter: Waiter, lease: Lease): void {
+  /** Serves a request that cannot wait any longer, and takes what should rest. Returns whether there was anything. */
+  #serveNow(waiter: Waiter): boolean {
+    const lease = this.#source.choose(waiter.request, false, waiter.since)
+    if (lease) this.#handOver(waiter, lease)
+    return lease !== undefined
+  }
+
+  #handOver(waiter: Waiter, lease: Lease): void {
     this.#remove(waiter)
-    waiter.state = 'granted'
+    waiter.state = 'served'
     waiter.lease = lease
-    // Whoever freed the slot is not done: for one thing, the connection that it used is not back yet.
+    // The code that freed the slot has not finished: for one thing, the connection that it used is not back yet.
     queueMicrotask(() => {
       waiter.lease = undefined
       if (waiter.state === 'gone') return
       if (lease.held) {
-        this.#observerGuard.call(() => grant(waiter.taker, lease))
+        this.#observerGuard.call(() => deliver(waiter.request, lease))
       } else {
         // Its backend was removed in this very moment: it is first in line again.
         waiter.state = 'waiting'
@@ -183,60 +189,29 @@ export class WaitQueue {
   #refuse(waiter: Waiter, reason: Error): void {
     this.#remove(waiter)
     waiter.state = 'gone'
-    queueMicrotask(() => this.#observerGuard.call(() => waiter.taker.onReject(reason)))
+    queueMicrotask(() => this.#observerGuard.call(() => waiter.request.onReject(reason)))
   }
 
   #add(waiter: Waiter): void {
     this.#lines.add(waiter)
     this.#length++
-    this.#watch()
+    this.#timer.start()
   }
 
   #remove(waiter: Waiter): void {
     this.#lines.remove(waiter)
     this.#length--
-    if (this.#length > 0) return
-    this.#cancelDeadline?.()
-    this.#cancelDeadline = undefined
+    if (this.#length === 0) this.#timer.stop()
   }
 
-  /**
-   * One timer for all: they may wait equally long, so that the first one's time is up first. And some limits
-   * of backends change with time alone.
-   */
-  #watch(wasLate = false): void {
-    if (this.#cancelDeadline) return
-    const { first } = this.#lines
-    if (!first) return
-    const now = this.#clock.now()
-    const delay = wasLate ? READING_MS : Math.max(0, Math.min(LOOK, first.deadline - now))
-    this.#cancelDeadline = this.#clock.after(delay, () => {
-      this.#cancelDeadline = undefined
-      this.serve()
-      const later = this.#clock.now()
-      const isLate = !wasLate && later - (now + delay) > LATE_MS
-      if (!isLate) this.#alone(() => this.#expire(later))
-      this.#watch(isLate)
-    })
-  }
-
-  #expire(now: number): void {
-    const { timeout } = this.#options
-    for (let { first } = this.#lines; first && first.deadline <= now; first = this.#lines.first) {
-      const lease = this.#source.choose(first.taker, false, first.since)
-      if (lease) this.#grant(first, lease)
-      else this.#refuse(first, new QueueTimeoutError(timeout, this.retryAfter))
-    }
-  }
-
-  /** A lease that is taken is a change, for which the queue is looked at again: not before this is done. */
-  #alone(act: () => void): void {
-    if (this.#serving) return
-    this.#serving = true
+  /** A lease that is taken changes the load, for which the queue would be served again: not before this is done. */
+  #guarded(act: () => void): void {
+    if (this.#isServing) return
+    this.#isServing = true
     try {
       act()
     } finally {
-      this.#serving = false
+      this.#isServing = false
     }
   }
 }

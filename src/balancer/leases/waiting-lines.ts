@@ -1,15 +1,13 @@
 import type { Backend } from '../backends/backend.js'
 import { LinkedList, type ListNode } from '../structures/linked-list.js'
+import type { RequestTraits } from './lease-request.js'
 
-/** What a request asks of a backend, which decides whether a backend that is free is one for it. */
-export interface Want {
-  readonly except?: ReadonlySet<Backend> | undefined
-  readonly repeatable?: boolean | undefined
-}
+/** What decides whether a backend that is free is one for a request. */
+type Demand = Pick<RequestTraits, 'except' | 'repeatable'>
 
 /** A request that waits. */
 export interface Waiting<T extends Waiting<T>> extends ListNode<T> {
-  readonly taker: Want
+  readonly request: Demand
   /** Counts up with each request: the lowest one came first. */
   readonly ticket: number
   /** @internal the line in which it waits */
@@ -30,7 +28,7 @@ export interface Line<T extends Waiting<T>> {
  * the request before. So one choice is made for a thousand that want the same, and the one that came first of all is
  * found by looking at the first of each line.
  */
-export class Lines<T extends Waiting<T>> {
+export class WaitingLines<T extends Waiting<T>> {
   readonly #lines = new Map<string, Line<T>>()
   /** Backends are told apart by number: an id may be given anew. */
   readonly #numbers = new WeakMap<Backend, number>()
@@ -76,10 +74,10 @@ export class Lines<T extends Waiting<T>> {
 
   /** Puts one where its ticket says it belongs: mostly at the end of its line, and at the start if it was there before. */
   add(waiter: T): void {
-    const key = this.#keyOf(waiter.taker)
+    const key = this.#keyOf(waiter.request)
     let line = this.#lines.get(key)
     if (!line) {
-      line = { key, except: waiter.taker.except, waiters: new LinkedList(), missed: 0 }
+      line = { key, except: waiter.request.except, waiters: new LinkedList(), missed: 0 }
       this.#lines.set(key, line)
     }
     const { waiters } = line
@@ -97,7 +95,7 @@ export class Lines<T extends Waiting<T>> {
     if (!waiters.first) this.#lines.delete(key)
   }
 
-  #keyOf({ except, repeatable = true }: Want): string {
+  #keyOf({ except, repeatable = true }: Demand): string {
     const kind = repeatable ? 'any' : 'lasting'
     if (!except || except.size === 0) return kind
     const numbers = Array.from(except, (backend) => this.#numberOf(backend)).sort((a, b) => a - b)

@@ -1,6 +1,7 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { Balancer } from '../../balancer/balancer.js'
 import type { Lease } from '../../balancer/leases/lease.js'
+import type { LeaseRequest } from '../../balancer/leases/lease-request.js'
 import type { ProxyContext } from '../context.js'
 
 /** What becomes of a request that needs another lease: one of the two is called, once, unless its client leaves. */
@@ -20,12 +21,12 @@ export function reacquire(
   context: ProxyContext,
   { except, again, onLease, onReject }: ReacquireOptions,
 ): void {
-  let queuedAt: number | undefined
   const endWait = () => {
     context.leaveQueue = undefined
+    const { queuedAt } = request
     if (queuedAt !== undefined) context.requeueTime += balancer.clock.now() - queuedAt
   }
-  const leave = balancer.lease({
+  const request: LeaseRequest = {
     except,
     repeatable: false,
     again,
@@ -40,10 +41,10 @@ export function reacquire(
       endWait()
       onReject(error)
     },
-  })
+  }
+  const leave = balancer.lease(request)
   // Only where it waits: a lease that was had at once may have failed at once, and the request be in the queue again.
   if (!leave) return
-  queuedAt = balancer.clock.now()
   context.leaveQueue = () => {
     endWait()
     leave()

@@ -9,6 +9,7 @@ import {
   StoppedError,
 } from '../../../src/balancer/errors.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
+import type { LeaseRequest } from '../../../src/balancer/leases/lease-request.js'
 import type { BalancerOptions } from '../../../src/balancer/options.js'
 import { TestClock } from '../../support/clock.js'
 
@@ -45,6 +46,15 @@ function pool(count: number, options: BalancerOptions = {}) {
     length: () => balancer.view().queue.length,
   }
 }
+
+test('a request that has to wait is told since when', () => {
+  const { balancer, clock } = pool(1)
+  const [first, second] = [0, 0].map((): LeaseRequest => ({ onLease() {}, onReject() {} }))
+  clock.pass(7)
+  for (const request of [first, second]) balancer.lease(request as LeaseRequest)
+  assert.deepEqual([first?.queuedAt, second?.queuedAt], [undefined, clock.now()])
+  balancer.close()
+})
 
 test('first come, first served, and the limit holds', async () => {
   const { granted, names, ask, balancer, length } = pool(2)
