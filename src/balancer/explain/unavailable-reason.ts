@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
-import type { SelectionPreview } from '../selection/selection.js'
+import type { SelectionPreview } from '../selection/selection-preview.js'
 
 /** What may keep a backend from being chosen. */
 export interface UnavailabilitySources {

@@ -1,3 +1,4 @@
+// Over 200 lines: what limits a share, and what follows from each change of it, would be harder to follow in parts.
 import type { Backend } from '../backends/backend.js'
 import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
@@ -6,7 +7,7 @@ import { LimitCounts } from './limit-counts.js'
 import { LimitTiers } from './limit-tiers.js'
 import { ShareLimit } from './share-limit.js'
 import type { SlowStart } from './slow-start.js'
-import { VirtualTime } from './virtual-time.js'
+import { PoolVirtualTimes } from './virtual-time.js'
 
 /** Where all are in slow start: a difference between two slow start factors that is too small to matter. */
 const SLOW_START_TOLERANCE = 0.1
@@ -47,13 +48,8 @@ export class ShareLimits {
   readonly #limits = new Map<Backend, ShareLimit>()
   readonly #counts = new LimitCounts()
   readonly #tiers: LimitTiers
-  /** Virtual time of backends in slow start, and of the others, which share what those in slow start leave. */
-  readonly #slowStartTime = new VirtualTime<ShareLimit>()
-  readonly #normalTime = new VirtualTime<ShareLimit>()
+  readonly #times = new PoolVirtualTimes<ShareLimit>()
   #weightOf: (backend: Backend) => number = () => 1
-  /** The weight of the eligible backends, and how much of it slow start leaves to others. */
-  #totalWeight = 0
-  #unusedWeight = 0
   #maxSlowStartFactor = 1
   #cancelTimer: (() => void) | undefined
 
@@ -125,7 +121,7 @@ export class ShareLimits {
   /** The set of eligible backends changed, or a weight in it. */
   update(eligible: number, totalWeight: number, weightOf: (backend: Backend) => number): void {
     this.#counts.eligible = eligible
-    this.#totalWeight = totalWeight
+    this.#times.totalWeight = totalWeight
     this.#weightOf = weightOf
     if (this.any) this.#updateAll()
   }
@@ -145,12 +141,9 @@ export class ShareLimits {
       if (backend.tier >= tiers.shareUsed) limit.lastForcedAt = now
     }
     if (!limit?.isCapped) this.#tiers.uncappedChosenAt = now
-    this.#slowStartTime.advance(this.#totalWeight)
-    // The others also share the requests that slow start withholds.
-    this.#normalTime.advance(this.#totalWeight - this.#unusedWeight)
+    this.#times.advance()
     if (limit) this.#update(limit)
-    this.#creditDue(this.#slowStartTime, now)
-    this.#creditDue(this.#normalTime, now)
+    this.#creditDue(now)
     this.#noteEvent()
   }
 
@@ -159,23 +152,20 @@ export class ShareLimits {
     const limit = this.#limits.get(backend)
     if (!limit) return
     this.#counts.count(limit, -1)
-    this.#unusedWeight -= limit.unusedWeight
+    this.#times.unusedWeight -= limit.unusedWeight
     limit.stopWaiting()
     this.#limits.delete(backend)
     this.any = this.#limits.size > 0
     this.#tiers.clear(backend)
     if (this.any) return
-    // Starting anew keeps the rounding errors of these sums small.
-    this.#unusedWeight = 0
-    this.#slowStartTime.now = 0
-    this.#normalTime.now = 0
+    this.#times.reset()
     this.#counts.reset()
     this.close()
   }
 
   #add(backend: Backend, credit: number): ShareLimit {
     if (!this.any) this.#tiers.meanInFlight = this.#pool.meanInFlight()
-    const limit = new ShareLimit(backend, credit, this.#normalTime)
+    const limit = new ShareLimit(backend, credit, this.#times.normal)
     this.#limits.set(backend, limit)
     this.any = true
     this.#startTimer()
@@ -183,8 +173,8 @@ export class ShareLimits {
   }
 
   /** Gives their credit to the backends whose time has come. */
-  #creditDue(time: VirtualTime<ShareLimit>, now: number): void {
-    for (let limit = time.takeDue(); limit; limit = time.takeDue()) {
+  #creditDue(now: number): void {
+    for (let limit = this.#times.takeDue(); limit; limit = this.#times.takeDue()) {
       limit.becomeDue()
       this.#tiers.place(limit, now)
     }
@@ -237,10 +227,10 @@ export class ShareLimits {
       const best = this.#maxSlowStartFactor + SLOW_START_TOLERANCE
       slowStartFactor = Math.min(1, (slowStartFactor + SLOW_START_TOLERANCE) / best)
     }
-    limit.follow(slowStartFactor < 1 ? this.#slowStartTime : this.#normalTime)
+    limit.follow(slowStartFactor < 1 ? this.#times.slowStart : this.#times.normal)
     limit.factor = slowStartFactor * (mostFail ? 1 : limit.penaltyFactor)
     const unusedWeight = limit.weight * (1 - slowStartFactor)
-    this.#unusedWeight += unusedWeight - limit.unusedWeight
+    this.#times.unusedWeight += unusedWeight - limit.unusedWeight
     limit.unusedWeight = unusedWeight
     this.#tiers.place(limit, now)
   }

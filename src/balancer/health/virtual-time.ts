@@ -32,3 +32,32 @@ export class VirtualTime<T extends DueItem> {
     return first
   }
 }
+
+/**
+ * The virtual times of a pool with limited backends: of those in slow start, and of all others, which share the requests
+ * that slow start withholds.
+ */
+export class PoolVirtualTimes<T extends DueItem> {
+  readonly slowStart = new VirtualTime<T>()
+  readonly normal = new VirtualTime<T>()
+  /** The weight of all eligible backends, and how much of it slow start leaves to others. */
+  totalWeight = 0
+  unusedWeight = 0
+
+  /** One request was given to the pool. */
+  advance(): void {
+    this.slowStart.advance(this.totalWeight)
+    this.normal.advance(this.totalWeight - this.unusedWeight)
+  }
+
+  takeDue(): T | undefined {
+    return this.slowStart.takeDue() ?? this.normal.takeDue()
+  }
+
+  /** No backend is limited any more. Sums that begin anew have no rounding errors. */
+  reset(): void {
+    this.unusedWeight = 0
+    this.slowStart.now = 0
+    this.normal.now = 0
+  }
+}

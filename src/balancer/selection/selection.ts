@@ -10,7 +10,8 @@ import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 import { leastLoadedBackup } from './backup.js'
 import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
-import type { CandidateScore, PickContext, Policy } from './policies/policy.js'
+import type { PickContext, Policy } from './policies/policy.js'
+import type { SelectionPreview } from './selection-preview.js'
 import { type Tier, tiers } from './tier.js'
 import { tunnelPolicy } from './tunnel-policy.js'
 
@@ -19,17 +20,6 @@ export interface Selector {
   readonly name: PolicyName
   /** Whom the policy chooses now. It takes no lease: use `acquire` for a request. */
   pick(): Backend | undefined
-}
-
-/** What {@link Selection.choose} would do. */
-export interface SelectionPreview {
-  choice: Backend | undefined
-  /** Whether the choice is an ejected backend that the request would probe. */
-  isProbe: boolean
-  /** How the eligible backends compare, the best first. */
-  scores: readonly CandidateScore[]
-  /** The last tier whose backends could be chosen. */
-  reach: Tier
 }
 
 /**

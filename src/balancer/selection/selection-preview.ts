@@ -1,0 +1,14 @@
+import type { Backend } from '../backends/backend.js'
+import type { CandidateScore } from './policies/policy.js'
+import type { Tier } from './tier.js'
+
+/** What `Selection.choose` would do for a request. */
+export interface SelectionPreview {
+  choice: Backend | undefined
+  /** Whether the choice is an ejected backend that the request would probe. */
+  isProbe: boolean
+  /** How the eligible backends compare, the best first. */
+  scores: readonly CandidateScore[]
+  /** The last tier whose backends could be chosen. */
+  reach: Tier
+}
