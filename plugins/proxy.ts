@@ -1,17 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { HostHeader } from '../src/balancer/backends/spec.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import type { Assignment } from '../src/proxy/context.js'
 import { takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
 import { watchArrivals } from '../src/proxy/downstream/connection/arrivals.js'
 import { watchConnections } from '../src/proxy/downstream/connection/idle-connections.js'
-import { DOWNSTREAM, type HttpDownstream } from '../src/proxy/downstream/downstream.js'
+import { DOWNSTREAM } from '../src/proxy/downstream/downstream.js'
 import { errorsOf, sendError } from '../src/proxy/downstream/errors/error-response.js'
-import { addressesOf } from '../src/proxy/downstream/fields/client-origin.js'
 import { trailerRules } from '../src/proxy/downstream/fields/request-trailers.js'
-import { receivedFrom } from '../src/proxy/downstream/fields/untrusted-fields.js'
 import { watchAppHooks } from '../src/proxy/downstream/host-app/app-hooks.js'
 import { watchTrailers } from '../src/proxy/downstream/host-app/app-trailers.js'
 import { setBeforeHooks } from '../src/proxy/downstream/host-app/before-hooks.js'
@@ -23,11 +21,11 @@ import type { UnderscoreHeaders } from '../src/proxy/http/fields.js'
 import { passedOn } from '../src/proxy/http/methods.js'
 import { statusesOf } from '../src/proxy/http/status-ranges.js'
 import type { Trust } from '../src/proxy/http/trust.js'
+import { replyFromClient } from '../src/proxy/reply-from.js'
 import type { Timeouts } from '../src/proxy/upstream/attempt.js'
 import { LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
-import { replyFromClient } from '../src/proxy/upstream/reply-from-client.js'
-import { tellObservers } from '../src/telemetry/observers.js'
-import { type RequestObserver, recordOf } from '../src/telemetry/record.js'
+import { requestRecorder } from '../src/telemetry/observers.js'
+import type { RequestObserver } from '../src/telemetry/record.js'
 import { type PressureOptions, pressurePlugin } from './load-shedding.js'
 
 declare module 'fastify' {
@@ -100,20 +98,18 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   }
   // The first of the hooks for routes, as the others add hooks of the pool to each route.
   const appHooks = watchAppHooks(scope)
-  const isTouched = () => appHooks.touchRequests
   const handler = new RequestHandler({
     balancer,
-    strip: { trust, underscoreHeaders, server, isWatched: isTouched },
+    strip: { trust, underscoreHeaders, server, appHooks },
     admission: { ...paths, maxBody, via, allow: methods.join(', ') },
-    requestFields: { trust, via, paths, isTouched },
+    requestFields: { trust, via, paths, appHooks },
     responseFields: { via, paths: options.restoresPrefix && segments > 0 ? paths : undefined },
     trailerRuleFor: trailerRules(underscoreHeaders),
     bodyLimits,
-    // The app may give its connections a shorter time, now or later.
-    clientSilence: () => (hasShorterTimeout(server, timeouts.body) ? 0 : timeouts.body),
+    bodyTimeout: timeouts.body,
     appHooks,
     onRefused: options.onRefused,
-    record: recorder(options),
+    record: requestRecorder({ ...options, isFailure: statusesOf(options.failureStatus) }),
   })
   const { failureStatus, retryStatus, retries, hostHeader, maxResponseHeaders, onFailed } = options
   const dispatcher = new LeaseDispatcher({
@@ -154,21 +150,4 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     disableRequestLogging: true,
   } as unknown as FastifyReplyFromOptions)
   addProxiedRoutes(scope, { ...options, handler: handler.forward })
-}
-
-/** Whether a server closes connections after a shorter silence than that, in milliseconds. */
-function hasShorterTimeout(server: FastifyInstance['server'], silence: number): boolean {
-  const own = 'timeout' in server ? server.timeout : 0
-  return own !== 0 && own <= silence
-}
-
-/** Tells the observers of a pool of each request when it is over. */
-function recorder({ balancer, observers, trust, failureStatus }: ProxyOptions) {
-  const isFailure = statusesOf(failureStatus)
-  return (request: FastifyRequest, reply: FastifyReply, downstream: HttpDownstream): void => {
-    if (observers.length === 0) return
-    const addresses = downstream.addresses ?? addressesOf(receivedFrom(request, downstream.peer), trust)
-    const record = recordOf(request, reply, balancer, addresses, isFailure, downstream.arrivedAt)
-    tellObservers(observers, record, request, reply, balancer.observerGuard)
-  }
 }

@@ -20,12 +20,10 @@ import { refusalCodeOf } from './downstream/errors/errors.js'
 import { setRequestFields } from './downstream/fields/request-fields.js'
 import { acceptsTrailers } from './downstream/fields/request-trailers.js'
 import { stripRequestFields } from './downstream/fields/strip-request-fields.js'
-import { dropLengthOfTrailed } from './downstream/host-app/app-trailers.js'
 import { answerProbe } from './downstream/host-app/route-probe.js'
 import { admit, type Destination } from './downstream/request/admission.js'
 import { answerOptions, mayForward } from './downstream/request/max-forwards.js'
-import { setResponseHead } from './downstream/response/response-head.js'
-import { sendBody } from './downstream/response/send-body.js'
+import { sendResponse } from './downstream/response/send-response.js'
 import { wantedProtocols } from './downstream/upgrade/upgrade.js'
 import type { HandlerOptions } from './handler-options.js'
 import type { UpstreamResponse } from './http/response.js'
@@ -72,12 +70,11 @@ export class RequestHandler {
 
   /** 3. Last onRequest hook, as what a hook of the app refuses takes no lease: admits the request, and waits for its turn. */
   readonly admit: onRequestHookHandler = (request, reply, done) => {
-    const { admission, clientSilence, bodyLimits } = this.#options
+    const { admission, bodyTimeout, bodyLimits } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
     const destination = admit(raw, reply, admission)
-    const silence = clientSilence()
-    if (silence > 0) limitSilence(request, reply, silence)
+    if (bodyTimeout > 0) limitSilence(request, reply, bodyTimeout)
     // A hook may read the body while the request waits.
     if (downstream.protocol.hasBody(raw)) copyWhereRead(raw, bodyLimits)
     downstream.protocol.onTurn(raw, reply.raw, () => this.#takeLease(downstream, destination, done))
@@ -121,13 +118,13 @@ export class RequestHandler {
     // A hook that calls its callback twice has Fastify call this twice, the first time perhaps without a lease.
     if (!context || downstream.isForwarded) return reply
     downstream.isForwarded = true
-    if (!mayForward(raw)) {
+    if (raw.method === 'OPTIONS' && !mayForward(raw)) {
       context.attempts = 0
       release(context)
       return answerOptions(downstream, admission.allow, balancer.endsConnections)
     }
     const hasBody = downstream.protocol.hasBody(raw)
-    context.takesTrailers = acceptsTrailers(raw)
+    if (raw.headers.te !== undefined) context.takesTrailers = acceptsTrailers(raw)
     if (hasBody) context.isTrailerDropped = trailerRuleFor(raw.headers.connection)
     if (downstream.isUpgrade) context.upgrade = wantedProtocols(raw)
     if (!isUntouched(request)) return this.#forwardUpload(downstream, context)
@@ -172,9 +169,8 @@ export class RequestHandler {
     body: UpstreamResponse['body'],
   ): void => {
     const { balancer, responseFields, appHooks } = this.#options
-    setResponseHead(reply, contextOf(request) as ProxyContext, responseFields, balancer.endsConnections)
-    if (appHooks.touchRequests) dropLengthOfTrailed(reply)
-    sendBody(reply, body, appHooks.seeResponses)
+    const context = contextOf(request) as ProxyContext
+    sendResponse(reply, context, body, responseFields, appHooks, balancer.endsConnections)
   }
 
   /** 8. The end. It is noticed here, in `fail` and in `arrive`; release.ts says why in three places. */

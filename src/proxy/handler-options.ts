@@ -18,8 +18,8 @@ export interface HandlerOptions {
   responseFields: ResponseFieldOptions
   trailerRuleFor: TrailerRules
   bodyLimits: BodyLimits
-  /** Milliseconds for which a client may now be silent in the middle of a body; 0 for any time. */
-  clientSilence(): number
+  /** Milliseconds for which a client may be silent in the middle of a body; 0 for any time. */
+  bodyTimeout: number
   /** What hooks of the app may do. */
   appHooks: AppHooks
   /** Told of the Host of each request that no backend was found for. */

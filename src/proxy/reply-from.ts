@@ -1,8 +1,38 @@
 import type { FastifyReplyFromHooks } from '@fastify/reply-from'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ProxyContext } from './context.js'
-import type { UpstreamResponse } from './http/response.js'
-import { headersFor } from './upstream/reply-from-client.js'
+import type { ResponseCallback, UpstreamResponse } from './http/response.js'
+import type { LeaseDispatcher } from './upstream/dispatcher.js'
+
+/**
+ * The key under which a request's context passes through reply-from. What reply-from hands to its client is made of the
+ * URL, the body and the header fields, and only an object of header fields arrives as the caller made it: so the
+ * context goes in that object, which has nothing else in it.
+ */
+const CONTEXT = Symbol('leastwise.context')
+
+interface ReplyFromRequest {
+  method: string
+  headers: { [CONTEXT]: ProxyContext }
+}
+
+/**
+ * The object that reply-from takes for undici. Errors go past reply-from, which would log each with a stack: the line of
+ * the request in the log has the code.
+ */
+export function replyFromClient(dispatcher: LeaseDispatcher) {
+  return {
+    request({ method, headers }: ReplyFromRequest, callback: ResponseCallback): void {
+      const context = headers[CONTEXT]
+      context.method = method
+      dispatcher.forward(context, (error, response) => {
+        if (error) context.downstream.fail(error)
+        else callback(null, response)
+      })
+    },
+    destroy: () => dispatcher.destroy(),
+  }
+}
 
 /** What happens to a request inside `reply.from`. */
 export interface ForwardSteps {
@@ -24,7 +54,7 @@ const NO_FIELDS = Object.freeze({})
 export function replyFromHooks(steps: ForwardSteps): FastifyReplyFromHooks {
   const hooks = {
     getUpstream: () => UPSTREAM,
-    rewriteRequestHeaders: (request: FastifyRequest) => headersFor(steps.setFields(request)),
+    rewriteRequestHeaders: (request: FastifyRequest) => ({ [CONTEXT]: steps.setFields(request) }),
     // The fields of the response are set in `respond`, where the reply is at hand.
     rewriteHeaders: () => NO_FIELDS,
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {

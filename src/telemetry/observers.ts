@@ -1,6 +1,32 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Balancer } from '../balancer/balancer.js'
 import type { ObserverGuard } from '../balancer/observer-guard.js'
-import type { RequestObserver, RequestRecord } from './record.js'
+import type { HttpDownstream } from '../proxy/downstream/downstream.js'
+import { addressesOf } from '../proxy/downstream/fields/client-origin.js'
+import { receivedFrom } from '../proxy/downstream/fields/untrusted-fields.js'
+import type { Statuses } from '../proxy/http/status-ranges.js'
+import type { Trust } from '../proxy/http/trust.js'
+import { type RequestObserver, type RequestRecord, recordOf } from './record.js'
+
+export interface RecorderOptions {
+  balancer: Balancer
+  observers: readonly RequestObserver[]
+  /** Which proxies are believed what they say of a request. */
+  trust: Trust
+  /** Statuses of responses that count as gateway failures. */
+  isFailure: Statuses
+}
+
+/** Makes what tells the observers of a pool of a proxied request that is over. */
+export function requestRecorder({ balancer, observers, trust, isFailure }: RecorderOptions) {
+  return (request: FastifyRequest, reply: FastifyReply, downstream: HttpDownstream): void => {
+    if (observers.length === 0) return
+    // A request that was not forwarded has no addresses yet.
+    const addresses = downstream.addresses ?? addressesOf(receivedFrom(request, downstream.peer), trust)
+    const record = recordOf(request, reply, balancer, addresses, isFailure, downstream.arrivedAt)
+    tellObservers(observers, record, request, reply, balancer.observerGuard)
+  }
+}
 
 /** Tells observers of a request that is over. One that throws, as a logger of the app may, does not stop the others. */
 export function tellObservers(

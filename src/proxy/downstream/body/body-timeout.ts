@@ -10,7 +10,10 @@ import { protocolOf } from '../protocol-of.js'
  * stream, whether or not it has sent its whole body.
  */
 export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeout: number): void {
-  const { raw } = request
+  const { raw, server } = request
+  // The app may have given its connections a shorter time.
+  const own = 'timeout' in server.server ? server.server.timeout : 0
+  if (own !== 0 && own <= timeout) return
   const protocol = protocolOf(raw)
   const timer = protocol.idleTimer(raw)
   // The socket that `inject` makes has no timer.

@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { formatForwarded } from '../../http/forwarded-field.js'
 import type { Peer } from '../../http/peer.js'
 import type { Trust } from '../../http/trust.js'
-import { claimedAddress, claimedOrigin, hasClaims, type Origin } from './forwarded-claims.js'
+import { claimedAddress, claimedOrigin, type Origin } from './forwarded-claims.js'
 import type { ReceivedRequest } from './untrusted-fields.js'
 
 /**
@@ -42,4 +42,14 @@ export function addressesOfPeer(peer: Peer, trust: Trust): Addresses {
   const address = peer.address ?? null
   const isProxy = trust(peer, []) > 0
   return { remoteAddress: address, clientAddress: isProxy ? null : address }
+}
+
+/** Whether a request has a field by which a trusted proxy or the app says where it came from. */
+function hasClaims({ headers, untrusted }: ReceivedRequest): boolean {
+  return (
+    (headers['x-forwarded-for'] !== undefined && !untrusted?.has('x-forwarded-for')) ||
+    (headers['x-forwarded-proto'] !== undefined && !untrusted?.has('x-forwarded-proto')) ||
+    (headers['x-forwarded-host'] !== undefined && !untrusted?.has('x-forwarded-host')) ||
+    (headers.forwarded !== undefined && !untrusted?.has('forwarded'))
+  )
 }

@@ -47,16 +47,6 @@ interface Claims {
 /** How the client asked. */
 type Asked = Pick<Origin, 'proto' | 'host'>
 
-/** Whether a request has a field by which a trusted proxy or the app says where it came from. */
-export function hasClaims({ headers, untrusted }: ReceivedRequest): boolean {
-  return (
-    (headers['x-forwarded-for'] !== undefined && !untrusted?.has('x-forwarded-for')) ||
-    (headers['x-forwarded-proto'] !== undefined && !untrusted?.has('x-forwarded-proto')) ||
-    (headers['x-forwarded-host'] !== undefined && !untrusted?.has('x-forwarded-host')) ||
-    (headers.forwarded !== undefined && !untrusted?.has('forwarded'))
-  )
-}
-
 /**
  * Where a request came from, by its claims.
  * @param peerProto the protocol of the peer's connection

@@ -4,6 +4,7 @@ import type { FieldLines } from '../../http/fields.js'
 import type { Trust } from '../../http/trust.js'
 import type { HttpDownstream } from '../downstream.js'
 import { lowerNames } from '../host-app/app-fields.js'
+import type { AppHooks } from '../host-app/app-hooks.js'
 import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
 import { type PathMapping, prefixOf } from '../request/rewrite-path.js'
 import { addressesIn, originOf } from './client-origin.js'
@@ -17,8 +18,7 @@ export interface RequestFieldOptions {
   /** The name of this gateway in Via; undefined where it is not named. */
   via: string | undefined
   paths: PathMapping
-  /** Whether hooks of the app may set fields. */
-  isTouched: () => boolean
+  appHooks: AppHooks
 }
 
 /** What of a request is not in its fields. */
@@ -34,16 +34,16 @@ interface Particulars {
 export function setRequestFields(
   downstream: HttpDownstream,
   context: ProxyContext,
-  { trust, via, paths, isTouched }: RequestFieldOptions,
+  { trust, via, paths, appHooks }: RequestFieldOptions,
 ): void {
   const { request, peer } = downstream
-  if (isTouched()) lowerNames(request)
+  if (appHooks.touchRequests) lowerNames(request)
   const received = receivedFrom(request, peer)
   const origin = originOf(received, trust, context.host)
   downstream.addresses = addressesIn(origin, peer)
   const prefix = prefixOf(request.raw, paths)
   context.fields = requestFields(received, origin, { trust, via, requestId: requestIdOf(request), prefix })
-  if (isTouched()) context.host = hostSetByApp(received) ?? context.host
+  if (appHooks.touchRequests) context.host = hostSetByApp(received) ?? context.host
   if (downstream.bodyFields) context.fields = replaceFields(context.fields, downstream.bodyFields)
 }
 

@@ -3,6 +3,7 @@ import type { UnderscoreHeaders } from '../../http/fields.js'
 import { isPlain, nominatedBy } from '../../http/hop-by-hop.js'
 import { peerOf } from '../../http/peer.js'
 import type { Trust } from '../../http/trust.js'
+import type { AppHooks } from '../host-app/app-hooks.js'
 import { countFields, type FieldCounter } from './field-limits.js'
 import { GATEWAY_FIELDS } from './gateway-fields.js'
 import { isProxyField } from './proxy-fields.js'
@@ -11,8 +12,7 @@ import { markAllUntrusted, markUntrusted } from './untrusted-fields.js'
 export interface StripOptions {
   trust: Trust
   underscoreHeaders: UnderscoreHeaders
-  /** Whether hooks of the app may set fields. */
-  isWatched: () => boolean
+  appHooks: AppHooks
   /** The server that the request came to. */
   server: FieldCounter
 }
@@ -52,7 +52,8 @@ export function stripRequestFields(raw: IncomingMessage, options: StripOptions):
     }
   }
   if (removed) remove(raw, removed)
-  if (proxyFields && options.trust(peer, []) === 0) markUntrusted(headers, proxyFields, options.isWatched())
+  if (proxyFields && options.trust(peer, []) === 0)
+    markUntrusted(headers, proxyFields, options.appHooks.touchRequests)
 }
 
 /** Whether a field stays although Connection names it. */

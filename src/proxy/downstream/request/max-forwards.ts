@@ -4,8 +4,7 @@ import type { HttpDownstream } from '../downstream.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
 
 /** Counts Max-Forwards of an OPTIONS down; false where the request ends here. RFC 9110 section 7.6.2. */
-export function mayForward({ method, headers }: IncomingMessage): boolean {
-  if (method !== 'OPTIONS') return true
+export function mayForward({ headers }: IncomingMessage): boolean {
   const left = String(headers['max-forwards'] ?? '')
   if (!/^\d+$/.test(left)) return true
   const hops = BigInt(left)

@@ -1,6 +1,34 @@
 import { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
+import type { ProxyContext } from '../../context.js'
 import { type UpstreamResponse, WholeBody } from '../../http/response.js'
+import { type ResponseFieldOptions, responseFields } from '../fields/response-fields.js'
+import type { AppHooks } from '../host-app/app-hooks.js'
+import { dropLengthOfTrailed } from '../host-app/app-trailers.js'
+import { protocolOf } from '../protocol-of.js'
+
+/**
+ * Sends a backend's response to the client. Its status was set before.
+ * @param isClosing whether the gateway is shutting down, and no connection should be used again
+ */
+export function sendResponse(
+  reply: FastifyReply,
+  context: ProxyContext,
+  body: UpstreamResponse['body'],
+  options: ResponseFieldOptions,
+  appHooks: AppHooks,
+  isClosing: boolean,
+): void {
+  const { raw } = reply.request
+  const head = context.responseHead as NonNullable<ProxyContext['responseHead']>
+  const headers = responseFields(head.headers, raw, context, options)
+  protocolOf(raw).fitHead(reply, context, headers, isClosing)
+  for (const name in headers) reply.header(name, headers[name])
+  // If an error has to be sent after all, these fields are removed again.
+  head.headers = headers
+  if (appHooks.touchRequests) dropLengthOfTrailed(reply)
+  sendBody(reply, body, appHooks.seeResponses)
+}
 
 /** Longest body of which it pays to make text. */
 const MAX_COALESCED_BYTES = 16 * 1024
@@ -8,11 +36,8 @@ const MAX_COALESCED_BYTES = 16 * 1024
 const { write } = ServerResponse.prototype
 const end = ServerResponse.prototype.end as (...args: unknown[]) => ServerResponse
 
-/**
- * Sends the body of a backend's response.
- * @param isSeen whether hooks of the app see it, which are given a stream in any case
- */
-export function sendBody(reply: FastifyReply, body: UpstreamResponse['body'], isSeen: boolean): void {
+/** @param isSeen whether hooks of the app see the body, which are given a stream in any case */
+function sendBody(reply: FastifyReply, body: UpstreamResponse['body'], isSeen: boolean): void {
   if (!(body instanceof WholeBody)) reply.send(body)
   // Fastify makes up a content-type for bytes without one, and none for a stream.
   else if (isSeen || typeof reply.getHeader('content-type') !== 'string') reply.send(body.stream())
