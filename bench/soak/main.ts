@@ -7,7 +7,7 @@ import Table from 'cli-table3'
 import { fork } from '../../test/support/children.js'
 import { seeded } from '../../test/support/random.js'
 import { RawClient } from '../../test/support/raw.js'
-import { Stage } from '../../test/support/stage.js'
+import { ScriptedBackend } from '../../test/support/scripted-backend.js'
 import { run, whole as wholeNumber } from '../command.js'
 import type { Holdings } from './gateway.js'
 
@@ -65,7 +65,7 @@ async function main(): Promise<number> {
     return 0
   }
   const each = Math.round(wholeNumber('requests', values.requests, 6000, 100_000_000) / LOOKS)
-  const stages = [await new Stage().listen(), await new Stage().listen(), await new Stage().listen()]
+  const stages = [await new ScriptedBackend().listen(), await new ScriptedBackend().listen(), await new ScriptedBackend().listen()]
   const child = fork(fileURLToPath(new URL('gateway.js', import.meta.url)), {
     execArgv: ['--expose-gc'],
     env: { PATH: process.env.PATH, BACKENDS: stages.map(({ url }) => url).join(), ...QUIET },

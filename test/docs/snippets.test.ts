@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { callJson } from '../support/client.js'
 import { compile, consumer } from '../support/consumer.js'
+import { DocsFixture, runToEnd, TOKEN } from '../support/docs-fixture.js'
 import { documents, type Fence, fencesOf } from '../support/markdown.js'
 import { root } from '../support/process.js'
 import { type Program, packagesOf, programsOf } from '../support/programs.js'
 import { type Ran, shellIn } from '../support/shell.js'
-import { runToEnd, Stand, TOKEN } from '../support/stand.js'
 
 /** Commands that are not run, each with the reason. */
 const notRun: [command: RegExp, why: string][] = [
@@ -56,9 +56,9 @@ describe('what documents show works, in order', { concurrency: true }, async () 
   const programs = documents.flatMap(programsOf)
   const folder = await consumer(packagesOf(programs))
   after(() => rm(folder, { recursive: true }))
-  const stands = new Map<string, Stand>()
+  const stands = new Map<string, DocsFixture>()
   for (const document of documents) {
-    const stand = await new Stand().open()
+    const stand = await new DocsFixture().open()
     stands.set(document, stand)
     const own = join(folder, folderOf(document))
     mkdirSync(own, { recursive: true })
@@ -75,7 +75,7 @@ describe('what documents show works, in order', { concurrency: true }, async () 
   for (const document of documents) {
     test(document, { skip: missing !== undefined && `${missing} is not installed` }, async (t) => {
       await compiled
-      const stand = stands.get(document) as Stand
+      const stand = stands.get(document) as DocsFixture
       t.after(() => stand.close())
       const own = join(folder, folderOf(document))
       const shell = shellIn(own)
@@ -107,7 +107,7 @@ function steps(document: string) {
 /** Runs commands, each of which must succeed, and be answered with the status that its comment says. */
 async function commands(
   { document, line, code }: Fence,
-  stand: Stand,
+  stand: DocsFixture,
   shell: (script: string, env: Record<string, string>) => Promise<Ran>,
 ): Promise<void> {
   for (const command of code.replaceAll('\\\n', '').split('\n')) {
@@ -145,7 +145,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const scripts = new Set(Object.keys(manifest.scripts))
 
 /** JSON that names a call has the fields of its answer; that which names the log, those of a request's line. */
-async function shown({ document, line: at, info, code }: Fence, stand: Stand): Promise<void> {
+async function shown({ document, line: at, info, code }: Fence, stand: DocsFixture): Promise<void> {
   const where = `${document}, after line ${at}: ${info}`
   const told = JSON.parse(code)
   if (info === 'log') {

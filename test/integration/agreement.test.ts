@@ -2,19 +2,20 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { deadUrl } from '../support/backend.js'
 import { call, callJson } from '../support/client.js'
-import { Crowd } from '../support/crowd.js'
+import { ClientFleet } from '../support/client-fleet.js'
 import { type Exposition, parseExposition } from '../support/exposition.js'
 import { type GatewayProcess, startGateway } from '../support/process.js'
-import { type Sight, Witness } from '../support/witness.js'
+import { type RecordedRequest, RecordingBackend } from '../support/recording-backend.js'
 
-const witnesses = new Map<string, Witness>()
+const backends = new Map<string, RecordingBackend>()
 let gateway: GatewayProcess
 
 before(async () => {
-  for (const name of ['a', 'b', 'c', 'drained', 'removed']) witnesses.set(name, await new Witness().listen())
-  const backends = [...witnesses].map(([id, { url }]) => `${url};id=${id}`)
+  for (const name of ['a', 'b', 'c', 'drained', 'removed'])
+    backends.set(name, await new RecordingBackend().listen())
+  const urls = [...backends].map(([id, { url }]) => `${url};id=${id}`)
   gateway = await startGateway({
-    BACKENDS: [...backends, `${await deadUrl()};id=dead`].join(),
+    BACKENDS: [...urls, `${await deadUrl()};id=dead`].join(),
     RESPONSE_TIMEOUT: '300',
     BODY_TIMEOUT: '300',
     MAX_BODY: '500000',
@@ -30,7 +31,7 @@ before(async () => {
 })
 after(async () => {
   await gateway.stop()
-  for (const witness of witnesses.values()) await witness.close()
+  for (const one of backends.values()) await one.close()
 })
 
 /** A request, as the log has it. */
@@ -93,23 +94,23 @@ const only = (counts: Counts, backend: string) =>
 const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0)
 
 /** How a try ended for the gateway that ended like this for its backend, and that nobody else ended. */
-function outcomeOf({ end, status = 0 }: Sight): string {
+function outcomeOf({ end, status = 0 }: RecordedRequest): string {
   return end === 'answered' && ![500, 503].includes(status) ? 'ok' : 'failed'
 }
 
 test('10,000 requests that end in every way: metrics, log lines, backends and clients agree to the request', async () => {
-  const crowd = new Crowd(gateway.url, Number(process.env.CHAOS_SEED ?? 1))
-  await crowd.rush(100)
-  for (const id of witnesses.keys()) {
+  const fleet = new ClientFleet(gateway.url, Number(process.env.CHAOS_SEED ?? 1))
+  await fleet.rush(100)
+  for (const id of backends.keys()) {
     await callJson('PATCH', `${gateway.admin}/backends/${id}`, { maxConnections: null })
   }
-  await crowd.send(3000)
+  await fleet.send(3000)
   for (const id of ['drained', 'removed']) await callJson('POST', `${gateway.admin}/backends/${id}/drain`)
-  await crowd.send(5000)
+  await fleet.send(5000)
   const before = await settled()
   await callJson('DELETE', `${gateway.admin}/backends/removed`)
-  await crowd.send(10_000)
-  await crowd.close()
+  await fleet.send(10_000)
+  await fleet.close()
   const page = await settled()
   const all = lines()
 
@@ -172,7 +173,7 @@ test('10,000 requests that end in every way: metrics, log lines, backends and cl
   const tries = (of: Exposition, backend: string, outcome?: string) =>
     of.sum('leastwise_backend_attempts_total', { backend, ...(outcome && { outcome }) })
   const pageOf = (backend: string) => (backend === 'removed' ? before : page)
-  const names = [...witnesses.keys(), 'dead']
+  const names = [...backends.keys(), 'dead']
   assert.equal(sum(names.map((name) => tries(pageOf(name), name))), sum(all.map(({ attempts }) => attempts)))
   for (const outcome of ['ok', 'doubtful']) assert.equal(tries(page, 'dead', outcome), 0)
 
@@ -181,36 +182,36 @@ test('10,000 requests that end in every way: metrics, log lines, backends and cl
   const byId = new Map(numbered.map((line) => [(line.path as string).split('/')[2] as string, line]))
   assert.equal(byId.size, numbered.length, 'one line for each request')
   const certain: Counts = {}
-  for (const [id, fate] of crowd.fates) {
+  for (const [id, result] of fleet.results) {
     const line = byId.get(id)
-    const sights = [...witnesses].flatMap(([name, { seen }]) =>
-      (seen.get(id) ?? []).map((sight) => ({ name, ...sight })),
+    const records = [...backends].flatMap(([name, { seen }]) =>
+      (seen.get(id) ?? []).map((record) => ({ name, ...record })),
     )
-    const what = `${id}: ${JSON.stringify({ fate, line, sights })}`
+    const what = `${id}: ${JSON.stringify({ result, line, records })}`
     assert.ok(line, what)
-    assert.equal(line.aborted, fate.bytesOut === undefined, what)
-    if (fate.status > 0) assert.equal(line.statusCode, fate.status, what)
-    if (!line.aborted) assert.equal(line.bytesOut, fate.bytesOut, what)
+    assert.equal(line.aborted, result.bytesOut === undefined, what)
+    if (result.status > 0) assert.equal(line.statusCode, result.status, what)
+    if (!line.aborted) assert.equal(line.bytesOut, result.bytesOut, what)
     if (line.outcome === 'ok') {
-      const sight = sights.find(({ name, end }) => name === line.backend && end === 'answered')
-      assert.ok(sight, what)
-      assert.deepEqual([sight.status, sight.bytesIn], [line.statusCode, line.bytesIn], what)
-      assert.equal(sight.bytesIn, fate.bytesIn, what)
+      const record = records.find(({ name, end }) => name === line.backend && end === 'answered')
+      assert.ok(record, what)
+      assert.deepEqual([record.status, record.bytesIn], [line.statusCode, line.bytesIn], what)
+      assert.equal(record.bytesIn, result.bytesIn, what)
     }
-    assert.ok(sights.length <= line.attempts, what)
+    assert.ok(records.length <= line.attempts, what)
     if (line.attempts !== 1 || line.backend === 'dead') continue
     assert.deepEqual(
-      sights.map(({ name }) => name),
+      records.map(({ name }) => name),
       [line.backend],
       what,
     )
     // The gateway gave it up, with its client or for its silence.
     if (line.outcome === 'cancelled') continue
-    const key = `${line.backend} ${outcomeOf(sights[0] as Sight)}`
+    const key = `${line.backend} ${outcomeOf(records[0] as RecordedRequest)}`
     certain[key] = (certain[key] ?? 0) + 1
   }
-  for (const [name, { seen }] of witnesses) {
-    const total = sum([...seen.values()].map((sights) => sights.length))
+  for (const [name, { seen }] of backends) {
+    const total = sum([...seen.values()].map((records) => records.length))
     const own = pageOf(name)
     // A try that somebody gave up may never have come.
     const missed = tries(own, name) - total

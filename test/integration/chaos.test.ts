@@ -5,13 +5,13 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { type Gateway, openGateway } from '../support/gateway.js'
 import { seeded } from '../support/random.js'
 import { RawClient } from '../support/raw.js'
-import { Stage } from '../support/stage.js'
+import { ScriptedBackend } from '../support/scripted-backend.js'
 
-const stages: Stage[] = []
+const stages: ScriptedBackend[] = []
 let gateway: Gateway
 
 before(async () => {
-  for (let i = 0; i < 3; i++) stages.push(await new Stage().listen())
+  for (let i = 0; i < 3; i++) stages.push(await new ScriptedBackend().listen())
   gateway = await openGateway(stages, {
     RESPONSE_TIMEOUT: '400',
     BODY_TIMEOUT: '400',

@@ -7,12 +7,12 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOpt
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
 import { deadUrl } from '../support/backend.js'
 import { field, RawClient } from '../support/raw.js'
-import { Stage } from '../support/stage.js'
+import { ScriptedBackend } from '../support/scripted-backend.js'
 
 /** A host app with one backend, and what can be said of both at any moment. */
 interface Play {
   app: FastifyInstance
-  stage: Stage
+  stage: ScriptedBackend
   url: string
   /** Requests in flight by our count and by the backend's. */
   counts(): [ours: number, theirs: number]
@@ -28,7 +28,7 @@ async function play(
   server: FastifyServerOptions = {},
   prepare: (app: FastifyInstance) => void = () => {},
 ): Promise<Play> {
-  const stage = await new Stage().listen()
+  const stage = await new ScriptedBackend().listen()
   const app = Fastify({ forceCloseConnections: true, ...server }) as unknown as FastifyInstance
   prepare(app)
   // What leaks a lease or a request must not be tidied up by a timeout.

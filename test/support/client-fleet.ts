@@ -5,7 +5,7 @@ import { seeded } from './random.js'
 import { RawClient } from './raw.js'
 
 /** What became of a request for a client that did not give it up. */
-export interface Fate {
+export interface ClientResult {
   /** 0 where no answer began. */
   status: number
   /** Bytes of the request's body. */
@@ -20,9 +20,9 @@ type Options = Partial<Dispatcher.RequestOptions>
  * Clients of every kind, who ask `/<what the backend is to do>/<number>`: patient ones, those who send ahead, and
  * those who leave.
  */
-export class Crowd {
+export class ClientFleet {
   /** Of the requests that were not given up, by their number. */
-  readonly fates = new Map<string, Fate>()
+  readonly results = new Map<string, ClientResult>()
   readonly #url: string
   readonly #random: () => number
   readonly #patient = new Agent({ connections: 60, pipelining: 1 })
@@ -79,13 +79,13 @@ export class Crowd {
 
   async #ask(kind: string, options: Options = {}, dispatcher = this.#patient): Promise<void> {
     const bytesIn = (options.body as Buffer | undefined)?.length ?? 0
-    const fate: Fate = { status: 0, bytesIn, bytesOut: undefined }
+    const result: ClientResult = { status: 0, bytesIn, bytesOut: undefined }
     const number = this.#next()
-    this.fates.set(number, fate)
+    this.results.set(number, result)
     try {
       const answer = await request(`${this.#url}/${kind}/${number}`, { ...options, dispatcher } as object)
-      fate.status = answer.statusCode
-      fate.bytesOut = (await answer.body.bytes()).length
+      result.status = answer.statusCode
+      result.bytesOut = (await answer.body.bytes()).length
     } catch {
       // The log has to say so, too.
     }

@@ -18,7 +18,7 @@ const announce = new URL('./announce.js', import.meta.url).href
  * What the addresses in a document stand for: real backends, and whatever serves at the moment. `10.0.0.1:8080`
  * and its like are backends, port 3000 is where traffic enters, 3001 the admin API of a stand-alone gateway.
  */
-export class Stand {
+export class DocsFixture {
   readonly #backends: TestBackend[] = []
   #traffic = ''
   #stop: () => Promise<void> = async () => {}

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 
 /** How a request ended, as its backend saw it. */
-export interface Sight {
+export interface RecordedRequest {
   /** By the first segment of its path: what the backend was asked to do. */
   kind: string
   /** `answered`: all of the answer was sent. `broken`: the backend broke it off. `left`: somebody else did. */
@@ -13,21 +13,21 @@ export interface Sight {
   bytesIn: number
 }
 
-type Part = (request: IncomingMessage, response: ServerResponse, sight: Sight) => void
+type Behaviour = (request: IncomingMessage, response: ServerResponse, record: RecordedRequest) => void
 
 const chunk = Buffer.alloc(1024, 'x')
 /** Requests that some backend was slow with; the next one is not. */
 const dozed = new Set<string>()
-const withStatus = (code: number): Part => {
+const withStatus = (code: number): Behaviour => {
   return (request, response) => request.once('end', () => response.writeHead(code).end(String(code)))
 }
-const breakOff = (request: IncomingMessage, sight: Sight) => {
-  sight.end = 'broken'
+const breakOff = (request: IncomingMessage, record: RecordedRequest) => {
+  record.end = 'broken'
   request.socket.destroy()
 }
 
-/** What a {@link Witness} does with a request. */
-const parts: Record<string, Part> = {
+/** What a {@link RecordingBackend} does with a request. */
+const behaviours: Record<string, Behaviour> = {
   ok: (request, response) => request.once('end', () => response.end('ok')),
   chunked: (request, response) =>
     request.once('end', () => {
@@ -44,9 +44,9 @@ const parts: Record<string, Part> = {
     else setTimeout(() => response.end('late'), 140)
     dozed.add(url)
   },
-  reset: (request, _response, sight) => breakOff(request, sight),
-  cut(request, response, sight) {
-    response.writeHead(200, { 'content-length': 99 }).write('half', () => breakOff(request, sight))
+  reset: (request, _response, record) => breakOff(request, record),
+  cut(request, response, record) {
+    response.writeHead(200, { 'content-length': 99 }).write('half', () => breakOff(request, record))
   },
   silent() {},
   // Begins an answer, and says no more.
@@ -59,31 +59,31 @@ const parts: Record<string, Part> = {
 }
 
 /** A backend that remembers each request it has seen, by the second segment of its path. */
-export class Witness {
-  readonly seen = new Map<string, Sight[]>()
+export class RecordingBackend {
+  readonly seen = new Map<string, RecordedRequest[]>()
   readonly #server: Server
 
   constructor() {
     // Whoever keeps a connection may use it whenever he likes.
     this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
-      const sight = this.#see(request)
+      const record = this.#see(request)
       request.on('data', (bytes: Buffer) => {
-        sight.bytesIn += bytes.length
+        record.bytesIn += bytes.length
       })
       response.once('close', () => {
-        if (sight.end !== 'open') return
-        sight.end = response.writableFinished ? 'answered' : 'left'
-        sight.status = response.statusCode
+        if (record.end !== 'open') return
+        record.end = response.writableFinished ? 'answered' : 'left'
+        record.status = response.statusCode
       })
-      const part = parts[sight.kind]
-      part?.(request, response, sight)
+      const behave = behaviours[record.kind]
+      behave?.(request, response, record)
     })
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
-      const sight = this.#see(request)
-      sight.status = 101
+      const record = this.#see(request)
+      record.status = 101
       socket.on('error', () => {})
       socket.once('close', () => {
-        sight.end = 'answered'
+        record.end = 'answered'
       })
       socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
       socket.pipe(socket)
@@ -106,12 +106,12 @@ export class Witness {
     await once(this.#server, 'close')
   }
 
-  #see(request: IncomingMessage): Sight {
+  #see(request: IncomingMessage): RecordedRequest {
     const [, kind = '', id = ''] = (request.url as string).split('/')
-    const sight: Sight = { kind, end: 'open', status: undefined, bytesIn: 0 }
+    const record: RecordedRequest = { kind, end: 'open', status: undefined, bytesIn: 0 }
     const known = this.seen.get(id)
-    if (known) known.push(sight)
-    else this.seen.set(id, [sight])
-    return sight
+    if (known) known.push(record)
+    else this.seen.set(id, [record])
+    return record
   }
 }

@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-type Part = (request: IncomingMessage, response: ServerResponse) => void
+type Behaviour = (request: IncomingMessage, response: ServerResponse) => void
 
 const chunk = Buffer.alloc(16 * 1024, 'x')
 
-/** What a {@link Stage} does with a request, by the first segment of its path. */
-const parts: Record<string, Part> = {
+/** What a {@link ScriptedBackend} does with a request, by the first segment of its path. */
+const behaviours: Record<string, Behaviour> = {
   ok: (request, response) => request.resume().on('end', () => response.end('ok')),
   late: (request, response) => request.resume().on('end', () => setTimeout(() => response.end('late'), 5)),
   big: (request, response) => {
@@ -56,8 +56,8 @@ const parts: Record<string, Part> = {
   deaf: (request) => void setTimeout(() => request.resume(), 600),
 }
 
-/** A real backend with a part for every occasion, which counts for itself what it works on. */
-export class Stage {
+/** A backend with a script for each path, which counts for itself what it works on. */
+export class ScriptedBackend {
   readonly server: Server
   /** Requests and tunnels it works on now. */
   open = 0
@@ -66,8 +66,8 @@ export class Stage {
   constructor() {
     this.server = createServer((request, response) => {
       this.#enter(response)
-      const part = parts[(request.url as string).split(/[/?]/)[1] as string] as Part
-      part(request, response)
+      const behave = behaviours[(request.url as string).split(/[/?]/)[1] as string] as Behaviour
+      behave(request, response)
     })
     this.server.on('checkContinue', (request, response) => {
       if (request.url !== '/early') response.writeContinue()
