@@ -60,8 +60,8 @@ function slowDownShares({ slowDown: { rows } }: Simulated): string {
 
 function pausesHedging({ pauses: rows }: Simulated): string {
   return bars({
-    title: 'Pauses that go round: latency with and without second tries',
-    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA second try goes out after the ${pauses.after} of recent latencies. 99th percentile, simulated.`,
+    title: 'Pauses that go round: latency with and without hedging',
+    subtitle: `Three backends, ${pauses.rate} requests a second of ${pauses.work} ms of work; each second another backend stops for ${pauses.pause} ms.\nA hedge is sent after the ${pauses.after} of recent latencies. 99th percentile, simulated.`,
     groups: policyNames,
     y: { name: 'p99 in milliseconds', min: 0, format: (value) => `${Math.round(value)}` },
     series: pauses.budgets.map((budget) => ({

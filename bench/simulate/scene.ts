@@ -42,7 +42,7 @@ export interface SceneEvent {
 export interface HedgingOptions {
   /** When: `p95` of recent latencies, or after so many milliseconds. */
   after: HedgeAfter
-  /** Ceiling of second tries, in percent of requests. */
+  /** Ceiling of hedges, in percent of requests. */
   budget: number
 }
 

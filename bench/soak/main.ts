@@ -65,7 +65,11 @@ async function main(): Promise<number> {
     return 0
   }
   const each = Math.round(wholeNumber('requests', values.requests, 6000, 100_000_000) / LOOKS)
-  const stages = [await new ScriptedBackend().listen(), await new ScriptedBackend().listen(), await new ScriptedBackend().listen()]
+  const stages = [
+    await new ScriptedBackend().listen(),
+    await new ScriptedBackend().listen(),
+    await new ScriptedBackend().listen(),
+  ]
   const child = fork(fileURLToPath(new URL('gateway.js', import.meta.url)), {
     execArgv: ['--expose-gc'],
     env: { PATH: process.env.PATH, BACKENDS: stages.map(({ url }) => url).join(), ...QUIET },

@@ -15,13 +15,13 @@ export const pauses = {
   every: 1000,
   duration: 200_000,
   after: 'p95' as const,
-  /** Ceilings of second tries in percent of requests; 0 for none. */
+  /** Ceilings of hedges in percent of requests; 0 for none. */
   budgets: [0, 5, 10],
 }
 
 export interface PausesRow extends Percentiles {
   policy: PolicyName
-  /** Ceiling of second tries, in percent of the requests. */
+  /** Ceiling of hedges, in percent of the requests. */
   budget: number
   /** Second tries there were, in percent of the requests. */
   hedges: number
