@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answering, changing, deadUrl, status } from '../support/backend.js'
 import { call, callJson } from '../support/client.js'
-import { startGateway } from '../support/process.js'
+import { healthLine, startGateway } from '../support/process.js'
 
 const CHECKS = { HEALTH_PATH: '/', HEALTH_INTERVAL: '50', HEALTH_RISE: '1', HEALTH_FALL: '1' }
 
@@ -14,14 +14,7 @@ test('a backup has the requests while every other backend is out, and only then'
     BACKENDS: `${main.url};id=main,${backup.url};id=backup;backup=true`,
   })
   t.after(() => gateway.stop('SIGKILL'))
-  const health = (backend: string, health: string, from = 0) =>
-    gateway.line(
-      (line) =>
-        gateway.lines.indexOf(line) >= from &&
-        line.event === 'health' &&
-        line.backend === backend &&
-        line.health === health,
-    )
+  const health = (backend: string, health: string, from = 0) => healthLine(gateway, backend, health, from)
   const who = async () => {
     await call(gateway.url)
     const { json } = await callJson('GET', `${gateway.admin}/decisions?limit=1`)

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { call, callJson } from '../support/client.js'
-import { type GatewayProcess, root, startGateway } from '../support/process.js'
+import { type GatewayProcess, healthLine, root, startGateway } from '../support/process.js'
 import { RawClient } from '../support/raw.js'
 
 const server = join(root, 'dist/src/gateway/main.js')
@@ -63,15 +63,6 @@ async function serving(
   return { server: backend, port: (backend.address() as AddressInfo).port }
 }
 
-const becomes = (gateway: GatewayProcess, backend: string, health: string, from = 0) =>
-  gateway.line(
-    (line) =>
-      gateway.lines.indexOf(line) >= from &&
-      line.event === 'health' &&
-      line.backend === backend &&
-      line.health === health,
-  )
-
 /** Resolves to the line that says that the name of a backend could never be resolved. */
 const unresolved = (gateway: GatewayProcess, id: string) =>
   gateway.line(({ event, backend, reason }) => event === 'health' && backend === id && reason !== undefined)
@@ -89,7 +80,7 @@ test('four names whose look-ups hang take nothing from a fifth', async (t) => {
   const { gateway } = await started(t, answers, {
     BACKENDS: [...hanging, 'e.test'].map((name) => `http://${name}:${port};id=${name[0]}`).join(),
   })
-  await becomes(gateway, 'e', 'healthy')
+  await healthLine(gateway, 'e', 'healthy')
   for (const id of ['a', 'b', 'c', 'd']) await unresolved(gateway, id)
   for (const method of ['GET', 'POST', 'GET', 'POST'] as const) {
     assert.equal((await send(gateway, method)).status, 200)
@@ -107,8 +98,8 @@ test('while the resolver fails backends are used at their last address, and stay
     { 'a.test': '127.0.0.1', 'b.test': '127.0.0.1' },
     { BACKENDS: `http://a.test:${port};id=a,http://b.test:${port};id=b` },
   )
-  await becomes(gateway, 'a', 'healthy')
-  await becomes(gateway, 'b', 'healthy')
+  await healthLine(gateway, 'a', 'healthy')
+  await healthLine(gateway, 'b', 'healthy')
   const from = gateway.lines.length
   for (const answer of ['EAI_AGAIN', 'ENOTFOUND', 3_600_000]) {
     become({ 'a.test': answer, 'b.test': answer })
@@ -131,7 +122,7 @@ test('how long a look-up takes is part of no time that a backend has', async (t)
   for (const method of ['GET', 'POST'] as const) {
     const { gateway } = await started(t, { 'a.test': 1000 }, { BACKENDS: `http://a.test:${port};id=a` })
     assert.equal((await send(gateway, method)).status, 200)
-    await becomes(gateway, 'a', 'healthy')
+    await healthLine(gateway, 'a', 'healthy')
     assert.deepEqual(
       gateway.lines.filter(({ health }) => health === 'unhealthy'),
       [],
@@ -160,7 +151,7 @@ test('a backend whose name was never resolved is out, is not to blame, and is us
   assert.equal(reason, 'not used: its name cannot be resolved (ENOTFOUND)')
   const from = gateway.lines.length
   become({ 'a.test': '127.0.0.1', 'b.test': '127.0.0.1' })
-  await becomes(gateway, 'a', 'healthy', from)
+  await healthLine(gateway, 'a', 'healthy', from)
   for (let i = 0; i < 10; i++) assert.equal((await send(gateway)).status, 200)
   assert.ok((await viewOf(gateway, 'a')).total > total)
 })

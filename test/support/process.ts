@@ -141,3 +141,19 @@ export async function freePort(): Promise<number> {
   await once(probe, 'close')
   return port
 }
+
+/** Resolves to the log line that says that a backend has got this health, past or to come. @param from index of the first line that counts */
+export function healthLine(
+  gateway: GatewayProcess,
+  backend: string,
+  health: string,
+  from = 0,
+): Promise<Record<string, unknown>> {
+  return gateway.line(
+    (line) =>
+      gateway.lines.indexOf(line) >= from &&
+      line.event === 'health' &&
+      line.backend === backend &&
+      line.health === health,
+  )
+}
