@@ -16,7 +16,7 @@ export function exhaustionLog(log: FastifyBaseLogger, clock: Clock, pool: string
   return (error) => {
     const exhaustion = exhaustionOf(error)
     if (!exhaustion) return false
-    const { code, what, setting } = exhaustion
+    const { code, missing, setting } = exhaustion
     const now = clock.now()
     if (now - (loggedAt.get(code) ?? Number.NEGATIVE_INFINITY) < LINE_INTERVAL_MS) return true
     loggedAt.set(code, now)
@@ -24,7 +24,7 @@ export function exhaustionLog(log: FastifyBaseLogger, clock: Clock, pool: string
     const reached = limit === null ? setting : `${setting} is ${limit}`
     log.error(
       { pool, event: 'own lack', code, limit, setting },
-      `no ${what} (${code}; ${reached}): requests that need a new connection to a backend are answered 503`,
+      `no ${missing} (${code}; ${reached}): requests that need a new connection to a backend are answered 503`,
     )
     return true
   }

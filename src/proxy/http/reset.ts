@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 
 /**
- * Resets a connection where that can be done, so that its other end does not take it for a proper end. Node
- * throws for one with TLS or to a path, and leaves one open for ever that was ended before (libuv answers EINVAL).
+ * Resets a connection where possible, so that the peer does not take the close for an orderly end; otherwise destroys it. Node
+ * throws for a connection with TLS or to a path, and never closes one that was ended before (libuv returns EINVAL).
  */
 export function reset(socket: Socket): void {
   const canBeReset = !('encrypted' in socket) && socket.remoteAddress !== undefined

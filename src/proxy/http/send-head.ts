@@ -1,6 +1,6 @@
-const NOTHING = Buffer.alloc(0)
+const NO_BYTES = Buffer.alloc(0)
 
-/** Sends the head of a message now. `flushHeaders` would encode it as UTF-8, which its fields need not be. */
+/** Sends the head of a message now. `flushHeaders` would encode it as UTF-8, while fields are latin1. */
 export function sendHead(message: { write(chunk: Buffer): unknown }): void {
-  message.write(NOTHING)
+  message.write(NO_BYTES)
 }

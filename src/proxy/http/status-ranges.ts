@@ -1,7 +1,10 @@
-/** A set of statuses. */
+/** Whether a status belongs to a set of statuses. */
 export type Statuses = (statusCode: number) => boolean
 
-/** Reads `200-299,401`; nothing is no status. @throws {Error} where it is not that, or one is none from 200 to 599 */
+/**
+ * Reads a list of statuses and ranges like `200-299,401`; empty for none.
+ * @throws {Error} where the text is something else, or a status is not between 200 and 599
+ */
 export function statusesOf(text: string): Statuses {
   if (text === '') return () => false
   const ranges = text.split(',').map((part) => {
@@ -9,7 +12,7 @@ export function statusesOf(text: string): Statuses {
     if (from === undefined || Number(to) < Number(from)) throw new Error(`"${part}" is no status`)
     return [Number(from), Number(to)] as const
   })
-  const among = new Uint8Array(600)
-  for (const [from, to] of ranges) among.fill(1, from, to + 1)
-  return (statusCode) => among[statusCode] === 1
+  const isIn = new Uint8Array(600)
+  for (const [from, to] of ranges) isIn.fill(1, from, to + 1)
+  return (statusCode) => isIn[statusCode] === 1
 }

@@ -4,9 +4,8 @@ import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { ProxyContext } from '../context.js'
 import type { ResponseCallback, UpstreamResponse } from '../http/response.js'
-import type { Statuses } from '../http/status-ranges.js'
-import { Attempt, type AttemptListener } from './attempt.js'
-import type { DeadlinePool } from './deadline.js'
+import { Attempt, type AttemptOptions } from './attempt.js'
+import type { AttemptListener, AttemptState } from './attempt-listener.js'
 import { UnresolvedError } from './dns/unresolved-error.js'
 import { BackendError } from './failures/failures.js'
 import { Hedge } from './hedge.js'
@@ -16,14 +15,11 @@ import type { Connections } from './transport/connections.js'
 import { transportFor } from './transport/transport-for.js'
 
 /** What the requests of one pool have in common. */
-export interface ForwarderOptions extends RetryOptions {
-  /** Statuses of responses that count as gateway failures. */
-  isFailure: Statuses
+export interface ForwarderOptions extends AttemptOptions, RetryOptions {
   hostHeader: HostHeader
   /** Largest body of a request in bytes; 0 for any. */
   maxBody: number
   connectionsTo(backend: Backend): Connections
-  deadlines: DeadlinePool
   /** Told of what attempts fail with. */
   onFailed(error: Error): void
 }
@@ -40,7 +36,7 @@ export class Forwarder implements AttemptListener {
   readonly #retryRules: RetryRules
   readonly #hedge: Hedge | undefined
   /** The attempts under way: one, or two with a hedge. */
-  readonly #attempts: Attempt[] = []
+  readonly #attempts: AttemptState[] = []
 
   constructor(options: ForwarderOptions, context: ProxyContext, callback: ResponseCallback) {
     this.#options = options
@@ -55,11 +51,11 @@ export class Forwarder implements AttemptListener {
 
   // Called by attempts.
 
-  rejects(attempt: Attempt, statusCode: number): boolean {
+  rejects(attempt: AttemptState, statusCode: number): boolean {
     return this.#retryRules.rejects(attempt, statusCode, this.#attempts.length > 1)
   }
 
-  onResponse(attempt: Attempt): void {
+  onResponse(attempt: AttemptState): void {
     this.#hedge?.onResponse(attempt)
     const context = this.#context
     context.lease = attempt.lease
@@ -78,7 +74,7 @@ export class Forwarder implements AttemptListener {
     return this.#options.balancer.endsConnections
   }
 
-  onFailed(attempt: Attempt, error: Error): void {
+  onFailed(attempt: AttemptState, error: Error): void {
     const index = this.#attempts.indexOf(attempt)
     // The other attempt has a response, and this one is not waited for.
     if (index < 0) return
@@ -117,9 +113,9 @@ export class Forwarder implements AttemptListener {
 
   /** @param isRetry whether it follows another attempt, so that it must not fail on a stale connection like that */
   #attempt(lease: Lease, isRetry: boolean): void {
-    const { timeouts, isFailure, maxBody, connectionsTo, deadlines } = this.#options
+    const { maxBody, connectionsTo } = this.#options
     const context = this.#context
-    const attempt = new Attempt(context, lease, timeouts, isFailure, deadlines, this)
+    const attempt = new Attempt(context, lease, this.#options, this)
     this.#attempts.push(attempt)
     context.fields[1] = this.#hostFor(lease.backend)
     attempt.start(transportFor(connectionsTo(lease.backend), context, maxBody, isRetry))
@@ -133,7 +129,7 @@ export class Forwarder implements AttemptListener {
   }
 
   /** On a backend that has not failed the request; or on the same where only the connection was to blame. */
-  #retry(attempt: Attempt, error: Error): void {
+  #retry(attempt: AttemptState, error: Error): void {
     const { balancer } = this.#options
     const { failed } = this.#retryRules
     const isElsewhere = !attempt.isConnectionFault(error) || balancer.hasRoom(failed)

@@ -3,8 +3,8 @@ import type { Balancer } from '../../balancer/balancer.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { Wait } from '../../balancer/resilience/hedging.js'
 import type { ProxyContext } from '../context.js'
-import type { Attempt } from './attempt.js'
-import { LateError } from './failures/failures.js'
+import type { AttemptState } from './attempt-listener.js'
+import { SupersededError } from './failures/failures.js'
 
 /** Methods of which a second backend may be asked while the first has yet to respond. */
 const HEDGED = new Set(['GET', 'HEAD'])
@@ -34,7 +34,7 @@ export class Hedge {
   }
 
   /** A lease on another backend, where no other request has to wait for that; undefined where there is none. */
-  takeLease(failed: ReadonlySet<Backend>, first: Attempt): Lease | undefined {
+  takeLease(failed: ReadonlySet<Backend>, first: AttemptState): Lease | undefined {
     const except = new Set([...failed, first.backend])
     const lease = this.#balancer.leaseForHedge(except, this.#context.requestId)
     if (!lease) return undefined
@@ -45,15 +45,15 @@ export class Hedge {
   }
 
   /** An attempt has a response. */
-  onResponse({ lease }: Attempt): void {
+  onResponse({ lease }: AttemptState): void {
     this.#wait.answered()
     if (lease === this.#lease) this.#balancer.hedging.wins()
   }
 
   /** Drops an attempt, as the other one has a response. */
-  drop(late: Attempt, first: Attempt): void {
+  drop(late: AttemptState, first: AttemptState): void {
     if (late.lease.acquiredAt < first.lease.acquiredAt) this.#balancer.lostToHedge(late.lease)
-    late.lease.cut(new LateError())
+    late.lease.cut(new SupersededError())
   }
 
   /** No hedge is needed any more. */

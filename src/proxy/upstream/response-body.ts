@@ -2,14 +2,11 @@ import { Readable } from 'node:stream'
 import type { ProxyContext } from '../context.js'
 import type { Headers } from '../http/fields.js'
 import { WholeBody } from '../http/response.js'
-import type { Deadline } from './deadline.js'
-import { type BatchedResponse, ResponseBatcher } from './response-batcher.js'
+import type { Phases } from './phases.js'
 import type { Transport } from './transport/transport.js'
 
 /** The attempt that the body belongs to. */
 export interface BodyOwner {
-  /** Whether all of the body has come that will. */
-  readonly isOver: boolean
   /** Monotonic milliseconds. */
   readonly now: number
   deliver(body: Readable | WholeBody): void
@@ -20,18 +17,50 @@ export interface BodyOwner {
 /** Bytes that a stream keeps before the backend is not read any more. */
 const BUFFER_BYTES = 64 * 1024
 
-const batcher = new ResponseBatcher()
+/** A body of which the first part may have come. */
+export interface BatchedBody {
+  /** Delivers it as a stream, unless it was delivered before. */
+  open(): void
+}
+
+/**
+ * Opens bodies at the end of a turn of the event loop: in the same turn all is parsed that arrived together, perhaps the
+ * whole body. One look at all of them costs less than a microtask for each.
+ */
+export class BodyBatcher {
+  #bodies: BatchedBody[] = []
+
+  add(body: BatchedBody): void {
+    if (this.#bodies.push(body) === 1) setImmediate(this.#openAll)
+  }
+
+  readonly #openAll = (): void => {
+    const bodies = this.#bodies
+    this.#bodies = []
+    for (const body of bodies) {
+      try {
+        body.open()
+      } catch (error) {
+        // The error is for the process to hear of, and the other bodies go on.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+}
+
+const batcher = new BodyBatcher()
 
 /**
  * The body of a response on its way from the backend to downstream: whole where it came together with its head, and
  * otherwise a stream, which is read from the backend as fast as downstream takes it.
  */
-export class ResponseBody implements BatchedResponse {
+export class ResponseBody implements BatchedBody {
   readonly #owner: BodyOwner
   readonly #context: ProxyContext
   readonly #transport: Transport
-  readonly #deadline: Deadline
-  readonly #timeout: number
+  readonly #phases: Phases
   /** What came together with the head; undefined once the body is delivered. */
   #early: Buffer[] | undefined = []
   #stream: Readable | undefined
@@ -39,23 +68,12 @@ export class ResponseBody implements BatchedResponse {
   #pausedAt = 0
   #pausedFor = 0
 
-  /**
-   * @param deadline is set anew at each progress, and stopped while downstream does not read
-   * @param timeout milliseconds without progress; 0 for any
-   */
-  constructor(
-    owner: BodyOwner,
-    context: ProxyContext,
-    transport: Transport,
-    deadline: Deadline,
-    timeout: number,
-  ) {
+  /** @param phases of which this is the last; its time does not run while downstream does not read */
+  constructor(owner: BodyOwner, context: ProxyContext, transport: Transport, phases: Phases) {
     this.#owner = owner
     this.#context = context
     this.#transport = transport
-    this.#deadline = deadline
-    this.#timeout = timeout
-    deadline.set(timeout)
+    this.#phases = phases
     batcher.add(this)
   }
 
@@ -99,11 +117,11 @@ export class ResponseBody implements BatchedResponse {
     const stream = new Readable({
       highWaterMark: BUFFER_BYTES,
       read: () => {
-        if (stream.readableLength === 0 && !this.#owner.isOver) this.#context.downstream.flushHead()
+        if (stream.readableLength === 0 && !this.#phases.isOver) this.#context.downstream.flushHead()
         if (this.#isPaused) this.#resume()
       },
       destroy: (error, done) => {
-        if (!this.#owner.isOver) this.#owner.onBodyDropped(error)
+        if (!this.#phases.isOver) this.#owner.onBodyDropped(error)
         done(error)
       },
     })
@@ -128,23 +146,23 @@ export class ResponseBody implements BatchedResponse {
 
   #pass(chunk: Buffer): void {
     const takesMore = this.#stream?.push(chunk)
-    if (this.#owner.isOver) return
+    if (this.#phases.isOver) return
     if (takesMore === false) {
       this.#isPaused = true
       this.#pausedAt = this.#owner.now
       // The backend has nothing to do until downstream has read.
-      this.#deadline.clear()
+      this.#phases.suspend()
       this.#transport.pause()
     } else {
-      this.#deadline.set(this.#timeout)
+      this.#phases.restart()
     }
   }
 
   #resume(): void {
     this.#pausedFor = this.pausedFor
     this.#isPaused = false
-    if (this.#owner.isOver) return
-    this.#deadline.set(this.#timeout)
+    if (this.#phases.isOver) return
+    this.#phases.restart()
     this.#transport.resume()
   }
 }

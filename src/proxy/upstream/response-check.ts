@@ -11,3 +11,27 @@ export function checkResponseHead(statusCode: number, headers: Headers): BadResp
   }
   return undefined
 }
+
+/** Media types of which each part is sent when something has happened. */
+const EVENT_TYPES = new Set([
+  'application/json-seq',
+  'application/jsonl',
+  'application/jsonlines',
+  'application/ndjson',
+  'application/stream+json',
+  'application/x-json-stream',
+  'application/x-jsonlines',
+  'application/x-ndjson',
+  'multipart/x-mixed-replace',
+  'text/event-stream',
+])
+
+/** Whether a response is a stream of events, in which silence means that nothing has happened. */
+export function isQuietStream(headers: Headers): boolean {
+  const type = headers['content-type']
+  // Whoever names the length knows all of the body already.
+  if (typeof type !== 'string' || headers['content-length'] !== undefined) return false
+  const essence = type.split(';', 1)[0] as string
+  const name = essence.trim().toLowerCase()
+  return EVENT_TYPES.has(name) || name.startsWith('application/grpc')
+}

@@ -2,14 +2,15 @@ import type { Backend } from '../../balancer/backends/backend.js'
 import type { Balancer } from '../../balancer/balancer.js'
 import type { ProxyContext } from '../context.js'
 import type { Statuses } from '../http/status-ranges.js'
-import type { Attempt, Timeouts } from './attempt.js'
+import type { AttemptState } from './attempt-listener.js'
 import { exhaustionOf } from './failures/exhaustion.js'
 import {
   BackendTimeoutError,
-  isClientsDoing,
+  isClientFault,
   isHeadTooLarge,
   RejectedResponseError,
 } from './failures/failures.js'
+import type { Timeouts } from './timeouts.js'
 
 export interface RetryOptions {
   balancer: Balancer
@@ -93,7 +94,7 @@ export class RetryRules {
    * Whether another backend is asked instead of passing a response on; the budget is charged then.
    * @param isHedged whether a second attempt is under way, which may do better
    */
-  rejects({ backend }: Attempt, statusCode: number, isHedged: boolean): boolean {
+  rejects({ backend }: AttemptState, statusCode: number, isHedged: boolean): boolean {
     const { isRetried, retries, balancer } = this.#options
     const { method, body } = this.#context
     if (!isRetried(statusCode) || !IDEMPOTENT.has(method) || body || this.#retries >= retries) return false
@@ -102,9 +103,9 @@ export class RetryRules {
   }
 
   /** Whether another attempt may follow one that has failed. The budget is charged where it may, and costs something. */
-  allows(attempt: Attempt, error: Error): boolean {
+  allows(attempt: AttemptState, error: Error): boolean {
     const { retries, balancer } = this.#options
-    if (retries === 0 || attempt.isBodyTaken || isClientsDoing(error)) return false
+    if (retries === 0 || attempt.isBodyTaken || isClientFault(error)) return false
     // Every backend's response would be too large, and every connection fail.
     if (isHeadTooLarge(error) || exhaustionOf(error)) return false
     if (!attempt.isSent) return this.#allowsSearch()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type LookUp, NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
+import type { LookUp } from '../../../src/proxy/upstream/dns/lookup-queue.js'
+import { NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
 import { TestClock } from '../../support/clock.js'
 
 type Done = Parameters<LookUp>[1]

@@ -7,8 +7,8 @@ import { exhaustionOf } from '../../upstream/failures/exhaustion.js'
 import {
   BackendError,
   BackendTimeoutError,
+  HookBodyError,
   isUnsendable,
-  UploadBrokenError,
   UploadStalledError,
   UploadTooLargeError,
 } from '../../upstream/failures/failures.js'
@@ -99,13 +99,13 @@ export function toGatewayError(error: Error): FastifyError {
   const cause = error instanceof BackendError ? (error.cause as Error) : error
   if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
   if (cause instanceof UploadStalledError) {
-    return cause.isMade
+    return cause.isFromHook
       ? new BodyReadError('a hook of the app did not go on with the body of this request in time')
       : new RequestTimeoutError()
   }
-  if (cause instanceof UploadBrokenError) return brokenUpload(cause.cause as Error)
+  if (cause instanceof HookBodyError) return brokenUpload(cause.cause as Error)
   const lack = exhaustionOf(cause)
-  if (lack) return new ExhaustionError(lack.what)
+  if (lack) return new ExhaustionError(lack.missing)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
   if (isUnsendable(cause)) return new UnsendableError(cause.message)
   const { message } = diagnose(cause)

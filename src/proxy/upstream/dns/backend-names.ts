@@ -5,15 +5,15 @@ import { addressOf } from '../transport/address.js'
 import type { NameLookup } from './name-lookup.js'
 
 /**
- * Looks up the names of a pool's backends, so that the addresses are there when they are needed. A backend whose name
- * has never been resolved is out until it is: nobody would reach it, and it is not to blame.
- * @returns stops that
+ * Looks up the names of a pool's backends before the addresses are needed. A backend whose name has never been resolved
+ * gets no requests until it is: they would not reach it, and count as its failures.
+ * @returns stops watching
  */
 export function watchNames(registry: Registry, names: NameLookup): () => void {
   const leave = new Map<Backend, () => void>()
   const begin = (backend: Backend) => {
     const { host } = addressOf(backend)
-    // Another listener may have removed it.
+    // A listener that was told before this one may have removed it.
     if (isIP(host) !== 0 || !registry.holds(backend)) return
     leave.set(
       backend,

@@ -1,14 +1,14 @@
 import dns, { type LookupAddress } from 'node:dns'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
-import type { LookUp } from './name-lookup.js'
+import type { LookUp } from './lookup-queue.js'
 
-/** Milliseconds that a name server has for each of two tries. */
+/** Time that a name server has for each of two tries. */
 const SERVER_TIMEOUT_MS = 2000
 
 /**
- * Looks a name up in the file of hosts and with the name servers, without the system's resolver. That one takes a thread
- * for each name, of which Node lets two at a time wait: names whose servers are silent stop it for all others.
+ * Looks a name up in /etc/hosts and with the name servers, without the system's resolver. The system's resolver blocks a
+ * thread for each name, of which Node lets it have two: names whose servers are silent keep it from all others.
  */
 export const directLookUp: LookUp = (name, done) => {
   addressesOf(name.toLowerCase()).then(
@@ -27,7 +27,7 @@ async function addressesOf(name: string): Promise<LookupAddress[]> {
   return []
 }
 
-/** What a file of hosts says of a name. */
+/** The addresses of a name in the text of a hosts file. */
 export function listedIn(hosts: string, name: string): LookupAddress[] {
   return hosts.split('\n').flatMap((line) => {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().toLowerCase().split(/\s+/)
@@ -36,14 +36,14 @@ export function listedIn(hosts: string, name: string): LookupAddress[] {
   })
 }
 
-/** The names that are asked for one after the other: a short name is completed first, as resolv.conf(5) says. */
+/** The names that are asked for one after the other: a short name is completed first (resolv.conf(5)). */
 export function candidatesFor(name: string, resolvConf: string): string[] {
   if (name.endsWith('.')) return [name]
   let domains: string[] = []
   let enoughDots = 1
   for (const line of resolvConf.split('\n')) {
     const [word, ...rest] = line.trim().split(/\s+/)
-    // The last of these lines counts.
+    // Of several such lines the last one counts.
     if (word === 'search' || word === 'domain') domains = rest
     const dots = word === 'options' ? /(?:^| )ndots:(\d+)/.exec(rest.join(' '))?.[1] : undefined
     if (dots !== undefined) enoughDots = Number(dots)
@@ -53,7 +53,7 @@ export function candidatesFor(name: string, resolvConf: string): string[] {
 }
 
 async function ask(name: string): Promise<LookupAddress[]> {
-  // It reads the addresses of the servers anew.
+  // A new one reads the addresses of the servers anew.
   const resolver = new dns.promises.Resolver({ timeout: SERVER_TIMEOUT_MS, tries: 2 })
   const [four, six] = await Promise.all([
     resolver.resolve4(name).catch(() => []),

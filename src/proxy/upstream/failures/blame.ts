@@ -1,24 +1,25 @@
 import { errors } from 'undici'
 import type { Outcome } from '../../../balancer/leases/outcome.js'
+import type { ProxyContext } from '../../context.js'
 import { UnresolvedError } from '../dns/unresolved-error.js'
 import type { ResponseBody } from '../response-body.js'
+import type { Transport } from '../transport/transport.js'
 import type { UploadProgress } from '../upload-progress.js'
 import { exhaustionOf } from './exhaustion.js'
-import { isClientsDoing, isHeadTooLarge } from './failures.js'
+import { isClientFault, isHeadTooLarge } from './failures.js'
 
-/** How far a request had come on a backend when it failed there. */
+/** How far a request has come on a backend. */
 export interface Progress {
+  readonly context: ProxyContext
+  readonly transport: Pick<Transport, 'blocked'>
   /** Monotonic milliseconds. */
   readonly now: number
-  /** Whether the backend may have seen something of it. */
+  /** Whether the backend may have seen something of the request. */
   readonly isSent: boolean
-  /** Whether the backend responded well, and the body of that was still to come. */
+  /** Whether the backend responded well, and some of the body of that is still to come. */
   readonly isRespondingWell: boolean
-  /** Whether the client wanted to switch to another protocol. */
-  readonly isUpgrade: boolean
   /** Of the request's body, where it has one. */
   readonly upload: UploadProgress | undefined
-  readonly isUploadBlocked: boolean
   /** Of the response, where one has begun. */
   readonly body: Pick<ResponseBody, 'isStream' | 'pausedFor'> | undefined
 }
@@ -35,7 +36,7 @@ const STALE_CONNECTION_MS = 500
 /** Whose fault a failure is: `failed` is the backend's, `doubtful` perhaps the client's, `cancelled` not the backend's. */
 export function outcomeOf(error: Error, progress: Progress): Outcome {
   const isBlameless =
-    isClientsDoing(error) ||
+    isClientFault(error) ||
     // A limit of the gateway's, a name that cannot be resolved, and too few descriptors are not the backend's fault.
     isHeadTooLarge(error) ||
     error instanceof UnresolvedError ||
@@ -51,12 +52,12 @@ export function outcomeOf(error: Error, progress: Progress): Outcome {
  * stalls, does not read, or wants an unknown protocol. No client shall be able to have a backend ejected.
  */
 function isClientInduced(error: NodeJS.ErrnoException, progress: Progress): boolean {
-  const { now, isSent, isUpgrade, upload, isUploadBlocked, body } = progress
+  const { context, transport, now, isSent, upload, body } = progress
   if (!isSent || NOT_HTTP.test(error.code ?? '')) return false
-  if (upload?.isRefused || (isUpgrade && !body?.isStream)) return true
+  if (upload?.isRefused || (context.upgrade && !body?.isStream)) return true
   if (!upload || upload.isOver) return body !== undefined && body.pausedFor >= STALLED_MS
   // A backend that does not take what there is cannot be waiting for more of it.
-  const isStalled = !isUploadBlocked && upload.stalledFor(now) >= STALLED_MS
+  const isStalled = !transport.blocked && upload.stalledFor(now) >= STALLED_MS
   return isStalled || upload.bytes >= LARGE_BODY_BYTES
 }
 

@@ -6,43 +6,43 @@ import { networkInterfaces } from 'node:os'
 export interface Exhaustion {
   /** The error's code, like `EMFILE`. */
   code: string
-  /** What there is no more of, in words that go on after "no". */
-  what: string
-  /** How the limit is called where it is set. */
+  /** What is missing, in words that follow "no". */
+  missing: string
+  /** The name of the limit where it is set. */
   setting: string
-  /** The limit that was reached; null where it is not known. */
+  /** The limit that was reached; null where that is not known. */
   limit(): string | null
 }
 
 const unknown = () => null
 
 const kinds: Record<string, Omit<Exhaustion, 'code'>> = {
-  EMFILE: { what: 'file descriptors left', setting: 'ulimit -n', limit: descriptorLimit },
+  EMFILE: { missing: 'file descriptors left', setting: 'ulimit -n', limit: descriptorLimit },
   ENFILE: {
-    what: 'file descriptors left on this machine',
+    missing: 'file descriptors left on this machine',
     setting: 'fs.file-max',
     limit: () => read('/proc/sys/fs/file-max'),
   },
   EADDRNOTAVAIL: {
-    what: 'local ports left',
+    missing: 'local ports left',
     setting: 'net.ipv4.ip_local_port_range',
     limit: () => read('/proc/sys/net/ipv4/ip_local_port_range'),
   },
-  EAGAIN: { what: 'room for another connection', setting: 'the system', limit: unknown },
-  ENOBUFS: { what: 'buffers for connections left', setting: 'net.ipv4.tcp_mem', limit: unknown },
-  ENOMEM: { what: 'memory for connections left', setting: 'net.ipv4.tcp_mem', limit: unknown },
+  EAGAIN: { missing: 'room for another connection', setting: 'the system', limit: unknown },
+  ENOBUFS: { missing: 'buffers for connections left', setting: 'net.ipv4.tcp_mem', limit: unknown },
+  ENOMEM: { missing: 'memory for connections left', setting: 'net.ipv4.tcp_mem', limit: unknown },
 }
 
 /**
- * What of its own the gateway lacks where an error between it and a backend says so; undefined for every other error.
- * The backend is not to blame for it, and with another one it would be the same.
+ * What this process or machine has run out of, where that is why a connection to a backend failed; undefined for every
+ * other error. The backend is not to blame, and another backend would not be reached either.
  */
 export function exhaustionOf(error: Error): Exhaustion | undefined {
   const { code = '', errors } = error as NodeJS.ErrnoException & { errors?: Error[] }
   // One error for each address of a name.
   for (const one of errors ?? []) {
-    const lack = exhaustionOf(one)
-    if (lack) return lack
+    const exhaustion = exhaustionOf(one)
+    if (exhaustion) return exhaustion
   }
   const kind = Object.hasOwn(kinds, code) ? kinds[code] : undefined
   return kind && isOurs(error, code) ? { code, ...kind } : undefined
@@ -51,7 +51,7 @@ export function exhaustionOf(error: Error): Exhaustion | undefined {
 function isOurs(error: Error, code: string): boolean {
   const { syscall, address } = error as NodeJS.ErrnoException & { address?: string }
   if (code === 'EAGAIN') return syscall === 'connect'
-  // A machine without IPv6 has no address to connect from, however many ports are free.
+  // Without IPv6 there is no address to connect from, however many ports are free.
   if (code === 'EADDRNOTAVAIL') return !(address !== undefined && isIPv6(address)) || hasIpv6()
   return true
 }
@@ -62,12 +62,12 @@ function hasIpv6(): boolean {
   )
 }
 
-/** Of this process, now. There is no descriptor left to read it from a file with, and Node tells it in a report only. */
+/** The limit of this process. It is not in a file that could be read without a descriptor, but in Node's report. */
 function descriptorLimit(): string | null {
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean }
   const { excludeNetwork } = report
   try {
-    // It would look up the names of all peers, and wait for that.
+    // With the network in it the report would look up the names of all peers first.
     report.excludeNetwork = true
     const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft: number | string } } }
     const soft = userLimits?.open_files?.soft

@@ -1,7 +1,7 @@
 import { errors } from 'undici'
 import { ClientGoneError } from '../../../balancer/errors.js'
 
-/** What went wrong between us and a backend, in `cause`. */
+/** What went wrong between the gateway and a backend, with the reason in `cause`. */
 export class BackendError extends Error {
   readonly backend: string
 
@@ -11,7 +11,7 @@ export class BackendError extends Error {
   }
 }
 
-/** A backend did not do in time what it had to do next. */
+/** The deadline of the current phase has expired. */
 export class BackendTimeoutError extends Error {
   readonly waitingFor: 'connection' | 'request' | 'response' | 'body'
 
@@ -21,11 +21,11 @@ export class BackendTimeoutError extends Error {
   }
 }
 
-/** What a backend sent is not an answer that may be passed on. */
+/** A backend's response is malformed and must not be passed on. */
 export class BadResponseError extends Error {}
 
-/** The connection ended before the answer did. */
-export class CutShortError extends Error {
+/** The connection ended before the response did. */
+export class TruncatedResponseError extends Error {
   constructor() {
     super('the answer was cut short')
   }
@@ -41,17 +41,17 @@ export class SilentlyClosedError extends Error {
   }
 }
 
-/** What a backend answered is not passed on: another one may do better. */
+/** A response is not passed on because of its status, and another backend is asked. */
 export class RejectedResponseError extends Error {
   constructor(statusCode: number) {
     super(`the backend answered ${statusCode}`)
   }
 }
 
-/** An attempt is not needed any more: the other one was faster. */
-export class LateError extends Error {}
+/** An attempt was dropped, as the other one of a hedged request had a response first. */
+export class SupersededError extends Error {}
 
-/** A client sends more than it may. */
+/** The body of a request is larger than the pool's limit. */
 export class UploadTooLargeError extends Error {
   readonly maxBody: number
 
@@ -61,53 +61,53 @@ export class UploadTooLargeError extends Error {
   }
 }
 
-/** Nothing more came of the body of a request in time, and the backend waits for it. */
+/** No more of a request's body came in time, while the backend was ready for it. */
 export class UploadStalledError extends Error {
-  /** Whether it is not the client that is waited for, but what a hook of the app makes of what it sent. */
-  readonly isMade: boolean
+  /** Whether the body is waited for that a hook of the app makes of the client's, which has come whole. */
+  readonly isFromHook: boolean
 
   constructor(isMade: boolean) {
     super('the body of the request does not go on')
-    this.isMade = isMade
+    this.isFromHook = isMade
   }
 }
 
-/** What a hook of the app made of a request's body broke, for the reason in `cause`. */
-export class UploadBrokenError extends Error {
+/** The body that a hook of the app made of the client's broke, with the reason in `cause`. */
+export class HookBodyError extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause })
   }
 }
 
-/** The body of a request is not as long as its Content-Length says, which only a hook of the app can have set so. */
-export class WrongLengthError extends Error {
+/** The body of a request is not as long as its Content-Length says, which only a hook of the app can have set wrong. */
+export class BodyLengthError extends Error {
   readonly code = 'ERR_HTTP_CONTENT_LENGTH_MISMATCH'
 
-  /** @param announced bytes */
+  /** @param announced the Content-Length, in bytes */
   constructor(announced: number) {
     super(`Content-Length is ${announced}, and the body has another length`)
   }
 }
 
-/** Whether an answer's head, or its trailers, were larger than the gateway takes. */
+/** Whether the head of a response, or its trailers, were larger than the gateway takes. */
 export function isHeadTooLarge(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'HPE_HEADER_OVERFLOW' || code === 'UND_ERR_HEADERS_OVERFLOW'
 }
 
-/** Whether a request has something in it that no HTTP client would send, as fields can have that a hook has set. */
+/** Whether a client refuses to send a request, as where a hook of the app has set a malformed field. */
 export function isUnsendable(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return error instanceof errors.InvalidArgumentError || /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
 }
 
 /** Whether a request failed on account of what the client or the app sent, or stopped sending. */
-export function isClientsDoing(error: Error): boolean {
+export function isClientFault(error: Error): boolean {
   return (
     error instanceof ClientGoneError ||
     isUnsendable(error) ||
     error instanceof UploadTooLargeError ||
     error instanceof UploadStalledError ||
-    error instanceof UploadBrokenError
+    error instanceof HookBodyError
   )
 }

@@ -4,29 +4,29 @@ import type { HostHeader } from '../../../balancer/backends/spec.js'
 
 export interface CheckHostsOptions {
   registry: Registry
-  /** The Host of every check; empty for what is said here. */
+  /** The Host of every check; empty for those that are chosen here. */
   healthHost: string
-  /** The Host that backends see of requests which do not say themselves. */
+  /** Which Host requests carry, where a backend has no setting of its own. */
   hostHeader: HostHeader
-  /** The Host of the last request that there was no backend for. */
+  /** The Host of the last request that no backend was found for. */
   refused(): string | undefined
 }
 
 /**
- * Which Host a check says. A backend that knows its site by name answers nothing else well, so a check says what the
- * requests say that it answers well. As clients say what they like, no Host of theirs can fail a check: one with which
- * the check does not pass is followed by the others, the backend's own address among them.
+ * Chooses the Host of health checks. A backend may respond well only to the name of its site, so a check uses the Host of
+ * requests that it has responded well to. Clients may send any Host, so that none of theirs can fail a check: where it does
+ * not pass with one, the others follow, the backend's own address among them.
  */
 export class CheckHosts {
   readonly #options: CheckHostsOptions
-  /** The Host with which a backend's last check that passed was made. */
+  /** The Host of a backend's last check that passed. */
   readonly #passed = new WeakMap<Backend, string>()
 
   constructor(options: CheckHostsOptions) {
     this.#options = options
   }
 
-  /** The Hosts of a check, in the order in which they are tried until one passes. @param own the backend's address */
+  /** The Hosts of a check in the order in which they are tried, until one passes. @param own the backend's address */
   of(backend: Backend, own: string): string[] {
     const { registry, healthHost, hostHeader, refused } = this.#options
     const fixed = backend.healthHost ?? healthHost

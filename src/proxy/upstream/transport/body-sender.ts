@@ -5,7 +5,7 @@ import { ClientGoneError } from '../../../balancer/errors.js'
 import { toHeaders } from '../../http/fields.js'
 import { sendHead } from '../../http/send-head.js'
 import { addTrailers } from '../../http/trailers.js'
-import { UploadBrokenError, UploadTooLargeError, WrongLengthError } from '../failures/failures.js'
+import { BodyLengthError, HookBodyError, UploadTooLargeError } from '../failures/failures.js'
 import type { UpstreamRequest } from './transport.js'
 
 /** Time that a backend has to ask for a body that was announced with Expect (RFC 9110 section 10.1.1). */
@@ -104,7 +104,7 @@ export class BodySender {
     const { maxBody, announced, onFailed, onSent } = this.#options
     if (maxBody > 0 && this.#bytes > maxBody) onFailed(new UploadTooLargeError(maxBody))
     // The backend would take what is too much for another request.
-    else if (announced !== undefined && this.#bytes > announced) onFailed(new WrongLengthError(announced))
+    else if (announced !== undefined && this.#bytes > announced) onFailed(new BodyLengthError(announced))
     else onSent(chunk.length)
   }
 
@@ -112,7 +112,7 @@ export class BodySender {
     const { announced, body, request, onFailed } = this.#options
     // The backend would wait for the rest.
     if (announced !== undefined && this.#bytes < announced) {
-      onFailed(new WrongLengthError(announced))
+      onFailed(new BodyLengthError(announced))
       return
     }
     this.#ended = true
@@ -125,7 +125,7 @@ export class BodySender {
     const { source } = this.#options.request
     // What a hook makes of a body breaks as well when the client leaves.
     const isClientGone = !source || (source.destroyed && !source.complete)
-    this.#options.onFailed(isClientGone ? new ClientGoneError() : new UploadBrokenError(error))
+    this.#options.onFailed(isClientGone ? new ClientGoneError() : new HookBodyError(error))
   }
 
   readonly #onClose = (): void => {

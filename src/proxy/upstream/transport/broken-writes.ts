@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 
-/** What is known of a connection that outlives its writes. */
+/** What is known of a connection that is kept readable. */
 interface Watch {
-  /** The error of the first write that failed; nothing is written from then on. */
+  /** The error of the first write that failed; nothing is written after that. */
   error: Error | undefined
-  /** Told of it, once. */
+  /** Called once, with that error. */
   onBroken: ((error: Error) => void) | undefined
 }
 
@@ -13,11 +13,10 @@ type Done = (error?: Error | null) => void
 const watches = new WeakMap<Socket, Watch>()
 
 /**
- * Keeps a connection readable after a write to it has failed. A server that answers an upload early and closes resets the
- * connection: its answer is there to be read, but Node would destroy the connection at the next write, and the answer
- * with it. From the first write that fails on, whatever is written is dropped, and the connection ends as it is read
- * to its end. With TLS the same, as its records arrive below.
- * @param onBroken called when a write fails, instead of those that were called for earlier uploads
+ * Keeps a connection readable after a write to it has failed. A server that responds to an upload early, and closes, resets
+ * the connection. Its response can still be read, but Node would destroy the connection at the next write, and the response
+ * with it. So what is written after the first failure is dropped, and the connection is read to its end.
+ * @param onBroken called when a write fails; takes the place of the one from an earlier request on this connection
  */
 export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => void): void {
   const known = watches.get(socket)
@@ -38,14 +37,14 @@ export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => 
     if (watch.error) done()
     else _write.call(socket, chunk, encoding, guarded(done))
   }
-  // Node hands several chunks over at once where it can.
+  // Node writes several chunks at once where it can.
   if (_writev) {
     socket._writev = (chunks, done) => {
       if (watch.error) done()
       else _writev.call(socket, chunks, guarded(done))
     }
   }
-  // There is no half of a broken connection that could be closed.
+  // A broken connection has no half that could be closed.
   socket._final = (done) => {
     if (watch.error) done()
     else _final.call(socket, guarded(done))

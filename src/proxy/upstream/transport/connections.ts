@@ -5,7 +5,8 @@ import { type HostLookup, hostLookup } from '../dns/host-lookup.js'
 import type { NameLookup } from '../dns/name-lookup.js'
 import { type Address, addressOf } from './address.js'
 import { keepAliveAgent } from './node-agent.js'
-import { type Connect, connectorFor, UndiciConnection } from './undici-connection.js'
+import { UndiciConnection } from './undici-connection.js'
+import { type Connect, connectFor } from './undici-connector.js'
 
 /** How long a connection without a request is kept. Node's servers close theirs after five seconds. */
 const KEEP_ALIVE_MS = 4000
@@ -32,7 +33,7 @@ export class Connections {
     this.maxHeaderSize = maxHeaderSize
     this.address = addressOf(backend)
     this.lookup = hostLookup(names, this.address.host)
-    this.#connect = connectorFor(this.lookup)
+    this.#connect = connectFor(this.lookup)
     this.agent = keepAliveAgent(this.address.secure, KEEP_ALIVE_MS)
   }
 

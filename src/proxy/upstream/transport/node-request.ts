@@ -1,3 +1,4 @@
+// Over 200 lines: this is all that is known of one request of Node's client; its parts have files of their own.
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Headers, toHeaders } from '../../http/fields.js'

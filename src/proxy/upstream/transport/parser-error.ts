@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 
-/** What undici keeps of an answer that it reads, as far as it is of use here. */
+/** Undici's parser of responses, as far as it is read here. */
 interface Parser {
-  /** Where the state of the parser is; null once it was given up. */
+  /** The address of the parser's state; null once that is freed. */
   ptr: number | null
   llhttp: {
     memory: { buffer: ArrayBuffer }
@@ -11,7 +11,7 @@ interface Parser {
   }
 }
 
-/** Numbers of llhttp's errors that an answer can cause. */
+/** The numbers of llhttp's errors that a response can cause. */
 const CODES: Record<number, string> = {
   2: 'HPE_STRICT',
   3: 'HPE_LF_EXPECTED',
@@ -30,8 +30,8 @@ const CODES: Record<number, string> = {
 }
 
 /**
- * Gives an error of undici's parser the code and the words that Node's has. undici leaves the code out, and takes an
- * answer that is malformed behind a Content-Length for one that is too short.
+ * Gives an error of undici's parser the code and the message that Node's parser gives it. Undici leaves the code out, and
+ * takes a response that is malformed after a Content-Length for one that is too short.
  */
 export function nameParserError(error: NodeJS.ErrnoException, socket: Socket): void {
   const isTooShort = error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
@@ -44,7 +44,7 @@ export function nameParserError(error: NodeJS.ErrnoException, socket: Socket): v
   error.message = reasonOf(parser, parser.ptr) || error.message
 }
 
-/** undici has no other place for it. */
+/** The parser of a connection, which undici keeps only under a symbol of its own. */
 function parserOf(socket: Socket): Parser | undefined {
   const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'parser')
   return symbol && (socket as unknown as Record<symbol, Parser | undefined>)[symbol]

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { toHeaders } from '../../http/fields.js'
-import { BadResponseError, CutShortError } from '../failures/failures.js'
+import { BadResponseError, TruncatedResponseError } from '../failures/failures.js'
 import type { TransportListener } from './transport.js'
 
 /** The request that a response belongs to. */
@@ -41,13 +41,13 @@ export function readResponse(
     const { connectionError } = exchange
     const isCut = connectionError && !isLengthKnown && !exchange.mayLeaveUploadUnread(statusCode)
     if (!response.complete || isCut) {
-      exchange.fail(connectionError ?? new CutShortError())
+      exchange.fail(connectionError ?? new TruncatedResponseError())
     } else if (exchange.finish()) {
       listener.onResponseEnd(toHeaders(response.rawTrailers))
       exchange.onRead()
     }
   })
   response.once('error', (error) => exchange.fail(exchange.connectionError ?? error))
-  response.once('close', () => exchange.fail(exchange.connectionError ?? new CutShortError()))
+  response.once('close', () => exchange.fail(exchange.connectionError ?? new TruncatedResponseError()))
   listener.onResponseHead(statusCode, headers, statusMessage)
 }

@@ -1,25 +1,13 @@
+// Over 200 lines: half of it makes up for what undici does not tell.
 import type { Socket } from 'node:net'
-import { buildConnector, Client, type Dispatcher, errors } from 'undici'
+import { Client, type Dispatcher, errors } from 'undici'
 import type { Backend } from '../../../balancer/backends/backend.js'
 import type { Headers } from '../../http/fields.js'
 import type { HostLookup } from '../dns/host-lookup.js'
-import { NameWait } from '../dns/name-wait.js'
 import type { Address } from './address.js'
 import { nameParserError } from './parser-error.js'
 import { isSilent, type Transport, type TransportListener, type UpstreamRequest } from './transport.js'
-
-/** Undici's connector returns the socket at once, which its type does not say. */
-export type Connect = (...parameters: Parameters<buildConnector.connector>) => Socket
-
-/** Deadlines are the attempt's, so that none of undici's timeouts is used. */
-const connectToAddress = buildConnector({ timeout: 0 }) as Connect
-
-const NOT_NEEDED = 'the connection is not needed any more'
-
-/** How undici's connections to a backend are made. */
-export function connectorFor(lookup: HostLookup | undefined): Connect {
-  return lookup ? (buildConnector({ timeout: 0, lookup: lookup.lookup }) as Connect) : connectToAddress
-}
+import { type Connect, UndiciConnector } from './undici-connector.js'
 
 export interface UndiciConnectionOptions {
   /** Largest head of a response, in bytes. */
@@ -47,9 +35,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   /** As undici wants the server named; see `send`. */
   readonly #servername: string
   readonly #onDone: (connection: UndiciConnection) => void
-  readonly #nameWait = new NameWait()
-  /** Tells undici that there will be no connection; set while the backend's name is waited for. */
-  #refuseConnection: (() => void) | undefined
+  readonly #connector: UndiciConnector
   #socket: Socket | undefined
   #connected = false
   #requests = 0
@@ -77,17 +63,19 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   ) {
     this.#onDone = onDone
     this.#servername = backend.host
-    const { servername } = address
+    this.#connector = new UndiciConnector({
+      address,
+      lookup,
+      connect,
+      onLookedUp: () => this.#listener?.onLookedUp(),
+      onSocket: (socket) => this.#watch(socket),
+    })
     this.#client = new Client(backend.url, {
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize,
-      connect: (target, callback) => {
-        const open = () => this.#watch(connect({ ...target, servername }, callback))
-        if (lookup) this.#waitForName(lookup, callback, open)
-        else open()
-      },
+      connect: (target, callback) => this.#connector.connect(target, callback),
     })
     this.#client.on('connect', () => {
       this.#connected = true
@@ -115,7 +103,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   }
 
   get lookingUp(): boolean {
-    return this.#nameWait.isWaiting
+    return this.#connector.isLookingUp
   }
 
   send({ path, method, fields }: UpstreamRequest, listener: TransportListener): void {
@@ -156,7 +144,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
 
   /** Drops the connection; a request on it fails. */
   close(): void {
-    this.#destroy(new Error(NOT_NEEDED))
+    this.#destroy(new Error('the connection is not needed any more'))
   }
 
   // Called by undici.
@@ -212,21 +200,9 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     })
   }
 
-  #waitForName(lookup: HostLookup, callback: Parameters<Connect>[1], open: () => void): void {
-    this.#refuseConnection = () => callback(new Error(NOT_NEEDED), null)
-    this.#nameWait.start(lookup, (error, hasWaited) => {
-      if (error) {
-        callback(error, null)
-        return
-      }
-      if (hasWaited) this.#listener?.onLookedUp()
-      open()
-    })
-  }
-
   #destroy(reason: Error): void {
     this.#client.destroy(reason).catch(() => {})
-    if (this.#nameWait.giveUp()) this.#refuseConnection?.()
+    this.#connector.giveUp(reason)
     // Undici does not touch a connection that is still being made.
     if (!this.#connected) this.#socket?.destroy()
     this.#onDone(this)

@@ -9,7 +9,7 @@ const KEEP_ALIVE_PROBE_MS = 60_000
 /** Time that either side has to answer a Close frame. */
 const CLOSE_TIMEOUT_MS = 1000
 
-/** The two ends of a tunnel, and what came on each besides the message that opened it. */
+/** The two connections of a tunnel, and what has come on each after the message that opened it. */
 export interface TunnelEnds {
   client: Socket
   clientHead: Buffer
@@ -18,11 +18,11 @@ export interface TunnelEnds {
 }
 
 /**
- * Joins two connections byte by byte. What one side ends is ended on the other, which may go on sending;
- * what breaks is broken. While both are open, and read what they are sent, they may be silent for as long as they like.
- * @param isWebSocket whether both are told when the tunnel is cut
+ * Joins two connections byte by byte. The end of one side is passed on to the other, which may go on sending, and a broken
+ * side breaks the other. While both are open and read what they are sent, they may be silent for any time.
+ * @param isWebSocket whether both get a Close frame when the tunnel is cut
  * @param stall how long it may make no progress once one side has ended, or does not read
- * @param onTraffic called whenever something has come
+ * @param onTraffic called whenever bytes have come
  * @param onOver called once, when both are closed
  * @returns cuts both
  */
@@ -58,7 +58,7 @@ export function openTunnel(
       else to.destroy()
     })
     from.once('end', watch)
-    // The other side does not read what this one says, whose end nobody would notice meanwhile.
+    // The other side does not read, so that the end of this one would not be noticed.
     from.on('pause', watch)
     from.once('close', () => {
       if (--open === 0) {
@@ -66,7 +66,7 @@ export function openTunnel(
         onOver()
       }
       if (cut) return
-      // Nobody is left to read what the other side says; it still gets what was said before an end.
+      // Nobody reads any more what the other side sends, which still gets what was sent before an end.
       if (from.readableEnded) to.destroySoon()
       else to.destroy()
     })
@@ -79,14 +79,14 @@ export function openTunnel(
     cut = true
     client.unpipe(backend)
     backend.unpipe(client)
-    part(backend, toBackend?.open ? goingAway(true) : undefined)
-    part(client, toClient?.open ? goingAway(false) : undefined)
+    closeWith(backend, toBackend?.open ? goingAway(true) : undefined)
+    closeWith(client, toClient?.open ? goingAway(false) : undefined)
   }
   return close
 }
 
 /** Closes a connection, with a last frame where there is one and it can still be sent. */
-function part(socket: Socket, lastFrame: Buffer | undefined): void {
+function closeWith(socket: Socket, lastFrame: Buffer | undefined): void {
   if (lastFrame && socket.writable) lingeringClose(socket, { last: lastFrame, timeoutMs: CLOSE_TIMEOUT_MS })
   else socket.destroy()
 }

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto'
 
-/** "An endpoint is going away, such as a server going down", RFC 6455 section 7.4.1. */
-const GOING_AWAY = 1001
-const CLOSE = 8
+/** Status of a Close frame: "an endpoint is going away, such as a server going down" (RFC 6455 section 7.4.1). */
+const STATUS_GOING_AWAY = 1001
+const OPCODE_CLOSE = 8
 
 /**
- * Follows one direction of a WebSocket (RFC 6455 section 5.2), to know when a frame may be put into it: between
- * two others, and not after the last.
+ * Follows the frames in one direction of a WebSocket (RFC 6455 section 5.2), to know when a frame may be inserted: between
+ * two frames, and not after a Close frame.
  */
 export class WebSocketFrames {
   #head: number[] = []
-  /** Bytes of the payload yet to come. */
+  /** Bytes of the payload that are still to come. */
   #left = 0
   #closing = false
 
-  /** Notes what was sent. */
+  /** Takes the next bytes that were sent. */
   push(chunk: Buffer): void {
     for (let i = 0; i < chunk.length; ) {
       if (this.#left > 0) {
@@ -28,7 +28,7 @@ export class WebSocketFrames {
     }
   }
 
-  /** Whether the next frame would be read as one, and is allowed. */
+  /** Whether a frame may be inserted now. */
   get open(): boolean {
     return this.#left === 0 && this.#head.length === 0 && !this.#closing
   }
@@ -38,22 +38,22 @@ export class WebSocketFrames {
     const short = second & 0x7f
     const bytes = short === 126 ? more.slice(0, 2) : short === 127 ? more.slice(0, 8) : [short]
     this.#left = bytes.reduce((length, byte) => length * 256 + byte, 0)
-    if ((first & 0x0f) === CLOSE) this.#closing = true
+    if ((first & 0x0f) === OPCODE_CLOSE) this.#closing = true
     this.#head = []
   }
 }
 
-/** Bytes before the payload, as the first two say. */
+/** Length of a frame's head, which its second byte tells. */
 function headLength([, second = 0]: number[]): number {
   const short = second & 0x7f
   return 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (second & 0x80 ? 4 : 0)
 }
 
-/** A Close frame with 1001. @param masked as everything is that goes to a server */
+/** A Close frame with status 1001. @param masked whether it goes to a server, to which every frame is masked */
 export function goingAway(masked: boolean): Buffer {
-  const payload = Buffer.from([GOING_AWAY >> 8, GOING_AWAY & 0xff])
-  if (!masked) return Buffer.concat([Buffer.from([0x80 | CLOSE, payload.length]), payload])
+  const payload = Buffer.from([STATUS_GOING_AWAY >> 8, STATUS_GOING_AWAY & 0xff])
+  if (!masked) return Buffer.concat([Buffer.from([0x80 | OPCODE_CLOSE, payload.length]), payload])
   const mask = randomBytes(4)
   const covered = payload.map((byte, i) => byte ^ (mask[i] as number))
-  return Buffer.concat([Buffer.from([0x80 | CLOSE, 0x80 | payload.length]), mask, covered])
+  return Buffer.concat([Buffer.from([0x80 | OPCODE_CLOSE, 0x80 | payload.length]), mask, covered])
 }

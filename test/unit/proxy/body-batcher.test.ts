@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { ResponseBatcher } from '../../../src/proxy/upstream/response-batcher.js'
+import { BodyBatcher } from '../../../src/proxy/upstream/response-body.js'
 import { start } from '../../support/process.js'
 
 test('all of a turn are opened at its end, in order', async () => {
   const opened: number[] = []
-  const waiting = new ResponseBatcher()
+  const waiting = new BodyBatcher()
   for (const i of [1, 2, 3]) waiting.add({ open: () => opened.push(i) })
   await Promise.resolve()
   assert.equal(opened.length, 0)
@@ -19,13 +19,13 @@ test('all of a turn are opened at its end, in order', async () => {
 })
 
 test('one that throws does not keep the others waiting', async () => {
-  const url = new URL('../../../src/proxy/upstream/response-batcher.js', import.meta.url)
+  const url = new URL('../../../src/proxy/upstream/response-body.js', import.meta.url)
   const { process: child, ended } = start([
     '--input-type=module',
     '-e',
-    `import { ResponseBatcher } from '${url}'
+    `import { BodyBatcher } from '${url}'
      process.on('uncaughtException', ({ message }) => console.log(message))
-     const waiting = new ResponseBatcher()
+     const waiting = new BodyBatcher()
      waiting.add({ open() { throw new Error('thrown') } })
      waiting.add({ open: () => console.log('opened') })`,
   ])

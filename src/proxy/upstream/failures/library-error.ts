@@ -1,0 +1,24 @@
+/** What errors of Node and undici have besides a code and a message. */
+export interface LibraryError extends NodeJS.ErrnoException {
+  /** OpenSSL's words, without the place in its source that the message has. */
+  reason?: string
+  /** The bytes that could not be read as HTTP, in an error of Node's client. */
+  rawPacket?: Buffer
+  /** The same in an error of undici. */
+  data?: string
+  /** One for each address that was tried. */
+  errors?: Error[]
+}
+
+/** How many bytes of something that is no HTTP are looked at and shown. */
+const FIRST_BYTES = 40
+
+/** The first of the bytes that could not be read as HTTP, as latin1. */
+export function firstBytesOf({ rawPacket, data }: LibraryError): string {
+  return rawPacket ? rawPacket.toString('latin1', 0, FIRST_BYTES) : (data ?? '').slice(0, FIRST_BYTES)
+}
+
+/** What an HTTP parser says is wrong. */
+export function parserReasonOf({ message }: LibraryError): string {
+  return message.replace(/^Parse Error: /, '')
+}
