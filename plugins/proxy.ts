@@ -93,8 +93,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   // One name for each pool: a pool may be the backend of another pool, but not of itself.
   const via = options.isNamedInVia ? `leastwise-${randomBytes(4).toString('hex')}` : undefined
   const bodyLimits = {
-    bytes: scope.initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES,
-    silence: timeouts.body,
+    maxBytes: scope.initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES,
+    timeout: timeouts.body,
   }
   // The first of the hooks for routes, as the others add hooks of the pool to each route.
   const appHooks = watchAppHooks(scope)

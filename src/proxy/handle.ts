@@ -10,9 +10,9 @@ import type {
 } from 'fastify'
 import type { LeaseRequest } from '../balancer/leases/lease-request.js'
 import { contextOf, ProxyContext } from './context.js'
-import { copyWhereRead } from './downstream/body/body-copy.js'
+import { copyIfRead } from './downstream/body/body-copy.js'
 import { limitSilence } from './downstream/body/body-timeout.js'
-import { isUntouched, takeUpload } from './downstream/body/upload.js'
+import { findBodyToSend, isBodyUntouched } from './downstream/body/body-to-send.js'
 import { expectsContinue } from './downstream/connection/expect.js'
 import { isOpen, onFinished } from './downstream/connection/pipeline.js'
 import { DOWNSTREAM, downstreamOf, HttpDownstream } from './downstream/downstream.js'
@@ -76,7 +76,7 @@ export class RequestHandler {
     const destination = admit(raw, reply, admission)
     if (bodyTimeout > 0) limitSilence(request, reply, bodyTimeout)
     // A hook may read the body while the request waits.
-    if (downstream.protocol.hasBody(raw)) copyWhereRead(raw, bodyLimits)
+    if (downstream.protocol.hasBody(raw)) copyIfRead(raw, bodyLimits)
     downstream.protocol.onTurn(raw, reply.raw, () => this.#takeLease(downstream, destination, done))
   }
 
@@ -127,7 +127,7 @@ export class RequestHandler {
     if (raw.headers.te !== undefined) context.takesTrailers = acceptsTrailers(raw)
     if (hasBody) context.isTrailerDropped = trailerRuleFor(raw.headers.connection)
     if (downstream.isUpgrade) context.upgrade = wantedProtocols(raw)
-    if (!isUntouched(request)) return this.#forwardUpload(downstream, context)
+    if (!isBodyUntouched(request)) return this.#forwardOtherBody(downstream, context)
     if (hasBody) {
       context.body = raw
       context.expectsContinue = expectsContinue(raw)
@@ -136,19 +136,19 @@ export class RequestHandler {
   }
 
   /** Forwards a request whose body is not, or no longer, what the client sends. */
-  #forwardUpload(downstream: HttpDownstream, context: ProxyContext): FastifyReply {
+  #forwardOtherBody(downstream: HttpDownstream, context: ProxyContext): FastifyReply {
     const { request, reply } = downstream
-    takeUpload(request, this.#options.bodyLimits, (error, upload) => {
+    findBodyToSend(request, this.#options.bodyLimits, (error, found) => {
       if (reply.sent || context.isOver) return
-      if (!upload) {
+      if (!found) {
         context.attempts = 0
         reply.send(error)
         return
       }
-      context.body = upload.body
-      if (upload.body !== request.raw) {
+      context.body = found.body
+      if (found.body !== request.raw) {
         context.source = request.raw
-        downstream.bodyFields = upload.fields
+        downstream.bodyFields = found.fields
       }
       reply.from('/', this.#replyFromWithoutBody)
     })

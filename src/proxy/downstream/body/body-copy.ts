@@ -4,14 +4,14 @@ import { BodyReadError, BodyTooLargeError, RequestTimeoutError } from '../errors
 
 export interface BodyLimits {
   /** Largest body that is copied, in bytes. */
-  bytes: number
-  /** Milliseconds between two chunks of it; 0 for any. */
-  silence: number
+  maxBytes: number
+  /** Longest time between two chunks in milliseconds; 0 for any. */
+  timeout: number
 }
 
-type Over = (error: Error | null, bytes: Buffer) => void
+type OnComplete = (error: Error | null, bytes: Buffer) => void
 
-/** The copy of each stream of which one was begun. */
+/** By stream: the copy that is made of it. */
 const copies = new WeakMap<Readable, BodyCopy>()
 
 /** The copy that is made of a stream; undefined where there is none. */
@@ -20,10 +20,10 @@ export function copyOf(stream: Readable): BodyCopy | undefined {
 }
 
 /**
- * The copy of a stream that a hook reads; it is begun now where there is none yet. Undefined where nobody reads the stream,
- * or some of it is gone already.
+ * Begins to copy a stream that somebody else reads.
+ * @returns the copy, which may have been begun before; undefined where nobody reads the stream, or a part was read already
  */
-export function copyWhereRead(stream: Readable, limits: BodyLimits): BodyCopy | undefined {
+export function copyIfRead(stream: Readable, limits: BodyLimits): BodyCopy | undefined {
   const known = copies.get(stream)
   if (known) return known
   if (wasRead(stream) || !isBeingRead(stream)) return undefined
@@ -32,12 +32,12 @@ export function copyWhereRead(stream: Readable, limits: BodyLimits): BodyCopy | 
   return copy
 }
 
-/** Whether some of a stream was read already, or cannot be read any more. */
+/** Whether a part of a stream was read already, or the rest cannot be read any more. */
 export function wasRead(stream: Readable): boolean {
   return stream.readableDidRead || (stream.destroyed && !stream.readableEnded)
 }
 
-/** Whether somebody reads what a stream has yet to bring. */
+/** Whether somebody reads a stream that has not ended. */
 export function isBeingRead(stream: Readable): boolean {
   if (stream.readableEnded) return false
   return (
@@ -48,8 +48,8 @@ export function isBeingRead(stream: Readable): boolean {
 }
 
 /**
- * Copies every byte of a stream that a hook reads. The hook may wait for the end before it lets the request go on, so the
- * stream must not be held back, and the copy has a limit instead.
+ * Copies every byte of a stream that a hook reads. There is no backpressure, as the hook may wait for the end before it lets
+ * the request go on; the size of the copy is limited instead.
  */
 class BodyCopy {
   readonly #stream: Readable
@@ -58,12 +58,12 @@ class BodyCopy {
   #length = 0
   #timer: NodeJS.Timeout | undefined
   #result: { error: Error | null; bytes: Buffer } | undefined
-  #onOver: Over | undefined
+  #onComplete: OnComplete | undefined
 
   constructor(stream: Readable, limits: BodyLimits) {
     this.#stream = stream
     this.#limits = limits
-    if (limits.silence > 0) this.#timer = setTimeout(this.#stall, limits.silence)
+    if (limits.timeout > 0) this.#timer = setTimeout(this.#stall, limits.timeout)
     stream.on('data', this.#take)
     stream.once('end', this.#end)
     stream.on('error', this.#fail)
@@ -72,10 +72,10 @@ class BodyCopy {
     stream.resume()
   }
 
-  /** Calls `callback` once, when there is nothing more to come. */
-  whenOver(callback: Over): void {
+  /** Calls `callback` once, when the stream has ended or the copy has failed. */
+  onComplete(callback: OnComplete): void {
     if (this.#result) callback(this.#result.error, this.#result.bytes)
-    else this.#onOver = callback
+    else this.#onComplete = callback
   }
 
   readonly #take = (chunk: Buffer | string): void => {
@@ -83,38 +83,38 @@ class BodyCopy {
     this.#timer?.refresh()
     this.#length += bytes.length
     this.#chunks.push(bytes)
-    if (this.#length > this.#limits.bytes) this.#over(new BodyTooLargeError(this.#limits.bytes))
+    if (this.#length > this.#limits.maxBytes) this.#finish(new BodyTooLargeError(this.#limits.maxBytes))
   }
 
-  readonly #end = (): void => this.#over(null)
+  readonly #end = (): void => this.#finish(null)
 
-  readonly #fail = (error: Error): void => this.#over(error)
+  readonly #fail = (error: Error): void => this.#finish(error)
 
   readonly #close = (): void => {
-    this.#over(new BodyReadError("the body that a hook of the app made of this request's has no end"))
+    this.#finish(new BodyReadError("the body that a hook of the app made of this request's has no end"))
   }
 
-  /** The hook has paused the stream, but the copy needs the rest of it. */
+  /** Resumes a stream that the hook has paused, as the copy needs the rest of it. */
   readonly #resume = (): void => {
     if (!this.#result) this.#stream.resume()
   }
 
   readonly #stall = (): void => {
     const { complete = true } = this.#stream as Partial<IncomingMessage>
-    this.#over(
+    this.#finish(
       complete
         ? new BodyReadError('a hook of the app did not go on with the body of this request in time')
         : new RequestTimeoutError(),
     )
   }
 
-  #over(error: Error | null): void {
+  #finish(error: Error | null): void {
     if (this.#result) return
     clearTimeout(this.#timer)
     const bytes = error ? Buffer.alloc(0) : Buffer.concat(this.#chunks)
     this.#chunks.length = 0
     this.#result = { error, bytes }
     this.#stream.off('data', this.#take).off('pause', this.#resume)
-    this.#onOver?.(error, bytes)
+    this.#onComplete?.(error, bytes)
   }
 }

@@ -1,34 +1,34 @@
 import type { FastifyRequest } from 'fastify'
 import { symbolOf } from '../host-app/fastify-internals.js'
 
-/** A content-type that Fastify reads without objection, as nearly all are. */
-const PLAIN = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w.+-]+)*$/
+/** A content-type that Fastify accepts, as nearly all are. */
+const ACCEPTED = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w.+-]+)*$/
 
-/** The own content-type of each request for which Fastify is shown another one. */
+/** By a request whose content-type is hidden: that content-type. */
 const hidden = new WeakMap<FastifyRequest, string | undefined>()
 
 /**
- * Shows Fastify a content-type that it accepts where it would refuse the body for the request's own, or for having none:
- * the backend is to judge that.
+ * Replaces a content-type for which Fastify would refuse the body, or a missing one, until Fastify has looked at it: it
+ * is for the backend to judge.
  */
 export function hideContentType(request: FastifyRequest): void {
   const { headers } = request.raw
   const type = headers['content-type']
-  if (type !== undefined && PLAIN.test(type)) return
+  if (type !== undefined && ACCEPTED.test(type)) return
   hidden.set(request, type)
   headers['content-type'] = 'application/octet-stream'
-  forget(request)
+  forgetParsedType(request)
 }
 
 /** Gives a request its own content-type back. */
-export function showContentType(request: FastifyRequest): void {
+export function restoreContentType(request: FastifyRequest): void {
   if (!hidden.has(request)) return
   request.raw.headers['content-type'] = hidden.get(request)
-  forget(request)
+  forgetParsedType(request)
 }
 
-/** Drops the content-type that Fastify has parsed and kept. */
-function forget(request: FastifyRequest): void {
+/** Drops the content-type that Fastify has parsed and keeps. */
+function forgetParsedType(request: FastifyRequest): void {
   const symbol = symbolOf(request, 'fastify.request.contentType')
   if (symbol) Object.assign(request, { [symbol]: undefined })
 }

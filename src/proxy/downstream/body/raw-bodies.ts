@@ -3,36 +3,36 @@ import type { FastifyInstance, preParsingHookHandler } from 'fastify'
 import { hasHooks } from '../host-app/hooks.js'
 import { protocolOf } from '../protocol-of.js'
 import type { BodyLimits } from './body-copy.js'
-import { hideContentType, showContentType } from './content-type.js'
-import { offer } from './upload.js'
+import { acceptPayload } from './body-to-send.js'
+import { hideContentType, restoreContentType } from './content-type.js'
 
 /** Methods whose bodies Fastify parses. */
 const PARSED = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY']
 
-/** Whether Fastify parses the body of requests with a method; a route of ours has either such methods or others only. */
+/** Whether Fastify parses bodies of a method. All methods of one proxied route are alike in that. */
 export function isParsed(method: string): boolean {
   return PARSED.includes(method)
 }
 
 /**
- * Has the routes of a scope take bodies of any type unparsed, as the stream that preParsing hooks of the app leave.
- * To be called before the routes are added.
+ * Has the routes of a scope take bodies of any type unparsed, as the stream that preParsing hooks of the app return. To be
+ * called before the routes are added.
  * @param limits of the copy of a body that a hook reads
  */
 export function takeBodiesRaw(scope: FastifyInstance, limits: BodyLimits): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (request, payload, done) => {
-    showContentType(request)
-    offer(request, payload, limits, done)
+    restoreContentType(request)
+    acceptPayload(request, payload, limits, done)
   })
   const hideType: preParsingHookHandler = (request, _reply, payload, done) => {
     hideContentType(request)
     done(null, payload)
   }
-  // Of other methods Fastify parses no body, but hooks have it all the same.
-  const lookAtPayload: preParsingHookHandler = (request, _reply, payload, done) => {
+  // Fastify parses no body of other methods, but runs the hooks that may replace it.
+  const offerUnparsed: preParsingHookHandler = (request, _reply, payload, done) => {
     if (payload === request.raw && !protocolOf(request.raw).hasBody(request.raw)) return done(null, payload)
-    offer(request, payload as Readable, limits, (error) => done(error, payload))
+    acceptPayload(request, payload as Readable, limits, (error) => done(error, payload))
   }
   // After the hooks that plugins of the app add to each route.
   scope.addHook('onRoute', (route) => {
@@ -40,7 +40,7 @@ export function takeBodiesRaw(scope: FastifyInstance, limits: BodyLimits): void 
     if ([route.method].flat().every(isParsed)) {
       route.preParsing = [...earlier, hideType]
     } else if (earlier.length > 0 || hasHooks(scope, ['preParsing'])) {
-      route.preParsing = [...earlier, lookAtPayload]
+      route.preParsing = [...earlier, offerUnparsed]
     }
   })
 }

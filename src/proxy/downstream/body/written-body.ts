@@ -3,8 +3,8 @@ import { stringify } from 'node:querystring'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 
-/** A body that a hook has put in the place of a request's, and what fields say of it. */
-interface Written {
+/** A body that a hook has put in the place of the client's, and the fields that describe it. */
+interface WrittenBody {
   body: Readable | undefined
   fields: Record<string, string | undefined>
 }
@@ -13,23 +13,24 @@ const FORM = /^application\/x-www-form-urlencoded\b/i
 const JSON_TYPE = /^[^;]+[/+]json\b/i
 
 /**
- * Writes what a hook left as a body: streams and bytes as they are, text as UTF-8, other values as the content-type of
- * the request says, which is JSON where it says nothing. Undefined where that cannot be done.
+ * Makes a body of the value that a hook left: streams and bytes as they are, text as UTF-8, other values by the content-type
+ * of the request, which is JSON where there is none.
+ * @returns undefined where the value cannot be written by that content-type
  */
-export function writtenBody(value: unknown, headers: IncomingHttpHeaders): Written | undefined {
+export function writtenBody(value: unknown, headers: IncomingHttpHeaders): WrittenBody | undefined {
   const { 'content-type': type, 'content-length': length } = headers
-  // Streams of other libraries are streams, too.
+  // Streams of other libraries are not instances of Node's class.
   if (typeof (value as Readable).pipe === 'function') return streamed(value as Readable)
   if (value instanceof FormData || value instanceof Blob || value instanceof URLSearchParams) {
     const response = new Response(value)
-    const said = response.headers.get('content-type')
+    const own = response.headers.get('content-type')
     const body = Readable.fromWeb(response.body as ReadableStream)
-    return streamed(body, said === null ? {} : { 'content-type': said })
+    return streamed(body, own === null ? {} : { 'content-type': own })
   }
   if (value instanceof globalThis.ReadableStream) return streamed(Readable.fromWeb(value as ReadableStream))
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || typeof value === 'string') {
     const bytes = bytesOf(value)
-    // Bytes of the same length may well be those that came, coded as they were.
+    // Bytes of the same length are taken for those that came, with the coding that they had.
     return whole(bytes, String(bytes.length) === length ? {} : { 'content-encoding': undefined })
   }
   if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value) {
@@ -42,13 +43,13 @@ export function writtenBody(value: unknown, headers: IncomingHttpHeaders): Writt
   return asJson(value, type)
 }
 
-function asJson(value: unknown, type = 'application/json'): Written | undefined {
+function asJson(value: unknown, type = 'application/json'): WrittenBody | undefined {
   try {
     const text = JSON.stringify(value)
     if (text === undefined) return undefined
     return whole(Buffer.from(text), { 'content-encoding': undefined, 'content-type': type })
   } catch {
-    // It cannot be written as JSON, as it refers to itself.
+    // A value that refers to itself cannot be written as JSON.
     return undefined
   }
 }
@@ -59,13 +60,13 @@ function bytesOf(value: ArrayBufferView | ArrayBuffer | string): Buffer {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
-function whole(bytes: Buffer, fields: Written['fields']): Written {
+function whole(bytes: Buffer, fields: WrittenBody['fields']): WrittenBody {
   const body = bytes.length > 0 ? Readable.from([bytes], { objectMode: false }) : undefined
   return { body, fields: { ...fields, 'content-length': String(bytes.length) } }
 }
 
-function streamed(body: Readable, fields: Written['fields'] = {}): Written {
-  // It may break before it is sent.
+function streamed(body: Readable, fields: WrittenBody['fields'] = {}): WrittenBody {
+  // Without a listener an error that comes before the body is sent would end the process.
   body.on('error', () => {})
   return { body, fields: { ...fields, 'content-length': undefined } }
 }

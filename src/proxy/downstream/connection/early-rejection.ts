@@ -12,24 +12,24 @@ import { chooseRequestId, makeRequestId, REQUEST_ID } from '../request/request-i
 import { adopt, release, whenIdle } from './hijacked-socket.js'
 import { pendingOn, rejectInOrder } from './pipeline.js'
 
-/** An answer to what no route ever saw. */
+/** A response to what no route has seen. */
 export interface EarlyRejection {
   requestId: string
-  /** Null where what came could not be read as one. */
+  /** Null where the bytes that came could not be read as a request. */
   request: IncomingMessage | null
   peer: Peer
   statusCode: number
   /** `LEASTWISE_…` */
   code: string
-  /** Length of the answer's body. */
+  /** Length of the response's body. */
   bytes: number
 }
 
-/** Is told of each, once, when it is written. */
-export type RejectionObserver = (refusal: EarlyRejection) => void
+/** Told of each rejection once, when it is written. */
+export type RejectionObserver = (rejection: EarlyRejection) => void
 
-/** What Node's parser refuses for another reason than being malformed. */
-const reasons: Record<string, { statusCode: number; code: string; message: string }> = {
+/** Errors of Node's parser that have other reasons than a malformed request, by code. */
+const otherReasons: Record<string, { statusCode: number; code: string; message: string }> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     statusCode: 408,
     code: 'LEASTWISE_REQUEST_TIMEOUT',
@@ -41,57 +41,58 @@ const reasons: Record<string, { statusCode: number; code: string; message: strin
     message: 'the head of the request is too large',
   },
 }
-const malformed = {
+const malformedRequest = {
   statusCode: 400,
   code: 'LEASTWISE_MALFORMED_REQUEST',
   message: 'this is not an HTTP request',
 }
 
-/** Connections that were refused; what still comes on them is not looked at. */
-const refused = new WeakSet<Socket>()
-/** Time that a client has to notice that it was rejected. */
+/** Connections on which something was rejected; what still comes on them is ignored. */
+const rejectedOn = new WeakSet<Socket>()
+
+/** How long a client may take to notice that it was rejected. */
 const LINGER_MS = 2000
 
-/** Requests that had begun when the rest of them turned out malformed. */
-const spoilt = new WeakMap<object, Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'>>()
+type BodyRejection = Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'>
 
-/** How a request was answered past its own response, as its body was malformed; undefined where it was not. */
-export function rejectionOf(
-  request: object,
-): Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'> | undefined {
-  return spoilt.get(request)
+/** By a request that had begun: how it was rejected when the rest of it turned out to be malformed. */
+const bodyRejections = new WeakMap<object, BodyRejection>()
+
+/** How a request was rejected past its own response because its body was malformed; undefined where it was not. */
+export function rejectionOf(request: object): BodyRejection | undefined {
+  return bodyRejections.get(request)
 }
 
-/** Answers what is no request, in the shape of every other error, and closes the connection. */
+/** Answers bytes that are no request with an error in the shape of every other one, and closes the connection. */
 export function rejectMalformed(error: ConnectionError, socket: Socket, observe?: RejectionObserver): void {
-  // A client that leaves in the middle of a request does not wait for the answers to those before, either.
-  const left = error.code === 'HPE_INVALID_EOF_STATE' && pendingOn(socket) > 0
-  if (left || error.code === 'ECONNRESET' || socket.destroyed) {
+  // A client that leaves in the middle of a request does not wait for responses to earlier ones, either.
+  const hasLeft = error.code === 'HPE_INVALID_EOF_STATE' && pendingOn(socket) > 0
+  if (hasLeft || error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()
     return
   }
-  // What follows a request that said it was the last. It is not heard; the answer to the request is on its way.
-  if (refused.has(socket) || (error.code === 'HPE_CLOSED_CONNECTION' && pendingOn(socket) > 0)) return
-  refused.add(socket)
-  const { statusCode, code, message } = reasons[error.code] ?? malformed
+  // Bytes after a request with `Connection: close` are ignored, and that request gets its response.
+  if (rejectedOn.has(socket) || (error.code === 'HPE_CLOSED_CONNECTION' && pendingOn(socket) > 0)) return
+  rejectedOn.add(socket)
+  const { statusCode, code, message } = otherReasons[error.code] ?? malformedRequest
   const body = errorBody(statusCode, code, message)
   const peer = peerOf(socket)
   const bytes = body.length
-  let tell = observe
   let requestId = makeRequestId()
-  const refuse = () => {
-    if (!close(socket, answer(statusCode, requestId, body))) return
-    tell?.({ requestId, request: null, peer, statusCode, code, bytes })
+  let isRecorded = false
+  const reject = () => {
+    if (!sendLast(socket, rawResponse(statusCode, requestId, body))) return
+    if (!isRecorded) observe?.({ requestId, request: null, peer, statusCode, code, bytes })
   }
-  rejectInOrder(socket, refuse, (request) => {
-    spoilt.set(request, { statusCode, code, bytes })
+  rejectInOrder(socket, reject, (request) => {
+    // It is recorded as the request that it is.
+    isRecorded = true
+    bodyRejections.set(request, { statusCode, code, bytes })
     requestId = String(request.headers[REQUEST_ID])
-    // Its own observers are told.
-    tell = undefined
   })
 }
 
-/** Answers CONNECT, which is for proxies of another kind, and which Node would leave without an answer. */
+/** Answers CONNECT, which is a method of forward proxies, and to which Node would send nothing. */
 export function rejectConnect(request: IncomingMessage, duplex: Duplex, observe?: RejectionObserver): void {
   const socket = duplex as Socket
   const requestId = chooseRequestId(request)
@@ -100,31 +101,29 @@ export function rejectConnect(request: IncomingMessage, duplex: Duplex, observe?
   adopt(socket, true)
   whenIdle(socket, () => {
     release(socket)
-    if (!close(socket, answer(405, requestId, body, { allow }))) return
+    if (!sendLast(socket, rawResponse(405, requestId, body, { allow }))) return
     observe?.({ requestId, request, peer: peerOf(socket), statusCode: 405, code, bytes: body.length })
   })
 }
 
-/** Answers an Expect that nobody here can meet, RFC 9110 section 10.1.1. */
+/** Answers an Expect field that asks for anything but 100-continue, RFC 9110 section 10.1.1. */
 export function rejectExpectation(
   request: IncomingMessage,
-  reply: ServerResponse,
+  response: ServerResponse,
   observe?: RejectionObserver,
 ): void {
   const requestId = chooseRequestId(request)
   const code = 'LEASTWISE_EXPECTATION_FAILED'
   const body = errorBody(417, code, 'only 100-continue can be expected')
   const bytes = body.length
-  const type = 'application/json; charset=utf-8'
-  const fields = { 'content-type': type, 'content-length': bytes, [REQUEST_ID]: requestId }
   const peer = peerOf(request.socket)
-  reply.once('finish', () => observe?.({ requestId, request, peer, statusCode: 417, code, bytes }))
-  // Whoever expects something may send what he likes now, or nothing.
-  reply.writeHead(417, { ...fields, connection: 'close' }).end(body)
+  response.once('finish', () => observe?.({ requestId, request, peer, statusCode: 417, code, bytes }))
+  // The client may send the body now, or leave it out: what follows cannot be told from a next request.
+  response.writeHead(417, fieldsOf(requestId, body)).end(body)
 }
 
-/** Says the last thing on a connection; returns false where nobody would hear it. */
-function close(socket: Socket, text: string): boolean {
+/** Sends the last bytes of a connection; returns false where the client has left. */
+function sendLast(socket: Socket, text: string): boolean {
   if (!socket.writable) {
     socket.destroy()
     return false
@@ -133,13 +132,16 @@ function close(socket: Socket, text: string): boolean {
   return true
 }
 
-function answer(statusCode: number, requestId: string, body: string, fields: Headers = {}): string {
-  const head = rawHead(`HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}`, {
-    ...fields,
+function rawResponse(statusCode: number, requestId: string, body: string, fields: Headers = {}): string {
+  const statusLine = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}`
+  return rawHead(statusLine, { ...fields, ...fieldsOf(requestId, body) }) + body
+}
+
+function fieldsOf(requestId: string, body: string): Record<string, string> {
+  return {
     'content-type': 'application/json; charset=utf-8',
     'content-length': String(body.length),
     [REQUEST_ID]: requestId,
     connection: 'close',
-  })
-  return head + body
+  }
 }
