@@ -4,6 +4,7 @@ import { AllFullError, NoBackendError, StoppedError } from './errors.js'
 import type { Decision, DecisionFilter } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
 import type { Lease } from './leases/lease.js'
+import { leasePromise } from './leases/lease-promise.js'
 import { deliver, type LeaseRequest } from './leases/lease-request.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
@@ -119,25 +120,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
    * @throws {NoBackendError | QueueFullError | QueueTimeoutError} or the signal's reason
    */
   acquireInTurn({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
-      const over = () => signal?.removeEventListener('abort', giveUp)
-      const leave = this.lease({
-        onLease(lease) {
-          over()
-          resolve(lease)
-        },
-        onReject(error) {
-          over()
-          reject(error)
-        },
-      })
-      function giveUp() {
-        leave?.()
-        reject(signal?.reason)
-      }
-      if (leave) signal?.addEventListener('abort', giveUp, { once: true })
-    })
+    return leasePromise((request) => this.lease(request), signal)
   }
 
   /** A request begins, of which further tries are a part that has its limits. */
@@ -179,11 +162,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** Whether a request would get a lease now. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
-    if (this.#stopped) return false
-    const { registry } = this
-    if (registry.hasRoom(except)) return true
-    if (!except || registry.hasEligible(except)) return false
-    return registry.standby.some((backup) => !backup.isFull && !except.has(backup))
+    return !this.#stopped && this.registry.hasRoom(except)
   }
 
   /**

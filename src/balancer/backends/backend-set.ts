@@ -94,7 +94,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#eligibility.hasOther(except)
   }
 
-  /** Whether there is any eligible backend that is not full, but for some. */
+  /** Whether there is any backend that a request may be given to now and that is not full, but for some. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
     return this.#eligibility.hasRoom(except)
   }

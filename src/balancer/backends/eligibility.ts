@@ -79,11 +79,13 @@ export class Eligibility {
     return except !== undefined && this.#standby.some((backup) => !except.has(backup))
   }
 
-  /** Whether there is any eligible backend that is not full, but for some. */
+  /** Whether there is any backend that a request may be given to now and that is not full, but for some. */
   hasRoom(except: ReadonlySet<Backend> | undefined): boolean {
     let count = this.#open
     if (except) for (const { isEligible, isFull } of except) if (isEligible && !isFull) count--
-    return count > 0
+    if (count > 0) return true
+    if (!except || this.hasEligible(except)) return false
+    return this.#standby.some((backup) => !backup.isFull && !except.has(backup))
   }
 
   /** Who would be left of some backends: usable ones, ones that are not and are used in need, or nobody. */

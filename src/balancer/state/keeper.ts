@@ -4,9 +4,10 @@ import { StateNotSavedError, StoreConflictError } from '../errors.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
-import { type Loaded, readStored } from './schema.js'
+import type { Loaded } from './schema.js'
 import { stateOf } from './state-of.js'
 import type { BackendStore, PoolState } from './store.js'
+import { StoreAccess } from './store-access.js'
 
 /** What a keeper has to know of the pool whose state it keeps. */
 export interface KeptPool {
@@ -26,10 +27,8 @@ export interface StateKeeperEvents {
   recovered: []
 }
 
-/** Milliseconds from a save that failed to the next try, unless there is another change before. */
+/** From a save that failed to the next try, unless there is another change before. */
 const RETRY_INTERVAL_MS = 5000
-/** Milliseconds that a save may take before it counts as failed. Storage that hangs tells nothing. */
-const STORE_TIMEOUT_MS = 10_000
 /** Saves in a row that may find that somebody else has written meanwhile. */
 const MAX_CONFLICTS = 5
 
@@ -42,6 +41,7 @@ const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as cons
 export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   readonly #pool: KeptPool
   readonly #store: BackendStore
+  readonly #access: StoreAccess
   readonly #configuredPolicy: PolicyName
   /** What the store held when it was loaded or saved last. */
   #known: Loaded | undefined
@@ -50,11 +50,8 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   /** Whether the store says that somebody else has written it. */
   #isOutdated = false
   #stopWatching: (() => void) | undefined
-  /** The last save that was begun. */
+  /** The last save that was begun, and the next one, which has not looked at the pool yet. */
   #begun: Promise<void> | undefined
-  /** What the store is at, which may take longer than anybody waits for it. It does not reject. */
-  #writing: Promise<unknown> = Promise.resolve()
-  /** The next one, which has not looked at the pool yet. */
   #next: Promise<void> | undefined
   #failure: StateNotSavedError | undefined
   #failures = 0
@@ -69,6 +66,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     super(pool.observerGuard)
     this.#pool = pool
     this.#store = store
+    this.#access = new StoreAccess(store, pool.clock)
     this.#configuredPolicy = configuredPolicy
     this.#known = loaded
   }
@@ -111,7 +109,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   /** Lets what is not stored be stored, if it can be, and lets go of the store. */
   async close(): Promise<void> {
     if (this.#closed) return
-    await this.#inTime(this.saved()).catch(() => {})
+    await this.#access.inTime(this.saved()).catch(() => {})
     this.#stop()
     await this.#store.close?.()
   }
@@ -150,14 +148,14 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   /** Saves what there is, unless it is stored already. */
   async #write(): Promise<void> {
     for (let conflicts = 0; ; conflicts++) {
-      const state = stateOf(this.#pool.registry, this.#pool.policy as PolicyName, this.#configuredPolicy)
+      const state = this.#state()
       const text = JSON.stringify(state)
       if (text === this.#stored) return
       // Until it is known better: a save that fails may have been done all the same.
       this.#stored = undefined
       try {
-        const revision = await this.#one(() => this.#store.save(state, this.#known?.revision))
-        this.#known = { state, revision: revision ?? undefined }
+        const revision = await this.#access.save(state, this.#known?.revision)
+        this.#known = { state, revision }
         this.#stored = text
         return
       } catch (error) {
@@ -173,30 +171,20 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
    */
   async #adopt(): Promise<void> {
     this.#isOutdated = false
-    const loaded = readStored(await this.#one(() => this.#store.load()))
+    const loaded = await this.#access.load()
     const before = this.#known
     if (!loaded || (before && loaded.revision === before.revision)) return
     this.#known = loaded
-    this.#stored = undefined
+    const isSaved = JSON.stringify(this.#state()) === this.#stored
     this.#pool.registry.sync('store', recordsOf(loaded.state), before ? recordsOf(before.state) : [])
     const { name } = loaded.state.policy
     if (name !== before?.state.policy.name) this.#pool.policy = name
+    // What was only taken over is not stored again: pools whose configurations differ would answer each other for ever.
+    this.#stored = isSaved ? JSON.stringify(this.#state()) : undefined
   }
 
-  /** Asks the store for one thing at a time: of two saves the older might be done last. */
-  async #one<T>(ask: () => Promise<T>): Promise<T> {
-    await this.#inTime(this.#writing)
-    const asked = ask()
-    this.#writing = asked.catch(() => {})
-    return await this.#inTime(asked)
-  }
-
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const late = new Error(`it takes longer than ${STORE_TIMEOUT_MS / 1000} seconds`)
-      const cancel = this.#pool.clock.after(STORE_TIMEOUT_MS, () => reject(late))
-      work.then(resolve, reject).finally(cancel)
-    })
+  #state(): PoolState {
+    return stateOf(this.#pool.registry, this.#pool.policy as PolicyName, this.#configuredPolicy)
   }
 
   #failed(failure: StateNotSavedError): StateNotSavedError {

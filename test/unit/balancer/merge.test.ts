@@ -98,6 +98,11 @@ test('what was removed stays away, until the configuration says something else o
 test('what is taken out of the configuration is gone, with what was said of it', () => {
   const backends = [stored({ url: a, id: 'a-1', weight: 5 }, { url: a }), stored({ url: b, id: 'b' })]
   assert.deepEqual(merged([], { backends }), ['b b 1 active kept'])
+  assert.deepEqual(
+    merged([{ url: c, id: 'a-1' }], { backends }),
+    ['b b 1 active kept', 'c a-1 1 active'],
+    'its id',
+  )
 })
 
 test('what was registered over the API and is configured later is as the configuration says', () => {

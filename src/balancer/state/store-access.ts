@@ -1,0 +1,48 @@
+import type { Clock } from '../time/clock.js'
+import { type Loaded, readStored } from './schema.js'
+import type { BackendStore, PoolState, StoreRevision } from './store.js'
+
+/** How long a store may take before what it was asked for counts as failed. Storage that hangs tells nothing. */
+const STORE_TIMEOUT_MS = 10_000
+
+/** Asks a store for one thing at a time, as of two saves the older might be done last, and waits only so long for it. */
+export class StoreAccess {
+  readonly #store: BackendStore
+  readonly #clock: Clock
+  /** What the store is at, which may take longer than anybody waits for it. It does not reject. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(store: BackendStore, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  async load(): Promise<Loaded | undefined> {
+    return readStored(await this.#ask(() => this.#store.load()))
+  }
+
+  /** Resolves to the new revision, where the store has any. */
+  async save(
+    state: PoolState,
+    expectedRevision: StoreRevision | undefined,
+  ): Promise<StoreRevision | undefined> {
+    const revision = await this.#ask(() => this.#store.save(state, expectedRevision))
+    return revision ?? undefined
+  }
+
+  /** Rejects where something takes too long. */
+  inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = new Error(`it takes longer than ${STORE_TIMEOUT_MS / 1000} seconds`)
+      const cancel = this.#clock.after(STORE_TIMEOUT_MS, () => reject(late))
+      work.then(resolve, reject).finally(cancel)
+    })
+  }
+
+  async #ask<T>(ask: () => Promise<T>): Promise<T> {
+    await this.inTime(this.#last)
+    const asked = ask()
+    this.#last = asked.catch(() => {})
+    return await this.inTime(asked)
+  }
+}
