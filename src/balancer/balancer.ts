@@ -1,3 +1,4 @@
+// Over 200 lines: the whole public face of a pool, of which each method is a few lines.
 import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import { AllFullError, NoBackendError, StoppedError } from './errors.js'

@@ -1,3 +1,4 @@
+// Over 200 lines: all that can be done with the backends of a pool, each change with what it announces.
 import { BackendExistsError, BackendGoneError } from '../errors.js'
 import { LocalLoadCounter } from '../leases/load-counter.js'
 import { Backend } from './backend.js'

@@ -1,3 +1,4 @@
+// Over 200 lines: the order in which saves, conflicts and failures follow each other is told in one place.
 import type { Registry } from '../backends/registry.js'
 import type { BackendRecord } from '../backends/spec.js'
 import { StateNotSavedError, StoreConflictError } from '../errors.js'
