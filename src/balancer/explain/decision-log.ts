@@ -49,7 +49,7 @@ export interface DecisionFilter {
 const CAPACITY = 1000
 /** Milliseconds by which the wall clock may move against the monotonic clock before decisions get another date. */
 const CLOCK_STEP_MS = 100
-/** Where the numbers of a decision stand among its FIELD_COUNT ones. */
+/** The index of each number of a decision, and how many there are. */
 const AT = 0
 const WAITED = 1
 const IN_FLIGHT = 2
@@ -71,7 +71,7 @@ export class DecisionLog {
   readonly #clock: Clock
   /** {@link FIELD_COUNT} numbers for each decision. */
   readonly #numbers = new Float64Array(CAPACITY * FIELD_COUNT)
-  /** Ids of backends: strings that live as long as the backends anyhow. */
+  /** Ids of backends. These strings exist as long as the backends, so that none is allocated here. */
   readonly #backend = new Array<string>(CAPACITY).fill('')
   readonly #id = new Uint16Array(CAPACITY * MAX_ID_LENGTH)
   /** Why the backend failed the request, where it did. */
@@ -127,7 +127,7 @@ export class DecisionLog {
   /** The backend that was chosen failed the request. */
   failed(lease: Lease): void {
     const { place, backend, acquiredAt, inFlight, cause } = lease
-    // A newer decision may stand there by now.
+    // A newer decision may have overwritten it.
     const slot = place * FIELD_COUNT
     const numbers = this.#numbers
     const same = numbers[slot + AT] === acquiredAt && numbers[slot + IN_FLIGHT] === inFlight

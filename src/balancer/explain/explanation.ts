@@ -10,7 +10,7 @@ import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
 import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
-/** The request that is asked about: by default one that comes now and can be repeated. */
+/** The request to explain: by default one that comes now and can be repeated. */
 export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeatable' | 'upgrade'> {
   /** Whether it would wait where every backend is full, as with `lease()`, or not, as with `acquire()`. True by default. */
   waits?: boolean | undefined
@@ -32,7 +32,7 @@ export interface Explanation {
   panic: boolean
   /** Requests that wait now. */
   queue: { length: number; limit: number }
-  /** All backends: first those that may be chosen now, the best first. */
+  /** All backends: first those that can be chosen now, the best of them first. */
   backends: ExplainedBackend[]
 }
 
@@ -79,7 +79,7 @@ export function explain(inquiry: Inquiry, context: ExplainContext): Explanation 
   const scores = new Map(preview.scores.map((score) => [score.backend, score]))
   const now = clock.now()
 
-  // In the policy's order, then those that it does not know.
+  // The backends in the policy's order, then those that it does not choose from.
   const all = new Set([...scores.keys(), ...registry.list()])
   const candidates = [...all]
     .map((backend) => {

@@ -163,7 +163,7 @@ export class Ejection {
     const durationMs = Math.min(max, base * history.ejections)
     this.#restart(backend, history)
     this.probes.schedule(backend, durationMs)
-    // The latest ejection stands last.
+    // Moves it to the end of the order.
     this.#histories.delete(backend)
     this.#histories.set(backend, history)
     this.#registry.eject(backend, durationMs)

@@ -19,7 +19,7 @@ export class OutcomeJudge {
     this.#clock = clock
   }
 
-  /** A request ended. What somebody else ended says nothing bad of its backend. */
+  /** A request ended. A request that was cancelled is no failure of its backend. */
   judge(lease: Lease, outcome: Outcome): void {
     const { backend } = lease
     if (lease.awaitedSince !== undefined) {

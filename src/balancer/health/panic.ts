@@ -21,7 +21,7 @@ export interface PanicOptions {
 
 /** Which backends of a pool may be given requests; see {@link eligibleOf}. */
 export interface Eligibility {
-  /** Those that may be given requests. */
+  /** Backends that may be given requests. */
   eligible: Backend[]
   /** Usable backups that are not used, as another backend is usable. */
   standby: Backend[]

@@ -5,8 +5,8 @@ import type { Clock } from '../time/clock.js'
 const MAX_AGE_MS = 1000
 
 /**
- * The residual load of hedged requests. Where the hedge answers first, the first backend's request is cancelled, so that
- * a backend that stands still looks idle and would be given more and more requests. So a request that a hedge took away
+ * The residual load of hedged requests. Where the hedge answers first, the first backend's request is cancelled: a
+ * backend that stalls would look idle and be given more and more requests. So a request that a hedge took away
  * counts in `backend.load` until the backend has answered something well, or for a second after the last of them.
  */
 export class ResidualLoad {

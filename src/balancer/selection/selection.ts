@@ -18,7 +18,7 @@ import { tunnelPolicy } from './tunnel-policy.js'
 /** The policy in force, as `balancer.selector` shows it. */
 export interface Selector {
   readonly name: PolicyName
-  /** Whom the policy chooses now. It takes no lease: use `acquire` for a request. */
+  /** The backend that the policy chooses now. It takes no lease: use `acquire` for a request. */
   pick(): Backend | undefined
 }
 
@@ -144,7 +144,7 @@ export class Selection implements LeaseSource {
     return this.#registry.hasOther(except)
   }
 
-  /** Takes a lease for a hedge, which nobody depends on: so only on a usable backend without a limit on its share. */
+  /** Takes a lease for a hedge. As no request depends on it, only a usable backend without a limit on its share is chosen. */
   chooseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#clock.now()
     const unusable = this.#unusableBackends()
@@ -207,7 +207,7 @@ export class Selection implements LeaseSource {
 
   /** The last tier to choose from where no backend within its share can be chosen. */
   #extendedReach(except: ReadonlySet<Backend> | undefined, canWait: boolean): Tier {
-    // To wait makes sense only for a backend that is full, and not for one that has used its share.
+    // A request waits only where another backend is full, and may have room soon.
     let withinShare = this.#registry.eligible.length - this.#limits.shareUsedCount
     if (except)
       for (const { isEligible, tier } of except) if (isEligible && tier <= tiers.withinShare) withinShare--

@@ -12,7 +12,7 @@ const change = fc.record({
   excluded: fc.boolean(),
 })
 
-test('who is drawn, and who comes next, is as if all were looked at', () => {
+test('draws and searches find what a scan of all backends would find', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 37 }), fc.array(change, { maxLength: 60 }), (size, changes) => {
       const backends = Array.from({ length: size }, (_, i) => {

@@ -42,7 +42,7 @@ for (const policy of policyNames) {
   })
 }
 
-test('a backup that works is better than an ejected backend; health is ignored of the others first', () => {
+test('a usable backup is better than an ejected backend; panic ignores the health of the others first', () => {
   const { registry, chosen } = pool()
   const [a, b] = [registry.get('a'), registry.get('b')]
   registry.eject(a, 1000)
@@ -76,7 +76,7 @@ test('requests that waited go to the backups when the last other backend is lost
   assert.equal((await waiting).backend.backup, true)
 })
 
-test('a further try of a request goes to a backup once it has failed on every other backend', () => {
+test('a retry goes to a backup once the request has failed on every other backend', () => {
   const { balancer, registry, one } = pool()
   assert.equal(balancer.acquire(one('a')).backend.id, 'b')
   assert.equal(balancer.hasRoom(one('a', 'b')), true)
@@ -90,7 +90,7 @@ test('a further try of a request goes to a backup once it has failed on every ot
   assert.throws(() => balancer.acquire(one('a')), { code: 'LEASTWISE_ALL_FULL' }, 'it waits for b')
 })
 
-test('a further try waits in turn for a backup that is full', async () => {
+test('a retry waits for a backup that is full', async () => {
   const { balancer, registry, one } = pool({ maxConnections: 1 })
   registry.remove('y', { force: true })
   const held = balancer.acquire(one('a', 'b'))
@@ -106,12 +106,12 @@ test('a further try waits in turn for a backup that is full', async () => {
   assert.equal(await got, 'x')
 })
 
-test('a second try at the same time is not for backups', () => {
+test('a hedge does not go to a backup', () => {
   const { balancer, one } = pool()
   assert.equal(balancer.leaseForHedge(one('a', 'b')), undefined)
 })
 
-test('an ejected backup is tried again only where backups are used', () => {
+test('an ejected backup is probed only where backups are used', () => {
   const { balancer, registry, clock, chosen } = pool({ ejectBase: 1000, ejectMaxPercent: 100 })
   registry.setHealth('a', 'unhealthy')
   registry.setHealth('b', 'unhealthy')
@@ -136,7 +136,7 @@ test('one backend alone can be ejected in favour of a backup', () => {
   assert.equal(chosen(), 'x')
 })
 
-test('that a backend is a backup can be changed, and counts at once', () => {
+test('whether a backend is a backup can be changed, and applies at once', () => {
   const { registry, chosen } = pool()
   registry.update('x', { backup: false })
   assert.equal(chosen(), 'abx')
@@ -145,7 +145,7 @@ test('that a backend is a backup can be changed, and counts at once', () => {
   assert.equal(chosen(), 'x')
 })
 
-test('an explanation says who is a backup, and who would be used after failures', () => {
+test('an explanation says which backend is a backup, and which would be used after failures', () => {
   const { balancer, one } = pool()
   const reasons = ({ backends }: ReturnType<typeof balancer.explain>) =>
     Object.fromEntries(backends.map(({ id, reason, available }) => [id, available ? 'available' : reason]))

@@ -13,7 +13,7 @@ function retries(percent: number, clock = new TestClock()) {
   return { requests, budget: new Budget(retryAllowance(percent), requests, clock) }
 }
 
-/** How many retries are granted of `count` that are asked for. */
+/** How many of `count` retries the budget allows. */
 const granted = (budget: Budget, count: number) =>
   Array.from({ length: count }, () => budget.spend()).filter(Boolean).length
 
@@ -26,7 +26,7 @@ test('a share of the requests, and a reserve', () => {
   assert.equal(granted(budget, 100), 1)
 })
 
-test('0 is none at all, 100 one for each', () => {
+test('0 allows none, 100 one for each request', () => {
   const [none, all] = [retries(0), retries(100)]
   for (const { requests } of [none, all]) for (let i = 0; i < 50; i++) requests.add()
   assert.equal(granted(none.budget, 100), 0)
@@ -47,7 +47,7 @@ test('only the last ten seconds count', () => {
   assert.equal(granted(budget, 200), 10)
 })
 
-test('hedges are a share of the requests, and one where that is less', () => {
+test('hedges are a share of the requests, and at least one', () => {
   const clock = new TestClock()
   const requests = recentRequests(clock)
   const budget = new Budget(hedgeAllowance(5), requests, clock)

@@ -4,7 +4,7 @@ import { Balancer } from '../../../src/balancer/balancer.js'
 import { Checks } from '../../../src/balancer/health/checks.js'
 import { TestClock } from '../../support/clock.js'
 
-/** Checks whose results are given by hand. */
+/** Checks whose results the test gives. */
 function checked(urls: string[], random = () => 0.5) {
   const clock = new TestClock()
   const balancer = new Balancer({ clock, backends: urls, slowStart: 0 })
@@ -68,7 +68,7 @@ test('the first result decides, then it takes rise or fall in a row', () => {
   })
 })
 
-test('one interval from start to start; a slow one is followed at once, and never overtaken', () => {
+test('checks start one interval apart; a slow one is followed at once, and two never run side by side', () => {
   const { clock, checks, pending, begun } = checked(['http://a:1'])
   checks.start()
   clock.pass(50)
@@ -100,7 +100,7 @@ test('jitter moves each check by up to a tenth of the interval', () => {
   }
 })
 
-test('a backend that joins is checked, one that leaves is not, and stop stops everything', () => {
+test('a backend that joins is checked, one that leaves is not, and stop ends all checks', () => {
   const { clock, registry, checks, pending } = checked(['http://a:1'])
   checks.start()
   clock.pass(50)
@@ -117,7 +117,7 @@ test('a backend that joins is checked, one that leaves is not, and stop stops ev
   assert.equal(clock.pending, 0)
 })
 
-test('a listener that removes the backend in the middle of a check leaves no timer', () => {
+test('a listener that removes the backend during a check leaves no timer', () => {
   const { clock, registry, checks, pending } = checked(['http://a:1'])
   registry.on('health', ({ id }) => registry.remove(id))
   checks.start()
@@ -126,7 +126,7 @@ test('a listener that removes the backend in the middle of a check leaves no tim
   assert.deepEqual([registry.size, clock.pending], [0, 0])
 })
 
-test('draining backends are checked, too: whoever activates one should know how it is', () => {
+test('draining backends are checked as well, so that their health is known when they are activated', () => {
   const { clock, registry, checks, pending } = checked(['http://a:1', 'http://b:1'])
   checks.start()
   registry.drain('a-1')

@@ -8,7 +8,7 @@ import type { Outcome } from '../../../src/balancer/leases/outcome.js'
 import type { BalancerOptions } from '../../../src/balancer/options.js'
 import { TestClock } from '../../support/clock.js'
 
-/** A pool of `count`, without anything besides ejection that would steer requests. */
+/** A pool of `count` backends in which nothing but ejection limits a backend. */
 function pool(count: number, options: BalancerOptions = {}) {
   const clock = new TestClock()
   const backends = Array.from({ length: count }, (_, i) => ({ url: `http://b${i}:1`, id: `b${i}` }))
@@ -34,7 +34,7 @@ const run = (on: (i: number) => Lease, i: number, ...outcomes: Outcome[]) => {
 }
 const failures = (count: number) => Array<Outcome>(count).fill('failed')
 
-test('failures in a row eject, and only in a row', () => {
+test('failures in a row eject a backend, others do not', () => {
   const { on, healths } = pool(3)
   run(on, 0, ...failures(4), 'ok', ...failures(4))
   assert.deepEqual(healths(), ['unknown', 'unknown', 'unknown'])
@@ -42,7 +42,7 @@ test('failures in a row eject, and only in a row', () => {
   assert.deepEqual(healths(), ['ejected', 'unknown', 'unknown'])
 })
 
-test('what somebody else ended says nothing bad, and where it was answered well something good', () => {
+test('a cancelled request is no failure, and a success where its response had begun', () => {
   const { on, healths } = pool(3)
   run(on, 0, ...failures(4), ...Array<Outcome>(20).fill('cancelled'))
   assert.equal(healths()[0], 'unknown')
@@ -53,7 +53,7 @@ test('what somebody else ended says nothing bad, and where it was answered well 
   assert.equal(healths()[0], 'unknown')
 })
 
-test('never more than the allowed part of the pool, whatever happens', () => {
+test('no more than the allowed part of the pool is ever ejected', () => {
   for (const [count, percent, most] of [
     [3, 50, 1],
     [4, 50, 2],
@@ -72,7 +72,7 @@ test('never more than the allowed part of the pool, whatever happens', () => {
   }
 })
 
-test('where the pool shrinks, those that were out longest come back', () => {
+test('where the pool shrinks, the longest-ejected backends are reinstated until the ceiling holds again', () => {
   const { on, registry, healths } = pool(4)
   run(on, 0, ...failures(5))
   run(on, 1, ...failures(5))
@@ -85,22 +85,22 @@ test('where the pool shrinks, those that were out longest come back', () => {
   assert.deepEqual(healths(), ['unhealthy', 'unknown', 'unknown'])
 })
 
-test('back through one trial request, which everybody else waits for', () => {
+test('a single request probes an ejected backend, and its result decides', () => {
   const { clock, balancer, on, backend, healths } = pool(3)
   run(on, 0, ...failures(5))
   for (let i = 0; i < 20; i++) assert.notEqual(balancer.acquire().backend, backend(0))
   clock.pass(999)
   assert.notEqual(balancer.acquire().backend, backend(0))
   clock.pass(1)
-  const trial = balancer.acquire()
-  assert.equal(trial.backend, backend(0), 'although others are idle')
+  const probe = balancer.acquire()
+  assert.equal(probe.backend, backend(0), 'although others are idle')
   for (let i = 0; i < 20; i++) assert.notEqual(balancer.acquire().backend, backend(0))
-  trial.release('ok')
+  probe.release('ok')
   assert.equal(healths()[0], 'unknown')
   assert.equal(balancer.acquire().backend, backend(0))
 })
 
-test('the head of a good answer ends a trial: a stream may never end', () => {
+test('the head of a good response ends a probe: a stream may never end', () => {
   const { clock, balancer, on, healths } = pool(3)
   run(on, 0, ...failures(5))
   clock.pass(1000)
@@ -108,31 +108,31 @@ test('the head of a good answer ends a trial: a stream may never end', () => {
   assert.equal(healths()[0], 'unknown')
 })
 
-test('a trial that somebody else ended is followed by another', () => {
+test('a cancelled probe is followed by another', () => {
   const { clock, balancer, on, backend } = pool(3)
   run(on, 0, ...failures(5))
   clock.pass(1000)
   for (let i = 0; i < 3; i++) {
-    const trial = balancer.acquire()
-    assert.equal(trial.backend, backend(0))
-    trial.release('cancelled')
+    const probe = balancer.acquire()
+    assert.equal(probe.backend, backend(0))
+    probe.release('cancelled')
   }
 })
 
-test('each failed trial takes that much longer, up to the ceiling', () => {
+test('each failed probe makes the next ejection longer, up to the ceiling', () => {
   const { clock, balancer, on, backend } = pool(3)
   run(on, 0, ...failures(5))
   for (const time of [1000, 2000, 3000, 4000, 5000, 5000]) {
     clock.pass(time - 1)
     assert.notEqual(balancer.acquire().backend, backend(0), `${time}`)
     clock.pass(1)
-    const trial = balancer.acquire()
-    assert.equal(trial.backend, backend(0), `${time}`)
-    trial.release('failed')
+    const probe = balancer.acquire()
+    assert.equal(probe.backend, backend(0), `${time}`)
+    probe.release('failed')
   }
 })
 
-test('time without ejection is earned back', () => {
+test('time without an ejection makes the next one shorter', () => {
   const { clock, balancer, on, backend } = pool(3)
   const again = () => {
     run(on, 0, ...failures(5))
@@ -148,7 +148,7 @@ test('time without ejection is earned back', () => {
   assert.equal(again(), 1000)
 })
 
-test('requests from before an ejection, or from before the return, say nothing about it', () => {
+test('results of requests from before an ejection, or from before its end, do not count', () => {
   const { clock, balancer, on, healths } = pool(3)
   const before = Array.from({ length: 12 }, () => on(0))
   run(on, 0, ...failures(5))
@@ -162,7 +162,7 @@ test('requests from before an ejection, or from before the return, say nothing a
   assert.equal(healths()[0], 'unknown')
 })
 
-test('nobody else is left: ejected ones are used, and come back with the first that succeeds', () => {
+test('in panic ejected backends are used, and the first success reinstates them', () => {
   const { balancer, registry, on, healths } = pool(2, { ejectMaxPercent: 100 })
   run(on, 0, ...failures(5))
   run(on, 1, ...failures(5))
@@ -177,7 +177,7 @@ test('nobody else is left: ejected ones are used, and come back with the first t
   assert.equal(registry.panicking, false)
 })
 
-test('a trial does not go where it may not: full, draining, unhealthy, failed before', () => {
+test('a backend that is full, draining, unhealthy or excluded is not probed', () => {
   const { clock, balancer, registry, on, backend } = pool(3)
   run(on, 0, ...failures(5))
   clock.pass(1000)
@@ -188,7 +188,7 @@ test('a trial does not go where it may not: full, draining, unhealthy, failed be
   assert.notEqual(balancer.acquire(one).backend, backend(0), 'failed there before')
   registry.setHealth('b0', 'unhealthy')
   never('unhealthy')
-  // Checks that pass again are reason enough.
+  // Checks that pass again end an ejection.
   registry.setHealth('b0', 'healthy')
   assert.equal(backend(0).health, 'healthy')
   run(on, 0, ...failures(5))
@@ -197,7 +197,7 @@ test('a trial does not go where it may not: full, draining, unhealthy, failed be
   never('draining')
 })
 
-test('activate ends an ejection, for one that drains and for one that does not', () => {
+test('activate ends an ejection, of a draining backend as well', () => {
   const { registry, on, healths } = pool(4)
   run(on, 0, ...failures(5))
   run(on, 1, ...failures(5))
@@ -207,7 +207,7 @@ test('activate ends an ejection, for one that drains and for one that does not',
   assert.deepEqual(healths(), ['unknown', 'unknown', 'unknown', 'unknown'])
 })
 
-test('nothing is left of a backend that was removed, nor of a pool that was closed', () => {
+test('a removed backend and a closed pool leave no timer', () => {
   const { clock, balancer, registry, on } = pool(4)
   run(on, 0, ...failures(5))
   run(on, 1, ...failures(5))
@@ -222,7 +222,7 @@ test('nothing is left of a backend that was removed, nor of a pool that was clos
   assert.equal(clock.pending, 0)
 })
 
-test('what becomes of a request whose backend was removed is of no interest', () => {
+test('the result of a request whose backend was removed is ignored', () => {
   const { clock, registry, on } = pool(4, { ejectConsecutive: 1, failureDecay: 1000 })
   const lease = on(0)
   lease.onCut = () => {}
@@ -232,7 +232,7 @@ test('what becomes of a request whose backend was removed is of no interest', ()
   assert.deepEqual([clock.pending, backend.health, backend.share()], [0, 'unknown', 1])
 })
 
-test('one that could not be sent again is spared the trial for a tenth of the first time', () => {
+test('a request that cannot be repeated is no probe for a tenth of the base time', () => {
   const { clock, balancer, on, backend } = pool(3)
   const post = () => {
     let chosen: Backend | undefined
@@ -256,7 +256,7 @@ test('one that could not be sent again is spared the trial for a tenth of the fi
   assert.equal(post(), backend(0))
 })
 
-test('a trial that has no result after the time of an ejection is followed by another', () => {
+test('a probe without a result after the base time is followed by another', () => {
   const { clock, balancer, on, backend } = pool(3)
   run(on, 0, ...failures(5))
   clock.pass(1000)
@@ -270,7 +270,7 @@ test('a trial that has no result after the time of an ejection is followed by an
   assert.equal(backend(0).health, 'unknown')
 })
 
-test('a day of failed trials is earned back in the time of the longest ejection', () => {
+test('a day of failed probes is worked off in the time of the longest ejection', () => {
   const { clock, balancer, on, backend } = pool(3)
   run(on, 0, ...failures(5))
   for (let i = 0; i < 100; i++) {
@@ -284,13 +284,13 @@ test('a day of failed trials is earned back in the time of the longest ejection'
   assert.equal((backend(0).ejectedUntil as Date).getTime() - clock.date().getTime(), 1000)
 })
 
-test('where a client may be the reason nobody is ejected', () => {
+test('failures that a client may have caused eject no backend', () => {
   const { on, healths } = pool(3)
   run(on, 0, ...Array<Outcome>(20).fill('doubtful'))
   assert.equal(healths()[0], 'unknown')
 })
 
-test('activate begins anew: what failed before a drain is forgotten', () => {
+test('activate forgets the failures from before a drain', () => {
   const { registry, on, healths } = pool(3)
   run(on, 0, ...failures(4))
   registry.drain('b0')
@@ -299,7 +299,7 @@ test('activate begins anew: what failed before a drain is forgotten', () => {
   assert.equal(healths()[0], 'unknown')
 })
 
-test('one that came back because the pool shrank has no failures yet', () => {
+test('a backend that was reinstated because the pool shrank has no failures yet', () => {
   const { registry, on, healths } = pool(3, { ejectConsecutive: 2 })
   run(on, 0, ...failures(2))
   registry.drain('b1')
@@ -310,14 +310,14 @@ test('one that came back because the pool shrank has no failures yet', () => {
   assert.equal(healths()[0], 'unknown')
 })
 
-test('panic off: nobody is nobody', () => {
+test('panic off: an ejected pool refuses requests', () => {
   const { balancer, on } = pool(2, { ejectMaxPercent: 100, panic: 'off' })
   run(on, 0, ...failures(5))
   run(on, 1, ...failures(5))
   assert.throws(() => balancer.acquire(), NoBackendError)
 })
 
-test('failures beyond the ceiling do not walk over the pool', () => {
+test('failures beyond the ceiling do not count the whole pool each time', () => {
   const { balancer, registry, on } = pool(100, { ejectConsecutive: 1, ejectMaxPercent: 1 })
   on(0).release('failed')
   on(1).release('failed')
@@ -331,7 +331,7 @@ test('failures beyond the ceiling do not walk over the pool', () => {
   for (const lease of leases) lease.release('failed')
   assert.equal(lists, 0)
   assert.equal(registry.list().filter(({ isEjected }) => isEjected).length, 1)
-  // The pool may grow, and then one more may be out.
+  // When the pool grows, one more may be ejected.
   for (let i = 0; i < 100; i++) registry.add({ url: `http://new${i}:1` })
   on(1).release('failed')
   assert.equal(registry.list().filter(({ isEjected }) => isEjected).length, 2)

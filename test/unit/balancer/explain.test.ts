@@ -11,7 +11,7 @@ import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
-/** One thing that happens to a pool; it is the same for each that it is done to. */
+/** One thing that happens to a pool; it can be repeated on another pool. */
 type Step =
   | { do: 'acquire' | 'wait' | 'spare'; not: number | null; repeatable: boolean; upgrade?: boolean }
   | { do: 'release'; which: number; outcome: Outcome; answered: boolean }
@@ -44,7 +44,7 @@ const history = fc.array(fc.oneof(...steps.map(([weight, arbitrary]) => ({ weigh
   maxLength: 120,
 })
 
-/** A pool that things happen to. */
+/** A pool, and what happened to it. */
 class Pool {
   readonly clock = new TestClock()
   readonly balancer: Balancer
@@ -148,7 +148,7 @@ class Pool {
   }
 }
 
-/** What is true of every explanation. */
+/** Checks what holds for every explanation. */
 function check(explanation: Explanation, { balancer }: Pool): void {
   const { backend, outcome, error, backends } = explanation
   const told = JSON.stringify(explanation)
@@ -181,11 +181,11 @@ function check(explanation: Explanation, { balancer }: Pool): void {
   assert.equal(backend === null, outcome === 'queue' || outcome === 'refused')
   assert.equal(error !== null, outcome === 'refused')
   if (backend !== null) assert.ok(available.some(({ id }) => id === backend))
-  // It is said at the top of the list, too.
+  // The first entry of the list says the same.
   if (available[0]?.probability === 1) assert.equal(available[0].id, backend, told)
 }
 
-/** What was said is what happens. */
+/** Checks that what was explained happens. */
 function compare(explanation: Explanation, got: Lease | BalancerError | undefined): unknown {
   const told = JSON.stringify(explanation)
   const { backend, outcome, error, backends } = explanation
@@ -207,7 +207,7 @@ for (const policy of policyNames) {
           for (const step of taken) {
             let explanation: Explanation | undefined
             if (step.do === 'acquire' || step.do === 'wait') {
-              // Those in line come first, and what they leave is not known before.
+              // Requests that wait come first, and which slots they leave is not known before.
               const known = step.do === 'acquire' || explained.balancer.view().queue.length === 0
               const except = explained.except(step.not)
               const inquiry =
@@ -223,7 +223,7 @@ for (const policy of policyNames) {
             const got = explained.take(step)
             if (explanation) compare(explanation, got)
             twin.take(step)
-            // Those that waited learn of what they got.
+            // Requests that waited get their leases in a microtask.
             for (let i = 0; i < 4; i++) await null
           }
           assert.deepEqual(explained.balancer.decisions(), twin.balancer.decisions())
@@ -236,7 +236,7 @@ for (const policy of policyNames) {
   }
 }
 
-/** The same history for each, and chance only in the last choice. */
+/** Pools with the same history, so that only the last choice is by chance. */
 const last: Record<string, { size: number; taken: (pool: Pool) => void }> = {
   'power-of-two': {
     size: 6,
@@ -271,7 +271,7 @@ for (const [policy, { size, taken }] of Object.entries(last)) {
         taken(pool)
         explanation ??= pool.balancer.explain()
         random = seeded(1000 + i)
-        // Seeds that are next to each other begin alike.
+        // Neighbouring seeds begin with similar numbers.
         for (let j = 0; j < 3; j++) random()
         const { id } = pool.balancer.acquire().backend
         counts.set(id, (counts.get(id) ?? 0) + 1)
@@ -287,7 +287,7 @@ for (const [policy, { size, taken }] of Object.entries(last)) {
   })
 }
 
-test('a trial, a check that failed and panic are told', () => {
+test('probes, failed checks and panic are explained', () => {
   const clock = new TestClock()
   const backends = ['a', 'b', 'c'].map((id) => ({ url: `http://${id}:1`, id }))
   const balancer = new Balancer({
@@ -322,7 +322,7 @@ test('a trial, a check that failed and panic are told', () => {
   assert.deepEqual([due.backends[0]?.eligible, due.backends[0]?.available], [false, true])
   assert.match(due.why, /^a was ejected, its time is up, and the request tries it$/)
   assert.match(reason('b'), /^waits for the trial of another/)
-  // What is not to be risked, or not to go there, goes elsewhere.
+  // A request that cannot be repeated, or excludes the backend, goes elsewhere.
   for (const inquiry of [{ repeatable: false }, { except: new Set([a]) }])
     assert.equal(balancer.explain(inquiry).backend, 'b')
   assert.match(reason('a', { repeatable: false }), /tried with the next request that fits$/)
@@ -347,7 +347,7 @@ test('a trial, a check that failed and panic are told', () => {
   balancer.close()
 })
 
-test('the latest thousand choices are known, ids of any length and kind', () => {
+test('the latest thousand decisions are kept, with ids of any length and kind', () => {
   const clock = new TestClock()
   const balancer = new Balancer({ backends: ['http://a:1'], clock })
   const take = (request: string | undefined) =>

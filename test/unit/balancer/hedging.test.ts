@@ -16,7 +16,7 @@ function hedging(after: HedgeAfter, percent = 100, sent = 100) {
   }
 }
 
-test('whoever is not answered in time is late, once, each at its own time', () => {
+test('a request that is not answered in time is hedged once, each at its own time', () => {
   const { clock, hedging: one } = hedging(100)
   const late: string[] = []
   one.expect(() => late.push('a') > 0)
@@ -35,7 +35,7 @@ test('whoever is not answered in time is late, once, each at its own time', () =
   assert.equal(clock.pending, 0)
 })
 
-test('off: nobody is waited for', () => {
+test('off: there is no hedging', () => {
   const { hedging: none } = hedging('off')
   assert.equal(
     none.expect(() => assert.fail('late')),
@@ -44,7 +44,7 @@ test('off: nobody is waited for', () => {
   assert.equal(none.delay, undefined)
 })
 
-test('p95 is known after some answers, and follows them', () => {
+test('p95 is known after some responses, and follows them', () => {
   const { clock, hedging: one } = hedging('p95')
   const answer = (time: number) => {
     const wait = one.expect(() => false)
@@ -61,7 +61,7 @@ test('p95 is known after some answers, and follows them', () => {
   assert.equal(one.delay, 1, 'no timer takes less')
 })
 
-test('a time that became shorter is kept by those who come later', () => {
+test('a delay that became shorter applies to later requests', () => {
   const { clock, hedging: one } = hedging('p95')
   const waits = Array.from({ length: 20 }, () => one.expect(() => true))
   clock.pass(500)
@@ -78,7 +78,7 @@ test('a time that became shorter is kept by those who come later', () => {
   assert.deepEqual(late, ['short', 'long'])
 })
 
-test('no more than the budget; whoever gets none is looked at again', () => {
+test('no more hedges than the budget; a request without one is looked at again', () => {
   const { clock, requests, hedging: one } = hedging(50, 10, 30)
   let late = 0
   const waits = Array.from({ length: 10 }, () => one.expect(() => ++late > 0))
@@ -93,7 +93,7 @@ test('no more than the budget; whoever gets none is looked at again', () => {
   assert.equal(clock.pending, 0)
 })
 
-test('where no backend can be asked nothing is spent, and it is tried again', () => {
+test('where no backend can take a hedge, nothing is spent, and the request is looked at again', () => {
   const { clock, hedging: one } = hedging(50, 1)
   const looks: number[] = []
   one.expect(() => looks.push(clock.now()) === 3)
@@ -101,7 +101,7 @@ test('where no backend can be asked nothing is spent, and it is tried again', ()
   assert.deepEqual(looks, [50, 63, 79])
 })
 
-test('p95: half of the budget is kept for what takes longer still', () => {
+test('p95: half of the budget is kept for requests that take longer still', () => {
   const { clock, requests, hedging: one } = hedging('p95', 8, 0)
   for (let i = 0; i < 100; i++) {
     requests.add()
@@ -125,7 +125,7 @@ test('closing leaves no timer', () => {
   clock.pass(1000)
 })
 
-test('whoever is refused for long is looked at less and less', () => {
+test('a request that waits for long is looked at less and less often', () => {
   const { clock, hedging: one } = hedging(10)
   let looks = 0
   one.expect(() => ++looks < 0)
@@ -133,7 +133,7 @@ test('whoever is refused for long is looked at less and less', () => {
   assert.ok(looks > 10 && looks < 60, `${looks}`)
 })
 
-test('a second try goes to nobody who is sick, full, on the ramp, or has a penalty', () => {
+test('a hedge goes to no backend that is unhealthy, full, in slow start or has a penalty', () => {
   const clock = new TestClock()
   const backends = ['a', 'b', 'c'].map((id) => ({ url: `http://${id}:1`, id }))
   const balancer = new Balancer({
@@ -163,7 +163,7 @@ test('a second try goes to nobody who is sick, full, on the ramp, or has a penal
   balancer.close()
 })
 
-test('a second try does not go to a backend whose name has no address', () => {
+test('a hedge does not go to a backend whose name has no address', () => {
   const balancer = new Balancer({
     backends: ['http://a.example', 'http://b.example'],
     clock: new TestClock(),

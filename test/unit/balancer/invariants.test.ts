@@ -12,10 +12,10 @@ import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
-/** Milliseconds after which those who wait look at what time alone has changed. */
+/** Milliseconds after which waiting requests are looked at again, as shares change with time. */
 const LOOK = 100
 
-/** A pool that is changed at random, and what somebody who watches from outside knows of it. */
+/** A pool that is changed at random, and what an outside observer knows of it. */
 class Watched {
   readonly clock = new TestClock()
   readonly balancer: Balancer
@@ -138,7 +138,7 @@ class Watched {
       if (backend.share() < 1) this.#whole.delete(backend)
       else if (!this.#whole.has(backend)) this.#whole.set(backend, now)
     }
-    // That a ramp is over those in line notice the next time they look.
+    // Waiting requests notice the end of a slow start when they are looked at next.
     const isFree = (backend: Backend) => backend.isUsable && (this.#whole.get(backend) ?? now) + LOOK <= now
     for (const { except } of this.waiting) {
       const free = this.legal(except).filter(isFree)
@@ -155,10 +155,10 @@ const size = fc.nat(3)
 const verdict = fc.constantFrom('healthy' as const, 'unhealthy' as const, 'unknown' as const)
 const outcome = fc.constantFrom('ok' as const, 'failed' as const, 'failed' as const, 'cancelled' as const)
 
-/** A step that is shown by what it does. */
+/** A step that is printed as what it does. */
 const named = (name: string, step: Step): Step => Object.assign(step, { [fc.toStringMethod]: () => name })
 
-/** Something that is done to a backend, if there is one. */
+/** A step that changes a backend, if there is one. */
 const toOne = (name: string, act: (registry: Registry, id: string) => void) =>
   which.map((i) =>
     named(`${name} ${i}`, (pool) => {
@@ -198,7 +198,7 @@ const steps: [weight: number, fc.Arbitrary<Step>][] = [
 const anyStep = fc.oneof(...steps.map(([weight, arbitrary]) => ({ weight, arbitrary })))
 
 for (const policy of policyNames) {
-  test(`${policy}: whatever happens to the backends, every rule holds at every step`, async () => {
+  test(`${policy}: every rule holds after every step of a random history`, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(0, 34, 50, 100),
@@ -218,7 +218,7 @@ for (const policy of policyNames) {
           })
           for (const take of taken) {
             take(pool)
-            // Whoever was next in the queue learns of it.
+            // The next waiting request gets its lease in a microtask.
             await new Promise(setImmediate)
             pool.check(ejectMaxPercent)
           }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Latency } from '../../../src/balancer/stats/latency.js'
 
-test('no sample, no latency', () => {
+test('without a sample all latencies are 0', () => {
   assert.deepEqual(new Latency().summary(), { ewma: 0, p50: 0, p99: 0 })
 })
 
@@ -16,7 +16,7 @@ test('percentiles are nearest-rank over the latest 1,024 samples', () => {
   assert.deepEqual([later.p50, later.p99], [7, 7])
 })
 
-test('the average follows time: ten seconds take it two thirds of the way, a burst does not', () => {
+test('the average follows time: ten seconds move it two thirds of the way, a burst does not', () => {
   const slow = new Latency()
   slow.add(0, 0)
   slow.add(100, 10_000)

@@ -75,7 +75,7 @@ test('among equal weights none is chosen while another has fewer in flight', () 
   const balancer = pool([3, 3, 3, 3, 3])
   const held: Lease[] = []
   for (let step = 0; step < 50_000; step++) {
-    // Releases favour some backends, so that the others look as if their share were owed to them.
+    // Releases favour some backends, so that the others get a deficit.
     if (held.length > 0 && random() < 0.5) {
       held.sort((a, b) => a.backend.id.localeCompare(b.backend.id))
       held.splice(Math.floor(random() ** 2 * held.length), 1)[0]?.release('ok')
@@ -104,7 +104,7 @@ test('whatever the weights, the choice is within one request of the least loaded
   }
 })
 
-test('a slow backend is left alone, whatever it is owed', () => {
+test('a slow backend is avoided, whatever its deficit', () => {
   for (const weights of [
     [1, 1, 1],
     [10, 10, 9],
@@ -115,7 +115,7 @@ test('a slow backend is left alone, whatever it is owed', () => {
   }
 })
 
-test('one that was slow and recovered is not flooded with what it missed', () => {
+test('a backend that was slow and recovered is not flooded with what it missed', () => {
   const balancer = pool([1, 1, 1])
   shares(balancer, 10_000, 12, ({ backend }) => (backend.id === 'b2' ? 100 : 1))
   for (const backend of balancer.registry.list()) backend.leases.cutAll(new Error('over'))
@@ -127,7 +127,7 @@ test('one that was slow and recovered is not flooded with what it missed', () =>
   assert.ok(order.filter((id) => id === 'b2').length <= 13)
 })
 
-test('a backend that joins gets its share from then on, not what the others had before', () => {
+test('a new backend gets its share from then on, and nothing for the time before', () => {
   const balancer = pool([1, 1], 1, { slowStart: 0 })
   for (let i = 0; i < 1000; i++) balancer.acquire().release('ok')
   balancer.registry.add({ url: 'http://new:1', id: 'new' })
@@ -136,7 +136,7 @@ test('a backend that joins gets its share from then on, not what the others had 
   assert.ok(Math.abs(total - 100) <= 2, `${total}`)
 })
 
-test('changes of the set do not make it forget whose turn it is, nor what is owed', () => {
+test('changes of the set of backends keep turns and deficits', () => {
   const even = pool([1, 1, 1])
   const weighted = pool([5, 2])
   for (let i = 0; i < 700; i++) {

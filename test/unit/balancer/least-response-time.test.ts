@@ -34,7 +34,7 @@ function pool(count: number) {
   return { clock, balancer, send }
 }
 
-test('a slow backend is left to itself: a request now and then', () => {
+test('a slow backend gets a request now and then', () => {
   const { send } = pool(3)
   const got = send(3000, 6, (id) => (id === 'b2' ? 200 : 10))
   assert.ok((got.b2 as number) <= 6, JSON.stringify(got))
@@ -49,7 +49,7 @@ test('a backend without history gets one request, not everything', () => {
   assert.equal(leases.filter(({ backend }) => backend === added).length, 1)
 })
 
-test('a backend that stalls is left alone before its first late answer', () => {
+test('a backend that stalls is avoided before its first late response', () => {
   const { clock, balancer, send } = pool(3)
   send(300, 6, () => 10)
   const stalled = balancer.acquire()
@@ -91,7 +91,7 @@ test('in a large pool the slow ones are avoided as well', () => {
   for (const [id, count] of Object.entries(got)) assert.ok(count > 0, id)
 })
 
-test('what is told of a failure that was fast is not that it is fast', () => {
+test('a fast failure does not make a backend fast', () => {
   const { clock, balancer, send } = pool(2)
   send(100, 2, () => 10)
   const lease = balancer.acquire()
@@ -103,7 +103,7 @@ test('what is told of a failure that was fast is not that it is fast', () => {
   assert.equal(responseTime.estimate(clock.now(), undefined), before)
 })
 
-test('the time that a client takes to send is not the backend’s', () => {
+test('the time that a client takes to send a body does not count for the backend', () => {
   const { clock, balancer, send } = pool(2)
   send(100, 2, () => 10)
   const lease = balancer.acquire()
@@ -119,7 +119,7 @@ test('the time that a client takes to send is not the backend’s', () => {
   assert.ok(backend.view().latency.p99 <= 12)
 })
 
-test('what an app does before it asks the backend is not the backend’s time, and floods nobody', () => {
+test('the time that an app takes before it asks the backend does not count, and floods no backend', () => {
   const { clock, balancer, send } = pool(2)
   send(100, 2, () => 10)
   const lease = balancer.acquire()
@@ -142,7 +142,7 @@ test('what an app does before it asks the backend is not the backend’s time, a
   assert.equal(responseTime.estimate(0, leases.awaitedSince), Number.POSITIVE_INFINITY, 'one finds out')
 })
 
-test('a connection that takes long counts while it is waited for, and is no part of the answer’s time', () => {
+test('a slow connect counts while it is waited for, and is no part of the response time', () => {
   const { clock, balancer, send } = pool(2)
   send(100, 2, () => 10)
   const lease = balancer.acquire()

@@ -6,7 +6,7 @@ import { TestClock } from '../../support/clock.js'
 
 type Condition = 'healthy' | 'ejected' | 'answering' | 'refusing' | 'draining'
 
-/** Who may be chosen in a pool of such backends. */
+/** The backends that are eligible in a pool under these conditions. */
 function eligible(conditions: Condition[], options: BalancerOptions): { ids: string[]; panic: boolean } {
   const clock = new TestClock()
   const backends = conditions.map((_, i) => ({ url: `http://b${i}:1`, id: `${i}` }))
@@ -31,7 +31,7 @@ const cases: [Condition[], BalancerOptions, string, boolean][] = [
   [['refusing', 'healthy'], { panic: 'unhealthy' }, '1', false],
   [['draining'], { panic: 'unhealthy' }, '', false],
   [[], { panic: 'unhealthy' }, '', false],
-  // A third is left.
+  // A third is usable.
   [['healthy', 'ejected', 'answering'], { panicThreshold: 33 }, '0', false],
   [['healthy', 'ejected', 'answering'], { panicThreshold: 34 }, '01', true],
   [['healthy', 'ejected', 'answering'], { panicThreshold: 34, panic: 'unhealthy' }, '012', true],
@@ -39,12 +39,12 @@ const cases: [Condition[], BalancerOptions, string, boolean][] = [
   [['healthy', 'draining', 'draining'], { panicThreshold: 100 }, '0', false],
 ]
 for (const [conditions, options, ids, panic] of cases) {
-  test(`${conditions.join(', ') || 'none'} with ${JSON.stringify(options)}: ${ids || 'nobody'}`, () => {
+  test(`${conditions.join(', ') || 'none'} with ${JSON.stringify(options)}: ${ids || 'none'}`, () => {
     assert.deepEqual(eligible(conditions, options), { ids: [...ids], panic })
   })
 }
 
-test('one that answers its checks again, however badly, is the lesser evil from then on', () => {
+test('in panic a backend that answers its checks, however badly, goes before one that does not', () => {
   const { registry } = new Balancer({
     panic: 'unhealthy',
     backends: [
@@ -63,7 +63,7 @@ test('one that answers its checks again, however badly, is the lesser evil from 
   )
 })
 
-test('that panic begins and ends is told', () => {
+test('begin and end of panic are events', () => {
   const { registry } = new Balancer({ backends: [{ url: 'http://a:1', id: 'a' }] })
   const told: boolean[] = []
   registry.on('panic', (panic) => told.push(panic))

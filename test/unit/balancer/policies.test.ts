@@ -8,18 +8,18 @@ import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
-// What holds for every policy, whatever it prefers. A new row of the table is tested by being there.
+// What holds for every policy. A new row of the table is tested without a change here.
 for (const policy of policyNames) {
   const pool = (count: number, seed = 1) =>
     new Balancer({
       policy,
-      // Nothing here takes any time.
+      // Time stands still.
       clock: new TestClock(),
       random: seeded(seed),
       backends: Array.from({ length: count }, (_, i) => ({ url: `http://b${i}:1`, id: `b${i}` })),
     })
 
-  test(`${policy}: without a backend there is none to choose`, () => {
+  test(`${policy}: without a backend there is no choice`, () => {
     const balancer = pool(0)
     assert.throws(() => balancer.acquire(), NoBackendError)
     balancer.registry.add({ url: 'http://a:1', id: 'a' })
@@ -28,7 +28,7 @@ for (const policy of policyNames) {
     assert.throws(() => balancer.acquire(), NoBackendError)
   })
 
-  test(`${policy}: a full backend is passed over, and all full is told apart from none`, () => {
+  test(`${policy}: a full backend is passed over, and the error tells whether all are full or there is none`, () => {
     const balancer = pool(3)
     for (const id of ['b0', 'b1', 'b2']) balancer.registry.update(id, { maxConnections: 2 })
     const leases = Array.from({ length: 6 }, () => balancer.acquire())
@@ -42,16 +42,16 @@ for (const policy of policyNames) {
     assert.equal(balancer.acquire().backend, freed.backend)
   })
 
-  test(`${policy}: one at a time over idle backends comes out even`, () => {
+  test(`${policy}: requests one at a time are spread evenly over idle backends`, () => {
     const balancer = pool(3)
     for (let i = 0; i < 900; i++) balancer.acquire().release('ok')
     const totals = balancer.registry.list().map((backend) => backend.leases.total)
-    // What is drawn at random, or depends on how long something took, may be a turn early or late.
+    // A policy that draws at random or compares response times may be off by a turn or two.
     const turns = ['power-of-two', 'least-response-time'].includes(policy) ? 2 : 0
     for (const total of totals) assert.ok(Math.abs(total - 300) <= turns, `${totals}`)
   })
 
-  test(`${policy}: what is not to be chosen is passed over, and the next choice is as even as ever`, () => {
+  test(`${policy}: an excluded backend is passed over, and later choices are even`, () => {
     const balancer = pool(4)
     const [one, two] = balancer.registry.list() as [Backend, Backend]
     for (let i = 0; i < 100; i++) {
@@ -69,7 +69,7 @@ for (const policy of policyNames) {
     assert.equal(first.size, 3)
   })
 
-  test(`${policy}: random changes never break the rules`, () => {
+  test(`${policy}: every choice is legal after random changes`, () => {
     const random = seeded(42)
     const balancer = pool(5)
     const { registry } = balancer
@@ -79,7 +79,7 @@ for (const policy of policyNames) {
       const dice = random()
       const backends = registry.list()
       if (dice < 0.5) {
-        // A request that failed before does not go where it failed.
+        // A retry does not go where the request failed before.
         const except = random() < 0.2 ? new Set([any(backends), any(backends)]) : undefined
         const legal = backends.filter(
           (backend) => backend.isEligible && !backend.isFull && !except?.has(backend),

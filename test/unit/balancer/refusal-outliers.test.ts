@@ -7,10 +7,10 @@ import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
-/** What a request meets: how long the answer takes, and what it is. */
+/** How a request is answered: how long it takes, and what the answer is. */
 type Work = (id: string) => { time: number; kind?: AnswerKind }
 
-/** A pool that is under a load of so many requests at a time, or of so many a second. */
+/** A pool under a load of so many requests at a time, or of so many a second. */
 class Loaded {
   readonly clock = new TestClock()
   readonly balancer: Balancer
@@ -88,7 +88,7 @@ const refuses =
 const partOf = (shares: Map<string, number>, id: string) => shares.get(id) ?? 0
 
 for (const policy of policyNames) {
-  test(`${policy}: one of four that refuses at once gets no more than its fair share`, () => {
+  test(`${policy}: one of four backends that refuses at once gets no more than its fair share`, () => {
     for (const concurrency of [4, 20, 100]) {
       const pool = new Loaded(policy, named('abcd'))
       pool.run(2000, concurrency, refuses('c'))
@@ -98,7 +98,7 @@ for (const policy of policyNames) {
     }
   })
 
-  test(`${policy}: a share is fair by weight, and refusals may be some of its answers`, () => {
+  test(`${policy}: fair shares follow the weights, and a backend may refuse only some requests`, () => {
     const pool = new Loaded(
       policy,
       named('abcd', (id) => (id === 'c' ? 2 : 4)),
@@ -109,7 +109,7 @@ for (const policy of policyNames) {
     assert.ok(got <= fair + 0.01, `${got}`)
   })
 
-  test(`${policy}: two of two, and two of five, that refuse`, () => {
+  test(`${policy}: both of two backends refuse, or two of five`, () => {
     const pair = new Loaded(policy, named('ab'))
     pair.run(1000, 10, refuses('a'))
     const half = partOf(pair.run(2000, 10, refuses('a')), 'a')
@@ -120,11 +120,11 @@ for (const policy of policyNames) {
     for (const id of 'ad') assert.ok(partOf(shares, id) <= 0.21, `${partOf(shares, id)} of two of five`)
   })
 
-  test(`${policy}: where all refuse alike nobody is limited`, () => {
+  test(`${policy}: where all backends refuse alike none is limited`, () => {
     for (const part of [0.05, 0.5, 1]) {
       const random = seeded(5)
       const pool = new Loaded(policy, named('abcd'))
-      // By chance one has a few more of them, and one is faster than the others.
+      // By chance one backend refuses a few more, and one is faster than the others.
       pool.run(6000, 20, (id) => ({
         time: id === 'c' ? 1 : 40,
         kind: random() < part ? 'refused' : 'ok',
@@ -134,7 +134,7 @@ for (const policy of policyNames) {
     }
   })
 
-  test(`${policy}: one that refuses no faster than others answer keeps its share`, () => {
+  test(`${policy}: a backend that refuses no faster than the others answer keeps its share`, () => {
     const random = seeded(8)
     const pool = new Loaded(policy, named('abcd'))
     const work: Work = (id) => ({ time: 20 + 40 * random(), kind: id === 'c' ? 'refused' : 'ok' })
@@ -143,14 +143,14 @@ for (const policy of policyNames) {
     assert.ok(got >= 0.21 && got <= 0.26, `${got}`)
   })
 
-  test(`${policy}: once it refuses no more it is as free as the others`, () => {
+  test(`${policy}: a backend that no longer refuses has no limit any more`, () => {
     const pool = new Loaded(policy, named('abcd'))
     pool.run(2000, 20, refuses('c'))
     const { registry } = pool.balancer
     assert.ok(registry.get('c').tier > 0)
     pool.arrive(4000, 10, () => ({ time: 20 }))
     assert.equal(registry.get('c').tier, 0)
-    // An operator need not wait for that.
+    // An operator can end the limit at once.
     pool.run(2000, 20, refuses('c'))
     registry.drain('c')
     registry.activate('c')
@@ -159,18 +159,18 @@ for (const policy of policyNames) {
     assert.equal(pool.clock.pending, 0)
   })
 
-  test(`${policy}: a few answers are no reason`, () => {
+  test(`${policy}: a few refusals are not enough`, () => {
     const pool = new Loaded(policy, named('abcd'))
     pool.arrive(60, 1000, refuses('c'))
     assert.equal(pool.balancer.registry.get('c').tier, 0)
   })
 }
 
-test('why it is passed over is told, and it is used where a request cannot wait', () => {
+test('an explanation tells the reason, and the backend is used where a request cannot wait', () => {
   const pool = new Loaded('least-connections', named('ab'), { maxConnections: 10 })
   pool.run(500, 6, refuses('a'))
   const { balancer } = pool
-  // Six are on their way as it is.
+  // Six requests are in flight already.
   const leases = Array.from({ length: 14 }, () => balancer.acquire())
   for (const lease of leases) if (lease.backend.id === 'a') lease.release('cancelled')
   while (balancer.registry.get('a').tier === 1) balancer.acquire().release('cancelled')
@@ -187,13 +187,13 @@ test('why it is passed over is told, and it is used where a request cannot wait'
 })
 
 for (const policy of policyNames) {
-  test(`${policy}: where the others are full and nothing moves on them, nobody waits for them`, async () => {
+  test(`${policy}: where all other backends are full for long, requests do not wait for them`, async () => {
     const pool = new Loaded(policy, named('ab'), { maxConnections: 30 })
     pool.run(500, 6, refuses('a', 0.5))
     const { balancer, clock } = pool
     const { registry } = balancer
     assert.ok(registry.get('a').tier > 0)
-    // Streams, say, that take for hours.
+    // As with streams that take hours.
     const b = registry.get('b')
     const others = new Set(registry.list().filter((backend) => backend !== b))
     while (!b.isFull) balancer.acquire(others)
@@ -217,7 +217,7 @@ for (const policy of policyNames) {
   })
 }
 
-test('long after its weights would have overflowed it tells them apart as ever', () => {
+test('it still works when its weights would have overflowed', () => {
   const pool = new Loaded('least-connections', named('abcd'))
   pool.run(2000, 20, refuses('c'))
   pool.clock.pass(86_400_000)

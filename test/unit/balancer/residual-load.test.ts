@@ -14,7 +14,7 @@ function pool(policy: string) {
   ]
   // Both are known to be fast.
   for (const other of [a, b]) balancer.acquire(new Set([other])).release('ok')
-  /** A request on `a` that `b` answered. */
+  /** Sends a request to `a` whose hedge on `b` is answered first. */
   const loseToHedge = () => {
     const lease = balancer.acquire(new Set([b]))
     balancer.lostToHedge(lease)
@@ -38,7 +38,7 @@ for (const policy of ['least-connections', 'least-response-time', 'power-of-two'
     assert.equal(clock.pending, 0)
   })
 
-  test(`${policy}: or until its backend answers something`, () => {
+  test(`${policy}: residual load ends when the backend answers something`, () => {
     const { clock, balancer, a, b, loseToHedge } = pool(policy)
     const other = balancer.acquire(new Set([b]))
     loseToHedge()

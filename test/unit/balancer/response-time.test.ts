@@ -4,7 +4,7 @@ import { DECAY_MS, ResponseTime } from '../../../src/balancer/stats/response-tim
 
 const idle = undefined
 
-test('of what is not known yet one request finds out, and only one', () => {
+test('a backend without history gets a single request at first', () => {
   const time = new ResponseTime()
   assert.equal(time.estimate(0, idle), 0)
   assert.equal(time.estimate(5, 0), Number.POSITIVE_INFINITY)
@@ -14,12 +14,12 @@ test('of what is not known yet one request finds out, and only one', () => {
   assert.equal(time.estimate(20, idle), 0)
 })
 
-test('a slower answer counts at once, and less and less from then on', () => {
+test('a slow response counts in full at once, and less and less from then on', () => {
   const time = new ResponseTime()
   time.add(10, 0)
   time.add(200, 1)
   assert.equal(time.estimate(1, idle), 200)
-  // Faster ones do not take it back; time does.
+  // Faster responses do not lower the estimate; time does.
   for (let now = 10; now <= 3 * DECAY_MS; now += 10) time.add(10, now)
   const estimates = [0.5, 1, 2].map((decays) => {
     const one = new ResponseTime()
@@ -33,28 +33,28 @@ test('a slower answer counts at once, and less and less from then on', () => {
   assert.equal(time.estimate(3 * DECAY_MS, idle), 10)
 })
 
-test('an idle backend is doubted until it is tried again; while it is asked, what was usual counts', () => {
+test('the typical time decays while the backend is idle, and counts in full while a request is in flight', () => {
   const time = new ResponseTime()
   time.add(500, 0)
   const later = 2 * DECAY_MS
   assert.ok(time.estimate(later, idle) < 50)
   assert.equal(time.estimate(later, later), 500, 'a second one before the first was answered')
   assert.equal(time.estimate(4 * DECAY_MS, idle), 1, 'no less than a millisecond')
-  // It is still slow, or it is not.
+  // The backend may be slow still, or fast again.
   time.add(480, 4 * DECAY_MS)
   assert.equal(time.estimate(4 * DECAY_MS, idle), 480)
   time.add(8, 8 * DECAY_MS)
   assert.equal(time.estimate(8 * DECAY_MS, idle), 8)
 })
 
-test('an answer that is late counts before it is there', () => {
+test('a late response counts before it arrives', () => {
   const time = new ResponseTime()
   time.add(10, 0)
   assert.equal(time.estimate(5, 0), 10)
   assert.equal(time.estimate(600, 0), 600)
 })
 
-test('who did not answer at all would have taken longer', () => {
+test('a request without a response would have taken longer than it was waited for', () => {
   const time = new ResponseTime()
   time.add(10, 0)
   time.atLeast(5, 10)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Samples } from '../../../src/balancer/stats/samples.js'
 import { seeded } from '../../support/random.js'
 
-test('percentiles are those of a sort, whatever the order, and however many are alike', () => {
+test('percentiles are those of a sort, whatever the order and however many values are equal', () => {
   const draw = seeded(7)
   for (let round = 0; round < 300; round++) {
     const samples = new Samples(200)

@@ -11,7 +11,7 @@ import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
-const RAMP = 10_000
+const SLOW_START_MS = 10_000
 
 function pool(policy: string, count: number, options: BalancerOptions = {}) {
   const clock = new TestClock()
@@ -20,7 +20,7 @@ function pool(policy: string, count: number, options: BalancerOptions = {}) {
     policy,
     clock,
     backends,
-    slowStart: RAMP,
+    slowStart: SLOW_START_MS,
     ejectMaxPercent: 0,
     random: seeded(1),
     ...options,
@@ -30,7 +30,7 @@ function pool(policy: string, count: number, options: BalancerOptions = {}) {
   return { clock, balancer, registry, totals }
 }
 
-/** Sends requests, so many at a time, each of which takes as long as `work` says. Returns what was lost. */
+/** Sends requests, `concurrency` at a time, each of which takes as long as `work` says. Returns those that failed. */
 function send(
   { clock, balancer }: ReturnType<typeof pool>,
   total: number,
@@ -59,18 +59,18 @@ function send(
 for (const policy of policyNames) {
   for (const others of [1, 3]) {
     for (const how of ['registered', 'activated', 'well again', 'back from ejection'] as const) {
-      test(`${policy}: one of ${others + 1} that is ${how} stays under the ramp, however idle it is`, () => {
+      test(`${policy}: one of ${others + 1} that is ${how} stays under its slow start share, however idle it is`, () => {
         const made = pool(policy, others, { ejectMaxPercent: 100, ejectConsecutive: 1 })
         const { clock, balancer, registry } = made
         const joined = registry.add({ url: 'http://new:1', id: 'new' })
-        clock.pass(RAMP)
+        clock.pass(SLOW_START_MS)
         if (how === 'activated') registry.drain('new')
         if (how === 'well again') registry.setHealth('new', 'unhealthy')
         if (how === 'back from ejection') {
           balancer.acquire(new Set(registry.list().filter((one) => one !== joined))).release('failed')
-          clock.pass(RAMP)
+          clock.pass(SLOW_START_MS)
         }
-        // Until then the ramp is over for those who have none.
+        // By then the slow start of the other backends is over.
         send(made, 100, 1, () => ({ time: 1 }))
         if (how === 'registered') {
           registry.remove('new')
@@ -84,14 +84,14 @@ for (const policy of policyNames) {
         const before = backend.leases.total
         let sent = 0
         let fair = 0
-        while (clock.now() - began < RAMP) {
+        while (clock.now() - began < SLOW_START_MS) {
           // The others are busy, the new one is always idle.
           send(made, 30, 10, ({ backend: { id } }) => ({ time: id === 'new' ? 0.1 : 30 }))
-          const height = Math.min(1, (clock.now() - began) / RAMP)
+          const factor = Math.min(1, (clock.now() - began) / SLOW_START_MS)
           sent += 30
-          fair += (30 * height) / (others + 1)
+          fair += (30 * factor) / (others + 1)
           const got = backend.leases.total - before
-          if (backend.view().share < 1) assert.ok(got <= 2 + fair * 1.05, `${got} of ${sent} at ${height}`)
+          if (backend.view().share < 1) assert.ok(got <= 2 + fair * 1.05, `${got} of ${sent} at ${factor}`)
         }
         const got = backend.leases.total - before
         assert.ok(got >= 0.8 * fair, `${got} where ${fair} were allowed`)
@@ -100,7 +100,7 @@ for (const policy of policyNames) {
     }
   }
 
-  test(`${policy}: at a low rate a new backend gets its first requests, too`, () => {
+  test(`${policy}: at a low rate a new backend gets its first requests as well`, () => {
     const made = pool(policy, 3)
     made.registry.add({ url: 'http://new:1', id: 'new' })
     for (let second = 0; second < 10; second++) {
@@ -111,7 +111,7 @@ for (const policy of policyNames) {
     assert.ok(got >= 1 && got <= 3, `${got}`)
   })
 
-  test(`${policy}: nobody ramps at the start, nor where all are new`, () => {
+  test(`${policy}: there is no slow start at the start of a pool, nor where all backends are new`, () => {
     const started = pool(policy, 3)
     send(started, 300, 1, () => ({ time: 1 }))
     assert.deepEqual(started.totals(), [100, 100, 100])
@@ -121,7 +121,7 @@ for (const policy of policyNames) {
     assert.deepEqual(registered.totals(), [100, 100, 100])
   })
 
-  test(`${policy}: one that fails at once draws nothing to itself, with ejection or without`, () => {
+  test(`${policy}: a backend that fails at once does not draw requests to itself, with ejection or without`, () => {
     for (const ejectMaxPercent of [0, 50]) {
       const made = pool(policy, 4, { ejectMaxPercent })
       send(made, 400, 20, () => ({ time: 10 }))
@@ -132,7 +132,7 @@ for (const policy of policyNames) {
     }
   })
 
-  test(`${policy}: one that goes on failing at once is tried less than once a second, however slow all else is`, () => {
+  test(`${policy}: a backend that keeps failing at once gets less than one request a second, however slow the others are`, () => {
     for (const time of [10, 100, 1000]) {
       const made = pool(policy, 4)
       send(made, 400, 20, () => ({ time }))
@@ -145,7 +145,7 @@ for (const policy of policyNames) {
     }
   })
 
-  test(`${policy}: one that fails every other time is pushed away, too`, () => {
+  test(`${policy}: a backend that fails every other request loses most of its share`, () => {
     const made = pool(policy, 4)
     const random = seeded(3)
     const lost = send(made, 4000, 20, ({ backend: { id } }) =>
@@ -154,7 +154,7 @@ for (const policy of policyNames) {
     assert.ok(lost <= 60, `${lost} of 4,000 lost, where a fair share would be 500`)
   })
 
-  test(`${policy}: one that is well again has its share back soon`, () => {
+  test(`${policy}: a backend that recovers soon has its share again`, () => {
     const made = pool(policy, 4)
     send(made, 200, 20, ({ backend: { id } }) =>
       id === 'b2' ? { time: 0.2, outcome: 'failed' } : { time: 10 },
@@ -166,7 +166,7 @@ for (const policy of policyNames) {
     assert.ok(got >= 200, `${got} of 1,000`)
   })
 
-  test(`${policy}: where all fail alike, requests are spread as ever`, () => {
+  test(`${policy}: where all backends fail alike, requests are spread as before`, () => {
     const random = seeded(4)
     for (const [share, tolerance] of [
       [0.01, 200],
@@ -181,7 +181,7 @@ for (const policy of policyNames) {
     }
   })
 
-  test(`${policy}: after a failure of all nobody is given everything`, () => {
+  test(`${policy}: after a failure of all backends none is given everything`, () => {
     const made = pool(policy, 20)
     send(made, 2000, 20, () => ({ time: 20, outcome: 'failed' }))
     const before = made.totals()
@@ -190,7 +190,7 @@ for (const policy of policyNames) {
     assert.ok(Math.max(...got) <= 200 && Math.min(...got) >= 50, `${got}`)
   })
 
-  test(`${policy}: a failure costs no more where most are new`, () => {
+  test(`${policy}: a failure costs no more where most backends are new`, () => {
     const made = pool(policy, 4)
     for (let i = 0; i < 16; i++) made.registry.add({ url: `http://new${i}:1` })
     made.clock.pass(1)
@@ -200,23 +200,23 @@ for (const policy of policyNames) {
     assert.ok(first >= 8 && first < second, `${first} and ${second}`)
   })
 
-  test(`${policy}: weights decide what is a fair share`, () => {
+  test(`${policy}: fair shares follow the weights`, () => {
     const made = pool(policy, 1)
     made.registry.update('b0', { weight: 1000 })
     made.registry.add({ url: 'http://new:1', id: 'new' })
-    made.clock.pass(RAMP / 2)
+    made.clock.pass(SLOW_START_MS / 2)
     send(made, 100, 1, () => ({ time: 0.001 }))
     const got = made.registry.get('new').leases.total
     assert.ok(policy === 'round-robin' ? got >= 20 : got <= 2, `${got}`)
   })
 
-  test(`${policy}: a failure takes away what was saved`, () => {
+  test(`${policy}: a failure takes the saved credit away`, () => {
     const made = pool(policy, 2)
     const { balancer, registry } = made
     const joined = registry.add({ url: 'http://new:1', id: 'new' })
     const others = new Set(registry.list().filter((backend) => backend !== joined))
     balancer.acquire(others).release('cancelled')
-    made.clock.pass(RAMP)
+    made.clock.pass(SLOW_START_MS)
     send(made, 100, 1, () => ({ time: 0.001 }))
     balancer.acquire(others).release('failed')
     const before = joined.leases.total
@@ -224,7 +224,7 @@ for (const policy of policyNames) {
     assert.equal(joined.leases.total, before)
   })
 
-  test(`${policy}: one that should rest is better than none`, () => {
+  test(`${policy}: a backend that has used its share is better than none`, () => {
     const { balancer, registry } = pool(policy, 1)
     registry.add({ url: 'http://new:1', id: 'new' })
     registry.update('b0', { maxConnections: 1 })
@@ -233,13 +233,13 @@ for (const policy of policyNames) {
   })
 }
 
-test('the share of a backend is to be seen', () => {
+test('the view of a backend shows its share', () => {
   const { clock, balancer, registry } = pool('least-connections', 2)
   const joined = registry.add({ url: 'http://new:1', id: 'new' })
   assert.equal(joined.view().share, 0)
-  clock.pass(RAMP / 4)
+  clock.pass(SLOW_START_MS / 4)
   assert.equal(joined.view().share, 0.25)
-  clock.pass(RAMP)
+  clock.pass(SLOW_START_MS)
   assert.equal(joined.view().share, 1)
   balancer.acquire().release('failed')
   const [failed] = registry.list().filter(({ leases }) => leases.failed > 0)
@@ -247,14 +247,14 @@ test('the share of a backend is to be seen', () => {
 })
 
 for (const policy of policyNames) {
-  test(`${policy}: a choice looks at a few backends, however many have joined`, () => {
+  test(`${policy}: a choice measures a few backends, however many have joined`, () => {
     for (const [old, joining] of [
       [0, 1000],
       [10, 1000],
     ] as const) {
       const made = pool(policy, old)
       for (let i = 0; i < joining; i++) made.registry.add({ url: `http://new${i}:1` })
-      made.clock.pass(RAMP / 10)
+      made.clock.pass(SLOW_START_MS / 10)
       made.balancer.acquire().release('ok')
       const watched = watchLooks()
       try {
@@ -269,7 +269,7 @@ for (const policy of policyNames) {
   })
 }
 
-/** Counts how often anybody asks how a backend stands. */
+/** Counts how often the share, tier or load of a backend is read. */
 function watchLooks(): { readonly count: number; end(): void } {
   let count = 0
   const looks: [object, string][] = [
@@ -305,7 +305,7 @@ function watchLooks(): { readonly count: number; end(): void } {
   }
 }
 
-test('failures in half of a large pool cost no walk over all of it', () => {
+test('failures in half of a large pool do not measure all of it for each request', () => {
   const made = pool('round-robin', 1000)
   const random = seeded(6)
   const isBad = ({ backend }: Lease) => Number(backend.id.slice(1)) % 2 === 0

@@ -33,7 +33,7 @@ function pool(ids: string, options: BalancerOptions = {}) {
   return { clock, balancer, registry, open, view }
 }
 
-/** The parts of so many requests that backends get, each answered `time` after it came. */
+/** The part of the requests that each backend gets, each answered after `time` milliseconds. */
 function partsOf(
   { balancer, clock }: ReturnType<typeof pool>,
   total: number,
@@ -56,7 +56,7 @@ function partsOf(
   return got
 }
 
-test('a tunnel counts exactly as it is opened and closed, and weighs by its traffic', () => {
+test('tunnels are counted as they open and close, and weigh by their traffic', () => {
   const { clock, balancer, open, view } = pool('a', { tunnelWeight: 25 })
   const tunnels = Array.from({ length: 10 }, open)
   const [first, second] = tunnels as [Lease, Lease]
@@ -74,7 +74,7 @@ test('a tunnel counts exactly as it is opened and closed, and weighs by its traf
   clock.pass(2000)
   assert.deepEqual(view('a').load, 2)
   assert.equal(clock.pending, 0)
-  // Whatever it is doing when it ends.
+  // With traffic or without when it ends.
   second.moved()
   first.switched()
   for (const lease of tunnels) lease.release('ok')
@@ -87,7 +87,7 @@ test('a tunnel counts exactly as it is opened and closed, and weighs by its traf
   assert.equal(clock.pending, 0)
 })
 
-test('a limit is of all that is in flight, quiet or not', () => {
+test('a limit includes all tunnels, quiet or not', () => {
   const { balancer, open } = pool('a', { maxConnections: 2, queueLimit: 0 })
   open()
   open()
@@ -110,7 +110,7 @@ for (const policy of policyNames) {
   }
 }
 
-test('at a weight of 100 all weigh the same, and at 0 quiet ones weigh nothing', () => {
+test('at a weight of 100 all tunnels weigh the same, and at 0 quiet ones weigh nothing', () => {
   const whole = pool('ab', { tunnelWeight: 100 })
   for (let i = 0; i < 140; i++) whole.open()
   whole.registry.add({ url: 'http://c:1', id: 'c' })

@@ -34,7 +34,7 @@ function shares(policy: string, weights: readonly number[], concurrency: number)
   return balancer.registry.list().map(({ leases }) => (100 * leases.total) / TOTAL)
 }
 
-// Round robin is the one that has no use for weights.
+// Round robin ignores weights.
 for (const policy of policyNames.filter((name) => name !== 'round-robin')) {
   describe(`${policy} keeps weights within 2 %`, () => {
     for (const weights of lists) {
@@ -54,7 +54,7 @@ for (const policy of policyNames.filter((name) => name !== 'round-robin')) {
   })
 }
 
-test('weighted round robin is smooth: what weighs more does not come in runs', () => {
+test('weighted round robin is smooth: a heavy backend does not come in runs', () => {
   const backends = [5, 1, 1].map((weight, i) => ({ url: `http://b${i}:1`, id: 'abc'[i] as string, weight }))
   const balancer = new Balancer({ policy: 'weighted-round-robin', backends, random: () => 0.5 })
   const order = Array.from({ length: 70 }, () => balancer.acquire().backend.id).join('')
@@ -64,7 +64,7 @@ test('weighted round robin is smooth: what weighs more does not come in runs', (
   }
 })
 
-test('weighted round robin: the share of one that is full goes to all others, by weight', () => {
+test('weighted round robin: the share of a full backend goes to all others, by weight', () => {
   const backends = [1, 1, 5].map((weight, i) => ({ url: `http://b${i}:1`, id: 'abc'[i] as string, weight }))
   const balancer = new Balancer({ policy: 'weighted-round-robin', backends, random: seeded(3) })
   balancer.registry.update('a', { maxConnections: 1 })
@@ -80,11 +80,11 @@ test('weighted round robin: the share of one that is full goes to all others, by
   assert.ok(Math.abs(got - 100) <= 2, `${got}`)
 })
 
-test('power of two: of the two that were drawn the less loaded one, and never the same twice', () => {
+test('power of two: the less loaded of two different backends is chosen', () => {
   const backends = ['http://a:1', 'http://b:1']
   for (let seed = 0; seed < 50; seed++) {
     const balancer = new Balancer({ policy: 'power-of-two', backends, random: seeded(seed) })
-    // Of two different ones of two the less loaded is always there to be chosen.
+    // In a pool of two both are always drawn.
     for (let i = 0; i < 40; i++) {
       balancer.acquire()
       const [a, b] = balancer.registry.list().map(({ inFlight }) => inFlight) as [number, number]
@@ -93,11 +93,11 @@ test('power of two: of the two that were drawn the less loaded one, and never th
   }
 })
 
-test('power of two: the fullest of many is not much fuller than the mean', () => {
+test('power of two: the most loaded of many backends has not much more than the mean', () => {
   const backends = Array.from({ length: 1000 }, (_, i) => `http://b${i}:1`)
   const balancer = new Balancer({ policy: 'power-of-two', backends, random: seeded(2) })
   for (let i = 0; i < 1000; i++) balancer.acquire()
   const most = Math.max(...balancer.registry.list().map(({ inFlight }) => inFlight))
-  // Choosing at random would be 5 or 6: ln n / ln ln n.
+  // A random choice would make it 5 or 6: ln n / ln ln n.
   assert.ok(most <= 3, `${most}`)
 })

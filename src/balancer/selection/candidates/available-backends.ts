@@ -59,7 +59,7 @@ export class AvailableBackends {
     return sum
   }
 
-  /** The weight of those that stand before an index. */
+  /** The weight of the available backends before an index. */
   weightBefore(index: number, reach: Tier): number {
     if (!this.#tiers) this.#makeTrees()
     let sum = 0

@@ -36,9 +36,9 @@ export class TurnGroup implements WeightGroup<TurnCandidate> {
   deficit = 0
   /** The deficit before the latest choice. */
   deficitBefore = 0
-  /** How many could be chosen, but are excluded from the present choice. */
+  /** How many candidates the present request excludes, of those that could be chosen. */
   excluded = 0
-  /** By tier: those that can be chosen, in the order of their turns, and how many they are. */
+  /** By tier: the candidates that can be chosen, in the order of their turns, and their number. */
   readonly #turns: readonly LinkedList<TurnCandidate>[] = Array.from(
     { length: TIER_COUNT },
     () => new LinkedList(),
@@ -49,14 +49,14 @@ export class TurnGroup implements WeightGroup<TurnCandidate> {
     this.weight = weight
   }
 
-  /** How many can be chosen of tiers up to `reach`. */
+  /** How many candidates can be chosen, of tiers up to `reach`. */
   countUpTo(reach: Tier): number {
     let count = 0
     for (let tier = 0; tier <= reach; tier++) count += this.#counts[tier] as number
     return count
   }
 
-  /** The one whose turn is next. */
+  /** The candidate whose turn is next. */
   first(except: ReadonlySet<Backend> | undefined, reach: Tier): TurnCandidate | undefined {
     for (const tier of TIER_ORDER) {
       if (tier > reach) continue
@@ -67,7 +67,7 @@ export class TurnGroup implements WeightGroup<TurnCandidate> {
     return undefined
   }
 
-  /** All that can be chosen, in the order of their turns. */
+  /** The backends that can be chosen, in the order of their turns. */
   get inTurn(): Backend[] {
     const backends: Backend[] = []
     for (const tier of TIER_ORDER) {

@@ -12,9 +12,9 @@ export interface GroupedCandidate<G, C> extends ListNode<C> {
 /** Backends of one weight. */
 export interface WeightGroup<C> {
   readonly weight: number
-  /** How many there are, those that cannot be chosen included. */
+  /** How many backends it has, full ones included. */
   size: number
-  /** Whether a candidate stands where it belongs, now that limits or tiers may have changed. */
+  /** Whether a candidate is where it belongs; its limit or tier may have changed. */
   isInPlace(candidate: C): boolean
   /** Puts a candidate where it belongs, first among equals. */
   placeFirst(candidate: C): void

@@ -35,7 +35,7 @@ interface Candidate extends RandomCandidate {
 export class LeastResponseTime implements Policy {
   readonly #random: () => number
   readonly #candidates: RandomCandidates<Candidate>
-  /** Those that were drawn; the same array for each choice. */
+  /** The candidates that were drawn; the same array for each choice. */
   readonly #drawn: Candidate[] = []
 
   constructor(random: () => number) {

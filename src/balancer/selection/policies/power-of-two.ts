@@ -3,7 +3,7 @@ import { type RandomCandidate, RandomCandidates } from '../candidates/random-can
 import { betterOfTwoProbabilities, type Contender } from '../probabilities/better-of-two.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
-/** Pairs that are drawn from all backends; after that many with one that cannot be chosen, only from those that can. */
+/** Draws of a pair from all backends. Where each pair has a backend that cannot be chosen, one is drawn from those that can. */
 const MAX_DRAWS = 4
 
 /** Requests, a little less than a half: a deficit decides among equal loads, and never among unequal ones. */
@@ -20,7 +20,7 @@ const MAX_DEFICIT_IN_LOAD = 0.5 - 1e-6
  */
 export class PowerOfTwo implements Policy {
   readonly #candidates: RandomCandidates<RandomCandidate>
-  /** Those that were drawn of the ones that can be chosen; the same array for each choice. */
+  /** The pair that was drawn from the backends that can be chosen; the same array for each choice. */
   readonly #drawn: RandomCandidate[] = []
 
   constructor(random: () => number) {

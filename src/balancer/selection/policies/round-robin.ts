@@ -5,7 +5,7 @@ import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 /** Turns that are looked at one by one; beyond them a search in {@link AvailableBackends} is faster. */
 const TURNS_LOOKED_AT = 4
 
-/** Each backend in turn, whatever its weight and load; those that cannot be chosen are passed over. */
+/** Each backend in turn, whatever its weight and load. Backends that cannot be chosen are passed over. */
 export class RoundRobin implements Policy {
   readonly ignoresWeight = true
   readonly ignoresLoad = true
@@ -21,7 +21,7 @@ export class RoundRobin implements Policy {
   }
 
   update(eligible: readonly Backend[]): void {
-    // The turn stays with its backend; where that one left, it goes to the next one that is still eligible.
+    // The backend whose turn is next keeps it; where it left the pool, the next remaining one in order has the turn.
     if (this.#next !== undefined) {
       const turns = [...this.#eligible.slice(this.#next), ...this.#eligible.slice(0, this.#next)]
       const remaining = new Set(eligible)

@@ -76,7 +76,7 @@ export class WeightedRoundRobin implements Policy {
     return { choice, scores }
   }
 
-  /** The backends of a group in the order of their turns; those that are full come last. */
+  /** The backends of a group in the order of their turns; full backends come last. */
   #membersOf(group: TurnGroup): Backend[] {
     const members = group.inTurn
     for (const [backend, candidate] of this.#groups.candidates)

@@ -9,7 +9,7 @@ export interface Contender {
   costIfSimilar: number
 }
 
-/** Costs that are compared, at most: nobody should have to wait for an explanation of a huge pool. */
+/** Costs that are compared, at most, so that an explanation of a huge pool does not block the process. */
 const MAX_COMPARISONS = 200_000
 /** A probability that is too small to matter. */
 const NEGLIGIBLE = 1e-13
