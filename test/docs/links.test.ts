@@ -107,14 +107,14 @@ const ofOthers = new Set([
   'LEASTWISE_TOKEN',
 ])
 
-/** Codes of errors, wherever they are made; those of causes are in one file. */
+function codesIn(folder: string, pattern: RegExp): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => readFileSync(join(root, folder, name), 'utf8').match(pattern) ?? [])
+}
+
+/** Codes of errors, wherever they are made. Those of causes are not ours, and are named in one folder. */
 const codes = new Set([
-  ...(readFileSync(join(root, 'src/proxy/upstream/failures/diagnosis.ts'), 'utf8').match(
-    /\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b/g,
-  ) ?? []),
-  ...['src', 'plugins', 'routes'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
-      .flatMap((name) => readFileSync(join(root, folder, name), 'utf8').match(/LEASTWISE_[A-Z_]+/g) ?? []),
-  ),
+  ...codesIn('src/proxy/upstream/failures', /\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b/g),
+  ...['src', 'plugins', 'routes'].flatMap((folder) => codesIn(folder, /LEASTWISE_[A-Z_]+/g)),
 ])
