@@ -262,7 +262,7 @@ for (const [name, open, message, code, text] of cases) {
   })
 }
 
-test('an answer that breaks off: the client is cut, and the line has the cause', async (t) => {
+test('a response that breaks off: the client is cut, and the line has the cause', async (t) => {
   const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'
   const parts: [path: string, script: (socket: Socket) => void, code: RegExp, error: string][] = [
     ['/chunk', (socket) => void socket.write(`${chunked}zz\r\n`), /^HPE_INVALID_CHUNK_SIZE$/, 'BAD_GATEWAY'],

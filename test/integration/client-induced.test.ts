@@ -120,7 +120,7 @@ test('a client that leaves while its second try waits leaves the queue', async (
   assert.equal(held.total, 1)
 })
 
-test('a backend that is removed before anything was sent costs nobody an answer', async (t) => {
+test('a backend that is removed before anything was sent costs no client a response', async (t) => {
   const backends = [await answering(), await answering()]
   const app = Fastify({ forceCloseConnections: true })
   t.after(async () => {

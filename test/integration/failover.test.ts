@@ -88,7 +88,7 @@ test('half of the backends die at once under a load of POSTs: what reached none 
   await gateway.settled()
 })
 
-test('a client that leaves ends the search, and so does the time that it waits for an answer', async (t) => {
+test('a client that leaves ends the search, and so does the time that it waits for a response', async (t) => {
   // They take connections and say nothing of TLS.
   const silent = await Promise.all(Array.from({ length: 4 }, () => raw(t, () => {})))
   const urls = silent.map(({ url }) => url.replace('http', 'https'))
@@ -181,7 +181,7 @@ test('a PUT whose body was sent is not sent again', async (t) => {
   assert.deepEqual([bad.requests.length, alive.total], [2, 2])
 })
 
-test('nothing is repeated once the client has seen a byte of the answer', async (t) => {
+test('nothing is repeated once the client has seen a byte of the response', async (t) => {
   const bad = await raw(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf', () => socket.destroy())
   })
@@ -199,7 +199,7 @@ test('nothing is repeated once the client has seen a byte of the answer', async 
   assert.deepEqual([bad.requests.length, alive.total], [2, 2])
 })
 
-test("a backend's own 503 is an answer, and is not repeated", async (t) => {
+test("a backend's own 503 is a response, and is not repeated", async (t) => {
   const sorry = await raw(t, 'HTTP/1.1 503 Sorry\r\nContent-Length: 4\r\n\r\nbusy')
   const gateway = await opened(t, [sorry, await good(t)], { POLICY: 'round-robin' })
   const texts = [(await call(gateway.url)).text, (await call(gateway.url)).text]
@@ -314,7 +314,7 @@ test('a connection that its backend closes as it is used again costs no error, w
   assert.ok(backend.requests.length > 50, 'and it happened')
 })
 
-test('what is wrong with an answer is not blamed on the connection', async (t) => {
+test('what is wrong with a response is not blamed on the connection', async (t) => {
   let answers = 0
   const backend = await raw(t, (socket) => socket.write(++answers === 1 ? OK : 'garbage\r\n\r\n'))
   const gateway = await opened(t, [backend], { RETRY_BUDGET: '0' })
@@ -361,7 +361,7 @@ test('the log line says how many were tried', async (t) => {
   assert.equal(lines.length, 3)
 })
 
-test('an answer that RETRY_STATUS names is asked of another backend, as far as nothing is lost by it', async (t) => {
+test('a response that RETRY_STATUS names is asked of another backend, as far as nothing is lost by it', async (t) => {
   const sick = await new TestBackend((request, response) => {
     request.resume().once('end', () => response.writeHead(503, { 'x-from': 'sick' }).end('sick'))
   }).listen()
@@ -391,7 +391,7 @@ test('an answer that RETRY_STATUS names is asked of another backend, as far as n
   await gateway.settled()
 })
 
-test('RETRY_STATUS: the last answer is passed on, and tries are within the budget', async (t) => {
+test('RETRY_STATUS: the last response is passed on, and tries are within the budget', async (t) => {
   const both = [0, 1].map(() =>
     new TestBackend((_request, response) => response.writeHead(502).end('bad')).listen(),
   )

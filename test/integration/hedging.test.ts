@@ -68,7 +68,7 @@ test('what is answered in time is sent once', async (t) => {
   assert.equal((backends[0]?.total ?? 0) + (backends[1]?.total ?? 0), 200)
 })
 
-test('an answer that has begun is not hurried, however long it goes on', async (t) => {
+test('a response that has begun is not hurried, however long it goes on', async (t) => {
   const [one, other] = [0, 1].map(() =>
     new TestBackend((_request, response) => {
       response.write('begun ')
@@ -92,7 +92,7 @@ test('nothing else is sent twice: POST, bodies, upgrades, other methods', async 
   assert.equal((backends[0]?.total ?? 0) + (backends[1]?.total ?? 0), 6)
 })
 
-test('a large answer of the winner is whole, and what comes of the loser is not in it', async (t) => {
+test('a large response of the winner is whole, and what comes of the loser is not in it', async (t) => {
   const body = Buffer.alloc(4 * 1024 * 1024, 'w')
   const winner = await new TestBackend((_request, response) => response.end(body)).listen()
   const loser = await new TestBackend((_request, response) => {
@@ -256,7 +256,7 @@ test('who leaves while waiting for another try is waited for no longer', async (
   assert.equal(hedging.waiting, 0)
 })
 
-test('RETRY_STATUS: an answer that it names gives way to a second backend that is at it, and not without RETRIES', async (t) => {
+test('RETRY_STATUS: a response that it names gives way to a second backend that is at it, and not without RETRIES', async (t) => {
   const failing: Handler = (_request, response) => {
     setTimeout(() => response.writeHead(503).end('sorry'), 40)
   }

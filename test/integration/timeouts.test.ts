@@ -53,7 +53,7 @@ test('RESPONSE_TIMEOUT counts from the end of the request, and is 504', async (t
   slow.close()
 })
 
-test('BODY_TIMEOUT cuts an answer that stops, and never one that goes on', async (t) => {
+test('BODY_TIMEOUT cuts a response that stops, and never one that goes on', async (t) => {
   const [backend, gateway] = await pair(
     t,
     (socket, request) => {

@@ -2,7 +2,7 @@ import type { Backend } from '../../balancer/backends/backend.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { UpstreamResponse } from '../http/response.js'
 
-/** What an attempt shows of itself to whom it reports to. */
+/** What an attempt shows of itself to its listener. */
 export interface AttemptState {
   readonly lease: Lease
   readonly backend: Backend
@@ -14,7 +14,7 @@ export interface AttemptState {
   isConnectionFault(error: Error): boolean
 }
 
-/** Whom an attempt reports to: a response or an error, or neither where protocols are switched. */
+/** Hears of an attempt: a response or an error, or neither where protocols are switched. */
 export interface AttemptListener {
   /** Whether a response with this status is not passed on, because another backend is asked instead. */
   rejects(attempt: AttemptState, statusCode: number): boolean

@@ -81,7 +81,7 @@ export class Forwarder implements AttemptListener {
     this.#attempts.splice(index, 1)
     if (error instanceof ClientGoneError) {
       this.#hedge?.cancel()
-      // There is nobody to tell: reply-from would log an error, and respond on a closed socket.
+      // Without the client the callback is not called: reply-from would log an error, and respond on a closed socket.
       this.#callback = undefined
       return
     }

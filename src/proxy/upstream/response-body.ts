@@ -126,7 +126,7 @@ export class ResponseBody implements BatchedBody {
       },
     })
     this.#stream = stream
-    // The body may break when nobody reads it, or nobody yet.
+    // The body may break before it has a reader, and an `error` without a listener would end the process.
     stream.on('error', () => {})
     this.#owner.deliver(stream)
     for (const chunk of early) this.#pass(chunk)

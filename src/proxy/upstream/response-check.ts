@@ -29,7 +29,7 @@ const EVENT_TYPES = new Set([
 /** Whether a response is a stream of events, in which silence means that nothing has happened. */
 export function isQuietStream(headers: Headers): boolean {
   const type = headers['content-type']
-  // Whoever names the length knows all of the body already.
+  // A backend that names the length has all of the body already.
   if (typeof type !== 'string' || headers['content-length'] !== undefined) return false
   const essence = type.split(';', 1)[0] as string
   const name = essence.trim().toLowerCase()

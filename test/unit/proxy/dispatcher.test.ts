@@ -48,10 +48,10 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
   }
   const ask = (path: string) =>
     new Promise<string>((resolve, reject) => {
-      send(path, (error, answer) => {
-        if (!answer) reject(error)
-        else if (answer.body instanceof WholeBody) resolve(String(answer.body.bytes))
-        else resolve(text(answer.body))
+      send(path, (error, response) => {
+        if (!response) reject(error)
+        else if (response.body instanceof WholeBody) resolve(String(response.body.bytes))
+        else resolve(text(response.body))
       })
     })
   return { balancer, send, ask }

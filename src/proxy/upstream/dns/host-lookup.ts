@@ -12,7 +12,7 @@ export const systemNames = new NameLookup(
   directLookUp,
 )
 
-/** The addresses of one backend's name, for whoever connects to it. */
+/** The addresses of one backend's name, for connections to it. */
 export class HostLookup {
   readonly #names: NameLookup
   readonly #name: string

@@ -29,7 +29,7 @@ const MAX_LOOK_UPS = 8
 /** After this time a look-up counts as hanging, and not towards that number any more. */
 const HANG_MS = 1000
 
-/** Looks names up, a few at a time. First come those that somebody waits for. */
+/** Looks names up, a few at a time. Those that a request waits for come first. */
 export class LookupQueue<Job extends LookupJob> {
   readonly #lookUp: LookUp
   readonly #direct: LookUp | undefined
@@ -56,7 +56,7 @@ export class LookupQueue<Job extends LookupJob> {
     this.#startNext()
   }
 
-  /** Somebody waits for it. Has no effect once it was started. */
+  /** A request waits for it. Has no effect once it was started. */
   makeUrgent(job: Job): void {
     if (this.#others.delete(job)) this.#urgent.add(job)
   }

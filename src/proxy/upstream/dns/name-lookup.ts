@@ -39,7 +39,7 @@ export class NameLookup implements LookupListener<Name> {
 
   /**
    * Looks a name up and keeps its addresses; one that cannot be resolved is tried again.
-   * @returns leaves the name, of which nothing is kept once nobody is interested in it
+   * @returns leaves the name, which is dropped when it has no watcher and no waiter left
    */
   watch(name: string, watcher: Watcher): () => void {
     const known = this.#nameOf(name)
@@ -186,7 +186,7 @@ export class NameLookup implements LookupListener<Name> {
     for (const watcher of [...watchers]) watcher(reason)
   }
 
-  /** Drops a name that nobody is interested in. */
+  /** Drops a name without watchers and waiters. */
   #forget(name: Name): void {
     if (name.watchers.size > 0 || name.waiters.size > 0 || name.isHanging) return
     // A name that is being looked up is dropped after that.

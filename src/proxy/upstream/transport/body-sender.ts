@@ -28,7 +28,7 @@ export interface BodySenderOptions {
   onFailed(error: Error): void
 }
 
-/** Sends the body of one request to a backend, with its trailers, in step with whoever the body comes from. */
+/** Sends the body of one request to a backend, and its trailers, as fast as the backend takes it. */
 export class BodySender {
   readonly #options: BodySenderOptions
   readonly #outgoing: ClientRequest

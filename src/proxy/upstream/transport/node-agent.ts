@@ -7,8 +7,8 @@ interface AgentInternals {
 }
 
 /**
- * Node's agent for the connections to one backend. A kept connection on which the backend says something that nobody
- * asked for is closed, as the next request would take that for its response.
+ * Node's agent for the connections to one backend. A kept connection on which bytes come unasked is closed, as the next
+ * request would take them for its response.
  * @param keepAliveMs how long a connection without a request is kept
  */
 export function keepAliveAgent(secure: boolean, keepAliveMs: number): Agent {

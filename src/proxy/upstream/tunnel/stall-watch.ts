@@ -15,8 +15,8 @@ export interface StallOptions {
 
 /**
  * Watches a tunnel of which one side has ended its half, or does not read what the other side sends. Mostly one side has
- * vanished then, and behind bytes that nobody reads no end is noticed. Bytes that arrive, and bytes that leave towards
- * a slow reader, are progress.
+ * vanished then, and an end is not noticed before all bytes that came ahead of it are read. Bytes that arrive, and bytes that
+ * leave towards a slow reader, are progress.
  * @param onStalled called once, when there was no progress for too long
  * @param onWell called once, when both halves are open and everything was read after all
  * @returns stops watching

@@ -66,7 +66,7 @@ export function openTunnel(
         onOver()
       }
       if (cut) return
-      // Nobody reads any more what the other side sends, which still gets what was sent before an end.
+      // What the other side sends is not read any more. It still gets what this side had sent before an orderly end.
       if (from.readableEnded) to.destroySoon()
       else to.destroy()
     })

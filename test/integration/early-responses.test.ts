@@ -167,7 +167,7 @@ test('any status, and a body that ends with the connection', async (t) => {
   }
 })
 
-test('a large answer to an upload comes whole, though the client reads slowly', async (t) => {
+test('a large response to an upload comes whole, though the client reads slowly', async (t) => {
   // What the backend's own kernel has yet to send is lost with the connection.
   const size = 50_000
   const answer = `HTTP/1.1 413 No\r\nContent-Length: ${size}\r\n\r\n${'y'.repeat(size)}`
@@ -180,7 +180,7 @@ test('a large answer to an upload comes whole, though the client reads slowly', 
   assert.equal((await client.untilClosed()).match(/y/g)?.length, size)
 })
 
-test('a client that waits for 100 (Continue) gets the answer instead', async (t) => {
+test('a client that waits for 100 (Continue) gets the response instead', async (t) => {
   for (const way of Object.keys(ways)) {
     const gateway = await before(t, await hasty(t, way))
     const client = new RawClient(gateway.url).send(
@@ -194,7 +194,7 @@ test('a client that waits for 100 (Continue) gets the answer instead', async (t)
   }
 })
 
-test('a client that looks for an answer only when it has sent it all is not reset before', async (t) => {
+test('a client that looks for a response only when it has sent it all is not reset before', async (t) => {
   const gateway = await before(t, await hasty(t, 'closes'))
   const client = new RawClient(gateway.url)
   const errors: Error[] = []
@@ -213,7 +213,7 @@ test('a client that looks for an answer only when it has sent it all is not rese
   assert.deepEqual(errors, [])
 })
 
-test('curl gets the answer', async (t) => {
+test('curl gets the response', async (t) => {
   const gateway = await before(t, await hasty(t, 'resets'))
   for (const more of [[], ['-H', 'Expect:'], ['-H', 'Transfer-Encoding: chunked']]) {
     const curl = spawn('curl', ['-sS', '-w', ' %{http_code}', ...more, '--data-binary', '@-', gateway.url])
@@ -225,7 +225,7 @@ test('curl gets the answer', async (t) => {
   }
 })
 
-test('an upload that is reset without an answer is a failure of the backend, as any', async (t) => {
+test('an upload that is reset without a response is a failure of the backend, as any', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => {})
     socket.once('data', () => socket.resetAndDestroy())
@@ -239,7 +239,7 @@ test('an upload that is reset without an answer is a failure of the backend, as 
   assert.deepEqual({ health, failed }, { health: 'ejected', failed: 1 })
 })
 
-test('a backend that resets the connection in the middle of an early answer is not blamed', async (t) => {
+test('a backend that resets the connection in the middle of an early response is not blamed', async (t) => {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {})
     socket.once('data', () => {

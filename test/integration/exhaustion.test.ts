@@ -147,7 +147,7 @@ function failingConnections(code: string, port: number): string {
 }
 
 for (const code of ['EADDRNOTAVAIL', 'ENOMEM', 'ENOBUFS', 'ENFILE', 'EAGAIN']) {
-  test(`${code} on the way to a backend is a lack of the gateway's own`, async (t) => {
+  test(`${code} on the way to a backend is the gateway's own exhaustion`, async (t) => {
     const [one, two] = [await answering(), await answering()]
     t.after(() => Promise.all([one.close(), two.close()]))
     const preload = failingConnections(code, one.port)
