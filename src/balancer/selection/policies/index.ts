@@ -7,7 +7,7 @@ import { WeightedRoundRobin } from './weighted-round-robin.js'
 
 interface PolicyRow {
   readonly policy: PolicyConstructor
-  /** To which backend it gives a request, in one line for people; as in "POLICY: which backend is chosen". */
+  /** Which backend gets the next request, in one line; `docs/concepts/selection.md` has the same. */
   readonly meaning: string
 }
 
@@ -22,19 +22,20 @@ export const policies = {
   },
   'least-response-time': {
     policy: LeastResponseTime,
-    meaning: 'the backend that is going to answer first',
+    meaning:
+      'the backend that is expected to respond first: its response time, times its requests in flight, over its weight',
   },
   'power-of-two': {
     policy: PowerOfTwo,
-    meaning: 'the less loaded of two drawn at random',
+    meaning: 'the less loaded of two different backends that are drawn at random',
   },
   'round-robin': {
     policy: RoundRobin,
-    meaning: 'each in turn, whatever its weight and load',
+    meaning: 'each backend in turn, whatever its weight and load',
   },
   'weighted-round-robin': {
     policy: WeightedRoundRobin,
-    meaning: 'each in turn, as often as its weight says',
+    meaning: 'each backend in turn, as often as its weight says, evenly spread',
   },
 } as const satisfies Record<string, PolicyRow>
 

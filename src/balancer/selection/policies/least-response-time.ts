@@ -22,7 +22,7 @@ interface Candidate extends RandomCandidate {
 }
 
 /**
- * The backend that is going to answer first: the least `estimate * (inFlight + 1 - deficit) / weight`, as by finagle's
+ * The backend that is expected to respond first: the least `estimate * (inFlight + 1 - deficit) / weight`, as by finagle's
  * peak EWMA balancer
  * (https://github.com/twitter/finagle/blob/develop/finagle-core/src/main/scala/com/twitter/finagle/loadbalancer/PeakEwma.scala);
  * see `ResponseTime` for the estimate. A backend that turns slow, or stalls, is avoided before its late response
