@@ -6,19 +6,19 @@ import { isLoopback } from '../src/proxy/http/loopback.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** On an admin route: answers without a token. For probes, which carry none and learn nothing. */
+    /** On an admin route: it needs no token. For probes, which have none, and for pages without data. */
     public?: boolean
   }
 }
 
 export interface AdminAuthOptions {
-  /** Undefined where the listener is on loopback and none was set. */
+  /** Undefined where the listener is on loopback and no token is set. */
   token: string | undefined
 }
 
 /**
- * Who may use the admin API: whoever has the token; or, without one, whoever is on this machine, but not a
- * web page that a browser on this machine has open.
+ * Lets requests to the admin API in that have the token. Without a token: requests from this machine, but not those that
+ * a web page makes which a browser on this machine has open.
  */
 export const adminAuthPlugin = fp<AdminAuthOptions>(
   async (scope, { token }) => {
@@ -44,12 +44,12 @@ export const adminAuthPlugin = fp<AdminAuthOptions>(
 )
 
 /**
- * DNS rebinding: a page from anywhere, whose name now resolves to 127.0.0.1, talks to us with its own name
- * in Host. A page that posts across origins tells so in Origin.
+ * Refuses requests of foreign web pages. With DNS rebinding the name of a page resolves to 127.0.0.1, and its requests
+ * have that name in Host. Requests across origins have the page's origin in Origin.
  */
 function refuseForeignPages(request: FastifyRequest): void {
   const { host, origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers
-  // HAProxy's probe is HTTP/1.0 without Host, which no browser leaves out.
+  // HAProxy's probes are HTTP/1.0 without Host; a browser always sends Host.
   if (host === undefined && origin === undefined && request.routeOptions.config.public) return
   const name = hostName(host ?? '')
   if (name === undefined || !isLoopback(name)) {
@@ -58,7 +58,7 @@ function refuseForeignPages(request: FastifyRequest): void {
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
     throw new ForbiddenError('without ADMIN_TOKEN no request from another origin is answered')
   }
-  // One that takes us for an image names no origin. To follow a link to the dashboard is another thing.
+  // A page that loads the API as an image sends no Origin. A link to the dashboard that somebody follows is allowed.
   if ((site === 'cross-site' || site === 'same-site') && mode !== 'navigate') {
     throw new ForbiddenError('without ADMIN_TOKEN no request from another origin is answered')
   }

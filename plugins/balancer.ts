@@ -19,16 +19,16 @@ export interface BalancerPluginOptions {
   drainTimeout: number
 }
 
-/** Decorates the app with a pool, and lets go of the pool when the app closes. */
+/** Decorates the app with a pool, and closes the pool when the app closes. */
 export const balancerPlugin = fp<BalancerPluginOptions>(
   async (app, { balancer, name, drainTimeout }) => {
-    let reaper: NodeJS.Timeout | undefined
+    let idleTimer: NodeJS.Timeout | undefined
     let cancelDeadline = () => {}
-    // Whatever goes wrong from here on: the pool may have a store.
+    // Added before anything can fail: the pool may have a store, which has to be closed in any case.
     app.addHook('onClose', async () => {
-      clearInterval(reaper)
+      clearInterval(idleTimer)
       cancelDeadline()
-      // Before it is forgotten who is on his way out.
+      // Before the pool forgets which backends leave once they hold no request.
       try {
         await balancer.keeper?.close()
       } finally {
@@ -42,7 +42,7 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
     }
     app.balancers.set(name, balancer)
     app.addHook('preClose', async () => {
-      // Streams and tunnels may never end. Whoever has begun the closing himself has a deadline of his own.
+      // Streams and tunnels may never end. The stand-alone gateway begins the shutdown before, with a deadline of its own.
       if (!balancer.endsConnections) {
         cancelDeadline = balancer.clock.after(drainTimeout, () =>
           balancer.stop(new StoppedError('the app did not close in time')),
@@ -52,7 +52,7 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
       // Node closes the connections that are idle when closing begins. One whose response had begun by then,
       // without "connection: close", would be waited for until its keep-alive time is over.
       // (An HTTP/2 server has no such connections.)
-      reaper = setInterval(() => app.server.closeIdleConnections?.(), 50)
+      idleTimer = setInterval(() => app.server.closeIdleConnections?.(), 50)
     })
   },
   { name: 'leastwise-balancer', fastify: '5.x' },

@@ -9,19 +9,19 @@ export interface HealthOptions extends ChecksOptions {
   balancer: Balancer
   /** Empty for no checks. */
   path: string
-  /** Port that is asked; 0 for that of the backend's requests. */
+  /** Port that checks ask; 0 for that of the backend's requests. */
   port: number
-  /** Host that is said; empty for that of the backend's requests. */
+  /** Host that checks name; empty for that of the backend's requests. */
   host: string
-  /** The Host that backends see of requests which do not say themselves. */
+  /** Which Host backends get that have no such setting of their own. */
   hostHeader: HostHeader
-  /** The Host of the last request that there was no backend for. */
+  /** The Host of the last request for which no backend was usable. */
   refusedHost(): string | undefined
   /** Milliseconds that a check may take. */
   timeout: number
   /** Statuses that pass, like `200-299,401`. */
   status: string
-  /** Told of what checks fail with. */
+  /** Told of the error of each check that failed. */
   onFailed(error: Error): void
 }
 

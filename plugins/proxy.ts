@@ -26,7 +26,7 @@ import { LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
 import type { Timeouts } from '../src/proxy/upstream/timeouts.js'
 import { requestRecorder } from '../src/telemetry/observers.js'
 import type { RequestObserver } from '../src/telemetry/record.js'
-import { type PressureOptions, pressurePlugin } from './load-shedding.js'
+import { type LoadSheddingOptions, loadSheddingPlugin } from './load-shedding.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -35,7 +35,7 @@ declare module 'fastify' {
   }
 }
 
-export interface ProxyOptions extends PressureOptions {
+export interface ProxyOptions extends LoadSheddingOptions {
   balancer: Balancer
   /** The name of the pool. */
   name: string
@@ -133,7 +133,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   setBeforeHooks(scope, handler.strip)
   // Before any hook of the pool that may answer.
   scope.addHook('onRequest', handler.arrive)
-  await scope.register(pressurePlugin, options)
+  await scope.register(loadSheddingPlugin, options)
   // After all hooks of the app, those that plugins add to each route included.
   scope.addHook('onRoute', (route) => {
     route.onRequest = [route.onRequest ?? [], handler.admit].flat()
