@@ -10,7 +10,7 @@ import { rawHead } from '../http/raw-head.js'
 import { sendHead } from '../http/send-head.js'
 import { addTrailers } from '../http/trailers.js'
 import type { ClientProtocol } from './client-protocol.js'
-import { toGatewayError } from './errors/errors.js'
+import { toGatewayError } from './errors/gateway-error.js'
 import type { Addresses } from './fields/client-origin.js'
 import {
   endToEndFields,

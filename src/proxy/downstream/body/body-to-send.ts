@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { BrotliDecompress, Gunzip, Inflate, InflateRaw, Unzip } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
-import { BodyReadError, brokenUpload } from '../errors/errors.js'
+import { BodyReadError } from '../errors/errors.js'
+import { brokenBodyError } from '../errors/gateway-error.js'
 import { symbolOf } from '../host-app/fastify-internals.js'
 import { protocolOf } from '../protocol-of.js'
 import { type BodyLimits, copyIfRead, copyOf, isBeingRead, wasRead } from './body-copy.js'
@@ -121,7 +122,7 @@ function isDecoded(stream: Readable): boolean {
  * @throws {FastifyError} where none of them has it
  */
 function valueLeftByHooks(request: FastifyRequest, offered: Readable): unknown {
-  if (offered.errored && offered !== request.raw) throw brokenUpload(offered.errored)
+  if (offered.errored && offered !== request.raw) throw brokenBodyError(offered.errored)
   const { rawBody } = request as { rawBody?: unknown }
   const raw = request.raw as { rawBody?: unknown; body?: unknown }
   for (const value of [rawBody, raw.rawBody, raw.body]) {

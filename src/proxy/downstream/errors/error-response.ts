@@ -12,9 +12,10 @@ import { contextOf } from '../../context.js'
 import { BackendError } from '../../upstream/failures/failures.js'
 import { protocolOf } from '../protocol-of.js'
 import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
-import { ExhaustionError, endsConnection, toGatewayError } from './errors.js'
+import { ExhaustionError, endsConnection } from './errors.js'
+import { toGatewayError } from './gateway-error.js'
 
-/** What the core's errors mean to a client. */
+/** The status for each error of the core. */
 const statusCodes: Record<string, number> = {
   LEASTWISE_BACKEND_EXISTS: 409,
   LEASTWISE_BACKEND_NOT_FOUND: 404,
@@ -27,17 +28,17 @@ const statusCodes: Record<string, number> = {
   LEASTWISE_STATE_NOT_SAVED: 503,
 }
 
-/** What Fastify's own errors are called here. */
+/** The codes under which Fastify's own errors are sent, by status. */
 const frameworkCodes: Record<number, string> = {
   400: 'LEASTWISE_INVALID_REQUEST',
   413: 'LEASTWISE_BODY_TOO_LARGE',
   415: 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
 }
 
-/** Seconds a client is asked to wait where nothing better is known. */
+/** Retry-After of a 503 for which the core has computed none. */
 const RETRY_AFTER_S = 1
 
-/** Whatever was thrown: hooks of an app may throw anything. */
+/** What hooks of an app throw, which may be anything. */
 interface Thrown {
   code?: unknown
   statusCode?: unknown
@@ -50,17 +51,17 @@ interface Thrown {
 
 const codes = new WeakMap<FastifyRequest, string>()
 
-/** The code of the error that a request was answered with by the gateway or a hook; undefined where it was not. */
+/** The code of the error that a request was answered with; undefined where it was answered without. */
 export function codeOf(request: FastifyRequest): string | undefined {
   return codes.get(request)
 }
 
-/** Answers in Fastify's shape of an error, whatever the core, a backend, a library or a hook of the app threw. */
+/** Fastify's error handler: sends what the core, a backend, a library or a hook of the app threw as an error in Fastify's shape. */
 export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const error = errorOf(thrown)
   const statusCode = statusOf(error, request, reply)
   prepare(error, statusCode, request, reply)
-  // As text: a host app may have serialisers of its own.
+  // Sent as text, as the app may have serialisers of its own.
   reply
     .code(statusCode)
     .header('content-type', 'application/json; charset=utf-8')
@@ -68,8 +69,8 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
 }
 
 /**
- * Hands errors to the error handler of `app`, whenever that was or will be set. What concerns the connection and
- * the backend's half of an answer is done before; an error of the gateway's own has its status by then.
+ * Makes an error handler that calls the one of `app`, whenever that was or will be set. Before, it takes back what a backend
+ * has set, ends the connection where it has to, and gives errors of the gateway their status.
  */
 export function errorsOf(app: FastifyInstance): typeof sendError {
   const inherited = app.errorHandler
@@ -82,14 +83,14 @@ export function errorsOf(app: FastifyInstance): typeof sendError {
       if (error instanceof BalancerError) Object.assign(error, { statusCode })
       reply.code(statusCode)
     }
-    // Fastify goes on to the handler that this one has replaced. A later one of the app has to be called.
+    // For what is thrown here Fastify calls the handler that this one replaced; one that the app sets later it would not find.
     const { errorHandler } = app
     if (errorHandler === inherited) throw thrown instanceof BackendError ? error : thrown
     return errorHandler(error as FastifyError, request, reply)
   }
 }
 
-/** The body of every error of the gateway's own, in Fastify's shape. */
+/** The body of an error of the gateway, in Fastify's shape. */
 export function errorBody(statusCode: number, code: unknown, message: string): string {
   return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
 }
@@ -103,11 +104,11 @@ function ownCode({ code }: Thrown): string | undefined {
   return typeof code === 'string' && code.startsWith('LEASTWISE_') ? code : undefined
 }
 
-/** As Fastify has it for errors of an app: the error knows best, then a status that was set on the reply. */
+/** The status of an error: its own, else one that was set on the reply, as with Fastify's own handler. */
 function statusOf(error: Thrown, request: FastifyRequest, reply: FastifyReply): number {
   if (error instanceof BalancerError) return statusCodes[error.code] ?? 502
   for (const status of [error.statusCode, error.status]) if (isFailure(status)) return status
-  // Once a backend has answered, the status is that of its answer.
+  // Once a backend has responded, the status of the reply is that of its response.
   return !contextOf(request)?.responseHead && isFailure(reply.statusCode) ? reply.statusCode : 500
 }
 
@@ -115,17 +116,17 @@ function isFailure(status: unknown): status is number {
   return typeof status === 'number' && status >= 400 && status <= 599
 }
 
-/** Whether nobody outside may see what went wrong. */
+/** Whether the message of an error is kept from clients. */
 function isHidden(error: Thrown, statusCode: number): boolean {
   return statusCode === 500 && ownCode(error) === undefined
 }
 
-/** Sets the fields that an error needs whoever writes its body, ends the connection where it has to, and notes the code. */
+/** Sets the fields that an error needs, whoever writes its body, ends the connection where it has to, and notes the code. */
 function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
   const context = contextOf(request)
   const protocol = protocolOf(request.raw)
   if (context?.responseHead) {
-    // The fields and the reason phrase of the answer that the backend did not finish do not belong to this one.
+    // Fields and reason phrase are those of a response that its backend did not finish.
     for (const name of Object.keys(context.responseHead.headers)) reply.removeHeader(name)
     protocol.dropReason(reply)
   }
@@ -148,7 +149,7 @@ function logFailure(request: FastifyRequest, error: Thrown): void {
   try {
     request.log.error({ err: error }, 'request failed')
   } catch (thrown) {
-    // The client is answered whatever becomes of the line.
+    // A logger that throws must not keep the client from its response.
     warn(thrown)
   }
 }
@@ -170,7 +171,7 @@ function bodyOf(error: Thrown, statusCode: number): string {
     try {
       return JSON.stringify(error)
     } catch {
-      // It cannot be written as JSON, and is written like an error.
+      // A value that cannot be written as JSON is sent like an error.
     }
   }
   return errorBody(statusCode, codeFor(error, statusCode), String(error.message ?? ''))

@@ -1,23 +1,13 @@
 import createError from '@fastify/error'
 import type { FastifyError, FastifyRequest } from 'fastify'
-import { StoppedError } from '../../../balancer/errors.js'
 import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusal-counter.js'
-import { diagnose } from '../../upstream/failures/diagnosis.js'
-import { exhaustionOf } from '../../upstream/failures/exhaustion.js'
-import {
-  BackendError,
-  BackendTimeoutError,
-  HookBodyError,
-  isUnsendable,
-  UploadStalledError,
-  UploadTooLargeError,
-} from '../../upstream/failures/failures.js'
 
-/** Errors that only HTTP knows. Fastify sends each as `{ statusCode, code, error, message }`. */
+// Each of these errors is sent as `{ statusCode, code, error, message }`.
+
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
 export const GatewayTimeoutError = createError('LEASTWISE_GATEWAY_TIMEOUT', '%s', 504)
 export const OverloadedError = createError('LEASTWISE_OVERLOADED', 'the gateway is overloaded', 503)
-/** The gateway has run out of something that each connection to a backend needs, like file descriptors. */
+/** The gateway has run out of something that every connection to a backend needs, as file descriptors. */
 export const ExhaustionError = createError('LEASTWISE_OVERLOADED', 'the gateway has no %s', 503)
 export const BodyTooLargeError = createError(
   'LEASTWISE_BODY_TOO_LARGE',
@@ -38,11 +28,6 @@ export const TooManyFieldsError = createError(
   'the head of the request has too many fields',
   431,
 )
-const UnsendableError = createError(
-  'LEASTWISE_INTERNAL',
-  'a hook has set what cannot be sent to a backend: %s',
-  500,
-)
 export const RequestTimeoutError = createError(
   'LEASTWISE_REQUEST_TIMEOUT',
   'the body of the request did not come in time',
@@ -55,7 +40,7 @@ export const UnsupportedMediaTypeError = createError(
   'a body must be JSON, and say so: content-type: application/json',
   415,
 )
-/** A hook of the app has read the body of a request, and there is nothing left to be sent. */
+/** A hook of the app has read the body of a request, and left nothing to send in its place. */
 export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
@@ -71,14 +56,14 @@ export const UnauthorizedError = createError(
 )
 export const ForbiddenError = createError('LEASTWISE_FORBIDDEN', '%s', 403)
 
-const refusals: ReadonlySet<string> = new Set(refusalCodes)
+const refusalCodeSet: ReadonlySet<string> = new Set(refusalCodes)
 
-/** The code of an error that refuses a request on no account of a backend; undefined for every other error. */
+/** The code of an error by which the gateway refuses a request for a reason of its own; undefined for every other error. */
 export function refusalCodeOf({ code }: { code?: string }): RefusalCode | undefined {
-  return code !== undefined && refusals.has(code) ? (code as RefusalCode) : undefined
+  return code !== undefined && refusalCodeSet.has(code) ? (code as RefusalCode) : undefined
 }
 
-/** Whether a request was such that what follows on its connection is not to be trusted. */
+/** Whether an error means that the bytes after a request cannot be told from a part of it, so that its connection has to end. */
 export function endsConnection({ code, statusCode }: FastifyError): boolean {
   return (
     statusCode === 501 ||
@@ -89,35 +74,7 @@ export function endsConnection({ code, statusCode }: FastifyError): boolean {
   )
 }
 
-/** The handler of what is not there. */
+/** Fastify's handler for requests that no route takes. */
 export async function notFound(request: FastifyRequest): Promise<never> {
   throw new NotFoundError(request.method, request.url.split('?', 1)[0])
-}
-
-/** What a client is told of a request that its backend did not answer. */
-export function toGatewayError(error: Error): FastifyError {
-  const cause = error instanceof BackendError ? (error.cause as Error) : error
-  if (cause instanceof UploadTooLargeError) return new BodyTooLargeError(cause.maxBody)
-  if (cause instanceof UploadStalledError) {
-    return cause.isFromHook
-      ? new BodyReadError('a hook of the app did not go on with the body of this request in time')
-      : new RequestTimeoutError()
-  }
-  if (cause instanceof HookBodyError) return brokenUpload(cause.cause as Error)
-  const lack = exhaustionOf(cause)
-  if (lack) return new ExhaustionError(lack.missing)
-  if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
-  if (isUnsendable(cause)) return new UnsendableError(cause.message)
-  const { message } = diagnose(cause)
-  return cause instanceof BackendTimeoutError
-    ? new GatewayTimeoutError(message)
-    : new BadGatewayError(message)
-}
-
-/** A hook that refuses what a client sends, as by its coding, says so by a status. */
-export function brokenUpload(cause: Error & { statusCode?: number }): FastifyError {
-  const { statusCode = 500 } = cause
-  if (statusCode >= 400 && statusCode < 500) return cause as FastifyError
-  const message = "the body that a hook of the app made of this request's broke off"
-  return Object.assign(new BodyReadError(message), { cause })
 }
