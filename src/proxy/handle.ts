@@ -20,7 +20,7 @@ import { refusalCodeOf } from './downstream/errors/errors.js'
 import { setRequestFields } from './downstream/fields/request-fields.js'
 import { acceptsTrailers } from './downstream/fields/request-trailers.js'
 import { stripRequestFields } from './downstream/fields/strip-request-fields.js'
-import { answerProbe } from './downstream/host-app/route-probe.js'
+import { stopProbe } from './downstream/host-app/route-probe.js'
 import { admit, type Destination } from './downstream/request/admission.js'
 import { answerOptions, mayForward } from './downstream/request/max-forwards.js'
 import { sendResponse } from './downstream/response/send-response.js'
@@ -51,7 +51,7 @@ export class RequestHandler {
 
   /** 1. Before any hook: removes what the client may not send, so that what hooks set is kept. */
   readonly strip = (raw: IncomingMessage): void => {
-    answerProbe(raw)
+    stopProbe(raw)
     stripRequestFields(raw, this.#options.strip)
   }
 

@@ -4,7 +4,7 @@ import { reset } from '../http/reset.js'
 import type { ClientProtocol } from './client-protocol.js'
 import { closeGently } from './connection/lingering-close.js'
 import { destroyInOrder, noteArrival, onTurn, pendingOn } from './connection/pipeline.js'
-import { faultOf } from './request/framing.js'
+import { framingFault } from './request/framing.js'
 
 /** Bytes that a client may leave unread before it is sent no more informational responses. */
 const MAX_UNREAD_BEFORE_HINT_BYTES = 64 * 1024
@@ -15,7 +15,7 @@ const KEEP_ALIVE_PROBE_MS = 60_000
 /** HTTP/1.0 and HTTP/1.1: responses come in the order of the requests, and the connection may be part of the framing. */
 export const http1: ClientProtocol = {
   hasBody,
-  framingFault: faultOf,
+  framingFault,
   arrived: noteArrival,
 
   onTurn(request, response, begin) {

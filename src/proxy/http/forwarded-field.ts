@@ -1,19 +1,19 @@
 import { isIP, isIPv4 } from 'node:net'
 
-/** What one proxy says in a Forwarded field of a request that it was sent, RFC 7239 section 4. */
+/** What one proxy says in a Forwarded field of the request that it received, RFC 7239 section 4. */
 export interface ForwardedElement {
-  /** By whom it was sent: an address, perhaps with a port, or a word. */
+  /** The node that sent the request: an address, perhaps with a port, or a name. */
   for?: string | undefined
-  /** With which protocol. */
+  /** The protocol of the request. */
   proto?: string | undefined
-  /** With which Host. */
+  /** The Host of the request. */
   host?: string | undefined
 }
 
-/** One `name=value`, its value a quoted string or, as some write addresses with ports, anything that ends nothing. */
+/** `name=value`. The value is a quoted string, or any text without separators, as some do not quote addresses with ports. */
 const PAIR = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))[ \t]*/y
 
-/** The elements of a Forwarded field, that of the nearest proxy last; undefined where it is malformed. */
+/** The elements of a Forwarded field, the nearest proxy's last; undefined where the field is malformed. */
 export function parseForwarded(field: string): ForwardedElement[] | undefined {
   const elements: ForwardedElement[] = []
   let element: ForwardedElement = {}
@@ -55,16 +55,16 @@ export function addressOf(node: string): string | undefined {
   return isIP(address) > 0 ? address : undefined
 }
 
-/** Writes an element. @param node as {@link formatNode} writes it */
+/** Writes an element of a Forwarded field. @param node as {@link formatNode} writes it */
 export function formatForwarded(node: string, { proto, host }: Omit<ForwardedElement, 'for'>): string {
   let text = `for=${node}`
   if (proto !== undefined) text += `;proto=${quoted(proto)}`
-  // A host is quoted always, as it may have a port.
+  // The colon before a port has to be quoted.
   if (host !== undefined) text += `;host="${escaped(host)}"`
   return text
 }
 
-/** Writes a node: an address, or a name that hides one (RFC 7239 section 6.3); anything else is `unknown`. */
+/** Writes a node: an address, or an obfuscated identifier (RFC 7239 section 6.3); anything else becomes `unknown`. */
 export function formatNode(node: string | undefined): string {
   if (node === undefined) return 'unknown'
   if (isIPv4(node)) return node

@@ -1,4 +1,4 @@
-/** Fields that concern one connection only, RFC 9110 section 7.6.1 and what is left over from before it. */
+/** Fields that are for one connection only: those of RFC 9110 section 7.6.1, and older ones that are still sent. */
 export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'http2-settings',
@@ -12,15 +12,15 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Largest number of names in a Connection field: no protocol needs as many. */
 const MAX_NOMINATED = 100
 
-/** Whether a Connection field names nothing but what becomes of the connection, as most do. */
+/** Whether a Connection field names no other fields, as most do not. */
 export function isPlain(connection: string | string[] | undefined): boolean {
   return connection === undefined || connection === 'keep-alive' || connection === 'close'
 }
 
-/** The fields that a Connection field names as being of that connection only; undefined where there are none. */
+/** The names of the fields that a Connection field nominates as being for this connection only; undefined for none. */
 export function nominatedBy(connection: string | string[] | undefined): Set<string> | undefined {
   if (isPlain(connection)) return undefined
-  // More than one line of it comes as a list.
+  // Several lines of the field are an array.
   const names = String(connection).split(',')
   return new Set(names.map((name) => name.trim().toLowerCase()))
 }

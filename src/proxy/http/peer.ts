@@ -1,19 +1,19 @@
 import type { Socket } from 'node:net'
 import { formatNode } from './forwarded-field.js'
 
-/** Who is at the other end of a client's connection. */
+/** The other end of a client's connection. */
 export interface Peer {
-  /** As the socket has it; undefined where it has none, as one of a path in the file system. */
+  /** As the socket has it; undefined for a Unix socket, which has none. */
   readonly remoteAddress: string | undefined
-  /** The same, an IPv4 address as such also where the listener is for both families. */
+  /** The same address, without the prefix that an IPv4 address has on a listener for IPv6. */
   readonly address: string | undefined
-  /** The same as a node of a Forwarded field. */
+  /** The same address as a node of a Forwarded field. */
   readonly node: string
 }
 
 const peers = new WeakMap<object, Peer>()
 
-/** A socket forgets its other end when it is closed, so that the first to ask has it kept for those after. */
+/** The peer of a socket. It is kept, as a socket forgets its addresses when it is closed. */
 export function peerOf(socket: Pick<Socket, 'remoteAddress'>): Peer {
   let peer = peers.get(socket)
   if (!peer) {

@@ -9,7 +9,7 @@ import type { Peer } from './peer.js'
  */
 export type Trust = (peer: Peer, before: readonly string[]) => number
 
-/** What a setting can say: everybody, nobody, a number of hops, or a list of addresses and ranges. */
+/** The setting: trust everybody (true), nobody (false), a number of proxies in a row, or a list of addresses and ranges. */
 export type TrustSetting = boolean | number | string | readonly string[]
 
 /** Largest number of proxies in a row that can be trusted: a setting takes no more, and a list is compared with no more. */
@@ -34,7 +34,7 @@ export function trustOf(setting: TrustSetting): Trust {
   }
 }
 
-/** The range of all addresses (`0.0.0.0/0`, `::/0`) as two halves, as @fastify/proxy-addr takes no length of 0. */
+/** The range of all addresses (`0.0.0.0/0`, `::/0`) as two halves, as @fastify/proxy-addr does not accept a length of 0. */
 function halvesOfAll(entry: string): readonly string[] {
   const [address = '', length] = entry.split('/')
   if (length !== '0') return [entry]
@@ -42,18 +42,18 @@ function halvesOfAll(entry: string): readonly string[] {
   return isIPv6(address) ? ['::/1', '8000::/1'] : [entry]
 }
 
-/** An address for documentation (RFC 5737), which stands for the client before all proxies that are asked about. */
-const ANYBODY = '192.0.2.1'
+/** An address for documentation (RFC 5737), which stands for the client before all proxies in question. */
+const ANY_CLIENT = '192.0.2.1'
 
 /**
- * Trusts whom the app's own `trustProxy` trusts. Fastify does not tell its value, but `request.ips` follows it: so a request
- * is made up, and its `ips` are counted. Where that is not possible nobody is trusted.
+ * Trusts whom the option `trustProxy` of the app trusts. Fastify does not make its value known, but `request.ips` has the
+ * addresses that it trusts: so they are counted for a request that is made up. Where that is not possible nobody is trusted.
  */
 export function trustOfApp(app: FastifyInstance): Trust {
   const prototype = requestPrototype(app)
   if (!prototype || !('ips' in prototype)) return trustNobody
   return ({ remoteAddress }, before) => {
-    const chain = [ANYBODY, ...before.slice(0, MAX_TRUSTED_HOPS).reverse()].join(', ')
+    const chain = [ANY_CLIENT, ...before.slice(0, MAX_TRUSTED_HOPS).reverse()].join(', ')
     const raw = { headers: { 'x-forwarded-for': chain }, socket: { remoteAddress } }
     const { ips } = Object.create(prototype, { raw: { value: raw } }) as { ips: string[] }
     return ips.length - 1

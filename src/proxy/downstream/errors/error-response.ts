@@ -60,7 +60,7 @@ export function codeOf(request: FastifyRequest): string | undefined {
 export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const error = errorOf(thrown)
   const statusCode = statusOf(error, request, reply)
-  prepare(error, statusCode, request, reply)
+  prepareReply(error, statusCode, request, reply)
   // Sent as text, as the app may have serialisers of its own.
   reply
     .code(statusCode)
@@ -77,7 +77,7 @@ export function errorsOf(app: FastifyInstance): typeof sendError {
   return (thrown, request, reply) => {
     const error = errorOf(thrown)
     const statusCode = statusOf(error, request, reply)
-    prepare(error, statusCode, request, reply)
+    prepareReply(error, statusCode, request, reply)
     if (ownCode(error) !== undefined) {
       // Errors of the core know no HTTP.
       if (error instanceof BalancerError) Object.assign(error, { statusCode })
@@ -122,7 +122,7 @@ function isHidden(error: Thrown, statusCode: number): boolean {
 }
 
 /** Sets the fields that an error needs, whoever writes its body, ends the connection where it has to, and notes the code. */
-function prepare(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
+function prepareReply(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
   const context = contextOf(request)
   const protocol = protocolOf(request.raw)
   if (context?.responseHead) {

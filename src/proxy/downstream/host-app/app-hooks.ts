@@ -2,17 +2,17 @@ import type { FastifyInstance } from 'fastify'
 import { isTouchedByApp } from './before-hooks.js'
 import { hasHooks } from './hooks.js'
 
-/** What hooks of the app may do with the requests of a scope: what none of them does costs nothing. */
+/** What hooks of the app may do with the requests of a scope. Work that is only for such hooks is left out without them. */
 export interface AppHooks {
   /** Whether they may see or replace responses. */
   seeResponses: boolean
-  /** Whether they may set fields of a request. */
+  /** Whether they may change a request, or set fields of it. */
   touchRequests: boolean
 }
 
 /**
- * Finds out what hooks of the app may do with the requests of a scope. It is known once the app is ready; until then
- * they may do anything. To be called before the routes are added, as plugins of the app may add hooks to each route.
+ * Finds out what hooks of the app may do with the requests of a scope. Both are true until the app is ready, when it is
+ * known. To be called before the routes are added, as plugins of the app may add hooks to each route.
  */
 export function watchAppHooks(scope: FastifyInstance): AppHooks {
   const hooks: AppHooks = { seeResponses: true, touchRequests: true }

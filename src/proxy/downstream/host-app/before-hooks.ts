@@ -3,19 +3,18 @@ import type { FastifyInstance } from 'fastify'
 import { chooseRequestId } from '../request/request-id.js'
 import { hasHooks } from './hooks.js'
 
-/** What Fastify asks a scope for, for each request, before it runs the first hook. */
-interface Asked {
+/** What Fastify calls on the scope of a route for each request, before it runs the first hook. */
+interface RequestFactories {
   readonly genReqId: (raw: IncomingMessage) => string
   readonly childLoggerFactory: FastifyInstance['childLoggerFactory']
 }
 
 /**
- * Calls `act` with each request to the routes of a scope before the first hook runs, hooks of the app included. Fastify
- * has no hook for that, but it asks the scope of the route to make the request's id. The app's own maker of ids is called
- * after `act`.
+ * Calls `act` with each request to the routes of a scope before any hook runs, hooks of the app included. Fastify has no
+ * hook for that, but it calls `genReqId` of the route's scope for each request. The one of the app is called after `act`.
  */
 export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessage) => void): void {
-  const app = Object.getPrototypeOf(scope) as Asked
+  const app = Object.getPrototypeOf(scope) as RequestFactories
   if (!scope.initialConfig.requestIdHeader) {
     scope.setGenReqId((raw) => {
       act(raw as IncomingMessage)
@@ -23,26 +22,23 @@ export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessag
     })
     return
   }
-  // Where a request has its id in a field Fastify makes none; but it makes a logger for each request, right after that.
-  let acted = false
+  // A request that has its id in a field gets no other, but every request gets a logger, right after the id.
+  let hasActed = false
   scope.setGenReqId((raw) => {
     act(raw as IncomingMessage)
-    acted = true
+    hasActed = true
     return app.genReqId(raw as IncomingMessage)
   })
   scope.setChildLoggerFactory(function makeLogger(this: FastifyInstance, logger, bindings, options, raw) {
-    if (!acted) act(raw as IncomingMessage)
-    acted = false
+    if (!hasActed) act(raw as IncomingMessage)
+    hasActed = false
     return app.childLoggerFactory.call(this, logger, bindings, options, raw)
   })
 }
 
-/**
- * Whether hooks of the app, or its own maker of ids, may change a request of a scope before it is sent. Hooks of single
- * routes are not looked at.
- */
+/** Whether hooks of the app, or its `genReqId`, may change requests of a scope. Hooks of single routes do not count here. */
 export function isTouchedByApp(scope: FastifyInstance): boolean {
-  const app = Object.getPrototypeOf(scope) as FastifyInstance & Asked
+  const app = Object.getPrototypeOf(scope) as FastifyInstance & RequestFactories
   const hasOwnIds = (app.genReqId as unknown) !== chooseRequestId
   return hasOwnIds || hasHooks(app, ['onRequest', 'preParsing', 'preValidation', 'preHandler'])
 }

@@ -1,7 +1,7 @@
-/** Symbols that Fastify keeps things under, by their descriptions, once they were found on some object. */
+/** Symbols of properties that Fastify does not document, by their descriptions. */
 const symbols = new Map<string, symbol>()
 
-/** The symbol of that description that is a key of an object; undefined where there is none. */
+/** The symbol with a description that is a property of an object; undefined where there is none. */
 export function symbolOf(object: object, description: string): symbol | undefined {
   const known = symbols.get(description)
   if (known && known in object) return known

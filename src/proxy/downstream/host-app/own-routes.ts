@@ -11,16 +11,17 @@ interface Claim {
   pool: string
 }
 
-/** A pool cannot have its routes. */
+/** A pool cannot have its routes, as the app or another pool has them. */
 export class RoutesTakenError extends Error {}
 
-/** What the pools of an app have claimed, by its server, which all scopes of an app share. */
+/** By server, which all scopes of an app share: the routes of the pools. */
 const claims = new WeakMap<object, Claim[]>()
-/** Whether the route that is being added is a pool's. */
-let adding = false
+/** Whether the route that is being added is one of a pool. */
+let isAddingClaim = false
 
-/** A constraint, by name and value, of routes of the app that have method and URL of a proxied one. Every request fulfils it. */
+/** Name and value of a constraint that is given to routes of the app which have method and URL of a proxied one. */
 const OWN = 'leastwiseOwn'
+/** Every request meets the constraint. */
 const ownStrategy = {
   name: OWN,
   storage: () => {
@@ -35,16 +36,16 @@ const ownStrategy = {
 }
 
 /**
- * Has routes of the app win over those of its pools: those that come later, too, for which Fastify would throw. Such
- * a route gets a constraint that every request fulfils, and of two routes the router takes the one with more of
- * them. An app that has none pays nothing.
+ * Has routes of the app win over those of its pools, also routes that are added later, for which Fastify would throw. Such a
+ * route gets a constraint that every request meets, and of two routes the router takes the one with more constraints. It
+ * costs an app without such routes nothing.
  */
 export function letOwnRoutesWin(app: FastifyInstance): void {
   if (claims.has(app.server)) return
   const known: Claim[] = []
   claims.set(app.server, known)
   const giveWay = (route: RouteOptions & { url: string }) => {
-    if (adding) return
+    if (isAddingClaim) return
     const own = route.constraints ?? {}
     const methods = [route.method].flat()
     const isClaimed = ({ method, url, constraints }: Claim) =>
@@ -52,18 +53,19 @@ export function letOwnRoutesWin(app: FastifyInstance): void {
     if (!known.some(isClaimed)) return
     if (!app.hasConstraintStrategy(OWN)) app.addConstraintStrategy(ownStrategy as never)
     route.constraints = { ...own, [OWN]: OWN }
-    // The router refuses `*` and `/*` as the same route, but tells them apart where it looks for that of a request.
+    // The router rejects `*` beside `/*` as the same route, although it tells them apart when it looks up a request.
     if (route.url === '*') route.url = '/*'
   }
-  // Scopes that are yet to come take the hook over; those around this one are there already.
+  // Later scopes inherit the hook; those around this one are there already.
   for (let scope = app; 'addHook' in scope; scope = Object.getPrototypeOf(scope)) {
     scope.addHook('onRoute', giveWay as (route: RouteOptions) => void)
   }
 }
 
 /**
- * Adds a route for those of its methods that no route of the app has; returns which they are.
- * @throws {RoutesTakenError} where another pool has one of them
+ * Adds a route of a pool for those of its methods for which the app has no route.
+ * @returns those methods
+ * @throws {RoutesTakenError} where another pool has the route for one of the methods
  */
 export function addBehindOwn(
   scope: FastifyInstance,
@@ -78,22 +80,22 @@ export function addBehindOwn(
       shapeOf(claim.url) === shapeOf(whole) &&
       areSame(claim.constraints, constraints),
   )
-  // One claim is enough for the message: that of GET, if there is one.
+  // The message names one of them, if possible GET.
   const other = others.find((claim) => claim.method === 'GET') ?? others[0]
   if (other) throw new RoutesTakenError(`${other.method} ${whole} goes to the pool "${other.pool}" already`)
   const free = method.filter((name) => !scope.hasRoute({ method: name as 'GET', url: whole, constraints }))
   if (free.length === 0) return free
-  adding = true
+  isAddingClaim = true
   try {
     scope.route({ ...route, method: [...free], url, constraints })
   } finally {
-    adding = false
+    isAddingClaim = false
   }
   for (const name of free) known.push({ method: name, url: whole, constraints, pool })
   return free
 }
 
-/** One spelling for all URLs that a router may take for the same, by its options for case, slashes and parameters. */
+/** One spelling for all URLs that routers take for the same, depending on their options for case, slashes and parameters. */
 function shapeOf(url: string): string {
   const shape = url
     .toLowerCase()

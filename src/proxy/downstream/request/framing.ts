@@ -6,18 +6,18 @@ import { InvalidRequestError, NotImplementedError, VersionError } from '../error
 // RFC 3986 section 3.2.2: a name, or an address in brackets; and a port.
 const HOST = /^(?:\[([^\]]*)\]|(?:[\w.~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::(\d{0,5}))?$/
 
-/** Whether something names a host, and a port at most. */
+/** Whether a text is a host, with or without a port. */
 export function isHost(text: string): boolean {
   const [whole, address, port] = HOST.exec(text) ?? []
   return whole !== undefined && (address === undefined || isIPv6(address)) && Number(port ?? 0) <= 65_535
 }
 
 /**
- * What Node's parser lets pass and two servers could still read in two ways, or not at all; undefined where
- * there is nothing of the kind. Requests that are malformed in other ways do not get this far.
+ * What Node's parser accepts in the head of a request although two servers could read it in two ways; undefined for
+ * nothing. A request that is malformed in other ways does not get this far.
  */
-export function faultOf(request: IncomingMessage): FastifyError | undefined {
-  // Node takes "HTTP/2.0" and a request without a version on a connection of HTTP/1.
+export function framingFault(request: IncomingMessage): FastifyError | undefined {
+  // On a connection of HTTP/1 Node accepts "HTTP/2.0", and a request without a version.
   const { httpVersion, headers, rawHeaders } = request
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return new VersionError(httpVersion)
   let hosts = 0
@@ -31,13 +31,13 @@ export function faultOf(request: IncomingMessage): FastifyError | undefined {
   if (hosts === 0 ? httpVersion === '1.1' : !isHost(headers.host as string)) {
     return new InvalidRequestError('Host does not name a host')
   }
-  // More than can be counted, also by whoever comes next. RFC 9110 section 8.6.
+  // A larger number is not exact here, and may not be in the backend. RFC 9110 section 8.6.
   if (Number(headers['content-length'] ?? 0) > Number.MAX_SAFE_INTEGER) {
     return new InvalidRequestError('Content-Length is too large')
   }
   const coding = headers['transfer-encoding']
   if (coding === undefined) return undefined
-  // RFC 9112 section 6.1: such framing is faulty.
+  // RFC 9112 section 6.1.
   if (httpVersion === '1.0') return new InvalidRequestError('HTTP/1.0 has no Transfer-Encoding')
   if (coding === '') return new InvalidRequestError('Transfer-Encoding is empty')
   if (coding.toLowerCase() !== 'chunked') return new NotImplementedError(`transfer coding "${coding}"`)

@@ -1,35 +1,35 @@
 import type { IncomingMessage } from 'node:http'
 import { isHost } from './framing.js'
 
-/** Targets that a router could not find its way with, as they came. */
-const exact = new WeakMap<object, string>()
+/** By request: the target as it came, where the router is given another one. */
+const originalTargets = new WeakMap<object, string>()
 
-/** A request's target, taken apart. */
+/** The target of a request in its parts. */
 export interface Target {
-  /** Path and query, byte for byte; `*`; or empty, which only a whole URL may be. */
+  /** Path and query, byte for byte; or `*`; empty for a URL without either. */
   path: string
-  /** Where the target was a whole URL: what it names goes before the Host field. RFC 9112 section 3.2.2. */
+  /** Host and port of a target that is a URL, which take precedence over the Host field. RFC 9112 section 3.2.2. */
   authority: string | undefined
 }
 
 /**
- * The URL to route a request by: its path. For Fastify's `rewriteUrl`, where everything is proxied; the
- * request still is proxied as it came. Left alone are targets that are malformed, which the router refuses.
+ * The URL by which the router finds the route: Fastify's `rewriteUrl` of the stand-alone gateway, where everything is proxied.
+ * The request is forwarded with the target that it came with. A malformed target stays, and the router refuses it.
  */
 export function routableUrl(request: IncomingMessage): string {
   const url = request.url as string
-  // As most are.
+  // Most targets are such.
   if (url.startsWith('/') && !url.includes('%')) return url
   const target = parseTarget(url)
-  if (!target || !wellFormed(target.path)) return url
+  if (!target || !isWellFormed(target.path)) return url
   if (target.authority === undefined && target.path !== '*' && !target.path.includes('%')) return url
-  exact.set(request, url)
+  originalTargets.set(request, url)
   return '/'
 }
 
-/** The target of a request, as it came; undefined for one that is none. */
+/** The target with which a request came; undefined where it is malformed. */
 export function targetOf(request: IncomingMessage): Target | undefined {
-  return parseTarget(exact.get(request) ?? (request.url as string))
+  return parseTarget(originalTargets.get(request) ?? (request.url as string))
 }
 
 function parseTarget(url: string): Target | undefined {
@@ -40,7 +40,7 @@ function parseTarget(url: string): Target | undefined {
   return { path: rest.startsWith('?') ? `/${rest}` : rest, authority }
 }
 
-/** Whether each % starts an escape; that they decode to UTF-8 is nobody's rule (RFC 3986 section 2.5). */
-function wellFormed(path: string): boolean {
+/** Whether each % begins an escape. The escapes need not decode to UTF-8 (RFC 3986 section 2.5). */
+function isWellFormed(path: string): boolean {
   return !/%(?![0-9A-Fa-f]{2})/.test(path.split('?', 1)[0] as string)
 }

@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { isProxied } from '../host-app/route-probe.js'
 
-/** Which upgrades of an app are for a pool. */
+/** Which upgrades on the server of an app are for a pool. */
 export interface PoolUpgrades {
-  /** Path under which the pool's routes are; empty for everything. */
+  /** The path under which the pool's routes are; empty for everything. */
   prefix: string
-  /** Paths whose upgrades other listeners answer; undefined where the option is left out. */
+  /** Paths whose upgrades are for other listeners; undefined where the option is left out. */
   foreign: readonly string[] | undefined
 }
 
@@ -17,15 +17,16 @@ export type UpgradeListener = (request: IncomingMessage, socket: Socket, head: B
 /** Upgrades that were given to other listeners. */
 const leftToOthers = new WeakSet<IncomingMessage>()
 
-/** Whether an upgrade was found to be for others. */
+/** Whether an upgrade was given to other listeners. */
 export function isLeftToOthers(request: IncomingMessage): boolean {
   return leftToOthers.has(request)
 }
 
 /**
- * Gives each upgrade to one owner. Node tells every listener of every upgrade, and two that answer would write into
- * one connection. As soon as there are others than `own`, those are told only what no pool takes; where the pool takes
- * everything and nobody has said what theirs is, they are asked first. An app without others pays nothing.
+ * Gives each upgrade to one owner. Node calls every listener for every upgrade, and two that respond would write into one
+ * connection. As soon as there are other listeners than `own`, they are called only for upgrades that no pool takes; if a
+ * pool takes everything, and no option says which paths are theirs, they are called first. It costs an app without other
+ * listeners nothing.
  */
 export function giveOneOwner(
   app: FastifyInstance,
@@ -58,7 +59,7 @@ export function giveOneOwner(
   if (othersOf(server, own).length > 0) guard()
 }
 
-/** Listeners for upgrades that are neither `own` nor pass them to the app's router, as that of @fastify/websocket does. */
+/** Listeners for upgrades other than `own` and those that pass them to the app's router, as that of @fastify/websocket. */
 export function rawListeners(server: Server, own: UpgradeListener): UpgradeListener[] {
   return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
 }
@@ -90,7 +91,7 @@ function ownerOf(
   return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'whoever is first'
 }
 
-/** Calls other listeners one by one until one has taken an upgrade, which shows by what it did; `own` where none has. */
+/** Calls other listeners one by one until one has taken an upgrade, which its effects show; then `own` if none has. */
 async function askFirst(
   server: Server,
   others: readonly UpgradeListener[],
@@ -99,28 +100,28 @@ async function askFirst(
 ): Promise<void> {
   for (const listener of rawListeners(server, own)) {
     if (!others.includes(listener)) continue
-    const before = tracesOn(request, socket, listener)
+    const before = effectsOn(request, socket, listener)
     const { result, isRefused } = watchRefusal(socket, () => listener.call(server, request, socket, head))
     if (isRefused) continue
-    // The client may leave while the listener has not decided yet.
+    // Without a listener an error of the connection, while this one decides, would end the process.
     if (isPromise(result)) {
       const ignore = () => {}
       socket.on('error', ignore)
       await result.catch(() => {})
       socket.off('error', ignore)
     }
-    if (tracesOn(request, socket, listener) !== before) return
+    if (effectsOn(request, socket, listener) !== before) return
   }
   if (socket.destroyed) return
-  seemBusy(socket)
+  pretendWritten(socket)
   own(request, socket, head)
 }
 
 /**
- * A server of ws that has a path answers 400 to every other path, whosever that is. Such an answer is held back while
- * `tell` runs, as the pool may know better.
+ * Calls a listener, and holds back a response 400 that it sends: a server of ws that has a path refuses all other paths,
+ * which may be those of a pool.
  */
-function watchRefusal(socket: Socket, tell: () => unknown): { result: unknown; isRefused: boolean } {
+function watchRefusal(socket: Socket, call: () => unknown): { result: unknown; isRefused: boolean } {
   const { end } = socket
   const earlier = [...socket.listeners('error'), ...socket.listeners('finish')]
   let isRefused = false
@@ -129,7 +130,7 @@ function watchRefusal(socket: Socket, tell: () => unknown): { result: unknown; i
     return isRefused ? socket : end.apply(socket, said)
   }) as Socket['end']
   try {
-    const result = tell()
+    const result = call()
     return { result, isRefused }
   } finally {
     Reflect.deleteProperty(socket, 'end')
@@ -146,9 +147,9 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return typeof (value as Promise<unknown> | undefined)?.then === 'function'
 }
 
-/** What changes when a listener takes an upgrade: bytes that were written, listeners of the socket, marks on the request. */
-function tracesOn(request: IncomingMessage, socket: Socket, listener: UpgradeListener): string {
-  // Engine.IO, which is socket.io's, listens for errors of an upgrade that it does not take.
+/** What changes when a listener takes an upgrade: bytes written, listeners of the socket, properties of the request. */
+function effectsOn(request: IncomingMessage, socket: Socket, listener: UpgradeListener): string {
+  // Engine.IO, the transport of Socket.IO, adds a listener for errors also to upgrades that it does not take.
   const isEngine = String(listener).includes('destroyUpgrade')
   const heard = socket.eventNames().filter((event) => !(isEngine && event === 'error'))
   const listeners = heard.reduce((count, event) => count + socket.listenerCount(event), 0)
@@ -160,8 +161,11 @@ function written(socket: Socket): number {
   return socket.bytesWritten + socket.writableLength
 }
 
-/** Engine.IO ends connections of others that nobody has written to within a second, as those wait for a backend. */
-function seemBusy(socket: Socket): void {
+/**
+ * Makes a connection look as if something had been written to it: Engine.IO ends those of others where nothing was after a
+ * second, as on one that waits for a backend.
+ */
+function pretendWritten(socket: Socket): void {
   if (socket.bytesWritten > 0) return
   let proto: object | null = socket
   let getter: (() => number) | undefined
@@ -180,12 +184,12 @@ export function pathOf({ url }: IncomingMessage): string {
   try {
     return decodeURI(path)
   } catch {
-    // The router will have none of it.
+    // The router rejects such a path.
     return path
   }
 }
 
 export function isUnder(prefix: string, path: string): boolean {
-  // A prefix may have parameters in it, which are the router's to compare.
+  // Only the router can compare a prefix that has parameters.
   return prefix === '' || /[:*]/.test(prefix) || path === prefix || path.startsWith(`${prefix}/`)
 }

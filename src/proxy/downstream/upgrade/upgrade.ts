@@ -16,21 +16,21 @@ import {
   type UpgradeListener,
 } from './upgrade-owner.js'
 
-/** A connection that its client wants to use for another protocol. */
+/** A connection whose client has asked to use it for another protocol. */
 interface Upgrade {
   socket: Socket
-  /** What it sent after the request. */
+  /** The bytes that came after the request. */
   head: Buffer
 }
 
 const upgrades = new WeakMap<IncomingMessage, Upgrade>()
 
-/** Whether a request is one for another protocol. */
+/** Whether a request asks for another protocol. */
 export function isUpgrade(request: IncomingMessage): boolean {
   return upgrades.has(request)
 }
 
-/** The bare connection of a request for another protocol, to be used for that; undefined where there is none. */
+/** Takes the bare connection of a request that asks for another protocol; undefined where there is none any more. */
 export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
   const upgrade = upgrades.get(request)
   if (!upgrade || upgrade.socket.destroyed) return undefined
@@ -41,9 +41,9 @@ export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
 const pools = new WeakMap<object, PoolUpgrades[]>()
 
 /**
- * Brings requests with Upgrade to a pool's routes, hooks included, like any other. Node hands them out instead of
- * routing them, as soon as somebody listens. Those that are not for a pool are left to whoever else listens, or
- * answered as if nobody did.
+ * Brings requests with Upgrade to a pool's routes, hooks included, like any other request. Node does not route them as soon
+ * as the server has a listener for upgrades. Those that are not for a pool are left to other listeners; where there are
+ * none, they are routed as if there were no listener at all.
  */
 export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   const { server } = app
@@ -68,8 +68,8 @@ export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   giveOneOwner(app, ours, listener)
   routeWithBodies(app, ours, listener)
   app.addHook('onListen', async () => {
-    const unsaid = ours.some(({ prefix, foreign }) => prefix === '' && !foreign)
-    if (!unsaid || rawListeners(server, listener).length === 0) return
+    const isAmbiguous = ours.some(({ prefix, foreign }) => prefix === '' && !foreign)
+    if (!isAmbiguous || rawListeners(server, listener).length === 0) return
     app.log.info(
       'somebody else listens for upgrades on this server, and is asked before the pool that takes everything; ' +
         'the option foreignUpgrades can name the paths',
@@ -105,7 +105,7 @@ function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, h
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
-  // Whatever is answered instead of 101 is the last thing on this connection.
+  // Any response but 101 is the last one on this connection.
   response.once('finish', () => {
     response.detachSocket(socket)
     socket.destroySoon()
@@ -114,20 +114,21 @@ function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, h
 }
 
 /**
- * Not h2c: HTTP/2 in a tunnel would go past every hook of the app, and RFC 9113 section 3.1 withdrew it. Not
- * a request with a body, which would have to be told from what comes after the switch.
+ * Whether the upgrade that a request asks for can be passed on. One to h2c cannot: HTTP/2 in a tunnel would bypass every
+ * hook of the app, and RFC 9113 section 3.1 withdrew it. Nor can one with a body, which could not be told from what comes
+ * after the switch.
  */
 function isTunnelled(request: IncomingMessage): boolean {
   return !http1.hasBody(request) && request.httpVersion === '1.1' && wantedProtocols(request) !== ''
 }
 
-/** The protocols that a request asks for and may get. */
+/** The protocols of the Upgrade field without h2c. */
 export function wantedProtocols({ headers }: IncomingMessage): string {
   const protocols = (headers.upgrade ?? '').split(',').map((protocol) => protocol.trim())
   return protocols.filter((protocol) => protocol !== '' && protocol.toLowerCase() !== 'h2c').join(', ')
 }
 
-/** Gives the request back to the server as one that does not ask for an upgrade. RFC 9110 section 7.8 allows it. */
+/** Gives a request back to the server as one that does not ask for an upgrade, as RFC 9110 section 7.8 allows. */
 function answerWithoutUpgrade(
   server: FastifyInstance['server'],
   request: IncomingMessage,
@@ -146,7 +147,7 @@ function answerWithoutUpgrade(
   release(socket)
   socket.off('error', ignore)
   socket.unshift(Buffer.concat([Buffer.from(head, 'latin1'), rest]))
-  // With TLS, what a connection is made known by.
+  // The event by which the server takes a connection; with TLS it is the second one.
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
 }
 
