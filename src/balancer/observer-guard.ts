@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events'
 
-/** Is told what was thrown by somebody who is only told things. */
+/** Is told what a listener or an observer has thrown. */
 export type OnObserverError = (error: unknown) => void
 
 /**
- * Calls those who are only told things: listeners, and whoever takes a lease. What they throw is told and goes no
- * further, as the pool has others to serve.
+ * Calls listeners, observers, and those who take a lease. What they throw is reported and goes no further, as the pool
+ * has others to serve.
  */
 export class ObserverGuard {
   readonly #onError: OnObserverError
@@ -14,11 +14,11 @@ export class ObserverGuard {
     this.#onError = onError
   }
 
-  /** Calls `tell`; a promise that it returns may be rejected, too. */
-  call(tell: () => unknown): void {
+  /** Calls `notify`; a promise that it returns may be rejected, too. */
+  call(notify: () => unknown): void {
     try {
-      const told = tell()
-      if (told instanceof Promise) told.catch((error) => this.complain(error))
+      const result = notify()
+      if (result instanceof Promise) result.catch((error) => this.complain(error))
     } catch (error) {
       this.complain(error)
     }
@@ -28,18 +28,18 @@ export class ObserverGuard {
     try {
       this.#onError(error)
     } catch {
-      // Whoever is told of it, as a logger, may be the one that throws.
+      // The callback, a logger for example, may be what throws.
       warn(error)
     }
   }
 }
 
-/** Says it on standard error, where there is nobody else to tell. */
+/** Emits a warning of the process, which Node prints on standard error unless somebody listens. */
 export function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error))
 }
 
-/** Emits events so that a listener that throws keeps no other from hearing of them. */
+/** An event emitter whose listeners are all called, even where one of them throws. */
 export class GuardedEmitter<E extends { [K in keyof E]: unknown[] }> extends EventEmitter<E> {
   readonly #observerGuard: ObserverGuard
 

@@ -4,9 +4,10 @@ import { type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/pr
 import { basename, dirname, join } from 'node:path'
 
 /**
- * Replaces a file as a whole, or makes it: whoever reads it, also after a crash or a power cut at any moment, finds
- * all of the old or all of the new content, and the new one once this has resolved. Mode and owner stay as they were.
- * The write goes to a file beside it, which has to be on disk before it takes the name; and the name has to be, too.
+ * Replaces a file as a whole, or makes it: a reader finds all of the old or all of the new content, also after a crash or
+ * a power cut at any moment, and the new content once this has resolved. Mode and owner stay as they were.
+ * The content is written to a temporary file in the same folder and flushed to disk; then the file is renamed, and the
+ * folder is flushed, too.
  */
 export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
   const before = await stat(path).catch(() => undefined)
@@ -14,8 +15,8 @@ export async function replaceFile(path: string, content: Uint8Array): Promise<vo
   const file = await open(temporary, 'wx')
   try {
     try {
-      if (before) await take(file, before)
-      // Goes on where a write was cut short, as it is when a disk is nearly full.
+      if (before) await copyOwnership(file, before)
+      // Unlike `write`, this goes on after a short write, as there is one on a nearly full disk.
       await file.writeFile(content)
       await file.sync()
     } finally {
@@ -39,21 +40,21 @@ export async function removeLeftovers(path: string): Promise<void> {
   }
 }
 
-async function take(file: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
+async function copyOwnership(file: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
   const own = await file.stat()
-  // Only root may give a file away; others keep what they made. This takes some bits of the mode, so it comes first.
+  // Only root may give a file to another owner. That clears some bits of the mode, so that the mode is set last.
   if (own.uid !== uid || own.gid !== gid) await file.chown(uid, gid).catch(() => {})
   await file.chmod(mode & 0o7777)
 }
 
 async function syncFolder(path: string): Promise<void> {
-  // Windows has no such thing.
+  // Windows cannot flush a folder.
   if (process.platform === 'win32') return
   const folder = await open(path, 'r')
   try {
     await folder.sync()
   } catch (error) {
-    // Nor have some network file systems.
+    // Some network file systems cannot either.
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
   } finally {
     await folder.close()

@@ -9,46 +9,46 @@ import { removeLeftovers, replaceFile } from './atomic-write.js'
 const MAX_FILE_BYTES = 64 * 1024 * 1024
 
 /** Files that pools of this process have open. */
-const open = new Set<string>()
+const openPaths = new Set<string>()
 
 /**
  * Keeps the state of one pool in a file, as JSON. Each save replaces the file as a whole and is on disk when it
- * resolves. A file that is not there is an empty one; one that cannot be understood is left alone, and so is one that
- * anybody else wrote since: of two gateways on one file, the one that was started last has it.
+ * resolves. A missing file is made. A file that cannot be understood is left alone, and so is one that something else
+ * has written since it was loaded: of two gateways on one file, the one that was started last owns it.
  * @param path of the file; its folder has to be there
- * @param called how messages call the file
+ * @param label what messages call the file
  */
-export function stateFile(path: string, called = 'the state file'): BackendStore {
-  return new StateFile(resolve(path), called)
+export function stateFile(path: string, label = 'the state file'): BackendStore {
+  return new StateFile(resolve(path), label)
 }
 
 class StateFile implements BackendStore {
   readonly name: string
-  /** Where it really is, so that a symbolic link stays one. */
+  /** Where the file itself is, so that a save does not replace a symbolic link to it. */
   #path: string
-  /** Of what was read or written last. */
+  /** Of the content that was read or written last. */
   #revision: string | undefined
-  /** Of what was to be written last; nobody knows whether it was, where that failed. */
+  /** Of the content of the last save, which may have been written even where that save failed. */
   #triedRevision: string | undefined
   #isOpen = false
-  /** Makes what this process writes differ from what any other does. */
+  /** Makes what this process writes differ from what any other process writes. */
   readonly #writer = randomBytes(8).toString('hex')
 
-  constructor(path: string, called: string) {
-    this.name = `${called} ${JSON.stringify(path)}`
+  constructor(path: string, label: string) {
+    this.name = `${label} ${JSON.stringify(path)}`
     this.#path = path
   }
 
   async load(): Promise<StoredState | undefined> {
-    this.#path = await follow(this.#path)
-    if (open.has(this.#path)) throw new Error('another pool of this process uses it')
+    this.#path = await resolveLinks(this.#path)
+    if (openPaths.has(this.#path)) throw new Error('another pool of this process uses it')
     this.#isOpen = true
-    open.add(this.#path)
+    openPaths.add(this.#path)
     const content = await read(this.#path)
     const loaded = content && { state: parse(content), revision: revisionOf(content) }
     this.#revision = loaded?.revision
     await removeLeftovers(this.#path).catch((error) => {
-      throw plain(error)
+      throw withoutPath(error)
     })
     return loaded
   }
@@ -64,14 +64,14 @@ class StateFile implements BackendStore {
     const revision = revisionOf(content)
     this.#triedRevision = revision
     await replaceFile(this.#path, content).catch((error) => {
-      throw plain(error)
+      throw withoutPath(error)
     })
     this.#revision = revision
     return revision
   }
 
   async close(): Promise<void> {
-    if (this.#isOpen) open.delete(this.#path)
+    if (this.#isOpen) openPaths.delete(this.#path)
     this.#isOpen = false
   }
 }
@@ -81,11 +81,11 @@ function revisionOf(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-async function follow(path: string): Promise<string> {
+async function resolveLinks(path: string): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw plain(error)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw withoutPath(error)
     if (await lstat(path).catch(() => undefined)) throw new Error('it is a symbolic link that leads nowhere')
     return path
   }
@@ -93,7 +93,7 @@ async function follow(path: string): Promise<string> {
 
 async function read(path: string): Promise<Buffer | undefined> {
   try {
-    // To open a pipe would wait for somebody at its other end.
+    // Opening a pipe would wait for a process at its other end.
     const found = await stat(path)
     if (found.isDirectory()) throw new Error('it is a folder')
     if (!found.isFile()) throw new Error('it is a device, a pipe or a socket')
@@ -101,11 +101,11 @@ async function read(path: string): Promise<Buffer | undefined> {
     return await readFile(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw plain(error)
+    throw withoutPath(error)
   }
 }
 
-/** What is in it the pool judges. */
+/** Reads the file as JSON; the pool checks what it says. */
 function parse(content: Buffer): PoolState {
   if (content.length === 0) throw new Error('it is empty; without it the start is as on the first day')
   let text: string
@@ -126,7 +126,7 @@ function parse(content: Buffer): PoolState {
 }
 
 /** An error of the file system without call and path: the path is in the store's name. */
-function plain(error: unknown): Error {
+function withoutPath(error: unknown): Error {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ENOENT') return new Error('ENOENT: its folder is not there')
   return code === undefined ? (error as Error) : new Error(message.split(', ', 1)[0])

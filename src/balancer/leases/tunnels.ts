@@ -1,13 +1,13 @@
 import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
 
-/** Milliseconds without traffic after which a tunnel is quiet, and at most twice as many. */
+/** A tunnel is quiet after this long without traffic, and after twice as long at the latest. */
 const QUIET_AFTER_MS = 1000
 
 /**
- * The tunnels that have traffic. What is in flight on a backend for hours, like a WebSocket, keeps it busy only while
- * something passes: a tunnel that is quiet counts for less in a choice. One timer looks at all that have had traffic, and
- * there is none while all are quiet.
+ * Finds out which tunnels have traffic. A connection that stays open for hours, like a WebSocket, keeps its backend busy
+ * only while something passes, so that a tunnel without traffic counts for less in a choice. One timer checks all tunnels
+ * that had traffic, and there is none while all are quiet.
  */
 export class Tunnels {
   readonly #clock: Clock

@@ -1,10 +1,10 @@
-/** What a {@link LinkedList} is made of. Whoever is in a chain is in no other at the same time. */
+/** A node of a {@node LinkedList}. It can be in one list at a time. */
 export interface ListNode<T> {
   previous: T | undefined
   next: T | undefined
 }
 
-/** A list in which joining at the end and leaving from anywhere cost the same, and allocate nothing. */
+/** A doubly linked list: adding a node, and taking one out from anywhere, take constant time and allocate nothing. */
 export class LinkedList<T extends ListNode<T>> {
   #first: T | undefined
   #last: T | undefined
@@ -17,33 +17,33 @@ export class LinkedList<T extends ListNode<T>> {
     return this.#last
   }
 
-  append(link: T): void {
-    link.previous = this.#last
-    link.next = undefined
-    if (this.#last) this.#last.next = link
-    else this.#first = link
-    this.#last = link
+  append(node: T): void {
+    node.previous = this.#last
+    node.next = undefined
+    if (this.#last) this.#last.next = node
+    else this.#first = node
+    this.#last = node
   }
 
-  /** Puts it before another one, or at the end. */
-  insert(link: T, before: T | undefined): void {
+  /** Puts a node before another one, or at the end. */
+  insert(node: T, before: T | undefined): void {
     if (!before) {
-      this.append(link)
+      this.append(node)
       return
     }
-    link.previous = before.previous
-    link.next = before
-    if (before.previous) before.previous.next = link
-    else this.#first = link
-    before.previous = link
+    node.previous = before.previous
+    node.next = before
+    if (before.previous) before.previous.next = node
+    else this.#first = node
+    before.previous = node
   }
 
-  remove(link: T): void {
-    if (link.previous) link.previous.next = link.next
-    else this.#first = link.next
-    if (link.next) link.next.previous = link.previous
-    else this.#last = link.previous
-    link.previous = undefined
-    link.next = undefined
+  remove(node: T): void {
+    if (node.previous) node.previous.next = node.next
+    else this.#first = node.next
+    if (node.next) node.next.previous = node.previous
+    else this.#last = node.previous
+    node.previous = undefined
+    node.next = undefined
   }
 }

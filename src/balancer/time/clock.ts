@@ -13,14 +13,14 @@ export interface Clock {
   after(delay: number, callback: () => void): () => void
 }
 
-/** Milliseconds: the longest time that a timer of Node's takes. */
+/** The longest time that a timer of Node's takes. */
 export const MAX_TIMER_MS = 2_147_483_647
-/** Milliseconds that a timer may be early. */
+/** By how much a timer may be early. */
 const TIMER_EARLY_MS = 1
 
 let running: RunningTime | undefined
 
-/** Made with the first use. */
+/** Made when it is used for the first time, as it asks for CPU time. */
 function runningTime(): RunningTime {
   running ??= new RunningTime({
     now: () => performance.now(),
@@ -48,7 +48,7 @@ export const systemClock: Clock & { readonly stoodStill: number } = {
   date: () => new Date(),
   after(delay, callback) {
     const time = running ?? runningTime()
-    time.waits()
+    time.timerStarted()
     const due = time.now() + delay
     let timer: NodeJS.Timeout | undefined
     const look = () => {
@@ -64,7 +64,7 @@ export const systemClock: Clock & { readonly stoodStill: number } = {
       if (!timer) return
       clearTimeout(timer)
       timer = undefined
-      time.waited()
+      time.timerEnded()
     }
     start(delay)
     return end

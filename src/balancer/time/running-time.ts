@@ -1,13 +1,13 @@
-/** Milliseconds between two calls of the timer that asks for the time. */
+/** How often a timer asks for the time while somebody waits. */
 const BEAT_INTERVAL_MS = 250
-/** Milliseconds without anybody asking for the time after which the process may have been stopped. */
+/** After this long without anybody asking for the time, the process may have been stopped. */
 const STANDSTILL_MS = 1000
-/** Milliseconds of CPU time that a process that was stopped may have used just before and just after. */
+/** CPU time that a stopped process may have used just before it was stopped, and just after. */
 const STOPPED_CPU_MS = 25
-/** Part of the time, from 0 to 1, that a process whose loop is blocked spends on the CPU at least. */
-const BLOCKED_CPU_PART = 0.05
+/** Part of the time, from 0 to 1, that a process with a blocked event loop spends on the CPU at least. */
+const BLOCKED_CPU_RATIO = 0.05
 
-/** Where the time comes from; all in milliseconds. */
+/** The clocks of the operating system, and a timer; all in milliseconds. */
 export interface TimeSource {
   /** Monotonic. */
   now(): number
@@ -18,21 +18,21 @@ export interface TimeSource {
 }
 
 /**
- * The time for which this process has run. While it is stopped, or the machine sleeps, nothing that is waited for can
- * arrive: deadlines that would all have passed when it goes on are not kept for what is no fault of a backend's, and
- * nobody has waited for longer because of it than he would have anyhow.
+ * The time for which this process has run. While it is stopped (SIGSTOP), or the machine sleeps, no response can arrive,
+ * and that is no fault of a backend: without this, all deadlines would have passed at once when the process goes on.
  *
- * A loop that is blocked asks for no time either. It uses the processor, and its time counts.
+ * A process with a blocked event loop does not ask for the time either. It uses the CPU, though, so that it can be told
+ * from one that is stopped, and its time counts.
  */
 export class RunningTime {
   readonly #source: TimeSource
-  /** How many wait for a time to come. */
-  #waiting = 0
+  /** How many timers there are that go by this time. */
+  #timers = 0
   #stopBeat: (() => void) | undefined
-  /** When somebody asked for the time last. */
+  /** When the time was asked for last. */
   #askedAt: number
   #beatAt: number
-  /** CPU time at the last beat. */
+  /** CPU time at the last heartbeat. */
   #usedAtBeat: number
   #stoodStill = 0
 
@@ -44,18 +44,18 @@ export class RunningTime {
   }
 
   /**
-   * Somebody waits for a time to come. Only then a standstill matters, and can be told from a process that has nothing
-   * to do.
+   * A timer begins that goes by this time. Only while there is one, the time is asked for regularly, so that a standstill
+   * can be told from a process that has nothing to do.
    */
-  waits(): void {
-    if (this.#waiting++ > 0) return
+  timerStarted(): void {
+    if (this.#timers++ > 0) return
     this.#beat()
     this.#stopBeat = this.#source.every(BEAT_INTERVAL_MS, () => this.#beat())
   }
 
-  /** Ends one {@link waits}. */
-  waited(): void {
-    if (--this.#waiting > 0) return
+  /** A timer ends that {@link timerStarted} announced. */
+  timerEnded(): void {
+    if (--this.#timers > 0) return
     this.#stopBeat?.()
     this.#stopBeat = undefined
   }
@@ -64,7 +64,7 @@ export class RunningTime {
     const now = this.#source.now()
     if (now - this.#askedAt >= STANDSTILL_MS && this.#stopBeat) this.#wake(now)
     this.#askedAt = now
-    // Mostly the very number that was read: a difference would be one more on the heap.
+    // Mostly the number that was read, as a difference would be a new number on the heap.
     return this.#stoodStill === 0 ? now : now - this.#stoodStill
   }
 
@@ -83,6 +83,6 @@ export class RunningTime {
     const silence = now - this.#askedAt
     // CPU time that may have been used before the last call is left out.
     const used = this.#source.cpuTime() - this.#usedAtBeat - (this.#askedAt - this.#beatAt)
-    if (used < STOPPED_CPU_MS + BLOCKED_CPU_PART * silence) this.#stoodStill += silence
+    if (used < STOPPED_CPU_MS + BLOCKED_CPU_RATIO * silence) this.#stoodStill += silence
   }
 }

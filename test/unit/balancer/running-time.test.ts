@@ -21,7 +21,7 @@ function process() {
       }
     },
   })
-  time.waits()
+  time.timerStarted()
   return {
     time,
     beats: () => beat !== undefined,
@@ -79,14 +79,14 @@ test('that nobody asks is no standstill', () => {
 
 test('where nobody waits there is no beat, and no standstill; who waits later is not told of it', () => {
   const { time, run, silence, beats } = process()
-  time.waits()
-  time.waited()
+  time.timerStarted()
+  time.timerEnded()
   assert.equal(beats(), true)
-  time.waited()
+  time.timerEnded()
   assert.equal(beats(), false)
   run(5000, 0)
   silence(6000, 0)
-  time.waits()
+  time.timerStarted()
   assert.deepEqual([time.now(), time.stoodStill], [11_000, 0])
   silence(6000, 0)
   assert.deepEqual([time.now(), time.stoodStill], [11_000, 6000])
