@@ -12,13 +12,13 @@ export interface ChecksOptions {
 }
 
 /**
- * Checks a backend once and calls `done` once: with undefined where the check could not be made, which says nothing about
+ * Sends one check to a backend and calls `done` once: with undefined where the check could not be made, which says nothing about
  * the backend.
  * @returns cancels the check, so that `done` is not called
  */
-export type Probe = (backend: Backend, done: (result: CheckResult | undefined) => void) => () => void
+export type SendCheck = (backend: Backend, done: (result: CheckResult | undefined) => void) => () => void
 
-/** The part of the interval by which checks are moved at random, so that gateways that started together do not check together. */
+/** The part of the interval by which checks are moved at random: gateways that start together do not check together. */
 const JITTER_PART = 0.1
 
 /**
@@ -27,7 +27,7 @@ const JITTER_PART = 0.1
  */
 export class Checks {
   readonly #registry: Registry
-  readonly #probe: Probe
+  readonly #sendCheck: SendCheck
   readonly #options: ChecksOptions
   readonly #clock: Clock
   readonly #random: () => number
@@ -35,13 +35,13 @@ export class Checks {
 
   constructor(
     registry: Registry,
-    probe: Probe,
+    sendCheck: SendCheck,
     options: ChecksOptions,
     clock: Clock,
     random: () => number = Math.random,
   ) {
     this.#registry = registry
-    this.#probe = probe
+    this.#sendCheck = sendCheck
     this.#options = options
     this.#clock = clock
     this.#random = random
@@ -63,43 +63,89 @@ export class Checks {
   readonly #begin = (backend: Backend): void => {
     // Another listener of `added` may have removed it already.
     if (!this.#registry.holds(backend)) return
-    const { interval, rise, fall } = this.#options
-    let cancel = () => {}
-    const own = { cancel: () => cancel() }
-    let passed = 0
-    let failed = 0
-    const check = () => {
-      const startedAt = this.#clock.now()
-      cancel = this.#probe(backend, (result) => {
-        if (result) {
-          passed = result.passed ? passed + 1 : 0
-          failed = result.passed ? 0 : failed + 1
-          const needed = backend.checked === 'unknown' || backend.unproven ? 1 : result.passed ? rise : fall
-          const verdict: Verdict = result.passed ? 'healthy' : 'unhealthy'
-          this.#registry.setHealth(
-            backend.id,
-            Math.max(passed, failed) >= needed ? verdict : backend.checked,
-            result,
-          )
-        }
-        // A listener of the change may have removed the backend, or stopped the checks.
-        if (this.#running.get(backend) !== own) return
-        // A check that took longer than the interval is followed by the next at once; two never run side by side.
-        const spread = 1 + JITTER_PART * (2 * this.#random() - 1)
-        cancel = this.#clock.after(Math.max(0, startedAt + interval * spread - this.#clock.now()), check)
-      })
-    }
-    this.#running.set(backend, own)
-    // Backends that are added together are not all checked in the same moment.
-    cancel = this.#clock.after(this.#random() * interval * JITTER_PART, check)
+    const checks = new BackendChecks(
+      backend,
+      this.#registry,
+      this.#sendCheck,
+      this.#options,
+      this.#clock,
+      this.#random,
+    )
+    this.#running.set(backend, checks)
+    checks.start()
   }
 
   readonly #end = (backend: Backend): void => {
-    this.#running.get(backend)?.cancel()
+    this.#running.get(backend)?.stop()
     this.#running.delete(backend)
   }
 }
 
-interface BackendChecks {
-  cancel(): void
+/** The checks of one backend, one after the other. */
+class BackendChecks {
+  readonly #backend: Backend
+  readonly #registry: Registry
+  readonly #sendCheck: SendCheck
+  readonly #options: ChecksOptions
+  readonly #clock: Clock
+  readonly #random: () => number
+  /** Checks in a row that passed, and that failed; one of the two is 0. */
+  #passed = 0
+  #failed = 0
+  #isStopped = false
+  /** Cancels the check that is under way, or the timer of the next one. */
+  #cancel: (() => void) | undefined
+
+  constructor(
+    backend: Backend,
+    registry: Registry,
+    sendCheck: SendCheck,
+    options: ChecksOptions,
+    clock: Clock,
+    random: () => number,
+  ) {
+    this.#backend = backend
+    this.#registry = registry
+    this.#sendCheck = sendCheck
+    this.#options = options
+    this.#clock = clock
+    this.#random = random
+  }
+
+  start(): void {
+    // Backends that are added together are not all checked in the same moment.
+    this.#checkAfter(this.#random() * this.#options.interval * JITTER_PART)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancel?.()
+  }
+
+  #checkAfter(delay: number): void {
+    this.#cancel = this.#clock.after(delay, () => this.#check())
+  }
+
+  #check(): void {
+    const startedAt = this.#clock.now()
+    this.#cancel = this.#sendCheck(this.#backend, (result) => {
+      if (result) this.#count(result)
+      // A listener of the change may have removed the backend, or stopped the checks.
+      if (this.#isStopped) return
+      // A check that took longer than the interval is followed by the next at once; two never run side by side.
+      const spread = 1 + JITTER_PART * (2 * this.#random() - 1)
+      this.#checkAfter(Math.max(0, startedAt + this.#options.interval * spread - this.#clock.now()))
+    })
+  }
+
+  #count(result: CheckResult): void {
+    this.#passed = result.passed ? this.#passed + 1 : 0
+    this.#failed = result.passed ? 0 : this.#failed + 1
+    const { checked, unproven, id } = this.#backend
+    const { rise, fall } = this.#options
+    const needed = checked === 'unknown' || unproven ? 1 : result.passed ? rise : fall
+    const isDecided = Math.max(this.#passed, this.#failed) >= needed
+    const verdict: Verdict = result.passed ? 'healthy' : 'unhealthy'
+    this.#registry.setHealth(id, isDecided ? verdict : checked, result)
+  }
 }

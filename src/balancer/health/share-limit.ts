@@ -25,6 +25,7 @@ export class ShareLimit implements DueItem {
   lastForcedAt = Number.NEGATIVE_INFINITY
   /** The virtual time at which it has credit for a request; only while it waits for that. */
   due = 0
+  /** Its place in the heap of those that wait for credit; -1 while it does not. */
   place = -1
   #time: VirtualTime<ShareLimit>
   #credit: number
@@ -61,13 +62,13 @@ export class ShareLimit implements DueItem {
     this.#credit = Math.max(-1, this.#credit - 1)
   }
 
-  /** Takes what credit was saved up. */
+  /** Drops the credit that was saved up. */
   forfeit(): void {
     this.accrue()
     this.#credit = Math.min(this.#credit, 0)
   }
 
-  /** Gives it the request that it waited for. */
+  /** Gives it the credit that it waited for. */
   becomeDue(): void {
     this.accrue()
     this.#credit = Math.max(this.#credit, 1)
@@ -81,7 +82,7 @@ export class ShareLimit implements DueItem {
     this.#creditedUntil = time.now
   }
 
-  /** Waits for credit; until {@link VirtualTime.takeDue} returns it. */
+  /** Waits for credit, until {@link VirtualTime.takeDue} returns it. */
   wait(): void {
     if (this.place !== -1) return
     this.due = this.#creditedUntil + (1 - this.#credit) / (this.factor * this.weight)

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import type { Backend, CheckResult } from '../../../balancer/backends/backend.js'
-import type { Probe } from '../../../balancer/health/checks.js'
+import type { SendCheck } from '../../../balancer/health/checks.js'
 import type { Clock } from '../../../balancer/time/clock.js'
 import { type Statuses, statusesOf } from '../../http/status-ranges.js'
 import { Deadline } from '../deadline.js'
@@ -46,7 +46,7 @@ const MAX_BODY_BYTES = 64 * 1024
  * Checks a backend with a GET on a connection of its own, as a client that connects anew would find it. Redirects are not
  * followed: the status decides. The request is repeated with other Hosts until one passes.
  */
-export function healthProbe(options: HealthProbeOptions): Probe {
+export function healthProbe(options: HealthProbeOptions): SendCheck {
   const { hosts, port, clock, names = systemNames } = options
   const passes = statusesOf(options.status)
   return (backend, done) => {
