@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as ask, type IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -9,7 +10,12 @@ import type { Backend } from '../../../src/balancer/backends/backend.js'
 import { Balancer, systemClock } from '../../../src/balancer/index.js'
 import { NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
 import { Connections } from '../../../src/proxy/upstream/transport/connections.js'
-import type { UpstreamRequest } from '../../../src/proxy/upstream/transport/transport.js'
+import { NodeRequest } from '../../../src/proxy/upstream/transport/node-request.js'
+import type {
+  Transport,
+  TransportListener,
+  UpstreamRequest,
+} from '../../../src/proxy/upstream/transport/transport.js'
 import { answering } from '../../support/backend.js'
 
 async function connected(t: TestContext) {
@@ -41,30 +47,51 @@ test('a waiting connection that is destroyed, and has yet to say so, is not give
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
 
-test('a waiting connection does not keep the request that it has served', async (t) => {
-  const { connections } = await connected(t)
-  const serve = async () => {
-    const connection = connections.take()
-    await new Promise<void>((resolve, reject) => {
-      const listener = {
-        onLookedUp() {},
-        onStarted() {},
-        onResponseHead() {},
-        onResponseData() {},
-        onResponseEnd: () => resolve(),
-        onFailed: reject,
-      }
-      served = new WeakRef(listener)
-      const request = { path: '/', method: 'GET', fields: ['host', 'a'] } as UpstreamRequest
-      connection.send(request, listener as never)
-    })
-    connection.done()
-  }
-  let served: WeakRef<object> | undefined
-  await serve()
-  for (let i = 0; i < 100 && served?.deref(); i++) {
-    await setImmediate()
-    gc()
-  }
-  assert.equal(served?.deref(), undefined)
-})
+/** Sends a request and waits for its response. Nothing of it is left on the stack afterwards. */
+async function serve(transport: Transport, request: Partial<UpstreamRequest>): Promise<WeakRef<object>> {
+  const { promise, listener } = listening()
+  transport.send({ path: '/', fields: ['host', 'a'], ...request } as UpstreamRequest, listener)
+  await promise
+  transport.done()
+  return new WeakRef(listener)
+}
+
+function listening() {
+  let listener: TransportListener | undefined
+  const promise = new Promise<void>((resolve, reject) => {
+    listener = {
+      onLookedUp() {},
+      onStarted() {},
+      onBodyStarted() {},
+      onBodySent() {},
+      onBodyEnd() {},
+      onBodyStopped() {},
+      onResponseHead() {},
+      onResponseData() {},
+      onResponseEnd: () => resolve(),
+      onSwitched() {},
+      onFailed: reject,
+    }
+  })
+  return { promise, listener: listener as unknown as TransportListener }
+}
+
+for (const client of ['undici', 'Node']) {
+  test(`a waiting connection does not keep the request that it has served: ${client}`, async (t) => {
+    const { connections } = await connected(t)
+    const served =
+      client === 'undici'
+        ? await serve(connections.take(), { method: 'GET' })
+        : await serve(new NodeRequest(connections, 0, false), {
+            method: 'POST',
+            fields: ['host', 'a', 'content-length', '4'],
+            body: Readable.from([Buffer.from('body')]),
+          })
+    for (let i = 0; i < 100 && served.deref(); i++) {
+      await setImmediate()
+      gc()
+    }
+    assert.equal(served.deref(), undefined)
+    if (client === 'Node') assert.equal(Object.values(connections.agent.freeSockets).flat().length, 1)
+  })
+}

@@ -51,6 +51,12 @@ export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => 
   }
 }
 
+/** The request is over for which broken writes were reported. A kept connection would keep it otherwise. */
+export function forgetBrokenWrites(socket: Socket): void {
+  const watch = watches.get(socket)
+  if (watch) watch.onBroken = undefined
+}
+
 function fail(watch: Watch, error: Error): void {
   if (watch.error) return
   watch.error = error

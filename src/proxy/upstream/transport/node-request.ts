@@ -5,7 +5,7 @@ import { type Headers, toHeaders } from '../../http/fields.js'
 import type { HostLookup } from '../dns/host-lookup.js'
 import { NameWait } from '../dns/name-wait.js'
 import { BodySender } from './body-sender.js'
-import { outliveBrokenWrites } from './broken-writes.js'
+import { forgetBrokenWrites, outliveBrokenWrites } from './broken-writes.js'
 import type { Connections } from './connections.js'
 import { createOutgoing, outgoingHeaders } from './node-outgoing.js'
 import { type Exchange, readResponse } from './read-response.js'
@@ -106,7 +106,9 @@ export class NodeRequest implements Transport, Exchange {
     this.#socket?.destroy()
   }
 
-  done(): void {}
+  done(): void {
+    if (this.#socket) forgetBrokenWrites(this.#socket)
+  }
 
   #waitForName(lookup: HostLookup, start: () => void): void {
     this.#nameWait = new NameWait()
