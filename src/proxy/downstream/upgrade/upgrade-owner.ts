@@ -64,7 +64,7 @@ export function rawListeners(server: Server, own: UpgradeListener): UpgradeListe
   return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
 }
 
-/** Whether `own` is told of an upgrade without anybody else being asked. */
+/** Whether an upgrade is given to `own` and no other listener is called for it. */
 export function isOfPool(
   app: FastifyInstance,
   pools: readonly PoolUpgrades[],
@@ -82,13 +82,13 @@ function ownerOf(
   app: FastifyInstance,
   pools: readonly PoolUpgrades[],
   request: IncomingMessage,
-): 'pool' | 'others' | 'whoever is first' {
+): 'pool' | 'others' | 'others first' {
   const path = pathOf(request)
   const those = pools.filter(({ prefix }) => isUnder(prefix, path))
   if (those.length === 0) return 'others'
   if (those.some(({ foreign = [] }) => foreign.some((one) => isUnder(one, path)))) return 'others'
   if (!isProxied(app, request)) return 'others'
-  return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'whoever is first'
+  return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'others first'
 }
 
 /** Calls other listeners one by one until one has taken an upgrade, which its effects show; then `own` if none has. */

@@ -62,7 +62,7 @@ export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
       return isUnder(prefix, path) && !foreign.some((one) => isUnder(one, path))
     })
     if (isOurs && isTunnelled(request)) whenIdle(socket, () => route(app, request, socket, head))
-    else whenIdle(socket, () => answerWithoutUpgrade(server, request, socket, head))
+    else whenIdle(socket, () => routeWithoutUpgrade(server, request, socket, head))
   }
   server.on('upgrade', listener)
   giveOneOwner(app, ours, listener)
@@ -129,7 +129,7 @@ export function wantedProtocols({ headers }: IncomingMessage): string {
 }
 
 /** Gives a request back to the server as one that does not ask for an upgrade, as RFC 9110 section 7.8 allows. */
-function answerWithoutUpgrade(
+function routeWithoutUpgrade(
   server: FastifyInstance['server'],
   request: IncomingMessage,
   socket: Socket,
