@@ -1,0 +1,3 @@
+import { agreement } from '../scenarios/agreement.js'
+
+agreement(10_000)
