@@ -2,7 +2,7 @@
  * Milliseconds after which a slow response counts for a third; after three times as long it counts for nothing. Short
  * enough that a backend soon has its share again, long enough that one which stays slow is tried rarely.
  */
-export const DECAY_MS = 5000
+const DECAY_MS = 5000
 /** Differences of less than a millisecond are noise of this process. */
 const MIN_ESTIMATE_MS = 1
 /** The weight of a sample that is slower than the typical response, in the moving average of these. */

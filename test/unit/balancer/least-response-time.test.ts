@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
-import { DECAY_MS } from '../../../src/balancer/stats/response-time.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
+
+/** Milliseconds after which a slow response counts for a third of its time. */
+const DECAY_MS = 5000
 
 function pool(count: number) {
   const clock = new TestClock()

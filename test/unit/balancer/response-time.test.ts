@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DECAY_MS, ResponseTime } from '../../../src/balancer/stats/response-time.js'
+import { ResponseTime } from '../../../src/balancer/stats/response-time.js'
 
 const idle = undefined
+/** Milliseconds after which a slow response counts for a third. */
+const DECAY_MS = 5000
 
 test('a backend without history gets a single request at first', () => {
   const time = new ResponseTime()
