@@ -61,7 +61,9 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
     if (lease.cause) decisions.failed(lease)
     queue.countDone()
     // Nothing is to be kept of a backend that was removed.
-    if (registry.holds(backend)) judge.judge(lease, outcome)
+    if (!registry.holds(backend)) return
+    judge.judge(lease, outcome)
+    // A listener that was told of an ejection may have removed it.
     if (!registry.countInFlight(backend, -1)) return
     this.loadChanged(backend)
     if (backend.inFlight === 0) registry.becameIdle(backend)

@@ -74,9 +74,9 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#backends.has(id)
   }
 
-  /** Whether this very backend is registered. */
+  /** Whether this very backend is registered: one that was removed may have been registered anew under its id. */
   holds(backend: Backend): boolean {
-    return this.#backends.get(backend.id) === backend
+    return backend.isRegistered
   }
 
   /** Requests in flight on all registered backends. */
@@ -131,6 +131,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
 
   /** Registers a backend, whose id and URL are free. */
   protected insert(backend: Backend): void {
+    backend.isRegistered = true
     this.#backends.set(backend.id, backend)
     this.#urls.set(backend.url, backend)
     if (backend.isUsable) this.observer?.joined(backend)
@@ -139,6 +140,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
 
   /** Forgets a backend. Requests that it still has in flight count for the pool no more. */
   protected withdraw(backend: Backend): void {
+    backend.isRegistered = false
     this.#backends.delete(backend.id)
     this.#urls.delete(backend.url)
     this.#inFlight -= backend.inFlight

@@ -96,6 +96,8 @@ export class Backend {
   ejectedUntil: Date | undefined
   /** How often it was ejected so far. */
   ejections = 0
+  /** Whether it is registered, and not removed. Only for the registry, see `Registry.holds`. */
+  isRegistered = false
   /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
   isEligible = false
   /** Whether it is eligible and was not full when it was last looked at. Only for the registry, which counts those. */
