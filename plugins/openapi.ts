@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Type } from 'typebox'
-import { answer, errorAnswers } from '../src/admin/contract/describe.js'
 import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
+import { errorResponses, jsonResponse } from '../src/admin/contract/responses.js'
 import { components } from '../src/admin/openapi/components.js'
 import { version } from '../src/telemetry/version.js'
 
@@ -88,7 +88,7 @@ function serve(scope: FastifyInstance): void {
         summary: 'This description',
         description: 'The description of this API in OpenAPI 3.1, for programs.',
         response: {
-          200: answer(
+          200: jsonResponse(
             Type.Object(
               { openapi: Type.String({ description: 'Version of OpenAPI.' }) },
               { additionalProperties: true },
@@ -114,7 +114,7 @@ function described(route: RouteOptions, token: string | undefined): FastifySchem
     ...schema,
     hide: false,
     ...(config.operationId !== undefined && { operationId: config.operationId }),
-    response: { ...(schema.response as object), ...errorAnswers(errorsOf(route, token)) },
+    response: { ...(schema.response as object), ...errorResponses(errorsOf(route, token)) },
     ...(needsToken && { security: [{ token: [] }] }),
   }
 }

@@ -1,23 +1,20 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { BACKENDS_PER_TURN, backendList } from '../src/admin/contract/backend-list.js'
-import { answer } from '../src/admin/contract/describe.js'
-import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
-import { LeavingBackend, warningWithout } from '../src/admin/contract/last-backend.js'
+import { Backend, backendExample, LeavingBackend } from '../src/admin/contract/backend.js'
 import {
-  Backend,
+  ActivateBody,
+  AddBody,
   BackendParams,
-  Backup,
-  backendExample,
-  Digits,
-  HealthHost,
-  HealthPort,
-  HostHeader,
-  MaxConnections,
-  Milliseconds,
-  Weight,
-} from '../src/admin/contract/schemas.js'
+  Backends,
+  DrainBody,
+  RemoveQuery,
+  UpdateBody,
+} from '../src/admin/contract/backend-calls.js'
+import { BACKENDS_PER_TURN, backendList } from '../src/admin/contract/backend-list.js'
+import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
+import { lastUsableWarning } from '../src/admin/last-usable-warning.js'
 import type { Registry } from '../src/balancer/backends/registry.js'
 
 const tags = ['Backends']
@@ -26,9 +23,6 @@ const ofOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode
 const changesOne = {
   errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
 }
-
-const cutAfter =
-  'Milliseconds after which requests that are still in flight are cut. `DRAIN_TIMEOUT` by default.'
 
 async function* answerOf(registry: Registry): AsyncGenerator<string> {
   yield '{"backends":'
@@ -47,11 +41,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'List the backends',
         description: 'All of them, in order of registration.',
         response: {
-          200: answer(
-            Type.Object({ backends: Type.Array(Backend, { description: 'In order of registration.' }) }),
-            'The backends.',
-            { backends: [backendExample] },
-          ),
+          200: jsonResponse(Backends, 'The backends.', { backends: [backendExample] }),
         },
       },
     },
@@ -75,28 +65,9 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Register a backend',
         description: 'It gets requests from now on, in slow start fewer at first.',
-        body: Type.Object(
-          {
-            url: Type.String({
-              description: '`http` or `https`, host and port, without credentials, path, query or fragment.',
-            }),
-            id: Type.Optional(
-              Type.String({
-                description:
-                  '1 to 64 of `A-Z a-z 0-9 . _ ~ -`, unique in the pool. Made from the url by default, like `10.0.0.3-8080`.',
-              }),
-            ),
-            weight: Type.Optional(Weight),
-            maxConnections: Type.Optional(MaxConnections),
-            hostHeader: Type.Optional(HostHeader),
-            backup: Type.Optional(Backup),
-            healthPort: Type.Optional(HealthPort),
-            healthHost: Type.Optional(HealthHost),
-          },
-          { additionalProperties: false, examples: [{ url: 'http://10.0.0.3:8080', id: 'c' }] },
-        ),
+        body: AddBody,
         response: {
-          201: answer(
+          201: jsonResponse(
             Backend,
             'The backend.',
             {
@@ -133,7 +104,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Read a backend',
         description: 'How it is set, how it is, and what it has done.',
         params: BackendParams,
-        response: { 200: answer(Backend, 'The backend.') },
+        response: { 200: jsonResponse(Backend, 'The backend.') },
       },
     },
     async (request) => app.poolOf(request).registry.get(request.params.id).view(),
@@ -151,17 +122,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Change weight, limit, or how it is checked',
         description: 'What is left out stays as it is, and so do the counts.',
         params: BackendParams,
-        body: Type.Object(
-          {
-            weight: Type.Optional(Weight),
-            maxConnections: Type.Optional(MaxConnections),
-            backup: Type.Optional(Backup),
-            healthPort: Type.Optional(HealthPort),
-            healthHost: Type.Optional(HealthHost),
-          },
-          { additionalProperties: false, examples: [{ weight: 3, maxConnections: 100 }] },
-        ),
-        response: { 200: answer(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },
+        body: UpdateBody,
+        response: { 200: jsonResponse(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },
       },
     },
     async (request) => {
@@ -180,17 +142,14 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'It gets no new request. Those in flight finish, or are cut when the time is up. Where no other backend is usable, `warning` says so.',
         params: BackendParams,
-        body: Type.Object(
-          { timeout: Type.Optional({ ...Milliseconds, description: cutAfter }) },
-          { additionalProperties: false, examples: [{ timeout: 10_000 }] },
-        ),
-        response: { 202: answer(LeavingBackend, 'The backend, now `draining`.') },
+        body: DrainBody,
+        response: { 202: jsonResponse(LeavingBackend, 'The backend, now `draining`.') },
       },
     },
     async (request, reply) => {
       const pool = app.poolOf(request)
       const { id } = request.params
-      const warning = warningWithout(pool.registry, id)
+      const warning = lastUsableWarning(pool.registry, id)
       reply.code(202)
       return app.saved(pool, { ...pool.registry.drain(id, request.body.timeout).view(), ...warning })
     },
@@ -205,8 +164,8 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Activate a backend again',
         description: 'Takes back a drain or a removal that waits, and ends an ejection. Its counts are kept.',
         params: BackendParams,
-        body: Type.Object({}, { additionalProperties: false, examples: [{}] }),
-        response: { 200: answer(Backend, 'The backend, `active` again.') },
+        body: ActivateBody,
+        response: { 200: jsonResponse(Backend, 'The backend, `active` again.') },
       },
     },
     async (request) => {
@@ -225,21 +184,9 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'Drains it and then forgets it; with `force=true` what is in flight is cut and it is gone at once. Where no other backend is usable, `warning` says so.',
         params: BackendParams,
-        querystring: Type.Object(
-          {
-            force: Type.Optional(
-              Type.Enum(['true', 'false'], {
-                type: 'string',
-                description: 'Whether requests in flight are cut now. `false` by default.',
-                examples: ['true'],
-              }),
-            ),
-            timeout: Type.Optional({ ...Digits, description: cutAfter, examples: ['10000'] }),
-          },
-          { additionalProperties: false },
-        ),
+        querystring: RemoveQuery,
         response: {
-          202: answer(LeavingBackend, 'The backend, `draining` until it is gone.'),
+          202: jsonResponse(LeavingBackend, 'The backend, `draining` until it is gone.'),
           204: { ...Type.Null(), description: 'With `force=true`: it is gone.' },
         },
       },
@@ -249,7 +196,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const force = request.query.force === 'true'
       const { id } = request.params
       const pool = app.poolOf(request)
-      const warning = warningWithout(pool.registry, id)
+      const warning = lastUsableWarning(pool.registry, id)
       const backend = pool.registry.remove(id, {
         force,
         ...(timeout !== undefined && { timeout: Number(timeout) }),

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { text } from '../src/admin/contract/describe.js'
+import { textResponse } from '../src/admin/contract/responses.js'
+import { html } from '../src/admin/reference-page/html.js'
+import { policies } from '../src/balancer/selection/policies/index.js'
 import { type Asset, readAssets } from '../src/dashboard/assets.js'
 
 /** Everything comes from the gateway itself, nothing is inline, and nobody frames it. */
@@ -22,7 +24,10 @@ const policy = [
  * with the token that it was given.
  */
 export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  const { page, assets } = readAssets()
+  const options = Object.entries(policies).map(
+    ([name, { meaning }]) => html`<option value="${name}">${meaning}</option>`,
+  )
+  const { page, assets } = readAssets(html`${options}`.toString())
 
   app.get(
     '/',
@@ -33,7 +38,7 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The dashboard',
         description:
           'The backends live, with buttons for what this API can do to them. The page asks for the token itself, and loads nothing from elsewhere.',
-        response: { 200: text('text/html', 'A page.', '<!doctype html>…') },
+        response: { 200: textResponse('text/html', 'A page.', '<!doctype html>…') },
       },
     },
     (request, reply) => {

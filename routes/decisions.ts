@@ -1,8 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
-import { answer } from '../src/admin/contract/describe.js'
-import { Count, nullable, Policy, Time } from '../src/admin/contract/schemas.js'
-import { decisionKinds } from '../src/balancer/explain/decision-log.js'
+import { DecisionQuery, Decisions } from '../src/admin/contract/decisions.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
 
 /** Who was given the latest requests. */
 export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -15,29 +13,8 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Who was given the latest requests',
         description:
           'The last 1,000 choices at most, the latest first: one for each try of a request, so that one that was tried again has several.',
-        querystring: Type.Object(
-          {
-            limit: Type.Optional(
-              Type.String({
-                pattern: '^([1-9][0-9]{0,2}|1000)$',
-                'x-takes': 'a whole number from 1 to 1000',
-                description: 'At most so many. 1000 by default.',
-                examples: ['10'],
-              }),
-            ),
-            backend: Type.Optional(
-              Type.String({ description: 'Only those of the backend with this id.', examples: ['c'] }),
-            ),
-            request: Type.Optional(
-              Type.String({
-                description: 'Only those of the request with this id, `reqId` in the log.',
-                examples: ['req-1k'],
-              }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
-        response: { 200: answer(Decisions, 'The choices.') },
+        querystring: DecisionQuery,
+        response: { 200: jsonResponse(Decisions, 'The choices.') },
       },
     },
     async (call) => {
@@ -53,68 +30,3 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
   )
 }
-
-const Cause = nullable<{ code: string; text: string }>(
-  Type.Object(
-    {
-      code: Type.String({ description: 'Code of the error.', examples: ['ECONNREFUSED'] }),
-      text: Type.String({
-        description: 'What the error says.',
-        examples: ['connect ECONNREFUSED 10.0.0.3:8080'],
-      }),
-    },
-    {
-      description:
-        'Why this backend failed the request. Null where it did not, where it has not answered yet, and where its answer was passed on.',
-    },
-  ),
-)
-
-const Decision = Type.Object(
-  {
-    at: Time('When the backend was chosen.'),
-    request: nullable<string>(
-      Type.String({
-        description:
-          'Id of the request, `reqId` in the log: its first 128 characters. Null where it has none.',
-      }),
-    ),
-    policy: Policy,
-    backend: Type.String({ description: 'Id of the backend.' }),
-    inFlight: Count('Requests that the backend had then, this one included.'),
-    load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
-    kind: Type.Enum([...decisionKinds], {
-      type: 'string',
-      description:
-        'Why just then. `choice`: the request came. `trial`: it finds out whether an ejected backend is well. `retry`: another one had failed it. `hedge`: another one took long. `queue`: it had waited.',
-    }),
-    eligible: Count('How many backends there were to choose from.'),
-    waited: Type.Number({ minimum: 0, description: 'Milliseconds that the request waited for this choice.' }),
-    cause: Cause,
-  },
-  { title: 'Decision', description: 'A request was given to a backend.' },
-)
-
-const Decisions = Type.Object(
-  { decisions: Type.Array(Decision, { description: 'The latest first.' }) },
-  {
-    examples: [
-      {
-        decisions: [
-          {
-            at: '2026-01-31T12:34:56.000Z',
-            request: 'req-1k',
-            policy: 'least-connections',
-            backend: 'c',
-            inFlight: 3,
-            load: 3,
-            kind: 'choice',
-            eligible: 3,
-            waited: 0,
-            cause: null,
-          },
-        ],
-      },
-    ],
-  },
-)

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
-import { text } from '../src/admin/contract/describe.js'
+import { textResponse } from '../src/admin/contract/responses.js'
 import type { Description } from '../src/admin/reference-page/document.js'
 import { docsPage } from '../src/admin/reference-page/page.js'
 import { docsStyle } from '../src/admin/reference-page/style.js'
@@ -25,7 +25,7 @@ export const docsRoutes: FastifyPluginAsync = async (app) => {
         summary: 'This description as a page',
         description:
           'Each call with an example to copy. The page runs no script and loads nothing from elsewhere.',
-        response: { 200: text('text/html', 'A page.', '<!doctype html>…') },
+        response: { 200: textResponse('text/html', 'A page.', '<!doctype html>…') },
       },
     },
     async (request, reply) => {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { text } from '../src/admin/contract/describe.js'
+import { textResponse } from '../src/admin/contract/responses.js'
 import { Feed } from '../src/admin/event-feed/feed.js'
 import type { Feeds } from '../src/admin/event-feed/feeds.js'
 import { NotReadyError, TooManyReadersError } from '../src/proxy/downstream/errors/errors.js'
@@ -31,7 +31,7 @@ gets fewer snapshots, and one that does not read is cut.`,
           ),
         }),
         response: {
-          200: text(
+          200: textResponse(
             'text/event-stream',
             'A stream that does not end by itself.',
             'event: snapshot\ndata: {"at":"2026-01-01T00:00:00.000Z","pool":{…},"backends":[…]}\n\n',

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
-import { answer } from '../src/admin/contract/describe.js'
-import { Count, nullable, Policy, Time, Weight } from '../src/admin/contract/schemas.js'
+import { ExplainBody, ExplanationSchema } from '../src/admin/contract/explanation.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
 
 /** Who would be given the next request, and why. */
 export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -14,30 +13,8 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Who would be given the next request, and why',
         description:
           'A dry run: nothing is changed by it, no later choice either. Requests that wait already come before one that is asked about.',
-        body: Type.Object(
-          {
-            except: Type.Optional(
-              Type.Array(Type.String(), {
-                description:
-                  'Ids of backends that are not to be chosen, as on a retry those that were tried. None by default.',
-              }),
-            ),
-            repeatable: Type.Optional(
-              Type.Boolean({
-                description:
-                  'Whether the request could be sent again, like a GET without a body: ejected backends are tried with such first. `true` by default.',
-              }),
-            ),
-            upgrade: Type.Optional(
-              Type.Boolean({
-                description:
-                  'Whether the request asks for an upgrade, such as a WebSocket: then tunnels without traffic count like any request. `false` by default.',
-              }),
-            ),
-          },
-          { additionalProperties: false, examples: [{ except: ['a'] }] },
-        ),
-        response: { 200: answer(Explanation, 'What would become of the request.') },
+        body: ExplainBody,
+        response: { 200: jsonResponse(ExplanationSchema, 'What would become of the request.') },
       },
     },
     async (request) => {
@@ -53,123 +30,3 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
   )
 }
-
-const Explained = Type.Object({
-  id: Type.String({ description: 'Id of the backend.' }),
-  score: nullable<number>(
-    Type.Number({
-      description:
-        'What the policy compares: the least is best. Null where the backend is not eligible. `least-connections`: requests with this one, less what it is owed of its share, for its weight. `least-response-time`: that times the milliseconds that an answer takes. `power-of-two`: requests for its weight. `round-robin`: turns until its own. `weighted-round-robin`: requests that its weight is ahead of its share.',
-    }),
-  ),
-  parts: Type.Record(Type.String(), Type.Number(), {
-    description:
-      'What the score is made of, besides the other fields, by policy: `owed` (requests), `estimate` (milliseconds), `turns`, `credit` (requests).',
-  }),
-  probability: Type.Number({
-    minimum: 0,
-    maximum: 1,
-    description: 'That it would be chosen: 0 or 1, except where the policy draws at random.',
-  }),
-  eligible: Type.Boolean({
-    description: 'Whether it is one of those that requests are given to now. It may be full all the same.',
-  }),
-  available: Type.Boolean({ description: 'Whether it could be chosen for this request.' }),
-  reason: Type.String({ description: 'Why it is not available, or how it stands among those that are.' }),
-  inFlight: Count('Requests that it works on now.'),
-  load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
-  weight: Weight,
-  maxConnections: nullable<number>(
-    Type.Integer({ minimum: 1, description: 'Requests that it may hold; null for no limit.' }),
-  ),
-  share: Type.Number({
-    minimum: 0,
-    maximum: 1,
-    description: 'Part of its fair share that it may have: less than 1 in slow start and after failures.',
-  }),
-})
-
-const Explanation = Type.Object(
-  {
-    at: Time('As of when.'),
-    policy: Policy,
-    backend: nullable<string>(
-      Type.String({
-        description:
-          'Id of the backend that the request would be given to; where chance decides, most likely. Null for none.',
-      }),
-    ),
-    outcome: Type.Enum(['choice', 'trial', 'queue', 'refused'], {
-      type: 'string',
-      description:
-        '`choice` of the policy; `trial` of a backend whose ejection is over; `queue`: it would wait; `refused`: see `error`.',
-    }),
-    why: Type.String({ description: 'The reason, for people.' }),
-    error: nullable<{ statusCode: number; code: string; message: string }>(
-      Type.Object(
-        {
-          statusCode: Type.Integer({ description: 'Status of the answer.' }),
-          code: Type.String({ description: 'What went wrong, for programs.' }),
-          message: Type.String({ description: 'What went wrong, for people.' }),
-        },
-        { description: 'What the client would be answered, where the request would be refused.' },
-      ),
-    ),
-    panic: Type.Boolean({
-      description: 'Whether too few are well, so that requests are given to sick ones, too.',
-    }),
-    queue: Type.Object(
-      { length: Count('Requests that wait now.'), limit: Count('How many may.') },
-      { description: 'Where the request would wait.' },
-    ),
-    backends: Type.Array(Explained, {
-      description: 'All backends: first those that are available, the best score first.',
-    }),
-  },
-  {
-    title: 'Explanation',
-    description: 'What would become of a request that came now.',
-    examples: [
-      {
-        at: '2026-01-31T12:34:56.000Z',
-        policy: 'least-connections',
-        backend: 'b',
-        outcome: 'choice',
-        why: 'b: 1 + 1 requests, less 0.00 owed, for weight 1',
-        error: null,
-        panic: false,
-        queue: { length: 0, limit: 1000 },
-        backends: [
-          {
-            id: 'b',
-            score: 2,
-            parts: { owed: 0 },
-            probability: 1,
-            eligible: true,
-            available: true,
-            reason: 'next: 1 + 1 requests, less 0.00 owed, for weight 1',
-            inFlight: 1,
-            load: 1,
-            weight: 1,
-            maxConnections: null,
-            share: 1,
-          },
-          {
-            id: 'a',
-            score: 1,
-            parts: { owed: 0 },
-            probability: 0,
-            eligible: true,
-            available: false,
-            reason: 'excluded by the request',
-            inFlight: 0,
-            load: 0,
-            weight: 1,
-            maxConnections: null,
-            share: 1,
-          },
-        ],
-      },
-    ],
-  },
-)

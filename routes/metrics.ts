@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Registry } from 'prom-client'
-import { text } from '../src/admin/contract/describe.js'
+import { textResponse } from '../src/admin/contract/responses.js'
 import { exposition } from '../src/telemetry/metrics/exposition.js'
 
 const example = `# HELP leastwise_backend_in_flight Requests that a backend works on
@@ -20,7 +20,7 @@ export const metricsRoutes: FastifyPluginAsync<{ metrics: Registry }> = async (a
         summary: 'Metrics for Prometheus',
         description:
           'Counts since the start, times as histograms, and how the pool, its backends and the process are now. A backend that was removed leaves no line behind.',
-        response: { 200: text('text/plain', "Prometheus' text format, version 0.0.4.", example) },
+        response: { 200: textResponse('text/plain', "Prometheus' text format, version 0.0.4.", example) },
       },
     },
     async (_request, reply) => reply.type(metrics.contentType).send(Readable.from(exposition(metrics))),

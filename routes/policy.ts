@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { answer } from '../src/admin/contract/describe.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
 import { Policy } from '../src/admin/contract/schemas.js'
 
 /** Read and switch the policy. */
@@ -18,7 +18,7 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Policy'],
         summary: 'Read the policy',
         description: 'How a backend is chosen for a request.',
-        response: { 200: answer(Body, 'The policy in force.', { policy: 'least-connections' }) },
+        response: { 200: jsonResponse(Body, 'The policy in force.', { policy: 'least-connections' }) },
       },
     },
     async (request) => ({ policy: app.poolOf(request).policy }),
@@ -33,7 +33,7 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Switch the policy',
         description: 'From the next request on. No request and no count is lost.',
         body: Body,
-        response: { 200: answer(Body, 'The policy in force from now on.') },
+        response: { 200: jsonResponse(Body, 'The policy in force from now on.') },
       },
     },
     async (request) => {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { answer } from '../src/admin/contract/describe.js'
 import { Pool } from '../src/admin/contract/pool.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
 
 /** How the pool is as a whole. */
 export const poolRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -12,7 +12,7 @@ export const poolRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Pool'],
         summary: 'How the pool is',
         description: 'How many backends there are and can be used, and what they have to do.',
-        response: { 200: answer(Pool, 'The pool.') },
+        response: { 200: jsonResponse(Pool, 'The pool.') },
       },
     },
     async (request) => app.poolOf(request).view(),

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { answer } from '../src/admin/contract/describe.js'
 import { NamedPool, namedPoolExample } from '../src/admin/contract/pool.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
 import type { AdminPools } from '../src/admin/pools.js'
 
 /** The pools that there are. */
@@ -20,7 +20,7 @@ export const poolsRoutes: FastifyPluginAsyncTypebox<{ pools: AdminPools }> = asy
         summary: 'List the pools',
         description:
           'All pools that this API is for. Each call of a pool stands under `/pools/{name}/` as well, as `GET /pools/users/backends`; without a name it is for the pool `default`, or the only one there is.',
-        response: { 200: answer(Pools, 'The pools.') },
+        response: { 200: jsonResponse(Pools, 'The pools.') },
       },
     },
     async () => ({ pools: pools.entries().map(([name, pool]) => ({ name, ...pool.view() })) }),
@@ -37,7 +37,7 @@ export const poolsRoutes: FastifyPluginAsyncTypebox<{ pools: AdminPools }> = asy
         params: Type.Object({
           pool: Type.String({ description: 'Name of the pool.', examples: ['default'] }),
         }),
-        response: { 200: answer(NamedPool, 'The pool.') },
+        response: { 200: jsonResponse(NamedPool, 'The pool.') },
       },
     },
     async (request) => ({ name: request.params.pool, ...pools.of(request).view() }),

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { answer } from '../src/admin/contract/describe.js'
+import { jsonResponse } from '../src/admin/contract/responses.js'
 import { NotReadyError } from '../src/proxy/downstream/errors/errors.js'
 
 /** What an orchestrator probes. */
@@ -19,7 +19,7 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Monitoring'],
         summary: 'Whether the process answers',
         description: 'For a liveness probe. Also while no backend is usable, and on shutdown.',
-        response: { 200: answer(status('live'), 'It does.') },
+        response: { 200: jsonResponse(status('live'), 'It does.') },
       },
     },
     async () => ({ status: 'live' }),
@@ -33,7 +33,7 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Monitoring'],
         summary: 'Whether requests can be served',
         description: 'For a readiness probe. Fails with no usable backend, and from the start of a shutdown.',
-        response: { 200: answer(status('ready'), 'They can.') },
+        response: { 200: jsonResponse(status('ready'), 'They can.') },
       },
     },
     async (request) => {

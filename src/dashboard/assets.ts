@@ -22,8 +22,13 @@ const { resolve } = createRequire(import.meta.url)
 const compiled = new URL('./page/', import.meta.url)
 const written = new URL('../../../src/dashboard/page/', import.meta.url)
 
-/** The page, and what it consists of by name. A handful of files, read once. */
-export function readAssets(): { page: Asset; assets: Map<string, Asset> } {
+const POLICY_LIST = '<datalist id="policies"></datalist>'
+
+/**
+ * The page, and what it consists of by name. A handful of files, read once.
+ * @param policyOptions `<option>` elements of the policies that the page offers
+ */
+export function readAssets(policyOptions: string): { page: Asset; assets: Map<string, Asset> } {
   const assets = new Map<string, Asset>()
   for (const [folder, wanted] of [
     [written, /\.(css|svg)$/],
@@ -35,11 +40,17 @@ export function readAssets(): { page: Asset; assets: Map<string, Asset> } {
   }
   assets.set('uplot.js', read(resolve('uplot/dist/uPlot.iife.min.js')))
   assets.set('uplot.css', read(resolve('uplot/dist/uPlot.min.css')))
-  return { page: read(new URL('index.html', written)), assets }
+  const html = readFileSync(new URL('index.html', written), 'utf8').replace(POLICY_LIST, () =>
+    POLICY_LIST.replace('><', `>${policyOptions}<`),
+  )
+  return { page: asset('.html', Buffer.from(html)), assets }
 }
 
 function read(file: URL | string): Asset {
-  const content = readFileSync(file)
+  return asset(extname(String(file)), readFileSync(file))
+}
+
+function asset(extension: string, content: Buffer): Asset {
   const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
-  return { type: types[extname(String(file))] as string, etag, content }
+  return { type: types[extension] as string, etag, content }
 }

@@ -43,7 +43,7 @@ async function withAdditions(): Promise<string> {
     'test/unit/balancer/policies.test.ts',
     'test/unit/balancer/explain.test.ts',
   ]
-  Object.assign(config.compilerOptions, { incremental: false, declaration: false, sourceMap: false })
+  Object.assign(config.compilerOptions, { composite: false, declaration: false, sourceMap: false })
   writeFileSync(join(tree, 'tsconfig.json'), JSON.stringify(config))
   const { code, stdout } = await start([join(root, 'node_modules/typescript/bin/tsc'), '--project', tree])
     .ended

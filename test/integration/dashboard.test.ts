@@ -35,7 +35,7 @@ test('figures move with the traffic, in the table, in the overview and in the ch
   const gateway = await started()
   const { page } = await openPage(t, gateway.admin)
   await live(page)
-  await has(page, '#verdict', 'All 2 backends take requests.')
+  await has(page, '#pool-status', 'All 2 backends take requests.')
   const stop = new AbortController()
   const traffic = load(gateway.url, { concurrency: 4, stop: stop.signal })
   await has(page, '#figure-requests', /^[1-9]/)
@@ -62,10 +62,10 @@ test('clients that get 503 are seen at once, though no backend has a request', o
   for (const id of ['a', 'b']) await callJson('POST', `${gateway.admin}/backends/${id}/drain`)
   const { page } = await openPage(t, gateway.admin)
   await live(page)
-  await has(page, '#verdict-first', 'No usable backend: requests are answered 503.')
+  await has(page, '#pool-status-first', 'No usable backend: requests are answered 503.')
   const stop = new AbortController()
   const traffic = load(gateway.url, { concurrency: 2, stop: stop.signal })
-  await has(page, '#verdict-first', /^[1-9][\d.,]* clients a second get 503 now: no backend is usable\.$/)
+  await has(page, '#pool-status-first', /^[1-9][\d.,]* clients a second get 503 now: no backend is usable\.$/)
   await has(page, '#figure-refused', /^[1-9]/)
   await has(page, '#figure-requests', /^0$/)
   stop.abort()
@@ -106,7 +106,7 @@ test('a backend is registered, changed, drained, activated and removed by clicks
   await button(page, 'Drain c').click()
   await button(page, 'Drain').click()
   await row(page, 'c').filter({ hasText: 'draining' }).waitFor()
-  await has(page, '#verdict', '1 of 3 backends drains: c.')
+  await has(page, '#pool-status', '1 of 3 backends drains: c.')
   await button(page, 'Activate c').click()
   await button(page, 'Activate').click()
   await row(page, 'c').filter({ hasText: 'in use' }).waitFor()
@@ -247,7 +247,7 @@ test('accessible on a large screen and on a phone, light and dark, and never wid
   await callJson('POST', `${gateway.admin}/backends/c/drain`)
   const { page } = await openPage(t, gateway.admin, { bypassCSP: true })
   await live(page)
-  await has(page, '#verdict', 'c.')
+  await has(page, '#pool-status', 'c.')
   const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
   for (const [viewport, colorScheme, question] of [
     [desk, 'light', false],
@@ -266,7 +266,7 @@ test('accessible on a large screen and on a phone, light and dark, and never wid
 test('an empty pool says how to fill it', options, async (t) => {
   const gateway = await started({ BACKENDS: '' })
   const { page } = await openPage(t, gateway.admin)
-  await has(page, '#verdict', 'There is no backend: requests are answered 503.')
+  await has(page, '#pool-status', 'There is no backend: requests are answered 503.')
   await has(page, '#empty', `curl -H content-type:application/json`)
   await has(page, '#empty', `${gateway.admin}/backends`)
 })

@@ -42,7 +42,12 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: ['src/text/', 'src/balancer/', 'src/proxy/downstream/errors/', 'src/telemetry/'],
     packages: /./,
   },
-  { room: 'src/dashboard/', may: [], packages: /^(node:(crypto|fs|module|path)|uplot)$/ },
+  {
+    // Types only: a browser loads the page's scripts, and nothing else of ours.
+    room: 'src/dashboard/',
+    may: ['src/balancer/index.js', 'src/admin/contract/pool-events.js'],
+    packages: /^(node:(crypto|fs|module|path)|uplot)$/,
+  },
   {
     room: 'plugins/',
     may: ['src/balancer/', 'src/config/', 'src/proxy/', 'src/telemetry/', 'src/admin/'],

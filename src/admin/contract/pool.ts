@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
+import type { PoolView } from '../../balancer/index.js'
 import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusal-counter.js'
-import { Policy } from './schemas.js'
+import { Count, Policy } from './schemas.js'
+import { schemaOf } from './view-schema.js'
 
 const reasons: Record<RefusalCode, string> = {
   LEASTWISE_NO_BACKEND: 'No backend was usable.',
@@ -31,44 +33,44 @@ const poolExample = {
 }
 
 /** How a pool is as a whole. */
-export const Pool = Type.Object(
-  {
-    policy: Policy,
-    backends: Type.Integer({ minimum: 0, description: 'Backends that are registered.' }),
-    eligible: Type.Integer({ minimum: 0, description: 'Those of them that requests are given to.' }),
-    panic: Type.Boolean({
-      description: 'Whether too few are well, so that requests are given to sick ones, too.',
-    }),
-    inFlight: Type.Integer({ minimum: 0, description: 'Requests that backends work on now.' }),
-    queue: Type.Object(
-      {
-        length: Type.Integer({ minimum: 0, description: 'Requests that wait.' }),
-        limit: Type.Integer({ minimum: 0, description: 'How many may.' }),
-      },
-      { description: 'Requests that wait because every backend is at its `maxConnections`.' },
-    ),
-    requests: Type.Integer({ minimum: 0, description: 'Requests that were given to a backend so far.' }),
-    retries: Type.Integer({ minimum: 0, description: 'Retries of them after a failure.' }),
-    hedges: Type.Integer({
-      minimum: 0,
-      description: 'Hedges of them: a second backend was asked while the first had not responded.',
-    }),
-    refused: Type.Object(
-      Object.fromEntries(
-        refusalCodes.map((code) => [code, Type.Integer({ minimum: 0, description: reasons[code] })]),
+export const Pool = schemaOf<PoolView>()(
+  Type.Object(
+    {
+      policy: Policy,
+      backends: Count('Backends that are registered.'),
+      eligible: Count('Those of them that requests are given to.'),
+      panic: Type.Boolean({
+        description: 'Whether too few are well, so that requests are given to sick ones, too.',
+      }),
+      inFlight: Count('Requests that backends work on now.'),
+      queue: Type.Object(
+        {
+          length: Count('Requests that wait.'),
+          limit: Count('How many may.'),
+        },
+        { description: 'Requests that wait because every backend is at its `maxConnections`.' },
       ),
-      {
-        description:
-          'Requests that clients were answered 503 for so far, though no backend failed them; by code.',
-      },
-    ),
-    closing: Type.Boolean({ description: 'Whether the gateway shuts down.' }),
-  },
-  {
-    title: 'Pool',
-    description: 'The pool as a whole, as it is now.',
-    examples: [poolExample],
-  },
+      requests: Count('Requests that were given to a backend so far.'),
+      retries: Count('Retries of them after a failure.'),
+      hedges: Count('Hedges of them: a second backend was asked while the first had not responded.'),
+      refused: Type.Object(
+        Object.fromEntries(refusalCodes.map((code) => [code, Count(reasons[code])])) as Record<
+          RefusalCode,
+          ReturnType<typeof Count>
+        >,
+        {
+          description:
+            'Requests that clients were answered 503 for so far, though no backend failed them; by code.',
+        },
+      ),
+      closing: Type.Boolean({ description: 'Whether the gateway shuts down.' }),
+    },
+    {
+      title: 'Pool',
+      description: 'The pool as a whole, as it is now.',
+      examples: [poolExample],
+    },
+  ),
 )
 
 export const namedPoolExample = { name: 'default', ...poolExample }

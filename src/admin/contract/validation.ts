@@ -2,7 +2,7 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from 'fastify'
 import type { TSchema } from 'typebox'
 import { InvalidRequestError } from '../../proxy/downstream/errors/errors.js'
-import { type Schema, taken } from './schema-words.js'
+import { acceptedValues, type Schema } from './schema-text.js'
 
 /** Checks requests as they are: unknown fields are refused, and "5" is no number. Messages name the field. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) => {
@@ -26,7 +26,7 @@ function complaint(errors: FastifySchemaValidationError[], schema: Schema, part:
       said.set(`${field} lacks`, `${field} lacks ${requiredProperties.join(', ')}`)
     } else if (keyword !== 'boolean') {
       // That one says once more what `additionalProperties` says.
-      const words = taken(at(schema, instancePath))
+      const words = acceptedValues(at(schema, instancePath))
       said.set(field, words === undefined ? `${field} ${message}` : `${field} must be ${words}`)
     }
   }

@@ -1,4 +1,4 @@
-import type { Schema } from '../contract/schema-words.js'
+import type { Schema } from '../contract/schema-text.js'
 
 /** An OpenAPI document, as far as it is read here. */
 export interface Description {

@@ -1,4 +1,4 @@
-import { type Schema, taken } from '../contract/schema-words.js'
+import { acceptedValues, type Schema } from '../contract/schema-text.js'
 import type { Answer, Call, Content, Description, Parameter } from './document.js'
 import { examples } from './examples.js'
 import { Html, html } from './html.js'
@@ -149,7 +149,7 @@ function kind(schema: Schema): Html {
   if (name !== undefined) return html`<a href="#schema-${name}">${name}</a>`
   if (schema.items?.type === 'string') return html`a list of strings`
   if (schema.items) return html`a list of ${kind(schema.items)}`
-  return html`${taken(schema) ?? 'anything'}`
+  return html`${acceptedValues(schema) ?? 'anything'}`
 }
 
 /** Something to copy. It can be scrolled by keyboard. */

@@ -1,10 +1,14 @@
+import type { BackendView } from '../../balancer/index.js'
 import { call } from './api.js'
+import { isLastUsable } from './backend-store.js'
 import { ask, type Field } from './dialog.js'
+import { byId } from './element.js'
 import { count } from './format.js'
-import { isLastUsable } from './known.js'
-import { type Backend, POLICIES } from './wire.js'
 
 /** What an operator can do. Each asks first. */
+
+/** The policies of the gateway that served the page, and what each means. */
+const policies = [...byId<HTMLDataListElement>('policies').options]
 
 const limits: [weight: Field, limit: Field] = [
   { kind: 'number', name: 'weight', label: 'Weight', min: 1, max: 1000, required: true },
@@ -27,20 +31,20 @@ const timeout: Field = {
   max: 2_000_000,
 }
 
-const path = ({ id }: Backend) => `backends/${encodeURIComponent(id)}`
+const path = ({ id }: BackendView) => `backends/${encodeURIComponent(id)}`
 
 /** Of a value in seconds, as the API takes it; nothing where none was given. */
 function timeoutOf(seconds: string | undefined): { timeout?: number } {
   return seconds ? { timeout: Math.round(Number(seconds) * 1000) } : {}
 }
 
-function inFlightOf({ inFlight }: Backend): string {
+function inFlightOf({ inFlight }: BackendView): string {
   if (inFlight === 0) return 'It has no request in flight.'
   return inFlight === 1 ? 'It has 1 request in flight.' : `It has ${count(inFlight)} requests in flight.`
 }
 
 /** What is asked besides where nobody else is usable, so that one click too many is not enough. */
-function lastUsable({ id }: Backend): { warning?: string; fields: Field[] } {
+function lastUsable({ id }: BackendView): { warning?: string; fields: Field[] } {
   if (!isLastUsable(id)) return { fields: [] }
   return {
     warning: `${id} is the last usable backend. Without it clients are answered 503.`,
@@ -49,14 +53,14 @@ function lastUsable({ id }: Backend): { warning?: string; fields: Field[] } {
 }
 
 /** @throws {Error} that says what is missing. The others may have gone while the dialog was open. */
-function confirmLast({ id }: Backend, typed: string | undefined, again: () => void): void {
+function confirmLast({ id }: BackendView, typed: string | undefined, again: () => void): void {
   if (!isLastUsable(id) || typed === id) return
   if (typed !== undefined) throw new Error(`That is not ${id}.`)
   again()
   throw new Error('It became the last usable backend while you were asked.')
 }
 
-export function drain(backend: Backend): void {
+export function drain(backend: BackendView): void {
   const { warning, fields } = lastUsable(backend)
   ask({
     title: `Drain ${backend.id}?`,
@@ -72,7 +76,7 @@ export function drain(backend: Backend): void {
   })
 }
 
-export function activate(backend: Backend): void {
+export function activate(backend: BackendView): void {
   const text =
     backend.state === 'draining'
       ? 'It gets requests again. A removal that waits is taken back.'
@@ -87,7 +91,7 @@ export function activate(backend: Backend): void {
   })
 }
 
-export function remove(backend: Backend): void {
+export function remove(backend: BackendView): void {
   const { warning, fields } = lastUsable(backend)
   ask({
     title: `Remove ${backend.id}?`,
@@ -115,7 +119,7 @@ export function remove(backend: Backend): void {
   })
 }
 
-export function edit(backend: Backend): void {
+export function edit(backend: BackendView): void {
   const [weight, limit] = limits
   const maxConnections = backend.maxConnections ?? 0
   ask({
@@ -172,7 +176,7 @@ export function switchPolicy(current: string): void {
         name: 'policy',
         label: 'Policy',
         value: current,
-        options: POLICIES.map(([name, meaning]) => [name, name, meaning] as const),
+        options: policies.map(({ value, text }) => [value, value, text] as const),
       },
     ],
     action: 'Switch',

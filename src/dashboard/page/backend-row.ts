@@ -1,13 +1,13 @@
+import type { BackendView } from '../../balancer/index.js'
 import * as actions from './actions.js'
-import { conditionOf } from './condition.js'
+import { backendStatusOf } from './backend-status.js'
 import { create, setText } from './element.js'
 import { count, decimal, duration, milliseconds, percent } from './format.js'
 import type { Rate } from './rates.js'
-import type { Backend } from './wire.js'
 
 /** What a row shows. */
 export interface RowData {
-  backend: Backend
+  backend: BackendView
   rate: Rate
   /** Of the requests of all backends, from 0 to 1. */
   share: number
@@ -46,7 +46,7 @@ export class BackendRow {
   constructor(data: RowData) {
     this.#data = data
     const { id, url } = data.backend
-    const button = (label: string, act: (backend: Backend) => void) => {
+    const button = (label: string, act: (backend: BackendView) => void) => {
       const made = create('button', { type: 'button', 'aria-label': `${label} ${id}` }, label)
       made.addEventListener('click', () => act(this.#data.backend))
       return made
@@ -105,7 +105,7 @@ export class BackendRow {
     this.#dirty = false
     const { backend, rate, share, busiest, now } = this.#data
     const { inFlight, tunnels, maxConnections, latency, lastCheck, weight, state, health, backup } = backend
-    const { kind, word, shape, detail } = conditionOf(backend, now)
+    const { kind, word, shape, detail } = backendStatusOf(backend, now)
     if (this.element.dataset.kind !== kind) this.element.dataset.kind = kind
     setText(this.#shape, shape)
     setText(this.#word, word)

@@ -1,15 +1,16 @@
+import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
+import type { BackendView } from '../../balancer/index.js'
 import { BackendRow, type RowData } from './backend-row.js'
-import { conditionOf, isOut } from './condition.js'
+import { backendStatusOf, isOutOfUse } from './backend-status.js'
 import { byId, setText } from './element.js'
 import { count } from './format.js'
 import { NONE, type Rates } from './rates.js'
-import type { Backend, Snapshot } from './wire.js'
 
 type Key = (data: RowData) => number | string
 
 const keys: Record<string, Key> = {
   id: ({ backend }) => backend.id,
-  state: ({ backend, now }) => conditionOf(backend, now).rank,
+  state: ({ backend, now }) => backendStatusOf(backend, now).rank,
   inFlight: ({ backend }) => backend.inFlight,
   share: ({ share }) => share,
   requests: ({ rate }) => rate.requests,
@@ -61,7 +62,7 @@ export class BackendTable {
     }
   }
 
-  update({ at, backends }: Snapshot, rates: Rates): void {
+  update({ at, backends }: PoolSnapshot, rates: Rates): void {
     const now = Date.parse(at)
     const measured = backends.map((backend) => ({ backend, rate: rates.of(backend) }))
     const all = measured.reduce((sum, { rate }) => sum + rate.requests, 0)
@@ -76,7 +77,7 @@ export class BackendTable {
   }
 
   /** One of them changed, or is new. */
-  change(backend: Backend, at: string): void {
+  change(backend: BackendView, at: string): void {
     const old = this.#rows.get(backend.id)?.data
     const rate = old?.rate ?? NONE
     this.#put({ share: old?.share ?? 0, busiest: old?.busiest ?? 0, rate, backend, now: Date.parse(at) })
@@ -142,7 +143,7 @@ export class BackendTable {
     let shown = 0
     let trouble = 0
     for (const { data, element } of rows) {
-      const out = isOut(data.backend) || data.rate.failures > 0
+      const out = isOutOfUse(data.backend) || data.rate.failures > 0
       if (out) trouble++
       const hidden = (onlyTrouble.checked && !out) || !matches(data, words)
       if (element.hidden !== hidden) element.hidden = hidden
@@ -185,7 +186,7 @@ function place(rows: HTMLElement[]): void {
 
 function matches({ backend, now }: RowData, words: string[]): boolean {
   const text =
-    `${backend.id} ${backend.url} ${conditionOf(backend, now).word} ${backend.health}`.toLowerCase()
+    `${backend.id} ${backend.url} ${backendStatusOf(backend, now).word} ${backend.health}`.toLowerCase()
   return words.every((word) => text.includes(word))
 }
 

@@ -1,8 +1,8 @@
 import type UPlot from 'uplot'
+import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import { byId, create, setText } from './element.js'
 import { count, decimal } from './format.js'
 import type { Rates } from './rates.js'
-import type { Snapshot } from './wire.js'
 
 declare const uPlot: typeof UPlot
 
@@ -15,7 +15,7 @@ interface Series {
   label: string
   /** Of a custom property in the style sheet. */
   color: string
-  read(snapshot: Snapshot, rates: Rates): number | null
+  read(snapshot: PoolSnapshot, rates: Rates): number | null
   area?: boolean
 }
 
@@ -25,11 +25,11 @@ interface Chart {
 }
 
 /** Backends that were asked lately. */
-const busy = ({ backends }: Snapshot, rates: Rates) =>
+const busy = ({ backends }: PoolSnapshot, rates: Rates) =>
   backends.filter((backend) => rates.of(backend).requests > 0)
 
 /** The mean of their medians, by requests. */
-function typicalOf(snapshot: Snapshot, rates: Rates): number | null {
+function typicalOf(snapshot: PoolSnapshot, rates: Rates): number | null {
   let weight = 0
   let sum = 0
   for (const backend of busy(snapshot, rates)) {
@@ -40,7 +40,7 @@ function typicalOf(snapshot: Snapshot, rates: Rates): number | null {
   return weight === 0 ? null : sum / weight
 }
 
-function slowestOf(snapshot: Snapshot, rates: Rates): number | null {
+function slowestOf(snapshot: PoolSnapshot, rates: Rates): number | null {
   const tails = busy(snapshot, rates).map(({ latency }) => latency.p99)
   return tails.length === 0 ? null : Math.max(...tails)
 }
@@ -79,7 +79,7 @@ export class Charts {
   #times: number[] = []
   readonly #plots = charts.map((chart) => new Plot(chart))
 
-  add(snapshot: Snapshot, rates: Rates): void {
+  add(snapshot: PoolSnapshot, rates: Rates): void {
     this.#times.push(Date.parse(snapshot.at) / 1000)
     const stale = this.#times.findIndex((time) => time >= (this.#times.at(-1) as number) - SPAN)
     this.#times.splice(0, stale)
@@ -123,7 +123,7 @@ class Plot {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot.redraw())
   }
 
-  add(snapshot: Snapshot, rates: Rates, times: number[]): void {
+  add(snapshot: PoolSnapshot, rates: Rates, times: number[]): void {
     for (const [i, { read }] of this.#chart.series.entries()) {
       const values = this.#values[i] as (number | null)[]
       values.push(read(snapshot, rates))

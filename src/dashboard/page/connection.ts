@@ -1,6 +1,6 @@
+import type { PoolChange, PoolSnapshot } from '../../admin/contract/pool-events.js'
 import { ApiError, call } from './api.js'
 import { EventStreamParser } from './event-stream.js'
-import type { Change, Snapshot } from './wire.js'
 
 /** How the page stands with the gateway. */
 export type ConnectionState =
@@ -13,9 +13,9 @@ export type ConnectionState =
 
 export interface ConnectionListener {
   onState(state: ConnectionState): void
-  onSnapshot(snapshot: Snapshot): void
+  onSnapshot(snapshot: PoolSnapshot): void
   /** @param past whether it happened before this connection was made */
-  onChange(change: Change, past: boolean): void
+  onChange(change: PoolChange, past: boolean): void
 }
 
 /** A snapshot comes each second. Milliseconds without one after which the connection counts as lost. */
@@ -77,11 +77,11 @@ export class Connection {
         for (const { id, type, data } of parser.push(decoder.decode(value, { stream: true }))) {
           if (id !== undefined) this.#lastId = id
           if (type === 'change') {
-            this.#listener.onChange(JSON.parse(data) as Change, past)
+            this.#listener.onChange(JSON.parse(data) as PoolChange, past)
           } else if (type === 'snapshot') {
             if (past) this.#listener.onState({ kind: 'live' })
             past = false
-            this.#listener.onSnapshot(JSON.parse(data) as Snapshot)
+            this.#listener.onSnapshot(JSON.parse(data) as PoolSnapshot)
             this.#failures = 0
           }
         }

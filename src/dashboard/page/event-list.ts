@@ -1,12 +1,12 @@
+import type { PoolChange } from '../../admin/contract/pool-events.js'
 import { byId, create, setText } from './element.js'
 import { clockTime, count, eventTime } from './format.js'
-import type { Change } from './wire.js'
 
 /** As many as are shown. */
 const SHOWN = 200
 
 /** A change in words, and how bad it is. */
-export function describe(change: Change): { text: string; level: 'good' | 'warning' | 'bad' | 'plain' } {
+export function describe(change: PoolChange): { text: string; level: 'good' | 'warning' | 'bad' | 'plain' } {
   const { type, backend } = change
   const id = backend?.id ?? ''
   switch (type) {
@@ -39,8 +39,8 @@ export function describe(change: Change): { text: string; level: 'good' | 'warni
   }
 }
 
-function describeHealth({ backend }: Change): ReturnType<typeof describe> {
-  const { id, health, lastCheck, ejectedUntil } = backend as NonNullable<Change['backend']>
+function describeHealth({ backend }: PoolChange): ReturnType<typeof describe> {
+  const { id, health, lastCheck, ejectedUntil } = backend as NonNullable<PoolChange['backend']>
   if (health === 'unhealthy') {
     return { text: `${id} is unhealthy: its checks fail (${lastCheck?.detail ?? 'not ours'})`, level: 'bad' }
   }
@@ -55,7 +55,7 @@ const list = byId('events')
 const announcer = byId('announcer')
 
 /** Puts a change on top of the list. What is past is not announced. */
-export function addEvent(change: Change, past: boolean): void {
+export function addEvent(change: PoolChange, past: boolean): void {
   const { text, level } = describe(change)
   const at = new Date(change.at)
   const time = create('time', { datetime: change.at }, eventTime(at))

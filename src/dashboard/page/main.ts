@@ -1,5 +1,7 @@
+import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import { register, switchPolicy } from './actions.js'
 import { call, setToken, token } from './api.js'
+import { removeBackend, setBackend, setBackends } from './backend-store.js'
 import { BackendTable } from './backend-table.js'
 import { Charts } from './charts.js'
 import { Connection, type ConnectionState } from './connection.js'
@@ -7,15 +9,13 @@ import { ask, isAsking } from './dialog.js'
 import { byId, setText } from './element.js'
 import { addEvent } from './event-list.js'
 import { clockTime, duration } from './format.js'
-import { forget, know, knowAll } from './known.js'
 import { showOverview } from './overview.js'
 import { Rates } from './rates.js'
-import type { Snapshot } from './wire.js'
 
 const rates = new Rates()
 const charts = new Charts()
 const table = new BackendTable()
-let latest: Snapshot | undefined
+let latest: PoolSnapshot | undefined
 /** When that was, for people. */
 let latestAt = ''
 let state: ConnectionState = { kind: 'connecting' }
@@ -31,7 +31,7 @@ const connection = new Connection({
     showState()
   },
   onSnapshot(snapshot) {
-    knowAll(snapshot.backends)
+    setBackends(snapshot.backends)
     rates.add(snapshot)
     showOverview(snapshot, rates)
     table.update(snapshot, rates)
@@ -47,10 +47,10 @@ const connection = new Connection({
     const { backend } = change
     if (!backend) return
     if (change.type === 'removed') {
-      forget(backend.id)
+      removeBackend(backend.id)
       table.remove(backend.id)
     } else {
-      know(backend)
+      setBackend(backend)
       table.change(backend, change.at)
     }
   },

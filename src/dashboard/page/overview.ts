@@ -1,16 +1,16 @@
+import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import { byId, create, setText } from './element.js'
 import { count, decimal, percent } from './format.js'
+import { poolStatusOf } from './pool-status.js'
 import type { Rates } from './rates.js'
-import { verdictOf } from './verdict.js'
-import type { Snapshot } from './wire.js'
 
 const shapes = { good: '●', warning: '▲', bad: '✕' }
 
 /** What is the matter, and the figures of the pool. */
-export function showOverview(snapshot: Snapshot, rates: Rates): void {
+export function showOverview(snapshot: PoolSnapshot, rates: Rates): void {
   const { pool } = snapshot
   const { requests, failures, retries, hedges, refused } = rates.pool
-  showVerdict(snapshot, rates)
+  showPoolStatus(snapshot, rates)
   setText(byId('policy'), pool.policy)
   setText(byId('figure-requests'), decimal(requests))
   setText(byId('figure-failed'), requests === 0 ? '–' : percent(failures / requests))
@@ -29,14 +29,14 @@ export function showOverview(snapshot: Snapshot, rates: Rates): void {
   byId('figure-panic').classList.toggle('bad', pool.panic)
 }
 
-function showVerdict(snapshot: Snapshot, rates: Rates): void {
-  const { level, lines } = verdictOf(snapshot, rates)
-  const verdict = byId('verdict')
-  verdict.className = level
-  setText(byId('verdict-shape'), shapes[level])
+function showPoolStatus(snapshot: PoolSnapshot, rates: Rates): void {
+  const { level, lines } = poolStatusOf(snapshot, rates)
+  const banner = byId('pool-status')
+  banner.className = level
+  setText(byId('pool-status-shape'), shapes[level])
   const [first = '', ...rest] = lines
-  setText(byId('verdict-first'), first)
-  const list = byId('verdict-rest')
+  setText(byId('pool-status-first'), first)
+  const list = byId('pool-status-rest')
   while (list.childElementCount > rest.length) list.lastElementChild?.remove()
   while (list.childElementCount < rest.length) list.append(create('li'))
   for (const [i, line] of rest.entries()) setText(list.children[i] as HTMLElement, line)

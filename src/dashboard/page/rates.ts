@@ -1,4 +1,5 @@
-import type { Backend, Snapshot } from './wire.js'
+import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
+import type { BackendView } from '../../balancer/index.js'
 
 /** What happened per second, lately. */
 export interface Rate {
@@ -27,7 +28,7 @@ export class Rates {
   readonly #backends = new Map<string, Counts[]>()
   #pool: Counts[] = []
 
-  add({ at: time, pool, backends }: Snapshot): void {
+  add({ at: time, pool, backends }: PoolSnapshot): void {
     const at = Date.parse(time)
     const failures = backends.reduce((sum, { failed }) => sum + failed, 0)
     const { requests, retries, hedges, refused: refusals } = pool
@@ -60,7 +61,7 @@ export class Rates {
     return most && most.count > 0 ? most.code : undefined
   }
 
-  of({ id }: Backend): Rate {
+  of({ id }: BackendView): Rate {
     return rateOf(this.#backends.get(id) ?? [])
   }
 

@@ -2,16 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import { adminRoutes } from '../../../routes/admin.js'
-import { type BackendView, Balancer } from '../../../src/balancer/index.js'
-import type { PoolView } from '../../../src/balancer/pool-view.js'
-import type * as page from '../../../src/dashboard/page/wire.js'
+import { Balancer } from '../../../src/balancer/index.js'
+import { policies } from '../../../src/balancer/selection/policies/index.js'
 import leastwise from '../../../src/index.js'
-
-/** What the page reads of the API is there, and of that type. */
-export const read = {
-  backend: (view: BackendView): page.Backend => view,
-  pool: (view: PoolView): page.Pool => view,
-}
 
 const headers = { host: 'localhost' }
 
@@ -54,11 +47,25 @@ test('the page and all that it names are there, without a token, and with header
       assert.equal(answer.headers['referrer-policy'], 'no-referrer')
       assert.equal(answer.headers['cache-control'], 'no-cache')
     }
-    // And what that imports.
+    // And what that imports, which is nothing but scripts of the page.
+    assert.doesNotMatch(reply.body, /^(import|export) .*from '(?!\.\/)/m)
     for (const [, module] of reply.body.matchAll(/^import .*from '\.\/([^']+)'/gm))
       names.push(`dashboard/${module}`)
   }
   assert.ok(seen.has('dashboard/connection.js'))
+  await app.close()
+})
+
+test('the page offers every policy, in the words of the table of policies', async () => {
+  const app = await admin()
+  const { body } = await app.inject({ url: '/', headers })
+  const offered = [...body.matchAll(/<option value="([^"]+)">([^<]+)<\/option>/g)].map(
+    ([, ...option]) => option,
+  )
+  assert.deepEqual(
+    offered,
+    Object.entries(policies).map(([name, { meaning }]) => [name, meaning]),
+  )
   await app.close()
 })
 

@@ -6,7 +6,7 @@ import swagger from '@fastify/swagger'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import Fastify from 'fastify'
 import { type AdminErrorCode, errorCodes } from '../../../src/admin/contract/error-codes.js'
-import type { Schema } from '../../../src/admin/contract/schema-words.js'
+import type { Schema } from '../../../src/admin/contract/schema-text.js'
 import leastwise from '../../../src/index.js'
 import { codesOf, describedAdmin, validator } from '../../support/described.js'
 import { root } from '../../support/process.js'
@@ -40,6 +40,7 @@ const elsewhere = [
   'LEASTWISE_INVALID_OPTION',
   'LEASTWISE_INVALID_STATE',
   'LEASTWISE_STORE',
+  'LEASTWISE_STORE_CONFLICT',
   // No error, but a variable that the command reads.
   'LEASTWISE_URL',
   'LEASTWISE_UNKNOWN_POLICY',
@@ -159,7 +160,7 @@ test('every error code in the source is described, or known to be none of the ad
   const found = new Set<string>()
   for (const folder of ['src', 'plugins', 'routes']) {
     for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
-      if (!name.endsWith('.ts') || /(^|\/)(describe|error-codes).ts$/.test(name)) continue
+      if (!name.endsWith('.ts') || /(^|\/)(responses|error-codes).ts$/.test(name)) continue
       // Commands have codes of their own, beside those that they are answered with.
       if (name.startsWith('cli/')) continue
       const source = readFileSync(join(root, folder, name), 'utf8')

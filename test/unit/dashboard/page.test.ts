@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { policyNames } from '../../../src/balancer/selection/policies/index.js'
-import { conditionOf } from '../../../src/dashboard/page/condition.js'
+import type { PoolSnapshot } from '../../../src/admin/contract/pool-events.js'
+import type { BackendView, PoolView, RefusalCounts } from '../../../src/balancer/index.js'
+import { refusalCodes } from '../../../src/balancer/stats/refusal-counter.js'
+import { backendStatusOf } from '../../../src/dashboard/page/backend-status.js'
 import { EventStreamParser } from '../../../src/dashboard/page/event-stream.js'
+import { poolStatusOf } from '../../../src/dashboard/page/pool-status.js'
 import { Rates } from '../../../src/dashboard/page/rates.js'
-import { verdictOf } from '../../../src/dashboard/page/verdict.js'
-import { type Backend, POLICIES, type Pool, type Snapshot } from '../../../src/dashboard/page/wire.js'
 
 const START = Date.parse('2026-01-01T00:00:00Z')
 
-function backend(id: string, more: Partial<Backend> = {}): Backend {
+function backend(id: string, more: Partial<BackendView> = {}): BackendView {
   return {
     id,
     url: `http://${id}:1`,
@@ -21,18 +22,27 @@ function backend(id: string, more: Partial<Backend> = {}): Backend {
     tunnels: 0,
     total: 0,
     failed: 0,
-    latency: { p50: 1, p99: 2 },
+    latency: { ewma: 1, p50: 1, p99: 2 },
+    addedAt: '2026-01-01T00:00:00.000Z',
     share: 1,
     ejectedUntil: null,
     lastCheck: null,
     backup: false,
+    healthPort: null,
+    healthHost: null,
     unresolved: null,
     ...more,
   }
 }
 
-function snapshot(second: number, backends: Backend[], more: Partial<Pool> = {}): Snapshot {
-  const pool = {
+/** Counts of refusals, 0 where none is given. */
+function refused(counts: Partial<RefusalCounts>): RefusalCounts {
+  const zeros = Object.fromEntries(refusalCodes.map((code) => [code, 0])) as RefusalCounts
+  return { ...zeros, ...counts }
+}
+
+function snapshot(second: number, backends: BackendView[], more: Partial<PoolView> = {}): PoolSnapshot {
+  const pool: PoolView = {
     policy: 'least-connections',
     backends: backends.length,
     eligible: backends.filter(({ state, health }) => state === 'active' && health === 'healthy').length,
@@ -43,7 +53,7 @@ function snapshot(second: number, backends: Backend[], more: Partial<Pool> = {})
     requests: backends.reduce((sum, { total }) => sum + total, 0),
     retries: 0,
     hedges: 0,
-    refused: {},
+    refused: refused({}),
     ...more,
   }
   return { at: new Date(START + second * 1000).toISOString(), pool, backends }
@@ -80,7 +90,7 @@ test('rates are over five seconds, and a count that begins anew is no negative o
 })
 
 test('how a backend is: the operator goes before the checks, the checks before requests', () => {
-  const kind = (more: Partial<Backend>) => conditionOf(backend('a', more), START).kind
+  const kind = (more: Partial<BackendView>) => backendStatusOf(backend('a', more), START).kind
   assert.equal(kind({}), 'healthy')
   assert.equal(kind({ health: 'unknown' }), 'unknown')
   assert.equal(kind({ share: 0.5 }), 'ramping')
@@ -88,13 +98,13 @@ test('how a backend is: the operator goes before the checks, the checks before r
   assert.equal(kind({ health: 'ejected', state: 'draining' }), 'draining')
   const ejectedUntil = new Date(START + 9000).toISOString()
   assert.equal(
-    conditionOf(backend('a', { health: 'ejected', ejectedUntil }), START).detail,
+    backendStatusOf(backend('a', { health: 'ejected', ejectedUntil }), START).detail,
     'tried again in 9 s',
   )
 })
 
-test('the verdict says what is the matter, worst first', () => {
-  const of = (backends: Backend[], more: Partial<Pool> = {}) => {
+test('the status of the pool says what is the matter, worst first', () => {
+  const of = (backends: BackendView[], more: Partial<PoolView> = {}) => {
     const rates = new Rates()
     rates.add(
       snapshot(
@@ -103,7 +113,7 @@ test('the verdict says what is the matter, worst first', () => {
       ),
     )
     rates.add(snapshot(1, backends, more))
-    return verdictOf(snapshot(1, backends, more), rates)
+    return poolStatusOf(snapshot(1, backends, more), rates)
   }
   const [a, b] = [backend('a'), backend('b')]
   assert.deepEqual(of([a, b]), { level: 'good', lines: ['All 2 backends take requests.'] })
@@ -125,26 +135,23 @@ test('the verdict says what is the matter, worst first', () => {
   assert.equal(of([a, ...many]).lines[0], '9 of 10 backends are out: x0, x1, x2 and 6 more.')
 })
 
-test('the verdict says first how many clients get 503, and mostly why', () => {
+test('the status of the pool says first how many clients get 503, and mostly why', () => {
   const rates = new Rates()
   const gone = backend('a', { state: 'draining' })
-  const at = (second: number, refused: Record<string, number>) => snapshot(second, [gone], { refused })
+  const at = (second: number, counts: Partial<RefusalCounts>) =>
+    snapshot(second, [gone], { refused: refused(counts) })
   rates.add(at(0, { LEASTWISE_NO_BACKEND: 0, LEASTWISE_QUEUE_FULL: 7 }))
-  assert.equal(verdictOf(at(0, {}), rates).lines[0], 'No usable backend: requests are answered 503.')
+  assert.equal(poolStatusOf(at(0, {}), rates).lines[0], 'No usable backend: requests are answered 503.')
   const now = at(2, { LEASTWISE_NO_BACKEND: 80, LEASTWISE_QUEUE_FULL: 8 })
   rates.add(now)
   assert.equal(rates.pool.refused, 40.5)
   assert.deepEqual(
-    [verdictOf(now, rates).level, verdictOf(now, rates).lines[0]],
+    [poolStatusOf(now, rates).level, poolStatusOf(now, rates).lines[0]],
     ['bad', '40.5 clients a second get 503 now: no backend is usable.'],
   )
   for (let second = 3; second <= 8; second++) rates.add({ ...now, at: at(second, {}).at })
-  assert.equal(verdictOf(now, rates).lines[0], 'No usable backend: requests are answered 503.')
+  assert.equal(poolStatusOf(now, rates).lines[0], 'No usable backend: requests are answered 503.')
   // Another process counts anew.
   rates.add(at(9, { LEASTWISE_NO_BACKEND: 3 }))
   assert.equal(rates.pool.refused, 0)
-})
-
-test('every policy is offered', () => {
-  assert.deepEqual(POLICIES.map(([name]) => name).sort(), [...policyNames].sort())
 })

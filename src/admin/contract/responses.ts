@@ -15,7 +15,7 @@ import { ErrorBody } from './schemas.js'
  *           summary: 'Read a thing',
  *           description: 'What it does, in a sentence or two; `code` is written like this.',
  *           params: Type.Object({ id: Type.String({ description: 'Id of the thing.', examples: ['t'] }) }),
- *           response: { 200: answer(Thing, 'The thing.', { id: 't' }) },
+ *           response: { 200: jsonResponse(Thing, 'The thing.', { id: 't' }) },
  *         },
  *       },
  *       handler,
@@ -29,7 +29,7 @@ import { ErrorBody } from './schemas.js'
  *   for calls that need no token.
  * - Each property has a `description`; a body, a query field and a path parameter has `examples: [one]`.
  * - A `title` makes a schema a component that is described once.
- * - An answer that is no JSON is `text('text/plain', 'What it is.', 'an example')`.
+ * - An answer that is no JSON is `textResponse('text/plain', 'What it is.', 'an example')`.
  * - `schema: { hide: true }` is for what is no call: files of a page.
  *
  * Tests name what is missing. They make each call as its examples have it, and see to it that every described answer
@@ -50,7 +50,7 @@ interface Header {
 }
 
 /** An answer in JSON, in the words of one call. @param example in place of, or over, that of the schema */
-export function answer<T extends TSchema>(
+export function jsonResponse<T extends TSchema>(
   schema: T,
   description: string,
   example?: unknown,
@@ -67,23 +67,23 @@ export function answer<T extends TSchema>(
 }
 
 /** An answer that is not JSON. */
-export function text(type: string, description: string, example: string): object {
+export function textResponse(type: string, description: string, example: string): object {
   return { description, content: { [type]: { schema: { type: 'string' }, example } } }
 }
 
 /** The answers that some codes stand for, by status. */
-export function errorAnswers(codes: Iterable<AdminErrorCode>): Record<string, object> {
+export function errorResponses(codes: Iterable<AdminErrorCode>): Record<string, object> {
   const byStatus: Record<string, AdminErrorCode[]> = {}
   for (const code of new Set(codes)) {
     const { statusCode } = errorCodes[code]
     byStatus[statusCode] = [...(byStatus[statusCode] ?? []), code]
   }
   return Object.fromEntries(
-    Object.entries(byStatus).map(([status, found]) => [status, errorAnswer(Number(status), found)]),
+    Object.entries(byStatus).map(([status, found]) => [status, errorResponse(Number(status), found)]),
   )
 }
 
-function errorAnswer(statusCode: number, codes: AdminErrorCode[]): object {
+function errorResponse(statusCode: number, codes: AdminErrorCode[]): object {
   const error = STATUS_CODES[statusCode]
   const headers: Record<number, Record<string, Header>> = {
     401: { 'WWW-Authenticate': { type: 'string', description: 'Always `Bearer`.' } },

@@ -16,13 +16,13 @@ export interface Schema {
 }
 
 /** What a schema takes: "a whole number from 1 to 10, or null". Undefined where it does not say. */
-export function taken(schema: Schema | undefined): string | undefined {
+export function acceptedValues(schema: Schema | undefined): string | undefined {
   if (schema?.['x-takes']) return schema['x-takes']
   if (schema?.enum) return `one of ${schema.enum.join(', ')}`
   if (schema?.type === undefined) return undefined
   return [schema.type]
     .flat()
-    .map((type) => named(type, schema))
+    .map((type) => typeText(type, schema))
     .join(', or ')
 }
 
@@ -35,7 +35,7 @@ const names: Record<string, string> = {
   array: 'a list',
 }
 
-function named(type: string, { format, minimum, maximum }: Schema): string {
+function typeText(type: string, { format, minimum, maximum }: Schema): string {
   if (type === 'null') return 'null'
   if (format === 'date-time') return 'a date and time'
   const from = minimum === undefined ? '' : ` from ${minimum}`

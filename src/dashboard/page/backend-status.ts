@@ -1,8 +1,8 @@
+import type { BackendView } from '../../balancer/index.js'
 import { duration, percent } from './format.js'
-import type { Backend } from './wire.js'
 
 /** How a backend is, in a word, with what shows it besides the word. */
-export interface Condition {
+export interface BackendStatus {
   kind: 'healthy' | 'ramping' | 'unknown' | 'draining' | 'ejected' | 'unhealthy'
   word: string
   shape: string
@@ -13,7 +13,7 @@ export interface Condition {
 }
 
 /** @param now by the gateway's clock */
-export function conditionOf(backend: Backend, now: number): Condition {
+export function backendStatusOf(backend: BackendView, now: number): BackendStatus {
   const { state, health, share, ejectedUntil, lastCheck, unresolved } = backend
   const until = ejectedUntil === null ? '' : `tried again in ${duration(Date.parse(ejectedUntil) - now)}`
   if (state === 'draining') {
@@ -37,7 +37,7 @@ export function conditionOf(backend: Backend, now: number): Condition {
   return { kind: 'healthy', word: 'healthy', shape: '●', rank: 0, detail: '' }
 }
 
-/** Whether requests pass it by. */
-export function isOut({ state, health, unresolved }: Backend): boolean {
+/** Whether a backend gets no new request. */
+export function isOutOfUse({ state, health, unresolved }: BackendView): boolean {
   return unresolved !== null || state === 'draining' || health === 'unhealthy' || health === 'ejected'
 }

@@ -1,10 +1,10 @@
-import { isOut } from './condition.js'
+import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
+import { isOutOfUse } from './backend-status.js'
 import { count, decimal, percent } from './format.js'
 import type { Rates } from './rates.js'
-import type { Snapshot } from './wire.js'
 
 /** What somebody who was just woken has to know, worst first. */
-export interface Verdict {
+export interface PoolStatus {
   level: 'good' | 'warning' | 'bad'
   lines: string[]
 }
@@ -21,7 +21,7 @@ const reasons: Record<string, string> = {
   LEASTWISE_STOPPED: 'the gateway was stopped',
 }
 
-export function verdictOf({ pool, backends }: Snapshot, rates: Rates): Verdict {
+export function poolStatusOf({ pool, backends }: PoolSnapshot, rates: Rates): PoolStatus {
   const bad: string[] = []
   const warnings: string[] = []
   const active = backends.filter(({ state }) => state === 'active')
@@ -53,10 +53,10 @@ export function verdictOf({ pool, backends }: Snapshot, rates: Rates): Verdict {
       .sort((a, b) => b.rate - a.rate)
     warnings.push(`${percent(failures / requests)} of requests fail at a backend, most at ${worst?.id}.`)
   }
-  const sick = active.filter(isOut)
+  const sick = active.filter(isOutOfUse)
   if (sick.length > 0) {
     const verb = sick.length === 1 ? 'is' : 'are'
-    const who = named((backend) => backend.state === 'active' && isOut(backend))
+    const who = named((backend) => backend.state === 'active' && isOutOfUse(backend))
     warnings.push(`${count(sick.length)} of ${count(backends.length)} backends ${verb} out: ${who}.`)
   }
   const draining = backends.length - active.length

@@ -1,0 +1,160 @@
+import { Type } from 'typebox'
+import { MAX_CONNECTIONS, MAX_PORT } from '../../balancer/backends/spec.js'
+import type { BackendView } from '../../balancer/index.js'
+import { Count, nullable, Time, Weight } from './schemas.js'
+import { schemaOf } from './view-schema.js'
+
+/** 0 and null both mean: no limit. */
+export const MaxConnections = nullable<number>(
+  Type.Integer({
+    minimum: 0,
+    maximum: MAX_CONNECTIONS,
+    description: 'Requests in flight that the backend may hold; 0 and null are no limit.',
+  }),
+)
+
+export const HostHeader = Type.Enum(['client', 'backend'], {
+  type: 'string',
+  description:
+    'Which Host the backend sees: the one that the client sent, or its own address. `HOST_HEADER` by default.',
+})
+
+export const Backup = Type.Boolean({
+  description: 'Whether it is used only where no other backend is usable.',
+})
+
+export const HealthPort = nullable<number>(
+  Type.Integer({
+    minimum: 1,
+    maximum: MAX_PORT,
+    description: "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is 0.",
+  }),
+)
+
+export const HealthHost = nullable<string>(
+  Type.String({
+    description:
+      'Host that its checks say; null for `HEALTH_HOST`, or the Host of its requests where that is empty.',
+    examples: ['shop.example'],
+  }),
+)
+
+const Latency = (description: string) => Type.Number({ minimum: 0, description })
+
+export const backendExample = {
+  id: 'c',
+  url: 'http://10.0.0.3:8080',
+  weight: 1,
+  maxConnections: null,
+  state: 'active',
+  health: 'healthy',
+  inFlight: 3,
+  tunnels: 0,
+  total: 1024,
+  failed: 2,
+  latency: { ewma: 11.8, p50: 10.9, p99: 48.2 },
+  addedAt: '2026-01-31T12:00:00.000Z',
+  share: 1,
+  ejectedUntil: null,
+  lastCheck: { at: '2026-01-31T12:34:56.000Z', passed: true, detail: 'status 200' },
+  backup: false,
+  healthPort: null,
+  healthHost: null,
+  unresolved: null,
+}
+
+/** A backend as calls answer it. */
+export const Backend = schemaOf<BackendView>()(
+  Type.Object(
+    {
+      id: Type.String({ description: 'Unique in the pool: 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.' }),
+      url: Type.String({ description: 'Scheme, host and port. Unique in the pool.' }),
+      weight: Weight,
+      maxConnections: nullable<number>(
+        Type.Integer({
+          minimum: 1,
+          maximum: MAX_CONNECTIONS,
+          description: 'Requests in flight that it may hold; null for no limit.',
+        }),
+      ),
+      state: Type.Enum(['active', 'draining'], {
+        type: 'string',
+        description: 'What the operator wants: `draining` gets no new request.',
+      }),
+      health: Type.Enum(['healthy', 'unhealthy', 'ejected', 'unknown'], {
+        type: 'string',
+        description:
+          'What was found: `unhealthy` by checks, `ejected` after failures, otherwise `healthy`, or `unknown` where it was not checked yet.',
+      }),
+      inFlight: Count('Requests that it works on now.'),
+      tunnels: Count('How many of those in flight are upgraded connections, such as WebSockets.'),
+      total: Count('Requests that it was given since it was registered.'),
+      failed: Count(
+        'Those of them that it refused, reset, left without an answer, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504.',
+      ),
+      latency: Type.Object(
+        {
+          ewma: Latency('Moving average.'),
+          p50: Latency('Median.'),
+          p99: Latency('99th percentile.'),
+        },
+        {
+          description:
+            'Milliseconds until the first byte of an answer, from when the backend had the whole request, over the last 1,024 requests; 0 before the first.',
+        },
+      ),
+      addedAt: Time('When it was registered.'),
+      share: Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description:
+          'Part of its fair share that it may have while it is used: less than 1 in slow start and after failures.',
+      }),
+      ejectedUntil: nullable<string>(Time('When an ejected one is tried again; null otherwise.')),
+      lastCheck: nullable<NonNullable<BackendView['lastCheck']>>(
+        Type.Object(
+          {
+            at: Time('When it was made.'),
+            passed: Type.Boolean({ description: 'Whether it passed.' }),
+            detail: Type.String({
+              description: 'What was found, like `status 503`, `timed out` or `ECONNREFUSED`.',
+            }),
+          },
+          { description: 'The last active check; null before the first, and where there are none.' },
+        ),
+      ),
+      backup: Backup,
+      healthPort: HealthPort,
+      healthHost: HealthHost,
+      unresolved: nullable<string>(
+        Type.String({
+          description:
+            'Error code of the look-up, like `ENOTFOUND`, where its name has never had an address: it is not used then. Null otherwise.',
+        }),
+      ),
+    },
+    {
+      title: 'Backend',
+      description: 'A backend of the pool, as it is now.',
+      examples: [backendExample],
+    },
+  ),
+)
+
+/** A backend that gets no new request from now on, and what comes of that. */
+export const LeavingBackend = Type.Object(
+  {
+    ...Backend.properties,
+    warning: Type.Optional(
+      Type.String({
+        description:
+          'What clients will notice: there where no other backend is usable, and left out otherwise.',
+      }),
+    ),
+  },
+  {
+    title: 'LeavingBackend',
+    description: 'A backend that gets no new request.',
+    examples: [{ ...backendExample, state: 'draining' }],
+  },
+)
