@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
-import type { BackendView } from '../../src/balancer/backends/backend.js'
+import type { BackendView } from '../../src/balancer/backends/backend-view.js'
 import { spawn } from '../../test/support/children.js'
 
 const server = fileURLToPath(new URL('../../src/gateway/main.js', import.meta.url))

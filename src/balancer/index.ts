@@ -1,4 +1,5 @@
-export type { Backend, BackendView, CheckResult, Health, Verdict } from './backends/backend.js'
+export type { Backend } from './backends/backend.js'
+export type { BackendView, CheckResult, Health, Verdict } from './backends/backend-view.js'
 export type { Registry } from './backends/registry.js'
 export type { RegistryEvents } from './backends/registry-options.js'
 export type {

@@ -1,11 +1,12 @@
-import type { Backend, CheckResult, Verdict } from './backend.js'
+import type { Backend } from './backend.js'
 import { BackendSet } from './backend-set.js'
+import type { CheckResult, Verdict } from './backend-view.js'
 
 /** What is known of the health of registered backends: by active checks, by name lookups and by their requests. */
 export class BackendHealth extends BackendSet {
   /**
-   * What active checks found, ours or anybody's.
-   * @param result of the last one
+   * Notes what active checks of a backend found, those of this package or any other's.
+   * @param result of the latest check
    * @throws {BackendNotFoundError}
    */
   setHealth(id: string, verdict: Verdict, result?: CheckResult): void {
@@ -16,20 +17,20 @@ export class BackendHealth extends BackendSet {
     if (result) backend.lastCheck = result
     const { checked } = backend
     if (checked === found) {
-      // Of those that are unhealthy the ones that answer are the lesser evil.
+      // Panic prefers unhealthy backends that answer their checks at all.
       if (found === 'unhealthy' && answered !== backend.answersChecks) this.refresh()
       return
     }
     this.#changeHealth(backend, () => {
       backend.checked = found
     })
-    // It was down, and came back: whatever its requests ran into before.
+    // It is back: failures of requests from before say nothing about it now.
     if (checked === 'unhealthy') this.observer?.renewed(backend)
   }
 
   /**
-   * Whether the name of a backend, which had no address so far, has one. What checks found meanwhile is forgotten then.
-   * @param reason a code; undefined where it has an address now
+   * Notes whether the name of a backend could be resolved. With its first address, what checks found until then is forgotten.
+   * @param reason the error code of the lookup; undefined where there is an address
    */
   setUnresolved(backend: Backend, reason: string | undefined): void {
     if (!this.holds(backend)) return
@@ -42,7 +43,7 @@ export class BackendHealth extends BackendSet {
     if (reason === undefined || unresolved === undefined) this.announce('health', backend)
   }
 
-  /** @internal Takes a backend out for so many milliseconds, or more; who does that sees to its return. */
+  /** @internal Takes a backend out. The caller reinstates it. @param duration milliseconds until it may be probed */
   eject(backend: Backend, duration: number): void {
     backend.ejections++
     this.change(backend, () => {
@@ -51,7 +52,7 @@ export class BackendHealth extends BackendSet {
     this.announce('health', backend)
   }
 
-  /** @internal */
+  /** @internal Ends an ejection. */
   reinstate(backend: Backend): void {
     this.#changeHealth(backend, () => {
       backend.ejectedUntil = undefined

@@ -33,17 +33,17 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#eligibility.eligible
   }
 
-  /** Usable backups that get no requests, as another backend is usable. */
+  /** Usable backups that get no requests, as a backend that is no backup is usable. */
   get standby(): readonly Backend[] {
     return this.#eligibility.standby
   }
 
-  /** Whether there are backups, and they may be used: no other backend is usable. */
+  /** Whether there are backups and no other backend is usable, so that backups may be used. */
   get usesBackups(): boolean {
     return this.#eligibility.usesBackups
   }
 
-  /** Whether health leaves too little, and is ignored. */
+  /** Whether too few backends are usable, so that health is ignored. */
   get panicking(): boolean {
     return this.#eligibility.panicking
   }

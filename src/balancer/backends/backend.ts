@@ -2,54 +2,10 @@ import type { AnswerTally } from '../health/answer-tally.js'
 import { LeaseBook } from '../leases/lease-book.js'
 import { type LoadCounter, LocalLoadCounter } from '../leases/load-counter.js'
 import { type Tier, tiers } from '../selection/tier.js'
-import { Latency, type LatencySummary } from '../stats/latency.js'
+import { Latency } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
+import type { BackendView, CheckResult, Health, Verdict } from './backend-view.js'
 import type { AdminState, BackendSource, HostHeader } from './spec.js'
-
-/** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
-export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
-
-/** What the active check says of a backend. */
-export type Verdict = 'healthy' | 'unhealthy' | 'unknown'
-
-/** One active check of a backend. */
-export interface CheckResult {
-  at: Date
-  passed: boolean
-  /** What was answered, or why nothing was: `status 200`, `timed out`, `ECONNREFUSED`. */
-  detail: string
-  /** Whether anything was answered. */
-  answered: boolean
-}
-
-/** A backend as the admin API shows it. */
-export interface BackendView {
-  id: string
-  url: string
-  weight: number
-  maxConnections: number | null
-  state: AdminState
-  health: Health
-  inFlight: number
-  /** Those of them whose connection was upgraded, such as WebSockets. */
-  tunnels: number
-  total: number
-  failed: number
-  latency: LatencySummary
-  addedAt: string
-  /** Part of its fair share that it may have, from 0 to 1: less than 1 in slow start and after failures. */
-  share: number
-  /** When it will be tried again, where it is ejected. */
-  ejectedUntil: string | null
-  lastCheck: { at: string; passed: boolean; detail: string } | null
-  /** Whether it is used only where no other backend is usable. */
-  backup: boolean
-  /** Port and Host of its checks; null for the pool's setting. */
-  healthPort: number | null
-  healthHost: string | null
-  /** Why its name could never be resolved so far, as a code like `ENOTFOUND`; it is not used. Null otherwise. */
-  unresolved: string | null
-}
 
 /** Knows which part of its fair share a backend may have now, from 0 to 1. */
 export interface ShareSource {
@@ -68,26 +24,26 @@ export class Backend {
   readonly host: string
   hostHeader: HostHeader | undefined
   readonly addedAt: Date
-  /** Who brought it. */
+  /** What brought it here. */
   source: BackendSource = 'api'
   readonly leases: LeaseBook
   readonly latency = new Latency()
   readonly responseTime = new ResponseTime()
   weight = 1
-  /** Infinity where there is no limit. */
+  /** Requests (not connections) that it may have in flight; Infinity where there is no limit. */
   maxConnections = Number.POSITIVE_INFINITY
-  /** Whether its limit was given to it, and is not the pool's. */
+  /** Whether that is its own limit, and not the pool's default. */
   ownLimit = false
   /** Whether it is used only where no other backend is usable. */
   backup = false
   /** Port and Host of its checks; undefined for the pool's setting. */
   healthPort: number | undefined
   healthHost: string | undefined
-  /** Why its name could never be resolved so far, as a code; undefined where it was, or is an address. */
+  /** The error code of the name lookup while its name has never been resolved; undefined otherwise. */
   unresolved: string | undefined
-  /** Whether it is not used, as it has to pass a check first and has passed none yet. */
+  /** Whether it has to pass an active check before it is used, and has passed none yet. */
   unproven = false
-  /** The Host of the last request that it answered well, as the client named it. Whoever sends requests notes it. */
+  /** The Host field of the last request that it answered well. The forwarder sets it; active checks may send it. */
   clientHost: string | undefined
   state: AdminState = 'active'
   checked: Verdict = 'unknown'
@@ -138,7 +94,7 @@ export class Backend {
     return this.#counter.load + this.residualLoad
   }
 
-  /** What checks found goes before what requests did. */
+  /** What active checks found counts more than an ejection. */
   get health(): Health {
     if (this.checked === 'unhealthy') return 'unhealthy'
     return this.isEjected ? 'ejected' : this.checked
@@ -153,7 +109,7 @@ export class Backend {
     return this.lastCheck?.answered !== false
   }
 
-  /** Whether a new request may go to it; what {@link isFull} says comes on top. */
+  /** Whether new requests may go to it, unless {@link isFull}. */
   get isUsable(): boolean {
     if (this.unresolved !== undefined) return false
     return this.state === 'active' && this.checked !== 'unhealthy' && !this.isEjected
@@ -163,7 +119,7 @@ export class Backend {
     return this.#counter.inFlight >= this.maxConnections
   }
 
-  /** Whether there is a number of requests at which it is full. */
+  /** Whether it can ever be full. */
   get hasLimit(): boolean {
     return this.maxConnections !== Number.POSITIVE_INFINITY
   }

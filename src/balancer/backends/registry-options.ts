@@ -9,7 +9,7 @@ export interface RegistryEvents {
   added: [Backend]
   updated: [Backend]
   draining: [Backend]
-  /** So many requests are cut: the time of a drain is up, or it is removed by force. */
+  /** So many requests are cut, as the drain took too long or the backend is removed by force. */
   cut: [Backend, number]
   /** A draining backend holds no request any more. */
   drained: [Backend]
@@ -17,7 +17,7 @@ export interface RegistryEvents {
   /** Its health changed, or it was ejected once more. */
   health: [Backend]
   removed: [Backend]
-  /** Health leaves too little and is ignored from now on, or is heeded again. */
+  /** Panic begins (true), as too few backends are usable and health is ignored from now on, or ends (false). */
   panic: [boolean]
 }
 
@@ -25,11 +25,11 @@ export interface RegistryEvents {
 export interface RegistryObserver {
   /** {@link Registry.eligible} was replaced. */
   eligibleChanged(eligible: readonly Backend[]): void
-  /** All is in order again after such a change. */
+  /** Everybody knows of that change: the queue can be served. */
   settled(): void
   /** A backend may be used that could not be before. */
   joined(backend: Backend): void
-  /** An operator, or the active check, has reason to think that a backend is as good as new. */
+  /** An operator activated a backend, or active checks found that it is back: its past failures count no more. */
   renewed(backend: Backend): void
   removed(backend: Backend): void
 }
@@ -42,7 +42,7 @@ export interface RegistryOptions extends PanicOptions {
   healthInitial: HealthInitial
   /** What a tunnel without traffic counts in a choice, in percent of a request. */
   tunnelWeight: number
-  /** Milliseconds that requests in flight may take on a drain that names no time of its own. */
+  /** Milliseconds that requests in flight may take on a drain, where the call names no time. */
   drainTimeout: number
   /** Knows which part of its fair share a backend may have; without one each has the whole. */
   shareSource?: ShareSource | undefined

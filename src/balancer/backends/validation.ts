@@ -58,7 +58,7 @@ export function checkId(id: string): string {
 }
 
 /** @throws {InvalidBackendError} */
-export function checkHostHeader(hostHeader: HostHeader | undefined): HostHeader | undefined {
+function checkHostHeader(hostHeader: HostHeader | undefined): HostHeader | undefined {
   if (hostHeader !== undefined && hostHeader !== 'client' && hostHeader !== 'backend') {
     throw new InvalidBackendError('hostHeader', 'must be "client" or "backend"')
   }

@@ -1,4 +1,5 @@
-import type { Backend, CheckResult, Verdict } from '../backends/backend.js'
+import type { Backend } from '../backends/backend.js'
+import type { CheckResult, Verdict } from '../backends/backend-view.js'
 import type { Registry } from '../backends/registry.js'
 import type { Clock } from '../time/clock.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import type { CheckResult } from '../../../src/balancer/backends/backend.js'
+import type { CheckResult } from '../../../src/balancer/backends/backend-view.js'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import { systemClock } from '../../../src/balancer/time/clock.js'
 import { CheckHosts } from '../../../src/proxy/upstream/health-check/check-hosts.js'

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import type { Backend, CheckResult } from '../../../balancer/backends/backend.js'
+import type { Backend } from '../../../balancer/backends/backend.js'
+import type { CheckResult } from '../../../balancer/backends/backend-view.js'
 import type { SendCheck } from '../../../balancer/health/checks.js'
 import type { Clock } from '../../../balancer/time/clock.js'
 import { type Statuses, statusesOf } from '../../http/status-ranges.js'
