@@ -48,7 +48,7 @@ export class Hedging {
     this.#clock = clock
   }
 
-  /** Milliseconds until a hedge is sent; undefined for never, and where the percentile is not known yet. */
+  /** Milliseconds until a hedge is sent, 1 at least as timers have it; undefined for never, and before p95 is known. */
   get delay(): number | undefined {
     if (this.#after === 'off') return undefined
     if (this.#after !== 'p95') return this.#after
@@ -58,7 +58,6 @@ export class Hedging {
       this.#p95Count = count
       this.#p95 = this.#samples.percentiles(0.95)[0] as number
     }
-    // A timer takes no less.
     return Math.max(1, this.#p95)
   }
 
