@@ -36,8 +36,8 @@ export function toGatewayError(error: Error): FastifyError {
       : new RequestTimeoutError()
   }
   if (cause instanceof HookBodyError) return brokenBodyError(cause.cause as Error)
-  const lack = exhaustionOf(cause)
-  if (lack) return new ExhaustionError(lack.missing)
+  const exhaustion = exhaustionOf(cause)
+  if (exhaustion) return new ExhaustionError(exhaustion.missing)
   if (cause instanceof StoppedError) return Object.assign(cause, { statusCode: 503 })
   if (isUnsendable(cause)) return new UnsendableError(cause.message)
   const { message } = diagnose(cause)
