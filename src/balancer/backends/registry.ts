@@ -5,7 +5,7 @@ import { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
 import { Departures } from './departures.js'
-import { Sources, type Statement } from './sources.js'
+import { type SourceEntry, Sources } from './sources.js'
 import type { BackendPatch, BackendRecord, BackendSource, ConfiguredBackend } from './spec.js'
 import {
   checkAddedAt,
@@ -55,16 +55,16 @@ export class Registry extends BackendHealth {
   }
 
   /**
-   * Brings the registry to what one source of backends says, in one refresh: what it newly names is added, what it says
-   * anew is changed, and what it does not name any more drains and is removed. Of a backend of which it says what it said
-   * before, changes that others made meanwhile stay; one that they removed stays away.
-   * @param before what the source said before; left out: what it said in the call before
+   * Brings the registry in line with the list of one source of backends, in one refresh. What is new in the list is
+   * added; a backend whose description changed is changed; what is not in the list any more drains and is removed. Where a
+   * description is as it was in the list before, changes that others made meanwhile stay, a removal included.
+   * @param before the list before; left out: that of the last call for this source
    * @throws {InvalidBackendError | BackendExistsError}
    */
   sync(
     source: BackendSource,
     specs: readonly BackendRecord[],
-    before: readonly BackendRecord[] = this.#sources.all(source),
+    before: readonly BackendRecord[] = this.#sources.list(source),
   ): void {
     const changes = this.#sources.compare(specs, before)
     this.batch(() => {
@@ -72,23 +72,23 @@ export class Registry extends BackendHealth {
         const backend = this.withUrl(url)
         if (backend) this.remove(backend.id)
       }
-      for (const { statement, isKnown } of changes.said) {
-        const backend = this.withUrl(statement.url)
-        if (backend) this.#follow(backend, source, statement, isKnown)
-        else if (!isKnown) this.add(statement, source)
+      for (const { entry, isKnown } of changes.entries) {
+        const backend = this.withUrl(entry.url)
+        if (backend) this.#follow(backend, source, entry, isKnown)
+        else if (!isKnown) this.add(entry, source)
       }
     })
     this.#sources.remember(source, changes)
   }
 
-  /** What a source says of a backend now; undefined where it does not name it. */
-  saidOf(backend: Backend, source: BackendSource): Statement | undefined {
-    return this.#sources.said(source, backend.url)
+  /** How a source describes a backend now; undefined where it is not in its list. */
+  entryOf(backend: Backend, source: BackendSource): SourceEntry | undefined {
+    return this.#sources.find(source, backend.url)
   }
 
-  /** All that a source says now, also of backends that others removed. */
-  saidBy(source: BackendSource): Statement[] {
-    return this.#sources.all(source)
+  /** The list of a source, with backends that others removed. */
+  entriesOf(source: BackendSource): SourceEntry[] {
+    return this.#sources.list(source)
   }
 
   /** @throws {BackendNotFoundError | InvalidBackendError} and changes nothing */
@@ -185,20 +185,20 @@ export class Registry extends BackendHealth {
     if (isRemoval && backend.state === 'draining') this.#forget(backend)
   }
 
-  /** A source names a backend that is registered. The store only remembers, so that it never takes over another's. */
-  #follow(backend: Backend, source: BackendSource, statement: Statement, isKnown: boolean): void {
+  /** A source lists a backend that is registered: it is the source's now, unless the source is the store, which only remembers. */
+  #follow(backend: Backend, source: BackendSource, entry: SourceEntry, isKnown: boolean): void {
     if (source !== 'store') backend.source = source
     if (isKnown) return
-    if (statement.id !== undefined && statement.id !== backend.id) {
-      // By another id it is another backend. What is in flight on this one finishes, and is nobody's any more.
+    if (entry.id !== undefined && entry.id !== backend.id) {
+      // An id is for life: with another one it is another backend. What is in flight on the old one finishes uncounted.
       this.#forget(backend)
-      this.add({ addedAt: backend.addedAt.toISOString(), ...statement }, source)
+      this.add({ addedAt: backend.addedAt.toISOString(), ...entry }, source)
       return
     }
-    this.#apply(backend, statement)
+    this.#apply(backend, entry)
     this.refresh()
     this.announce('updated', backend)
-    if (statement.state === 'draining') this.drain(backend.id)
+    if (entry.state === 'draining') this.drain(backend.id)
     else if (backend.state === 'draining') this.activate(backend.id)
   }
 

@@ -2,69 +2,69 @@ import { BackendExistsError } from '../errors.js'
 import { type BackendRecord, type BackendSource, backendFields, type ConfiguredBackend } from './spec.js'
 import { checkAddedAt, checkAdminState, checkSpec } from './validation.js'
 
-/** What a source says of one backend, written in one way. */
-export interface Statement extends ConfiguredBackend, Pick<BackendRecord, 'state' | 'addedAt'> {}
+/** How a source describes one backend, checked and normalized, so that two descriptions can be compared. */
+export interface SourceEntry extends ConfiguredBackend, Pick<BackendRecord, 'state' | 'addedAt'> {}
 
-/** How what a source says differs from what it said before. */
+/** The difference between two lists of backends that a source gives, one after the other. */
 export interface SourceChanges {
-  /** URLs that it does not name any more. */
+  /** URLs that are not in the new list any more. */
   dropped: string[]
-  /** What it says, in its order, and of which backends it said just that before. */
-  said: { statement: Statement; isKnown: boolean }[]
-  /** The same by URL, to be remembered. */
-  now: Map<string, Statement>
+  /** The new list in its order, and which of its descriptions were in the old list as they are. */
+  entries: { entry: SourceEntry; isKnown: boolean }[]
+  /** The new list by URL. */
+  now: Map<string, SourceEntry>
 }
 
-/** Remembers what each source of backends said last, to tell what is new in what it says now. */
+/** Remembers how each source described its backends last, to find what changed in its next list. */
 export class Sources {
-  readonly #said = new Map<BackendSource, Map<string, Statement>>()
+  readonly #lists = new Map<BackendSource, Map<string, SourceEntry>>()
 
-  /** What a source said last of a backend; undefined where it does not name it. */
-  said(source: BackendSource, url: string): Statement | undefined {
-    return this.#said.get(source)?.get(url)
+  /** How a source described a backend last; undefined where it is not in its list. */
+  find(source: BackendSource, url: string): SourceEntry | undefined {
+    return this.#lists.get(source)?.get(url)
   }
 
-  /** All that a source said last. */
-  all(source: BackendSource): Statement[] {
-    return [...(this.#said.get(source)?.values() ?? [])]
+  /** The last list of a source. */
+  list(source: BackendSource): SourceEntry[] {
+    return [...(this.#lists.get(source)?.values() ?? [])]
   }
 
   /**
-   * Compares what a source says now with what it said before.
-   * @throws {InvalidBackendError | BackendExistsError} for what is wrong, or said twice
+   * Compares the new list of a source with the one before.
+   * @throws {InvalidBackendError | BackendExistsError} for what is wrong, or listed twice
    */
   compare(specs: readonly BackendRecord[], before: readonly BackendRecord[]): SourceChanges {
     const old = byUrl(before)
     const now = byUrl(specs)
     return {
       dropped: [...old.keys()].filter((url) => !now.has(url)),
-      said: Array.from(now.values(), (statement) => {
-        const known = old.get(statement.url)
-        return { statement, isKnown: known !== undefined && saysTheSame(known, statement) }
+      entries: Array.from(now.values(), (entry) => {
+        const known = old.get(entry.url)
+        return { entry, isKnown: known !== undefined && isSame(known, entry) }
       }),
       now,
     }
   }
 
-  /** What was compared is in force. */
+  /** The new list is in force. */
   remember(source: BackendSource, { now }: SourceChanges): void {
-    this.#said.set(source, now)
+    this.#lists.set(source, now)
   }
 }
 
-function byUrl(specs: readonly BackendRecord[]): Map<string, Statement> {
-  const statements = new Map<string, Statement>()
+function byUrl(specs: readonly BackendRecord[]): Map<string, SourceEntry> {
+  const entries = new Map<string, SourceEntry>()
   for (const spec of specs) {
-    const statement: Statement = checkSpec(spec)
-    if (spec.state !== undefined) statement.state = checkAdminState(spec.state)
-    if (spec.addedAt !== undefined) statement.addedAt = checkAddedAt(spec.addedAt).toISOString()
-    if (statements.has(statement.url)) throw new BackendExistsError(`url ${statement.url}`)
-    statements.set(statement.url, statement)
+    const entry: SourceEntry = checkSpec(spec)
+    if (spec.state !== undefined) entry.state = checkAdminState(spec.state)
+    if (spec.addedAt !== undefined) entry.addedAt = checkAddedAt(spec.addedAt).toISOString()
+    if (entries.has(entry.url)) throw new BackendExistsError(`url ${entry.url}`)
+    entries.set(entry.url, entry)
   }
-  return statements
+  return entries
 }
 
-function saysTheSame(one: Statement, other: Statement): boolean {
+function isSame(one: SourceEntry, other: SourceEntry): boolean {
   return (
     (one.state ?? 'active') === (other.state ?? 'active') &&
     backendFields.every((field) => one[field] === other[field])

@@ -11,7 +11,7 @@ export const healthInitials = ['usable', 'unusable'] as const
 
 export type HealthInitial = (typeof healthInitials)[number]
 
-/** What can be said of a backend that is to be registered. */
+/** Describes a backend that is to be registered. */
 export interface BackendSpec {
   /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
   url: string
@@ -47,7 +47,7 @@ export interface ConfiguredBackend {
   healthHost?: string
 }
 
-/** The names of all that can be said of one. */
+/** All fields of a {@link BackendSpec}. */
 export const backendFields = [
   'url',
   'id',

@@ -128,7 +128,7 @@ export function checkHealthHost(host: string | null | undefined): string | undef
 }
 
 /**
- * Checks what is said of a backend, and writes it in one way, so that it can be compared.
+ * Checks the description of a backend and normalizes it, so that two of them can be compared.
  * @throws {InvalidBackendError}
  */
 export function checkSpec(spec: BackendSpec): ConfiguredBackend {

@@ -17,9 +17,9 @@ export interface RequestTraits {
   readonly request?: string | undefined
 }
 
-/** Whoever wants a lease. One of the two is called, once. */
+/** A request for a lease. Either `onLease` or `onReject` is called, once. */
 export interface LeaseRequest extends RequestTraits {
-  /** Set where it has to wait: since when, in monotonic milliseconds. */
+  /** Set by the queue where it has to wait: since when, in monotonic milliseconds. */
   queuedAt?: number | undefined
   onLease(lease: Lease): void
   onReject(error: Error): void
@@ -35,11 +35,11 @@ export function deliver(request: LeaseRequest, lease: Lease): void {
   }
 }
 
-/** Where leases come from. */
+/** Where the queue gets leases from. */
 export interface LeaseSource {
   /**
    * Takes a lease for a request, if there is one to take.
-   * @param patient whether it can wait for a better one than those that should rest
+   * @param patient whether it can wait, so that backends which should get no request for now are not used
    * @param since when it began to wait, in monotonic milliseconds
    */
   choose(request: RequestTraits, patient: boolean, since: number): Lease | undefined

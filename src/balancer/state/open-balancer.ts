@@ -44,5 +44,8 @@ function configurationOf(options: BalancerOptions): { policy: PolicyName; backen
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
   const trial = new Registry({ ...rest, observerGuard: new ObserverGuard(rest.onObserverError) })
   trial.sync('config', backends.map(toRecord))
-  return { policy, backends: trial.saidBy('config').map(({ state, addedAt, ...configured }) => configured) }
+  return {
+    policy,
+    backends: trial.entriesOf('config').map(({ state, addedAt, ...configured }) => configured),
+  }
 }

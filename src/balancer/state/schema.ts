@@ -63,33 +63,33 @@ export function readState(value: unknown): PoolState {
 }
 
 function readConfigured(value: unknown, where: string): ConfiguredBackend {
-  return describedIn(fields(value, where, backendFields), where)
+  return describedBy(fields(value, where, backendFields), where)
 }
 
 function readBackend(value: unknown, where: string): BackendState {
   const found = fields(value, where, [...backendFields, 'state', 'addedAt', 'configured'])
-  const said = describedIn(found, where)
-  const { id } = said
+  const description = describedBy(found, where)
+  const { id } = description
   if (id === undefined) throw new InvalidStateError(`${where}.id`, 'is missing')
-  const backend = judged(where, () => ({
-    ...said,
+  const backend = checked(where, () => ({
+    ...description,
     id,
     state: checkAdminState(found.state as AdminState),
     addedAt: checkAddedAt(found.addedAt as string).toISOString(),
   }))
   if (found.configured === undefined) return backend
   const configured = readConfigured(found.configured, `${where}.configured`)
-  if (configured.url === said.url) return { ...backend, configured }
+  if (configured.url === description.url) return { ...backend, configured }
   throw new InvalidStateError(`${where}.configured.url`, 'must be that of the backend')
 }
 
-function describedIn(found: Fields, where: string): ConfiguredBackend {
+function describedBy(found: Fields, where: string): ConfiguredBackend {
   if (found.weight === undefined) throw new InvalidStateError(`${where}.weight`, 'is missing')
-  return judged(where, () => checkSpec(found as object as BackendSpec))
+  return checked(where, () => checkSpec(found as object as BackendSpec))
 }
 
 /** The checks of a registry do not rely on types. */
-function judged<T>(where: string, check: () => T): T {
+function checked<T>(where: string, check: () => T): T {
   try {
     return check()
   } catch (error) {

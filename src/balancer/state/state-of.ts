@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
-import type { Statement } from '../backends/sources.js'
+import type { SourceEntry } from '../backends/sources.js'
 import type { ConfiguredBackend } from '../backends/spec.js'
 import { limitOrNull } from '../backends/validation.js'
 import type { PolicyName } from '../selection/policies/index.js'
@@ -14,18 +14,18 @@ export function stateOf(registry: Registry, policy: PolicyName, configuredPolicy
     version: STATE_VERSION,
     policy: { name: policy, configured: configuredPolicy },
     backends: staying.map((backend) => {
-      const configured = registry.saidOf(backend, 'config')
+      const configured = registry.entryOf(backend, 'config')
       return { ...backendStateOf(backend), ...(configured && { configured: plain(configured) }) }
     }),
     removed: registry
-      .saidBy('config')
+      .entriesOf('config')
       .filter(({ url }) => !urls.has(url))
       .map(plain),
   }
 }
 
 /** What a configuration says of a backend, without its state: the next start begins with what is stored. */
-function plain({ state, addedAt, ...configured }: Statement): ConfiguredBackend {
+function plain({ state, addedAt, ...configured }: SourceEntry): ConfiguredBackend {
   return configured
 }
 
