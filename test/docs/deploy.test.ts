@@ -17,7 +17,7 @@ const folder = join(root, 'docs/deploy')
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const file = (name: string) => readFileSync(join(folder, name), 'utf8')
 
-/** Starts a gateway with exactly these variables, but for addresses and files that are of another machine. */
+/** Starts a gateway with these variables, but for addresses and files of another machine, and the time before it stops. */
 async function gatewayWith(
   t: TestContext,
   env: Record<string, string>,
@@ -31,6 +31,7 @@ async function gatewayWith(
     BACKENDS: backend.url,
     ...(env.HOST && { HOST: '127.0.0.1' }),
     ...(env.STATE_FILE && { STATE_FILE: 'state.json' }),
+    ...(env.SHUTDOWN_DELAY && { SHUTDOWN_DELAY: '0' }),
   })
   t.after(() => gateway.stop('SIGKILL'))
   return { gateway, backend }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { call, callJson } from '../support/client.js'
 import { type GatewayProcess, healthLine, root, startGateway } from '../support/process.js'
 import { RawClient } from '../support/raw.js'
@@ -28,7 +29,11 @@ type Answers = Record<string, string | number>
 async function started(t: TestContext, answers: Answers, env: Record<string, string>) {
   const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
   const [control, preload] = [join(folder, 'answers.json'), join(folder, 'preload.mjs')]
-  const become = (next: Answers) => writeFileSync(control, JSON.stringify(next))
+  // Renamed, as the gateway may read it at any moment.
+  const become = (next: Answers) => {
+    writeFileSync(`${control}.new`, JSON.stringify(next))
+    renameSync(`${control}.new`, control)
+  }
   become(answers)
   writeFileSync(
     preload,
@@ -91,87 +96,90 @@ test('four names whose look-ups hang take nothing from a fifth', async (t) => {
   assert.deepEqual([hung.unresolved, hung.health, hung.failed], ['ETIMEOUT', 'unknown', 0])
 })
 
-test('while the resolver fails backends are used at their last address, and stay healthy', async (t) => {
-  const { port } = await serving(t)
-  const { gateway, become } = await started(
-    t,
-    { 'a.test': '127.0.0.1', 'b.test': '127.0.0.1' },
-    { BACKENDS: `http://a.test:${port};id=a,http://b.test:${port};id=b` },
-  )
-  await healthLine(gateway, 'a', 'healthy')
-  await healthLine(gateway, 'b', 'healthy')
-  const from = gateway.lines.length
-  for (const answer of ['EAI_AGAIN', 'ENOTFOUND', 3_600_000]) {
-    become({ 'a.test': answer, 'b.test': answer })
-    // Long enough for the last answer to be stale.
-    const until = Date.now() + 2500
-    while (Date.now() < until) {
-      assert.equal((await send(gateway, 'GET')).status, 200)
-      assert.equal((await send(gateway, 'POST')).status, 200)
-    }
-  }
-  assert.deepEqual(
-    gateway.lines.slice(from).filter(({ event }) => event === 'health'),
-    [],
-  )
-  for (const id of ['a', 'b']) assert.equal((await viewOf(gateway, id)).failed, 0)
-})
-
-test('how long a look-up takes is part of no time that a backend has', async (t) => {
-  const { port } = await serving(t)
-  for (const method of ['GET', 'POST'] as const) {
-    const { gateway } = await started(t, { 'a.test': 1000 }, { BACKENDS: `http://a.test:${port};id=a` })
-    assert.equal((await send(gateway, method)).status, 200)
+describe('what takes seconds', { concurrency: 2 }, () => {
+  test('while the resolver fails backends are used at their last address, and stay healthy', async (t) => {
+    const { port } = await serving(t)
+    const { gateway, become } = await started(
+      t,
+      { 'a.test': '127.0.0.1', 'b.test': '127.0.0.1' },
+      { BACKENDS: `http://a.test:${port};id=a,http://b.test:${port};id=b` },
+    )
     await healthLine(gateway, 'a', 'healthy')
+    await healthLine(gateway, 'b', 'healthy')
+    const from = gateway.lines.length
+    for (const answer of ['EAI_AGAIN', 'ENOTFOUND', 3_600_000]) {
+      become({ 'a.test': answer, 'b.test': answer })
+      // Long enough for the last answer to be stale.
+      const until = Date.now() + 2500
+      while (Date.now() < until) {
+        assert.equal((await send(gateway, 'GET')).status, 200)
+        assert.equal((await send(gateway, 'POST')).status, 200)
+        await pause(10)
+      }
+    }
     assert.deepEqual(
-      gateway.lines.filter(({ health }) => health === 'unhealthy'),
+      gateway.lines.slice(from).filter(({ event }) => event === 'health'),
       [],
     )
-  }
-})
+    for (const id of ['a', 'b']) assert.equal((await viewOf(gateway, id)).failed, 0)
+  })
 
-test('a backend whose name was never resolved is out, is not to blame, and is used as soon as it has an address', async (t) => {
-  const { port } = await serving(t)
-  const { gateway, become } = await started(
-    t,
-    { 'a.test': 'ENOTFOUND', 'b.test': '127.0.0.1' },
-    {
-      BACKENDS: `http://a.test:${port};id=a,http://b.test:${port};id=b`,
-      SLOW_START: '0',
-      PANIC: 'unhealthy',
-    },
-  )
-  const line = await unresolved(gateway, 'a')
-  assert.match(String(line.msg), /its name cannot be resolved \(ENOTFOUND\)/)
-  for (let i = 0; i < 10; i++) assert.equal((await send(gateway)).status, 200)
-  const { total, failed, unresolved: why } = await viewOf(gateway, 'a')
-  assert.deepEqual([failed, why], [0, 'ENOTFOUND'])
-  const { json } = await callJson('POST', `${gateway.admin}/explain`, {})
-  const reason = json.backends.find(({ id }: { id: string }) => id === 'a').reason
-  assert.equal(reason, 'not used: its name cannot be resolved (ENOTFOUND)')
-  const from = gateway.lines.length
-  become({ 'a.test': '127.0.0.1', 'b.test': '127.0.0.1' })
-  await healthLine(gateway, 'a', 'healthy', from)
-  for (let i = 0; i < 10; i++) assert.equal((await send(gateway)).status, 200)
-  assert.ok((await viewOf(gateway, 'a')).total > total)
-})
+  test('how long a look-up takes is part of no time that a backend has', async (t) => {
+    const { port } = await serving(t)
+    for (const method of ['GET', 'POST'] as const) {
+      const { gateway } = await started(t, { 'a.test': 1000 }, { BACKENDS: `http://a.test:${port};id=a` })
+      assert.equal((await send(gateway, method)).status, 200)
+      await healthLine(gateway, 'a', 'healthy')
+      assert.deepEqual(
+        gateway.lines.filter(({ health }) => health === 'unhealthy'),
+        [],
+      )
+    }
+  })
 
-test('a client whose only backend has a name that hangs is told so, in time', async (t) => {
-  const { port } = await serving(t)
-  const { gateway } = await started(
-    t,
-    { 'a.test': 3_600_000 },
-    { BACKENDS: `http://a.test:${port};id=a`, HEALTH_PATH: '' },
-  )
-  for (const method of ['GET', 'POST', 'GET'] as const) {
-    const reply = await send(gateway, method)
-    assert.equal(reply.status, 502)
-    assert.match(JSON.parse(reply.text).message, /the name of the backend could not be resolved in time/)
-  }
-  await unresolved(gateway, 'a')
-  assert.equal((await call(`${gateway.admin}/readyz`)).status, 503)
-  const { failed, health, share } = await viewOf(gateway, 'a')
-  assert.deepEqual([failed, health, share], [0, 'unknown', 1])
+  test('a backend whose name was never resolved is out, is not to blame, and is used as soon as it has an address', async (t) => {
+    const { port } = await serving(t)
+    const { gateway, become } = await started(
+      t,
+      { 'a.test': 'ENOTFOUND', 'b.test': '127.0.0.1' },
+      {
+        BACKENDS: `http://a.test:${port};id=a,http://b.test:${port};id=b`,
+        SLOW_START: '0',
+        PANIC: 'unhealthy',
+      },
+    )
+    const line = await unresolved(gateway, 'a')
+    assert.match(String(line.msg), /its name cannot be resolved \(ENOTFOUND\)/)
+    for (let i = 0; i < 10; i++) assert.equal((await send(gateway)).status, 200)
+    const { total, failed, unresolved: why } = await viewOf(gateway, 'a')
+    assert.deepEqual([failed, why], [0, 'ENOTFOUND'])
+    const { json } = await callJson('POST', `${gateway.admin}/explain`, {})
+    const reason = json.backends.find(({ id }: { id: string }) => id === 'a').reason
+    assert.equal(reason, 'not used: its name cannot be resolved (ENOTFOUND)')
+    const from = gateway.lines.length
+    become({ 'a.test': '127.0.0.1', 'b.test': '127.0.0.1' })
+    await healthLine(gateway, 'a', 'healthy', from)
+    for (let i = 0; i < 10; i++) assert.equal((await send(gateway)).status, 200)
+    assert.ok((await viewOf(gateway, 'a')).total > total)
+  })
+
+  test('a client whose only backend has a name that hangs is told so, in time', async (t) => {
+    const { port } = await serving(t)
+    const { gateway } = await started(
+      t,
+      { 'a.test': 3_600_000 },
+      { BACKENDS: `http://a.test:${port};id=a`, HEALTH_PATH: '' },
+    )
+    for (const method of ['GET', 'POST', 'GET'] as const) {
+      const reply = await send(gateway, method)
+      assert.equal(reply.status, 502)
+      assert.match(JSON.parse(reply.text).message, /the name of the backend could not be resolved in time/)
+    }
+    await unresolved(gateway, 'a')
+    assert.equal((await call(`${gateway.admin}/readyz`)).status, 503)
+    const { failed, health, share } = await viewOf(gateway, 'a')
+    assert.deepEqual([failed, health, share], [0, 'unknown', 1])
+  })
 })
 
 test('a client that leaves while a name is looked up leaves nothing behind', async (t) => {

@@ -1,0 +1,3 @@
+import { evenShares } from '../scenarios/shares.js'
+
+evenShares({ equal: 300, weighted: 3500 })
