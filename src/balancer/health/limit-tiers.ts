@@ -3,9 +3,9 @@ import { type Tier, tiers } from '../selection/tier.js'
 import type { LimitCounts } from './limit-counts.js'
 import type { ShareLimit } from './share-limit.js'
 
-/** Between two requests that a backend with a penalty is given beyond its share. */
+/** The time between two requests that a backend with a penalty is given beyond its share. */
 const FORCED_INTERVAL_MS = 1000
-/** After so long without a choice of another backend, one that refuses is better than to wait. */
+/** After this time without a choice of another backend, a backend that refuses is used instead of waiting longer. */
 const STUCK_MS = 1000
 
 /**

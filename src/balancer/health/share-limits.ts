@@ -11,7 +11,7 @@ import { PoolVirtualTimes } from './virtual-time.js'
 
 /** Where all are in slow start: a difference between two slow start factors that is too small to matter. */
 const SLOW_START_TOLERANCE = 0.1
-/** Between two measurements of what changes with time alone; more where there are many limits, by so much for each. */
+/** The time between two measurements of what changes with time alone: at least so long, and so long for each limit. */
 const MEASURE_INTERVAL_MS = 50
 const MEASURE_INTERVAL_PER_LIMIT_MS = 0.01
 

@@ -10,7 +10,7 @@ export type HedgeAfter = number | 'p95' | 'off'
 const SAMPLE_COUNT = 1024
 /** With fewer samples there is no 95th percentile. */
 const MIN_SAMPLES = 20
-/** The 95th percentile is computed anew after so many more samples. */
+/** The number of new samples after which the 95th percentile is computed again. */
 const SAMPLES_PER_UPDATE = 64
 /**
  * One request in twenty is over the 95th percentile even where all is well, and these would use up a budget of 5 %. So
