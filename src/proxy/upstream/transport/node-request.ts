@@ -102,7 +102,7 @@ export class NodeRequest implements Transport, Exchange {
   abort(): void {
     this.finish()
     this.#outgoing?.destroy()
-    // Node ignores that where it takes the request for finished.
+    // Where Node takes the request for finished, its `destroy` does nothing.
     this.#socket?.destroy()
   }
 
@@ -197,7 +197,7 @@ export class NodeRequest implements Transport, Exchange {
     this.#listener.onBodyStopped()
   }
 
-  // Called while the response is read.
+  // Called by `readResponse`.
 
   onResponse(statusCode: number): void {
     const body = this.#body

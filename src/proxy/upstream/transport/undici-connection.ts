@@ -1,4 +1,4 @@
-// Over 200 lines: half of it makes up for what undici does not tell.
+// Over 200 lines: half of them work around errors and resets that undici does not report.
 import type { Socket } from 'node:net'
 import { Client, type Dispatcher, errors } from 'undici'
 import type { Backend } from '../../../balancer/backends/backend.js'
@@ -23,16 +23,16 @@ export interface UndiciConnectionOptions {
  * requests, so that none is made for each.
  */
 export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
-  /** @internal links of {@link Connections}; the published type has none, and so does not implement `ListNode` */
+  /** @internal The idle connection before this one, in the list that {@link Connections} keeps of them. */
   previous: UndiciConnection | undefined
-  /** @internal */
+  /** @internal The one after it. */
   next: UndiciConnection | undefined
-  /** @internal set by {@link Connections} */
+  /** @internal Whether it is in that list, and so has no request. */
   idle = false
-  /** Undici reads no upload here, so that none can be refused. */
+  /** Undici sends no body here which a backend could refuse to take. */
   readonly blocked = false
   readonly #client: Client
-  /** As undici wants the server named; see `send`. */
+  /** Told to undici with each request, for the reason in `send`. */
   readonly #servername: string
   readonly #onDone: (connection: UndiciConnection) => void
   readonly #connector: UndiciConnector
