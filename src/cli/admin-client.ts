@@ -4,10 +4,10 @@ import { request as requestHttps } from 'node:https'
 import type { Access } from './access.js'
 import { Failure } from './failure.js'
 
-/** Bytes of an answer; that of a pool of 10,000 backends has 4 MB. */
-const LONGEST_ANSWER = 64 * 1024 * 1024
+/** The largest response that is read; the list of 10,000 backends has 4 MB. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-/** Reads an answer. @throws {Error} that says what is wrong with it */
+/** Reads the document of a response. @throws {Error} that says what is wrong with it */
 export type Reader<T> = (document: unknown) => T
 
 /**
@@ -19,15 +19,23 @@ export class AdminClient {
   readonly #token: string | undefined
   readonly #timeout: number
 
-  /** @param timeout milliseconds that a whole answer may take */
-  constructor({ url, token }: Access, timeout: number) {
+  /** Of the pool that calls are for; empty where they name none. */
+  readonly #prefix: string
+
+  /**
+   * @param timeout milliseconds that a whole response may take
+   * @param pool name of the pool that calls are for; without one the API takes the pool `default`, or the only one
+   */
+  constructor({ url, token }: Access, timeout: number, pool?: string) {
     this.url = url
+    this.#prefix = pool === undefined ? '' : `/pools/${encodeURIComponent(pool)}`
     this.#token = token
     this.#timeout = timeout
   }
 
   /**
-   * @param read what is to become of the answer
+   * @param path below that of the pool
+   * @param read makes the result of the response
    * @throws {Failure} the gateway said no, or did not answer as one does
    */
   async call<T>(
@@ -54,7 +62,7 @@ export class AdminClient {
   }
 
   async #send(method: string, path: string, body: unknown, signal: AbortSignal | undefined) {
-    const url = new URL(this.url + path)
+    const url = new URL(this.url + this.#prefix + path)
     const timeout = AbortSignal.timeout(this.#timeout)
     const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
       method,
@@ -84,7 +92,7 @@ export class AdminClient {
     let length = 0
     for await (const chunk of response) {
       length += chunk.length
-      if (length > LONGEST_ANSWER) throw this.#stranger('more than any gateway has to say')
+      if (length > MAX_RESPONSE_BYTES) throw this.#stranger('more than any gateway has to say')
       chunks.push(chunk)
     }
     return Buffer.concat(chunks).toString()

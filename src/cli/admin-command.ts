@@ -3,11 +3,13 @@ import { checkId } from '../balancer/backends/validation.js'
 import { DEFAULT_ADMIN_HOST, DEFAULT_ADMIN_PORT } from '../config/admin-listener.js'
 import { type AccessOptions, accessOf } from './access.js'
 import { AdminClient } from './admin-client.js'
-import { printableJson } from './printable.js'
+import { terminalJson } from './terminal-text.js'
 
 /** What every command that asks a gateway can be told. */
 export interface AdminOptions extends AccessOptions {
   json?: boolean
+  /** Of a command that is for one pool. */
+  pool?: string
   requestTimeout: number
 }
 
@@ -33,24 +35,33 @@ export function adminCommand(name: string, about: string, more: string): Command
     .option('--token-file <file>', 'file that holds the token of the admin API, and nothing else')
     .addOption(
       new Option('--request-timeout <ms>', 'how long the gateway may take for an answer')
-        .argParser(whole(1, LONGEST))
+        .argParser(whole(1, MAX_OPTION_MS))
         .default(10_000),
     )
     .option('--json', 'print JSON, for programs')
     .addHelpText('after', `\n${more}\n${access}`)
 }
 
+/** A command that asks a gateway for one of its pools. */
+export function poolCommand(name: string, about: string, more: string): Command {
+  return adminCommand(name, about, more).addOption(
+    new Option('--pool <name>', 'the pool to act on; default, or the only one, if not given').argParser(
+      readPoolName,
+    ),
+  )
+}
+
 export function clientOf(options: AdminOptions): AdminClient {
-  return new AdminClient(accessOf(options), options.requestTimeout)
+  return new AdminClient(accessOf(options), options.requestTimeout, options.pool)
 }
 
 /** What a command has to say: for programs a document, for people a text. */
 export function print({ json }: AdminOptions, document: unknown, text: string): void {
-  process.stdout.write(`${json ? printableJson(document) : text}\n`)
+  process.stdout.write(`${json ? terminalJson(document) : text}\n`)
 }
 
-/** Milliseconds: eleven days, and the most that every call of the API takes. */
-export const LONGEST = 999_999_999
+/** The longest time that an option takes, eleven days: every call of the API takes as much. */
+export const MAX_OPTION_MS = 999_999_999
 
 /** Reads an option that is a whole number. */
 export function whole(least: number, most: number): (text: string) => number {
@@ -58,6 +69,12 @@ export function whole(least: number, most: number): (text: string) => number {
     if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
     throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`)
   }
+}
+
+/** Reads the name of a pool. A URL has no way to say `.` and `..` but as another path. */
+function readPoolName(text: string): string {
+  if (text !== '' && text !== '.' && text !== '..') return text
+  throw new InvalidArgumentError('It takes the name of a pool, as leastwise pools prints it.')
 }
 
 /** Reads the id of a backend: one such as `..` would make another path of that of a call. */

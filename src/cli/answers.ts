@@ -11,6 +11,11 @@ export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' |
   hedges?: number
 }
 
+/** A pool in `GET /pools`. */
+export interface NamedPool extends Pool {
+  name: string
+}
+
 const backend: Record<string, Kind> = {
   id: 'string',
   url: 'string',
@@ -65,6 +70,15 @@ export function readPool(document: unknown): Pool {
     check(view.refused, 'refused', Object.fromEntries(codes.map((code) => [code, 'number'])))
   }
   return view
+}
+
+export function readPools(document: unknown): NamedPool[] {
+  const { pools } = check<{ pools: unknown }>(document, 'the answer', { pools: 'object' })
+  if (!Array.isArray(pools)) throw new Error('pools is no list')
+  return pools.map((one) => ({
+    ...readPool(one),
+    ...check<{ name: string }>(one, 'the pool', { name: 'string' }),
+  }))
 }
 
 export function readPolicy(document: unknown): string {

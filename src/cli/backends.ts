@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type AdminOptions, adminCommand, clientOf, print } from './admin-command.js'
+import { type AdminOptions, clientOf, poolCommand, print } from './admin-command.js'
 import { readBackends } from './answers.js'
 import { listColumns } from './backend-columns.js'
 import { activate } from './backends/activation.js'
@@ -30,7 +30,7 @@ export function backendsCommand(): Command {
 }
 
 function list(): Command {
-  return adminCommand(
+  return poolCommand(
     'list',
     'print all backends, in order of registration',
     `Examples:

@@ -1,4 +1,4 @@
-import { printable, printableJson } from './printable.js'
+import { terminalJson, terminalText } from './terminal-text.js'
 
 const exitCodes = {
   /** The gateway said no. */
@@ -42,6 +42,8 @@ export function report(failure: Failure, json: boolean): void {
   // What was typed wrong needs no code to be understood.
   const text = exitCode === exitCodes.refused ? `${code}: ${message}` : message
   process.stderr.write(
-    json ? `${printableJson({ exitCode, code, statusCode, message })}\n` : `leastwise: ${printable(text)}\n`,
+    json
+      ? `${terminalJson({ exitCode, code, statusCode, message })}\n`
+      : `leastwise: ${terminalText(text)}\n`,
   )
 }

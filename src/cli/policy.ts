@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander'
 import { policyNames } from '../balancer/selection/policies/index.js'
-import { type AdminOptions, adminCommand, clientOf, print } from './admin-command.js'
+import { type AdminOptions, clientOf, poolCommand, print } from './admin-command.js'
 import { readPolicy } from './answers.js'
 
 const examples = `Examples:
@@ -11,7 +11,7 @@ Switching loses no request and no count. With --json it prints {"policy":…}.`
 
 /** `leastwise policy [name]`: read or switch it. */
 export function policyCommand(): Command {
-  return adminCommand('policy', 'print how backends are chosen, or change it', examples)
+  return poolCommand('policy', 'print how backends are chosen, or change it', examples)
     .addArgument(new Argument('[name]', 'the policy to switch to').choices(policyNames))
     .action(async (name: string | undefined, options: AdminOptions) => {
       const client = clientOf(options)

@@ -3,6 +3,7 @@ import { Command, type CommanderError } from 'commander'
 import { backendsCommand } from './backends.js'
 import { Failure } from './failure.js'
 import { policyCommand } from './policy.js'
+import { poolsCommand } from './pools.js'
 import { serveCommand } from './serve.js'
 import { topCommand } from './top.js'
 
@@ -29,24 +30,25 @@ export function program(): Command {
     .addCommand(serveCommand())
     .addCommand(backendsCommand())
     .addCommand(policyCommand())
+    .addCommand(poolsCommand())
     .addCommand(topCommand())
-  settle(root, root.name())
+  failInOneLine(root, root.name())
   return root
 }
 
 /** Has a command and those below it fail in one line that says where to read more. */
-function settle(command: Command, name: string): void {
+function failInOneLine(command: Command, name: string): void {
   command
     .helpOption('-h, --help', 'print this')
     .configureOutput({ writeErr: () => undefined })
     .exitOverride((error) => {
       if (error.exitCode === 0) throw error
-      throw new Failure('usage', `${wrong(error)}; see ${name} --help`)
+      throw new Failure('usage', `${messageOf(error)}; see ${name} --help`)
     })
-  for (const below of command.commands) settle(below, `${name} ${below.name()}`)
+  for (const below of command.commands) failInOneLine(below, `${name} ${below.name()}`)
 }
 
-function wrong({ code, message }: CommanderError): string {
+function messageOf({ code, message }: CommanderError): string {
   if (code === 'commander.help') return 'a command is missing'
   return message
     .replace(/^error: /, '')

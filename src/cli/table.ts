@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { printable } from './printable.js'
+import { terminalText } from './terminal-text.js'
 
 /** One at a time: Node 20 writes a list of them to files, too. */
 export type Style = 'bold' | 'dim' | 'red' | 'yellow'
@@ -52,7 +52,7 @@ export function styled(text: string, style: Style | undefined): string {
 }
 
 function lay<Row>(column: Column<Row>, rows: readonly Row[]): Laid<Row> {
-  const cells = rows.map((row) => printable(column.text(row).slice(0, MOST)))
+  const cells = rows.map((row) => terminalText(column.text(row).slice(0, MOST)))
   return {
     ...column,
     cells,

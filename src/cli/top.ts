@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
-import { type AdminOptions, adminCommand, clientOf } from './admin-command.js'
+import { type AdminOptions, clientOf, poolCommand } from './admin-command.js'
 import { Failure } from './failure.js'
-import { type Order, orders } from './top/frame.js'
-import { type Look, lookAt } from './top/look.js'
+import { type Order, orders } from './top/picture.js'
+import { observe, type Sample, takeSample } from './top/sample.js'
 import { jsonView, liveView, plainView, type View } from './top/views.js'
 
 interface TopOptions extends AdminOptions {
@@ -11,8 +11,8 @@ interface TopOptions extends AdminOptions {
   sort: Order
 }
 
-/** Milliseconds from one look to the next. */
-const INTERVAL = 1000
+/** Milliseconds from one sample to the next. */
+const SAMPLE_INTERVAL_MS = 1000
 
 const help = `Above the table is the pool: policy, requests in flight, queue, eligible
 backends, requests that clients were answered 503 for in the last second
@@ -40,7 +40,7 @@ Examples:
 
 /** `leastwise top`. */
 export function topCommand(): Command {
-  return adminCommand('top', 'watch the backends: a table that is renewed each second', help)
+  return poolCommand('top', 'watch the backends: a table that is renewed each second', help)
     .addOption(new Option('--sort <order>', 'what comes first').choices(orders).default('in-flight'))
     .option('--once', 'print one table, measured over a second, and exit')
     .action(watch)
@@ -62,22 +62,22 @@ async function watch(options: TopOptions): Promise<void> {
     return live ? liveView(client.url, options.sort, stop) : plainView(options.sort)
   }
   let view: View | undefined
-  let before: Look | undefined
+  let before: Sample | undefined
   try {
     while (!stopped.signal.aborted) {
       const started = performance.now()
       try {
-        const look = await lookAt(client, stopped.signal)
+        const sample = await takeSample(client, stopped.signal)
         view ??= open()
-        view.show(look, before)
+        view.show(observe(before, sample))
         if (before && options.once) return
-        before = look
+        before = sample
       } catch (error) {
         // One that was never there is not waited for, nor one that does not want us.
         if (!(error instanceof Failure && error.isPassing && view) || options.once) throw error
         if (!stopped.signal.aborted) view.lost(error)
       }
-      const left = Math.max(0, started + INTERVAL - performance.now())
+      const left = Math.max(0, started + SAMPLE_INTERVAL_MS - performance.now())
       await sleep(left, undefined, { signal: stopped.signal })
     }
   } catch (error) {

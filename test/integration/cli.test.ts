@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, describe, test } from 'node:test'
 import Fastify from 'fastify'
+import { adminRoutes } from '../../routes/admin.js'
+import { Balancer } from '../../src/balancer/index.js'
 import leastwise from '../../src/index.js'
 import { answering, holding } from '../support/backend.js'
 import { spawn } from '../support/children.js'
@@ -160,6 +162,32 @@ describe('leastwise', { concurrency: true }, () => {
     const wrong = await start([bin, 'serve'], { env: { PORT: 'x' } }).ended
     assert.deepEqual([wrong.code, wrong.stdout], [1, ''])
     assert.match(wrong.stderr, /^leastwise: PORT does not accept "x".*\n$/)
+  })
+
+  test('--pool names the pool that a command is for', async () => {
+    const [users, orders] = [new Balancer(), new Balancer({ policy: 'power-of-two' })]
+    const app = opened(Fastify())
+    const pools = new Map([
+      ['users', users],
+      ['orders', orders],
+    ])
+    await app.register(adminRoutes, { pools, token: undefined })
+    const run = commandsWith({ LEASTWISE_URL: await app.listen({ port: 0 }) })
+    const [added, policy, unknown, none, list] = await Promise.all([
+      run('backends add http://10.0.0.9:1 --id nine --pool orders'),
+      run('policy --pool orders'),
+      run('backends drain nine --pool nobody'),
+      run('policy'),
+      run('pools'),
+    ])
+    assert.deepEqual([added.code, users.registry.size, orders.registry.size], [0, 0, 1])
+    assert.deepEqual([policy.code, policy.stdout], [0, 'power-of-two\n'])
+    assert.deepEqual(
+      [unknown.code, unknown.stderr],
+      [1, 'leastwise: LEASTWISE_POOL_NOT_FOUND: there is no pool "nobody"\n'],
+    )
+    assert.deepEqual([none.code, none.stderr.includes('there are several pools')], [1, true])
+    assert.match(list.stdout, /^name .*\nusers +least-connections .*\norders +power-of-two .*\n$/)
   })
 
   test('what goes wrong is one line and an exit code', async () => {

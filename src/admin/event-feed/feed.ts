@@ -1,55 +1,47 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Balancer } from '../../balancer/balancer.js'
 import { BACKENDS_PER_TURN, backendList } from '../contract/backend-list.js'
-import { Changes } from './changes.js'
-import { frame, frameOf } from './frame.js'
+import type { PoolSnapshot } from '../contract/pool-events.js'
+import { ChangeLog } from './change-log.js'
+import { FeedReader } from './feed-reader.js'
+import { serverSentEvent, serverSentEventOf } from './server-sent-event.js'
 
-/** Milliseconds from one snapshot to the next: at least one a second is promised, and timers are late. */
-const INTERVAL = 950
-/** Milliseconds that a snapshot is good for somebody who comes right after another. */
-const FRESH = 100
+/** Milliseconds between snapshots. One a second is promised, and timers are late. */
+const SNAPSHOT_INTERVAL_MS = 950
+/** Milliseconds for which a snapshot is given to further readers that come. */
+const MAX_SNAPSHOT_AGE_MS = 100
 /** Bytes of changes that may wait for a reader, besides one snapshot. */
-const MAX_WAITING = 1024 * 1024
-/** So many snapshots in a row may find the one before them still waiting. */
-const MAX_STALLED = 15
-/** What a reader begins with: milliseconds to wait before it comes back. */
-const GREETING = Buffer.from('retry: 2000\n\n')
-
-interface Reader {
-  stream: Readable
-  /** How many snapshots it has not been given since it last had taken all. */
-  stalled: number
-  /** Changes that are held back while a snapshot is made that has to come first; undefined while none is made. */
-  held: Buffer[] | undefined
-}
+const MAX_BUFFERED_BYTES = 1024 * 1024
+/** Snapshots in a row that a reader may miss before its connection is cut. */
+const MAX_MISSED_SNAPSHOTS = 15
 
 /**
- * What happens in a pool, told to whoever reads it: every change at once, and the whole each second. All
- * readers share one timer and one serialisation, and without readers there is neither. A snapshot of a large pool is made
- * in several turns of the loop; what changes meanwhile is told right after it.
+ * Sends the state of a pool to its readers: every change at once, and a snapshot each second. All readers share one timer
+ * and one serialisation, and without readers there is neither. The snapshot of a large pool is made in several turns of
+ * the event loop, and changes that happen meanwhile are sent after it.
  */
 export class Feed {
   /** Readers that there may be at a time. */
   static readonly MAX_READERS = 100
 
   readonly #balancer: Balancer
-  readonly #changes: Changes
-  readonly #readers = new Set<Reader>()
+  readonly #changeLog: ChangeLog
+  readonly #readers = new Set<FeedReader>()
   #snapshot: { event: Buffer; at: number } | undefined
-  #largest = 0
+  #largestSnapshotBytes = 0
   #cancelTick: (() => void) | undefined
-  /** Changes so far. */
-  #told = 0
+  #changeCount = 0
   /** Whether a snapshot is being made. */
   #making = false
   #closed = false
 
   constructor(balancer: Balancer) {
     this.#balancer = balancer
-    this.#changes = new Changes(balancer, (event) => {
+    this.#changeLog = new ChangeLog(balancer, (event) => {
       this.#snapshot = undefined
-      this.#told++
-      for (const reader of this.#readers) this.#tell(reader, event)
+      this.#changeCount++
+      const limit = MAX_BUFFERED_BYTES + this.#largestSnapshotBytes
+      for (const reader of this.#readers) reader.sendChange(event, limit)
     })
   }
 
@@ -70,29 +62,27 @@ export class Feed {
    * @param lastId of the last change that the reader knows: those that came after it go before the snapshot
    */
   open(lastId: number | undefined): Readable {
-    const reader: Reader = { stream: new Readable({ read() {} }), stalled: 0, held: undefined }
+    const reader = new FeedReader()
     const { stream } = reader
     stream.once('close', () => this.#leave(reader))
-    stream.push(GREETING)
-    if (lastId !== undefined) for (const event of this.#changes.since(lastId)) stream.push(event)
+    if (lastId !== undefined) for (const event of this.#changeLog.since(lastId)) stream.push(event)
     this.#readers.add(reader)
-    this.#show(reader)
-    this.#cancelTick ??= this.#balancer.clock.after(INTERVAL, this.#tick)
+    this.#sendSnapshot(reader)
+    this.#cancelTick ??= this.#balancer.clock.after(SNAPSHOT_INTERVAL_MS, this.#tick)
     return stream
   }
 
   /** Ends all streams at once: those of readers that are behind are cut. */
   close(): void {
     this.#closed = true
-    this.#changes.close()
+    this.#changeLog.close()
     for (const reader of [...this.#readers]) {
-      if (isBehind(reader)) reader.stream.destroy()
-      else reader.stream.push(null)
+      reader.close()
       this.#leave(reader)
     }
   }
 
-  #leave(reader: Reader): void {
+  #leave(reader: FeedReader): void {
     this.#readers.delete(reader)
     if (this.#readers.size > 0) return
     this.#cancelTick?.()
@@ -101,71 +91,52 @@ export class Feed {
   }
 
   readonly #tick = () => {
-    this.#cancelTick = this.#balancer.clock.after(INTERVAL, this.#tick)
+    this.#cancelTick = this.#balancer.clock.after(SNAPSHOT_INTERVAL_MS, this.#tick)
     this.#snapshot = undefined
     for (const reader of this.#readers) {
-      // A reader that is slower than the snapshots gets fewer of them, and never an old one.
-      if (!isBehind(reader)) {
-        reader.stalled = 0
-        this.#show(reader)
-      } else if (++reader.stalled > MAX_STALLED) reader.stream.destroy()
+      // A slow reader gets fewer snapshots, and never an old one.
+      if (!reader.isBehind) {
+        reader.missedSnapshots = 0
+        this.#sendSnapshot(reader)
+      } else if (++reader.missedSnapshots > MAX_MISSED_SNAPSHOTS) reader.stream.destroy()
     }
   }
 
-  #tell({ stream, held }: Reader, event: Buffer): void {
-    const waiting = stream.readableLength + (held ? held.length * event.length : 0)
-    // What a reader is behind is kept for it, but not without end. It comes back, and asks for what it missed.
-    if (waiting > MAX_WAITING + this.#largest) stream.destroy()
-    else if (held) held.push(event)
-    else stream.push(event)
-  }
-
   /** Gives a snapshot to a reader: at once, or as soon as it is made. */
-  #show(reader: Reader): void {
+  #sendSnapshot(reader: FeedReader): void {
     const { clock, registry } = this.#balancer
-    if (this.#snapshot && clock.now() - this.#snapshot.at < FRESH) {
-      reader.stream.push(this.#snapshot.event)
+    if (this.#snapshot && clock.now() - this.#snapshot.at < MAX_SNAPSHOT_AGE_MS) {
+      reader.sendSnapshot(this.#snapshot.event)
     } else if (registry.size <= BACKENDS_PER_TURN) {
       const backends = registry.list().map((backend) => backend.view())
-      reader.stream.push(this.#keep(frame('snapshot', { ...this.#head(), backends }), clock.now()))
+      reader.sendSnapshot(this.#keep(serverSentEvent('snapshot', { ...this.#head(), backends }), clock.now()))
     } else {
-      reader.held ??= []
+      reader.awaitSnapshot()
       if (!this.#making) this.#make()
     }
   }
 
-  #head(): object {
+  #head(): Omit<PoolSnapshot, 'backends'> {
     return { at: this.#balancer.clock.date().toISOString(), pool: this.#balancer.view() }
   }
 
   #keep(event: Buffer, at: number): Buffer {
     this.#snapshot = { event, at }
-    this.#largest = Math.max(this.#largest, event.length)
+    this.#largestSnapshotBytes = Math.max(this.#largestSnapshotBytes, event.length)
     return event
   }
 
   async #make(): Promise<void> {
     const at = this.#balancer.clock.now()
-    const told = this.#told
+    const changeCount = this.#changeCount
     const head = JSON.stringify(this.#head()).slice(0, -1)
     const pieces = [head, ',"backends":']
     this.#making = true
     for await (const piece of backendList(this.#balancer.registry)) pieces.push(piece)
     this.#making = false
-    const event = this.#keep(frameOf('snapshot', [...pieces, '}']), at)
-    for (const reader of this.#readers) {
-      const { held, stream } = reader
-      if (!held) continue
-      reader.held = undefined
-      stream.push(event)
-      for (const change of held) stream.push(change)
-    }
-    // A backend has changed since it was begun: it is not shown to readers that come later.
-    if (this.#told !== told) this.#snapshot = undefined
+    const event = this.#keep(serverSentEventOf('snapshot', [...pieces, '}']), at)
+    for (const reader of this.#readers) if (reader.waitsForSnapshot) reader.sendSnapshot(event)
+    // A backend has changed since the snapshot was begun, so readers that come later get a new one.
+    if (this.#changeCount !== changeCount) this.#snapshot = undefined
   }
-}
-
-/** Whether something waits for a reader: here, or on its connection, for which the stream pauses. */
-function isBehind({ stream }: Reader): boolean {
-  return stream.readableLength > 0 || stream.readableFlowing === false
 }

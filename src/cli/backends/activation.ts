@@ -2,10 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
-import { type AdminOptions, adminCommand, clientOf, LONGEST, print, readId, whole } from '../admin-command.js'
+import {
+  type AdminOptions,
+  clientOf,
+  MAX_OPTION_MS,
+  poolCommand,
+  print,
+  readId,
+  whole,
+} from '../admin-command.js'
 import { readBackend } from '../answers.js'
 import { Failure } from '../failure.js'
-import { printable } from '../printable.js'
+import { terminalText } from '../terminal-text.js'
 import { pathOf } from './path.js'
 
 /** Milliseconds between two looks at a backend whose next health check is awaited. */
@@ -16,7 +24,7 @@ const DEFAULT_WAIT_MS = 60_000
 
 /** `leastwise backends activate`. */
 export function activate(): Command {
-  return adminCommand(
+  return poolCommand(
     'activate',
     'give a backend requests again: ends a drain, a waiting removal or an ejection',
     `Examples:
@@ -33,7 +41,7 @@ POST /backends/:id/activate answers.`,
     .option('--wait', 'activate it only once it has passed a health check')
     .addOption(
       new Option('--timeout <ms>', 'how long it waits; implies --wait')
-        .argParser(whole(0, LONGEST))
+        .argParser(whole(0, MAX_OPTION_MS))
         .implies({ wait: true })
         .default(DEFAULT_WAIT_MS),
     )
@@ -42,7 +50,7 @@ POST /backends/:id/activate answers.`,
       const isChecked = !options.wait || (await passesCheck(client, id, options.timeout))
       const active = await client.call('POST', `${pathOf(id)}/activate`, { read: readBackend, body: {} })
       const note = isChecked ? '' : ', without a wait: it has no health checks'
-      print(options, active, `activated ${printable(active.id)}${note}`)
+      print(options, active, `activated ${terminalText(active.id)}${note}`)
     })
 }
 

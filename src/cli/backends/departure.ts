@@ -2,19 +2,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
-import { type AdminOptions, adminCommand, clientOf, LONGEST, print, readId, whole } from '../admin-command.js'
+import {
+  type AdminOptions,
+  clientOf,
+  MAX_OPTION_MS,
+  poolCommand,
+  print,
+  readId,
+  whole,
+} from '../admin-command.js'
 import { readBackend, readLeaving, readNothing } from '../answers.js'
 import { Failure } from '../failure.js'
-import { printable } from '../printable.js'
+import { terminalText } from '../terminal-text.js'
 import { refuseLastUsable } from './last-usable.js'
 import { pathOf } from './path.js'
 
-/** Milliseconds between two looks at a backend that drains. */
-const LOOK_EVERY = 200
+/** Milliseconds between two polls of a backend that drains. */
+const POLL_INTERVAL_MS = 200
 
 /** `leastwise backends drain`. */
 export function drain(): Command {
-  return adminCommand(
+  return poolCommand(
     'drain',
     'give a backend no new requests; those in flight finish, or are cut in the end',
     `Examples:
@@ -39,14 +47,14 @@ how it is in the end.`,
         const draining = await client.call('POST', `${pathOf(id)}/drain`, { read: readLeaving, body })
         if (!options.force) warn(options, draining)
         const now = options.wait ? await drained(client, draining) : draining
-        print(options, now, now.inFlight > 0 ? `draining ${busy(now)}` : `drained ${printable(now.id)}`)
+        print(options, now, now.inFlight > 0 ? `draining ${busy(now)}` : `drained ${terminalText(now.id)}`)
       },
     )
 }
 
 /** `leastwise backends remove`. */
 export function remove(): Command {
-  return adminCommand(
+  return poolCommand(
     'remove',
     'drain a backend, then forget it; activate takes that back until then',
     `Examples:
@@ -80,7 +88,7 @@ them. With --json it prints the backend, as DELETE /backends/:id answers; with
       const query = options.timeout === undefined ? '' : `?timeout=${options.timeout}`
       const left = await client.call('DELETE', pathOf(id) + query, { read: readLeaving })
       warn(options, left)
-      print(options, left, left.inFlight > 0 ? `removing ${busy(left)}` : `removed ${printable(left.id)}`)
+      print(options, left, left.inFlight > 0 ? `removing ${busy(left)}` : `removed ${terminalText(left.id)}`)
     })
 }
 
@@ -88,7 +96,7 @@ them. With --json it prints the backend, as DELETE /backends/:id answers; with
 async function drained(client: AdminClient, draining: BackendView): Promise<BackendView> {
   let now = draining
   while (now.state === 'draining' && now.inFlight > 0) {
-    await sleep(LOOK_EVERY)
+    await sleep(POLL_INTERVAL_MS)
     try {
       now = await client.call('GET', pathOf(draining.id), { read: readBackend })
     } catch (error) {
@@ -105,14 +113,14 @@ function timeout(): Option {
   return new Option(
     '--timeout <ms>',
     'when requests that are still in flight are cut, instead of DRAIN_TIMEOUT of the gateway',
-  ).argParser(whole(0, LONGEST))
+  ).argParser(whole(0, MAX_OPTION_MS))
 }
 
 /** The others may have gone between the question and the call. In JSON the answer says it. */
 function warn({ json }: AdminOptions, { warning }: { warning?: string }): void {
-  if (warning !== undefined && !json) process.stderr.write(`leastwise: warning: ${printable(warning)}\n`)
+  if (warning !== undefined && !json) process.stderr.write(`leastwise: warning: ${terminalText(warning)}\n`)
 }
 
 function busy(backend: BackendView): string {
-  return `${printable(backend.id)}: ${backend.inFlight} in flight`
+  return `${terminalText(backend.id)}: ${backend.inFlight} in flight`
 }

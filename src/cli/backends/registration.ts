@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { MAX_CONNECTIONS, MAX_WEIGHT } from '../../balancer/backends/spec.js'
 import type { BackendView } from '../../balancer/index.js'
-import { type AdminOptions, adminCommand, clientOf, print, readId, whole } from '../admin-command.js'
+import { type AdminOptions, clientOf, poolCommand, print, readId, whole } from '../admin-command.js'
 import { readBackend } from '../answers.js'
 import { Failure } from '../failure.js'
-import { printable } from '../printable.js'
+import { terminalText } from '../terminal-text.js'
 import { pathOf } from './path.js'
 
 interface Changes {
@@ -17,7 +17,7 @@ interface Changes {
 
 /** `leastwise backends add`. */
 export function add(): Command {
-  return adminCommand(
+  return poolCommand(
     'add',
     'register a backend; it gets requests from now on, in slow start fewer at first',
     `Examples:
@@ -43,13 +43,13 @@ With --json it prints the backend, as POST /backends answers.`,
       const { id, hostHeader } = options
       const body = { url, id, hostHeader, ...changesIn(options) }
       const added = await clientOf(options).call('POST', '/backends', { read: readBackend, body })
-      print(options, added, `added ${printable(added.id)} (${printable(added.url)}): ${limits(added)}`)
+      print(options, added, `added ${terminalText(added.id)} (${terminalText(added.url)}): ${limits(added)}`)
     })
 }
 
 /** `leastwise backends update`. */
 export function update(): Command {
-  return adminCommand(
+  return poolCommand(
     'update',
     'change the weight, the limit or the checks of a backend; its counts are kept',
     `Examples:
@@ -74,7 +74,7 @@ With --json it prints the backend, as PATCH /backends/:id answers.`,
           'backends update takes one or more of --weight, --max-connections, --backup, --no-backup, --health-port and --health-host',
         )
       const updated = await clientOf(options).call('PATCH', pathOf(id), { read: readBackend, body })
-      print(options, updated, `updated ${printable(updated.id)}: ${limits(updated)}`)
+      print(options, updated, `updated ${terminalText(updated.id)}: ${limits(updated)}`)
     })
 }
 

@@ -1,50 +1,43 @@
 import { type Failure, report } from '../failure.js'
-import { printable, printableJson } from '../printable.js'
 import { styled } from '../table.js'
-import { draw, type Order, orders, type Picture } from './frame.js'
-import { between, type Look, refusedPerSecond } from './look.js'
+import { terminalJson, terminalText } from '../terminal-text.js'
+import { draw, type Order, orders } from './picture.js'
+import type { Observation } from './sample.js'
 import { Screen } from './screen.js'
 
 /** Where what was seen goes to. */
 export interface View {
-  /** @param before the look before this one, if it is not the first */
-  show(look: Look, before: Look | undefined): void
+  show(observation: Observation): void
   /** The gateway cannot be seen at the moment. */
   lost(failure: Failure): void
   close(): void
 }
 
-/** A line of JSON for all but the first look. */
+/** A line of JSON for all but the first sample. */
 export const jsonView: View = {
-  show(look, before) {
-    if (!before) return
-    const recent = between(before, look)
+  show({ sample, interval, recent, refused }) {
+    if (!recent) return
     const document = {
-      at: look.at.toISOString(),
-      interval: Math.round(look.time - before.time),
-      pool: { ...look.pool, recent: { refusedPerSecond: refusedPerSecond(before, look) } },
-      backends: look.backends.map((backend) => ({ ...backend, recent: recent.get(backend.id) })),
+      at: sample.at.toISOString(),
+      interval,
+      pool: { ...sample.pool, recent: { refusedPerSecond: refused } },
+      backends: sample.backends.map((backend) => ({ ...backend, recent: recent.get(backend.id) })),
     }
-    process.stdout.write(`${printableJson(document)}\n`)
+    process.stdout.write(`${terminalJson(document)}\n`)
   },
   lost: (failure) => report(failure, true),
   close() {},
 }
 
-/** A table for all but the first look, one below another. */
+/** A table for all but the first sample, one below another. */
 export function plainView(order: Order): View {
   let tables = 0
   return {
-    show(look, before) {
-      if (!before) return
+    show(observation) {
+      if (!observation.recent) return
       if (tables++ > 0) process.stdout.write('\n')
-      const lines = draw({
-        look,
-        recent: between(before, look),
-        refused: refusedPerSecond(before, look),
-        order,
-      })
-      process.stdout.write(`${look.at.toISOString()}\n${lines.join('\n')}\n`)
+      const lines = draw({ ...observation, order })
+      process.stdout.write(`${observation.sample.at.toISOString()}\n${lines.join('\n')}\n`)
     },
     lost: (failure) => report(failure, false),
     close() {},
@@ -54,7 +47,7 @@ export function plainView(order: Order): View {
 /** A table in place. @param url of the gateway */
 export function liveView(url: string, sort: Order, onQuit: () => void): View {
   let order = sort
-  let last: Omit<Picture, 'order'> | undefined
+  let last: Observation | undefined
   let trouble: Failure | undefined
   const other = () => orders.find((name) => name !== order) as Order
   const redraw = () => {
@@ -63,8 +56,8 @@ export function liveView(url: string, sort: Order, onQuit: () => void): View {
     const lines = draw({ ...last, order }, width, height - 1)
     const note = trouble
       ? `${trouble.message}; asking again`
-      : `${url}  ${last.look.at.toTimeString().slice(0, 8)}  s: sort by ${other()}  q: quit`
-    screen.draw([...lines, styled(printable(note).slice(0, width), trouble ? 'red' : 'dim')])
+      : `${url}  ${last.sample.at.toTimeString().slice(0, 8)}  s: sort by ${other()}  q: quit`
+    screen.draw([...lines, styled(terminalText(note).slice(0, width), trouble ? 'red' : 'dim')])
   }
   const screen = new Screen({
     onStale: redraw,
@@ -77,12 +70,8 @@ export function liveView(url: string, sort: Order, onQuit: () => void): View {
   })
   screen.open()
   return {
-    show(look, before) {
-      last = {
-        look,
-        recent: before && between(before, look),
-        refused: before && refusedPerSecond(before, look),
-      }
+    show(observation) {
+      last = observation
       trouble = undefined
       redraw()
     },

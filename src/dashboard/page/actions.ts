@@ -16,7 +16,7 @@ const limits: [weight: Field, limit: Field] = [
     kind: 'number',
     name: 'maxConnections',
     label: 'Limit of requests in flight',
-    hint: 'Empty or 0 for none.',
+    hint: 'Empty or 0 for no limit.',
     min: 0,
     max: 1_000_000,
   },
@@ -25,18 +25,13 @@ const limits: [weight: Field, limit: Field] = [
 const timeout: Field = {
   kind: 'number',
   name: 'timeout',
-  label: 'Cut what is left after (seconds)',
-  hint: "Empty for the gateway's own DRAIN_TIMEOUT.",
+  label: 'Timeout (ms)',
+  hint: 'Requests that are still in flight after it are cut. Empty for DRAIN_TIMEOUT of the gateway.',
   min: 0,
-  max: 2_000_000,
+  max: 999_999_999,
 }
 
 const path = ({ id }: BackendView) => `backends/${encodeURIComponent(id)}`
-
-/** Of a value in seconds, as the API takes it; nothing where none was given. */
-function timeoutOf(seconds: string | undefined): { timeout?: number } {
-  return seconds ? { timeout: Math.round(Number(seconds) * 1000) } : {}
-}
 
 function inFlightOf({ inFlight }: BackendView): string {
   if (inFlight === 0) return 'It has no request in flight.'
@@ -64,14 +59,17 @@ export function drain(backend: BackendView): void {
   const { warning, fields } = lastUsable(backend)
   ask({
     title: `Drain ${backend.id}?`,
-    text: `It gets no new request, and finishes those that it has. ${inFlightOf(backend)}`,
+    text: `It gets no new request; those in flight finish. ${inFlightOf(backend)}`,
     warning,
     fields: [...fields, timeout],
     action: 'Drain',
     danger: warning !== undefined,
     async act(values, signal) {
       confirmLast(backend, values.confirmed, () => drain(backend))
-      await call('POST', `${path(backend)}/drain`, { body: timeoutOf(values.timeout), signal })
+      await call('POST', `${path(backend)}/drain`, {
+        body: values.timeout ? { timeout: Number(values.timeout) } : {},
+        signal,
+      })
     },
   })
 }
@@ -79,7 +77,7 @@ export function drain(backend: BackendView): void {
 export function activate(backend: BackendView): void {
   const text =
     backend.state === 'draining'
-      ? 'It gets requests again. A removal that waits is taken back.'
+      ? 'It gets requests again. A pending removal is taken back.'
       : 'Its ejection ends, and it gets requests again.'
   ask({
     title: `Activate ${backend.id}?`,
@@ -146,12 +144,12 @@ export function register(): void {
   const [weight, limit] = limits
   ask({
     title: 'Register a backend',
-    text: 'It gets requests at once: few at first, where SLOW_START is set.',
+    text: 'It gets requests at once, in slow start (SLOW_START) fewer at first.',
     fields: [
       { kind: 'text', name: 'url', label: 'URL', hint: 'http or https, host and port.', required: true },
       { kind: 'text', name: 'id', label: 'Id', hint: 'Empty to make one from the URL.' },
       { ...weight, value: '1' },
-      { ...limit, hint: 'Empty for MAX_CONNECTIONS, 0 for none.' },
+      { ...limit, hint: 'Empty for MAX_CONNECTIONS, 0 for no limit.' },
     ],
     action: 'Register',
     async act({ url, id, weight: share, maxConnections }, signal) {

@@ -1,9 +1,9 @@
 /**
- * Milliseconds that a call may take. With six pages of a host open, each of which has a stream, a browser makes no
- * further connection to it, and holds calls back without a word: to act on them long after would be a surprise.
+ * Milliseconds that a call may take. A browser opens six connections to a host: where six pages hold one each for their
+ * stream, it delays further calls without an error, and an action that is sent much later would surprise whoever clicked.
  */
-const PATIENCE = 10_000
-const KEY = `leastwise token ${new URL('.', document.baseURI).pathname}`
+const CALL_TIMEOUT_MS = 10_000
+const TOKEN_KEY = `leastwise token ${new URL('.', document.baseURI).pathname}`
 
 /** The admin API refused a call, or could not be asked; the message is for whoever sits before the page. */
 export class ApiError extends Error {
@@ -18,25 +18,25 @@ export class ApiError extends Error {
 
 /** The token of this tab; empty where none was given. */
 export function token(): string {
-  return sessionStorage.getItem(KEY) ?? ''
+  return sessionStorage.getItem(TOKEN_KEY) ?? ''
 }
 
 export function setToken(token: string): void {
-  sessionStorage.setItem(KEY, token)
+  sessionStorage.setItem(TOKEN_KEY, token)
 }
 
 /** Calls the admin API of the gateway that the page came from. @throws {ApiError} for everything but 2xx */
 export async function call(
   method: string,
   path: string,
-  options: { body?: object; headers?: Record<string, string>; signal?: AbortSignal; patience?: number } = {},
+  options: { body?: object; headers?: Record<string, string>; signal?: AbortSignal; timeout?: number } = {},
 ): Promise<Response> {
   const headers = new Headers(options.headers)
   if (token() !== '') headers.set('authorization', `Bearer ${token()}`)
   if (options.body) headers.set('content-type', 'application/json')
-  const { patience = PATIENCE } = options
+  const { timeout = CALL_TIMEOUT_MS } = options
   const signals = options.signal ? [options.signal] : []
-  if (Number.isFinite(patience)) signals.push(AbortSignal.timeout(patience))
+  if (Number.isFinite(timeout)) signals.push(AbortSignal.timeout(timeout))
   const signal = AbortSignal.any(signals)
   const request: RequestInit = { method, headers, signal, cache: 'no-store' }
   if (options.body) request.body = JSON.stringify(options.body)

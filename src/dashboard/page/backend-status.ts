@@ -3,7 +3,7 @@ import { duration, percent } from './format.js'
 
 /** How a backend is, in a word, with what shows it besides the word. */
 export interface BackendStatus {
-  kind: 'healthy' | 'ramping' | 'unknown' | 'draining' | 'ejected' | 'unhealthy'
+  kind: 'healthy' | 'limited' | 'unknown' | 'draining' | 'ejected' | 'unhealthy'
   word: string
   shape: string
   /** The worse, the higher. */
@@ -29,7 +29,7 @@ export function backendStatusOf(backend: BackendView, now: number): BackendStatu
   if (health === 'ejected') return { kind: 'ejected', word: 'ejected', shape: '▲', rank: 4, detail: until }
   if (share < 1) {
     const detail = `${percent(share)} of its share`
-    return { kind: 'ramping', word: 'limited', shape: '◔', rank: 2, detail }
+    return { kind: 'limited', word: 'limited', shape: '◔', rank: 2, detail }
   }
   if (health === 'unknown') {
     return { kind: 'unknown', word: 'in use', shape: '○', rank: 1, detail: 'not checked' }

@@ -4,7 +4,7 @@ import { BackendRow, type RowData } from './backend-row.js'
 import { backendStatusOf, isOutOfUse } from './backend-status.js'
 import { byId, setText } from './element.js'
 import { count } from './format.js'
-import { NONE, type Rates } from './rates.js'
+import { type Rates, ZERO_RATE } from './rates.js'
 
 type Key = (data: RowData) => number | string
 
@@ -21,8 +21,8 @@ const keys: Record<string, Key> = {
   limit: ({ backend }) => backend.maxConnections ?? Number.POSITIVE_INFINITY,
 }
 
-/** Milliseconds after a pointer was moved for which it may still be aimed. */
-const HOLD = 2000
+/** Milliseconds after a move of the pointer for which rows keep their places, so that no click hits another row. */
+const HOLD_MS = 2000
 
 const body = byId('rows')
 const filter = byId<HTMLInputElement>('filter')
@@ -34,7 +34,7 @@ export class BackendTable {
   readonly #rows = new Map<string, BackendRow>()
   readonly #byElement = new WeakMap<Element, BackendRow>()
   #sort: { key: Key; descending: boolean } | undefined
-  /** Until then, by Date.now(), rows keep their places: somebody is about to point at one. */
+  /** Rows keep their places until this time, by Date.now(). */
   #heldUntil = 0
   #frame: number | undefined
   readonly #sight = new IntersectionObserver(
@@ -52,7 +52,7 @@ export class BackendTable {
     filter.addEventListener('input', rearrange)
     onlyTrouble.addEventListener('change', rearrange)
     body.addEventListener('pointermove', () => {
-      this.#heldUntil = Date.now() + HOLD
+      this.#heldUntil = Date.now() + HOLD_MS
     })
     body.addEventListener('pointerleave', () => {
       this.#heldUntil = 0
@@ -76,10 +76,10 @@ export class BackendTable {
     this.#arrange()
   }
 
-  /** One of them changed, or is new. */
+  /** Shows a backend that changed or is new. */
   change(backend: BackendView, at: string): void {
     const old = this.#rows.get(backend.id)?.data
-    const rate = old?.rate ?? NONE
+    const rate = old?.rate ?? ZERO_RATE
     this.#put({ share: old?.share ?? 0, busiest: old?.busiest ?? 0, rate, backend, now: Date.parse(at) })
     this.#arrangeSoon()
   }
@@ -89,7 +89,7 @@ export class BackendTable {
     this.#arrangeSoon()
   }
 
-  /** Changes come in swarms. */
+  /** Sorts the rows before the next frame, once for many changes. */
   #arrangeSoon(): void {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = undefined
@@ -100,7 +100,7 @@ export class BackendTable {
   #put(data: RowData): void {
     const { id, url } = data.backend
     let row = this.#rows.get(id)
-    // Another backend may have got its name.
+    // The id may belong to another backend now.
     if (row && row.data.backend.url !== url) {
       this.#drop(id)
       row = undefined
@@ -127,7 +127,7 @@ export class BackendTable {
     const header = button.closest('th') as HTMLElement
     const before = header.getAttribute('aria-sort')
     for (const other of document.querySelectorAll('th[aria-sort]')) other.removeAttribute('aria-sort')
-    // What is worth a look first; then the other way round; then as they were registered.
+    // Clicks go through: highest first (ids: from a), the reverse, order of registration.
     const first = button.dataset.sort === 'id' ? 'ascending' : 'descending'
     const second = first === 'ascending' ? 'descending' : 'ascending'
     const next = before === null ? first : before === first ? second : undefined
@@ -136,7 +136,7 @@ export class BackendTable {
     this.#arrange()
   }
 
-  /** Brings the rows that are wanted into the order that is wanted, with as few moves as that takes. */
+  /** Shows the rows that match the filter, in the order of the sorted column, and moves no row without need. */
   #arrange(): void {
     const rows = [...this.#rows.values()]
     const words = filter.value.toLowerCase().split(/\s+/)
@@ -168,7 +168,7 @@ export class BackendTable {
   }
 }
 
-/** Puts the rows into this order, around the one with the focus, which would lose that if it were moved. */
+/** Puts the rows into this order. The row with the focus stays in the document, as moving it would lose the focus. */
 function place(rows: HTMLElement[]): void {
   const focused = rows.findIndex((row) => row.contains(document.activeElement))
   if (focused >= 0 && rows.some((row, i) => body.children[i] !== row)) {

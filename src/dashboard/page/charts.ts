@@ -7,9 +7,9 @@ import type { Rates } from './rates.js'
 declare const uPlot: typeof UPlot
 
 /** Seconds that the charts show. */
-const SPAN = 300
-/** Those that the charts name, before now. */
-const MINUTES = [4, 2, 0]
+const SPAN_S = 300
+/** Labels of the time axis, in minutes before now. */
+const LABEL_MINUTES = [4, 2, 0]
 
 interface Series {
   label: string
@@ -24,7 +24,7 @@ interface Chart {
   series: Series[]
 }
 
-/** Backends that were asked lately. */
+/** Backends that had requests in the last seconds. */
 const busy = ({ backends }: PoolSnapshot, rates: Rates) =>
   backends.filter((backend) => rates.of(backend).requests > 0)
 
@@ -81,7 +81,7 @@ export class Charts {
 
   add(snapshot: PoolSnapshot, rates: Rates): void {
     this.#times.push(Date.parse(snapshot.at) / 1000)
-    const stale = this.#times.findIndex((time) => time >= (this.#times.at(-1) as number) - SPAN)
+    const stale = this.#times.findIndex((time) => time >= (this.#times.at(-1) as number) - SPAN_S)
     this.#times.splice(0, stale)
     for (const plot of this.#plots) plot.add(snapshot, rates, this.#times)
   }
@@ -132,7 +132,7 @@ class Plot {
     const last = times.at(-1) as number
     this.#plot.batch(() => {
       this.#plot.setData([times, ...this.#values] as UPlot.AlignedData, true)
-      this.#plot.setScale('x', { min: last - SPAN, max: last })
+      this.#plot.setScale('x', { min: last - SPAN_S, max: last })
     })
     if (this.#plot.cursor.idx == null) this.#show(times.length - 1)
   }
@@ -166,8 +166,8 @@ class Plot {
           ...axis,
           grid: { show: false },
           size: 22,
-          splits: (plot) => MINUTES.map((minutes) => (plot.scales.x?.max ?? 0) - 60 * minutes),
-          values: () => MINUTES.map((minutes) => (minutes === 0 ? 'now' : `−${minutes} min`)),
+          splits: (plot) => LABEL_MINUTES.map((minutes) => (plot.scales.x?.max ?? 0) - 60 * minutes),
+          values: () => LABEL_MINUTES.map((minutes) => (minutes === 0 ? 'now' : `−${minutes} min`)),
         },
         {
           ...axis,

@@ -2,7 +2,7 @@ import type { PoolChange, PoolSnapshot } from '../../admin/contract/pool-events.
 import { ApiError, call } from './api.js'
 import { EventStreamParser } from './event-stream.js'
 
-/** How the page stands with the gateway. */
+/** State of the page's connection to the gateway. */
 export type ConnectionState =
   | { kind: 'connecting' }
   | { kind: 'live' }
@@ -18,15 +18,16 @@ export interface ConnectionListener {
   onChange(change: PoolChange, past: boolean): void
 }
 
-/** A snapshot comes each second. Milliseconds without one after which the connection counts as lost. */
-const SILENCE = 5000
-/** Milliseconds before the first try to connect again, and the most between two. */
-const BACKOFF = { first: 1000, max: 15_000 }
+/** Milliseconds without data after which the connection counts as lost. A snapshot comes each second. */
+const SILENCE_TIMEOUT_MS = 5000
+/** Milliseconds before the first reconnect, and at most before each one. */
+const FIRST_BACKOFF_MS = 1000
+const MAX_BACKOFF_MS = 15_000
 
-/** Reads what happens for as long as the page is open, and connects again whenever that ends. */
+/** Reads the event stream for as long as the page is open, and connects again whenever the stream ends. */
 export class Connection {
   readonly #listener: ConnectionListener
-  /** Asks for all that is kept. */
+  /** Id of the last change that was read; 0 asks for all that the gateway keeps. */
   #lastId = '0'
   #failures = 0
   #wake: (() => void) | undefined
@@ -48,7 +49,8 @@ export class Connection {
         await this.#pause(undefined)
         continue
       }
-      const wait = Math.min(BACKOFF.max, BACKOFF.first * 2 ** this.#failures) * (0.75 + Math.random() / 2)
+      const wait =
+        Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures) * (0.75 + Math.random() / 2)
       this.#failures++
       this.#listener.onState({ kind: 'lost', reason: error.message, retryAt: Date.now() + wait })
       await this.#pause(wait)
@@ -58,12 +60,12 @@ export class Connection {
   /** Reads one stream to its end, and says why it ended. */
   async #read(): Promise<ApiError> {
     const silence = new AbortController()
-    let timer = setTimeout(() => silence.abort(), SILENCE)
+    let timer = setTimeout(() => silence.abort(), SILENCE_TIMEOUT_MS)
     try {
       const { body } = await call('GET', 'events', {
         headers: { 'last-event-id': this.#lastId },
         signal: silence.signal,
-        patience: Number.POSITIVE_INFINITY,
+        timeout: Number.POSITIVE_INFINITY,
       })
       const parser = new EventStreamParser()
       const reader = (body as ReadableStream<Uint8Array>).getReader()
@@ -73,7 +75,7 @@ export class Connection {
         const { value, done } = await reader.read()
         if (done) return new ApiError(0, 'The gateway ended the connection.')
         clearTimeout(timer)
-        timer = setTimeout(() => silence.abort(), SILENCE)
+        timer = setTimeout(() => silence.abort(), SILENCE_TIMEOUT_MS)
         for (const { id, type, data } of parser.push(decoder.decode(value, { stream: true }))) {
           if (id !== undefined) this.#lastId = id
           if (type === 'change') {

@@ -2,11 +2,14 @@ import type { PoolChange } from '../../admin/contract/pool-events.js'
 import { byId, create, setText } from './element.js'
 import { clockTime, count, eventTime } from './format.js'
 
-/** As many as are shown. */
-const SHOWN = 200
+/** Events that the list shows. */
+const MAX_EVENTS = 200
 
 /** A change in words, and how bad it is. */
-export function describe(change: PoolChange): { text: string; level: 'good' | 'warning' | 'bad' | 'plain' } {
+export function changeText(change: PoolChange): {
+  text: string
+  level: 'good' | 'warning' | 'bad' | 'plain'
+} {
   const { type, backend } = change
   const id = backend?.id ?? ''
   switch (type) {
@@ -33,13 +36,13 @@ export function describe(change: PoolChange): { text: string; level: 'good' | 'w
     case 'policy':
       return { text: `The policy is ${change.policy}`, level: 'plain' }
     case 'health':
-      return describeHealth(change)
+      return healthText(change)
     default:
       return { text: `${id} ${type}`, level: 'plain' }
   }
 }
 
-function describeHealth({ backend }: PoolChange): ReturnType<typeof describe> {
+function healthText({ backend }: PoolChange): ReturnType<typeof changeText> {
   const { id, health, lastCheck, ejectedUntil } = backend as NonNullable<PoolChange['backend']>
   if (health === 'unhealthy') {
     return { text: `${id} is unhealthy: its checks fail (${lastCheck?.detail ?? 'not ours'})`, level: 'bad' }
@@ -54,13 +57,13 @@ function describeHealth({ backend }: PoolChange): ReturnType<typeof describe> {
 const list = byId('events')
 const announcer = byId('announcer')
 
-/** Puts a change on top of the list. What is past is not announced. */
+/** Puts a change on top of the list. A screen reader is told of it, unless it is past. */
 export function addEvent(change: PoolChange, past: boolean): void {
-  const { text, level } = describe(change)
+  const { text, level } = changeText(change)
   const at = new Date(change.at)
   const time = create('time', { datetime: change.at }, eventTime(at))
   list.prepend(create('li', { class: level }, time, create('span', {}, text)))
-  while (list.childElementCount > SHOWN) list.lastElementChild?.remove()
+  while (list.childElementCount > MAX_EVENTS) list.lastElementChild?.remove()
   byId('no-events').hidden = true
   if (!past) setText(announcer, text)
 }

@@ -3,14 +3,14 @@ import { isOutOfUse } from './backend-status.js'
 import { count, decimal, percent } from './format.js'
 import type { Rates } from './rates.js'
 
-/** What somebody who was just woken has to know, worst first. */
+/** What needs attention in a pool, in sentences, the worst first. */
 export interface PoolStatus {
   level: 'good' | 'warning' | 'bad'
   lines: string[]
 }
 
-/** Part of the requests of a pool that may fail without a word. */
-const TOLERABLE = 0.01
+/** The part of the requests of a pool that may fail without a warning. */
+const TOLERABLE_FAILURES = 0.01
 
 /** Why the gateway answers 503 itself. */
 const reasons: Record<string, string> = {
@@ -47,7 +47,7 @@ export function poolStatusOf({ pool, backends }: PoolSnapshot, rates: Rates): Po
     else warnings.push(text)
   }
   const { requests, failures } = rates.pool
-  if (failures > TOLERABLE * requests && requests > 0) {
+  if (failures > TOLERABLE_FAILURES * requests && requests > 0) {
     const [worst] = backends
       .map((backend) => ({ id: backend.id, rate: rates.of(backend).failures }))
       .sort((a, b) => b.rate - a.rate)

@@ -1,7 +1,7 @@
 import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import type { BackendView } from '../../balancer/index.js'
 
-/** What happened per second, lately. */
+/** Events per second, averaged over the last five seconds. */
 export interface Rate {
   requests: number
   failures: number
@@ -17,13 +17,13 @@ interface Counts extends Rate {
   refusals: Record<string, number>
 }
 
-/** Milliseconds over which rates are taken: calm enough to be read, quick enough to tell. */
-const WINDOW = 5000
+/** Milliseconds over which rates are averaged. */
+const WINDOW_MS = 5000
 
-/** Of what nothing happened to. */
-export const NONE: Rate = { requests: 0, failures: 0, retries: 0, hedges: 0, refused: 0 }
+/** The rate of what had no request. */
+export const ZERO_RATE: Rate = { requests: 0, failures: 0, retries: 0, hedges: 0, refused: 0 }
 
-/** Rates, from counts that only grow. */
+/** Computes rates from counters that only grow. */
 export class Rates {
   readonly #backends = new Map<string, Counts[]>()
   #pool: Counts[] = []
@@ -37,13 +37,13 @@ export class Rates {
     const ids = new Set<string>()
     for (const { id, total, failed } of backends) {
       ids.add(id)
-      const counts = { ...NONE, at, requests: total, failures: failed, refusals: {} }
+      const counts = { ...ZERO_RATE, at, requests: total, failures: failed, refusals: {} }
       this.#backends.set(id, append(this.#backends.get(id) ?? [], counts))
     }
     for (const id of this.#backends.keys()) if (!ids.has(id)) this.#backends.delete(id)
   }
 
-  /** Forgets what was before a gap. */
+  /** Drops all counts, as after a gap in the stream. */
   clear(): void {
     this.#backends.clear()
     this.#pool = []
@@ -65,7 +65,7 @@ export class Rates {
     return rateOf(this.#backends.get(id) ?? [])
   }
 
-  /** Of the last interval only; undefined before there is one. */
+  /** The rate between the last two snapshots; undefined before there are two. */
   get latest(): Rate | undefined {
     return this.#pool.length < 2 ? undefined : rateOf(this.#pool.slice(-2))
   }
@@ -73,9 +73,9 @@ export class Rates {
 
 function append(series: Counts[], next: Counts): Counts[] {
   const last = series.at(-1)
-  // Another process, or another backend of that name, began to count anew.
+  // A lower count means a new process, or a new backend with the same id: its counters began at 0.
   if (last && (next.requests < last.requests || next.refused < last.refused)) return [next]
-  while (series.length > 2 && (series[1] as Counts).at <= next.at - WINDOW) series.shift()
+  while (series.length > 2 && (series[1] as Counts).at <= next.at - WINDOW_MS) series.shift()
   if (last?.at !== next.at) series.push(next)
   return series
 }
@@ -83,7 +83,7 @@ function append(series: Counts[], next: Counts): Counts[] {
 function rateOf(series: Counts[]): Rate {
   const first = series[0]
   const last = series.at(-1)
-  if (!first || !last || first === last) return NONE
+  if (!first || !last || first === last) return ZERO_RATE
   const seconds = (last.at - first.at) / 1000
   const perSecond = (name: keyof Rate) => Math.max(0, last[name] - first[name]) / seconds
   return {

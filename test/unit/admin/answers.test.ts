@@ -5,7 +5,7 @@ import type { AdminErrorCode } from '../../../src/admin/contract/error-codes.js'
 import { codesOf, type Described, describedAdmin, type Reply, validator } from '../../support/described.js'
 
 /** How a call that would succeed is made to end with a code. */
-const provoked: Partial<Record<AdminErrorCode, (request: InjectOptions) => InjectOptions>> = {
+const failing: Partial<Record<AdminErrorCode, (request: InjectOptions) => InjectOptions>> = {
   LEASTWISE_INVALID_REQUEST: (request) =>
     request.method === 'GET'
       ? { ...request, url: `${request.url}?unknown=1` }
@@ -75,8 +75,8 @@ for (const token of [undefined, 's3cret']) {
         if (Number(status) < 400) assert.ok(seen.has(status), `${what}: ${status} does not come`)
         for (const code of codesOf(answer)) {
           if (elsewhere.includes(code)) continue
-          const provoke = provoked[code as AdminErrorCode]
-          assert.ok(provoke, `${code}: say how it is provoked`)
+          const provoke = failing[code as AdminErrorCode]
+          assert.ok(provoke, `${code}: say how it is failing`)
           if (code === 'LEASTWISE_STATE_NOT_SAVED') {
             store.fails = true
             // Something that was never stored: a call that ends with what is stored already has nothing to save.

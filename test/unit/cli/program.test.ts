@@ -44,6 +44,8 @@ const wrong: [line: string, message: RegExp][] = [
   ['backends activate a --timeout soon', /from 0 to 999999999/],
   ['backends remove a --force --timeout 5', /'--force' cannot be used with option '--timeout <ms>'/],
   ['policy fastest', /Allowed choices are least-connections, .*; see leastwise policy --help$/],
+  ['policy --pool ..', /'..' is invalid. It takes the name of a pool/],
+  ['pools --pool a', /unknown option '--pool'/],
   ['top --sort name', /Allowed choices are in-flight, id/],
 ]
 
@@ -70,7 +72,7 @@ test('the help of each command has its options, examples, and what else there is
   const { commands } = program()
   assert.deepEqual(
     commands.map((command) => command.name()),
-    ['serve', 'backends', 'policy', 'top'],
+    ['serve', 'backends', 'policy', 'pools', 'top'],
   )
   const [serve, backends, ...others] = commands as [Command, Command, ...Command[]]
   for (const command of [...backends.commands, ...others]) {

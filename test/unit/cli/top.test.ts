@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../src/balancer/index.js'
 import type { Pool } from '../../../src/cli/answers.js'
-import { draw } from '../../../src/cli/top/frame.js'
-import { between, type Look, refusedPerSecond } from '../../../src/cli/top/look.js'
+import { draw } from '../../../src/cli/top/picture.js'
+import { between, refusedPerSecond, type Sample } from '../../../src/cli/top/sample.js'
 
-function lookOf(
+function sampleOf(
   time: number,
   counts: Record<string, [total: number, failed: number, inFlight?: number]>,
-): Look {
+): Sample {
   const balancer = new Balancer({
     backends: Object.keys(counts).map((id, i) => ({ id, url: `http://10.0.${i >> 8}.${i & 255}:80` })),
   })
@@ -21,9 +21,9 @@ function lookOf(
   return { at: new Date(0), time, pool, backends }
 }
 
-test('rates are of what was between two looks, by the time that was between them', () => {
-  const before = lookOf(1000, { a: [100, 10], b: [50, 0], again: [900, 9] })
-  const now = lookOf(3000, { a: [130, 14], b: [50, 0], again: [6, 0], added: [4, 4] })
+test('rates are of what was between two samples, by the time that was between them', () => {
+  const before = sampleOf(1000, { a: [100, 10], b: [50, 0], again: [900, 9] })
+  const now = sampleOf(3000, { a: [130, 14], b: [50, 0], again: [6, 0], added: [4, 4] })
   assert.deepEqual(
     [...between(before, now)],
     [
@@ -39,9 +39,9 @@ test('rates are of what was between two looks, by the time that was between them
 })
 
 test('the most loaded comes first, or the first by name', () => {
-  const look = lookOf(0, { c: [0, 0, 3], a: [0, 0, 1], b: [0, 0, 3] })
+  const sample = sampleOf(0, { c: [0, 0, 3], a: [0, 0, 1], b: [0, 0, 3] })
   const ids = (order: 'in-flight' | 'id') =>
-    draw({ look, recent: undefined, order })
+    draw({ sample, recent: undefined, order })
       .slice(2)
       .map((line) => line[0])
       .join('')
@@ -49,28 +49,35 @@ test('the most loaded comes first, or the first by name', () => {
 })
 
 test('of 1,000 backends as many are drawn as fit, and the rest is counted', () => {
-  const look = lookOf(0, Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`backend-${i}`, [0, 0]])))
+  const sample = sampleOf(
+    0,
+    Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`backend-${i}`, [0, 0]])),
+  )
   for (const [width, height] of [
     [80, 24],
     [40, 5],
     [200, 3],
     [1, 1],
   ] as const) {
-    const lines = draw({ look, recent: between(look, look), order: 'id' }, width, height)
+    const lines = draw({ sample, recent: between(sample, sample), order: 'id' }, width, height)
     assert.equal(lines.length, height)
     assert.ok(lines.every(({ length }) => length <= width))
   }
-  const lines = draw({ look, recent: undefined, order: 'id' }, 80, 24)
+  const lines = draw({ sample, recent: undefined, order: 'id' }, 80, 24)
   assert.match(lines[1] as string, /^id +state +health +in flight/)
   assert.equal(lines.at(-1), '… and 979 more')
-  assert.equal(draw({ look, recent: undefined, order: 'id' }, 200, 1002).length, 1002)
-  assert.match(draw({ look, recent: undefined, order: 'id' }, 200, 1002).at(-1) as string, /^backend-999 /)
+  assert.equal(draw({ sample, recent: undefined, order: 'id' }, 200, 1002).length, 1002)
+  assert.match(draw({ sample, recent: undefined, order: 'id' }, 200, 1002).at(-1) as string, /^backend-999 /)
 })
 
 test('the line of the pool has what a gateway tells', () => {
-  const look = lookOf(0, { a: [0, 0] })
+  const sample = sampleOf(0, { a: [0, 0] })
   const line = (pool: Partial<Pool>) =>
-    draw({ look: { ...look, pool: { ...look.pool, ...pool } }, recent: between(look, look), order: 'id' })[0]
+    draw({
+      sample: { ...sample, pool: { ...sample.pool, ...pool } },
+      recent: between(sample, sample),
+      order: 'id',
+    })[0]
   assert.equal(
     line({ inFlight: 7, queue: { length: 2, limit: 9 }, retries: 3, hedges: 4 }),
     'least-connections | in flight 7 | queue 2 of 9 | eligible 1 of 1 | 0.0 req/s | retries 3 | hedges 4 | panic no',
@@ -80,23 +87,23 @@ test('the line of the pool has what a gateway tells', () => {
     /^\\u\{1b\} .*\| panic YES \| CLOSING$/,
   )
   const refused = (count: number) => ({
-    ...look.pool,
+    ...sample.pool,
     refused: { LEASTWISE_NO_BACKEND: count, LEASTWISE_STOPPED: 1 },
   })
   const [before, now] = [
-    { ...look, pool: refused(10) },
-    { ...look, time: 2000, pool: refused(90) },
+    { ...sample, pool: refused(10) },
+    { ...sample, time: 2000, pool: refused(90) },
   ]
   assert.equal(refusedPerSecond(before, now), 40)
   assert.equal(refusedPerSecond(now, { ...before, time: 3000 }), 11, 'it was started anew')
   assert.match(
-    draw({ look: now, recent: undefined, refused: 40, order: 'id' }, 60)[0] as string,
+    draw({ sample: now, recent: undefined, refused: 40, order: 'id' }, 60)[0] as string,
     /^least-connections \| refused 40\.0\/s \| in flight/,
   )
-  const { retries: _, hedges: __, refused: ___, ...old } = look.pool
-  assert.equal(refusedPerSecond(look, { ...look, pool: old }), undefined)
+  const { retries: _, hedges: __, refused: ___, ...old } = sample.pool
+  assert.equal(refusedPerSecond(sample, { ...sample, pool: old }), undefined)
   assert.doesNotMatch(
-    draw({ look: { ...look, pool: old }, recent: undefined, order: 'id' })[0] as string,
+    draw({ sample: { ...sample, pool: old }, recent: undefined, order: 'id' })[0] as string,
     /retries|hedges|req|refused/,
   )
 })

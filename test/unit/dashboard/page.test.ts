@@ -93,7 +93,7 @@ test('how a backend is: the operator goes before the checks, the checks before r
   const kind = (more: Partial<BackendView>) => backendStatusOf(backend('a', more), START).kind
   assert.equal(kind({}), 'healthy')
   assert.equal(kind({ health: 'unknown' }), 'unknown')
-  assert.equal(kind({ share: 0.5 }), 'ramping')
+  assert.equal(kind({ share: 0.5 }), 'limited')
   assert.equal(kind({ health: 'unhealthy', share: 0.5 }), 'unhealthy')
   assert.equal(kind({ health: 'ejected', state: 'draining' }), 'draining')
   const ejectedUntil = new Date(START + 9000).toISOString()

@@ -1,13 +1,15 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { RegistryEvents } from '../../balancer/backends/registry-options.js'
 import type { Balancer } from '../../balancer/balancer.js'
-import { frame } from './frame.js'
+import type { PolicyName } from '../../balancer/selection/policies/index.js'
+import type { PoolChange, PoolChangeType } from '../contract/pool-events.js'
+import { serverSentEvent } from './server-sent-event.js'
 
-/** So many changes are kept for those who come later. */
-const KEPT = 100
+/** The latest changes that are kept for readers that connect again. */
+const MAX_KEPT_CHANGES = 100
 
-/** What changed in a pool, as events with an id; the last hundred are kept. */
-export class Changes {
+/** Makes an event of every change of a pool, with an id, and keeps the last hundred. */
+export class ChangeLog {
   readonly #balancer: Balancer
   readonly #onChange: (event: Buffer) => void
   readonly #kept: { id: number; event: Buffer }[] = []
@@ -23,9 +25,9 @@ export class Changes {
       this.#listen(type, (backend) => this.#add(type, backend))
     this.#listen('cut', (backend, requests) => this.#add('cut', backend, { requests }))
     this.#listen('panic', (panic) => this.#add('panic', null, { panic }))
-    const switched = (policy: string) => this.#add('policy', null, { policy })
-    balancer.on('policy', switched)
-    this.#stop.push(() => balancer.off('policy', switched))
+    const onPolicy = (policy: PolicyName) => this.#add('policy', null, { policy })
+    balancer.on('policy', onPolicy)
+    this.#stop.push(() => balancer.off('policy', onPolicy))
   }
 
   /** The events that are kept and came after this id, oldest first. */
@@ -45,12 +47,12 @@ export class Changes {
     this.#stop.push(() => registry.off(type, listener as any))
   }
 
-  #add(type: keyof RegistryEvents | 'policy', backend: Backend | null, more: object = {}): void {
+  #add(type: PoolChangeType, backend: Backend | null, details: Partial<PoolChange> = {}): void {
     const id = ++this.#lastId
     const at = this.#balancer.clock.date().toISOString()
-    const event = frame('change', { at, type, backend: backend?.view() ?? null, ...more }, id)
+    const event = serverSentEvent('change', { at, type, backend: backend?.view() ?? null, ...details }, id)
     this.#kept.push({ id, event })
-    if (this.#kept.length > KEPT) this.#kept.shift()
+    if (this.#kept.length > MAX_KEPT_CHANGES) this.#kept.shift()
     this.#onChange(event)
   }
 }

@@ -2,12 +2,12 @@
  * Text that cannot do anything to a terminal: all but printable ASCII is written as `\u{1b}`. What a gateway says
  * is ASCII anyway, and each character takes one column then.
  */
-export function printable(text: string): string {
+export function terminalText(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }
 
 /** One line of JSON, as harmless: what is not ASCII stands in its strings only, where it can be escaped. */
-export function printableJson(document: unknown): string {
+export function terminalJson(document: unknown): string {
   return JSON.stringify(document).replace(
     /[\x7f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -3,7 +3,7 @@ import type { AdminClient } from '../admin-client.js'
 import { type Pool, readBackends, readPool } from '../answers.js'
 
 /** How a pool is at one moment. */
-export interface Look {
+export interface Sample {
   at: Date
   /** Milliseconds of a clock that nobody sets. */
   time: number
@@ -11,7 +11,7 @@ export interface Look {
   backends: BackendView[]
 }
 
-/** What happened between two looks. */
+/** What happened to a backend between two samples. */
 export interface Recent {
   /** Part of the requests of the pool, 0 to 1; 0 where it had none. */
   share: number
@@ -19,8 +19,29 @@ export interface Recent {
   failedPerSecond: number
 }
 
-/** Polled rather than streamed: every gateway has these two, and a look that fails leaves nothing behind. */
-export async function lookAt(client: AdminClient, signal: AbortSignal): Promise<Look> {
+/** A sample, and what happened since the one before; nothing of that for the first sample. */
+export interface Observation {
+  sample: Sample
+  /** Milliseconds since the sample before. */
+  interval?: number | undefined
+  /** By id of the backend. */
+  recent: Map<string, Recent> | undefined
+  /** Requests that were refused per second; undefined where the gateway does not count them. */
+  refused?: number | undefined
+}
+
+export function observe(before: Sample | undefined, sample: Sample): Observation {
+  if (!before) return { sample, recent: undefined }
+  return {
+    sample,
+    interval: Math.round(sample.time - before.time),
+    recent: between(before, sample),
+    refused: refusedPerSecond(before, sample),
+  }
+}
+
+/** Polled rather than streamed: every gateway has these two, and a sample that fails leaves nothing behind. */
+export async function takeSample(client: AdminClient, signal: AbortSignal): Promise<Sample> {
   const [pool, backends] = await Promise.all([
     client.call('GET', '/pool', { read: readPool, signal }),
     client.call('GET', '/backends', { read: readBackends, signal }),
@@ -29,7 +50,7 @@ export async function lookAt(client: AdminClient, signal: AbortSignal): Promise<
 }
 
 /** What each backend was given, and failed, by its id. */
-export function between(before: Look, now: Look): Map<string, Recent> {
+export function between(before: Sample, now: Sample): Map<string, Recent> {
   const seconds = Math.max(1, now.time - before.time) / 1000
   const old = new Map(before.backends.map((backend) => [backend.id, backend]))
   const done = now.backends.map(({ id, total, failed }) => ({
@@ -51,7 +72,7 @@ export function between(before: Look, now: Look): Map<string, Recent> {
 }
 
 /** Requests of the pool that were refused per second; undefined where the gateway does not count them. */
-export function refusedPerSecond(before: Look, now: Look): number | undefined {
+export function refusedPerSecond(before: Sample, now: Sample): number | undefined {
   if (now.pool.refused === undefined) return undefined
   const seconds = Math.max(1, now.time - before.time) / 1000
   return grown(refusedOf(now.pool.refused), refusedOf(before.pool.refused)) / seconds

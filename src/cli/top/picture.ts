@@ -1,18 +1,13 @@
 import type { BackendView } from '../../balancer/index.js'
 import { health, id, inFlight, limit, p50, p99, state, url, weight } from '../backend-columns.js'
-import { printable } from '../printable.js'
 import { type Column, styled, table } from '../table.js'
-import type { Look, Recent } from './look.js'
+import { terminalText } from '../terminal-text.js'
+import type { Observation, Recent } from './sample.js'
 
 export const orders = ['in-flight', 'id'] as const
 export type Order = (typeof orders)[number]
 
-export interface Picture {
-  look: Look
-  /** Undefined before the second look. */
-  recent: Map<string, Recent> | undefined
-  /** Requests that were refused per second; undefined before the second look, and where nobody counts them. */
-  refused?: number | undefined
+export interface Picture extends Observation {
   order: Order
 }
 
@@ -22,8 +17,8 @@ export function draw(
   width = Number.POSITIVE_INFINITY,
   height = Number.POSITIVE_INFINITY,
 ): string[] {
-  const { look, recent } = picture
-  const backends = sorted(look.backends, picture.order)
+  const { sample, recent } = picture
+  const backends = sorted(sample.backends, picture.order)
   // The line of the pool, the head of the table, and the line that says how many are missing.
   const room = Math.max(0, height - 2)
   const shown = backends.length <= room ? backends : backends.slice(0, Math.max(0, room - 1))
@@ -39,8 +34,8 @@ function sorted(backends: BackendView[], order: Order): BackendView[] {
   return backends.toSorted(order === 'id' ? byId : (a, b) => b.inFlight - a.inFlight || byId(a, b))
 }
 
-function poolLine({ look, recent, refused }: Picture, width: number): string {
-  const { policy, eligible, backends, inFlight, queue, panic, closing, retries, hedges } = look.pool
+function poolLine({ sample, recent, refused }: Picture, width: number): string {
+  const { policy, eligible, backends, inFlight, queue, panic, closing, retries, hedges } = sample.pool
   const parts = [
     policy,
     `in flight ${inFlight}`,
@@ -57,7 +52,7 @@ function poolLine({ look, recent, refused }: Picture, width: number): string {
   if (hedges !== undefined) parts.push(`hedges ${hedges}`)
   parts.push(`panic ${panic ? 'YES' : 'no'}`)
   if (closing) parts.push('CLOSING')
-  return styled(printable(parts.join(' | ')).slice(0, width), panic || closing || refused ? 'red' : 'bold')
+  return styled(terminalText(parts.join(' | ')).slice(0, width), panic || closing || refused ? 'red' : 'bold')
 }
 
 function columns(recent: Map<string, Recent> | undefined): Column<BackendView>[] {
