@@ -47,13 +47,13 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   /** What the store held when it was loaded or saved last. */
   #known: Loaded | undefined
   /** What is sure to be in the store, as text. */
-  #stored: string | undefined
+  #storedText: string | undefined
   /** Whether the store says that somebody else has written it. */
   #isOutdated = false
   #stopWatching: (() => void) | undefined
-  /** The last save that was begun, and the next one, which has not looked at the pool yet. */
-  #begun: Promise<void> | undefined
-  #next: Promise<void> | undefined
+  /** The save that began last, and the next one, which has not looked at the pool yet. */
+  #lastSave: Promise<void> | undefined
+  #nextSave: Promise<void> | undefined
   #failure: StateNotSavedError | undefined
   #failures = 0
   #cancelRetry = () => {}
@@ -103,8 +103,8 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
    * @throws {StateNotSavedError} where that failed: the changes are in force nevertheless, and are tried again
    */
   saved(): Promise<void> {
-    this.#next ??= this.#after(this.#begun)
-    return this.#next
+    this.#nextSave ??= this.#saveAfter(this.#lastSave)
+    return this.#nextSave
   }
 
   /** Lets what is not stored be stored, if it can be, and lets go of the store. */
@@ -128,10 +128,10 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.saved().catch(() => {})
   }
 
-  async #after(before: Promise<void> | undefined): Promise<void> {
+  async #saveAfter(before: Promise<void> | undefined): Promise<void> {
     await before?.catch(() => {})
-    this.#begun = this.#next
-    this.#next = undefined
+    this.#lastSave = this.#nextSave
+    this.#nextSave = undefined
     const { name } = this.#store
     if (this.#closed) throw new StateNotSavedError(name, new Error('it is closed'))
     this.#cancelRetry()
@@ -151,13 +151,13 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     for (let conflicts = 0; ; conflicts++) {
       const state = this.#state()
       const text = JSON.stringify(state)
-      if (text === this.#stored) return
+      if (text === this.#storedText) return
       // Until it is known better: a save that fails may have been done all the same.
-      this.#stored = undefined
+      this.#storedText = undefined
       try {
         const revision = await this.#access.save(state, this.#known?.revision)
         this.#known = { state, revision }
-        this.#stored = text
+        this.#storedText = text
         return
       } catch (error) {
         if (!(error instanceof StoreConflictError) || conflicts === MAX_CONFLICTS) throw error
@@ -172,16 +172,26 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
    */
   async #adopt(): Promise<void> {
     this.#isOutdated = false
-    const loaded = await this.#access.load()
+    try {
+      const loaded = await this.#access.load()
+      if (loaded) this.#takeOver(loaded)
+    } catch (error) {
+      this.#isOutdated = true
+      throw error
+    }
+  }
+
+  #takeOver(loaded: Loaded): void {
     const before = this.#known
-    if (!loaded || (before && loaded.revision === before.revision)) return
-    this.#known = loaded
-    const isSaved = JSON.stringify(this.#state()) === this.#stored
+    if (before?.revision !== undefined && loaded.revision === before.revision) return
+    const isSaved = JSON.stringify(this.#state()) === this.#storedText
     this.#pool.registry.sync('store', recordsOf(loaded.state), before ? recordsOf(before.state) : [])
     const { name } = loaded.state.policy
     if (name !== before?.state.policy.name) this.#pool.policy = name
+    // Only now, so that what cannot be taken over is not overwritten either.
+    this.#known = loaded
     // What was only taken over is not stored again: pools whose configurations differ would answer each other for ever.
-    this.#stored = isSaved ? JSON.stringify(this.#state()) : undefined
+    this.#storedText = isSaved ? JSON.stringify(this.#state()) : undefined
   }
 
   #state(): PoolState {

@@ -362,3 +362,30 @@ test('a store that always conflicts is told as one that cannot be written', asyn
     message: /written by somebody else/,
   })
 })
+
+test('what another pool stored and cannot be taken over is not overwritten, and is tried again', async () => {
+  const memory = new SharedMemory()
+  const clock = new TestClock()
+  const store = { ...memory.store(), watch: undefined } as unknown as BackendStore
+  const one = await openBalancer({ clock }, memory.store())
+  const other = await openBalancer({ clock }, store)
+  one.registry.add({ url: 'http://b:1', id: 'x' })
+  await one.keeper?.saved()
+  const { saves } = memory
+  other.registry.add({ url: 'http://c:1', id: 'x' })
+  const taken = { code: 'LEASTWISE_STATE_NOT_SAVED', message: /a backend with id "x" is registered already/ }
+  for (let i = 0; i < 2; i++) await assert.rejects(async () => other.keeper?.saved(), taken)
+  assert.deepEqual([memory.saves, standOf(one)], [saves, ['x 1 active']])
+  const load = store.load
+  store.load = () => Promise.reject(full())
+  other.registry.remove('x')
+  await assert.rejects(async () => other.keeper?.saved(), { message: /ENOSPC/ })
+  store.load = load
+  clock.pass(5000)
+  await other.keeper?.saved()
+  assert.deepEqual(
+    other.registry.list().map(({ url }) => url),
+    ['http://b:1'],
+  )
+  assert.equal(other.keeper?.failure, undefined)
+})
