@@ -1,7 +1,7 @@
 import bearerAuth from '@fastify/bearer-auth'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ForbiddenError, UnauthorizedError } from '../src/proxy/downstream/errors/errors.js'
+import { ForbiddenError, UnauthorizedError } from '../src/admin/errors.js'
 import { isLoopback } from '../src/proxy/http/loopback.js'
 
 declare module 'fastify' {

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { textResponse } from '../src/admin/contract/responses.js'
+import { NotReadyError, TooManyReadersError } from '../src/admin/errors.js'
 import { Feed } from '../src/admin/event-feed/feed.js'
 import type { Feeds } from '../src/admin/event-feed/feeds.js'
-import { NotReadyError, TooManyReadersError } from '../src/proxy/downstream/errors/errors.js'
 
 /** What happens in the pool, as server-sent events. */
 export const eventRoutes: FastifyPluginAsyncTypebox<{ feeds: Feeds }> = async (app, { feeds }) => {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { jsonResponse } from '../src/admin/contract/responses.js'
-import { NotReadyError } from '../src/proxy/downstream/errors/errors.js'
+import { NotReadyError } from '../src/admin/errors.js'
 
 /** What an orchestrator probes. */
 export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {

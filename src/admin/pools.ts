@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
-import { PoolNotFoundError } from '../proxy/downstream/errors/errors.js'
+import { PoolNotFoundError } from './errors.js'
 
 /** The name of the pool that calls without a name are for. */
 const DEFAULT_POOL = 'default'

@@ -34,28 +34,9 @@ export const RequestTimeoutError = createError(
   408,
 )
 export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
-export const PoolNotFoundError = createError('LEASTWISE_POOL_NOT_FOUND', '%s', 404)
-export const UnsupportedMediaTypeError = createError(
-  'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
-  'a body must be JSON, and say so: content-type: application/json',
-  415,
-)
 /** A hook of the app has read the body of a request, and left nothing to send in its place. */
 export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
-export const NotReadyError = createError('LEASTWISE_NOT_READY', '%s', 503)
-export const TooManyReadersError = createError(
-  'LEASTWISE_TOO_MANY_READERS',
-  'there are %s readers of /events already',
-  503,
-)
-export const UnauthorizedError = createError(
-  'LEASTWISE_UNAUTHORIZED',
-  'this call needs the header "Authorization: Bearer <token>" with the right token',
-  401,
-)
-export const ForbiddenError = createError('LEASTWISE_FORBIDDEN', '%s', 403)
-
 const refusalCodeSet: ReadonlySet<string> = new Set(refusalCodes)
 
 /** The code of an error by which the gateway refuses a request for a reason of its own; undefined for every other error. */
