@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Backend, backendExample, LeavingBackend } from '../src/admin/contract/backend.js'
+import { Backend, backendExample, LeavingBackend, newBackendExample } from '../src/admin/contract/backend.js'
 import {
   ActivateBody,
   AddBody,
@@ -11,23 +11,16 @@ import {
   RemoveQuery,
   UpdateBody,
 } from '../src/admin/contract/backend-calls.js'
-import { BACKENDS_PER_TURN, backendList } from '../src/admin/contract/backend-list.js'
+import { BACKENDS_PER_TURN, backendsJson } from '../src/admin/contract/backend-list.js'
 import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { lastUsableWarning } from '../src/admin/last-usable-warning.js'
-import type { Registry } from '../src/balancer/backends/registry.js'
 
 const tags = ['Backends']
 
 const ofOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
 const changesOne = {
   errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
-}
-
-async function* answerOf(registry: Registry): AsyncGenerator<string> {
-  yield '{"backends":'
-  yield* backendList(registry)
-  yield '}'
 }
 
 /** Register, read, change, drain, activate and remove backends. */
@@ -50,7 +43,9 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       if (registry.size <= BACKENDS_PER_TURN)
         return { backends: registry.list().map((backend) => backend.view()) }
       // Fastify's types know no answer but the one that the schema describes.
-      return reply.type('application/json; charset=utf-8').send(Readable.from(answerOf(registry)) as never)
+      return reply
+        .type('application/json; charset=utf-8')
+        .send(Readable.from(backendsJson(registry)) as never)
     },
   )
 
@@ -67,20 +62,9 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         description: 'It gets requests from now on, in slow start fewer at first.',
         body: AddBody,
         response: {
-          201: jsonResponse(
-            Backend,
-            'The backend.',
-            {
-              health: 'unknown',
-              inFlight: 0,
-              total: 0,
-              failed: 0,
-              latency: { ewma: 0, p50: 0, p99: 0 },
-              share: 0,
-              lastCheck: null,
-            },
-            { Location: { type: 'string', description: 'Path of the backend.' } },
-          ),
+          201: jsonResponse(Backend, 'The backend.', newBackendExample, {
+            Location: { type: 'string', description: 'Path of the backend.' },
+          }),
         },
       },
     },

@@ -17,3 +17,10 @@ export async function* backendList(registry: Registry): AsyncGenerator<string> {
   }
   yield ']'
 }
+
+/** The response of `GET /backends` as JSON, piece by piece. */
+export async function* backendsJson(registry: Registry): AsyncGenerator<string> {
+  yield '{"backends":'
+  yield* backendList(registry)
+  yield '}'
+}

@@ -63,6 +63,17 @@ export const backendExample = {
   unresolved: null,
 }
 
+/** What is different of a backend that was just registered. */
+export const newBackendExample = {
+  health: 'unknown',
+  inFlight: 0,
+  total: 0,
+  failed: 0,
+  latency: { ewma: 0, p50: 0, p99: 0 },
+  share: 0,
+  lastCheck: null,
+}
+
 /** A backend as calls answer it. */
 export const Backend = schemaOf<BackendView>()(
   Type.Object(
