@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { root, start } from '../support/process.js'
 
@@ -18,51 +18,53 @@ const announcing = `data:text/javascript,process.on('newListener', (name) => {
   if (name === 'SIGINT') setImmediate(() => console.error('listening'))
 })`
 
-test('bench --help explains, and a part that there is not is named', async () => {
-  const main = join(root, 'dist/bench/main.js')
-  const help = await start([main, '--help']).ended
-  assert.deepEqual([help.code, help.stderr], [0, ''])
-  for (const part of ['select', 'simulate', 'cost', 'spike'])
-    assert.match(help.stdout, new RegExp(`\\b${part} `))
-  const { code, stderr } = await start([main, 'speed']).ended
-  assert.equal(code, 1)
-  assert.match(stderr, /^bench: there is no part "speed"/)
-})
-
-test('soak --help explains, a wrong option is named', async () => {
-  const main = join(root, 'dist/bench/soak/main.js')
-  const help = await start([main, '--help']).ended
-  assert.deepEqual([help.code, help.stderr], [0, ''])
-  assert.match(help.stdout, /--requests N/)
-  const [few, unknown] = [start([main, '--requests', '5']).ended, start([main, '--loud']).ended]
-  assert.match(
-    (await few).stderr,
-    /^soak: --requests does not accept "5": it takes a whole number from 6000 /,
-  )
-  const { code, stderr } = await unknown
-  assert.deepEqual([code, stderr], [1, "soak: Unknown option '--loud'; see --help\n"])
-})
-
-for (const [name, { wrong, silent }] of Object.entries(commands)) {
-  const main = join(root, `dist/bench/${name}/main.js`)
-
-  test(`${name} --help explains, a wrong option is named`, async () => {
+describe('commands of bench', { concurrency: 3 }, () => {
+  test('bench --help explains, and a part that there is not is named', async () => {
+    const main = join(root, 'dist/bench/main.js')
     const help = await start([main, '--help']).ended
     assert.deepEqual([help.code, help.stderr], [0, ''])
-    for (const args of wrong) {
-      assert.ok(args[0] === '--loud' || help.stdout.includes(args[0] as string), help.stdout)
-      const { code, stderr } = await start([main, ...args]).ended
-      assert.equal(code, 1)
-      assert.match(stderr, new RegExp(`^${name}: .*${args[0]}`))
-    }
+    for (const part of ['select', 'simulate', 'cost', 'spike'])
+      assert.match(help.stdout, new RegExp(`\\b${part} `))
+    const { code, stderr } = await start([main, 'speed']).ended
+    assert.equal(code, 1)
+    assert.match(stderr, /^bench: there is no part "speed"/)
   })
 
-  test(`${name} ends when it is told to`, async () => {
-    const { process: child, ended } = start(['--import', announcing, main])
-    const { stdout, stderr } = child as { stdout: Readable; stderr: Readable }
-    // In the middle of its work; some have nothing to say before they are done.
-    await Promise.all([once(stderr, 'data'), silent ? sleep(1000) : once(stdout, 'data')])
-    child.kill('SIGINT')
-    assert.equal((await ended).code, 130)
+  test('soak --help explains, a wrong option is named', async () => {
+    const main = join(root, 'dist/bench/soak/main.js')
+    const help = await start([main, '--help']).ended
+    assert.deepEqual([help.code, help.stderr], [0, ''])
+    assert.match(help.stdout, /--requests N/)
+    const [few, unknown] = [start([main, '--requests', '5']).ended, start([main, '--loud']).ended]
+    assert.match(
+      (await few).stderr,
+      /^soak: --requests does not accept "5": it takes a whole number from 6000 /,
+    )
+    const { code, stderr } = await unknown
+    assert.deepEqual([code, stderr], [1, "soak: Unknown option '--loud'; see --help\n"])
   })
-}
+
+  for (const [name, { wrong, silent }] of Object.entries(commands)) {
+    const main = join(root, `dist/bench/${name}/main.js`)
+
+    test(`${name} --help explains, a wrong option is named`, async () => {
+      const help = await start([main, '--help']).ended
+      assert.deepEqual([help.code, help.stderr], [0, ''])
+      for (const args of wrong) {
+        assert.ok(args[0] === '--loud' || help.stdout.includes(args[0] as string), help.stdout)
+        const { code, stderr } = await start([main, ...args]).ended
+        assert.equal(code, 1)
+        assert.match(stderr, new RegExp(`^${name}: .*${args[0]}`))
+      }
+    })
+
+    test(`${name} ends when it is told to`, async () => {
+      const { process: child, ended } = start(['--import', announcing, main])
+      const { stdout, stderr } = child as { stdout: Readable; stderr: Readable }
+      // In the middle of its work; some have nothing to say before they are done.
+      await Promise.all([once(stderr, 'data'), silent ? sleep(1000) : once(stdout, 'data')])
+      child.kill('SIGINT')
+      assert.equal((await ended).code, 130)
+    })
+  }
+})

@@ -25,7 +25,7 @@ async function pair(
 
 const failed = (gateway: Gateway) => gateway.backend().leases.failed
 
-/** Something every 50 ms, `count` times. */
+/** Something every 50 ms, `count` times: often enough for a timeout of 500 ms on a machine that is busy. */
 function trickle(count: number, each: (i: number) => void, end: () => void): void {
   let i = 0
   const timer = setInterval(() => {
@@ -66,7 +66,7 @@ test('BODY_TIMEOUT cuts a response that stops, and never one that goes on', asyn
           () => socket.write('0\r\n\r\n'),
         )
     },
-    { BODY_TIMEOUT: '200', RESPONSE_TIMEOUT: '200' },
+    { BODY_TIMEOUT: '500', RESPONSE_TIMEOUT: '500' },
   )
   const [going, stopping] = await Promise.allSettled([call(gateway.url), call(`${gateway.url}/stops`)])
   assert.equal(going.status === 'fulfilled' && going.value.text, '012345678901')
@@ -97,7 +97,7 @@ test('an upload that goes on slowly is not cut, nor one that the backend answers
     response.writeHead(200)
     request.pipe(response)
   }).listen()
-  const gateway = await openGateway([echo], { BODY_TIMEOUT: '200', RESPONSE_TIMEOUT: '200' })
+  const gateway = await openGateway([echo], { BODY_TIMEOUT: '500', RESPONSE_TIMEOUT: '500' })
   t.after(async () => {
     await gateway.close()
     await echo.close()

@@ -11,8 +11,8 @@ export interface Ran {
   statuses: number[]
 }
 
-/** Milliseconds that a piece of shell may take. */
-const LONGEST = 20_000
+/** Milliseconds after which a piece of shell has hung; on a busy machine one takes 20 s. */
+const HANG_MS = 120_000
 
 /** Puts a `leastwise` as the package would install it, and a `curl` that tells statuses, first in the path. */
 export function shellIn(folder: string): (script: string, env: Record<string, string>) => Promise<Ran> {
@@ -35,7 +35,7 @@ export function shellIn(folder: string): (script: string, env: Record<string, st
       detached: true,
     })
     // With all that it started, or their ends of the pipes would be waited for.
-    const deadline = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), LONGEST)
+    const deadline = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), HANG_MS)
     const { code, stdout, stderr } = await gather(child)
     clearTimeout(deadline)
     const statuses = [...stderr.matchAll(/^answered (\d+)$/gm)].map(([, status]) => Number(status))
