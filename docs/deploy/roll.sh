@@ -13,9 +13,10 @@ For each backend, in this order:
 Stops at the first backend where a step fails; that one stays drained.
 
 environment:
-  LEASTWISE_URL   admin API of the gateway, http://127.0.0.1:3001 by default;
-                  of several gateways, each of which is told, with blanks between
-  ADMIN_TOKEN     token of the admin API
+  LEASTWISE_URL   admin APIs of the gateways, each of which is told, with blanks
+                  between; without it the one that leastwise finds by ADMIN_HOST
+                  and ADMIN_PORT, also in .env in this folder
+  ADMIN_TOKEN     token of the admin API, also in .env in this folder
   ACTIVATE_TIMEOUT
                   milliseconds to wait for the health check, 60000 by default
 
@@ -38,12 +39,19 @@ if [ -z "$ids" ] || [ "${1-}" != -- ] || [ $# -lt 2 ]; then
 fi
 shift
 
-gateways=${LEASTWISE_URL:-http://127.0.0.1:3001}
+gateways=${LEASTWISE_URL-}
+# Where it is not in the PATH, npx finds the one of the project that this folder is in.
+leastwise=leastwise
+command -v leastwise >/dev/null || leastwise='npx --no leastwise'
 
 # at_each_gateway COMMAND ID [OPTION...]
 at_each_gateway() {
+  if [ -z "$gateways" ]; then
+    $leastwise backends "$@"
+    return
+  fi
   for url in $gateways; do
-    leastwise backends "$@" --url "$url" || return
+    $leastwise backends "$@" --url "$url" || return
   done
 }
 

@@ -36,7 +36,7 @@ export class AdminClient {
   /**
    * @param path below that of the pool
    * @param read makes the result of the response
-   * @throws {Failure} the gateway said no, or did not answer as one does
+   * @throws {Failure} the gateway refused the call, or did not respond as one does
    */
   async call<T>(
     method: string,

@@ -22,10 +22,10 @@ there. There is no option for the token itself: whoever lists the processes of
 this machine (ps) would see it. NODE_EXTRA_CA_CERTS names a file of certificate
 authorities to trust besides the public ones.
 
-Exit codes: 0 done; 1 the gateway said no; 2 wrong usage; 3 no gateway there,
-none that answers in time, or something else than a gateway; 4 the output could
-not be written. Errors are one line on standard error; with --json
-{"exitCode","code","statusCode","message"}, statusCode only where it said no.`
+Exit codes: 0 done; 1 the gateway refused the call; 2 wrong usage; 3 no gateway
+responds there, or not in time, or it is no gateway; 4 the output could not be
+written. Errors are one line on standard error; with --json
+{"exitCode","code","statusCode","message"}, statusCode only where it refused.`
 
 /** A command that asks a gateway. @param more of its help: examples above all */
 export function adminCommand(name: string, about: string, more: string): Command {
@@ -34,7 +34,7 @@ export function adminCommand(name: string, about: string, more: string): Command
     .option('--url <url>', 'where the admin API is, with its prefix if it has one')
     .option('--token-file <file>', 'file that holds the token of the admin API, and nothing else')
     .addOption(
-      new Option('--request-timeout <ms>', 'how long the gateway may take for an answer')
+      new Option('--request-timeout <ms>', 'how long the gateway may take to respond')
         .argParser(whole(1, MAX_OPTION_MS))
         .default(10_000),
     )

@@ -1,7 +1,7 @@
 import { terminalJson, terminalText } from './terminal-text.js'
 
 const exitCodes = {
-  /** The gateway said no. */
+  /** The gateway refused the call. */
   refused: 1,
   usage: 2,
   /** No gateway there, none that answers in time, or something else than a gateway. */
@@ -15,7 +15,7 @@ export class Failure extends Error {
   readonly exitCode: number
   /** The gateway's, or `LEASTWISE_USAGE`, `LEASTWISE_UNREACHABLE` or `LEASTWISE_OUTPUT`. */
   readonly code: string
-  /** Of the answer, where the gateway said no. */
+  /** Of the response, where the gateway refused the call. */
   readonly statusCode: number | undefined
 
   constructor(

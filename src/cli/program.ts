@@ -18,8 +18,8 @@ Examples:
   leastwise backends add http://10.0.0.3:8080 --id c
   leastwise backends drain c --wait
 
-Exit codes of all but serve: 0 done; 1 the gateway said no; 2 wrong usage;
-3 no gateway there; 4 the output could not be written.`
+Exit codes of all but serve: 0 done; 1 the gateway refused the call;
+2 wrong usage; 3 no gateway responds there; 4 the output could not be written.`
 
 /** The command line. What is wrong with one is thrown as {@link Failure}. */
 export function program(): Command {

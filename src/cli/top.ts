@@ -16,9 +16,10 @@ const SAMPLE_INTERVAL_MS = 1000
 
 const help = `Above the table is the pool: policy, requests in flight, queue, eligible
 backends, requests that clients were answered 503 for in the last second
-(refused), and retries and hedges since the start. share, req/s and failed/s are
-of the last second, by requests that were given to backends; p50 and p99 of the
-first byte of the last 1,024 answers.
+(refused), and retries and hedges since the start. share is the part of the
+requests of the last second that a backend got; req/s and failed/s are of that
+second, too. p50 and p99 are the time to the first byte of the last 1,024
+responses.
 
 On a terminal it is drawn in place, as many backends as fit, and columns are
 left out where it is narrow. Keys: s sorts by the other order, q or Ctrl-C ends
@@ -30,7 +31,7 @@ interval is in milliseconds, pool as GET /pool answers, with "recent":
 {"refusedPerSecond"}, and a backend as GET /backends does, with "recent":
 {"share","requestsPerSecond","failedPerSecond"}. share is from 0 to 1.
 
-A gateway that does not answer any more is asked again each second.
+A gateway that does not respond any more is asked again each second.
 
 Examples:
   leastwise top

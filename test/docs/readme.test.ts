@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { policyNames } from '../../src/balancer/index.js'
 import { consumer } from '../support/consumer.js'
 import { start } from '../support/process.js'
 
@@ -18,11 +19,5 @@ test('both entry points load by name, and the core does without Fastify', async 
      console.log(typeof leastwise, core.Balancer === Balancer, core.policyNames.join())`,
   )
   const { stdout, stderr } = await start([script]).ended
-  assert.deepEqual(
-    [stdout, stderr],
-    [
-      'function true least-connections,least-response-time,power-of-two,round-robin,weighted-round-robin\n',
-      '',
-    ],
-  )
+  assert.deepEqual([stdout, stderr], [`function true ${policyNames.join()}\n`, ''])
 })

@@ -26,7 +26,7 @@ const DEFAULT_WAIT_MS = 60_000
 export function activate(): Command {
   return poolCommand(
     'activate',
-    'give a backend requests again: ends a drain, a waiting removal or an ejection',
+    'give a backend requests again: ends a drain, a pending removal or an ejection',
     `Examples:
   leastwise backends activate c
   ssh c systemctl restart app && leastwise backends activate c --wait

@@ -24,16 +24,15 @@ const POLL_INTERVAL_MS = 200
 export function drain(): Command {
   return poolCommand(
     'drain',
-    'give a backend no new requests; those in flight finish, or are cut in the end',
+    'give a backend no new requests; those in flight finish, or are cut at the deadline',
     `Examples:
   leastwise backends drain c
   leastwise backends drain c --timeout 5000 --wait && ssh c systemctl stop app
 
 The last usable backend is drained with --force only: without it clients are
 answered 503. With --wait it exits with 1 if somebody activates the backend
-meanwhile. With
---json it prints the backend, as POST /backends/:id/drain answers; with --wait,
-how it is in the end.`,
+meanwhile. With --json it prints the backend, as POST /backends/:id/drain
+responds; with --wait, as it is when it is drained.`,
   )
     .argument('<id>', 'of the backend', readId)
     .addOption(timeout())
@@ -56,7 +55,7 @@ how it is in the end.`,
 export function remove(): Command {
   return poolCommand(
     'remove',
-    'drain a backend, then forget it; activate takes that back until then',
+    'drain a backend, then remove it; until it is removed, activate takes that back',
     `Examples:
   leastwise backends remove c
   leastwise backends remove c --timeout 5000
@@ -70,7 +69,7 @@ them. With --json it prints the backend, as DELETE /backends/:id answers; with
     .argument('<id>', 'of the backend', readId)
     .addOption(timeout())
     .addOption(
-      new Option('--force', 'cut its requests, and forget it at once, also if no other is usable').conflicts(
+      new Option('--force', 'cut its requests, and remove it at once, also if no other is usable').conflicts(
         'timeout',
       ),
     )

@@ -9,7 +9,7 @@ const LINE_WIDTH = 80
 export function envExample(): string {
   const head = [
     'Every setting of the stand-alone gateway, with its default. Copy to .env and change what you need. Variables of the environment take precedence over those in .env.',
-    'What a number counts stands in brackets.',
+    'The unit of a number stands in brackets.',
   ]
   const parts = [
     ...head.flatMap(comment),

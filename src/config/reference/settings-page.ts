@@ -18,7 +18,7 @@ started. A variable of the environment takes precedence over the one in \`.env\`
 Times are whole milliseconds. An empty variable counts as not set. A value that is not accepted stops the start with exit
 code 1 and one line that names the variable, the value and what is accepted.
 
-This page is made from \`src/config/settings.ts\` by \`npm run generate\`.`
+This page is made from the entries in \`src/config/settings/\` by \`npm run generate\`.`
 
 const POOL = `## Settings of a pool
 

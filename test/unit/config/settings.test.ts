@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { parse } from 'dotenv'
 import { defaults } from '../../../src/balancer/options.js'
+import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { parseConfig } from '../../../src/config/environment.js'
 import { generated } from '../../../src/config/reference/generated.js'
 import { SettingError } from '../../../src/config/setting-error.js'
@@ -242,7 +243,7 @@ test('a message names the variable, the value and what is accepted', () => {
   )
   assert.equal(
     message({ POLICY: 'x' }),
-    'POLICY does not accept "x": it takes one of least-connections, least-response-time, power-of-two, round-robin, weighted-round-robin',
+    `POLICY does not accept "x": it takes one of ${policyNames.join(', ')}`,
   )
 })
 
