@@ -44,11 +44,11 @@ export class HttpDownstream implements Downstream {
   readonly isUpgrade: boolean
   /** Where the request came from; undefined until it is forwarded. */
   addresses: Addresses | undefined = undefined
-  /** When it began to wait for a backend, in monotonic milliseconds; 0 if it did not have to. */
+  /** When the request began to wait for a backend, in monotonic milliseconds; 0 if it did not wait. */
   queuedAt = 0
-  /** Whether it was given to the forwarder. */
+  /** Whether the request was given to the forwarder. */
   isForwarded = false
-  /** Fields that describe a body which hooks of the app have put in the place of the client's. */
+  /** Fields that describe the body with which hooks of the app have replaced the client's. */
   bodyFields: Record<string, string | undefined> | undefined = undefined
   readonly #options: ResponseFieldOptions
 
@@ -84,7 +84,7 @@ export class HttpDownstream implements Downstream {
     try {
       this.protocol.inform(this.request.raw, raw, statusCode, fields)
     } catch {
-      // Node refuses some fields. An informational response is a hint, and the final one comes without it.
+      // Node refuses some fields. An informational response is only a hint, so the client gets just the final response.
     }
   }
 
@@ -118,7 +118,7 @@ export function downstreamOf(request: FastifyRequest): HttpDownstream | undefine
   return request[DOWNSTREAM] ?? undefined
 }
 
-/** Whether Fastify has put the fields of its reply into the response; if the reply has none, that is not known. */
+/** Whether Fastify has put the fields of its reply into the response. For a reply without fields this is not known. */
 function hasAll(raw: FastifyReply['raw'], headers: object): boolean {
   const names = Object.keys(headers)
   return names.length > 0 && names.every((name) => raw.hasHeader(name))

@@ -5,10 +5,10 @@ import type { ClientProtocol } from './client-protocol.js'
 
 /** HTTP/2: each request has a stream of its own, which frames bodies and can be reset without the connection. */
 export const http2: ClientProtocol = {
-  // The body need not be announced by a field.
+  // In HTTP/2 a request can have a body that no field announces.
   hasBody: (request) => !streamOf(request).endAfterHeaders,
   framingFault: () => undefined,
-  // Responses do not have to come in the order of requests.
+  // HTTP/2 sends responses in any order, so the order of arrival does not matter.
   arrived() {},
   onTurn: (_request, _response, begin) => begin(),
 
@@ -23,7 +23,7 @@ export const http2: ClientProtocol = {
     streamOf(request).additionalHeaders({ ...headers, ':status': statusCode })
   },
 
-  // A stream that is destroyed before its end is reset, which says enough.
+  // A stream that is destroyed before its end is reset, and the reset tells the client that the response is incomplete.
   breakOff() {},
 
   fitHead(reply, _context, headers) {
@@ -43,21 +43,24 @@ function streamOf(request: IncomingMessage): ServerHttp2Stream & { readonly endA
 }
 
 /**
- * Tells a client once it has its response that the rest of its upload is not wanted (RFC 9113 section 8.1). It would
- * wait for ever to be allowed to send more.
+ * Tells a client that has its response that the rest of its upload is not wanted (RFC 9113 section 8.1). Otherwise the
+ * client would wait for ever to be allowed to send more.
  */
 function stopUpload(request: IncomingMessage): void {
   if (!http2.hasBody(request) || request.complete) return
   const stream = streamOf(request)
-  // The response's own event comes when the stream is closed.
+  // The response emits its own event only when the stream is closed.
   stream.once('finish', () => {
     stream.close(constants.NGHTTP2_NO_ERROR)
-    // Node keeps a stream until what came on it was read.
+    // Node keeps a stream in memory until everything that came on it was read.
     stream.resume()
   })
 }
 
-/** Makes one line of several lines of a field, but for Set-Cookie: Node's HTTP/2 throws at some that come twice. */
+/**
+ * Joins the lines of each field into one, except for Set-Cookie, because Node's HTTP/2 throws for some fields that come
+ * twice.
+ */
 function joinLines(headers: Headers): void {
   for (const [name, value] of Object.entries(headers)) {
     if (Array.isArray(value) && name !== 'set-cookie') headers[name] = value.join(', ')

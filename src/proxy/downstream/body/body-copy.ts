@@ -11,17 +11,18 @@ export interface BodyLimits {
 
 type OnComplete = (error: Error | null, bytes: Buffer) => void
 
-/** By stream: the copy that is made of it. */
+/** The copy of each stream that is being copied. */
 const copies = new WeakMap<Readable, BodyCopy>()
 
-/** The copy that is made of a stream; undefined where there is none. */
+/** The copy of a stream; undefined where the stream is not copied. */
 export function copyOf(stream: Readable): BodyCopy | undefined {
   return copies.get(stream)
 }
 
 /**
  * Begins to copy a stream that somebody else reads.
- * @returns the copy, which may have been begun before; undefined where nobody reads the stream, or a part was read already
+ * @returns the copy, which an earlier call may have begun; undefined where nobody reads the stream, or a part was read
+ * already
  */
 export function copyIfRead(stream: Readable, limits: BodyLimits): BodyCopy | undefined {
   const known = copies.get(stream)

@@ -5,13 +5,13 @@ import { RequestTimeoutError } from '../errors/errors.js'
 import { protocolOf } from '../protocol-of.js'
 
 /**
- * Ends requests of clients that stall: that do not go on with a body which is being read, or do not read what was
- * written, for `timeout` milliseconds. A client that waits for a backend does not stall, nor does one that reads a quiet
- * stream, whether or not it has sent its whole body.
+ * Ends requests of clients that stall for `timeout` milliseconds: clients that send no more of a body which is being
+ * read, or that do not read what was written to them. A client that waits for a backend does not stall. A client that
+ * reads a quiet stream does not stall either, whether or not it has sent its whole body.
  */
 export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeout: number): void {
   const { raw, server } = request
-  // The app may have given its connections a shorter time.
+  // The app may have set a shorter timeout for its connections.
   const own = 'timeout' in server.server ? server.server.timeout : 0
   if (own !== 0 && own <= timeout) return
   const protocol = protocolOf(raw)
@@ -32,7 +32,7 @@ export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeo
     } else if (timer.writableLength > 0) {
       protocol.cut(raw)
     } else {
-      // The timer runs out once, and it may be the client's turn later.
+      // The timer fires only once, and the client may stall later.
       timer.setTimeout(timeout)
     }
   })

@@ -11,20 +11,26 @@ import { writtenBody } from './written-body.js'
 
 /** The body of a request for a backend, which may be another one than the client's. */
 export interface BodyToSend {
-  /** Undefined where it is empty. */
+  /** The body as a stream; undefined where the body is empty. */
   body: Readable | undefined
-  /** Fields that describe it and replace the client's; one that is undefined is removed. */
+  /** Fields that describe the body and replace the client's; a field whose value is undefined is removed. */
   fields: Record<string, string | undefined>
 }
 
 type Done = (error: Error | null, body?: BodyToSend) => void
 
-/** By request: the stream that preParsing hooks returned, or a copy of it, where that is not the request itself. */
+/**
+ * By request: the stream that preParsing hooks returned, or a copy of that stream. Requests whose stream is the request
+ * itself are not in the map.
+ */
 const payloads = new WeakMap<FastifyRequest, Readable>()
-/** By a stream that was made of a copy: the bytes of the copy, and the stream that a hook has read. */
+/** For each stream that was made from a copy: the bytes of the copy, and the stream that a hook has read. */
 const copies = new WeakMap<Readable, { bytes: Buffer; from: Readable }>()
 
-/** Whether a request has no body, or one that no hook of the app has read or replaced, as nearly every request. */
+/**
+ * Whether a request has no body, or a body that no hook of the app has read or replaced. This is true of nearly every
+ * request.
+ */
 export function isBodyUntouched(request: FastifyRequest): boolean {
   const { raw, body } = request
   if (body !== undefined && body !== raw) return false
@@ -34,9 +40,9 @@ export function isBodyUntouched(request: FastifyRequest): boolean {
 }
 
 /**
- * Accepts the stream that preParsing hooks returned, as a content type parser of Fastify. If a hook reads the stream at the
- * same time, as hooks do that keep the body for later ones, it is copied to its end first, as Fastify's own parsers do: later
- * hooks may rely on it having been read, and the copy is what is sent.
+ * Accepts the stream that preParsing hooks returned, as a content type parser of Fastify. A hook may read the stream at
+ * the same time, for example to keep the body for later hooks. Then the stream is copied to its end first, because
+ * Fastify's own parsers also read to the end and later hooks may rely on that; the copy is what is sent.
  * @param done called with the value for `request.body`
  */
 export function acceptPayload(
@@ -48,7 +54,7 @@ export function acceptPayload(
   const { raw, body } = request
   if (stream !== raw) {
     payloads.set(request, stream)
-    // Without a listener an error that comes before the body is sent would end the process.
+    // Without a listener, an error that comes before the body is sent would end the process.
     stream.on('error', ignore)
   }
   const copy = copyIfRead(stream, limits)
@@ -96,12 +102,12 @@ export function findBodyToSend(request: FastifyRequest, limits: BodyLimits, done
 
 function fromBytes(bytes: Buffer, from: Readable, raw: IncomingMessage): BodyToSend {
   const fields = from === raw ? {} : { ...fieldsOf(from, raw), 'content-length': String(bytes.length) }
-  // A body of chunks may have trailers, although it is empty.
+  // A chunked body may have trailers even where it is empty.
   const isEmpty = bytes.length === 0 && (from !== raw || raw.rawTrailers.length === 0)
   return { body: isEmpty ? undefined : streamOf(bytes), fields }
 }
 
-/** The fields that describe a stream which a hook has made of the request. */
+/** The fields that describe a stream which a hook has made from the request. */
 function fieldsOf(stream: Readable, raw: Readable): BodyToSend['fields'] {
   if (stream === raw) return {}
   // The length of a stream is not known before its end.
@@ -112,21 +118,23 @@ function fieldsOf(stream: Readable, raw: Readable): BodyToSend['fields'] {
 
 const decoders = [BrotliDecompress, Gunzip, Inflate, InflateRaw, Unzip] as unknown as (new () => Readable)[]
 
-/** Whether a stream undoes the content coding of a body. Fastify wants such streams to have `receivedEncodedLength`. */
+/**
+ * Whether a stream decodes the content coding of a body. Fastify requires such streams to have `receivedEncodedLength`.
+ */
 function isDecoded(stream: Readable): boolean {
   return 'receivedEncodedLength' in stream || decoders.some((decoder) => stream instanceof decoder)
 }
 
 /**
- * The body that a hook or a middleware has read and then put into one of the usual properties.
- * @throws {FastifyError} where none of them has it
+ * The body that a hook or a middleware has read and then stored in one of the usual properties.
+ * @throws {FastifyError} where none of these properties has the body
  */
 function valueLeftByHooks(request: FastifyRequest, offered: Readable): unknown {
   if (offered.errored && offered !== request.raw) throw brokenBodyError(offered.errored)
   const { rawBody } = request as { rawBody?: unknown }
   const raw = request.raw as { rawBody?: unknown; body?: unknown }
   for (const value of [rawBody, raw.rawBody, raw.body]) {
-    // Bytes that are no UTF-8 were lost when the hook read them as text.
+    // Bytes that are not UTF-8 were lost when the hook read them as text.
     const isLossy = typeof value === 'string' && value.includes('\ufffd')
     if (value !== undefined && value !== null && !isLossy) return value
   }
@@ -145,7 +153,7 @@ function fromValue(value: unknown, raw: IncomingMessage): BodyToSend {
   )
 }
 
-/** The stream that preParsing hooks returned, also for a method whose body Fastify does not parse. */
+/** The stream that preParsing hooks returned, even for a method whose body Fastify does not parse. */
 function payloadOf(request: FastifyRequest): Readable {
   const symbol = symbolOf(request, 'fastify.RequestPayloadStream')
   const payload = symbol && (request as unknown as Record<symbol, unknown>)[symbol]

@@ -1,15 +1,15 @@
 import type { FastifyRequest } from 'fastify'
 import { symbolOf } from '../host-app/fastify-internals.js'
 
-/** A content-type that Fastify accepts, as nearly all are. */
+/** Matches a content-type that Fastify accepts, which nearly all are. */
 const ACCEPTED = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w.+-]+)*$/
 
-/** By a request whose content-type is hidden: that content-type. */
+/** The original content-type of each request whose content-type is hidden. */
 const hidden = new WeakMap<FastifyRequest, string | undefined>()
 
 /**
- * Replaces a content-type for which Fastify would refuse the body, or a missing one, until Fastify has looked at it: it
- * is for the backend to judge.
+ * Replaces a content-type for which Fastify would refuse the body, or a missing one, until Fastify has looked at it.
+ * The backend, not the gateway, decides about the content-type.
  */
 export function hideContentType(request: FastifyRequest): void {
   const { headers } = request.raw
@@ -27,7 +27,7 @@ export function restoreContentType(request: FastifyRequest): void {
   forgetParsedType(request)
 }
 
-/** Drops the content-type that Fastify has parsed and keeps. */
+/** Drops the parsed content-type that Fastify caches. */
 function forgetParsedType(request: FastifyRequest): void {
   const symbol = symbolOf(request, 'fastify.request.contentType')
   if (symbol) Object.assign(request, { [symbol]: undefined })

@@ -9,15 +9,15 @@ import { hideContentType, restoreContentType } from './content-type.js'
 /** Methods whose bodies Fastify parses. */
 const PARSED = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY']
 
-/** Whether Fastify parses bodies of a method. All methods of one proxied route are alike in that. */
+/** Whether Fastify parses bodies of a method. The answer is the same for all methods of one proxied route. */
 export function isParsed(method: string): boolean {
   return PARSED.includes(method)
 }
 
 /**
- * Has the routes of a scope take bodies of any type unparsed, as the stream that preParsing hooks of the app return. To be
- * called before the routes are added.
- * @param limits of the copy of a body that a hook reads
+ * Makes the routes of a scope accept bodies of any type unparsed, as the stream that preParsing hooks of the app
+ * return. Call this before the routes are added.
+ * @param limits the limits for the copy of a body that a hook reads
  */
 export function takeBodiesRaw(scope: FastifyInstance, limits: BodyLimits): void {
   scope.removeAllContentTypeParsers()
@@ -29,12 +29,12 @@ export function takeBodiesRaw(scope: FastifyInstance, limits: BodyLimits): void 
     hideContentType(request)
     done(null, payload)
   }
-  // Fastify parses no body of other methods, but runs the hooks that may replace it.
+  // For other methods Fastify parses no body, but still runs the hooks that may replace the body.
   const offerUnparsed: preParsingHookHandler = (request, _reply, payload, done) => {
     if (payload === request.raw && !protocolOf(request.raw).hasBody(request.raw)) return done(null, payload)
     acceptPayload(request, payload as Readable, limits, (error) => done(error, payload))
   }
-  // After the hooks that plugins of the app add to each route.
+  // This hook runs after the hooks that plugins of the app add to each route.
   scope.addHook('onRoute', (route) => {
     const earlier = [route.preParsing ?? []].flat()
     if ([route.method].flat().every(isParsed)) {

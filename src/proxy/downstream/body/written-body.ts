@@ -13,8 +13,8 @@ const FORM = /^application\/x-www-form-urlencoded\b/i
 const JSON_TYPE = /^[^;]+[/+]json\b/i
 
 /**
- * Makes a body of the value that a hook left: streams and bytes as they are, text as UTF-8, other values by the content-type
- * of the request, which is JSON where there is none.
+ * Makes a body from the value that a hook left. Streams and bytes stay as they are, and text is written as UTF-8. Other
+ * values are written by the content-type of the request, or as JSON where the request has none.
  * @returns undefined where the value cannot be written by that content-type
  */
 export function writtenBody(value: unknown, headers: IncomingHttpHeaders): WrittenBody | undefined {
@@ -30,7 +30,7 @@ export function writtenBody(value: unknown, headers: IncomingHttpHeaders): Writt
   if (value instanceof globalThis.ReadableStream) return streamed(Readable.fromWeb(value as ReadableStream))
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || typeof value === 'string') {
     const bytes = bytesOf(value)
-    // Bytes of the same length are taken for those that came, with the coding that they had.
+    // Bytes of the same length are assumed to be the original ones, and keep their content-encoding.
     return whole(bytes, String(bytes.length) === length ? {} : { 'content-encoding': undefined })
   }
   if (typeof value === 'object' && value !== null && Symbol.asyncIterator in value) {
@@ -66,7 +66,7 @@ function whole(bytes: Buffer, fields: WrittenBody['fields']): WrittenBody {
 }
 
 function streamed(body: Readable, fields: WrittenBody['fields'] = {}): WrittenBody {
-  // Without a listener an error that comes before the body is sent would end the process.
+  // Without a listener, an error that comes before the body is sent would end the process.
   body.on('error', () => {})
   return { body, fields: { ...fields, 'content-length': undefined } }
 }

@@ -35,10 +35,10 @@ const frameworkCodes: Record<number, string> = {
   415: 'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
 }
 
-/** Retry-After of a 503 for which the core has computed none. */
+/** Retry-After of a 503 for which the core has computed no value. */
 const RETRY_AFTER_S = 1
 
-/** What hooks of an app throw, which may be anything. */
+/** The value that a hook of an app throws, which may be of any type. */
 interface Thrown {
   code?: unknown
   statusCode?: unknown
@@ -51,7 +51,7 @@ interface Thrown {
 
 const codes = new WeakMap<FastifyRequest, string>()
 
-/** The code of the error that a request was answered with; undefined where it was answered without. */
+/** The code of the error that was sent as the answer to a request; undefined where no error was sent. */
 export function codeOf(request: FastifyRequest): string | undefined {
   return codes.get(request)
 }
@@ -61,7 +61,7 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   const error = errorOf(thrown)
   const statusCode = statusOf(error, request, reply)
   prepareReply(error, statusCode, request, reply)
-  // Sent as text, as the app may have serialisers of its own.
+  // The body is sent as text, because the app may have serialisers of its own.
   reply
     .code(statusCode)
     .header('content-type', 'application/json; charset=utf-8')
@@ -69,8 +69,8 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
 }
 
 /**
- * Makes an error handler that calls the one of `app`, whenever that was or will be set. Before, it takes back what a backend
- * has set, ends the connection where it has to, and gives errors of the gateway their status.
+ * Makes an error handler that calls the app's error handler, whenever that was or will be set. Before the call it
+ * removes what a backend has set, ends the connection where necessary, and gives errors of the gateway their status.
  */
 export function errorsOf(app: FastifyInstance): typeof sendError {
   const inherited = app.errorHandler
@@ -79,11 +79,12 @@ export function errorsOf(app: FastifyInstance): typeof sendError {
     const statusCode = statusOf(error, request, reply)
     prepareReply(error, statusCode, request, reply)
     if (ownCode(error) !== undefined) {
-      // Errors of the core know no HTTP.
+      // Errors of the core have no HTTP status, so it is added here.
       if (error instanceof BalancerError) Object.assign(error, { statusCode })
       reply.code(statusCode)
     }
-    // For what is thrown here Fastify calls the handler that this one replaced; one that the app sets later it would not find.
+    // For an error thrown here Fastify calls the handler that this one replaced; it would not find a handler that the
+    // app sets later.
     const { errorHandler } = app
     if (errorHandler === inherited) throw thrown instanceof BackendError ? error : thrown
     return errorHandler(error as FastifyError, request, reply)
@@ -104,7 +105,9 @@ function ownCode({ code }: Thrown): string | undefined {
   return typeof code === 'string' && code.startsWith('LEASTWISE_') ? code : undefined
 }
 
-/** The status of an error: its own, else one that was set on the reply, as with Fastify's own handler. */
+/**
+ * The status of an error: its own, otherwise the one that was set on the reply. Fastify's own handler does the same.
+ */
 function statusOf(error: Thrown, request: FastifyRequest, reply: FastifyReply): number {
   if (error instanceof BalancerError) return statusCodes[error.code] ?? 502
   for (const status of [error.statusCode, error.status]) if (isFailure(status)) return status
@@ -116,17 +119,20 @@ function isFailure(status: unknown): status is number {
   return typeof status === 'number' && status >= 400 && status <= 599
 }
 
-/** Whether the message of an error is kept from clients. */
+/** Whether the message of an error is hidden from clients. */
 function isHidden(error: Thrown, statusCode: number): boolean {
   return statusCode === 500 && ownCode(error) === undefined
 }
 
-/** Sets the fields that an error needs, whoever writes its body, ends the connection where it has to, and notes the code. */
+/**
+ * Prepares the reply for an error, whoever writes the body: sets the fields that the error needs, ends the connection
+ * where necessary, and notes the code.
+ */
 function prepareReply(error: Thrown, statusCode: number, request: FastifyRequest, reply: FastifyReply): void {
   const context = contextOf(request)
   const protocol = protocolOf(request.raw)
   if (context?.responseHead) {
-    // Fields and reason phrase are those of a response that its backend did not finish.
+    // These fields and the reason phrase belong to a response that its backend did not finish.
     for (const name of Object.keys(context.responseHead.headers)) reply.removeHeader(name)
     protocol.dropReason(reply)
   }
@@ -166,12 +172,12 @@ function codeFor(error: Thrown, statusCode: number): string | undefined {
 
 function bodyOf(error: Thrown, statusCode: number): string {
   if (isHidden(error, statusCode)) return errorBody(statusCode, 'LEASTWISE_INTERNAL', 'internal error')
-  // Fastify sends an object that is no error as it is.
+  // Fastify sends an object that is not an Error unchanged.
   if (!(error instanceof Error)) {
     try {
       return JSON.stringify(error)
     } catch {
-      // A value that cannot be written as JSON is sent like an error.
+      // A value that cannot be written as JSON is handled like an Error.
     }
   }
   return errorBody(statusCode, codeFor(error, statusCode), String(error.message ?? ''))

@@ -7,7 +7,7 @@ import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusal-
 export const BadGatewayError = createError('LEASTWISE_BAD_GATEWAY', '%s', 502)
 export const GatewayTimeoutError = createError('LEASTWISE_GATEWAY_TIMEOUT', '%s', 504)
 export const OverloadedError = createError('LEASTWISE_OVERLOADED', 'the gateway is overloaded', 503)
-/** The gateway has run out of something that every connection to a backend needs, as file descriptors. */
+/** The gateway has run out of a resource that every connection to a backend needs, for example file descriptors. */
 export const ExhaustionError = createError('LEASTWISE_OVERLOADED', 'the gateway has no %s', 503)
 export const BodyTooLargeError = createError(
   'LEASTWISE_BODY_TOO_LARGE',
@@ -39,12 +39,15 @@ export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 const refusalCodeSet: ReadonlySet<string> = new Set(refusalCodes)
 
-/** The code of an error by which the gateway refuses a request for a reason of its own; undefined for every other error. */
+/**
+ * The code of an error by which the gateway refuses a request for a reason that lies in the gateway; undefined for
+ * every other error.
+ */
 export function refusalCodeOf({ code }: { code?: string }): RefusalCode | undefined {
   return code !== undefined && refusalCodeSet.has(code) ? (code as RefusalCode) : undefined
 }
 
-/** Whether an error means that the bytes after a request cannot be told from a part of it, so that its connection has to end. */
+/** Whether after an error the gateway cannot tell where the request ends, so that the connection has to be closed. */
 export function endsConnection({ code, statusCode }: FastifyError): boolean {
   return (
     statusCode === 501 ||

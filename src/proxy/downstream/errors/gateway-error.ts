@@ -46,7 +46,10 @@ export function toGatewayError(error: Error): FastifyError {
     : new BadGatewayError(message)
 }
 
-/** The error for a body that a hook made of the client's and that broke off; a hook may blame the client by a status. */
+/**
+ * The error for a body that a hook made from the client's and that broke off. The hook may set a status on the error to
+ * blame the client.
+ */
 export function brokenBodyError(cause: Error & { statusCode?: number }): FastifyError {
   const { statusCode = 500 } = cause
   if (statusCode >= 400 && statusCode < 500) return cause as FastifyError

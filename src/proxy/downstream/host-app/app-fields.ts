@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 
 /**
- * Makes the names of fields that hooks of the app have set lower case, as Node makes those of the client, so that a field
- * of the client with the same name is replaced.
+ * Converts the names of fields that hooks of the app have set to lower case. The client's field names are lower case in
+ * Node, so a field set by the app then replaces the client's field of the same name.
  */
 export function lowerNames(request: FastifyRequest): void {
   lowerKeys(request.raw.headers)

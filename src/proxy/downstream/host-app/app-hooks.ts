@@ -2,7 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { isTouchedByApp } from './before-hooks.js'
 import { hasHooks } from './hooks.js'
 
-/** What hooks of the app may do with the requests of a scope. Work that is only for such hooks is left out without them. */
+/**
+ * What hooks of the app may do with the requests of a scope. Without such hooks the gateway leaves out the work that
+ * only they need.
+ */
 export interface AppHooks {
   /** Whether they may see or replace responses. */
   seeResponses: boolean
@@ -11,8 +14,9 @@ export interface AppHooks {
 }
 
 /**
- * Finds out what hooks of the app may do with the requests of a scope. Both are true until the app is ready, when it is
- * known. To be called before the routes are added, as plugins of the app may add hooks to each route.
+ * Finds out what hooks of the app may do with the requests of a scope. Both values are true until the app is ready;
+ * only then are all hooks known. Call this before the routes are added, because plugins of the app may add hooks to
+ * each route.
  */
 export function watchAppHooks(scope: FastifyInstance): AppHooks {
   const hooks: AppHooks = { seeResponses: true, touchRequests: true }

@@ -3,9 +3,9 @@ import { symbolOf } from './fastify-internals.js'
 import { hasHooks } from './hooks.js'
 
 /**
- * Takes the length off a response to which a hook of the app adds trailers. Fastify sends such a response in chunks, and
- * leaves a Content-Length of the backend beside Transfer-Encoding, which RFC 9112 section 6.2 forbids. It is called
- * before onSend hooks run, and by the last of them.
+ * Removes Content-Length from a response to which a hook of the app adds trailers. Fastify sends such a response in
+ * chunks, but leaves the backend's Content-Length beside Transfer-Encoding, which RFC 9112 section 6.2 forbids. This
+ * function is called before onSend hooks run, and again by the last onSend hook.
  */
 export function dropLengthOfTrailed(reply: FastifyReply): void {
   const symbol = symbolOf(reply, 'fastify.reply.trailers')
@@ -18,7 +18,10 @@ const onSend: onSendHookHandler = (_request, reply, payload, done) => {
   done(null, payload)
 }
 
-/** Has the last onSend hook of each route do that, where the app has such hooks. To be called before the routes are added. */
+/**
+ * Makes the last onSend hook of each route call {@link dropLengthOfTrailed}, where the app has onSend hooks. Call this
+ * before the routes are added.
+ */
 export function watchTrailers(scope: FastifyInstance): void {
   scope.addHook('onRoute', (route) => {
     const earlier = [route.onSend ?? []].flat()

@@ -10,8 +10,9 @@ interface RequestFactories {
 }
 
 /**
- * Calls `act` with each request to the routes of a scope before any hook runs, hooks of the app included. Fastify has no
- * hook for that, but it calls `genReqId` of the route's scope for each request. The one of the app is called after `act`.
+ * Calls `act` with each request to the routes of a scope before any hook runs, hooks of the app included. Fastify has
+ * no hook at that point, but it calls `genReqId` of the route's scope for each request. The app's own `genReqId` is
+ * called after `act`.
  */
 export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessage) => void): void {
   const app = Object.getPrototypeOf(scope) as RequestFactories
@@ -22,7 +23,8 @@ export function setBeforeHooks(scope: FastifyInstance, act: (raw: IncomingMessag
     })
     return
   }
-  // A request that has its id in a field gets no other, but every request gets a logger, right after the id.
+  // Fastify does not call genReqId for a request that has its id in a field, but it makes a logger for every request
+  // right after the id.
   let hasActed = false
   scope.setGenReqId((raw) => {
     act(raw as IncomingMessage)

@@ -1,7 +1,7 @@
 /** Symbols of properties that Fastify does not document, by their descriptions. */
 const symbols = new Map<string, symbol>()
 
-/** The symbol with a description that is a property of an object; undefined where there is none. */
+/** The symbol that has this description and is a property of an object; undefined where there is none. */
 export function symbolOf(object: object, description: string): symbol | undefined {
   const known = symbols.get(description)
   if (known && known in object) return known

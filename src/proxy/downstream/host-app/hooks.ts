@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Whether a scope has hooks of some kinds. Hooks of single routes do not count. Fastify keeps its hooks in a property that
- * it does not document; where that is not found, the answer is yes, which is safe.
+ * Whether a scope has hooks of some kinds. Hooks of single routes do not count. Fastify keeps its hooks in an
+ * undocumented property; where that property is not found, the answer is true, which is safe.
  */
 export function hasHooks(scope: FastifyInstance, kinds: readonly string[]): boolean {
   for (let object: object | null = scope; object; object = Object.getPrototypeOf(object)) {

@@ -11,17 +11,19 @@ interface Claim {
   pool: string
 }
 
-/** A pool cannot have its routes, as the app or another pool has them. */
+/** A pool cannot have its routes, because the app or another pool already has them. */
 export class RoutesTakenError extends Error {}
 
-/** By server, which all scopes of an app share: the routes of the pools. */
+/** The routes of all pools, by server, because all scopes of an app share one server. */
 const claims = new WeakMap<object, Claim[]>()
-/** Whether the route that is being added is one of a pool. */
+/** Whether the route that is being added belongs to a pool. */
 let isAddingClaim = false
 
-/** Name and value of a constraint that is given to routes of the app which have method and URL of a proxied one. */
+/**
+ * Name and value of the constraint that is given to a route of the app which has the method and URL of a proxied route.
+ */
 const OWN = 'leastwiseOwn'
-/** Every request meets the constraint. */
+/** A constraint that every request meets. */
 const ownStrategy = {
   name: OWN,
   storage: () => {
@@ -36,9 +38,9 @@ const ownStrategy = {
 }
 
 /**
- * Has routes of the app win over those of its pools, also routes that are added later, for which Fastify would throw. Such a
- * route gets a constraint that every request meets, and of two routes the router takes the one with more constraints. It
- * costs an app without such routes nothing.
+ * Gives routes of the app precedence over those of its pools. This includes routes that are added later, for which
+ * Fastify would throw. Such a route gets a constraint that every request meets, because the router prefers the route
+ * with more constraints. An app without such routes pays nothing.
  */
 export function letOwnRoutesWin(app: FastifyInstance): void {
   if (claims.has(app.server)) return
@@ -56,7 +58,7 @@ export function letOwnRoutesWin(app: FastifyInstance): void {
     // The router rejects `*` beside `/*` as the same route, although it tells them apart when it looks up a request.
     if (route.url === '*') route.url = '/*'
   }
-  // Later scopes inherit the hook; those around this one are there already.
+  // Later scopes inherit the hook; the scopes around this one exist already and need it added.
   for (let scope = app; 'addHook' in scope; scope = Object.getPrototypeOf(scope)) {
     scope.addHook('onRoute', giveWay as (route: RouteOptions) => void)
   }
@@ -80,7 +82,7 @@ export function addBehindOwn(
       shapeOf(claim.url) === shapeOf(whole) &&
       areSame(claim.constraints, constraints),
   )
-  // The message names one of them, if possible GET.
+  // The message names one of the other claims, if possible the one for GET.
   const other = others.find((claim) => claim.method === 'GET') ?? others[0]
   if (other) throw new RoutesTakenError(`${other.method} ${whole} goes to the pool "${other.pool}" already`)
   const free = method.filter((name) => !scope.hasRoute({ method: name as 'GET', url: whole, constraints }))
@@ -95,7 +97,10 @@ export function addBehindOwn(
   return free
 }
 
-/** One spelling for all URLs that routers take for the same, depending on their options for case, slashes and parameters. */
+/**
+ * One spelling for all URLs that a router treats as the same, depending on its options for case, slashes and
+ * parameters.
+ */
 function shapeOf(url: string): string {
   const shape = url
     .toLowerCase()

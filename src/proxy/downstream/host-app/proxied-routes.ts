@@ -16,7 +16,7 @@ export interface ProxiedRoutesOptions {
 
 /**
  * Adds the routes of a pool to its scope, for everything under the scope's prefix.
- * @throws {RoutesTakenError} where the app, or another pool, has all of them already
+ * @throws {RoutesTakenError} where the app or another pool already has all of these routes
  */
 export function addProxiedRoutes(
   scope: FastifyInstance,
@@ -25,19 +25,20 @@ export function addProxiedRoutes(
   for (const method of chosen ?? passedOn) {
     if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method)
   }
-  // Where no methods were chosen every method gets a response, TRACE a refusal.
+  // Where no methods were chosen, every method gets a response: TRACE gets a refusal, and all others are proxied.
   const methods = chosen ?? [...passedOn, 'TRACE']
   const route = {
     handler,
     constraints,
     // HEAD is among the methods if it is proxied, and Fastify must not add it to GET.
     exposeHeadRoute: false,
-    // Most of these methods have no place in an OpenAPI description of the app, and their schemas are the backend's.
+    // The routes are hidden from an OpenAPI description of the app: OpenAPI has no place for most of these methods, and
+    // the schemas belong to the backend.
     schema: { hide: true },
   }
   letOwnRoutesWin(app)
   let added = 0
-  // With a prefix, the prefix itself and all below it.
+  // A prefix needs two routes: the prefix itself, and all paths below it.
   for (const url of scope.prefix === '' ? ['/*'] : ['', '/*']) {
     for (const parsed of [false, true]) {
       const method = methods.filter((one) => isParsed(one) === parsed)

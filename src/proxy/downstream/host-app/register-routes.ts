@@ -3,7 +3,7 @@ import { RoutesTakenError } from './own-routes.js'
 
 /**
  * Registers routes below a prefix in the host's app.
- * @param refuse makes the error to throw where the app or another pool has routes there already
+ * @param refuse makes the error to throw where the app or another pool already has these routes
  */
 export async function registerRoutes<O extends object>(
   app: FastifyInstance,

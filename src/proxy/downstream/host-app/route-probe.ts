@@ -4,13 +4,13 @@ import type { FastifyInstance } from 'fastify'
 /** Thrown to end a look-up before the request would be handled. */
 const STOP = new Error('the look-up of a route is over')
 
-/** Copies of requests that are only routed to find out which route they get. */
+/** Copies of requests that are routed only to find out which route they get. */
 const probes = new WeakSet<object>()
-/** Whether there was ever a probe; most apps have none. */
+/** Whether there was ever a probe. Most apps make none, and then nothing has to be looked up. */
 let isUsed = false
 let isFound = false
 
-/** Ends the look-up of a probe. To be called with each request to a proxied route, before anything else is done with it. */
+/** Ends the look-up of a probe. Call this first for each request to a proxied route. */
 export function stopProbe(request: IncomingMessage): void {
   if (!isUsed || !probes.has(request)) return
   isFound = true
@@ -19,10 +19,10 @@ export function stopProbe(request: IncomingMessage): void {
 
 /**
  * Whether the router of an app would give a request to a proxied route. Only the router knows, by its priorities and
- * constraints, and it cannot be asked: so a copy of the request is routed, and stopped by an exception before any hook
- * runs. A proxied route throws it in {@link stopProbe}. For any other route Fastify reads the Connection field before the
- * hooks, and the field of the copy throws it. True as well where the router has not decided by then, because a constraint
- * is derived asynchronously.
+ * constraints, and it has no function that says so. Therefore a copy of the request is routed, and an exception stops
+ * it before any hook runs. A proxied route throws the exception in {@link stopProbe}. For any other route Fastify reads
+ * the Connection field before the hooks, and that field of the copy throws. The answer is also true where the router
+ * has not decided by then, because a constraint is derived asynchronously.
  */
 export function isProxied(app: FastifyInstance, request: IncomingMessage): boolean {
   if (!isRoutable(request.url as string)) return false
@@ -35,7 +35,7 @@ export function isProxied(app: FastifyInstance, request: IncomingMessage): boole
   })
   const probe = Object.create(request, {
     headers: { value: headers },
-    // A `rewriteUrl` of the app may set it.
+    // A `rewriteUrl` of the app may set the URL, so the property is writable.
     url: { value: request.url, writable: true },
   })
   isUsed = true
@@ -61,7 +61,7 @@ function isRoutable(url: string): boolean {
 }
 
 const returnThis = () => silentResponse
-/** A response that is never sent, as the look-up is stopped before. */
+/** A response that is never sent, because the look-up is stopped before. */
 const silentResponse = {
   setHeader: returnThis,
   writeHead: returnThis,

@@ -34,14 +34,14 @@ export interface Destination {
 
 /**
  * Decides whether a request is passed on, and to which path and host.
- * @throws {FastifyError} if it is not: the error that the client gets
+ * @throws {FastifyError} if the request is not passed on: the error that the client gets
  */
 export function admit(raw: IncomingMessage, reply: FastifyReply, options: AdmissionOptions): Destination {
   try {
     return destinationOf(raw, options)
   } catch (error) {
     if (raw.method === 'TRACE') reply.header('allow', options.allow)
-    // Now, before the next request of the connection is looked at.
+    // The connection is marked now, before the next request on it is looked at.
     if (endsConnection(error as FastifyError)) closeAfter(raw, reply.raw)
     throw error
   }

@@ -13,8 +13,8 @@ export function isHost(text: string): boolean {
 }
 
 /**
- * What Node's parser accepts in the head of a request although two servers could read it in two ways; undefined for
- * nothing. A request that is malformed in other ways does not get this far.
+ * Names a fault that Node's parser accepts in the head of a request although two servers could read the head in two
+ * ways; undefined where there is none. Node has already refused requests that are malformed in other ways.
  */
 export function framingFault(request: IncomingMessage): FastifyError | undefined {
   // On a connection of HTTP/1 Node accepts "HTTP/2.0", and a request without a version.
@@ -23,7 +23,7 @@ export function framingFault(request: IncomingMessage): FastifyError | undefined
   let hosts = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
-    // Node keeps the first of several, another server may take the last. RFC 9112 section 3.2.
+    // Of several Host fields Node keeps the first, while another server may take the last. RFC 9112 section 3.2.
     if (name.length === 4 && name.toLowerCase() === 'host' && ++hosts > 1) {
       return new InvalidRequestError('there is more than one Host')
     }
@@ -31,13 +31,13 @@ export function framingFault(request: IncomingMessage): FastifyError | undefined
   if (hosts === 0 ? httpVersion === '1.1' : !isHost(headers.host as string)) {
     return new InvalidRequestError('Host does not name a host')
   }
-  // A larger number is not exact here, and may not be in the backend. RFC 9110 section 8.6.
+  // A larger number is not exact in JavaScript, and may not be exact in the backend. RFC 9110 section 8.6.
   if (Number(headers['content-length'] ?? 0) > Number.MAX_SAFE_INTEGER) {
     return new InvalidRequestError('Content-Length is too large')
   }
   const coding = headers['transfer-encoding']
   if (coding === undefined) return undefined
-  // RFC 9112 section 6.1.
+  // RFC 9112 section 6.1 treats a message of HTTP/1.0 with Transfer-Encoding as having faulty framing.
   if (httpVersion === '1.0') return new InvalidRequestError('HTTP/1.0 has no Transfer-Encoding')
   if (coding === '') return new InvalidRequestError('Transfer-Encoding is empty')
   if (coding.toLowerCase() !== 'chunked') return new NotImplementedError(`transfer coding "${coding}"`)

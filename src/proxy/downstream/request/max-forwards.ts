@@ -3,7 +3,10 @@ import type { FastifyReply } from 'fastify'
 import type { HttpDownstream } from '../downstream.js'
 import { REQUEST_ID, requestIdOf } from './request-id.js'
 
-/** Counts Max-Forwards of an OPTIONS down; false where the request ends here. RFC 9110 section 7.6.2. */
+/**
+ * Decrements the Max-Forwards field of an OPTIONS request; returns false where the request must not be forwarded. RFC
+ * 9110 section 7.6.2.
+ */
 export function mayForward({ headers }: IncomingMessage): boolean {
   const left = String(headers['max-forwards'] ?? '')
   if (!/^\d+$/.test(left)) return true

@@ -6,13 +6,13 @@ import { targetOf } from './target.js'
 export interface PathMapping {
   /** How many segments at the start of a client's path are the prefix of the pool's routes. */
   segments: number
-  /** What backends get in their place. */
+  /** The path that backends get in place of the prefix. */
   rewritePrefix: string
-  /** Whether the app's router takes several slashes for one. */
+  /** Whether the app's router treats several slashes in a row as one. */
   joinsSlashes: boolean
 }
 
-/** Whether the router of an app takes several slashes for one. */
+/** Whether the router of an app treats several slashes in a row as one. */
 export function joinsSlashes({ initialConfig }: FastifyInstance): boolean {
   const { routerOptions, ignoreDuplicateSlashes } = initialConfig
   return routerOptions?.ignoreDuplicateSlashes === true || ignoreDuplicateSlashes === true
@@ -37,7 +37,10 @@ export function rewritePath(
     : rewritePrefix + rest
 }
 
-/** The prefix that {@link rewritePath} takes off a request's path, as the client wrote it; empty where it stays. */
+/**
+ * The prefix that {@link rewritePath} removes from a request's path, as the client wrote it; empty where nothing is
+ * removed.
+ */
 export function prefixOf(
   raw: IncomingMessage,
   { segments, rewritePrefix, joinsSlashes }: PathMapping,
@@ -45,7 +48,7 @@ export function prefixOf(
   if (segments === 0) return ''
   const path = targetOf(raw)?.path ?? ''
   let prefix = path.slice(0, endOfSegments(path, segments, joinsSlashes))
-  // In a Location two slashes at the start would be followed by the name of a host.
+  // A Location that begins with two slashes would name another host.
   if (joinsSlashes) prefix = prefix.replaceAll(/\/{2,}/g, '/')
   return prefix === rewritePrefix ? '' : prefix
 }
@@ -68,7 +71,8 @@ function leavesPrefix(rest: string): boolean {
   const path = rest.split('?', 1)[0] as string
   if (!path.includes('.') && !/%2e/i.test(path)) return false
   let depth = 0
-  // Backends differ in which characters separate segments once a path is decoded, so all that any of them takes count.
+  // Backends differ in which characters separate segments once a path is decoded, so every character counts that any
+  // backend takes as a separator.
   for (const segment of path.replaceAll(/%2e/gi, '.').split(/[/\\]|%2f|%5c/i)) {
     if (segment === '..') depth--
     else if (segment !== '' && segment !== '.') depth++

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isHost } from './framing.js'
 
-/** By request: the target as it came, where the router is given another one. */
+/** The target as it came, for each request whose router is given another one. */
 const originalTargets = new WeakMap<object, string>()
 
 /** The target of a request in its parts. */
@@ -18,7 +18,7 @@ export interface Target {
  */
 export function routableUrl(request: IncomingMessage): string {
   const url = request.url as string
-  // Most targets are such.
+  // This shortcut covers most targets.
   if (url.startsWith('/') && !url.includes('%')) return url
   const target = parseTarget(url)
   if (!target || !isWellFormed(target.path)) return url

@@ -1,11 +1,11 @@
 import type { Headers } from '../../http/fields.js'
 
 export interface RestoreOptions {
-  /** What was taken off the client's path, see `prefixOf`. */
+  /** The prefix that was removed from the client's path, see `prefixOf`. */
   prefix: string
-  /** What the backend's path has in its place. */
+  /** The path that the backend gets in place of the prefix. */
   rewritePrefix: string
-  /** Host and port of the backend, followed by those by which clients know the gateway. */
+  /** Host and port of the backend, followed by the hosts under which clients reach the gateway. */
   hosts: readonly (string | undefined)[]
   /** The scheme of the backend's URL. */
   scheme: string
@@ -41,12 +41,13 @@ function restoreLocation(location: string, options: RestoreOptions): string {
   if (authority === undefined) return location
   const host = hostIn(authority, scheme)
   const [own, ...ours] = hosts(options)
-  // With another scheme it is another server. A redirect from http to https, rewritten, would lead the client back here.
+  // A URL with another scheme means another server. A redirect from http to https, rewritten, would lead the client
+  // back here.
   const isBackends = host === own && (scheme === '' || scheme.toLowerCase() === options.scheme)
   if (!isBackends && !ours.includes(host)) return location
   const path = restorePath(rest.startsWith('/') ? rest : `/${rest}`, options)
   if (path === undefined) return location
-  // Clients do not get to know the backend's address.
+  // Clients must not learn the backend's address.
   if (isBackends) return path
   return `${scheme && `${scheme}:`}//${authority}${path}`
 }
@@ -62,11 +63,12 @@ function hostIn(authority: string, scheme: string): string {
   return host.replace(scheme === '' ? /:(80|443)$/ : /:80$/, '')
 }
 
-/** A backend's path as clients see it; undefined where it already is one, or clients cannot reach it. */
+/** A backend's path as clients see it; undefined where the path already has the prefix, or clients cannot reach it. */
 function restorePath(path: string, { prefix, rewritePrefix }: RestoreOptions): string | undefined {
   if (rewritePrefix !== '' ? !isUnder(path, rewritePrefix) : isUnder(path, prefix)) return undefined
   const restored = prefix + path.slice(rewritePrefix.length)
-  // A client chooses how the prefix is written: two slashes at the start would make a host of what follows.
+  // A client chooses how the prefix is written. With two slashes at the start, the text after them would be read as a
+  // host.
   return /^\/[/\\]/.test(restored) ? undefined : restored
 }
 
@@ -76,7 +78,7 @@ function restoreCookie(cookie: string, options: RestoreOptions): string {
   return cookie.replace(/(;\s*path\s*=\s*)([^;]*)/gi, (all, before: string, given: string) => {
     const path = given.trim()
     const { prefix, rewritePrefix } = options
-    // The cookie is for more paths than the backend gets requests for.
+    // The cookie covers more paths than the backend gets requests for.
     if (path === '/' || (path !== '' && isUnder(rewritePrefix, path))) return before + prefix
     const restored = path.startsWith('/') ? restorePath(path, options) : undefined
     return restored === undefined ? all : before + restored

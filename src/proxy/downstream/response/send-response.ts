@@ -24,30 +24,30 @@ export function sendResponse(
   const headers = responseFields(head.headers, raw, context, options)
   protocolOf(raw).fitHead(reply, context, headers, isClosing)
   for (const name in headers) reply.header(name, headers[name])
-  // If an error has to be sent after all, these fields are removed again.
+  // If an error has to be sent after all, the error handler removes these fields again.
   head.headers = headers
   if (appHooks.touchRequests) dropLengthOfTrailed(reply)
   sendBody(reply, body, appHooks.seeResponses)
 }
 
-/** Longest body of which it pays to make text. */
+/** Largest body that is worth converting to text. */
 const MAX_COALESCED_BYTES = 16 * 1024
 
 const { write } = ServerResponse.prototype
 const end = ServerResponse.prototype.end as (...args: unknown[]) => ServerResponse
 
-/** @param isSeen whether hooks of the app see the body, which are given a stream in any case */
+/** @param isSeen whether hooks of the app see the body; such hooks always get a stream */
 function sendBody(reply: FastifyReply, body: UpstreamResponse['body'], isSeen: boolean): void {
   if (!(body instanceof WholeBody)) reply.send(body)
-  // Fastify makes up a content-type for bytes without one, and none for a stream.
+  // Fastify invents a content-type for bytes that have none, but not for a stream.
   else if (isSeen || typeof reply.getHeader('content-type') !== 'string') reply.send(body.stream())
   else sendCoalesced(reply, body.bytes)
 }
 
 /**
- * Sends a whole body together with its head. Node writes a head and a body of bytes one after the other, but a head and a
- * text in one piece; so the bytes are handed over as text with one byte for each character, at the very end. One write
- * less is an eighth of all that a proxied request costs.
+ * Sends a whole body together with its head. Node writes a head and a body of bytes in two writes, but a head and a
+ * text in one. Therefore the bytes are converted, at the very end, to text with one character for each byte. Saving one
+ * write saves an eighth of the cost of a proxied request.
  */
 function sendCoalesced(reply: FastifyReply, body: Buffer): void {
   const { raw } = reply
@@ -57,7 +57,7 @@ function sendCoalesced(reply: FastifyReply, body: Buffer): void {
   reply.send(body)
 }
 
-/** Whether nobody has replaced the methods of a response in order to see what is written. */
+/** Whether no other code has replaced the methods of a response in order to see what is written. */
 function isPlain(raw: ServerResponse): boolean {
   return raw.write === write && raw.end === end
 }
@@ -65,7 +65,7 @@ function isPlain(raw: ServerResponse): boolean {
 function endInOneWrite(this: ServerResponse, ...args: unknown[]): ServerResponse {
   const [chunk, , callback] = args
   const { socket } = this
-  // There is no socket while responses to earlier requests of the connection come first.
+  // There is no socket while responses to earlier requests on the connection are still to be sent.
   if (!Buffer.isBuffer(chunk) || !socket || this.write !== write) return end.apply(this, args)
   // Writing before the end, and corked, keeps Node 20 from following the body with an empty write.
   socket.cork()
