@@ -26,8 +26,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** In the admin API: the pool that a call is for. @throws {PoolNotFoundError} */
     poolOf(request: FastifyRequest): Balancer
-    /** In the admin API: the answer to a change of a pool, once that is stored where the pool has a store. */
-    saved<T>(pool: Balancer, answer: T): Promise<T>
+    /** In the admin API: hands on the response document of a change once the change is stored, if the pool has a store. */
+    saved<T>(pool: Balancer, document: T): Promise<T>
   }
 }
 
@@ -47,9 +47,9 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
   // Neither a gateway that shuts down nor an app that closes waits for readers, who never leave by themselves.
   scope.addHook('preClose', async () => feeds.close())
   scope.decorate('poolOf', (request) => pools.of(request))
-  scope.decorate('saved', async <T>(pool: Balancer, answer: T) => {
+  scope.decorate('saved', async <T>(pool: Balancer, document: T) => {
     await pool.keeper?.saved()
-    return answer
+    return document
   })
   // Fastify's default would drop unknown fields in silence and turn "5" into 5.
   scope.setValidatorCompiler(validatorCompiler)

@@ -18,7 +18,9 @@ import { lastUsableWarning } from '../src/admin/last-usable-warning.js'
 
 const tags = ['Backends']
 
-const ofOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
+/** Errors of a call that reads one backend. */
+const readsOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
+/** Errors of a call that changes one backend. */
 const changesOne = {
   errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
 }
@@ -42,7 +44,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { registry } = app.poolOf(request)
       if (registry.size <= BACKENDS_PER_TURN)
         return { backends: registry.list().map((backend) => backend.view()) }
-      // Fastify's types know no answer but the one that the schema describes.
+      // Fastify's types accept the described document only, and not a stream of it.
       return reply
         .type('application/json; charset=utf-8')
         .send(Readable.from(backendsJson(registry)) as never)
@@ -59,7 +61,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         summary: 'Register a backend',
-        description: 'It gets requests from now on, in slow start fewer at first.',
+        description: 'It gets requests from now on, in slow start fewer at first. `Location` is its path.',
         body: AddBody,
         response: {
           201: jsonResponse(Backend, 'The backend.', newBackendExample, {
@@ -82,7 +84,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/backends/:id',
     {
-      config: { operationId: 'getBackend', ...ofOne },
+      config: { operationId: 'getBackend', ...readsOne },
       schema: {
         tags,
         summary: 'Read a backend',
@@ -124,7 +126,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Drain a backend',
         description:
-          'It gets no new request. Those in flight finish, or are cut when the time is up. Where no other backend is usable, `warning` says so.',
+          'It gets no new request. Those that are in flight after `timeout` milliseconds, by default `DRAIN_TIMEOUT`, are cut. Where no other backend is usable, `warning` says so.',
         params: BackendParams,
         body: DrainBody,
         response: { 202: jsonResponse(LeavingBackend, 'The backend, now `draining`.') },
@@ -146,7 +148,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         summary: 'Activate a backend again',
-        description: 'Takes back a drain or a removal that waits, and ends an ejection. Its counts are kept.',
+        description: 'Takes back a drain or a pending removal, and ends an ejection. Its counts are kept.',
         params: BackendParams,
         body: ActivateBody,
         response: { 200: jsonResponse(Backend, 'The backend, `active` again.') },
@@ -166,7 +168,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Remove a backend',
         description:
-          'Drains it and then forgets it; with `force=true` what is in flight is cut and it is gone at once. Where no other backend is usable, `warning` says so.',
+          'It is drained, with `timeout` as for a drain, and then removed. With `force=true` requests in flight are cut and it is removed at once. Where no other backend is usable, `warning` says so.',
         params: BackendParams,
         querystring: RemoveQuery,
         response: {

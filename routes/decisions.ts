@@ -12,7 +12,7 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Pool'],
         summary: 'Who was given the latest requests',
         description:
-          'The last 1,000 choices at most, the latest first: one for each try of a request, so that one that was tried again has several.',
+          'The last 1,000 choices at most, the latest first: one for each attempt of a request, so that a request with retries has several. `limit`, `backend` and `request` select from them.',
         querystring: DecisionQuery,
         response: { 200: jsonResponse(Decisions, 'The choices.') },
       },

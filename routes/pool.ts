@@ -11,7 +11,8 @@ export const poolRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['Pool'],
         summary: 'How the pool is',
-        description: 'How many backends there are and can be used, and what they have to do.',
+        description:
+          'How many backends there are and can be used, how many requests they have, and counts since the start.',
         response: { 200: jsonResponse(Pool, 'The pool.') },
       },
     },

@@ -18,7 +18,8 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['Monitoring'],
         summary: 'Whether the process answers',
-        description: 'For a liveness probe. Also while no backend is usable, and on shutdown.',
+        description:
+          'For a liveness probe: 200 while the process responds, also without a usable backend, and on shutdown.',
         response: { 200: jsonResponse(status('live'), 'It does.') },
       },
     },
@@ -32,7 +33,8 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['Monitoring'],
         summary: 'Whether requests can be served',
-        description: 'For a readiness probe. Fails with no usable backend, and from the start of a shutdown.',
+        description:
+          'For a readiness probe: 503 with the reason where no backend is usable, and from the start of a shutdown.',
         response: { 200: jsonResponse(status('ready'), 'They can.') },
       },
     },

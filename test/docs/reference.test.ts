@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { errorCodes } from '../../src/admin/contract/error-codes.js'
+import { generated } from '../../src/reference/generated.js'
 import { backendFamilies } from '../../src/telemetry/metrics/backend-families.js'
 import { poolFamilies } from '../../src/telemetry/metrics/pool-families.js'
 import { fencesOf, readDocument } from '../support/markdown.js'
@@ -26,6 +27,12 @@ const codes = new Set(
       .flatMap((source) => source.match(/\bLEASTWISE_[A-Z_]+[A-Z]\b/g) ?? []),
   ),
 )
+
+test('the files that are made from tables and schemas are as npm run generate makes them', async () => {
+  for (const [path, text] of Object.entries(generated)) {
+    assert.equal(readDocument(path), await text(), `${path}: npm run generate`)
+  }
+})
 
 test('the reference has every error of the admin API', () => {
   const reference = readDocument('docs/reference/admin-api.md')

@@ -94,6 +94,12 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     packages: /^fastify(-plugin)?$/,
   },
   {
+    // Makes documents from what is described below; it is no part of the package.
+    room: 'src/reference/',
+    may: ['src/balancer/', 'src/config/reference/', 'src/admin/', 'routes/admin.js'],
+    packages: /^(node:fs|fastify|prom-client)$/,
+  },
+  {
     room: 'src/gateway/',
     may: [
       'src/balancer/',

@@ -9,7 +9,8 @@ export const MaxConnections = nullable<number>(
   Type.Integer({
     minimum: 0,
     maximum: MAX_CONNECTIONS,
-    description: 'Requests in flight that the backend may hold; 0 and null are no limit.',
+    description:
+      'The most requests in flight; 0 and null are no limit. A new backend has `MAX_CONNECTIONS` by default.',
   }),
 )
 
@@ -78,30 +79,35 @@ export const newBackendExample = {
 export const Backend = schemaOf<BackendView>()(
   Type.Object(
     {
-      id: Type.String({ description: 'Unique in the pool: 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.' }),
-      url: Type.String({ description: 'Scheme, host and port. Unique in the pool.' }),
+      id: Type.String({
+        description:
+          'Unique in the pool: 1 to 64 of `A-Z a-z 0-9 . _ ~ -`. Made from the URL where none is given, like `10.0.0.3-8080`.',
+      }),
+      url: Type.String({
+        description: '`http` or `https`, with a host and a port and nothing else. Unique in the pool.',
+      }),
       weight: Weight,
       maxConnections: nullable<number>(
         Type.Integer({
           minimum: 1,
           maximum: MAX_CONNECTIONS,
-          description: 'Requests in flight that it may hold; null for no limit.',
+          description: 'The most requests in flight; null for no limit.',
         }),
       ),
       state: Type.Enum(['active', 'draining'], {
         type: 'string',
-        description: 'What the operator wants: `draining` gets no new request.',
+        description: 'What an operator decided: `active`, or `draining`, which gets no new request.',
       }),
       health: Type.Enum(['healthy', 'unhealthy', 'ejected', 'unknown'], {
         type: 'string',
         description:
           'What was found: `unhealthy` by checks, `ejected` after failures, otherwise `healthy`, or `unknown` where it was not checked yet.',
       }),
-      inFlight: Count('Requests that it works on now.'),
-      tunnels: Count('How many of those in flight are upgraded connections, such as WebSockets.'),
+      inFlight: Count('Requests that the backend works on now.'),
+      tunnels: Count('Those of them that are WebSockets or other upgraded connections.'),
       total: Count('Requests that it was given since it was registered.'),
       failed: Count(
-        'Those of them that it refused, reset, left without an answer, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504.',
+        'Failures since it was registered: requests that it refused, reset, left without a response, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504; not those that a client gave up or a drain cut.',
       ),
       latency: Type.Object(
         {
@@ -111,7 +117,7 @@ export const Backend = schemaOf<BackendView>()(
         },
         {
           description:
-            'Milliseconds until the first byte of an answer, from when the backend had the whole request, over the last 1,024 requests; 0 before the first.',
+            'Milliseconds from the end of the request to the first byte of the response, over the last 1,024 requests; 0 before the first. Neither hooks of an app nor the time to connect are part of it.',
         },
       ),
       addedAt: Time('When it was registered.'),
@@ -119,7 +125,7 @@ export const Backend = schemaOf<BackendView>()(
         minimum: 0,
         maximum: 1,
         description:
-          'Part of its fair share that it may have while it is used: less than 1 in slow start and after failures.',
+          'The part of its fair share that it may have while it is used, from 0 to 1: less than 1 in slow start and after failures.',
       }),
       ejectedUntil: nullable<string>(Time('When an ejected one is tried again; null otherwise.')),
       lastCheck: nullable<NonNullable<BackendView['lastCheck']>>(

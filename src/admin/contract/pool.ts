@@ -40,13 +40,14 @@ export const Pool = schemaOf<PoolView>()(
       backends: Count('Backends that are registered.'),
       eligible: Count('Those of them that requests are given to.'),
       panic: Type.Boolean({
-        description: 'Whether too few are well, so that requests are given to sick ones, too.',
+        description:
+          'Whether too few backends are healthy, so that requests are given to ejected or unhealthy ones, too.',
       }),
       inFlight: Count('Requests that backends work on now.'),
       queue: Type.Object(
         {
-          length: Count('Requests that wait.'),
-          limit: Count('How many may.'),
+          length: Count('Requests that wait now.'),
+          limit: Count('The most requests that may wait.'),
         },
         { description: 'Requests that wait because every backend is at its `maxConnections`.' },
       ),

@@ -27,7 +27,8 @@ export const Weight = Type.Integer({
   minimum: 1,
   maximum: MAX_WEIGHT,
   'x-takes': `a whole number from 1 to ${MAX_WEIGHT} (drain a backend that is to get no new request)`,
-  description: 'Share relative to the other backends: one of weight 2 gets twice what one of weight 1 gets.',
+  description:
+    'From 1 to 1,000: share relative to the other backends. A backend of weight 2 gets twice what one of weight 1 gets.',
 })
 
 /** The body of every error. */
