@@ -6,6 +6,8 @@ import type { BackendView } from '../../src/balancer/backends/backend-view.js'
 import { spawn } from '../../test/support/children.js'
 
 const server = fileURLToPath(new URL('../../src/gateway/main.js', import.meta.url))
+/** The gateway reads no `.env` here: one of a real gateway may name its state file and its token. */
+const folder = fileURLToPath(new URL('.', import.meta.url))
 
 /** The stand-alone gateway, as a process of its own, as `npm start` runs it. */
 export interface DemoGateway {
@@ -24,6 +26,7 @@ export async function startGateway(
   env: Record<string, string> = choiceAlone,
 ): Promise<DemoGateway> {
   const child = spawn(process.execPath, [server], {
+    cwd: folder,
     env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', BACKENDS: backends.join(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
     // Of a group of its own: a Ctrl-C is for whoever started it, who stops it when all is done.

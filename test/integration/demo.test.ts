@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { root, start } from '../support/process.js'
@@ -43,8 +45,11 @@ describe('the demo', { concurrency: true }, () => {
     for (const line of stdout.split('\n').slice(10)) assert.ok(line.length <= 80, line)
   })
 
-  test('Ctrl-C twice at once, as npm passes it on, is one: the gateway is stopped in order', async () => {
-    const { process: child, ended } = start([demo, '--seconds', '4'])
+  test('Ctrl-C twice at once, as npm passes it on, is one: the gateway is stopped in order, and reads no .env', async (t) => {
+    const cwd = mkdtempSync(join(tmpdir(), 'leastwise-'))
+    t.after(() => rmSync(cwd, { recursive: true }))
+    writeFileSync(join(cwd, '.env'), 'HEDGE=is not a number\n')
+    const { process: child, ended } = start([demo, '--seconds', '4'], { cwd })
     child.stdout?.on('data', (chunk) => {
       if (!/all is well/.test(String(chunk))) return
       child.kill('SIGINT')
