@@ -755,6 +755,8 @@ test('RFC 9112 9.3.2: only so many run side by side, and a client that sends tho
   for (const socket of waiting) socket.write(OK)
   while (client.text.split('\r\n\r\nok').length <= 150) await new Promise(setImmediate)
   client.close()
+  // None is answered while the others arrive, however slowly they do.
+  backend.script = () => {}
   const greedy = new RawClient(gateway.url).send(get.repeat(1500))
   await greedy.untilClosed()
   assert.ok((greedy.text.match(/HTTP\/1\.1 200/g)?.length ?? 0) < 1500)
