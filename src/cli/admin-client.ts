@@ -49,7 +49,7 @@ export class AdminClient {
         return read(status === 204 ? undefined : JSON.parse(text))
       } catch (error) {
         const why = error instanceof SyntaxError ? 'it is not JSON' : (error as Error).message
-        throw this.#stranger(`what is not understood: ${why}`)
+        throw this.#notAdminApi(`what is not understood: ${why}`)
       }
     }
     const document = parse(text)
@@ -57,8 +57,8 @@ export class AdminClient {
       const hint = status === 401 && this.#token === undefined ? '; ADMIN_TOKEN is not set' : ''
       throw new Failure('refused', document.message + hint, document.code, status)
     }
-    if (location !== undefined) throw this.#stranger(`${status}, a redirect to ${location}`)
-    throw this.#stranger(`${status} ${phrase}`)
+    if (location !== undefined) throw this.#notAdminApi(`${status}, a redirect to ${location}`)
+    throw this.#notAdminApi(`${status} ${phrase}`)
   }
 
   async #send(method: string, path: string, body: unknown, signal: AbortSignal | undefined) {
@@ -73,7 +73,7 @@ export class AdminClient {
       },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
-    // What goes wrong once there is an answer is told where that is read.
+    // Errors after the response has begun are thrown where its body is read.
     request.on('error', () => undefined)
     try {
       request.end(body === undefined ? undefined : JSON.stringify(body))
@@ -92,7 +92,7 @@ export class AdminClient {
     let length = 0
     for await (const chunk of response) {
       length += chunk.length
-      if (length > MAX_RESPONSE_BYTES) throw this.#stranger('more than any gateway has to say')
+      if (length > MAX_RESPONSE_BYTES) throw this.#notAdminApi('more than any gateway has to say')
       chunks.push(chunk)
     }
     return Buffer.concat(chunks).toString()
@@ -102,7 +102,7 @@ export class AdminClient {
     return new Failure('unreachable', `${this.url} ${why}`)
   }
 
-  #stranger(what: string): Failure {
+  #notAdminApi(what: string): Failure {
     return this.#unreachable(
       `answered ${what}; that is no admin API (--url takes its prefix, too: http://host/admin)`,
     )

@@ -1,48 +1,53 @@
 import { styleText } from 'node:util'
 import { terminalText } from './terminal-text.js'
 
-/** One at a time: Node 20 writes a list of them to files, too. */
+/** One style at a time: Node 20 writes the codes of a list of styles to files as well. */
 export type Style = 'bold' | 'dim' | 'red' | 'yellow'
 
 export interface Column<Row> {
   head: string
-  /** For numbers. */
+  /** Whether it is aligned to the right, as numbers are. */
   right?: boolean
-  /** Left out where there is no room, the lowest first; kept where it is not set. */
+  /** Where the terminal is narrow, columns with the lowest number are left out first; without a number a column stays. */
   spare?: number
   text(row: Row): string
   style?(row: Row): Style | undefined
 }
 
-interface Laid<Row> extends Column<Row> {
+/** A column with its texts and the width that they need. */
+interface SizedColumn<Row> extends Column<Row> {
   cells: string[]
   width: number
 }
 
 const GAP = '  '
-/** Columns of the terminal that are left of the first one of the table where there is no room. */
-const LEAST = 8
-/** Letters of a cell; nothing that a gateway has to say is as long. */
-const MOST = 300
+/** Letters that the first column keeps where the terminal is narrow. */
+const MIN_FIRST_COLUMN_WIDTH = 8
+/** Letters of a cell at most. No value of a gateway is as long. */
+const MAX_CELL_LENGTH = 300
 
 /**
- * Lines of a table, the first one its head, none longer than `width`. Where there is no room columns are left out;
- * then the first one gives way; and then lines are cut.
+ * Lines of a table, its head first, none longer than `width`. Where that is too narrow, first columns are left out, then
+ * the first column is shortened, and then lines are cut.
  */
 export function table<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   width = Number.POSITIVE_INFINITY,
 ): string[] {
-  const laid = fit(
-    columns.map((column) => lay(column, rows)),
+  const shown = fit(
+    columns.map((column) => sized(column, rows)),
     width,
   )
-  const [first] = laid
-  if (first) first.width = Math.min(first.width, Math.max(LEAST, first.width - (lengthOf(laid) - width)))
+  const [first] = shown
+  if (first)
+    first.width = Math.min(
+      first.width,
+      Math.max(MIN_FIRST_COLUMN_WIDTH, first.width - (lengthOf(shown) - width)),
+    )
   return [
-    line(laid, width, ({ head }) => [head, 'bold']),
-    ...rows.map((row, i) => line(laid, width, (column) => [column.cells[i] as string, column.style?.(row)])),
+    line(shown, width, ({ head }) => [head, 'bold']),
+    ...rows.map((row, i) => line(shown, width, (column) => [column.cells[i] as string, column.style?.(row)])),
   ]
 }
 
@@ -51,8 +56,8 @@ export function styled(text: string, style: Style | undefined): string {
   return style === undefined || text === '' ? text : styleText(style, text)
 }
 
-function lay<Row>(column: Column<Row>, rows: readonly Row[]): Laid<Row> {
-  const cells = rows.map((row) => terminalText(column.text(row).slice(0, MOST)))
+function sized<Row>(column: Column<Row>, rows: readonly Row[]): SizedColumn<Row> {
+  const cells = rows.map((row) => terminalText(column.text(row).slice(0, MAX_CELL_LENGTH)))
   return {
     ...column,
     cells,
@@ -60,7 +65,7 @@ function lay<Row>(column: Column<Row>, rows: readonly Row[]): Laid<Row> {
   }
 }
 
-function fit<Row>(columns: Laid<Row>[], width: number): Laid<Row>[] {
+function fit<Row>(columns: SizedColumn<Row>[], width: number): SizedColumn<Row>[] {
   if (lengthOf(columns) <= width) return columns
   const spare = Math.min(...columns.map((column) => column.spare ?? Number.POSITIVE_INFINITY))
   if (!Number.isFinite(spare)) return columns
@@ -70,14 +75,14 @@ function fit<Row>(columns: Laid<Row>[], width: number): Laid<Row>[] {
   )
 }
 
-function lengthOf<Row>(columns: Laid<Row>[]): number {
+function lengthOf<Row>(columns: SizedColumn<Row>[]): number {
   return columns.reduce((sum, column) => sum + column.width, GAP.length * (columns.length - 1))
 }
 
 function line<Row>(
-  columns: Laid<Row>[],
+  columns: SizedColumn<Row>[],
   width: number,
-  cell: (column: Laid<Row>) => [text: string, style: Style | undefined],
+  cell: (column: SizedColumn<Row>) => [text: string, style: Style | undefined],
 ): string {
   const parts: string[] = []
   let room = width

@@ -53,7 +53,7 @@ async function watch(options: TopOptions): Promise<void> {
   const stop = () => stopped.abort()
   // npx passes on a Ctrl-C that the whole process group had already.
   process.on('SIGINT', stop)
-  // Whoever sends these two does not mean that the command is done.
+  // These two signals mean a failure, so the exit code is that of the signal.
   for (const [signal, number] of [['SIGTERM', 15] as const, ['SIGHUP', 1] as const])
     process.once(signal, () => process.exit(128 + number))
 
@@ -74,7 +74,7 @@ async function watch(options: TopOptions): Promise<void> {
         if (before && options.once) return
         before = sample
       } catch (error) {
-        // One that was never there is not waited for, nor one that does not want us.
+        // A gateway that never answered, or refuses the call, is not asked again.
         if (!(error instanceof Failure && error.isPassing && view) || options.once) throw error
         if (!stopped.signal.aborted) view.lost(error)
       }

@@ -19,8 +19,8 @@ const types: Record<string, string> = {
 
 const { resolve } = createRequire(import.meta.url)
 /** Where the compiled scripts are, beside this file, and where the rest of the page is, which needs no compiler. */
-const compiled = new URL('./page/', import.meta.url)
-const written = new URL('../../../src/dashboard/page/', import.meta.url)
+const scriptFolder = new URL('./page/', import.meta.url)
+const sourceFolder = new URL('../../../src/dashboard/page/', import.meta.url)
 
 const POLICY_LIST = '<datalist id="policies"></datalist>'
 
@@ -31,8 +31,8 @@ const POLICY_LIST = '<datalist id="policies"></datalist>'
 export function readAssets(policyOptions: string): { page: Asset; assets: Map<string, Asset> } {
   const assets = new Map<string, Asset>()
   for (const [folder, wanted] of [
-    [written, /\.(css|svg)$/],
-    [compiled, /\.js$/],
+    [sourceFolder, /\.(css|svg)$/],
+    [scriptFolder, /\.js$/],
   ] as const) {
     for (const name of readdirSync(folder)) {
       if (wanted.test(name)) assets.set(name, read(new URL(name, folder)))
@@ -40,7 +40,7 @@ export function readAssets(policyOptions: string): { page: Asset; assets: Map<st
   }
   assets.set('uplot.js', read(resolve('uplot/dist/uPlot.iife.min.js')))
   assets.set('uplot.css', read(resolve('uplot/dist/uPlot.min.css')))
-  const html = readFileSync(new URL('index.html', written), 'utf8').replace(POLICY_LIST, () =>
+  const html = readFileSync(new URL('index.html', sourceFolder), 'utf8').replace(POLICY_LIST, () =>
     POLICY_LIST.replace('><', `>${policyOptions}<`),
   )
   return { page: asset('.html', Buffer.from(html)), assets }

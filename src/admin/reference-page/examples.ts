@@ -1,7 +1,7 @@
 import type { Call, Parameter } from './document.js'
 
-/** Characters that fit beside each other on the page. */
-const LINE = 110
+/** Characters of a line of code on the page. */
+const LINE_LENGTH = 110
 
 /** A call as commands for a shell: without what may be left out of its query, and with each of that. */
 export function examples(method: string, path: string, call: Call, base: string): string[] {
@@ -24,7 +24,7 @@ export function examples(method: string, path: string, call: Call, base: string)
   return ['', ...queries].map((query) => {
     const words = ['curl', ...options, quoted(filled + query)]
     const line = words.join(' ')
-    return line.length <= LINE ? line : words.join(' \\\n  ')
+    return line.length <= LINE_LENGTH ? line : words.join(' \\\n  ')
   })
 }
 
