@@ -35,7 +35,7 @@ export function render(rows: Row[]): string {
 const ways: Record<string, string> = {
   'round-robin': 'asks each in turn, however slow it is',
   'least-connections': 'sees that requests pile up at a slow one',
-  'least-response-time': 'counts how long answers take besides',
+  'least-response-time': 'also counts how long responses take',
 }
 
 /** What the reader saw: a sentence for each policy, in lines of 80 columns. */
