@@ -1,10 +1,10 @@
 import { Command } from 'commander'
 import { type AdminOptions, clientOf, poolCommand, print } from './admin-command.js'
-import { readBackends } from './answers.js'
 import { listColumns } from './backend-columns.js'
 import { activate } from './backends/activation.js'
 import { drain, remove } from './backends/departure.js'
 import { add, update } from './backends/registration.js'
+import { readBackends } from './responses.js'
 import { table } from './table.js'
 
 const examples = `

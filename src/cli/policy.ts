@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { policyNames } from '../balancer/selection/policies/index.js'
 import { type AdminOptions, clientOf, poolCommand, print } from './admin-command.js'
-import { readPolicy } from './answers.js'
+import { readPolicy } from './responses.js'
 
 const examples = `Examples:
   leastwise policy

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type AdminOptions, adminCommand, clientOf, print } from './admin-command.js'
-import { type NamedPool, readPools } from './answers.js'
+import { type NamedPool, readPools } from './responses.js'
 import { type Column, table } from './table.js'
 
 const examples = `Examples:

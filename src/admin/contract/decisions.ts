@@ -57,13 +57,15 @@ const DecisionSchema = schemaOf<Decision>()(
       policy: Policy,
       backend: Type.String({ description: 'Id of the backend.' }),
       inFlight: Count('Requests that the backend had then, this one included.'),
-      load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
+      load: Count(
+        'What policies compare: `inFlight`, plus requests that a hedge took away a moment ago, less tunnels without traffic.',
+      ),
       kind: Type.Enum([...decisionKinds], {
         type: 'string',
         description:
-          'Why just then. `choice`: the request came. `trial`: it finds out whether an ejected backend is well. `retry`: another one had failed it. `hedge`: another one took long. `queue`: it had waited.',
+          'What the backend was chosen for. `choice`: a request that just came. `trial`: a probe of an ejected backend. `retry`: a request that another backend had failed. `hedge`: a second attempt, as another backend takes long. `queue`: a request that had waited.',
       }),
-      eligible: Count('How many backends there were to choose from.'),
+      eligible: Count('How many backends were eligible.'),
       waited: Type.Number({
         minimum: 0,
         description: 'Milliseconds that the request waited for this choice.',

@@ -56,8 +56,10 @@ const ExplainedBackendSchema = schemaOf<ExplainedBackend>()(
     }),
     available: Type.Boolean({ description: 'Whether it could be chosen for this request.' }),
     reason: Type.String({ description: 'Why it is not available, or how it stands among those that are.' }),
-    inFlight: Count('Requests that it works on now.'),
-    load: Count('What policies count: these, and those that a second backend answered first a moment ago.'),
+    inFlight: Count('Requests that the backend works on now.'),
+    load: Count(
+      'What policies compare: `inFlight`, plus requests that a hedge took away a moment ago, less tunnels without traffic.',
+    ),
     weight: Weight,
     maxConnections: nullable<number>(
       Type.Integer({ minimum: 1, description: 'Requests that it may hold; null for no limit.' }),
@@ -99,10 +101,11 @@ export const ExplanationSchema = schemaOf<ExplanationAnswer>()(
         ),
       ),
       panic: Type.Boolean({
-        description: 'Whether too few are well, so that requests are given to sick ones, too.',
+        description:
+          'Whether too few backends are healthy, so that requests are given to ejected or unhealthy ones, too.',
       }),
       queue: Type.Object(
-        { length: Count('Requests that wait now.'), limit: Count('How many may.') },
+        { length: Count('Requests that wait now.'), limit: Count('The most requests that may wait.') },
         { description: 'Where the request would wait.' },
       ),
       backends: Type.Array(ExplainedBackendSchema, {

@@ -11,8 +11,8 @@ import {
   readId,
   whole,
 } from '../admin-command.js'
-import { readBackend } from '../answers.js'
 import { Failure } from '../failure.js'
+import { readBackend } from '../responses.js'
 import { terminalText } from '../terminal-text.js'
 import { pathOf } from './path.js'
 

@@ -11,8 +11,8 @@ import {
   readId,
   whole,
 } from '../admin-command.js'
-import { readBackend, readLeaving, readNothing } from '../answers.js'
 import { Failure } from '../failure.js'
+import { readBackend, readLeaving, readNothing } from '../responses.js'
 import { terminalText } from '../terminal-text.js'
 import { refuseLastUsable } from './last-usable.js'
 import { pathOf } from './path.js'

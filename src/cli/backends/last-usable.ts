@@ -1,7 +1,7 @@
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
-import { readBackends } from '../answers.js'
 import { Failure } from '../failure.js'
+import { readBackends } from '../responses.js'
 
 /**
  * Sees to it that somebody is left for requests when a backend gets none any more.

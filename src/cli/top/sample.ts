@@ -1,6 +1,6 @@
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
-import { type Pool, readBackends, readPool } from '../answers.js'
+import { type Pool, readBackends, readPool } from '../responses.js'
 
 /** How a pool is at one moment. */
 export interface Sample {

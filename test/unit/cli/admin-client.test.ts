@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { AdminClient } from '../../../src/cli/admin-client.js'
-import { readBackends, readNothing } from '../../../src/cli/answers.js'
 import { Failure } from '../../../src/cli/failure.js'
+import { readBackends, readNothing } from '../../../src/cli/responses.js'
 import { deadUrl } from '../../support/backend.js'
 
 const open = new Set<Socket>()

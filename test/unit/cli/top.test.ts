@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../src/balancer/index.js'
-import type { Pool } from '../../../src/cli/answers.js'
+import type { Pool } from '../../../src/cli/responses.js'
 import { draw } from '../../../src/cli/top/picture.js'
 import { between, refusedPerSecond, type Sample } from '../../../src/cli/top/sample.js'
 

@@ -37,7 +37,7 @@ const pool: Record<string, Kind> = {
   closing: 'boolean',
 }
 
-/** These check what is shown of an answer, and leave in it what they do not know. */
+/** The readers below check the fields that commands show, and keep fields that they do not know. */
 
 export function readBackend(document: unknown): BackendView {
   const view = check<BackendView>(document, 'the backend', backend)
@@ -85,7 +85,7 @@ export function readPolicy(document: unknown): string {
   return check<{ policy: string }>(document, 'the answer', { policy: 'string' }).policy
 }
 
-/** Of what there is no answer. */
+/** Reads a response without a body. */
 export function readNothing(document: unknown): undefined {
   if (document !== undefined) throw new Error('nothing was expected')
 }
