@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import Fastify from 'fastify'
 import { request as undiciRequest } from 'undici'
@@ -131,136 +131,141 @@ for (const secure of [false, true]) {
   }
 }
 
-test('Fastify with its default limit, which closes after it has answered', async (t) => {
-  const backend = Fastify({ forceCloseConnections: true })
-  backend.post('/', async () => 'all')
-  const gateway = await before(t, await backend.listen({ port: 0, host: '127.0.0.1' }))
-  t.after(() => backend.close())
-  for (const upload of Object.values(clients)) {
-    for (let i = 0; i < 12; i++) {
-      const [status, text] = await upload(gateway.url, 2_000_000, i % 2 === 0)
-      // Of a type that it does not know it reads nothing.
-      assert.ok(status === 413 || status === 415, text)
-    }
-  }
-  assert.deepEqual([gateway.backend().leases.failed, gateway.backend().view().share], [0, 1])
-})
-
-test('any status, and a body that ends with the connection', async (t) => {
-  for (const [status, answer] of [
-    [200, 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\ntoo large'],
-    [303, 'HTTP/1.1 303 See Other\r\nConnection: close\r\nContent-Length: 9\r\nLocation: /\r\n\r\ntoo large'],
-    [
-      401,
-      'HTTP/1.1 401 Who\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ntoo large\r\n0\r\n\r\n',
-    ],
-    [413, 'HTTP/1.1 413 No\r\nConnection: close\r\n\r\ntoo large'],
-  ] as const) {
-    for (const way of Object.keys(ways)) {
-      const gateway = await before(t, await hasty(t, way, { answer }))
-      for (const size of SIZES) {
-        const got = await (clients['node:http'] as Upload)(gateway.url, size, false).catch(String)
-        assert.deepEqual(got, [status, 'too large'], `${status} ${way} ${size}`)
+describe('uploads that are answered early', { concurrency: 2 }, () => {
+  test('Fastify with its default limit, which closes after it has answered', async (t) => {
+    const backend = Fastify({ forceCloseConnections: true })
+    backend.post('/', async () => 'all')
+    const gateway = await before(t, await backend.listen({ port: 0, host: '127.0.0.1' }))
+    t.after(() => backend.close())
+    for (const upload of Object.values(clients)) {
+      for (let i = 0; i < 12; i++) {
+        const [status, text] = await upload(gateway.url, 2_000_000, i % 2 === 0)
+        // Of a type that it does not know it reads nothing.
+        assert.ok(status === 413 || status === 415, text)
       }
+    }
+    assert.deepEqual([gateway.backend().leases.failed, gateway.backend().view().share], [0, 1])
+  })
+
+  test('any status, and a body that ends with the connection', async (t) => {
+    for (const [status, answer] of [
+      [200, 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\ntoo large'],
+      [
+        303,
+        'HTTP/1.1 303 See Other\r\nConnection: close\r\nContent-Length: 9\r\nLocation: /\r\n\r\ntoo large',
+      ],
+      [
+        401,
+        'HTTP/1.1 401 Who\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ntoo large\r\n0\r\n\r\n',
+      ],
+      [413, 'HTTP/1.1 413 No\r\nConnection: close\r\n\r\ntoo large'],
+    ] as const) {
+      for (const way of Object.keys(ways)) {
+        const gateway = await before(t, await hasty(t, way, { answer }))
+        for (const size of SIZES) {
+          const got = await (clients['node:http'] as Upload)(gateway.url, size, false).catch(String)
+          assert.deepEqual(got, [status, 'too large'], `${status} ${way} ${size}`)
+        }
+        assert.equal(gateway.backend().leases.failed, 0)
+      }
+    }
+  })
+
+  test('a large response to an upload comes whole, though the client reads slowly', async (t) => {
+    // What the backend's own kernel has yet to send is lost with the connection.
+    const size = 50_000
+    const answer = `HTTP/1.1 413 No\r\nContent-Length: ${size}\r\n\r\n${'y'.repeat(size)}`
+    const gateway = await before(t, await hasty(t, 'closes 20 ms later', { answer }))
+    const client = new RawClient(gateway.url)
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n${'x'.repeat(1_000_000)}`)
+    client.socket.pause()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    client.socket.resume()
+    assert.equal((await client.untilClosed()).match(/y/g)?.length, size)
+  })
+
+  test('a client that waits for 100 (Continue) gets the response instead', async (t) => {
+    for (const way of Object.keys(ways)) {
+      const gateway = await before(t, await hasty(t, way))
+      const client = new RawClient(gateway.url).send(
+        'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n',
+      )
+      const text = await client.until(/too large$/)
+      assert.match(text, /^HTTP\/1\.1 413 [\s\S]*connection: close/i)
+      client.close()
+      await gateway.settled()
       assert.equal(gateway.backend().leases.failed, 0)
     }
-  }
-})
-
-test('a large response to an upload comes whole, though the client reads slowly', async (t) => {
-  // What the backend's own kernel has yet to send is lost with the connection.
-  const size = 50_000
-  const answer = `HTTP/1.1 413 No\r\nContent-Length: ${size}\r\n\r\n${'y'.repeat(size)}`
-  const gateway = await before(t, await hasty(t, 'closes 20 ms later', { answer }))
-  const client = new RawClient(gateway.url)
-  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n${'x'.repeat(1_000_000)}`)
-  client.socket.pause()
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  client.socket.resume()
-  assert.equal((await client.untilClosed()).match(/y/g)?.length, size)
-})
-
-test('a client that waits for 100 (Continue) gets the response instead', async (t) => {
-  for (const way of Object.keys(ways)) {
-    const gateway = await before(t, await hasty(t, way))
-    const client = new RawClient(gateway.url).send(
-      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n',
-    )
-    const text = await client.until(/too large$/)
-    assert.match(text, /^HTTP\/1\.1 413 [\s\S]*connection: close/i)
-    client.close()
-    await gateway.settled()
-    assert.equal(gateway.backend().leases.failed, 0)
-  }
-})
-
-test('a client that looks for a response only when it has sent it all is not reset before', async (t) => {
-  const gateway = await before(t, await hasty(t, 'closes'))
-  const client = new RawClient(gateway.url)
-  const errors: Error[] = []
-  client.socket.on('error', (error) => errors.push(error))
-  // It takes longer than a client may be silent.
-  const parts = 60
-  client.send(
-    `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${200_000 + parts}\r\n\r\n${'x'.repeat(200_000)}`,
-  )
-  for (let i = 0; i < parts; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    client.send('x')
-  }
-  assert.match(await client.untilClosed(), /^HTTP\/1\.1 413 [\s\S]*too large$/)
-  if (!client.socket.closed) await once(client.socket, 'close')
-  assert.deepEqual(errors, [])
-})
-
-test('curl gets the response', async (t) => {
-  const gateway = await before(t, await hasty(t, 'resets'))
-  for (const more of [[], ['-H', 'Expect:'], ['-H', 'Transfer-Encoding: chunked']]) {
-    const curl = spawn('curl', ['-sS', '-w', ' %{http_code}', ...more, '--data-binary', '@-', gateway.url])
-    const missing = await Promise.race([once(curl, 'error'), once(curl, 'spawn').then(() => undefined)])
-    if (missing) return t.skip('there is no curl')
-    curl.stdin.on('error', () => {})
-    curl.stdin.end(Buffer.alloc(3_000_000, 'x'))
-    assert.equal(String(await buffer(curl.stdout)), 'too large 413')
-  }
-})
-
-test('an upload that is reset without a response is a failure of the backend, as any', async (t) => {
-  const server = createServer((socket) => {
-    socket.on('error', () => {})
-    socket.once('data', () => socket.resetAndDestroy())
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  const gateway = await before(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  const [status] = await (clients['node:http'] as Upload)(gateway.url, 1000, false)
-  assert.equal(status, 502)
-  const { health, failed } = gateway.backend().view()
-  assert.deepEqual({ health, failed }, { health: 'ejected', failed: 1 })
-})
-
-test('a backend that resets the connection in the middle of an early response is not blamed', async (t) => {
-  const server = createServer({ noDelay: true }, (socket) => {
-    socket.on('error', () => {})
-    socket.once('data', () => {
-      socket.pause()
-      // What its system would not send any more is lost.
-      socket.write(TOO_LARGE.slice(0, -4), () => void setTimeout(() => socket.resetAndDestroy(), 20))
-    })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  const gateway = await before(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  for (let i = 0; i < 3; i++) {
-    const client = new RawClient(gateway.url).send(
-      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n',
+
+  test('a client that looks for a response only when it has sent it all is not reset before', async (t) => {
+    const gateway = await before(t, await hasty(t, 'closes'))
+    const client = new RawClient(gateway.url)
+    const errors: Error[] = []
+    client.socket.on('error', (error) => errors.push(error))
+    // It takes longer than a client may be silent.
+    const parts = 60
+    client.send(
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${200_000 + parts}\r\n\r\n${'x'.repeat(200_000)}`,
     )
-    client.socket.write(Buffer.alloc(10_000_000, 'x'))
-    await client.untilClosed().catch(() => {})
-    assert.match(client.text, /^HTTP\/1\.1 413 [\s\S]*too l$/)
-    await gateway.settled()
-  }
-  const { health, failed, share } = gateway.backend().view()
-  assert.deepEqual({ health, failed, share }, { health: 'unknown', failed: 0, share: 1 })
+    for (let i = 0; i < parts; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      client.send('x')
+    }
+    assert.match(await client.untilClosed(), /^HTTP\/1\.1 413 [\s\S]*too large$/)
+    if (!client.socket.closed) await once(client.socket, 'close')
+    assert.deepEqual(errors, [])
+  })
+
+  test('curl gets the response', async (t) => {
+    const gateway = await before(t, await hasty(t, 'resets'))
+    for (const more of [[], ['-H', 'Expect:'], ['-H', 'Transfer-Encoding: chunked']]) {
+      const curl = spawn('curl', ['-sS', '-w', ' %{http_code}', ...more, '--data-binary', '@-', gateway.url])
+      const missing = await Promise.race([once(curl, 'error'), once(curl, 'spawn').then(() => undefined)])
+      if (missing) return t.skip('there is no curl')
+      curl.stdin.on('error', () => {})
+      curl.stdin.end(Buffer.alloc(3_000_000, 'x'))
+      assert.equal(String(await buffer(curl.stdout)), 'too large 413')
+    }
+  })
+
+  test('an upload that is reset without a response is a failure of the backend, as any', async (t) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.resetAndDestroy())
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close())
+    const gateway = await before(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const [status] = await (clients['node:http'] as Upload)(gateway.url, 1000, false)
+    assert.equal(status, 502)
+    const { health, failed } = gateway.backend().view()
+    assert.deepEqual({ health, failed }, { health: 'ejected', failed: 1 })
+  })
+
+  test('a backend that resets the connection in the middle of an early response is not blamed', async (t) => {
+    const server = createServer({ noDelay: true }, (socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => {
+        socket.pause()
+        // What its system would not send any more is lost.
+        socket.write(TOO_LARGE.slice(0, -4), () => void setTimeout(() => socket.resetAndDestroy(), 20))
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close())
+    const gateway = await before(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    for (let i = 0; i < 3; i++) {
+      const client = new RawClient(gateway.url).send(
+        'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n',
+      )
+      client.socket.write(Buffer.alloc(10_000_000, 'x'))
+      await client.untilClosed().catch(() => {})
+      assert.match(client.text, /^HTTP\/1\.1 413 [\s\S]*too l$/)
+      await gateway.settled()
+    }
+    const { health, failed, share } = gateway.backend().view()
+    assert.deepEqual({ health, failed, share }, { health: 'unknown', failed: 0, share: 1 })
+  })
 })

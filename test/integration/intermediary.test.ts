@@ -812,14 +812,19 @@ test('RFC 8297: hints that Node would not send are left out, and nothing else is
 })
 
 test('RFC 8297: a hint to an answer that has to wait for another does not get into it', async () => {
+  const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n'
+  let slow: Socket | undefined
   backend.script = (socket, heard) => {
-    const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
-    const answer = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n'
-    if (heard.startsWith('GET /slow')) setTimeout(() => socket.write(`${answer}slow`), 50)
+    if (heard.startsWith('GET /slow')) slow = socket
     else socket.write(`${hint}${answer}fast`)
   }
   const client = new RawClient(gateway.url)
   client.send(`GET /slow HTTP/1.1\r\n${HOST}\r\nGET /fast HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+  await backend.until(({ requests }) => requests.length === 2)
+  // The fast one is there, and waits.
+  while (gateway.balancer.registry.inFlight > 1) await new Promise(setImmediate)
+  slow?.write(`${answer}slow`)
   const bodies = (await client.untilClosed()).split(/HTTP\/1\.1 200 OK\r\n/).slice(1)
   assert.deepEqual(
     bodies.map((answer) => answer.split('\r\n\r\n').at(-1)),
