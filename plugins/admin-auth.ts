@@ -6,19 +6,19 @@ import { isLoopback } from '../src/proxy/http/loopback.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** On an admin route: it needs no token. For probes, which have none, and for pages without data. */
+    /** Whether an admin route needs no token: for probes, which have none, and for pages without data. */
     public?: boolean
   }
 }
 
 export interface AdminAuthOptions {
-  /** Undefined where the listener is on loopback and no token is set. */
+  /** The bearer token; undefined where the listener is on loopback and no token is set. */
   token: string | undefined
 }
 
 /**
- * Lets requests to the admin API in that have the token. Without a token: requests from this machine, but not those that
- * a web page makes which a browser on this machine has open.
+ * Admits requests to the admin API that have the token. Where no token is set, it admits requests from this machine,
+ * except those made by a foreign web page that is open in a browser on this machine.
  */
 export const adminAuthPlugin = fp<AdminAuthOptions>(
   async (scope, { token }) => {
@@ -26,7 +26,7 @@ export const adminAuthPlugin = fp<AdminAuthOptions>(
       scope.addHook('onRequest', async (request) => refuseForeignPages(request))
       return
     }
-    // Compares in constant time.
+    // This package compares tokens in constant time.
     await scope.register(bearerAuth, {
       keys: [token],
       addHook: false,
@@ -44,8 +44,8 @@ export const adminAuthPlugin = fp<AdminAuthOptions>(
 )
 
 /**
- * Refuses requests of foreign web pages. With DNS rebinding the name of a page resolves to 127.0.0.1, and its requests
- * have that name in Host. Requests across origins have the page's origin in Origin.
+ * Refuses requests of foreign web pages. With DNS rebinding, the host name of a page resolves to 127.0.0.1, and the
+ * page's requests have that name in Host. Requests across origins have the page's origin in Origin.
  */
 function refuseForeignPages(request: FastifyRequest): void {
   const { host, origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers
@@ -58,7 +58,7 @@ function refuseForeignPages(request: FastifyRequest): void {
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
     throw new ForbiddenError('without ADMIN_TOKEN no request from another origin is answered')
   }
-  // A page that loads the API as an image sends no Origin. A link to the dashboard that somebody follows is allowed.
+  // A page that loads the API as an image sends no Origin. Following a link to the dashboard is allowed.
   if ((site === 'cross-site' || site === 'same-site') && mode !== 'navigate') {
     throw new ForbiddenError('without ADMIN_TOKEN no request from another origin is answered')
   }

@@ -4,7 +4,7 @@ import { StoppedError } from '../src/balancer/errors.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The first pool that was registered; inside a pool's own routes, that pool. */
+    /** The pool that was registered first; inside a pool's own routes, that pool. */
     balancer: Balancer
     /** All pools, by name. */
     balancers: Map<string, Balancer>
@@ -13,9 +13,9 @@ declare module 'fastify' {
 
 export interface BalancerPluginOptions {
   balancer: Balancer
-  /** Unique in the app. */
+  /** Name of the pool, unique in the app. */
   name: string
-  /** Milliseconds that requests in flight may take when the app closes, unless somebody else sees to that. */
+  /** Milliseconds that requests in flight may take when the app closes, unless other code ends the connections. */
   drainTimeout: number
 }
 
@@ -24,11 +24,11 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
   async (app, { balancer, name, drainTimeout }) => {
     let idleTimer: NodeJS.Timeout | undefined
     let cancelDeadline = () => {}
-    // Added before anything can fail: the pool may have a store, which has to be closed in any case.
+    // The hook is added before anything can fail: the pool may have a store, which has to be closed in any case.
     app.addHook('onClose', async () => {
       clearInterval(idleTimer)
       cancelDeadline()
-      // Before the pool forgets which backends leave once they hold no request.
+      // The store is closed before the pool forgets which backends leave once they have no request.
       try {
         await balancer.keeper?.close()
       } finally {
@@ -42,16 +42,17 @@ export const balancerPlugin = fp<BalancerPluginOptions>(
     }
     app.balancers.set(name, balancer)
     app.addHook('preClose', async () => {
-      // Streams and tunnels may never end. The stand-alone gateway begins the shutdown before, with a deadline of its own.
+      // Streams and tunnels may never end. The stand-alone gateway begins its shutdown earlier, with a deadline of its
+      // own.
       if (!balancer.endsConnections) {
         cancelDeadline = balancer.clock.after(drainTimeout, () =>
           balancer.stop(new StoppedError('the app did not close in time')),
         )
       }
       balancer.startClosing()
-      // Node closes the connections that are idle when closing begins. One whose response had begun by then,
-      // without "connection: close", would be waited for until its keep-alive time is over.
-      // (An HTTP/2 server has no such connections.)
+      // Node closes the connections that are idle when closing begins. For a connection whose response had begun by
+      // then without "connection: close", Node would wait until the keep-alive time is over. (An HTTP/2 server has no
+      // such connections.)
       idleTimer = setInterval(() => app.server.closeIdleConnections?.(), 50)
     })
   },

@@ -7,21 +7,21 @@ import { healthProbe } from '../src/proxy/upstream/health-check/health-probe.js'
 
 export interface HealthOptions extends ChecksOptions {
   balancer: Balancer
-  /** Empty for no checks. */
+  /** Path of the checks; empty for no checks. */
   path: string
-  /** Port that checks ask; 0 for that of the backend's requests. */
+  /** Port that checks connect to; 0 for the port of the backend's requests. */
   port: number
-  /** Host that checks name; empty for that of the backend's requests. */
+  /** Host field of checks; empty for the Host of the backend's requests. */
   host: string
-  /** Which Host backends get that have no such setting of their own. */
+  /** Which Host field is sent to backends that have no such setting of their own. */
   hostHeader: HostHeader
   /** The Host of the last request for which no backend was usable. */
   refusedHost(): string | undefined
   /** Milliseconds that a check may take. */
   timeout: number
-  /** Statuses that pass, like `200-299,401`. */
+  /** Statuses with which a check passes, like `200-299,401`. */
   status: string
-  /** Told of the error of each check that failed. */
+  /** Called with the error of each check that failed. */
   onFailed(error: Error): void
 }
 

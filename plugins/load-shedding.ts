@@ -5,7 +5,7 @@ import { OverloadedError } from '../src/proxy/downstream/errors/errors.js'
 import { EventLoopDelay } from '../src/telemetry/event-loop-delay.js'
 
 export interface LoadSheddingOptions {
-  /** Delay of the event loop within a second, in milliseconds, above which requests are shed; 0 for never. */
+  /** Mean delay of the event loop within a second, in milliseconds, above which requests are shed; 0 for never. */
   maxEventLoopDelay: number
   /** Heap in use, in bytes, above which requests are shed; 0 for never. */
   maxHeapBytes: number
@@ -15,18 +15,18 @@ export interface LoadSheddingOptions {
 const CHECK_INTERVAL_MS = 1000
 
 /**
- * Sheds requests when the gateway itself is overloaded. It acts in the scope in which it is registered, which is that of
- * the proxied routes: the admin API and the routes of the host app are not shed.
+ * Sheds requests when the gateway itself is overloaded. It acts in the scope in which it is registered, the scope of
+ * the proxied routes, so the admin API and the routes of the host app are not affected.
  */
 export const loadSheddingPlugin = fp<LoadSheddingOptions>(
   async (scope, { maxEventLoopDelay, maxHeapBytes }) => {
     if (maxEventLoopDelay === 0 && maxHeapBytes === 0) return
     const delay = maxEventLoopDelay > 0 ? new EventLoopDelay() : undefined
     scope.addHook('onClose', async () => delay?.stop())
-    /** Requests that were shed since the last check. */
+    /** Number of requests that were shed since the last check. */
     let shed = 0
     let isShedding = false
-    /** Logs that shedding has begun, or that nothing was shed between two checks. */
+    /** Logs that shedding has begun, or that it has ended because no request was shed between two checks. */
     const logChange = (figures: { shed: number; eventLoopDelay: number; heapUsed: number }) => {
       if (figures.shed > 0 === isShedding) return
       isShedding = !isShedding
@@ -34,7 +34,7 @@ export const loadSheddingPlugin = fp<LoadSheddingOptions>(
         if (isShedding) scope.log.warn(figures, 'overloaded: requests are answered 503')
         else scope.log.info(figures, 'not overloaded any more')
       } catch (error) {
-        // under-pressure takes a check that throws for one that fails, and requests would be shed for it.
+        // under-pressure treats a check that throws as failed, and would shed requests because of it.
         warn(error)
       }
     }

@@ -9,7 +9,7 @@ import { version } from '../src/telemetry/version.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** In the admin API's scope: its description, made when it is first asked for. */
+    /** In the admin API's scope: the description of the API, made on the first request for it. */
     leastwiseDescription(): object
   }
 }
@@ -35,24 +35,25 @@ whose path cannot be decoded, is refused before it reaches this API, with a code
 an app, in that app's words.`
 
 /**
- * GET /openapi.json: the description of the admin API in OpenAPI 3.1, made from the schemas of its routes. To be
- * registered before them.
+ * GET /openapi.json: the description of the admin API in OpenAPI 3.1, made from the schemas of its routes. Register
+ * this plugin before those routes.
  */
 export const openapiPlugin = fp<OpenapiOptions>(
   async (scope, { token }) => {
     const calls = new WeakSet<object>()
     scope.addHook('onRoute', (route) => {
-      // Calls of a pool are described where the path does not name it.
+      // A pool's calls are described once, at the path that does not name the pool.
       if (route.schema?.hide || route.url.startsWith(`${scope.prefix}/pools/:pool/`)) {
         route.schema = { ...route.schema, hide: true }
         return
       }
       calls.add(route)
-      // This API describes itself. In the description of an app around it, its schemas might not even be understood.
+      // The admin API has its own description. In the description of an app around it, its schemas might not even be
+      // understood.
       route.schema = { ...route.schema, hide: true }
     })
     await scope.register(swagger, {
-      // An app may have `swagger`.
+      // The app may already have a decorator with the default name `swagger`.
       decorator: 'leastwiseDescription',
       convertConstToEnum: false,
       openapi: {
@@ -106,7 +107,7 @@ function serve(scope: FastifyInstance): void {
   )
 }
 
-/** The schema of a call with what is true of every call. */
+/** The schema of a call, with the parts that all calls have in common added. */
 function described(route: RouteOptions, token: string | undefined): FastifySchema {
   const { schema = {}, config = {} } = route
   const needsToken = token !== undefined && !config.public

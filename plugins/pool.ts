@@ -17,13 +17,13 @@ import { healthPlugin } from './health.js'
 import { proxyPlugin } from './proxy.js'
 
 export interface PoolPluginOptions extends Omit<ParsedOptions, 'admin' | 'metrics'> {
-  /** Registries that the pool's metrics are put into; without one nothing is counted, as nobody could ask for it. */
+  /** Registries that get the pool's metrics. Where there is none, nothing is counted. */
   registries: readonly MetricsRegistry[]
 }
 
 /**
- * One pool in an app: its balancer, its health checks, its proxied routes and upgrades, and what is logged and counted of
- * them. The admin API is added by whoever registers this.
+ * One pool in an app: its balancer, its health checks, its proxied routes and upgrades, and its logs and metrics. The
+ * code that registers this plugin adds the admin API.
  * @throws {SettingError} for backends that cannot be registered, and for a prefix whose routes are taken
  */
 export const poolPlugin = fp<PoolPluginOptions>(
@@ -91,19 +91,19 @@ export const poolPlugin = fp<PoolPluginOptions>(
   { name: 'leastwise-pool', fastify: '5.x' },
 )
 
-/** Logs what a listener of the pool threw; requests go on. */
+/** Logs an error that a listener of the pool threw; requests go on. */
 function observerLog(app: FastifyInstance, pool: string) {
   return (err: unknown) =>
     app.log.error({ pool, event: 'observer failed', err }, 'an observer threw; requests go on without it')
 }
 
-/** What is done when an attempt fails: where the process itself lacks something, that is logged, and descriptors are freed. */
+/** Handles a failed attempt: where the process itself has run out of a resource, it logs that and frees descriptors. */
 function exhaustionGuard(app: FastifyInstance, balancer: Balancer, pool: string) {
   const logExhaustion = exhaustionLog(app.log, balancer.clock, pool)
   return (error: Error) =>
     balancer.observerGuard.call(() => {
       if (!logExhaustion(error)) return
-      // Clients that wait for nothing hold descriptors that those who wait for a backend need.
+      // Idle clients hold descriptors that clients which wait for a backend need.
       closeIdle(app.server)
     })
 }

@@ -30,7 +30,10 @@ import { type LoadSheddingOptions, loadSheddingPlugin } from './load-shedding.js
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Which backend a proxied request was given to, once it was; undefined or null on every other request. */
+    /**
+     * The backend, policy and attempts of a proxied request, from its first lease on; undefined or null on every other
+     * request.
+     */
     assignment: Assignment | null | undefined
   }
 }
@@ -47,11 +50,11 @@ export interface ProxyOptions extends LoadSheddingOptions {
   constraints: Constraints
   /** Whether the app's error handler answers errors. */
   appAnswersErrors: boolean
-  /** What backends get in place of the prefix, which is taken off. */
+  /** The path that replaces the prefix in requests to backends. */
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
-  /** Largest head of a backend's response in bytes, and largest trailers. */
+  /** Largest head of a backend's response in bytes; trailers have the same limit. */
   maxResponseHeaders: number
   timeouts: Timeouts
   /** How many times a request is retried on other backends. */
@@ -60,43 +63,43 @@ export interface ProxyOptions extends LoadSheddingOptions {
   failureStatus: string
   /** Statuses of responses after which another backend is asked, as a list of ranges; empty for none. */
   retryStatus: string
-  /** The Host that backends get which have no such setting of their own. */
+  /** Which Host field is sent to backends that have no such setting of their own. */
   hostHeader: HostHeader
-  /** Told of the Host of each request that no backend was found for. */
+  /** Called with the Host of each request for which no backend was found. */
   onRefused(host: string | undefined): void
-  /** Told of the error of each attempt that failed. */
+  /** Called with the error of each attempt that failed. */
   onFailed(error: Error): void
-  /** Which proxies are believed what they say of a request. */
+  /** Which proxies are trusted to say where a request came from. */
   trust: Trust
   underscoreHeaders: UnderscoreHeaders
   /** Whether the gateway is named in Via. */
   isNamedInVia: boolean
-  /** Whether the prefix is put back into paths that responses name. */
+  /** Whether the prefix is put back into paths in response fields. */
   restoresPrefix: boolean
-  /** Told of each request when it is over. */
+  /** Observers that are called with each request when it is over. */
   observers: readonly RequestObserver[]
 }
 
-/** Fastify's own default. */
+/** The body limit that Fastify has by default. */
 const DEFAULT_BODY_LIMIT_BYTES = 1_048_576
 
 /**
  * Adds the proxied routes of one pool, in a scope of their own, so that other routes of the app are neither changed nor
- * counted. What becomes of a request on them is told in src/proxy/handle.ts.
+ * counted. src/proxy/handle.ts handles the requests to these routes.
  */
 export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, options) => {
   const { balancer, methods = passedOn, timeouts, maxBody, trust, underscoreHeaders } = options
   const { server } = scope
-  // The plugin may have been registered in a scope that has a prefix, which is a part of this one.
+  // The scope around this one may have a prefix as well, which is then part of this prefix.
   const segments = scope.prefix.replace(/\/+$/, '').split('/').length - 1
   const paths = { segments, rewritePrefix: options.rewritePrefix, joinsSlashes: joinsSlashes(scope) }
-  // One name for each pool: a pool may be the backend of another pool, but not of itself.
+  // Each pool has its own name in Via: a pool may be the backend of another pool, but not of itself.
   const via = options.isNamedInVia ? `leastwise-${randomBytes(4).toString('hex')}` : undefined
   const bodyLimits = {
     maxBytes: scope.initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES,
     timeout: timeouts.body,
   }
-  // The first of the hooks for routes, as the others add hooks of the pool to each route.
+  // This onRoute hook is added first, because the later ones add hooks of the pool to each route.
   const appHooks = watchAppHooks(scope)
   const handler = new RequestHandler({
     balancer,
@@ -131,10 +134,10 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   watchArrivals(server)
   watchConnections(server)
   setBeforeHooks(scope, handler.strip)
-  // Before any hook of the pool that may answer.
+  // This hook runs before any hook of the pool that may answer.
   scope.addHook('onRequest', handler.arrive)
   await scope.register(loadSheddingPlugin, options)
-  // After all hooks of the app, those that plugins add to each route included.
+  // These hooks run after all hooks of the app, including those that plugins add to each route.
   scope.addHook('onRoute', (route) => {
     route.onRequest = [route.onRequest ?? [], handler.admit].flat()
   })
@@ -142,8 +145,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   scope.addHook('onError', handler.fail)
   takeBodiesRaw(scope, bodyLimits)
   watchTrailers(scope)
-  // Without `base`, which reply-from would prefer to the result of getUpstream, and without retries, which it would send
-  // to the same backend. Its types take only undici's own dispatchers.
+  // `base` is left out because reply-from would prefer it to the result of getUpstream. Retries are off because
+  // reply-from would send them to the same backend. The types of reply-from accept only undici's own dispatchers.
   await scope.register(replyFrom, {
     undici: replyFromClient(dispatcher),
     retryMethods: [],

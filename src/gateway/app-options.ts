@@ -14,7 +14,7 @@ export function appOptions({ logLevel }: Settings, logger: Logger) {
       loggerInstance: logger as FastifyBaseLogger,
       childLoggerFactory: requestLogger,
     }),
-    // A request's line is logged by the pool, or not at all.
+    // The pool logs a line for each request, or nobody does.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: chooseRequestId,
     clientErrorHandler: (error: ConnectionError, socket: Socket) => rejectMalformed(error, socket),

@@ -10,24 +10,24 @@ import type { LogStream } from './logging/log-stream.js'
 import { finishRequests, trackConnections } from './shutdown.js'
 import { createTrafficApp } from './traffic-app.js'
 
-/** The stand-alone gateway: traffic and administration on a listener each. */
+/** The stand-alone gateway, with one listener for traffic and one for administration. */
 export interface Gateway {
   traffic: FastifyInstance
-  /** Undefined where ADMIN_PORT is off. */
+  /** The admin app; undefined where ADMIN_PORT is off. */
   admin: FastifyInstance | undefined
   /** Opens the listeners. @throws {ListenError} */
   listen(): Promise<void>
   /**
-   * Ends the gateway: no new connections, readiness fails, requests in flight finish.
-   * @param timeout milliseconds after which the requests that are left are cut
+   * Ends the gateway: it accepts no new connections, readiness fails, and requests in flight finish.
+   * @param timeout milliseconds after which the remaining requests are cut
    * @returns how many were cut
    */
   close(timeout: number): Promise<number>
 }
 
 /**
- * Makes the gateway that the settings describe; nothing is listened on yet.
- * @param log where the logger's lines go, if that counts those it drops
+ * Makes the gateway that the settings describe. It does not listen yet.
+ * @param log destination of the logger's lines, where it counts the lines that it drops
  * @throws {SettingError | StoreError | ListenError}
  */
 export async function createGateway(
@@ -37,7 +37,8 @@ export async function createGateway(
 ): Promise<Gateway> {
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
-  // A start that fails must not have taken the file from the gateway that serves on these ports.
+  // The ports are tried first, so that a start that fails does not take the state file from a gateway that serves on
+  // these ports.
   if (settings.stateFile !== '') await probePorts(settings)
   const traffic = await createTrafficApp(settings, logger, metrics)
   const { balancer } = traffic
@@ -49,10 +50,10 @@ export async function createGateway(
     admin,
 
     async listen() {
-      // Administration first: by the time traffic is accepted the gateway can be asked how it is.
+      // The admin listener opens first, so that the gateway's state can be asked for by the time traffic is accepted.
       if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
       await listen(traffic, settings.host, settings.port, '')
-      // Without a descriptor a connection cannot be accepted, and that must not end the process.
+      // Without a free file descriptor a connection cannot be accepted, and the error must not end the process.
       const logExhaustion = exhaustionLog(logger as FastifyBaseLogger, balancer.clock, 'default')
       for (const app of [traffic, admin]) app?.server.on('error', logExhaustion)
       logReady(logger, traffic, admin)
@@ -61,9 +62,9 @@ export async function createGateway(
     async close(timeout) {
       const cut = await finishRequests(traffic, connections, timeout)
       await traffic.close()
-      // Sockets that were cut tell of it in this turn of the loop, and their requests are logged.
+      // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
       await setImmediate()
-      // Readiness is answered, with 503, until there is nothing left to be ready for.
+      // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.
       await admin?.close()
       return cut
     },

@@ -3,10 +3,10 @@ import { createServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Settings } from '../config/settings.js'
 
-/** A listener could not be opened; the message is one line that names the variable. */
+/** A listener could not be opened. The message is one line that names the environment variable. */
 export class ListenError extends Error {}
 
-/** Whether both listeners could be opened now. @throws {ListenError} */
+/** Checks that both listeners could be opened now. @throws {ListenError} */
 export async function probePorts({ host, port, adminHost, adminPort }: Settings): Promise<void> {
   if (adminPort !== 'off') await probe(adminHost, adminPort, 'ADMIN_')
   await probe(host, port, '')
@@ -23,7 +23,7 @@ async function probe(host: string, port: number, prefix: string): Promise<void> 
   await once(server, 'close')
 }
 
-/** Opens the listener of an app. @param prefix of the variables that say where @throws {ListenError} */
+/** Opens the listener of an app. @param prefix of the variables for host and port @throws {ListenError} */
 export async function listen(
   app: FastifyInstance,
   host: string,
@@ -37,7 +37,10 @@ export async function listen(
   }
 }
 
-/** For "localhost" Fastify opens a listener for each of its addresses, and on closing waits for one only. */
+/**
+ * Resolves "localhost" to one address, because Fastify would open a listener for each of its addresses and wait for
+ * only one of them when it closes.
+ */
 function addressOf(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host
 }

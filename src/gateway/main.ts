@@ -21,7 +21,7 @@ function droppedText(lines: number): string {
   return `${lines} log line${lines === 1 ? ' was' : 's were'} dropped: standard output took no more`
 }
 
-/** The process that serves, from its import on: environment, logger, listeners, signals. */
+/** Runs the serving process: environment, logger, listeners, signals. Importing this file starts it. */
 async function main(): Promise<void> {
   const file = readEnvFile()
   const unknown = unknownVariables(file.variables, process.env)
@@ -51,7 +51,8 @@ async function main(): Promise<void> {
     },
     ignored: (signal, why) => logger.info({ signal }, `${signal} changes nothing: ${why}`),
   })
-  // No delay of its own: SHUTDOWN_TIMEOUT is kept below, and decides about the exit code. Signals are told apart above.
+  // close-with-grace gets no delay, because SHUTDOWN_TIMEOUT is applied below and decides the exit code. The class
+  // Signals handles the signals.
   const closing = closeWithGrace({ delay: false, logger, skip: ownSignals }, async ({ err }) => {
     signals.begin()
     if (err) logger.fatal({ err }, 'unexpected error')
@@ -63,7 +64,7 @@ async function main(): Promise<void> {
     }
     logger.info('stopped')
   })
-  /** Readiness fails, and connections are accepted for SHUTDOWN_DELAY: whoever is in front notices meanwhile. */
+  /** Readiness fails, and connections are still accepted for SHUTDOWN_DELAY, so that load balancers in front notice. */
   const leave = async (signal: NodeJS.Signals | undefined) => {
     const { shutdownDelay } = settings
     logger.info({ signal, ...(shutdownDelay > 0 && { shutdownDelay }) }, 'shutting down')
@@ -73,12 +74,12 @@ async function main(): Promise<void> {
   }
   signals.listen()
   await gateway.listen().catch((error) => {
-    // A listener that is closed before it is open says so.
+    // A listener that is closed before it is open throws this error.
     if (!signals.isEnding) throw error
   })
 }
 
-/** @throws {SettingError} that says, too, where the setting may stand under a wrong name */
+/** Reads the settings. @throws {SettingError} whose message also says where the setting may stand under a wrong name */
 function readSettings(env: Record<string, string | undefined>, unknown: UnknownVariable[]): Settings {
   try {
     return parseConfig(env)

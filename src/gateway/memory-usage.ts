@@ -1,7 +1,7 @@
 /**
- * Keeps `process.memoryUsage()` from throwing. It opens a file, so that it fails once the process is out of
- * file descriptors; under-pressure calls it from a timer, where the error would end the gateway at the very
- * moment at which it has most clients. The last known figures serve meanwhile.
+ * Keeps `process.memoryUsage()` from throwing. It opens a file, so it fails once the process has run out of file
+ * descriptors. under-pressure calls it from a timer, where the error would end the gateway when it has most clients. In
+ * that case the last known figures are returned.
  */
 export function guardMemoryUsage(): void {
   const { memoryUsage } = process

@@ -7,23 +7,23 @@ import { systemClock } from '../balancer/time/clock.js'
 import { pendingOn } from '../proxy/downstream/connection/pipeline.js'
 
 /**
- * Time that a connection without a request stays open when the gateway closes. A client that is busy sends its next
- * request within that time, and is told with the response that the connection closes; cut at once, as Node does, its
- * request would be lost on the way.
+ * Time that a connection without a request stays open when the gateway closes. A busy client sends its next request
+ * within that time, and the response says that the connection closes. If the connection were cut at once, as Node does,
+ * the client's next request could be lost.
  */
 const IDLE_GRACE_MS = 1000
-/** How often idle connections are looked for. */
+/** Interval in which idle connections are looked for. */
 const IDLE_CHECK_INTERVAL_MS = 50
-/** Time for the responses that are written when the time of a shutdown is up. */
+/** Time to write the last responses after the time limit of a shutdown. */
 const LAST_RESPONSES_MS = 50
-/** Connections that may wait to be accepted, as Node asks for. */
+/** Number of connections that may wait to be accepted: the backlog that Node asks for. */
 const BACKLOG = 511
 
 /** The open connections of a server. */
 export function trackConnections(server: HttpServer): Set<Socket> {
   const connections = new Set<Socket>()
   server.on('connection', (socket) => {
-    // One whose upgrade was not granted is given to the server again.
+    // A connection whose upgrade was declined is passed to the server a second time.
     if (connections.has(socket)) return
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
@@ -32,7 +32,7 @@ export function trackConnections(server: HttpServer): Set<Socket> {
 }
 
 /**
- * Accepts no new connection, waits until all requests are over, and cuts those that are left when the time is up.
+ * Accepts no new connection, waits until all requests are over, and cuts the remaining ones at the time limit.
  * @param timeout milliseconds
  * @returns how many requests were cut
  */
@@ -47,10 +47,11 @@ export async function finishRequests(
   const cancelDeadline = systemClock.after(timeout, () => {
     let pending = 0
     for (const socket of connections) pending += pendingOn(socket)
-    // A client may still read what its backend is done with, and a backend work for one that left.
+    // The larger number counts: a client may still read a response that its backend has finished, and a backend may
+    // still work for a client that left.
     cut = Math.max(pending, balancer.registry.inFlight)
     balancer.stop(new StoppedError('the gateway shut down'))
-    // Those that can still be answered are.
+    // Requests that can still be answered get a response.
     setTimeout(() => {
       for (const socket of connections) socket.destroy()
     }, LAST_RESPONSES_MS)
@@ -71,7 +72,7 @@ function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
       const { bytesRead } = socket
       const known = idle.get(socket)
       if (pendingOn(socket) > 0) idle.delete(socket)
-      // One that is sending the head of a request has HEADERS_TIMEOUT for it.
+      // A connection that is sending the head of a request may take HEADERS_TIMEOUT for it.
       else if (known?.bytesRead !== bytesRead) idle.set(socket, { since: now, bytesRead })
       else if (now - known.since >= IDLE_GRACE_MS) socket.destroySoon()
     }
@@ -79,9 +80,9 @@ function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
 }
 
 /**
- * Stops listening, once no connection is left that was made and not accepted yet: it would be reset, with the request
- * that was sent on it. libuv accepts one in each turn of its loop. Nothing else is closed: `close` of an HTTP server
- * would close its idle connections, too, so the one of `net.Server` is called.
+ * Stops listening once no connection waits to be accepted: the system would reset such a connection together with the
+ * request on it. libuv accepts one connection in each turn of its loop. `close` of `net.Server` is called, because
+ * `close` of an HTTP server would also close its idle connections.
  */
 async function stopAccepting(server: HttpServer): Promise<void> {
   let quietTurns = 0
@@ -89,9 +90,9 @@ async function stopAccepting(server: HttpServer): Promise<void> {
     quietTurns = 0
   }
   server.on('connection', accept)
-  // The turn in which the signal came is not over.
+  // The turn of the loop in which the signal came is not over.
   await setImmediate()
-  // There may be no end of new connections.
+  // The number of turns is limited, because new connections may never stop coming.
   for (let turn = 0; turn < BACKLOG && quietTurns < 3; turn++) {
     quietTurns++
     await setImmediate()

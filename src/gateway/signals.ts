@@ -4,17 +4,17 @@ import type { FastifyBaseLogger } from 'fastify'
 const ENDING = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR2'] as const
 
 /**
- * Signals of a broken process. The system ends it, and writes a core dump where it is told to. With a listener the
- * instruction that broke it would be tried again, for ever.
+ * Signals of a broken process. Without a listener the system ends the process, and writes a core dump where it is
+ * configured to. With a listener, the instruction that caused the signal would be repeated for ever.
  */
 const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const
 
-/** What close-with-grace would listen for besides. */
+/** Signals that the gateway handles itself and close-with-grace must not listen for. */
 export const ownSignals = [...ENDING, ...FAULTS, 'SIGHUP' as const]
 
 /**
- * Milliseconds in which a further signal says nothing new. One Ctrl-C reaches the gateway twice under `npm start`: the
- * terminal sends it to the whole process group, and npm passes its own on.
+ * Milliseconds in which a repeated signal counts as the same one. One Ctrl-C reaches the gateway twice under `npm
+ * start`: the terminal sends it to the whole process group, and npm forwards the signal that it gets.
  */
 const SAME_SIGNAL_MS = 1000
 
@@ -22,8 +22,9 @@ const exit = () => process.exit(0)
 const nothing = () => {}
 
 /**
- * Has signals end the process at once: while it starts there is nothing to end in order. (Without a listener process 1 of a
- * container would not end at all: the system keeps from it signals that it does not listen for.)
+ * Makes signals end the process at once, because while it starts there is nothing to shut down in order. (Without a
+ * listener, process 1 of a container would not end at all: the system does not deliver signals to it that it does not
+ * listen for.)
  */
 export function endAtOnce(): void {
   for (const signal of ENDING) process.on(signal, exit)
@@ -31,11 +32,11 @@ export function endAtOnce(): void {
 }
 
 export interface SignalListener {
-  /** Ends in order. Called at most once. */
+  /** Begins the orderly shutdown. Called at most once. */
   end(signal: NodeJS.Signals): void
-  /** Ends at once: whoever sent this does not want to wait for the orderly end. */
+  /** Ends the process at once, because a second signal asked not to wait for the orderly shutdown. */
   endNow(signal: NodeJS.Signals): void
-  /** A signal came that changes nothing. */
+  /** Called for a signal that changes nothing. */
   ignored(signal: NodeJS.Signals, why: string): void
 }
 
@@ -43,7 +44,7 @@ export interface SignalListener {
 export class Signals {
   readonly #listener: SignalListener
   readonly #now: () => number
-  /** When the first one came, or the end began for another reason. */
+  /** When the first signal came, or the shutdown began for another reason. */
   #endingSince: number | undefined
 
   /** @param now monotonic milliseconds */
@@ -64,12 +65,12 @@ export class Signals {
     return this.#endingSince !== undefined
   }
 
-  /** The process ends, whether or not a signal was the reason. */
+  /** Notes that the process is ending, whether or not a signal was the reason. */
   begin(): void {
     this.#endingSince ??= this.#now()
   }
 
-  /** One of the signals that end the process came. */
+  /** Handles a signal that ends the process. */
   ending(signal: NodeJS.Signals): void {
     if (this.#endingSince === undefined) {
       this.begin()
@@ -82,7 +83,10 @@ export class Signals {
   }
 }
 
-/** A terminal that closes sends SIGHUP, and so does whoever wants a configuration to be read again. Neither is an end. */
+/**
+ * Ignores SIGHUP. A terminal that closes sends it, and so do people who want a configuration to be read again. Neither
+ * should end the gateway.
+ */
 export function ignoreHangup(logger: Pick<FastifyBaseLogger, 'info'>): void {
   const text = 'SIGHUP changes nothing: there is nothing to reload, and SIGTERM ends the gateway'
   process.on('SIGHUP', () => logger.info({ signal: 'SIGHUP' }, text))

@@ -20,7 +20,7 @@ import { UnproxiedRequests } from './unproxied-requests.js'
 
 /**
  * The app behind the traffic listener: one pool, to which everything is proxied.
- * @param metrics where the metrics of the pool are to be had; undefined where nobody can ask for them
+ * @param metrics registry that gets the metrics of the pool; undefined where nobody can ask for them
  */
 export async function createTrafficApp(
   settings: Settings,
@@ -38,16 +38,16 @@ export async function createTrafficApp(
       sendError(error, request, reply)
     },
     keepAliveTimeout: settings.keepAliveTimeout,
-    // Uploads take as long as they take. (Node's own default would end them after 300 seconds.)
+    // Uploads may take any time. (Node's default would end them after 300 seconds.)
     requestTimeout: 0,
     http: {
       requestTimeout: 0,
-      // A missing Host is refused where everything else is that is wrong with a request, and in the same shape.
+      // The proxy itself refuses a missing Host, together with all other faults of a request and in the same shape.
       requireHostHeader: false,
       headersTimeout: settings.headersTimeout,
       connectionsCheckingInterval: Math.min(1000, Math.ceil(settings.headersTimeout / 4)),
     },
-    // Requests that still come on open connections are served, and told that the connection closes.
+    // Requests that still come on open connections are served, and their responses say that the connection closes.
     return503OnClosing: false,
     rewriteUrl: routableUrl,
     exposeHeadRoutes: false,
@@ -59,15 +59,16 @@ export async function createTrafficApp(
     store: settings.stateFile === '' ? undefined : stateFile(settings.stateFile, 'STATE_FILE'),
   })
   app.setErrorHandler(sendError)
-  // Everything is proxied but for methods that never are.
+  // This handler gets only methods that are never proxied.
   app.setNotFoundHandler((request, reply) => {
     unproxied.watch(request, reply)
     return notFound(request)
   })
-  // While the pool starts, one field more than is accepted is enough to refuse a request.
+  // While the pool starts, Node keeps one field more than is accepted, which is enough to refuse the request.
   app.server.maxHeadersCount = MAX_FIELDS + 1
   await app.ready()
-  // Some versions of Node refuse what is past their own number of fields, others forget it: the pool counts for itself.
+  // Some versions of Node refuse fields beyond their own maximum, others drop them silently, so the pool counts them
+  // itself.
   app.server.maxHeadersCount = 0
   forwardExpectations(app.server)
   app.server.on('connect', (request, socket) => rejectConnect(request, socket, unproxied.rejected))

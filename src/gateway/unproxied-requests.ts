@@ -12,8 +12,8 @@ import { tellObservers } from '../telemetry/observers.js'
 import { recordOf } from '../telemetry/record.js'
 
 /**
- * Counts and logs what comes to the traffic listener and never becomes a proxied request: what is not HTTP, what the
- * router refuses, methods that are never proxied.
+ * Counts and logs whatever arrives at the traffic listener and never becomes a proxied request: bytes that are not
+ * HTTP, requests that the router refuses, methods that are never proxied.
  */
 export class UnproxiedRequests {
   readonly #pool: () => Balancer
@@ -21,7 +21,7 @@ export class UnproxiedRequests {
   readonly #logRejection: ((rejection: EarlyRejection) => void) | undefined
 
   /**
-   * @param pool whose counters they are added to; called once requests come
+   * @param pool returns the pool whose counters are used; called once requests come
    * @param log undefined where nothing is logged
    */
   constructor(pool: () => Balancer, trust: Trust, log: FastifyBaseLogger | undefined) {
@@ -30,7 +30,7 @@ export class UnproxiedRequests {
     this.#logRejection = log && logRejections(log, trust)
   }
 
-  /** To be called with each rejection of what no route ever saw. */
+  /** The observer of rejections of requests, or of other bytes, that no route ever saw. */
   readonly rejected = (rejection: EarlyRejection): void => {
     const pool = this.#pool()
     pool.observerGuard.call(() => countersOf(pool)?.rejected(rejection))
@@ -43,7 +43,7 @@ export class UnproxiedRequests {
     const trust = this.#trust
     const counters = countersOf(pool)
     const observers = [...(counters ? [counters.observe] : []), ...(this.#logRejection ? [logRequest] : [])]
-    // The socket is taken off a request whose connection was closed.
+    // The peer is read now, because Node removes the socket from a request whose connection was closed.
     const peer = peerOf(request.raw.socket)
     onFinished(request.raw, reply.raw, () => {
       const addresses = addressesOf(receivedUnrouted(request.raw, peer, trust), trust)

@@ -8,7 +8,7 @@ import type { TrailerRule } from './http/trailers.js'
 
 /** What hooks of an app may read of a proxied request, as `request.assignment`. */
 export interface Assignment {
-  /** Of the current attempt, or of the last one. */
+  /** The lease of the current attempt, or of the last one. */
   readonly lease: Lease
   /** The policy by which the backend was chosen. */
   readonly policy: string
@@ -25,8 +25,8 @@ export interface UploadSource {
 }
 
 /**
- * One request on its way, from its first lease to the end of its response. Each field belongs to the part of the way
- * that writes it, and everybody else only reads it. Times are monotonic milliseconds.
+ * One proxied request, from its first lease to the end of its response. Each field is written by one part of the code,
+ * named above the field, and all others only read it. Times are monotonic milliseconds.
  */
 export class ProxyContext implements Assignment {
   // Set by downstream when the request has its first lease.
@@ -36,7 +36,7 @@ export class ProxyContext implements Assignment {
   readonly policy: string
   /** When the first lease was taken. */
   readonly leasedAt: number
-  /** Path and query for the backend, byte for byte; the one that reply-from passes went through a URL parser. */
+  /** Path and query for the backend, byte for byte; the path that reply-from passes on went through a URL parser. */
   readonly path: string
   readonly downstream: Downstream
 
@@ -48,7 +48,7 @@ export class ProxyContext implements Assignment {
   /** Header fields for the backend. The first is Host, whose value the forwarder sets for each attempt. */
   fields: FieldLines = []
   body: Readable | undefined = undefined
-  /** The client's request, where `body` is not its own body but what a hook of the app made of it. */
+  /** The client's request, where `body` is not its own body but one that a hook of the app made from it. */
   source: UploadSource | undefined = undefined
   /** The protocols of the Upgrade field, where the client wants to switch to one. */
   upgrade: string | undefined = undefined
@@ -66,15 +66,18 @@ export class ProxyContext implements Assignment {
 
   // Written by the forwarder: which backends are asked.
 
-  /** Of the current attempt, or of the last one; of two at once that of the one which responded. */
+  /**
+   * The lease of the current attempt, or of the last one; of two concurrent attempts, the lease of the one that
+   * responded.
+   */
   lease: Lease
-  /** Of the hedge, while neither of the two attempts has had a response. */
+  /** The lease of the hedge, while neither of the two attempts has had a response. */
   hedge: Lease | undefined = undefined
-  /** Downstream sets it to 0 where no backend was asked at all. */
+  /** Number of attempts. Downstream sets it to 0 where no backend was asked at all. */
   attempts = 1
-  /** Leaves the queue; set while the request waits for a further lease. */
+  /** Removes the request from the queue; set while the request waits for a further lease. */
   leaveQueue: (() => void) | undefined = undefined
-  /** Milliseconds that it waited in the queue for further leases. */
+  /** Milliseconds that the request waited in the queue for further leases. */
   requeueTime = 0
 
   // Written by the attempt: how it goes.
@@ -82,7 +85,7 @@ export class ProxyContext implements Assignment {
   responseHead: ResponseHead | undefined = undefined
   /** When the head of the response came. */
   respondedAt: number | undefined = undefined
-  /** When the last backend was done with it. */
+  /** When the last backend was done with the request. */
   endedAt: number | undefined = undefined
   /** Bytes of the request's body that were sent to a backend. */
   bytesIn = 0
@@ -115,7 +118,7 @@ export class ProxyContext implements Assignment {
   }
 }
 
-/** The context behind `request.assignment`, of which apps see only the part that {@link Assignment} names. */
+/** The context behind `request.assignment`. Apps see only the part that {@link Assignment} declares. */
 export function contextOf(request: { assignment: Assignment | null | undefined }): ProxyContext | undefined {
   return (request.assignment as ProxyContext | null | undefined) ?? undefined
 }

@@ -30,12 +30,12 @@ import type { UpstreamResponse } from './http/response.js'
 import { release } from './release.js'
 import { replyFromHooks } from './reply-from.js'
 
-/** Methods of requests that another backend can answer as well if the first one fails, and mostly soon. */
+/** Methods of requests that another backend can answer as well if the first one fails. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * The story of one proxied request: the steps stand in the order in which they happen. Fastify calls them, as
- * plugins/proxy.ts has told it to, and runs hooks of the app in between.
+ * Handles one proxied request: the methods stand in the order in which they are called. Fastify calls them, as
+ * plugins/proxy.ts registers them, and runs hooks of the app in between.
  */
 export class RequestHandler {
   readonly #options: HandlerOptions
@@ -45,11 +45,12 @@ export class RequestHandler {
   constructor(options: HandlerOptions) {
     this.#options = options
     this.#replyFrom = replyFromHooks({ setFields: this.#setFields, respond: this.#respond })
-    // What a hook has put into `request.body` is in the context, and is not for reply-from to write.
+    // The value that a hook has put into `request.body` is in the context, and reply-from must not write it a second
+    // time.
     this.#replyFromWithoutBody = { ...this.#replyFrom, body: null } as FastifyReplyFromHooks
   }
 
-  /** 1. Before any hook: removes what the client may not send, so that what hooks set is kept. */
+  /** 1. Before any hook: removes the fields that the client may not send, so that fields set by hooks are kept. */
   readonly strip = (raw: IncomingMessage): void => {
     stopProbe(raw)
     stripRequestFields(raw, this.#options.strip)
@@ -68,7 +69,10 @@ export class RequestHandler {
     done()
   }
 
-  /** 3. Last onRequest hook, as what a hook of the app refuses takes no lease: admits the request, and waits for its turn. */
+  /**
+   * 3. Last onRequest hook: admits the request, and waits for its turn. It is the last one because a request that a
+   * hook of the app refuses must not take a lease.
+   */
   readonly admit: onRequestHookHandler = (request, reply, done) => {
     const { admission, bodyTimeout, bodyLimits } = this.#options
     const { raw } = request
@@ -109,13 +113,13 @@ export class RequestHandler {
     onFinished(raw, reply.raw, leaveQueue)
   }
 
-  /** 5. The route's handler, after all hooks: forwards the request, with the body that hooks have left. */
+  /** 5. The route's handler, after all hooks: forwards the request with the body that hooks have left. */
   readonly forward = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { balancer, admission, trailerRuleFor } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
     const context = contextOf(request)
-    // A hook that calls its callback twice has Fastify call this twice, the first time perhaps without a lease.
+    // If a hook calls its callback twice, Fastify calls this method twice, the first time perhaps without a lease.
     if (!context || downstream.isForwarded) return reply
     downstream.isForwarded = true
     if (raw.method === 'OPTIONS' && !mayForward(raw)) {
@@ -135,7 +139,7 @@ export class RequestHandler {
     return reply.from('/', this.#replyFrom)
   }
 
-  /** Forwards a request whose body is not, or no longer, what the client sends. */
+  /** Forwards a request whose body is not, or no longer, the one that the client sends. */
   #forwardOtherBody(downstream: HttpDownstream, context: ProxyContext): FastifyReply {
     const { request, reply } = downstream
     findBodyToSend(request, this.#options.bodyLimits, (error, found) => {
@@ -162,7 +166,7 @@ export class RequestHandler {
     return context
   }
 
-  /** 7. Once a backend has responded (upstream/forwarder.ts retries and hedges until then): sends its response. */
+  /** 7. Sends the response of a backend. (Until one has responded, upstream/forwarder.ts retries and hedges.) */
   readonly #respond = (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -173,7 +177,7 @@ export class RequestHandler {
     sendResponse(reply, context, body, responseFields, appHooks, balancer.endsConnections)
   }
 
-  /** 8. The end. It is noticed here, in `fail` and in `arrive`; release.ts says why in three places. */
+  /** 8. Ends the request. `fail` and `arrive` also end it; release.ts explains why there are three places. */
   readonly end: onResponseHookHandler = (request, _reply, done) => {
     release(contextOf(request))
     done()

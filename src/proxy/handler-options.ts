@@ -9,7 +9,7 @@ import type { StripOptions } from './downstream/fields/strip-request-fields.js'
 import type { AppHooks } from './downstream/host-app/app-hooks.js'
 import type { AdmissionOptions } from './downstream/request/admission.js'
 
-/** What the requests of one pool have in common on their way, which handle.ts tells. */
+/** Options that all requests of one pool share; handle.ts uses them. */
 export interface HandlerOptions {
   balancer: Balancer
   strip: StripOptions
@@ -22,8 +22,8 @@ export interface HandlerOptions {
   bodyTimeout: number
   /** What hooks of the app may do. */
   appHooks: AppHooks
-  /** Told of the Host of each request that no backend was found for. */
+  /** Called with the Host of each request for which no backend was found. */
   onRefused(host: string | undefined): void
-  /** Told of each request when it is over for its client, however it ended. */
+  /** Called with each request when it is over for its client, however it ended. */
   record(request: FastifyRequest, reply: FastifyReply, downstream: HttpDownstream): void
 }

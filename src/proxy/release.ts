@@ -19,7 +19,7 @@ export function release(context: ProxyContext | undefined): void {
   if (!context) return
   context.isOver = true
   context.leaveQueue?.()
-  // The hedge first, or the end of the other attempt would make it the only one.
+  // The hedge is cut first; otherwise the end of the other attempt would make the hedge the only attempt.
   context.hedge?.cut(new ClientGoneError())
   if (context.lease.held) context.lease.cut(new ClientGoneError())
 }

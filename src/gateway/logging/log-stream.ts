@@ -2,47 +2,48 @@ import { fstatSync, write, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 
 const STDOUT = 1
-/** Characters of log lines after which they are written without waiting for more. */
+/** Number of characters after which log lines are written without waiting for more lines. */
 const FLUSH_CHARACTERS = 16 * 1024
-/** Bytes that may wait for a reader who does not read; lines beyond that are dropped. */
+/** Bytes that may wait for a slow reader; lines beyond that are dropped. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
-/** Time that a line may wait for others. */
+/** Time that a line may wait for further lines. */
 const FLUSH_INTERVAL_MS = 20
 const NEWLINE = 0x0a
-/** Time that a write of libuv's thread pool has to finish when the process exits, on a busy machine, too. */
+/** Time that a write in libuv's thread pool gets to finish when the process exits, long enough for a busy machine. */
 const WRITE_GRACE_MS = 200
-/** Tries to write the last lines when the process exits and the reader of a pipe is behind. */
+/** Largest number of attempts to write the last lines when the process exits and the reader of a pipe is slow. */
 const MAX_EXIT_TRIES = 50
 
-/** Where lines go; `flushSync` is for what is logged as fatal. */
+/** Destination of log lines; `flushSync` is called for lines that are logged as fatal. */
 export type LogStream = DestinationStream & {
   flushSync(): void
-  /** Lines so far that nobody will read: there was no room for them, or they could not be written. */
+  /** Number of lines that were lost so far, because there was no room for them or they could not be written. */
   dropped(): number
 }
 
 /**
- * Standard output for log lines, several in one write: a write for each costs more than all else that is done for a
- * line. Writes do not block, and where they fail, as on a full disk, the lines are lost and the process is not. (pino's
- * own destination waits for room on a full disk when the process exits, for ever.) Otherwise nothing is lost on exit,
- * unless the process is not told: SIGKILL, abort, out of memory.
- * @param onDropped called once lines are written again after some were dropped: how many since the last call, and in all
+ * Standard output for log lines, with several lines in one write: one write for each line would cost more than all
+ * other work for it. Writes do not block. Where they fail, as on a full disk, the lines are lost and the process goes
+ * on. (pino's own destination waits for ever for room on a full disk when the process exits.) Otherwise nothing is lost
+ * on exit, unless the process gets no notice of it: SIGKILL, abort, out of memory.
+ * @param onDropped called once lines are written again after some were dropped, with their number since the last call
+ * and in all
  */
 export function logStream(onDropped: (lines: number, total: number) => void = () => {}): LogStream {
   let lines = ''
-  // Lines that wait for long are kept as buffers: strings would be copied by each garbage collection.
+  // Lines that wait for long are kept as buffers, because each garbage collection would copy strings.
   let packed: Buffer[] = []
   let size = 0
   let writing = false
-  /** What the reader had no room for yet (EAGAIN), and is tried again. */
+  /** Bytes that the reader had no room for (EAGAIN); the write is tried again. */
   let refused: Buffer | undefined
   let retryTimer: NodeJS.Timeout | undefined
   let flushTimer: NodeJS.Timeout | undefined
-  /** Lines that were dropped, and how many of them `onDropped` was told of. */
+  /** Number of dropped lines, and how many of them were reported to `onDropped`. */
   let dropped = 0
   let reported = 0
 
-  /** Says how many lines were dropped, now that there is room for a line that says so. */
+  /** Reports the number of dropped lines, once there is room for a line about it. */
   const reportDropped = () => {
     if (dropped === reported) return
     const since = dropped - reported
@@ -78,7 +79,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
         if (error) dropped += linesIn(rest)
         writing = false
         flush()
-        // Only now that the waiting lines are being written there is room for one more.
+        // The report comes only now, because room for another line exists once the waiting lines are being written.
         if (!error) reportDropped()
       }
     })
@@ -89,8 +90,8 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
     send(take())
   }
   const flushSync = () => {
-    // A write that is under way is done by a thread of libuv's, and what is written here would come before it. Nothing
-    // tells when that thread is done, so it is given some time.
+    // A pending write runs in a thread of libuv, and bytes written here would overtake it. Nothing tells when that
+    // thread is done, so it gets some time.
     if (writing && !refused) pause(WRITE_GRACE_MS)
     let rest = refused ? Buffer.concat([refused, take()]) : take()
     if (refused) {
@@ -102,7 +103,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
       try {
         rest = rest.subarray(writeSync(STDOUT, rest))
       } catch (error) {
-        // Nobody reads it, or the disk is full: there is nowhere left to report that.
+        // Nobody reads the output, or the disk is full, so there is no place left to report the error.
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
           dropped += linesIn(rest)
           return
@@ -140,19 +141,20 @@ function linesIn(text: Buffer): number {
 }
 
 /**
- * Makes writes to a pipe fail with EAGAIN when it is full. A write that blocks would hold a thread for which Node waits
- * when it exits, for ever where nobody reads the pipe. Touching `process.stdout` has Node make the pipe non-blocking.
+ * Makes writes to a pipe fail with EAGAIN when the pipe is full. A blocking write would hold a thread for which Node
+ * waits when it exits, for ever where nobody reads the pipe. Accessing `process.stdout` makes Node set the pipe to
+ * non-blocking.
  */
 function neverBlock(): void {
   try {
     const found = fstatSync(STDOUT)
     if (found.isFIFO() || found.isSocket()) process.stdout.on('error', () => {})
   } catch {
-    // It is closed.
+    // Standard output is closed.
   }
 }
 
-/** Blocks this thread; only for the moment at which the process exits. @param milliseconds for how long */
+/** Blocks this thread; only for use while the process exits. @param milliseconds for how long */
 function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 }

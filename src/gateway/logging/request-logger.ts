@@ -4,9 +4,9 @@ import { type Logger, pino } from 'pino'
 const { chindingsSym } = pino.symbols as unknown as { chindingsSym: keyof Logger }
 
 /**
- * The logger of one request: a child of the app's that has the request's fields in its lines, and nothing else of its
- * own. pino's `child()` also gives it a level and a method for each level, and takes longer for that than for the one
- * line that most requests log.
+ * The logger of one request: a child of the app's logger that only adds the request's fields to its lines. pino's
+ * `child()` also sets a level and a method for each level, and this takes longer than the one line that most requests
+ * log.
  */
 export function requestLogger(parent: FastifyBaseLogger, fields: object): FastifyBaseLogger {
   const logger = Object.create(parent) as Record<keyof Logger, unknown>

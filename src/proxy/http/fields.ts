@@ -1,15 +1,21 @@
-/** Header fields by lower-case name; what came in several lines is a list. */
+/** Header fields by lower-case name; a field that came in several lines is a list. */
 export type Headers = Record<string, string | string[] | undefined>
 
-/** Header fields line by line: a name, its value, a name, its value, ... */
+/** Header fields line by line, with names and values in turn: name, value, name, value, ... */
 export type FieldLines = string[]
 
-/** What becomes of request fields with an underscore in their name, which some servers take for a hyphen. */
+/**
+ * Whether request fields with an underscore in their name are dropped or passed on. Some servers treat the underscore
+ * as a hyphen.
+ */
 export type UnderscoreHeaders = 'drop' | 'pass'
 
-/** The fields of a message by lower-case name, each line kept: Node joins some, and keeps only the first of others. */
+/**
+ * Converts header lines to fields by lower-case name, and keeps each line: Node joins the lines of some fields, and
+ * keeps only the first line of others.
+ */
 export function toHeaders(lines: readonly string[]): Headers {
-  // A field may have any name, `__proto__` too.
+  // A field may have any name, even `__proto__`, so the object has no prototype.
   const headers: Headers = Object.create(null)
   for (let i = 0; i < lines.length; i += 2) {
     const name = (lines[i] as string).toLowerCase()

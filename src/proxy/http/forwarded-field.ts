@@ -10,10 +10,13 @@ export interface ForwardedElement {
   host?: string | undefined
 }
 
-/** `name=value`. The value is a quoted string, or any text without separators, as some do not quote addresses with ports. */
+/**
+ * Matches `name=value`. The value is a quoted string, or any text without separators, because some proxies do not quote
+ * addresses with ports.
+ */
 const PAIR = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))[ \t]*/y
 
-/** The elements of a Forwarded field, the nearest proxy's last; undefined where the field is malformed. */
+/** The elements of a Forwarded field, that of the nearest proxy last; undefined where the field is malformed. */
 export function parseForwarded(field: string): ForwardedElement[] | undefined {
   const elements: ForwardedElement[] = []
   let element: ForwardedElement = {}

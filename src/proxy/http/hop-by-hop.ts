@@ -1,4 +1,4 @@
-/** Fields that are for one connection only: those of RFC 9110 section 7.6.1, and older ones that are still sent. */
+/** Fields that apply to one connection only: those of RFC 9110 section 7.6.1, and older ones that are still sent. */
 export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'http2-settings',
@@ -9,15 +9,18 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Largest number of names in a Connection field: no protocol needs as many. */
+/** Largest number of names in a Connection field; no protocol needs that many. */
 const MAX_NOMINATED = 100
 
-/** Whether a Connection field names no other fields, as most do not. */
+/** Whether a Connection field names no other fields, which is so for most requests. */
 export function isPlain(connection: string | string[] | undefined): boolean {
   return connection === undefined || connection === 'keep-alive' || connection === 'close'
 }
 
-/** The names of the fields that a Connection field nominates as being for this connection only; undefined for none. */
+/**
+ * The names of the fields that a Connection field declares as applying to this connection only; undefined where there
+ * are none.
+ */
 export function nominatedBy(connection: string | string[] | undefined): Set<string> | undefined {
   if (isPlain(connection)) return undefined
   // Several lines of the field are an array.

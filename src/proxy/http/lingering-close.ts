@@ -4,18 +4,21 @@ import type { Readable } from 'node:stream'
 export interface LingeringCloseOptions {
   /** The last bytes to send. */
   last?: Buffer | string
-  /** What the rest of the peer's bytes is read from: the socket, or a request on it whose body is still coming. */
+  /**
+   * The stream from which the rest of the peer's bytes is read: the socket, or a request on it whose body is still
+   * coming.
+   */
   input?: Readable
-  /** Longest time from the last bytes to the close. */
+  /** Longest time in milliseconds from the last sent bytes to the close. */
   timeoutMs: number
-  /** Longest time without a byte from the peer; by default any. */
+  /** Longest time in milliseconds without a byte from the peer; no limit by default. */
   silenceMs?: number
 }
 
 /**
- * Sends an end, and closes the connection once the peer has ended its side as well, or a time limit is reached. What still
- * comes is read and dropped: a socket that is closed with bytes unread is reset by the kernel, and the peer could
- * lose what it was sent last (RFC 9112 section 9.6).
+ * Ends the gateway's side of a connection, and closes it once the peer has ended its side as well or a time limit is
+ * reached. Bytes that still come are read and dropped: the kernel resets a socket that is closed with unread bytes, and
+ * the peer could then lose the last bytes that it was sent (RFC 9112 section 9.6).
  */
 export function lingeringClose(
   socket: Socket,

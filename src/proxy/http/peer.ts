@@ -3,17 +3,17 @@ import { formatNode } from './forwarded-field.js'
 
 /** The other end of a client's connection. */
 export interface Peer {
-  /** As the socket has it; undefined for a Unix socket, which has none. */
+  /** The address as the socket reports it; undefined for a Unix socket, which has none. */
   readonly remoteAddress: string | undefined
   /** The same address, without the prefix that an IPv4 address has on a listener for IPv6. */
   readonly address: string | undefined
-  /** The same address as a node of a Forwarded field. */
+  /** The same address in the form of a node of a Forwarded field. */
   readonly node: string
 }
 
 const peers = new WeakMap<object, Peer>()
 
-/** The peer of a socket. It is kept, as a socket forgets its addresses when it is closed. */
+/** The peer of a socket. The result is cached, because a socket forgets its addresses when it is closed. */
 export function peerOf(socket: Pick<Socket, 'remoteAddress'>): Peer {
   let peer = peers.get(socket)
   if (!peer) {

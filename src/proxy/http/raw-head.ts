@@ -1,7 +1,8 @@
 import type { FieldLines, Headers } from './fields.js'
 
 /**
- * The head of a message as it is written on a bare connection, the empty line included. To be written as latin1.
+ * The head of a message in the form that is written on a bare connection, the empty line included. It has to be written
+ * as latin1.
  * @param startLine request line or status line
  */
 export function rawHead(startLine: string, fields: Headers | FieldLines): string {

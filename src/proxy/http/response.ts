@@ -7,7 +7,7 @@ export interface ResponseHead {
   /** The reason phrase; empty where the backend sent none. */
   statusMessage: string
   headers: Headers
-  /** The backend's Connection field. It may name trailers, too, and `headers` may be without it by then. */
+  /** The backend's Connection field. It may name trailers, too, and may have been removed from `headers` by then. */
   connection: string | string[] | undefined
 }
 
@@ -18,10 +18,13 @@ export interface UpstreamResponse {
   body: Readable | WholeBody
 }
 
-/** Takes a request's response, or the error that there is instead. */
+/** Receives the response to a request, or the error where there is no response. */
 export type ResponseCallback = (error: Error | null, response?: UpstreamResponse) => void
 
-/** A body that came whole together with its head, as most do: a stream would cost more than all the rest of it. */
+/**
+ * A body that came whole together with its head, as most do. A stream for it would cost more than everything else done
+ * with such a body.
+ */
 export class WholeBody {
   readonly bytes: Buffer
 
@@ -34,6 +37,6 @@ export class WholeBody {
     return Readable.from([this.bytes], { objectMode: false })
   }
 
-  /** Does nothing, and is there because callers destroy a body without asking whether it is a stream. */
+  /** Does nothing. Callers destroy a body without asking whether it is a stream. */
   destroy(): void {}
 }

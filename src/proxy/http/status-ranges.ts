@@ -2,7 +2,7 @@
 export type Statuses = (statusCode: number) => boolean
 
 /**
- * Reads a list of statuses and ranges like `200-299,401`; empty for none.
+ * Parses a list of statuses and ranges like `200-299,401`; an empty text is the empty list.
  * @throws {Error} where the text is something else, or a status is not between 200 and 599
  */
 export function statusesOf(text: string): Statuses {

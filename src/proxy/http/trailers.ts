@@ -14,19 +14,19 @@ const FORBIDDEN = new RegExp(
   ].join('|')})$`,
 )
 
-/** Whether a trailer is not passed on, by its name in lower case. */
+/** Returns whether a trailer, given by its name in lower case, is not passed on. */
 export type TrailerRule = (name: string) => boolean
 
 /**
- * Adds trailers to a message that is about to end, but those that no message may have.
- * @param isDropped which others are not added to this message
+ * Adds trailers to a message that is about to end, except those that no message may have.
+ * @param isDropped returns which further trailers are left out of this message
  */
 export function addTrailers(
   message: { addTrailers(fields: OutgoingHttpHeaders): void },
   trailers: Headers,
   isDropped: TrailerRule = () => false,
 ): void {
-  // Some servers take an underscore for a hyphen.
+  // Some servers treat an underscore in a name as a hyphen.
   const names = Object.keys(trailers).filter(
     (name) => !FORBIDDEN.test(name.replaceAll('_', '-')) && !isDropped(name),
   )

@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Peer } from './peer.js'
 
 /**
- * How many proxies in a row are trusted: 0 where the peer is not, otherwise it and those that it names.
+ * How many proxies in a row are trusted: 0 where the peer is not trusted, otherwise the peer and the trusted proxies
+ * that it names.
  * @param before the addresses that the peer says the request came by, the nearest first
  */
 export type Trust = (peer: Peer, before: readonly string[]) => number
@@ -12,12 +13,17 @@ export type Trust = (peer: Peer, before: readonly string[]) => number
 /** The setting: trust everybody (true), nobody (false), a number of proxies in a row, or a list of addresses and ranges. */
 export type TrustSetting = boolean | number | string | readonly string[]
 
-/** Largest number of proxies in a row that can be trusted: a setting takes no more, and a list is compared with no more. */
+/**
+ * Largest number of proxies in a row that can be trusted. A setting accepts no larger number, and with a list no more
+ * addresses are compared.
+ */
 export const MAX_TRUSTED_HOPS = 100
 
 const trustNobody: Trust = () => 0
 
-/** @throws {TypeError} for a list with an entry that is no address and no range */
+/**
+ * Makes the function for a setting. @throws {TypeError} for a list with an entry that is neither an address nor a range
+ */
 export function trustOf(setting: TrustSetting): Trust {
   if (setting === true) return (_peer, before) => before.length + 1
   if (typeof setting === 'number') return (_peer, before) => Math.min(setting, before.length + 1)
@@ -42,12 +48,16 @@ function halvesOfAll(entry: string): readonly string[] {
   return isIPv6(address) ? ['::/1', '8000::/1'] : [entry]
 }
 
-/** An address for documentation (RFC 5737), which stands for the client before all proxies in question. */
+/**
+ * An address reserved for documentation (RFC 5737), which stands for a client in front of all the proxies that are
+ * checked.
+ */
 const ANY_CLIENT = '192.0.2.1'
 
 /**
- * Trusts whom the option `trustProxy` of the app trusts. Fastify does not make its value known, but `request.ips` has the
- * addresses that it trusts: so they are counted for a request that is made up. Where that is not possible nobody is trusted.
+ * Trusts the proxies that the option `trustProxy` of the app trusts. Fastify does not expose the option, but
+ * `request.ips` has the addresses that it trusts, so these are counted for a made-up request. Where that is not
+ * possible, no proxy is trusted.
  */
 export function trustOfApp(app: FastifyInstance): Trust {
   const prototype = requestPrototype(app)

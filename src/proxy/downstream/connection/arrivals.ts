@@ -4,8 +4,8 @@ import { protocolOf } from '../protocol-of.js'
 const watched = new WeakSet<object>()
 
 /**
- * Notes the requests of a server as they arrive, before any hook: they would otherwise stand in the order in which
- * asynchronous hooks of the app let them through, and could wait for each other.
+ * Records the requests of a server in the order in which they arrive, before any hook. Otherwise their order would be
+ * the one in which asynchronous hooks of the app let them through, and requests could wait for each other.
  */
 export function watchArrivals(server: Server): void {
   if (watched.has(server)) return

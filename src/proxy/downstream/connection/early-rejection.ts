@@ -12,23 +12,23 @@ import { chooseRequestId, makeRequestId, REQUEST_ID } from '../request/request-i
 import { adopt, release, whenIdle } from './hijacked-socket.js'
 import { pendingOn, rejectInOrder } from './pipeline.js'
 
-/** A response to what no route has seen. */
+/** A response to a request, or to other bytes, that no route has seen. */
 export interface EarlyRejection {
   requestId: string
   /** Null where the bytes that came could not be read as a request. */
   request: IncomingMessage | null
   peer: Peer
   statusCode: number
-  /** `LEASTWISE_…` */
+  /** The error code, `LEASTWISE_…`. */
   code: string
   /** Length of the response's body. */
   bytes: number
 }
 
-/** Told of each rejection once, when it is written. */
+/** Called once for each rejection, when its response is written. */
 export type RejectionObserver = (rejection: EarlyRejection) => void
 
-/** Errors of Node's parser that have other reasons than a malformed request, by code. */
+/** Responses, by error code of Node's parser, for errors that have other reasons than a malformed request. */
 const otherReasons: Record<string, { statusCode: number; code: string; message: string }> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     statusCode: 408,
@@ -47,25 +47,28 @@ const malformedRequest = {
   message: 'this is not an HTTP request',
 }
 
-/** Connections on which something was rejected; what still comes on them is ignored. */
+/** Connections on which something was rejected; further bytes on them are ignored. */
 const rejectedOn = new WeakSet<Socket>()
 
-/** How long a client may take to notice that it was rejected. */
+/** Time that a client has to notice the rejection. */
 const LINGER_MS = 2000
 
 type BodyRejection = Pick<EarlyRejection, 'statusCode' | 'code' | 'bytes'>
 
-/** By a request that had begun: how it was rejected when the rest of it turned out to be malformed. */
+/** The rejection of each request that had begun when the rest of it turned out to be malformed. */
 const bodyRejections = new WeakMap<object, BodyRejection>()
 
-/** How a request was rejected past its own response because its body was malformed; undefined where it was not. */
+/**
+ * The rejection of a request whose body was malformed, where the rejection was sent past the request's own response;
+ * undefined for every other request.
+ */
 export function rejectionOf(request: object): BodyRejection | undefined {
   return bodyRejections.get(request)
 }
 
-/** Answers bytes that are no request with an error in the shape of every other one, and closes the connection. */
+/** Answers bytes that are not a request with an error in the usual shape, and closes the connection. */
 export function rejectMalformed(error: ConnectionError, socket: Socket, observe?: RejectionObserver): void {
-  // A client that leaves in the middle of a request does not wait for responses to earlier ones, either.
+  // A client that leaves in the middle of a request does not wait for the responses to earlier requests either.
   const hasLeft = error.code === 'HPE_INVALID_EOF_STATE' && pendingOn(socket) > 0
   if (hasLeft || error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()
@@ -92,7 +95,10 @@ export function rejectMalformed(error: ConnectionError, socket: Socket, observe?
   })
 }
 
-/** Answers CONNECT, which is a method of forward proxies, and to which Node would send nothing. */
+/**
+ * Answers CONNECT, to which Node would send nothing. The gateway does not support CONNECT, because it is a method of
+ * forward proxies.
+ */
 export function rejectConnect(request: IncomingMessage, duplex: Duplex, observe?: RejectionObserver): void {
   const socket = duplex as Socket
   const requestId = chooseRequestId(request)
@@ -118,7 +124,7 @@ export function rejectExpectation(
   const bytes = body.length
   const peer = peerOf(request.socket)
   response.once('finish', () => observe?.({ requestId, request, peer, statusCode: 417, code, bytes }))
-  // The client may send the body now, or leave it out: what follows cannot be told from a next request.
+  // The client may now send the body or leave it out, so the bytes that follow cannot be told from a next request.
   response.writeHead(417, fieldsOf(requestId, body)).end(body)
 }
 

@@ -5,23 +5,23 @@ import { pendingOn } from './pipeline.js'
 type ServerSocket = Socket & { _httpMessage?: ServerResponse }
 
 /**
- * Does for a connection what Node no longer does once it has handed it out for an upgrade or CONNECT: responses to
- * earlier requests may still be under way on it, and their client may leave or stall.
+ * Takes over work that Node stops doing for a connection which it has handed out for an upgrade or CONNECT. Responses
+ * to earlier requests may still be under way on the connection, and its client may leave or stall.
  * @param discards whether what the client sends now is read and dropped
  */
 export function adopt(socket: Socket, discards = false): void {
   socket.removeAllListeners('timeout')
-  // An error is followed by the event `close`, which tells enough.
+  // An error is always followed by the event `close`, and only that event is handled.
   socket.on('error', ignore)
   socket.on('drain', passDrainOn)
   socket.on('timeout', passTimeoutOn)
-  // That a client has left is noticed only while its connection is read.
+  // The socket reports that a client has left only while the connection is read.
   if (discards) socket.on('data', ignore)
   else socket.on('readable', noticeEnd)
   socket.on('end', destroy)
 }
 
-/** Leaves the connection to whoever uses it next. Errors are still ignored. */
+/** Hands the connection over to its next user. Errors are still ignored. */
 export function release(socket: Socket): void {
   socket
     .off('drain', passDrainOn)
@@ -51,7 +51,9 @@ function passTimeoutOn(this: ServerSocket): void {
   this._httpMessage?.emit('timeout', this)
 }
 
-/** Leaves bytes of the client unread. If there are none, reading makes the event `end` come where the client has left. */
+/**
+ * Leaves bytes of the client unread. Where there are none, a read makes the event `end` come if the client has left.
+ */
 function noticeEnd(this: Socket): void {
   if (this.readableLength === 0) this.read()
 }

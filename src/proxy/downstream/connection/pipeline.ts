@@ -11,7 +11,7 @@ interface Exchange {
   readonly onFinished: (() => void)[]
   /** Whether the method is in {@link SAFE}. */
   readonly isSafe: boolean
-  /** Called when the request may be worked on; undefined once it was. */
+  /** Called when work on the request may begin; undefined after the call. */
   begin: (() => void) | undefined
   /** Whether no later request on this connection gets a response. */
   isLast: boolean
@@ -29,18 +29,19 @@ interface Exchanges extends Map<Response, Exchange> {
 
 const exchangesOf = new WeakMap<Socket, Exchanges>()
 
-/** How many requests of one connection are worked on at a time; more of them wait their turn. */
+/** How many requests of one connection are worked on at a time; further requests wait their turn. */
 const MAX_PARALLEL = 100
 /** A connection on which more requests than this wait for a response is destroyed, as each takes memory. */
 const MAX_PENDING = 1000
 
-/** Methods that ask for nothing to be changed, RFC 9110 section 9.2.1. */
+/** Safe methods, which do not ask for any change. RFC 9110 section 9.2.1. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'QUERY', 'REPORT', 'SEARCH'])
 
 /**
  * Calls `callback` exactly once, when the exchange is over for the client: its response was written, or the client
  * left. The event `close` of the response does not suffice: Node 20 does not emit it for a pipelined request whose turn
- * had not come when the connection closed. The socket is kept now, as Node takes it off a request whose connection closes.
+ * had not come when the connection closed. The socket is read from the request now, because Node removes it from a
+ * request whose connection closes.
  */
 export function onFinished(request: Request, response: Response, callback: () => void): void {
   const { socket } = request
@@ -50,7 +51,7 @@ export function onFinished(request: Request, response: Response, callback: () =>
   if (socket.destroyed || response.destroyed) finish(exchanges, response)
 }
 
-/** Adds a request of HTTP/1 to those of its connection, when its head has come. */
+/** Adds a request of HTTP/1 to the exchanges of its connection, when its head has come. */
 export function noteArrival(request: Request, response: Response): void {
   const { socket } = request
   const exchanges = exchangesOf.get(socket) ?? track(socket)
@@ -67,10 +68,10 @@ function add(exchanges: Exchanges, request: Request, response: Response): Exchan
 }
 
 /**
- * Calls `begin` when the request may be worked on, which is at once unless earlier ones on the connection are not over.
- * Requests with a safe method are worked on side by side. Any other waits for all that came before it, and all that
- * came after it wait for it, as their order may matter (RFC 9112 section 9.3.2). Never calls it if the connection closes
- * before.
+ * Calls `begin` when work on the request may begin. That is now, unless earlier requests on the connection are not
+ * over. Requests with a safe method are worked on in parallel. Any other request waits for all requests before it, and
+ * all requests after it wait for it, because their order may matter (RFC 9112 section 9.3.2). `begin` is never called
+ * if the connection closes before.
  */
 export function onTurn(request: Request, response: Response, begin: () => void): void {
   const exchanges = exchangesOf.get(request.socket)
@@ -86,7 +87,7 @@ export function isOpen(request: Request, response: Response): boolean {
   return exchangesOf.get(request.socket)?.has(response) === true
 }
 
-/** Has no later request on the connection worked on, as the connection closes with this response. */
+/** Prevents work on later requests of the connection, because the connection closes with this response. */
 export function closeAfter(request: Request, response: Response): void {
   if (!isOpen(request, response)) onFinished(request, response, () => {})
   const exchange = exchangesOf.get(request.socket)?.get(response)
@@ -104,10 +105,10 @@ export function pendingOn(socket: Socket): number {
 }
 
 /**
- * Ends a connection on which bytes came that are neither a request nor the rest of one. Responses to earlier requests are
- * sent before; a request whose body turned out to be malformed is over.
- * @param reject called when it is the turn of a response to those bytes; never if another response had begun by then
- * @param onMalformedBody called with the request whose body it was, before that is over
+ * Ends a connection on which bytes came that are neither a request nor the rest of one. Responses to earlier requests
+ * are sent first. A request whose body turned out to be malformed is over.
+ * @param reject called when the response to those bytes has its turn; never if another response had begun by then
+ * @param onMalformedBody called with the request that has the malformed body, before this request is over
  */
 export function rejectInOrder(
   socket: Socket,
@@ -129,8 +130,8 @@ export function rejectInOrder(
 }
 
 /**
- * Destroys the connection when it is the turn of a response that broke before its turn; at once where that is now.
- * (Node 24 forgets that such a response was destroyed.)
+ * Destroys the connection once a response that broke off has its turn, which may be now. (Node 24 forgets that such a
+ * response was destroyed.)
  */
 export function destroyInOrder(request: Request, response: Response): void {
   const { socket } = request
@@ -145,7 +146,7 @@ export function destroyInOrder(request: Request, response: Response): void {
   else exchanges.destroyAfter = earlier
 }
 
-/** Begins to keep the exchanges of a connection. It has one listener for all of them. */
+/** Begins to record the exchanges of a connection. One listener on the connection serves all of them. */
 function track(socket: Socket): Exchanges {
   const exchanges: Exchanges = new Map()
   exchangesOf.set(socket, exchanges)
@@ -173,7 +174,7 @@ function finish(exchanges: Exchanges, response: Response): void {
   }
 }
 
-/** Begins all requests that may be worked on now, in the order in which they came. */
+/** Begins work on all requests for which it may begin now, in the order in which they came. */
 function advance(exchanges: Exchanges): void {
   if (exchanges.isEnded) return
   let earlier = 0

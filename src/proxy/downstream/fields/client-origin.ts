@@ -6,7 +6,7 @@ import { claimedAddress, claimedOrigin, type Origin } from './forwarded-claims.j
 import type { ReceivedRequest } from './untrusted-fields.js'
 
 /**
- * Where a request came from, as a backend is told it.
+ * Where a request came from, as backends are told.
  * @param namedHost the host that the request names
  */
 export function originOf(received: ReceivedRequest, trust: Trust, namedHost: string | undefined): Origin {
@@ -17,11 +17,11 @@ export function originOf(received: ReceivedRequest, trust: Trust, namedHost: str
   return { for: peer.address ?? 'unknown', proto, host: namedHost, forwarded, client: peer.address }
 }
 
-/** Where a request came from, as logs have it; null where that is not known. */
+/** Where a request came from, as logs show it; null where that is not known. */
 export interface Addresses {
   /** The address of the other end of the connection. */
   remoteAddress: string | null
-  /** The address of the client, by what trusted proxies say. */
+  /** The address of the client, as trusted proxies report it. */
   clientAddress: string | null
 }
 
@@ -30,14 +30,14 @@ export function addressesIn({ client }: Origin, { address }: Peer): Addresses {
   return { remoteAddress: address ?? null, clientAddress: client ?? null }
 }
 
-/** The addresses of a request that could be read. */
+/** The addresses of a request that could be parsed. */
 export function addressesOf(received: ReceivedRequest, trust: Trust): Addresses {
   const { address } = received.peer
   const client = hasClaims(received) ? claimedAddress(received, trust) : address
   return { remoteAddress: address ?? null, clientAddress: client ?? null }
 }
 
-/** The addresses of bytes that are no request: which client is behind a trusted proxy is not known then. */
+/** The addresses for bytes that are not a request: nothing in them says which client is behind a trusted proxy. */
 export function addressesOfPeer(peer: Peer, trust: Trust): Addresses {
   const address = peer.address ?? null
   const isProxy = trust(peer, []) > 0

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { nominatesTooMany } from '../../http/hop-by-hop.js'
 
-/** Largest number of fields of a request: each costs time, and a head of 16 KB has room for thousands. */
+/** Largest number of fields of a request. Each field costs time, and a head of 16 KB has room for thousands. */
 export const MAX_FIELDS = 512
 
-/** A server, which drops the fields of a request beyond `maxHeadersCount` without a word. */
+/** A server, which silently drops the fields of a request beyond `maxHeadersCount`. */
 export interface FieldCounter {
   maxHeadersCount?: number | null
 }
@@ -18,12 +18,13 @@ export function hasTooManyFields(raw: IncomingMessage): boolean {
 }
 
 /**
- * Finds out whether a request has more fields, or names more of them in its Connection field, than are accepted; or as
- * many as the server keeps, so that it may have dropped some.
- * @returns whether it has
+ * Whether a request has too many fields: more than are accepted, or more names than are accepted in its Connection
+ * field, or as many fields as the server keeps, so that the server may have dropped some.
+ * @returns whether the request has too many fields
  */
 export function countFields(raw: IncomingMessage, { maxHeadersCount }: FieldCounter): boolean {
-  // Not by raw.headers, which Node makes when it is first asked for: that takes the longer the more fields there are.
+  // This counts rawHeaders, because Node makes raw.headers on the first access, and that takes the longer the more
+  // fields there are.
   const fields = raw.rawHeaders.length / 2
   const isOver =
     fields > MAX_FIELDS ||

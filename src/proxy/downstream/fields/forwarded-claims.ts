@@ -9,21 +9,21 @@ import type { Peer } from '../../http/peer.js'
 import type { Trust } from '../../http/trust.js'
 import { isReplaced, type ReceivedRequest, trustedField } from './untrusted-fields.js'
 
-/** Where a request came from. A backend is told the same in X-Forwarded-* and in Forwarded. */
+/** Where a request came from. A backend gets the same information in X-Forwarded-* and in Forwarded. */
 export interface Origin {
-  /** X-Forwarded-For: the addresses that the request came by, the client's first. */
+  /** X-Forwarded-For: the addresses of the hops that the request passed, the client's first. */
   for: string
   /** The protocol that the client used, `http` or `https`. */
   proto: string
-  /** The host that the client asked; undefined where the request names none. */
+  /** The host that the client asked for; undefined where the request names none. */
   host: string | undefined
   /** The Forwarded field. */
   forwarded: string
-  /** The client's address, by what trusted proxies say; undefined where it has none. */
+  /** The client's address, as trusted proxies report it; undefined where the client has none. */
   client: string | undefined
 }
 
-/** What trusted proxies and the app say of where a request came from. */
+/** What trusted proxies and the app say about where a request came from. */
 interface Claims {
   /** X-Forwarded-For. */
   for: string | undefined
@@ -34,21 +34,21 @@ interface Claims {
   forwarded: string | undefined
   /** The elements of Forwarded. */
   elements: readonly ForwardedElement[]
-  /** The nodes that the request passed before the peer, the nearest last. */
+  /** The nodes that the request passed before the peer; the nearest node is the last. */
   path: readonly string[]
   /** How many nodes at the end of the path were named by a trusted proxy. */
   believed: number
-  /** Whether the app has set the path; the peer is not added to it then. */
+  /** Whether the app has set the path. Then the peer is not added to the path. */
   isPathSet: boolean
   /** Whether the app has set Forwarded. */
   isForwardedSet: boolean
 }
 
-/** How the client asked. */
+/** The protocol and host that the client used. */
 type Asked = Pick<Origin, 'proto' | 'host'>
 
 /**
- * Where a request came from, by its claims.
+ * Where a request came from, according to its claims.
  * @param peerProto the protocol of the peer's connection
  * @param namedHost the host that the request names
  */
@@ -67,7 +67,10 @@ export function claimedOrigin(
   return { for: path.join(', '), proto, host, forwarded, client: clientOf(claims) ?? peer.address }
 }
 
-/** The client's address, by the claims of its request; undefined where neither it nor the peer has one. */
+/**
+ * The client's address, according to the claims of its request; undefined where neither the client nor the peer has an
+ * address.
+ */
 export function claimedAddress(received: ReceivedRequest, trust: Trust): string | undefined {
   return clientOf(claimsOf(received, trust)) ?? received.peer.address
 }
@@ -91,7 +94,7 @@ function claimsOf(received: ReceivedRequest, trust: Trust): Claims {
       : elements.map((element) => (element.for && addressOf(element.for)) ?? 'unknown')
   const nearestFirst = path.map((node) => addressOf(node) ?? node).reverse()
   const trusted = trust(received.peer, nearestFirst)
-  // Fields of a peer that is not trusted are left out, so that all that is given was set by the app.
+  // Fields that an untrusted peer sent are left out, so every field that is present was set by the app.
   const isSet = (name: string) => given(name) !== undefined && (trusted === 0 || isReplaced(received, name))
   const isPathSet = path.length > 0 && isSet(nodes === undefined ? 'forwarded' : 'x-forwarded-for')
   return {
@@ -101,7 +104,7 @@ function claimsOf(received: ReceivedRequest, trust: Trust): Claims {
     forwarded,
     elements,
     path,
-    // What the app has set is believed as a whole.
+    // A path that the app has set is believed as a whole.
     believed: isPathSet ? path.length : Math.min(trusted, path.length),
     isPathSet,
     isForwardedSet: isSet('forwarded'),
@@ -109,8 +112,8 @@ function claimsOf(received: ReceivedRequest, trust: Trust): Claims {
 }
 
 /**
- * The protocol, or the host, with which the client came to the first trusted proxy. Each proxy appends to a list, so that
- * only as many entries from its end are true as proxies are believed.
+ * The protocol, or the host, with which the client came to the first trusted proxy. Each proxy appends to a list, so
+ * from the end of the list only as many entries are believed as there are trusted proxies.
  */
 function believedValue(claims: Claims, name: 'proto' | 'host'): string | undefined {
   const fromEnd = Math.max(claims.believed, 1)
@@ -130,7 +133,7 @@ function forwardedOf(claims: Claims, peer: Peer, asked: Asked): string {
   return before ? `${before}, ${own}` : own
 }
 
-/** Whether Forwarded says nothing else than X-Forwarded-* do. */
+/** Whether Forwarded says the same as the X-Forwarded-* fields. */
 function isConsistent({ elements, path, ...claims }: Claims, asked: Asked): boolean {
   if (elements.length === 0) return false
   const differs = (name: 'proto' | 'host') =>
@@ -147,7 +150,10 @@ function isConsistent({ elements, path, ...claims }: Claims, asked: Asked): bool
   })
 }
 
-/** A path as elements of Forwarded. Only the first says how the client asked, or the field could grow long. */
+/**
+ * A path as elements of Forwarded. Only the first element has protocol and host, because the field could grow long
+ * otherwise.
+ */
 function formatPath(path: readonly string[], asked: Asked): string {
   return path.map((node, i) => formatForwarded(formatNode(node), i === 0 ? asked : {})).join(', ')
 }

@@ -2,8 +2,8 @@ import { HOP_BY_HOP } from '../../http/hop-by-hop.js'
 import { REQUEST_ID } from '../request/request-id.js'
 
 /**
- * Fields of a request that no backend gets as the client sent them: those of the client's connection, those addressed to
- * the gateway itself, and those that the gateway writes anew.
+ * Request fields that no backend gets as the client sent them: fields of the client's connection, fields addressed to
+ * the gateway itself, and fields that the gateway writes anew.
  */
 export const GATEWAY_FIELDS: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,

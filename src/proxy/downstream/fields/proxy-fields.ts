@@ -1,6 +1,6 @@
 /**
- * Fields in which a proxy says on whose behalf it sends a request, and by which address, host, scheme or path it was
- * asked. Backends may believe them, and any client can send them.
+ * Fields in which a proxy says for whom it sends a request, and under which address, host, scheme or path the proxy
+ * itself was asked. Backends may believe these fields, and any client can send them.
  */
 const PROXY_FIELDS = new Set([
   'cf-connecting-ip',

@@ -13,7 +13,7 @@ import { GATEWAY_FIELDS } from './gateway-fields.js'
 import { isReplaced, type ReceivedRequest, receivedFrom, trustedField } from './untrusted-fields.js'
 
 export interface RequestFieldOptions {
-  /** Which proxies are believed what they say of a request. */
+  /** Which proxies are trusted to say where a request came from. */
   trust: Trust
   /** The name of this gateway in Via; undefined where it is not named. */
   via: string | undefined
@@ -21,16 +21,16 @@ export interface RequestFieldOptions {
   appHooks: AppHooks
 }
 
-/** What of a request is not in its fields. */
+/** Properties of a request that are not header fields. */
 interface Particulars {
   trust: Trust
   via: string | undefined
   requestId: string
-  /** The prefix that was taken off the path. */
+  /** The prefix that was removed from the path. */
   prefix: string
 }
 
-/** Makes the fields of a request for a backend, after all hooks of the app, and notes where it came from. */
+/** Makes the fields of a request for a backend, after all hooks of the app, and records where the request came from. */
 export function setRequestFields(
   downstream: HttpDownstream,
   context: ProxyContext,
@@ -47,7 +47,7 @@ export function setRequestFields(
   if (downstream.bodyFields) context.fields = replaceFields(context.fields, downstream.bodyFields)
 }
 
-/** The header fields of a request for a backend. The value of Host, which comes first, is left to the forwarder. */
+/** The header fields of a request for a backend. Host comes first, and the forwarder sets its value. */
 function requestFields(received: ReceivedRequest, origin: Origin, options: Particulars): FieldLines {
   const { raw, headers, untrusted } = received
   const lines: FieldLines = ['host', '']
@@ -57,7 +57,7 @@ function requestFields(received: ReceivedRequest, origin: Origin, options: Parti
     const value = headers[name]
     if (typeof value === 'string') lines.push(name, value)
     else if (Array.isArray(value)) for (const line of value) lines.push(name, line)
-    // A hook may have set a number.
+    // A hook may have set a number, so the value is converted to text.
     else if (value !== undefined && value !== null) lines.push(name, String(value))
   }
   lines.push(REQUEST_ID, options.requestId)
@@ -70,13 +70,15 @@ function requestFields(received: ReceivedRequest, origin: Origin, options: Parti
   return lines
 }
 
-/** RFC 9110 section 7.6.3. */
+/** Adds this gateway to the Via field, RFC 9110 section 7.6.3. */
 function addVia(lines: FieldLines, version: string, { via }: IncomingHttpHeaders, own: string | undefined) {
   if (own !== undefined) lines.push('via', via ? `${via}, ${version} ${own}` : `${version} ${own}`)
   else if (via) lines.push('via', via)
 }
 
-/** The prefix that earlier proxies and this one took off the path; where the app has set the field, its value. */
+/**
+ * The prefix that earlier proxies and this one removed from the path; where the app has set the field, the app's value.
+ */
 function forwardedPrefix(received: ReceivedRequest, { trust, prefix }: Particulars): string {
   const given = trustedField(received, 'x-forwarded-prefix')
   if (given === undefined) return prefix
@@ -90,7 +92,7 @@ function hostSetByApp(received: ReceivedRequest): string | undefined {
   return host !== undefined && isReplaced(received, 'host') ? host : undefined
 }
 
-/** Replaces fields by those of the same name; one whose value is undefined is left out. */
+/** Replaces fields by those of the same name; a field whose new value is undefined is left out. */
 function replaceFields(lines: FieldLines, fields: Record<string, string | undefined>): FieldLines {
   const replaced: FieldLines = []
   for (let i = 0; i < lines.length; i += 2) {

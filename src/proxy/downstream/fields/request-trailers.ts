@@ -5,20 +5,20 @@ import type { TrailerRule } from '../../http/trailers.js'
 import { GATEWAY_FIELDS } from './gateway-fields.js'
 import { isProxyField } from './proxy-fields.js'
 
-/** In a TE field: the client takes trailers. */
+/** Finds `trailers` in a TE field, by which the client says that it accepts trailers. */
 const TRAILERS = /(^|,)[ \t]*trailers[ \t]*(,|;|$)/i
 
-/** Whether the client of a request takes trailers after the response. */
+/** Whether the client of a request accepts trailers after the response. */
 export function acceptsTrailers({ headers }: IncomingMessage): boolean {
   return TRAILERS.test(String(headers.te ?? ''))
 }
 
-/** Makes the rule for the trailers of a request with that Connection field. */
+/** Makes the rule for the trailers of a request from its Connection field. */
 export type TrailerRules = (connection: string | string[] | undefined) => TrailerRule
 
 /**
- * Which trailers of requests are not passed on: those that would not be as fields of the head, either. They come after the
- * app and the proxies before have set their fields, so that their sender is never trusted.
+ * Decides which trailers of requests are not passed on: the same names that are removed from the head. Trailers come
+ * after the app and earlier proxies have set their fields, so the sender of a trailer is never trusted.
  */
 export function trailerRules(underscoreHeaders: UnderscoreHeaders): TrailerRules {
   const isDropped: TrailerRule = (name) => {

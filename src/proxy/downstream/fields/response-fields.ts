@@ -39,10 +39,10 @@ export function responseFields(
  */
 export function endToEndFields(headers: Headers, via: string | undefined): Headers {
   const nominated = nominatedBy(headers.connection)
-  // A new object: deleting from the given one is slower.
+  // The fields are copied to a new object, because deleting from the given one is slower.
   const fields: Headers = {}
   for (const name of Object.keys(headers)) {
-    // Assigning a field of this name would set the prototype.
+    // Assigning a property of this name would set the prototype.
     if (name === '__proto__') continue
     if (!HOP_BY_HOP.has(name) && !nominated?.has(name)) fields[name] = headers[name]
   }
@@ -56,7 +56,7 @@ export function withoutContent(headers: Headers): Headers {
   return rest
 }
 
-/** Whether a response has a field in which a path of the backend may be. */
+/** Whether a response has a field that may contain a path of the backend. */
 function namesPath(headers: Headers): boolean {
   return (
     headers.location !== undefined ||

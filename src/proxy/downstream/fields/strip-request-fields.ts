@@ -13,18 +13,18 @@ export interface StripOptions {
   trust: Trust
   underscoreHeaders: UnderscoreHeaders
   appHooks: AppHooks
-  /** The server that the request came to. */
+  /** The server on which the request arrived. */
   server: FieldCounter
 }
 
-/** Fields that frame the body, or that the gateway counts by. */
+/** Fields that frame the body, and Max-Forwards, which the gateway counts down. */
 const FRAMING = new Set(['content-length', 'max-forwards', 'trailer'])
 
 /**
- * Removes the fields of a request that its client may not send to a backend: those that Connection names, those with an
- * underscore, and `Proxy`, which CGI makes the variable HTTP_PROXY of. Fields that only a trusted proxy may send stay for
- * hooks to read, and are marked. This is done before any hook of the app runs, so that what a hook sets is kept. A
- * request that will be refused for its many fields keeps them.
+ * Removes the fields of a request that its client may not send to a backend: fields that Connection names, fields with
+ * an underscore, and `Proxy`, which CGI would pass on as the variable HTTP_PROXY. Fields that only a trusted proxy may
+ * send are marked and stay, so that hooks can read them. This is done before any hook of the app runs, so that fields
+ * set by a hook are kept. A request that will be refused for its many fields keeps them.
  */
 export function stripRequestFields(raw: IncomingMessage, options: StripOptions): void {
   // A socket forgets its address when it is closed.
@@ -61,7 +61,10 @@ function mayNotBeNominated(name: string): boolean {
   return GATEWAY_FIELDS.has(name) || isProxyField(name) || FRAMING.has(name)
 }
 
-/** Whether a field with an underscore is removed. CGI and WSGI give it the same name as the one with a hyphen. */
+/**
+ * Whether a field with an underscore is removed. CGI and WSGI give such a field the same variable name as the field
+ * with a hyphen.
+ */
 function isUnderscoreRemoved(name: string, { underscoreHeaders }: StripOptions): boolean {
   if (underscoreHeaders === 'drop') return true
   const hyphenated = name.replaceAll('_', '-')
@@ -70,7 +73,8 @@ function isUnderscoreRemoved(name: string, { underscoreHeaders }: StripOptions):
 
 function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
   const { headers, rawHeaders } = raw
-  // Node makes this object of rawHeaders when it is first asked for, so that is done first. HTTP/2 has none.
+  // Node makes headersDistinct from rawHeaders on the first access, so it is read before rawHeaders change. HTTP/2 has
+  // no headersDistinct.
   const distinct = (raw.headersDistinct as IncomingMessage['headersDistinct'] | undefined) ?? {}
   for (const name of names) {
     delete headers[name]

@@ -6,24 +6,25 @@ import type { Trust } from '../../http/trust.js'
 /** A set of names of fields. */
 export type Names = Pick<ReadonlySet<string>, 'has'>
 
-/** A request as a peer sent it, with the fields that hooks of the app have set since. */
+/** A request as a peer sent it, together with the fields that hooks of the app have set since. */
 export interface ReceivedRequest {
   raw: IncomingMessage
   headers: IncomingHttpHeaders
-  /** Fields of the peer that it is not trusted to send; undefined where there are none. */
+  /** Names of fields that the peer sent without being trusted to send them; undefined where there are none. */
   untrusted: Names | undefined
-  /** The other end of its connection. */
+  /** The other end of the request's connection. */
   peer: Peer
 }
 
 export function receivedFrom(request: FastifyRequest, peer: Peer): ReceivedRequest {
   const { raw, headers } = request
-  // Fastify keeps apart what an app sets by `request.headers = …`, in a property that its types do not have.
+  // Fastify stores fields that an app sets by `request.headers = …` separately, in a property that is missing in its
+  // types.
   const { additionalHeaders } = request as { additionalHeaders?: object }
   return { raw, headers, untrusted: untrustedFields(raw.headers, additionalHeaders), peer }
 }
 
-/** A request that no route of a pool has handled, so that no hook has set fields of it. */
+/** A request that no route of a pool has handled, so no hook has set fields of it. */
 export function receivedUnrouted(raw: IncomingMessage, peer: Peer, trust: Trust): ReceivedRequest {
   return { raw, headers: raw.headers, untrusted: trust(peer, []) === 0 ? everyName : undefined, peer }
 }
@@ -34,7 +35,7 @@ export function trustedField({ headers, untrusted }: ReceivedRequest, name: stri
   return value === undefined || untrusted?.has(name) ? undefined : String(value)
 }
 
-/** Whether a field does not have the value that the peer has sent. */
+/** Whether the value of a field differs from the one that the peer has sent. */
 export function isReplaced({ raw, headers }: ReceivedRequest, name: string): boolean {
   const { rawHeaders } = raw
   const lines: string[] = []
@@ -47,15 +48,15 @@ export function isReplaced({ raw, headers }: ReceivedRequest, name: string): boo
 
 const everyName: Names = { has: () => true }
 
-/** By the fields object of a request: the names of those that its peer is not trusted to send. */
+/** For the fields object of each request: the names of the fields that its peer is not trusted to send. */
 const marked = new WeakMap<IncomingHttpHeaders, Names>()
 
-/** Names of fields that have a setter, by which a hook is noticed that sets one, even to the same value. */
+/** Names of fields that have a setter. The setter notices a hook that sets a field, even to the same value. */
 class WatchedNames extends Set<string> {}
 
 /**
  * Marks fields as sent by a peer that is not trusted to send them. Hooks can still read them.
- * @param isWatched whether hooks may set some of them; a field that a hook has set is not marked any more
+ * @param isWatched whether hooks may set some of the fields; a field that a hook has set is not marked any more
  */
 export function markUntrusted(
   headers: IncomingHttpHeaders,
@@ -71,7 +72,7 @@ export function markAllUntrusted(headers: IncomingHttpHeaders): void {
   marked.set(headers, everyName)
 }
 
-/** Gives a field a setter, which replaces itself by the value that is set. */
+/** Gives a field a setter, which replaces itself with the value that is set. */
 function watch(headers: IncomingHttpHeaders, name: string): void {
   const value = headers[name]
   Object.defineProperty(headers, name, {
@@ -91,7 +92,7 @@ function watch(headers: IncomingHttpHeaders, name: string): void {
 
 /**
  * The marked fields that no hook has set since; undefined where none was marked, as with most requests.
- * @param added fields that the app has set apart
+ * @param added fields that the app has set and Fastify keeps separately
  */
 function untrustedFields(headers: IncomingHttpHeaders, added: object | undefined): Names | undefined {
   const names = marked.get(headers)

@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { isProxied } from '../host-app/route-probe.js'
 
-/** Which upgrades on the server of an app are for a pool. */
+/** Which upgrades on the server of an app belong to a pool. */
 export interface PoolUpgrades {
-  /** The path under which the pool's routes are; empty for everything. */
+  /** The path prefix of the pool's routes; empty where the pool takes every path. */
   prefix: string
-  /** Paths whose upgrades are for other listeners; undefined where the option is left out. */
+  /** Paths whose upgrades belong to other listeners; undefined where the option is left out. */
   foreign: readonly string[] | undefined
 }
 
@@ -23,10 +23,10 @@ export function isLeftToOthers(request: IncomingMessage): boolean {
 }
 
 /**
- * Gives each upgrade to one owner. Node calls every listener for every upgrade, and two that respond would write into one
- * connection. As soon as there are other listeners than `own`, they are called only for upgrades that no pool takes; if a
- * pool takes everything, and no option says which paths are theirs, they are called first. It costs an app without other
- * listeners nothing.
+ * Gives each upgrade to one owner. Node calls every listener for every upgrade, and two listeners that respond would
+ * both write to one connection. Where there are other listeners than `own`, they are called only for upgrades that no
+ * pool takes. If a pool takes every path and no option names the paths of the other listeners, the other listeners are
+ * called first. An app without other listeners pays nothing.
  */
 export function giveOneOwner(
   app: FastifyInstance,
@@ -59,7 +59,10 @@ export function giveOneOwner(
   if (othersOf(server, own).length > 0) guard()
 }
 
-/** Listeners for upgrades other than `own` and those that pass them to the app's router, as that of @fastify/websocket. */
+/**
+ * Listeners for upgrades other than `own` and other than listeners that pass upgrades to the app's router, such as the
+ * one of @fastify/websocket.
+ */
 export function rawListeners(server: Server, own: UpgradeListener): UpgradeListener[] {
   return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
 }
@@ -91,7 +94,10 @@ function ownerOf(
   return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'others first'
 }
 
-/** Calls other listeners one by one until one has taken an upgrade, which its effects show; then `own` if none has. */
+/**
+ * Calls other listeners one by one until one has taken an upgrade, which is known by its side effects; calls `own` if
+ * none has.
+ */
 async function askFirst(
   server: Server,
   others: readonly UpgradeListener[],
@@ -103,7 +109,7 @@ async function askFirst(
     const before = effectsOn(request, socket, listener)
     const { result, isRefused } = watchRefusal(socket, () => listener.call(server, request, socket, head))
     if (isRefused) continue
-    // Without a listener an error of the connection, while this one decides, would end the process.
+    // Without a listener, an error of the connection would end the process while this promise is pending.
     if (isPromise(result)) {
       const ignore = () => {}
       socket.on('error', ignore)
@@ -118,8 +124,8 @@ async function askFirst(
 }
 
 /**
- * Calls a listener, and holds back a response 400 that it sends: a server of ws that has a path refuses all other paths,
- * which may be those of a pool.
+ * Calls a listener, and suppresses a response 400 that it sends. A server of the package ws that has a path refuses all
+ * other paths, and these may belong to a pool.
  */
 function watchRefusal(socket: Socket, call: () => unknown): { result: unknown; isRefused: boolean } {
   const { end } = socket
@@ -162,8 +168,8 @@ function written(socket: Socket): number {
 }
 
 /**
- * Makes a connection look as if something had been written to it: Engine.IO ends those of others where nothing was after a
- * second, as on one that waits for a backend.
+ * Makes a connection look as if something had been written to it. Engine.IO also ends connections of other owners if
+ * nothing was written to them after a second, for example while they wait for a backend.
  */
 function pretendWritten(socket: Socket): void {
   if (socket.bytesWritten > 0) return
@@ -184,7 +190,7 @@ export function pathOf({ url }: IncomingMessage): string {
   try {
     return decodeURI(path)
   } catch {
-    // The router rejects such a path.
+    // The router itself rejects such a path.
     return path
   }
 }

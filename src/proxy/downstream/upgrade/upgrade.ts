@@ -30,7 +30,7 @@ export function isUpgrade(request: IncomingMessage): boolean {
   return upgrades.has(request)
 }
 
-/** Takes the bare connection of a request that asks for another protocol; undefined where there is none any more. */
+/** Takes the bare connection of a request that asks for another protocol; undefined where the connection is gone. */
 export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
   const upgrade = upgrades.get(request)
   if (!upgrade || upgrade.socket.destroyed) return undefined
@@ -41,9 +41,9 @@ export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
 const pools = new WeakMap<object, PoolUpgrades[]>()
 
 /**
- * Brings requests with Upgrade to a pool's routes, hooks included, like any other request. Node does not route them as soon
- * as the server has a listener for upgrades. Those that are not for a pool are left to other listeners; where there are
- * none, they are routed as if there were no listener at all.
+ * Routes requests with Upgrade to a pool's routes, hooks included, like any other request. Node does not route them
+ * once the server has a listener for upgrades. Upgrades that are not for a pool are left to other listeners; without
+ * other listeners they are routed as if there were no listener at all.
  */
 export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   const { server } = app
@@ -77,13 +77,13 @@ export function routeUpgrades(app: FastifyInstance, pool: PoolUpgrades): void {
   })
 }
 
-/** From this release of Node on the body of a request for an upgrade is read before its connection is handed out. */
+/** First release of Node that reads the body of an upgrade request before it hands out the connection. */
 const NODE_READS_BODIES_SINCE = 25
 
 /**
- * Lets the server route requests with Upgrade and a body as if they did not ask for an upgrade, where Node reads the body
- * and such a request cannot be given back as it came. Node ignores what a client sends after a request whose upgrade the
- * server declined, so that the connection has to end with the response.
+ * Makes the server route a request with Upgrade and a body as if it did not ask for an upgrade. This is for releases of
+ * Node that read the body, because then the request cannot be given back as it came. Node ignores everything that a
+ * client sends after an upgrade request which the server declined, so the connection has to end with the response.
  */
 function routeWithBodies(app: FastifyInstance, pools: readonly PoolUpgrades[], own: UpgradeListener): void {
   const server = app.server as Server & { shouldUpgradeCallback?: (request: IncomingMessage) => boolean }
@@ -114,9 +114,9 @@ function route(app: FastifyInstance, request: IncomingMessage, socket: Socket, h
 }
 
 /**
- * Whether the upgrade that a request asks for can be passed on. One to h2c cannot: HTTP/2 in a tunnel would bypass every
- * hook of the app, and RFC 9113 section 3.1 withdrew it. Nor can one with a body, which could not be told from what comes
- * after the switch.
+ * Whether the gateway can pass on the upgrade that a request asks for. It cannot pass on an upgrade to h2c: HTTP/2 in a
+ * tunnel would bypass every hook of the app, and RFC 9113 section 3.1 withdrew h2c. Nor can it pass on an upgrade with
+ * a body, because the body could not be told from the bytes after the switch.
  */
 function isTunnelled(request: IncomingMessage): boolean {
   return !http1.hasBody(request) && request.httpVersion === '1.1' && wantedProtocols(request) !== ''
@@ -147,7 +147,7 @@ function routeWithoutUpgrade(
   release(socket)
   socket.off('error', ignore)
   socket.unshift(Buffer.concat([Buffer.from(head, 'latin1'), rest]))
-  // The event by which the server takes a connection; with TLS it is the second one.
+  // The server takes a new connection by this event; with TLS the event is emitted after the handshake.
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket)
 }
 
