@@ -24,7 +24,7 @@ import { statusRoutes } from './status.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** In the admin API: the pool that a call is for. @throws {PoolNotFoundError} */
+    /** In the admin API: the pool to which a call applies. @throws {PoolNotFoundError} */
     poolOf(request: FastifyRequest): Balancer
     /** In the admin API: hands on the response document of a change once the change is stored, if the pool has a store. */
     saved<T>(pool: Balancer, document: T): Promise<T>
@@ -32,28 +32,29 @@ declare module 'fastify' {
 }
 
 export interface AdminOptions {
-  /** The pools that the API is for, by name: at least one. */
+  /** The pools that the API administers, by name: at least one. */
   pools: ReadonlyMap<string, Balancer>
   token: string | undefined
-  /** What `/metrics` shows. */
+  /** The registry whose metrics `/metrics` shows. */
   metrics?: Registry | undefined
 }
 
-/** The admin API of some pools. It brings its own validation and errors: the host app's do not apply here. */
+/** The admin API of some pools. It has its own validation and errors; the host app's do not apply to it. */
 export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
   const { token, metrics } = options
   const pools = new AdminPools(options.pools)
   const feeds = new Feeds(pools.entries().map(([, pool]) => pool))
-  // Neither a gateway that shuts down nor an app that closes waits for readers, who never leave by themselves.
+  // Readers of the feed never leave by themselves, and neither the gateway's shutdown nor the app's close waits for
+  // them.
   scope.addHook('preClose', async () => feeds.close())
   scope.decorate('poolOf', (request) => pools.of(request))
   scope.decorate('saved', async <T>(pool: Balancer, document: T) => {
     await pool.keeper?.saved()
     return document
   })
-  // Fastify's default would drop unknown fields in silence and turn "5" into 5.
+  // Fastify's default would silently drop unknown fields and turn "5" into 5.
   scope.setValidatorCompiler(validatorCompiler)
-  // The app's own might not know these schemas.
+  // The app's own serializer might not understand these schemas.
   scope.setSerializerCompiler(() => (data) => JSON.stringify(data))
   scope.setReplySerializer((data) => JSON.stringify(data))
   scope.setErrorHandler(sendError)
@@ -67,7 +68,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     }
   })
   scope.addContentTypeParser('*', (_request, _payload, done) => done(new UnsupportedMediaTypeError()))
-  // Where every field is optional the body is, too.
+  // Where every field of a body is optional, the body itself is optional, too.
   scope.addHook('preValidation', async (request) => {
     if (request.body === undefined && request.method !== 'GET' && request.method !== 'HEAD') request.body = {}
   })
@@ -88,10 +89,10 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     await scope.register(statusRoutes, { prefix })
     await scope.register(eventRoutes, { prefix, feeds })
   }
-  // Otherwise a proxied route above might take what is not here, with the token in its header.
+  // Without this route a proxied route above might take requests for unknown paths, with the token in their header.
   const schema = { hide: true }
   scope.all('/*', { schema }, notFound)
-  // An app that ignores a slash at the end has no route with one.
+  // An app that ignores trailing slashes has no separate route with a trailing slash.
   const roots = [`${scope.prefix}/`, scope.prefix]
   const others = scope.supportedMethods.filter(
     (method) => !roots.some((url) => url !== '' && scope.hasRoute({ method, url })),

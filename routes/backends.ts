@@ -25,7 +25,7 @@ const changesOne = {
   errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
 }
 
-/** Register, read, change, drain, activate and remove backends. */
+/** Routes that register, list, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/backends',

@@ -5,7 +5,7 @@ import { html } from '../src/admin/reference-page/html.js'
 import { policies } from '../src/balancer/selection/policies/index.js'
 import { type Asset, readAssets } from '../src/dashboard/assets.js'
 
-/** Everything comes from the gateway itself, nothing is inline, and nobody frames it. */
+/** Everything comes from the gateway itself, nothing is inline, and no page may frame the dashboard. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,8 +20,8 @@ const policy = [
 ].join('; ')
 
 /**
- * The dashboard. The page is public, as it holds nothing but itself: whatever it shows it asks the API for,
- * with the token that it was given.
+ * The dashboard. The page is public because it contains no data: it requests everything that it shows from the API,
+ * with the token that the user enters.
  */
 export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const options = Object.entries(policies).map(
@@ -43,7 +43,7 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     (request, reply) => {
       const [path = ''] = request.originalUrl.split('?', 1)
-      // What the page names is relative to a folder.
+      // Links in the page are relative to a folder, so its URL has to end with a slash.
       if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/`, 308)
       return sendAsset(request, reply, page)
     },
@@ -67,7 +67,7 @@ function sendAsset(
     .header('referrer-policy', 'no-referrer')
     .header('cross-origin-opener-policy', 'same-origin')
     .header('cross-origin-resource-policy', 'same-origin')
-    // A browser keeps it, and asks whether it is still the same.
+    // A browser caches the file, and asks each time whether it has changed.
     .header('cache-control', 'no-cache')
     .header('etag', etag)
   const known = (request.headers['if-none-match'] ?? '')

@@ -4,17 +4,18 @@ import type { Description } from '../src/admin/reference-page/document.js'
 import { docsPage } from '../src/admin/reference-page/page.js'
 import { docsStyle } from '../src/admin/reference-page/style.js'
 
-/** Nothing but our own style sheet: no script, nothing inline, nothing from elsewhere, in nobody's frame. */
+/** The page may use only its own style sheet: no script, nothing inline, nothing from elsewhere, and no frame. */
 const headers = {
   'content-security-policy':
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
-  // A cache could give the page that one was given to another, who then sends the token to where the first one said.
+  // The page shows the host of its request. A cache could give one person's page to another, who would then send the
+  // token to the wrong host.
   'cache-control': 'no-store',
 }
 
-/** GET /docs: the description as a page. */
+/** GET /docs: the description of the API as a page. */
 export const docsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/docs',

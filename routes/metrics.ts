@@ -9,7 +9,7 @@ const example = `# HELP leastwise_backend_in_flight Requests that a backend work
 leastwise_backend_in_flight{pool="default",backend="c"} 3
 `
 
-/** What Prometheus asks for. */
+/** The route that Prometheus scrapes. */
 export const metricsRoutes: FastifyPluginAsync<{ metrics: Registry }> = async (app, { metrics }) => {
   app.get(
     '/metrics',

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { NotReadyError } from '../src/admin/errors.js'
 
-/** What an orchestrator probes. */
+/** The routes that an orchestrator probes. */
 export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const status = (value: string) =>
     Type.Object(

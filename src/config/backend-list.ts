@@ -5,7 +5,7 @@ import { lenient, nearest } from '../text/nearest.js'
 
 /** An entry of a list of backends is not acceptable; the message says why. */
 export class EntryError extends Error {
-  /** Its number, counted from 1, and its text without passwords, as a message can show them. */
+  /** Number of the entry, counted from 1, and its text without passwords, as messages show it. */
   readonly entry: string
 
   constructor(entry: string, why: string) {
@@ -16,7 +16,7 @@ export class EntryError extends Error {
 
 type Parameter = Exclude<keyof BackendSpec, 'url'>
 
-/** How the value of each parameter that may follow a URL is read; what the values may be, the registry judges. */
+/** How the value of each parameter after a URL is parsed. The registry checks the values. */
 const parameters: { [P in Parameter]: (value: string) => BackendSpec[P] } = {
   id: (value) => value,
   weight: (value) => integerOf('weight', value),
@@ -56,8 +56,8 @@ export function readBackendList(text: string): BackendSpec[] {
 }
 
 /**
- * Tries backends in a registry of its own.
- * @returns the first one that the registry does not take, the field that is wrong, and why; undefined where it takes all
+ * Adds backends to a temporary registry, to find the first one that is refused.
+ * @returns the first refused backend, the wrong field, and the reason; undefined where the registry accepts all
  */
 export function firstRefused(
   backends: readonly (string | BackendSpec)[],
@@ -66,7 +66,7 @@ export function firstRefused(
     new Balancer({ backends }).close()
     return undefined
   } catch {
-    // The error does not say which backend it is about: below they are added one by one.
+    // The error does not say which backend is wrong, so below they are added one by one.
   }
   const { registry } = new Balancer()
   for (const [index, backend] of backends.entries()) {
@@ -133,8 +133,8 @@ function booleanOf(name: Parameter, value: string): boolean {
 }
 
 /**
- * An entry as it may be shown. A comma in a password splits its URL into several entries, so an entry is hidden as a whole
- * where the `@` of its URL comes in a later entry.
+ * An entry as messages may show it. A comma in a password splits its URL into several entries, so an entry is hidden as
+ * a whole where the `@` of its URL is in a later entry.
  */
 function withoutPassword(entries: string[], i: number): string {
   const entry = entries[i] as string

@@ -1,23 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'dotenv'
 
-/** There is a file `.env` that cannot be read; the message is one line that says why. */
+/** A file `.env` exists and cannot be read. The message is one line that says why. */
 export class EnvFileError extends Error {}
 
-/** What is in a file `.env`. */
+/** The content of a file `.env`. */
 export interface EnvFile {
   variables: Record<string, string>
   /** Numbers, from 1, of the lines that are neither a variable nor a comment nor empty. */
   strayLines: number[]
 }
 
-/** The byte order mark with which a file in UTF-16 begins, little end first. */
+/** The byte order mark at the start of a file in UTF-16 (little endian). */
 const UTF_16_MARK = Buffer.from([0xff, 0xfe])
 
-/** A line of the file: `NAME=value` or `NAME: value`, a comment, or nothing. */
+/** Matches a line of the file: `NAME=value` or `NAME: value`, a comment, or an empty line. */
 const lineFormat = /^\s*(#.*|(export\s+)?[\w.-]+(\s*=|:\s).*)?$/
 
-/** Reads `.env` in the current folder; without one there are no variables. @throws {EnvFileError} */
+/** Reads `.env` in the current folder; without the file there are no variables. @throws {EnvFileError} */
 export function readEnvFile(): EnvFile {
   let content: Buffer
   try {
@@ -30,7 +30,7 @@ export function readEnvFile(): EnvFile {
     throw new EnvFileError('.env is UTF-16, as PowerShell writes it: it has to be UTF-8')
   const text = content.toString()
   const variables = parse(text)
-  // The later lines of a value in quotes look like stray ones.
+  // The later lines of a quoted value look like stray lines.
   const longValues = Object.values(variables)
     .filter((value) => value.includes('\n'))
     .join('\n')

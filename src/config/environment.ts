@@ -34,7 +34,7 @@ function readVariable(name: SettingName, text: string | undefined): unknown {
   throw refuse(setting, variable(name), text, SERVICE_ADDRESS.test(text) ? SERVICE_ADVICE : '')
 }
 
-/** Whoever can reach the admin API needs a token, unless that is this machine alone; and it has a port of its own. */
+/** Checks that the admin API has a token, unless it can be reached only from this machine, and a port of its own. */
 function checkAdminListener({ host, port, adminHost, adminPort, adminToken }: Settings): void {
   if (adminPort === 'off') return
   if (adminToken === '' && !isLoopback(adminHost)) {

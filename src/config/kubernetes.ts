@@ -4,6 +4,6 @@
  */
 export const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//
 
-/** What a message says where such a value stands in the place of a setting. */
+/** Advice that is added to a message where such a value stands in place of a setting. */
 export const SERVICE_ADVICE =
   'Kubernetes sets this for a Service of that name; enableServiceLinks: false in the pod ends that'

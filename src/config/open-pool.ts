@@ -9,7 +9,7 @@ import { presentable, SettingError } from './setting-error.js'
 import type { PoolSettings } from './settings.js'
 
 /**
- * Makes the pool that the options describe, with what its store has kept.
+ * Makes the pool that the options describe, with the state that its store has kept.
  * @throws {SettingError} that names the backend which cannot be registered
  * @throws {StoreError} where the store cannot be read
  */
@@ -32,7 +32,7 @@ function refusedBackend(backends: PoolSettings['backends']): SettingError | unde
   const { index, field, why } = found
   const backend = backends[index]
   const isText = typeof backend === 'string'
-  // A backend that is a text, or like another one, is wrong as a whole.
+  // Where a backend is only a URL, or conflicts with another one, the whole entry is shown as wrong.
   const value =
     isText || field === undefined ? backend : (backend as unknown as Record<string, unknown>)[field]
   const where = isText || field === undefined ? `backends[${index}]` : `backends[${index}].${field}`

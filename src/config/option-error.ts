@@ -2,7 +2,7 @@ import { lenient, nearest } from '../text/nearest.js'
 import { SettingError } from './setting-error.js'
 import { settings } from './settings.js'
 
-/** How an option is called in a message. */
+/** The name of an option as messages show it. */
 export function optionLabel(option: string): string {
   return `leastwise: option "${option}"`
 }
@@ -13,7 +13,7 @@ export function refuseOption(option: string, value: unknown, why: string): Setti
 }
 
 /**
- * @param path of the object that has the options, with a dot at its end; empty for the plugin's own
+ * @param path the path to the object with the options, with a dot at its end; empty for the plugin's own options
  * @throws {SettingError} for an option that is not known
  */
 export function refuseUnknown(given: object, known: readonly string[], path = ''): void {

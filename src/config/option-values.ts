@@ -6,7 +6,7 @@ import type { ErrorsBy, MetricsRegistry } from './plugin-options.js'
 import { SettingError } from './setting-error.js'
 import { check } from './settings.js'
 
-/** Checks that backends are URLs or descriptions; what is in them the registry judges. @throws {SettingError} */
+/** Checks that backends are URLs or descriptions. The registry checks their content. @throws {SettingError} */
 export function checkBackends(given: unknown): void {
   const fields = backendFields.map((name) => (name === 'url' ? name : `${name}?`)).join(', ')
   const accepts = `it takes a list of URLs and of { ${fields} }`
@@ -19,7 +19,7 @@ export function checkBackends(given: unknown): void {
   }
 }
 
-/** Methods in capitals, each once. @throws {SettingError} */
+/** Reads a list of methods: converts them to capitals and removes duplicates. @throws {SettingError} */
 export function readMethods(given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   const accepts = 'it takes a list of methods, as ["GET", "POST"], without CONNECT and TRACE'
@@ -33,8 +33,8 @@ export function readMethods(given: unknown): string[] | undefined {
 }
 
 /**
- * Constraints of Fastify's.
- * @param isKnown whether the app has a constraint of a name that is not one of Fastify's own
+ * Reads Fastify constraints.
+ * @param isKnown whether the app has a constraint of this name besides Fastify's own
  * @throws {SettingError}
  */
 export function readConstraints(given: unknown, isKnown: (name: string) => boolean): Record<string, unknown> {
@@ -65,7 +65,7 @@ export function readPaths(option: string, given: unknown): string[] | undefined 
   return given.map((one, i) => readPath(`${option}[${i}]`, one))
 }
 
-/** A path that can be put before another, and so does not end with a slash. @throws {SettingError} */
+/** Reads a path that another path can follow, so it does not end with a slash. @throws {SettingError} */
 export function readPath(option: string, given: unknown): string {
   return readString(option, given, /^$|^\//, 'a path that starts with /').replace(/\/+$/, '')
 }
@@ -84,7 +84,7 @@ export function readToken(given: unknown): string {
   return check('adminToken', given, optionLabel('admin.token'))
 }
 
-/** A registry of any copy of prom-client. @throws {SettingError} */
+/** Reads a registry, which may come from any copy of prom-client. @throws {SettingError} */
 export function readMetricsRegistry(given: unknown): MetricsRegistry | undefined {
   if (given === undefined) return undefined
   const { registerMetric, getSingleMetric } = (given ?? {}) as Partial<MetricsRegistry>

@@ -17,8 +17,8 @@ import { check, type PoolSettings, poolSettingNames, settings } from './settings
 import { checkTogether } from './settings-together.js'
 
 /**
- * Options that are no settings, with their defaults; undefined where there is none, or where the default depends on the app.
- * The compiler asks for each of them.
+ * Options that are not settings, with their defaults; undefined where there is no default, or where the default depends
+ * on the app. The compiler demands an entry for each of them.
  */
 export const ownDefaults = {
   name: 'default',
@@ -38,8 +38,8 @@ export const ownDefaults = {
 export const DEFAULT_ADMIN_PREFIX = '/admin'
 
 /**
- * Checks the options of the plugin and puts defaults in the place of what was left out.
- * @param app where routes are to be added
+ * Checks the options of the plugin and fills in the defaults.
+ * @param app the app to which the routes are added
  * @throws {SettingError} for the first option that is unknown or not acceptable
  */
 export function parseOptions(
@@ -76,7 +76,7 @@ export function parseOptions(
 function readPoolSettings(given: LeastwiseOptions): PoolSettings {
   checkBackends(given.backends ?? [])
   const values = poolSettingNames.map((name) => {
-    // A new setting is not among the options' types before they are generated again.
+    // The types of the options have a new setting only once they are generated again.
     const value = given[name as keyof LeastwiseOptions]
     return [name, value === undefined ? settings[name].default : check(name, value, optionLabel(name))]
   })

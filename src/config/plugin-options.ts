@@ -4,7 +4,7 @@ import type { TrustSetting } from '../proxy/http/trust.js'
 import type { PoolOptions } from './pool-options.js'
 import type { PoolSettings } from './settings.js'
 
-/** A registry of prom-client's, as far as it is used. */
+/** The methods of a prom-client registry that are used. */
 export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
 
 /** Options of the plugin. Each is optional; a setting of the pool has the default of its environment variable. */
@@ -54,7 +54,7 @@ export interface LeastwiseOptions extends PoolOptions {
 /** Who answers errors on proxied routes. */
 export type ErrorsBy = 'own' | 'app'
 
-/** The options after their check: what was left out has its default. */
+/** The options after their check, with defaults filled in. */
 export interface ParsedOptions {
   name: string
   prefix: string
@@ -68,7 +68,7 @@ export interface ParsedOptions {
   accessLog: boolean
   metrics: MetricsRegistry | undefined
   store: BackendStore | undefined
-  /** Undefined where it was left out, as then the app's own `trustProxy` counts. */
+  /** The proxies to trust; undefined where the option was left out, because then the app's own `trustProxy` applies. */
   trustProxy: TrustSetting | undefined
   settings: PoolSettings
 }

@@ -2,7 +2,7 @@ import type { Setting } from './settings/setting.js'
 
 /** A value is not acceptable. The message is one line that names setting, value and what is accepted. */
 export class SettingError extends Error {
-  /** As the user wrote it: an environment variable or an option. */
+  /** Name of the setting as the user wrote it: an environment variable or an option. */
   readonly setting: string
 
   constructor(setting: string, message: string) {
@@ -14,15 +14,15 @@ export class SettingError extends Error {
 
 /**
  * The error for a value that a setting does not take.
- * @param label how the user calls the setting: an environment variable or an option
+ * @param label name of the setting in the user's terms: an environment variable or an option
  */
 export function refuse(setting: Setting, label: string, value: unknown, why = ''): SettingError {
-  // JSON has no word for Infinity.
+  // JSON has no text for Infinity and would write null.
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return refusePart(setting, label, setting.secret ? 'its value' : presentable(text), why)
 }
 
-/** The same for a part of the value, as that can be shown. */
+/** The same error for one part of a value; `part` is its text as a message may show it. */
 export function refusePart(setting: Setting, label: string, part: string, why: string): SettingError {
   const reason = why && ` (${presentable(why)})`
   return new SettingError(
@@ -31,10 +31,10 @@ export function refusePart(setting: Setting, label: string, part: string, why: s
   )
 }
 
-/** Letters of a value that a message repeats. */
+/** Number of characters of a value that a message repeats. */
 const MAX_SHOWN_LENGTH = 200
 
-/** A value as one line of bearable length, without the password of a URL. */
+/** A value as one line of limited length, without the password of a URL. */
 export function presentable(text: string): string {
   const masked = text.replace(/\/\/.*@/s, '//***@').replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
   return masked.length > MAX_SHOWN_LENGTH ? `${masked.slice(0, MAX_SHOWN_LENGTH)}…` : masked

@@ -6,20 +6,20 @@ import { statusesOf } from '../proxy/http/status-ranges.js'
 import { MAX_TRUSTED_HOPS, type TrustSetting, trustOf } from '../proxy/http/trust.js'
 import { readBackendList } from './backend-list.js'
 
-/** What values a setting takes, how one is read from text, and how people are told. */
+/** Which values a setting takes, how a value is read from text, and how messages describe them. */
 export interface SettingType<S extends TSchema = TSchema> {
   schema: S
   /** What is accepted, as the end of the sentence "it takes …". */
   accepts: string
-  /** What a number counts, in the plural. */
+  /** Unit of a number, in the plural: `milliseconds`, `requests`. */
   unit?: string
-  /** Turns the text of an environment variable into a value for `schema` to judge; may throw. */
+  /** Converts the text of an environment variable to a value, which `schema` then checks; may throw. */
   read(text: string): unknown
 }
 
 /**
  * A whole number.
- * @param zero what 0 means, where that is something else than a very small number
+ * @param zero what 0 means, where it has a special meaning
  */
 export function integer(
   minimum: number,
@@ -32,7 +32,7 @@ export function integer(
     schema: Type.Integer({ minimum, maximum }),
     accepts: zero ? `${range}, 0 ${zero}` : range,
     ...(unit && { unit }),
-    // Number() would take '', ' 7 ', '1e3' and '0x10', too.
+    // Number() would also accept '', ' 7 ', '1e3' and '0x10'.
     read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
   }
 }
@@ -50,7 +50,7 @@ export function choice<const T extends string>(...values: readonly T[]) {
   }
 }
 
-/** A number of some type, or one of some words. */
+/** A number of the given type, or one of the given words. */
 export function wordOr<const T extends string>(number: SettingType, ...words: readonly T[]) {
   return {
     schema: Type.Unsafe<T | number>(Type.Union([number.schema, Type.Enum([...words])])),
@@ -60,12 +60,12 @@ export function wordOr<const T extends string>(number: SettingType, ...words: re
   }
 }
 
-/** Text of one form; empty where the setting is off. */
+/** Text that matches a pattern; empty where the setting is off. */
 export function text(pattern: RegExp, accepts: string) {
   return refined((value) => value === '' || pattern.test(value), accepts)
 }
 
-/** Text that a function judges. */
+/** Text that a function checks. */
 function refined(isValid: (value: string) => boolean, accepts: string) {
   return {
     schema: Type.Refine(Type.String(), (value) => isValid(value as string)),
@@ -80,15 +80,18 @@ function asItIs(text: string): string {
 
 export const hostName = refined(isHostName, 'an IP address or a host name, without port')
 
-/** What a Host field may say. */
+/** The value of a Host field. */
 export const hostField = text(HOST_FIELD, 'a host name or an address, with or without a port')
 
-/** Letters of the longest host name: RFC 1035 section 2.3.4 allows 255 bytes, and its encoding needs two of them. */
+/**
+ * Length of the longest host name in characters: RFC 1035 section 2.3.4 allows 255 bytes, and the encoding takes two of
+ * them.
+ */
 const MAX_HOST_NAME_LENGTH = 253
 
 function isHostName(host: string): boolean {
   if (isIP(host)) return true
-  // What ends in a number is meant as an IPv4 address, and is none.
+  // A host that ends in a number is meant as an IPv4 address, but this one is not a valid address.
   const isAddress = /(^|\.)\d+$/.test(host)
   return host.length <= MAX_HOST_NAME_LENGTH && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !isAddress
 }
@@ -135,7 +138,7 @@ function isTrustSetting(value: unknown): boolean {
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= MAX_TRUSTED_HOPS
   const entries = typeof value === 'string' ? value.split(',') : value
   if (!Array.isArray(entries)) return false
-  // @fastify/proxy-addr would take "1.5" for an address, too.
+  // @fastify/proxy-addr would also accept "1.5" as an address.
   const isEntry = (entry: unknown) =>
     typeof entry === 'string' && (isIP(entry.trim().split('/', 1)[0] as string) > 0 || !/[\d:]/.test(entry))
   if (!entries.every(isEntry)) return false
@@ -148,7 +151,7 @@ function isTrustSetting(value: unknown): boolean {
 }
 
 export const backendList = {
-  // What is in it, the registry judges.
+  // The registry checks the content of the entries.
   schema: Type.Unsafe<readonly (string | BackendSpec)[]>(Type.Array(Type.Any())),
   accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
   read: readBackendList,

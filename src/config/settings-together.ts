@@ -1,11 +1,11 @@
 import { SettingError } from './setting-error.js'
 import type { SettingName, Settings } from './settings.js'
 
-/** How the user calls a setting: as an environment variable or as an option. */
+/** Returns the name of a setting in the user's terms: an environment variable or an option. */
 export type Label = (name: SettingName) => string
 
 /**
- * Checks what settings of a pool say together, each of which is acceptable by itself.
+ * Checks that settings of a pool do not contradict each other, although each value is acceptable by itself.
  * @throws {SettingError}
  */
 export function checkTogether(
@@ -16,7 +16,7 @@ export function checkTogether(
   checkHealthInitial(parsed, label)
 }
 
-/** No ejection may be longer than the longest. */
+/** Checks that the first ejection is not longer than the longest one. */
 function checkEjectionTimes(
   { ejectBase, ejectMax }: Pick<Settings, 'ejectBase' | 'ejectMax'>,
   label: Label,
@@ -26,7 +26,7 @@ function checkEjectionTimes(
   throw new SettingError(label('ejectMax'), `does not accept ${ejectMax}: ${accepts}`)
 }
 
-/** A backend can wait for its first check only where there are checks. */
+/** Checks that backends do not have to wait for a first health check where there are no health checks. */
 function checkHealthInitial(
   { healthInitial, healthPath }: Pick<Settings, 'healthInitial' | 'healthPath'>,
   label: Label,

@@ -14,7 +14,7 @@ import type { Group, Setting } from './settings/setting.js'
 import { shutdown } from './settings/shutdown.js'
 import { timeouts } from './settings/timeouts.js'
 
-/** Settings of one pool, in the order of the documents: the plugin takes them as options. */
+/** Settings of one pool, in the order of the documents. The plugin takes them as options. */
 export const poolGroups: readonly Group[] = [
   backends,
   queue,
@@ -26,7 +26,10 @@ export const poolGroups: readonly Group[] = [
   loadShedding,
 ]
 
-/** All settings in the order of `.env.example`. Those that are not of a pool are of the stand-alone gateway only. */
+/**
+ * All settings, in the order of `.env.example`. Settings that do not belong to a pool exist only in the stand-alone
+ * gateway.
+ */
 export const groups: readonly Group[] = [listeners, ...poolGroups, clientConnections, shutdown, log]
 
 const poolSettings = {
@@ -63,8 +66,8 @@ export type Settings = { [N in SettingName]: Static<Table[N]['type']['schema']> 
 export type PoolSettings = Pick<Settings, keyof typeof poolSettings>
 
 /**
- * The type of a pool's setting as an option. For a name that is no setting any more it is `never`, so that the generated
- * file that names it compiles until it is made again.
+ * The type of a pool's setting as an option. It is `never` for a name that is no longer a setting, so that the
+ * generated file that still has the name compiles until it is generated again.
  */
 export type OptionOf<N extends string> = N extends keyof PoolSettings ? PoolSettings[N] | undefined : never
 
@@ -78,7 +81,7 @@ export function variable(name: string): string {
 }
 
 /**
- * @param label how the user calls the setting: an environment variable or an option
+ * @param label name of the setting in the user's terms: an environment variable or an option
  * @throws {SettingError} where `value` is not one that the setting takes
  */
 export function check<N extends SettingName>(name: N, value: unknown, label: string): Settings[N] {

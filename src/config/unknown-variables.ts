@@ -2,11 +2,11 @@ import { lenient, nearest, strict } from '../text/nearest.js'
 import { SERVICE_ADDRESS } from './kubernetes.js'
 import { settingNames, variable } from './settings.js'
 
-/** A variable that is no setting. */
+/** A variable that is not a setting. */
 export interface UnknownVariable {
   name: string
   place: '.env' | 'the environment'
-  /** The setting that was probably meant; undefined where none has a name like it. */
+  /** The setting that was probably meant; undefined where no setting has a similar name. */
   meant: string | undefined
 }
 
@@ -15,12 +15,12 @@ type Variables = Record<string, string | undefined>
 const variables = settingNames.map(variable)
 const known: ReadonlySet<string> = new Set(variables)
 
-/** Variables of `.env` that other commands than `serve` read. */
+/** Variables of `.env` that only commands other than `serve` read. */
 const ofOtherCommands: ReadonlySet<string> = new Set(['LEASTWISE_URL'])
 
 /**
- * Finds the variables of `.env` that are no settings. The environment has many of other programs, so of that it finds only
- * those whose names are almost that of a setting.
+ * Finds the variables of `.env` that are not settings. The environment has many variables of other programs, so among
+ * these it finds only names that are almost the name of a setting.
  */
 export function unknownVariables(file: Variables, env: Variables): UnknownVariable[] {
   const found: UnknownVariable[] = []
@@ -31,20 +31,20 @@ export function unknownVariables(file: Variables, env: Variables): UnknownVariab
   for (const [name, value = ''] of Object.entries(env)) {
     if (known.has(name) || value === '' || name.startsWith('npm_') || SERVICE_ADDRESS.test(value)) continue
     const meant = meantBy(name, strict)
-    // Where the setting itself is set as well, this variable is probably for another program.
+    // Where the setting itself is also set, this variable probably belongs to another program.
     if (meant === undefined || env[meant] || file[meant]) continue
     found.push({ name, place: 'the environment', meant })
   }
   return found
 }
 
-/** The setting that a name probably means, by its letters, or by its words in another order. */
+/** The setting that a name probably means: one with a similar spelling, or with the same words in another order. */
 function meantBy(name: string, maxTypos: (length: number) => number): string | undefined {
   const own = name.replace(/^LEASTWISE_/i, '')
   const words = sortedWords(own)
   const found =
     nearest(own, variables, maxTypos) ?? variables.find((variable) => sortedWords(variable) === words)
-  // DB_PORT, say, is the port of another program.
+  // A name such as DB_PORT, which adds words to a setting's name, is probably a variable of another program.
   return found !== undefined && isPartOf(found, own) ? undefined : found
 }
 
@@ -59,15 +59,15 @@ function sortedWords(name: string): string {
   return name.toUpperCase().split(/[_-]/).sort().join()
 }
 
-/** One line for people about a variable. It leaves out the value, which may be a secret. */
+/** A message of one line about a variable. It leaves out the value, which may be a secret. */
 export function warningOf({ name, place, meant }: UnknownVariable): string {
   const meaning = meant === undefined ? 'it is ignored' : `${meant} was probably meant`
   return `${name} in ${place} is no setting: ${meaning}`
 }
 
 /**
- * A line for each variable that is almost a setting, and one line for all others: a `.env` may have variables of other
- * programs, too.
+ * A line for each variable that is almost a setting, and one line for all others, because a `.env` may have variables
+ * of other programs, too.
  */
 export function warningsOf(unknown: readonly UnknownVariable[]): string[] {
   const lines = unknown.filter(({ meant }) => meant !== undefined).map(warningOf)

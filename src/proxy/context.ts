@@ -95,9 +95,9 @@ export class ProxyContext implements Assignment {
   isQuiet = false
   /** Protocols were switched: the connection is a tunnel between client and backend. */
   isTunnel = false
-  /** Why a response that had begun was not finished, where that is not the client's doing. */
+  /** Why a response that had begun was not finished, where the client is not the reason. */
   responseError: Error | undefined = undefined
-  /** Why the last backend failed that did; another one may have responded since. */
+  /** Why the last failed attempt failed; another backend may have responded since. */
   cause: Cause | undefined = undefined
 
   constructor(

@@ -84,12 +84,12 @@ export class RequestHandler {
     downstream.protocol.onTurn(raw, reply.raw, () => this.#takeLease(downstream, destination, done))
   }
 
-  /** 4. Takes a lease on a backend, and waits in the queue for it while all backends are full. */
+  /** 4. Takes a lease on a backend. While all backends are full, the request waits in the queue for it. */
   #takeLease(downstream: HttpDownstream, { path, host }: Destination, done: (error?: Error) => void): void {
     const { balancer, onRefused } = this.#options
     const { request, reply, protocol, isUpgrade } = downstream
     const { raw } = request
-    // The client may have left while a hook of the app or an earlier request took its time.
+    // The client may have left while a hook of the app ran or an earlier request was answered.
     if (!isOpen(raw, reply.raw)) return
     const leaseRequest: LeaseRequest = {
       onLease(lease) {

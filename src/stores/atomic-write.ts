@@ -4,10 +4,9 @@ import { type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/pr
 import { basename, dirname, join } from 'node:path'
 
 /**
- * Replaces a file as a whole, or makes it: a reader finds all of the old or all of the new content, also after a crash or
- * a power cut at any moment, and the new content once this has resolved. Mode and owner stay as they were.
- * The content is written to a temporary file in the same folder and flushed to disk; then the file is renamed, and the
- * folder is flushed, too.
+ * Replaces or creates a file as a whole: a reader finds all of the old or all of the new content, even after a crash or
+ * a power cut, and the new content once this has resolved. Mode and owner are kept. The content is written to a
+ * temporary file in the same folder and flushed to disk; then the file is renamed, and the folder is flushed, too.
  */
 export async function replaceFile(path: string, content: Uint8Array): Promise<void> {
   const before = await stat(path).catch(() => undefined)
@@ -16,7 +15,7 @@ export async function replaceFile(path: string, content: Uint8Array): Promise<vo
   try {
     try {
       if (before) await copyOwnership(file, before)
-      // Unlike `write`, this goes on after a short write, as there is one on a nearly full disk.
+      // Unlike `write`, writeFile continues after a short write, which occurs on a nearly full disk.
       await file.writeFile(content)
       await file.sync()
     } finally {
@@ -30,7 +29,7 @@ export async function replaceFile(path: string, content: Uint8Array): Promise<vo
   await syncFolder(dirname(path))
 }
 
-/** Removes what processes that were killed in the middle of {@link replaceFile} left behind. */
+/** Removes temporary files of processes that were killed during {@link replaceFile}. */
 export async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path)
   const prefix = `${basename(path)}.`
@@ -42,7 +41,8 @@ export async function removeLeftovers(path: string): Promise<void> {
 
 async function copyOwnership(file: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
   const own = await file.stat()
-  // Only root may give a file to another owner. That clears some bits of the mode, so that the mode is set last.
+  // Only root may give a file to another owner. A change of the owner clears some bits of the mode, so the mode is set
+  // last.
   if (own.uid !== uid || own.gid !== gid) await file.chown(uid, gid).catch(() => {})
   await file.chmod(mode & 0o7777)
 }
@@ -54,7 +54,7 @@ async function syncFolder(path: string): Promise<void> {
   try {
     await folder.sync()
   } catch (error) {
-    // Some network file systems cannot either.
+    // Some network file systems cannot flush a folder either.
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
   } finally {
     await folder.close()

@@ -5,18 +5,18 @@ import type { BackendStore, PoolState, StoredState } from '../balancer/state/sto
 import { parseJson } from '../text/json-fault.js'
 import { removeLeftovers, replaceFile } from './atomic-write.js'
 
-/** A thousand backends take a third of a megabyte. */
+/** Limit of the file's size. A thousand backends take a third of a megabyte. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024
 
-/** Files that pools of this process have open. */
+/** Paths of the files that pools of this process have open. */
 const openPaths = new Set<string>()
 
 /**
- * Keeps the state of one pool in a file, as JSON. Each save replaces the file as a whole and is on disk when it
- * resolves. A missing file is made. A file that cannot be understood is left alone, and so is one that something else
- * has written since it was loaded: of two gateways on one file, the one that was started last owns it.
- * @param path of the file; its folder has to be there
- * @param label what messages call the file
+ * Keeps the state of one pool in a file, as JSON. Each save replaces the file as a whole, and the file is on disk when
+ * the save resolves. A missing file is created. A file that cannot be understood is left alone, and so is a file that
+ * another program has written since it was loaded: of two gateways on one file, the one that was started last owns it.
+ * @param path path of the file; its folder has to exist
+ * @param label the name of the file in messages
  */
 export function stateFile(path: string, label = 'the state file'): BackendStore {
   return new StateFile(resolve(path), label)
@@ -24,14 +24,14 @@ export function stateFile(path: string, label = 'the state file'): BackendStore 
 
 class StateFile implements BackendStore {
   readonly name: string
-  /** Where the file itself is, so that a save does not replace a symbolic link to it. */
+  /** The path without symbolic links, so that a save does not replace a link to the file. */
   #path: string
-  /** Of the content that was read or written last. */
+  /** Revision of the content that was read or written last. */
   #revision: string | undefined
-  /** Of the content of the last save, which may have been written even where that save failed. */
+  /** Revision of the content of the last save, which may have been written even where the save failed. */
   #triedRevision: string | undefined
   #isOpen = false
-  /** Makes what this process writes differ from what any other process writes. */
+  /** A random value in the file, which makes the content differ from what any other process writes. */
   readonly #writer = randomBytes(8).toString('hex')
 
   constructor(path: string, label: string) {
@@ -57,7 +57,8 @@ class StateFile implements BackendStore {
     const content = Buffer.from(`${JSON.stringify({ writer: this.#writer, ...state }, null, 1)}\n`)
     const now = await read(this.#path)
     const found = now && revisionOf(now)
-    // Two gateways on one file are a mistake, as is an edit that the next change would undo: neither is merged.
+    // Foreign content is not merged: two gateways on one file are a mistake, and the next save would undo an edit by
+    // hand.
     if (found !== undefined && found !== expectedRevision && found !== this.#triedRevision) {
       throw new Error('something else has written it, and it is left alone until the next start')
     }
@@ -76,7 +77,7 @@ class StateFile implements BackendStore {
   }
 }
 
-/** Two contents have the same revision where they are the same to the byte. */
+/** The revision of a content. Contents have the same revision where all their bytes are the same. */
 function revisionOf(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex')
 }
@@ -105,7 +106,7 @@ async function read(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Reads the file as JSON; the pool checks what it says. */
+/** Reads the file as JSON. The pool checks the content. */
 function parse(content: Buffer): PoolState {
   if (content.length === 0) throw new Error('it is empty; without it the start is as on the first day')
   let text: string
@@ -125,7 +126,7 @@ function parse(content: Buffer): PoolState {
   return state
 }
 
-/** An error of the file system without call and path: the path is in the store's name. */
+/** An error of the file system without system call and path, because the store's name already contains the path. */
 function withoutPath(error: unknown): Error {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ENOENT') return new Error('ENOENT: its folder is not there')

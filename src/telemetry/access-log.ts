@@ -9,23 +9,23 @@ import type { RequestObserver, RequestRecord } from './record.js'
 import { withoutSecrets } from './redaction.js'
 import { traceIdOf } from './trace-context.js'
 
-/** The fields of a request's log line; one that is not known, or does not apply, is null. */
+/** The fields of a request's log line; a field that is not known, or does not apply, is null. */
 type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
   method: string | null
-  /** Without the query, which may hold secrets. */
+  /** Path of the request, without the query, which may contain secrets. */
   path: string | null
-  /** Of the trace that the client's `traceparent` names. */
+  /** Id of the trace that the client's `traceparent` names. */
   traceId: string | null
 }
 
 /**
- * Logs one line for each request when it is over. At `debug` the line has the header fields of the request and of the
- * response as well, without secrets.
+ * Logs one line for each request when it is over. At the level `debug` the line also has the header fields of the
+ * request and of the response, without secrets.
  */
 export const logRequest: RequestObserver = (record, request, reply) => {
   const { log, raw } = request
   if (!isEnabled(log, 'info')) return
-  // Named one by one: V8 would turn a spread of this many fields into a slow dictionary.
+  // The fields are copied one by one, because V8 would turn a spread of this many fields into a slow dictionary.
   const line: Line = {
     method: request.method,
     path: pathOf(request.originalUrl),
@@ -51,7 +51,7 @@ export const logRequest: RequestObserver = (record, request, reply) => {
   log.info(isEnabled(log, 'debug') ? { ...line, ...fieldsOf(request, reply) } : line, MESSAGE)
 }
 
-/** Logs the same line for what was rejected before any route saw it. */
+/** Logs the same line for requests that were rejected before any route saw them. */
 export function logRejections(log: FastifyBaseLogger, trust: Trust): RejectionObserver {
   return ({ requestId, request, peer, statusCode, code, bytes }) => {
     const { method = null, url: target = null } = request ?? {}
@@ -85,7 +85,7 @@ export function logRejections(log: FastifyBaseLogger, trust: Trust): RejectionOb
 
 const MESSAGE = 'request'
 
-/** Whether a level is logged; a logger of the app other than pino may not tell, and then `info` is. */
+/** Whether a level is logged. A logger of the app other than pino may not say; then `info` counts as logged. */
 function isEnabled(log: FastifyBaseLogger, level: 'info' | 'debug'): boolean {
   const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean }
   return isLevelEnabled?.call(log, level) ?? level === 'info'

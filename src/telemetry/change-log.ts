@@ -8,7 +8,7 @@ const conditions = {
   ejected: 'backend is ejected: its requests fail',
 }
 
-/** Logs every change of a pool and of its backends: what somebody on call reads first. */
+/** Logs every change of a pool and of its backends, for the person on call. */
 export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer, pool: string): void {
   keeper?.on('failed', ({ message }) => app.log.error({ pool, event: 'state not saved' }, message))
   keeper?.on('recovered', () => app.log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
@@ -38,7 +38,7 @@ export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer,
   })
   let outage = false
   const checkOutage = () => {
-    // Where an operator has drained or removed every backend, that is no outage.
+    // Where an operator has drained or removed every backend, this is not logged as an outage.
     const active = registry.list().some(({ state }) => state === 'active')
     const now = active && !registry.serves
     if (now === outage) return

@@ -5,9 +5,9 @@ import { systemClock } from '../balancer/time/clock.js'
 const RESOLUTION_MS = 10
 
 /**
- * Measures how long the event loop keeps work waiting. @fastify/under-pressure takes the mean over the turns of the loop:
- * for a loop that is blocked for a second and a half and then has a few quick turns, that is 177 ms. What a request meets
- * is the mean over time, in which long turns count by their length: (mean² + deviation²) / mean.
+ * Measures how long the event loop keeps work waiting. @fastify/under-pressure takes the mean over the turns of the
+ * loop: for a loop that is blocked for a second and a half and then has a few quick turns, that mean is 177 ms. A
+ * request experiences the mean over time, in which long turns count by their length: (mean² + deviation²) / mean.
  */
 export class EventLoopDelay {
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -17,11 +17,11 @@ export class EventLoopDelay {
 
   constructor() {
     this.#histogram.enable()
-    // The clock notices that the process was stopped only while somebody waits for a time to come.
+    // The clock notices that the process was stopped only while a timer of its own is pending.
     this.#endWaiting = systemClock.after(Number.MAX_SAFE_INTEGER, () => {})
   }
 
-  /** Milliseconds, since the last reading. */
+  /** The delay in milliseconds since the last call. */
   read(): number {
     const { mean, stddev, count } = this.#histogram
     this.#histogram.reset()
@@ -36,7 +36,7 @@ export class EventLoopDelay {
       this.#readingsToSkip--
       return 0
     }
-    // The turn of the loop in which it was read last is not over.
+    // The turn of the loop in which the last call was made is not over.
     if (count === 0) return 0
     return (mean * mean + stddev * stddev) / mean / 1e6 - RESOLUTION_MS
   }

@@ -2,13 +2,13 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Clock } from '../balancer/time/clock.js'
 import { exhaustionOf } from '../proxy/upstream/failures/exhaustion.js'
 
-/** Time between two lines about the same resource. */
+/** Shortest time between two log lines about the same resource. */
 const LINE_INTERVAL_MS = 60_000
 
 /**
- * Logs that the process has run out of file descriptors, ports or memory: once a minute for each of them, and not for
- * each request.
- * @returns a function that takes every error on the way to backends, and says whether it is one of these
+ * Logs that the process has run out of file descriptors, ports or memory: once a minute for each resource, and not once
+ * for each request.
+ * @returns a function to call with every error on the way to backends; it returns whether the error is one of these
  */
 export function exhaustionLog(log: FastifyBaseLogger, clock: Clock, pool: string): (error: Error) => boolean {
   /** When each code was logged last, in monotonic milliseconds. */

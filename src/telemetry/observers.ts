@@ -11,13 +11,13 @@ import { type RequestObserver, type RequestRecord, recordOf } from './record.js'
 export interface RecorderOptions {
   balancer: Balancer
   observers: readonly RequestObserver[]
-  /** Which proxies are believed what they say of a request. */
+  /** Which proxies are trusted to say where a request came from. */
   trust: Trust
   /** Statuses of responses that count as gateway failures. */
   isFailure: Statuses
 }
 
-/** Makes what tells the observers of a pool of a proxied request that is over. */
+/** Makes the function that passes each finished request to the observers of a pool. */
 export function requestRecorder({ balancer, observers, trust, isFailure }: RecorderOptions) {
   return (request: FastifyRequest, reply: FastifyReply, downstream: HttpDownstream): void => {
     if (observers.length === 0) return
@@ -28,7 +28,10 @@ export function requestRecorder({ balancer, observers, trust, isFailure }: Recor
   }
 }
 
-/** Tells observers of a request that is over. One that throws, as a logger of the app may, does not stop the others. */
+/**
+ * Calls the observers with a request that is over. An observer that throws, for example a logger of the app, does not
+ * stop the others.
+ */
 export function tellObservers(
   observers: readonly RequestObserver[],
   record: RequestRecord,

@@ -19,31 +19,34 @@ import { BackendTimeoutError } from '../proxy/upstream/failures/failures.js'
  */
 export type RequestOutcome = 'ok' | 'failed' | 'refused' | 'cancelled'
 
-/** What became of a proxied request, known when it is over. Times are milliseconds. */
+/** The result of a proxied request, known when the request is over. Times are milliseconds. */
 export interface RequestRecord extends Addresses {
-  /** Null where no response was begun. */
+  /** Status of the response; null where no response was begun. */
   statusCode: number | null
   outcome: RequestOutcome
   /** Why the gateway answered itself, or cut the response: `LEASTWISE_…`; null otherwise. */
   error: string | null
-  /** Why the last backend that failed it did, whether or not another one answered then; null where none failed it. */
+  /**
+   * Why the last failed attempt failed, whether or not another backend answered afterwards; null where no attempt
+   * failed.
+   */
   cause: Cause | null
-  /** The client has no whole response. */
+  /** Whether the client has no complete response. */
   aborted: boolean
-  /** Id of the backend that had it last; null where none did. */
+  /** Id of the backend that had the request last; null where none did. */
   backend: string | null
   policy: string
-  /** Requests that this backend had when it was chosen, this one included. */
+  /** Requests in flight on this backend when it was chosen, this request included. */
   inFlight: number | null
-  /** Backends that were asked, one after the other or at once. */
+  /** Number of backends that were asked, in turn or concurrently. */
   attempts: number
-  /** Time in the queue, for the first backend and for others after a failure; 0 for most requests. */
+  /** Time in the queue, for the first lease and for further ones after a failure; 0 for most requests. */
   queueTime: number
-  /** From the request's arrival to the head of a backend's response; null where none came. */
+  /** Time from the request's arrival to the head of a backend's response; null where none came. */
   firstByteTime: number | null
-  /** How long the last backend had it, from the moment when it was asked. */
+  /** How long the last backend had the request, from the moment when it was asked. */
   upstreamTime: number | null
-  /** From the request's arrival to its end. */
+  /** Time from the request's arrival to its end. */
   responseTime: number
   /** Bytes of the request's body that were passed on. */
   bytesIn: number
@@ -51,7 +54,7 @@ export interface RequestRecord extends Addresses {
   bytesOut: number
 }
 
-/** Is called once for every proxied request, when it is over for its client, however it ended. */
+/** Called once for every proxied request, when it is over for its client, however it ended. */
 export type RequestObserver = (record: RequestRecord, request: FastifyRequest, reply: FastifyReply) => void
 
 /**
@@ -74,7 +77,7 @@ export function recordOf(
   const aside = raw.headersSent ? undefined : rejectionOf(request.raw)
   const statusCode = switched ? 101 : raw.headersSent ? raw.statusCode : (aside?.statusCode ?? null)
   const aborted = !raw.writableFinished && !switched && !aside
-  // It may have had a lease without a backend being asked.
+  // A request may have had a lease although no backend was asked.
   const asked = context && context.attempts > 0 ? context : undefined
   const own = aside?.code ?? codeOf(request)
   const error = context?.responseError ? toGatewayError(context.responseError).code : own
@@ -94,7 +97,7 @@ export function recordOf(
     inFlight: lease?.inFlight ?? null,
     attempts: context?.attempts ?? 0,
     queueTime: (queuedAt > 0 ? (context?.leasedAt ?? now) - queuedAt : 0) + (context?.requeueTime ?? 0),
-    // Not counted back from now: a response may have been whole for a while when this is recorded.
+    // The time is not computed from now, because a response may have been complete for a while when this is recorded.
     firstByteTime:
       asked?.respondedAt === undefined || arrivedAt === undefined ? null : asked.respondedAt - arrivedAt,
     upstreamTime:
@@ -121,7 +124,7 @@ function outcomeOf(
   return isFailure(status) ? 'failed' : 'ok'
 }
 
-/** Whether a response was cut because its backend was silent in it; the backend may have had nothing to send. */
+/** Whether a response was cut because its backend was silent for too long; the backend may have had nothing to send. */
 function isSilence(broken: Error): boolean {
   return broken instanceof BackendTimeoutError && broken.waitingFor === 'body'
 }

@@ -6,7 +6,7 @@ const SECRET =
 /** Values that are credentials by their scheme, whatever their field is called. */
 const CREDENTIALS = /^(basic|bearer|digest|negotiate|token|apikey)\s/i
 
-/** A message's header fields as they may be in a log: without secrets, and with URLs without their queries. */
+/** A message's header fields as the log may show them: without secrets, and with URLs without their queries. */
 export function withoutSecrets(headers: Readonly<Record<string, unknown>>): Record<string, string> {
   const fields = Object.entries(headers).filter(([, value]) => value !== undefined)
   return Object.fromEntries(
@@ -16,6 +16,6 @@ export function withoutSecrets(headers: Readonly<Record<string, unknown>>): Reco
 
 function valueWithoutSecrets(name: string, value: string): string {
   if (SECRET.test(name) || CREDENTIALS.test(value)) return '[redacted]'
-  // Several URLs may be in one field, and a user with a password in each. A query may have commas and semicolons in it.
+  // One field may contain several URLs, each with a user and a password. A query may contain commas and semicolons.
   return printable(value.replaceAll(/([?#])[^\s>"]+/g, '$1***').replaceAll(/\/\/[^/\s]*@/g, '//***@'))
 }

@@ -4,8 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/
 
 /**
- * The trace that a request belongs to, where its `traceparent` is valid; null otherwise. (The field is passed on as it
- * came, valid or not, with `tracestate` and `baggage`: a proxy that takes no part in a trace must not change them.)
+ * The trace id of a request whose `traceparent` is valid; null otherwise. (The field is passed on as it came, valid or
+ * not, together with `tracestate` and `baggage`: a proxy that takes no part in a trace must not change them.)
  */
 export function traceIdOf({ traceparent }: IncomingHttpHeaders): string | null {
   if (typeof traceparent !== 'string') return null

@@ -1,7 +1,7 @@
-/** A text is no JSON; the message says what is wrong, and where. */
+/** A text is not JSON. The message says what is wrong, and where. */
 export class JsonError extends Error {}
 
-/** @throws {JsonError} that names line and column, which not every version of Node does */
+/** Parses JSON. @throws {JsonError} that names line and column, which not every version of Node does */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -10,7 +10,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** What is wrong with a text that is no JSON: the first place at which it cannot go on to be any. */
+/** Describes the fault of a text that is not JSON: the first place at which it stops being valid. */
 function faultOf(text: string): string {
   const at = new Scanner(text).fault()
   const lines = text.slice(0, at).split(/\r\n|\r|\n/)
@@ -25,25 +25,25 @@ function faultOf(text: string): string {
   return `${shown} is not expected at ${place}`
 }
 
-/** Goes through a text for as long as it may be JSON. */
+/** Scans a text up to the first place at which it is not valid JSON. */
 class Scanner {
   readonly #text: string
   #at = 0
-  /** What ends each object and list that is open. */
+  /** The closing bracket of each object and list that is open. */
   readonly #open: ('}' | ']')[] = []
 
   constructor(text: string) {
     this.#text = text
   }
 
-  /** Where the fault is; the end of the text where that comes too early, or where nothing is wrong. */
+  /** The index of the fault; the end of the text where the text ends too early or has no fault. */
   fault(): number {
-    // What follows a value, or begins one, in turn: without recursion, as a text may be nested deeply.
+    // Reads a value, and the text after it, in turn. There is no recursion, because a text may be nested deeply.
     while (this.#value() && this.#after());
     return this.#at
   }
 
-  /** Reads what stands before the next comma: names, brackets that open, and one value. */
+  /** Reads the text before the next comma: names, opening brackets, and one value. */
   #value(): boolean {
     for (;;) {
       this.#blanks()
@@ -51,12 +51,12 @@ class Scanner {
       if (!this.#is('{[')) return this.#string() ?? this.#literal()
       this.#open.push(this.#text[this.#at++] === '{' ? '}' : ']')
       this.#blanks()
-      // An empty one is a whole value.
+      // An empty object or list is a complete value.
       if (this.#text[this.#at] === this.#open.at(-1)) return true
     }
   }
 
-  /** Reads brackets that close, and the comma after them. Whether there is to be another value. */
+  /** Reads closing brackets, and the comma after them. Returns whether another value must follow. */
   #after(): boolean {
     for (;;) {
       this.#blanks()
@@ -82,7 +82,7 @@ class Scanner {
     return true
   }
 
-  /** Undefined where there is none, false where there is a wrong one. */
+  /** Reads a string. Returns undefined where there is none, and false where the string is not valid. */
   #string(): boolean | undefined {
     if (!this.#is('"')) return undefined
     for (this.#at++; this.#at < this.#text.length; this.#at++) {

@@ -1,6 +1,6 @@
 /**
- * The number of letters that are left out, added, changed, or swapped with their neighbour between two words: their optimal
- * string alignment distance (https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
+ * The number of letters that are left out, added, changed, or swapped with their neighbour between two words: the
+ * optimal string alignment distance (https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance).
  */
 function distance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)]
@@ -22,14 +22,14 @@ function distance(a: string, b: string): number {
   return (rows[a.length] as number[])[b.length] as number
 }
 
-/** A name without capitals, dashes and underscores, which people write in different ways. */
+/** A name in lower case without dashes and underscores, because people vary these. */
 function plainLetters(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase()
 }
 
 /**
- * The one of some names that was probably meant by a name that is not among them.
- * @param maxTypos how many letters may be wrong, by the length of the longer of both names
+ * Finds the known name that an unknown name probably means.
+ * @param maxTypos returns how many letters may be wrong, for the length of the longer of the two names
  */
 export function nearest(
   name: string,
@@ -42,7 +42,7 @@ export function nearest(
   for (const candidate of names) {
     const word = plainLetters(candidate)
     const length = Math.max(word.length, wanted.length)
-    // At least as many letters as their lengths differ by are left out or added; comparing letters costs more than that.
+    // The difference in length is a lower bound of the distance and costs less than comparing letters.
     if (Math.abs(word.length - wanted.length) > maxTypos(length)) continue
     const wrong = distance(wanted, word)
     if (wrong <= maxTypos(length) && wrong < least) {
@@ -53,13 +53,13 @@ export function nearest(
   return found
 }
 
-/** How many letters of a name may be wrong where every unknown name is a mistake. */
+/** Largest number of wrong letters in a name, for use where every unknown name is a mistake. */
 export function lenient(length: number): number {
   if (length < 3) return 0
   return length < 6 ? 1 : length < 10 ? 2 : 3
 }
 
-/** How many letters of a name may be wrong where an unknown name may as well belong to another program. */
+/** Largest number of wrong letters in a name, for use where an unknown name may belong to another program. */
 export function strict(length: number): number {
   return length < 6 ? 0 : length < 8 ? 1 : 2
 }

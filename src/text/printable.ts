@@ -1,25 +1,25 @@
 /**
- * Text from elsewhere as it may be in a log: visible ASCII and blanks. Whatever else is in it, which might be meant for
- * a terminal, is written as %XX, one for each byte.
+ * Foreign text in a form that is safe in a log: visible ASCII and blanks. Every other character might be meant for a
+ * terminal and is written as %XX, once for each byte.
  */
 export function printable(text: string): string {
   if (!/[^\x20-\x7e]/.test(text)) return text
   return text.replace(/[^\x20-\x7e]/gu, (letter) => {
-    // Letters of a header are bytes.
+    // A character of a header field up to U+00FF stands for one byte.
     const bytes = letter <= '\xff' ? Buffer.from(letter, 'latin1') : Buffer.from(letter)
     return bytes.toString('hex').replaceAll(/../g, (byte) => `%${byte.toUpperCase()}`)
   })
 }
 
-/** A path, and nothing that has to be taken off or written otherwise. */
+/** Matches a path that is shown unchanged. */
 const PLAIN = /^\/[\x21\x22\x24-\x3e\x40-\x7e]*$/
 
 /**
- * The path of a request's target, to be shown: without the query, which may hold secrets, and of a whole URL without
- * who it names as user and host.
+ * The path of a request's target, for display: without the query, which may contain secrets, and for a whole URL
+ * without user and host.
  */
 export function pathOf(target: string): string {
-  // As most are.
+  // Most targets are plain.
   if (PLAIN.test(target)) return target
   const end = target.search(/[?#]/)
   const path = end === -1 ? target : target.slice(0, end)

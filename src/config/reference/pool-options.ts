@@ -2,7 +2,7 @@ import type { Setting } from '../settings/setting.js'
 import { poolGroups } from '../settings.js'
 import { defaultText, optionText, wrap } from './text.js'
 
-/** Letters of a line, as the formatter has them. */
+/** Line length in characters, the same as the formatter's. */
 const LINE_WIDTH = 110
 
 /** `src/config/pool-options.ts`: the settings of a pool as options of the plugin, with their documentation. */
@@ -26,7 +26,7 @@ function member(name: string, { type, default: fallback, ...texts }: Setting): s
   return `${docComment(meaning)}\n  ${name}?: OptionOf<'${name}'>`
 }
 
-/** The documentation of a member: one line where it fits, which needs room for the marks of a comment. */
+/** Formats the documentation of a member as a comment, on one line where it fits. */
 function docComment(text: string): string {
   const line = `  /** ${text} */`
   if (line.length <= LINE_WIDTH) return line

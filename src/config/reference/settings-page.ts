@@ -40,7 +40,7 @@ function section({ title, settings }: Group): string[] {
 function row(name: string, { type, default: fallback, meaning }: Setting): string {
   const text = defaultText(fallback)
   const shown = text === '' ? 'empty' : `\`${text}\``
-  // Links of the table are paths below `docs`, and the page stands in `docs/reference`.
+  // Links in the table are paths below `docs`, but this page is in `docs/reference`.
   const linked = meaning.replaceAll('](', '](../')
   return `| \`${variable(name)}\` | ${shown} | ${type.unit ?? ''} | ${linked} |`
 }

@@ -3,12 +3,14 @@ import { settings, variable } from '../settings.js'
 /** Names of the settings by their variables. */
 const byVariable = new Map(Object.keys(settings).map((name) => [variable(name), name]))
 
-/** Markdown as plain text: code and links lose their marks. */
+/** Converts Markdown to plain text, without the marks of code and links. */
 export function plain(markdown: string): string {
   return withoutLinks(markdown).replaceAll('`', '')
 }
 
-/** The text of a setting as that of an option: without links, and other settings are called as options are. */
+/**
+ * Converts the text of a setting to the text of its option: removes links, and writes other settings as option names.
+ */
 export function optionText(markdown: string): string {
   return withoutLinks(markdown).replaceAll(/`([A-Z][A-Z_]+)`/g, (all, name) => {
     const option = byVariable.get(name)
@@ -35,7 +37,7 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line]
 }
 
-/** A default as it is written in the environment; empty where nothing is set. */
+/** A default value as the environment writes it; empty where nothing is set. */
 export function defaultText(value: unknown): string {
   return Array.isArray(value) ? value.join(',') : String(value)
 }

@@ -1,18 +1,18 @@
 import type { Static, TSchema } from 'typebox'
 import type { SettingType } from '../setting-types.js'
 
-/** One setting: everything that code, messages and documents say of it. */
+/** One setting, with everything that code, messages and documents need to know about it. */
 export interface Setting<S extends TSchema = TSchema> {
   type: SettingType<S>
   default: Static<S>
   /**
-   * What it is for, in Markdown, as a text that is understood without that of other settings. Other settings are named as
-   * environment variables, and links are paths below `docs`.
+   * The purpose of the setting, in Markdown. The text is understood without the texts of other settings. It names other
+   * settings as environment variables, and its links are paths below `docs`.
    */
   meaning: string
-  /** The same of the plugin's option, where that is written in another form. */
+  /** The purpose of the plugin's option, where the option is written in another form. */
   meaningOfOption?: string
-  /** Whether its value must not be repeated in messages. */
+  /** Whether messages must not repeat the value. */
   secret?: boolean
 }
 

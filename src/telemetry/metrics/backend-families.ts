@@ -13,7 +13,9 @@ import { type BackendCounters, outcomes, statusClasses } from './request-counter
 
 const labels = new WeakMap<Backend, Labels>()
 
-/** The labels of a backend: the same object each time, as prom-client caches the text of such an object. */
+/**
+ * The labels of a backend. Each call returns the same object, because prom-client caches the text of such an object.
+ */
 function labelsOf(pool: MeteredPool, backend: Backend): Labels {
   let known = labels.get(backend)
   if (!known) {
@@ -35,7 +37,7 @@ function perBackend(kind: Kind, lines: (backend: Backend, labels: Labels) => Sam
   }
 }
 
-/** Lines for the requests of each registered backend, and for those that no backend had. */
+/** Makes a family with lines for the requests of each registered backend, and for requests that no backend had. */
 function perBackendCounters(
   kind: Kind,
   lines: (counters: BackendCounters, labels: Labels) => Sample[],
@@ -55,17 +57,20 @@ function gauge(name: string, help: string, value: (backend: Backend) => number):
   return perBackend({ name, type: 'gauge', help }, (backend, own) => [sample(own, value(backend))])
 }
 
-/** A histogram; left out for a backend without a request, as its 17 lines would say no more than its counters do. */
+/**
+ * The lines of a histogram. They are left out for a backend without a request, because its 17 lines would say no more
+ * than its counters do.
+ */
 function times(name: string, own: Labels, distribution: Histogram): Sample[] {
   return own.backend !== '' && distribution.isEmpty ? [] : histogram(name, own, distribution)
 }
 
-/** Of each backend these are there before they occur, so that the first of them makes a rate. */
+/** Counters that every backend shows before the first such request, so that the first one already gives a rate. */
 const expected = new Set(['2xx ok', '5xx failed'])
 
 const LAST = 'by the backend that had them last, or "" where none did'
 
-/** What is known of each backend. */
+/** The metrics of each backend. */
 export const backendFamilies: readonly Family[] = [
   perBackendCounters(
     {

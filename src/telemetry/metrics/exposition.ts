@@ -3,7 +3,9 @@ import { type Metric, Registry } from 'prom-client'
 import type { Sample } from './family.js'
 import { FamilyMetric } from './metrics.js'
 
-/** Lines that are made without a pause: about a millisecond. Requests are served in between. */
+/**
+ * Number of lines that are made without a pause, which takes about a millisecond. Requests are served in the pauses.
+ */
 const LINES_PER_CHUNK = 1000
 
 /** The metrics of a registry in Prometheus' text format, in chunks. */
@@ -14,7 +16,7 @@ export async function* exposition(registry: Registry): AsyncGenerator<string> {
   }
 }
 
-/** The lines of a family in chunks; only the first chunk has the lines HELP and TYPE. */
+/** The lines of a family in chunks. Only the first chunk has the lines HELP and TYPE. */
 async function* chunksOf(metric: FamilyMetric): AsyncGenerator<string> {
   let first = true
   for (const values of inChunks(metric.groups())) {
@@ -39,7 +41,7 @@ function* inChunks(groups: Iterable<Sample[]>): Generator<Sample[]> {
   if (values.length > 0) yield values
 }
 
-/** Where the lines after `# HELP …` and `# TYPE …` begin. */
+/** The index at which the lines after `# HELP …` and `# TYPE …` begin. */
 function endOfHead(text: string): number {
   return text.indexOf('\n', text.indexOf('\n') + 1) + 1
 }

@@ -2,7 +2,7 @@ import type { Balancer } from '../../balancer/balancer.js'
 import { BOUNDS, type Histogram } from './histogram.js'
 import type { RequestCounters } from './request-counters.js'
 
-/** A pool of which metrics are asked. */
+/** A pool whose metrics are shown. */
 export interface MeteredPool {
   name: string
   balancer: Balancer
@@ -11,17 +11,17 @@ export interface MeteredPool {
 
 export type Labels = Record<string, string>
 
-/** One line of the page, as the library takes it. */
+/** One line of the metrics page, in the form that the library takes. */
 export interface Sample {
-  /** Where it is not the family's. */
+  /** The name of the line, where it differs from the family's name. */
   metricName?: string
   labels: Labels
-  /** Those that it has in common with others; the library writes each such object once. */
+  /** The labels that this line shares with others; the library formats each such object once. */
   sharedLabels: Labels
   value: number
 }
 
-/** All lines of one name. */
+/** All lines of one metric name. */
 export interface Family {
   name: string
   type: 'counter' | 'gauge' | 'histogram'
@@ -32,7 +32,7 @@ export interface Family {
 
 const NONE: Labels = Object.freeze({})
 
-/** One line. @param labels besides those that are shared */
+/** Makes one line. @param labels labels besides the shared ones */
 export function sample(sharedLabels: Labels, value: number, labels = NONE): Sample {
   return { labels, sharedLabels, value }
 }
@@ -53,7 +53,7 @@ export function histogram(name: string, sharedLabels: Labels, distribution: Hist
   ]
 }
 
-/** A line for each value that something may have: 1 for the one that it has, 0 for the others. */
+/** Makes a line for each possible state: 1 for the present one, 0 for the others. */
 export function states<T extends string>(
   sharedLabels: Labels,
   label: string,

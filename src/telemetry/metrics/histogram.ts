@@ -1,4 +1,4 @@
-/** Seconds up to which a time counts for each bucket; the last bucket takes the rest. */
+/** Upper bounds of the buckets in seconds; a last bucket takes all longer durations. */
 export const BOUNDS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60,
 ]
@@ -11,7 +11,7 @@ export class Histogram {
 
   add(seconds: number): void {
     let bucket = 0
-    // From the shortest bucket up, as most durations are short.
+    // The search starts at the shortest bucket, because most durations are short.
     while (bucket < BOUNDS.length && seconds > (BOUNDS[bucket] as number)) bucket++
     ;(this.#counts[bucket] as number)++
     this.sum += seconds
@@ -22,7 +22,7 @@ export class Histogram {
     return this.#counts.every((count) => count === 0)
   }
 
-  /** How many durations are within each bound, and last how many there are in all. */
+  /** How many durations are within each bound; the last number is the count of all durations. */
   cumulative(): number[] {
     let count = 0
     return Array.from(this.#counts, (own) => {

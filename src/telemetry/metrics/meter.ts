@@ -5,21 +5,21 @@ import { type MetricsRegistry, registerIn } from './metrics.js'
 import { RequestCounters } from './request-counters.js'
 
 export interface MeterOptions {
-  /** Of the pool. */
+  /** Name of the pool. */
   name: string
   balancer: Balancer
-  /** Where its metrics are to be had until the app closes. */
+  /** Registries that show the pool's metrics until the app closes. */
   registries: readonly MetricsRegistry[]
 }
 
 const countersByPool = new WeakMap<Balancer, RequestCounters>()
 
-/** The counters of a pool's requests; undefined where nobody can ask for them, and nothing is counted. */
+/** The counters of a pool's requests; undefined where no registry shows them, so that nothing is counted. */
 export function countersOf(balancer: Balancer): RequestCounters | undefined {
   return countersByPool.get(balancer)
 }
 
-/** Counts the requests of a pool. @returns the observer that is to be told of each request */
+/** Counts the requests of a pool. @returns the observer to call with each request */
 export function meter(app: FastifyInstance, { name, balancer, registries }: MeterOptions): RequestObserver {
   const counters = new RequestCounters()
   countersByPool.set(balancer, counters)

@@ -24,12 +24,12 @@ export class FamilyMetric {
     for (const pool of this.pools) yield* this.#of(pool)
   }
 
-  /** Called by the registry for a page. */
+  /** Called by the registry when a page is requested. */
   async getForPromString() {
     return this.#with([...this.groups()].flat())
   }
 
-  /** Called by the registry for anything else. */
+  /** Called by the registry for every other purpose. */
   async get() {
     const flat = ({ sharedLabels, labels, ...rest }: Sample) => ({
       ...rest,
@@ -38,7 +38,7 @@ export class FamilyMetric {
     return this.#with([...this.groups()].flat().map(flat))
   }
 
-  /** Called when a registry is reset. It changes nothing, as the counters are the pool's. */
+  /** Called when a registry is reset. It changes nothing, because the counters belong to the pool. */
   reset(): void {}
 
   #with<V>(values: V[]) {
@@ -47,12 +47,12 @@ export class FamilyMetric {
   }
 }
 
-/** What a pool needs of a registry. */
+/** The methods of a registry that a pool uses. */
 export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
 
 /**
  * Puts the metrics of a pool into a registry, beside those of other pools.
- * @returns takes them out again
+ * @returns a function that removes the metrics from the registry
  */
 export function registerIn(registry: MetricsRegistry, pool: MeteredPool): () => void {
   const metrics = [...backendFamilies, ...poolFamilies].map((family) => metricIn(registry, family))
@@ -66,7 +66,7 @@ function metricIn(registry: MetricsRegistry, family: Family): FamilyMetric {
   const known: unknown = registry.getSingleMetric(family.name)
   if (known instanceof FamilyMetric) return known
   const metric = new FamilyMetric(family)
-  // The library's type of a metric is one of its own classes; its registry calls no more than is there.
+  // The library's type of a metric is one of its own classes, but its registry calls only methods that this class has.
   registry.registerMetric(metric as unknown as Metric)
   return metric
 }

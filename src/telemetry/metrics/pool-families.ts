@@ -3,7 +3,7 @@ import { type Family, histogram, type Labels, type MeteredPool, type Sample, sam
 
 type Kind = Pick<Family, 'name' | 'type' | 'help'>
 
-/** Lines of a pool as a whole. */
+/** Makes a family with lines for a pool as a whole. */
 function perPool(kind: Kind, lines: (pool: MeteredPool, labels: Labels) => Sample[]): Family {
   return { ...kind, of: (pool) => [lines(pool, { pool: pool.name })] }
 }
@@ -17,7 +17,7 @@ function number(
   return perPool({ name, type, help }, ({ balancer }, own) => [sample(own, value(balancer))])
 }
 
-/** What is known of a pool as a whole. */
+/** The metrics of a pool as a whole. */
 export const poolFamilies: readonly Family[] = [
   perPool(
     { name: 'leastwise_pool_info', type: 'gauge', help: 'Always 1; the label says which policy is in force' },

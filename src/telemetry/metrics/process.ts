@@ -2,14 +2,15 @@ import { readdir } from 'node:fs/promises'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { version } from '../version.js'
 
-/** Default metrics that are left out: each looks at every open connection at each scrape. */
+/** Default metrics that are left out, because each of them looks at every open connection at each scrape. */
 const EXPENSIVE_METRICS = ['nodejs_active_handles', 'nodejs_active_requests', 'nodejs_active_resources']
 
 let known: Registry | undefined
 
 /**
- * Metrics of this process: CPU, memory, garbage collection, delay of the event loop. One for all pools, as some of
- * them watch all the time, and apart from the library's global ones, which are the app's.
+ * Metrics of this process: CPU, memory, garbage collection, delay of the event loop. All pools share one registry,
+ * because some of these metrics measure all the time. The registry is not the library's global one, which belongs to
+ * the app.
  */
 function processMetrics(): Registry {
   if (known) return known
@@ -44,7 +45,7 @@ function countOpenFiles(registry: Registry): void {
     registers: [registry],
     async collect() {
       try {
-        // One of the descriptors is that of the folder which is being read.
+        // One of the descriptors belongs to the folder that is being read.
         this.set((await readdir('/proc/self/fd')).length - 1)
       } catch {
         // There may be no descriptor left to read the folder with; the last known number stays.

@@ -10,7 +10,7 @@ import { Histogram } from './histogram.js'
 export const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 export const outcomes = ['ok', 'failed', 'refused', 'cancelled'] as const satisfies readonly RequestOutcome[]
 
-/** Counts the outcomes of the requests that one backend had last, or of those that no backend had. */
+/** Counts the outcomes of requests: of those that one backend had last, or of those that no backend had. */
 export class BackendCounters {
   readonly #requests = new Float64Array(statusClasses.length * outcomes.length)
   readonly duration = new Histogram()
@@ -25,7 +25,7 @@ export class BackendCounters {
     this.bytesIn += record.bytesIn
   }
 
-  /** Counts a request of which no times are known. */
+  /** Counts a request whose times are not known. */
   count({ statusCode, outcome, bytesOut }: Pick<RequestRecord, 'statusCode' | 'outcome' | 'bytesOut'>): void {
     // An app may answer with more than 599 in a hook.
     const status = statusCode === null ? 0 : Math.min(5, Math.trunc(statusCode / 100))
@@ -33,7 +33,7 @@ export class BackendCounters {
     this.bytesOut += bytesOut
   }
 
-  /** So far, by the places of both in their lists. */
+  /** The number of requests so far, by the indices of status class and outcome in their lists. */
   requests(statusClass: number, outcome: number): number {
     return this.#requests[statusClass * outcomes.length + outcome] as number
   }
@@ -51,21 +51,24 @@ const EXPECTED = [
 
 /** Largest number of error codes that have a counter of their own. */
 const MAX_ERROR_CODES = 100
-/** The label of all other codes. */
+/** The label under which all further codes are counted. */
 const OTHER_CODES = 'other'
 
 /**
- * Counts the outcomes of the requests of a pool. The counters are plain numbers, which become metrics when somebody asks:
- * prom-client's own counters look up their labels at each count, which takes thirty times as long.
+ * Counts the outcomes of the requests of a pool. The counters are plain numbers and become metrics only when a page is
+ * requested: prom-client's own counters look up their labels at each count, which takes thirty times as long.
  */
 export class RequestCounters {
-  /** By identity, and weak: the counters of a backend that was removed go with it, also when requests of it end later. */
+  /**
+   * The counters of each backend, by identity. The map is weak, so the counters of a removed backend are freed with it,
+   * even where its requests end later.
+   */
   readonly #backends = new WeakMap<Backend, BackendCounters>()
   /** Counters of the requests that no backend had. */
   readonly none = new BackendCounters()
   /** Time in the queue of the requests that had to wait, whatever their outcome. */
   readonly queueWait = new Histogram()
-  /** How often each error was the gateway's response, or the reason for which a response was cut. */
+  /** How often the gateway responded with each error code, or cut a response because of it. */
   readonly errors = new Map<string, number>(EXPECTED.map((code) => [code, 0]))
 
   /** The observer of requests that are over. */
@@ -78,14 +81,15 @@ export class RequestCounters {
     if (error !== null) this.#failed(error)
   }
 
-  /** The observer of what was rejected before any route saw it. */
+  /** The observer of requests that were rejected before any route saw them. */
   readonly rejected: RejectionObserver = ({ statusCode, code, bytes }) => {
     this.none.count({ statusCode, outcome: 'refused', bytesOut: bytes })
     this.#failed(code)
   }
 
   #failed(error: string): void {
-    // Hooks of the app choose codes of their own, which may even change with each request: their number is bounded.
+    // Hooks of the app choose error codes of their own, which may even differ with each request, so the number of
+    // counters is bounded.
     const code = this.errors.size < MAX_ERROR_CODES || this.errors.has(error) ? error : OTHER_CODES
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
   }

@@ -59,10 +59,7 @@ export function giveOneOwner(
   if (othersOf(server, own).length > 0) guard()
 }
 
-/**
- * Listeners for upgrades other than `own` and other than listeners that pass upgrades to the app's router, such as the
- * one of @fastify/websocket.
- */
+/** Other listeners than `own`, without those that only pass upgrades to the app's router, as @fastify/websocket does. */
 export function rawListeners(server: Server, own: UpgradeListener): UpgradeListener[] {
   return othersOf(server, own).filter((listener) => !/\brouting\s*\(/.test(String(listener)))
 }
@@ -94,10 +91,7 @@ function ownerOf(
   return those.some(({ prefix, foreign }) => prefix !== '' || foreign) ? 'pool' : 'others first'
 }
 
-/**
- * Calls other listeners one by one until one has taken an upgrade, which is known by its side effects; calls `own` if
- * none has.
- */
+/** Calls other listeners in turn until side effects show that one has taken the upgrade; calls `own` if none has. */
 async function askFirst(
   server: Server,
   others: readonly UpgradeListener[],
