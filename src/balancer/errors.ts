@@ -81,7 +81,7 @@ export class QueueTimeoutError extends BalancerError {
   }
 }
 
-/** The pool was stopped: nobody is served any more. */
+/** The pool was stopped and serves no more requests. */
 export class StoppedError extends BalancerError {
   constructor(why: string) {
     super('LEASTWISE_STOPPED', why)

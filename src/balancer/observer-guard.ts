@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 
-/** Is told what a listener or an observer has thrown. */
+/** Called with the error that a listener or an observer has thrown. */
 export type OnObserverError = (error: unknown) => void
 
 /**

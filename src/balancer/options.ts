@@ -54,7 +54,7 @@ export interface BalancerOptions {
    */
   onObserverError?: OnObserverError | undefined
   clock?: Clock | undefined
-  /** Uniform in [0, 1). */
+  /** Source of random numbers, uniform in [0, 1). */
   random?: (() => number) | undefined
 }
 
@@ -63,7 +63,7 @@ export type CompleteOptions = {
   [K in keyof Required<BalancerOptions>]: Exclude<BalancerOptions[K], undefined>
 }
 
-/** What counts where an option is left out. Settings of a pool take their defaults from here. */
+/** The defaults of all options. Settings of a pool take their defaults from here. */
 export const defaults: Readonly<CompleteOptions> = Object.freeze({
   backends: [],
   policy: 'least-connections',
@@ -89,7 +89,10 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
   random: Math.random,
 })
 
-/** @throws {InvalidOptionError} for a number that is none, or negative, a mode of panic that there is not, and `hedge` */
+/**
+ * Fills in the defaults. @throws {InvalidOptionError} for a number that is not valid, an unknown mode of panic, and
+ * `hedge`
+ */
 export function withDefaults(options: BalancerOptions): CompleteOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const complete: CompleteOptions = { ...defaults, ...Object.fromEntries(given) }

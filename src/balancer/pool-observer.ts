@@ -15,7 +15,7 @@ import type { WaitQueue } from './leases/wait-queue.js'
 import type { ResidualLoad } from './resilience/residual-load.js'
 import type { Selection } from './selection/selection.js'
 
-/** The parts of a pool that are told what happens in it. */
+/** The parts of a pool that need to know of its events. */
 export interface ObservingParts {
   readonly registry: Registry
   readonly selection: Selection
@@ -31,7 +31,7 @@ export interface ObservingParts {
   readonly tunnels: Tunnels
 }
 
-/** Passes on what happens to backends and leases to the parts of the pool that have to know, in this order. */
+/** Passes events of backends and leases on to the parts of the pool that need them, in this order. */
 export class PoolObserver implements RegistryObserver, LeaseObserver {
   readonly #parts: ObservingParts
 

@@ -1,14 +1,14 @@
 import type { PolicyName } from './selection/policies/index.js'
 import type { RefusalCounts } from './stats/refusal-counter.js'
 
-/** How a pool is, as a whole. */
+/** The state of a pool as a whole. */
 export interface PoolView {
   policy: PolicyName
   /** Registered backends. */
   backends: number
-  /** Backends that requests are given to now. */
+  /** Number of backends that may be given requests now. */
   eligible: number
-  /** Health leaves too little, and is ignored. */
+  /** Whether so few backends are healthy that health is ignored. */
   panic: boolean
   inFlight: number
   queue: { length: number; limit: number }
@@ -16,7 +16,7 @@ export interface PoolView {
   requests: number
   retries: number
   hedges: number
-  /** Requests that clients were answered 503 for so far, by the code of the error. */
+  /** Requests that clients got a 503 for so far, by error code. */
   refused: RefusalCounts
   closing: boolean
 }

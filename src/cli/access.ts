@@ -5,9 +5,9 @@ import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { isLoopback } from '../proxy/http/loopback.js'
 import { Failure } from './failure.js'
 
-/** Where the admin API is, and how to get in. */
+/** Address of the admin API, and the token. */
 export interface Access {
-  /** Without a slash at its end. */
+  /** URL without a slash at its end. */
   url: string
   token: string | undefined
 }
@@ -18,9 +18,9 @@ export interface AccessOptions {
 }
 
 /**
- * What the options say, and where they say nothing the environment and `.env`, as the gateway reads them. A `.env` may be
- * anybody's: it does not say where a token goes that is not its own.
- * @throws {Failure} wrong usage
+ * The access that the options name. Where they name none, the environment and `.env` apply, as the gateway reads them.
+ * A `.env` may come from anybody, so it cannot choose the address to which a token from elsewhere is sent.
+ * @throws {Failure} for wrong usage
  */
 export function accessOf(options: AccessOptions): Access {
   const file = envFile()
@@ -65,7 +65,7 @@ function urlOf(options: AccessOptions, env: Record<string, string | undefined>):
   return checkUrl('ADMIN_HOST', `http://${reachable(env.ADMIN_HOST || DEFAULT_ADMIN_HOST)}:${port}`)
 }
 
-/** Where a gateway is found that listens on `host`. */
+/** The host under which a gateway that listens on `host` can be reached. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (/^[0:]+$/.test(host)) return '[::1]'
@@ -77,7 +77,7 @@ function checkUrl(name: string, text: string): string {
   if (!/^https?:\/\//i.test(text)) throw refuse('it must start with http:// or https://')
   if (!URL.canParse(text)) throw refuse('it is not a URL')
   const { origin, pathname, username, password, search, hash } = new URL(text)
-  // It would be seen in the list of processes.
+  // A token in the URL would be visible in the list of processes.
   if (username || password) throw refuse('a token goes into ADMIN_TOKEN or --token-file')
   if (search || hash) throw refuse('it takes scheme, host, port and a prefix, and nothing else')
   return origin + pathname.replace(/\/+$/, '')

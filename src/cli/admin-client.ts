@@ -11,8 +11,8 @@ const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 export type Reader<T> = (document: unknown) => T
 
 /**
- * Calls of the admin API. `node:http` rather than `fetch`: it starts faster, follows no redirect with the token,
- * and refuses no port.
+ * Calls the admin API. It uses `node:http` instead of `fetch`, because that starts faster, does not follow a redirect
+ * with the token, and refuses no port.
  */
 export class AdminClient {
   readonly url: string

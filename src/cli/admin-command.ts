@@ -5,7 +5,7 @@ import { type AccessOptions, accessOf } from './access.js'
 import { AdminClient } from './admin-client.js'
 import { terminalJson } from './terminal-text.js'
 
-/** What every command that asks a gateway can be told. */
+/** Options that all commands which call a gateway have in common. */
 export interface AdminOptions extends AccessOptions {
   json?: boolean
   /** Of a command that is for one pool. */
@@ -27,7 +27,7 @@ responds there, or not in time, or it is no gateway; 4 the output could not be
 written. Errors are one line on standard error; with --json
 {"exitCode","code","statusCode","message"}, statusCode only where it refused.`
 
-/** A command that asks a gateway. @param more of its help: examples above all */
+/** Makes a command that calls a gateway. @param more further text of its help, above all examples */
 export function adminCommand(name: string, about: string, more: string): Command {
   return new Command(name)
     .description(about)
@@ -55,7 +55,7 @@ export function clientOf(options: AdminOptions): AdminClient {
   return new AdminClient(accessOf(options), options.requestTimeout, options.pool)
 }
 
-/** What a command has to say: for programs a document, for people a text. */
+/** Prints the result of a command: a JSON document for programs, or a text for people. */
 export function print({ json }: AdminOptions, document: unknown, text: string): void {
   process.stdout.write(`${json ? terminalJson(document) : text}\n`)
 }
@@ -77,7 +77,7 @@ function readPoolName(text: string): string {
   throw new InvalidArgumentError('It takes the name of a pool, as leastwise pools prints it.')
 }
 
-/** Reads the id of a backend: one such as `..` would make another path of that of a call. */
+/** Reads the id of a backend. An id such as `..` is refused, because it would change the path of the call. */
 export function readId(text: string): string {
   try {
     return checkId(text)

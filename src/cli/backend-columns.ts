@@ -9,7 +9,7 @@ export const id: Column<B> = { head: 'id', text: (backend) => backend.id }
 export const url: Column<B> = { head: 'url', spare: 1, text: (backend) => backend.url }
 export const state: Column<B> = {
   head: 'state',
-  // Older gateways know no backups.
+  // Older gateways do not have backups.
   text: ({ state, backup }) => (backup ? `${state}, backup` : state),
   style: (backend) => (backend.state === 'draining' ? 'yellow' : undefined),
 }
@@ -27,7 +27,7 @@ export const tunnels: Column<B> = {
   head: 'tunnels',
   right: true,
   spare: 0,
-  // Older gateways do not count them.
+  // Older gateways do not count tunnels.
   text: (backend) => String(backend.tunnels ?? '-'),
 }
 export const p50: Column<B> = {
@@ -54,7 +54,7 @@ export const limit: Column<B> = {
   text: (backend) => String(backend.maxConnections ?? '-'),
 }
 
-/** What `backends list` shows. */
+/** The columns of `backends list`. */
 export const listColumns: Column<B>[] = [
   id,
   url,
@@ -70,7 +70,7 @@ export const listColumns: Column<B>[] = [
   limit,
 ]
 
-/** 0 is what a backend has before its first answer. */
+/** A response time; 0 means that the backend has not answered yet. */
 function milliseconds(time: number): string {
   return time === 0 ? '-' : time.toFixed(time < 100 ? 1 : 0)
 }

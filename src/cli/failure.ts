@@ -4,16 +4,16 @@ const exitCodes = {
   /** The gateway refused the call. */
   refused: 1,
   usage: 2,
-  /** No gateway there, none that answers in time, or something else than a gateway. */
+  /** There is no gateway, it does not answer in time, or the answer comes from something else. */
   unreachable: 3,
-  /** It was done, and could not be told. */
+  /** The call succeeded, but its result could not be printed. */
   output: 4,
 }
 
-/** Why a command ends without having done what it was asked to. */
+/** The reason why a command failed. */
 export class Failure extends Error {
   readonly exitCode: number
-  /** The gateway's, or `LEASTWISE_USAGE`, `LEASTWISE_UNREACHABLE` or `LEASTWISE_OUTPUT`. */
+  /** The error code: the gateway's, or `LEASTWISE_USAGE`, `LEASTWISE_UNREACHABLE` or `LEASTWISE_OUTPUT`. */
   readonly code: string
   /** Of the response, where the gateway refused the call. */
   readonly statusCode: number | undefined
@@ -30,16 +30,16 @@ export class Failure extends Error {
     this.statusCode = statusCode
   }
 
-  /** Whether the same call may be answered a second later. */
+  /** Whether the same call may succeed a second later. */
   get isPassing(): boolean {
     return this.exitCode === exitCodes.unreachable
   }
 }
 
-/** Tells of a failure on standard error, in one line. */
+/** Prints a failure on standard error, in one line. */
 export function report(failure: Failure, json: boolean): void {
   const { exitCode, code, statusCode, message } = failure
-  // What was typed wrong needs no code to be understood.
+  // An error of usage is understood without its code.
   const text = exitCode === exitCodes.refused ? `${code}: ${message}` : message
   process.stderr.write(
     json

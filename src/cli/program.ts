@@ -21,7 +21,7 @@ Examples:
 Exit codes of all but serve: 0 done; 1 the gateway refused the call;
 2 wrong usage; 3 no gateway responds there; 4 the output could not be written.`
 
-/** The command line. What is wrong with one is thrown as {@link Failure}. */
+/** The command line. A wrong command line is thrown as {@link Failure}. */
 export function program(): Command {
   const root = new Command('leastwise')
     .description('a load balancer that sends each request to the least loaded backend')
@@ -36,7 +36,7 @@ export function program(): Command {
   return root
 }
 
-/** Has a command and those below it fail in one line that says where to read more. */
+/** Makes a command and its subcommands fail with one line that says where to read more. */
 function failInOneLine(command: Command, name: string): void {
   command
     .helpOption('-h, --help', 'print this')

@@ -5,7 +5,7 @@ type Kind = 'string' | 'number' | 'boolean' | 'object'
 /** `GET /pool`. Older gateways do not count retries, hedges and refusals, newer ones may have policies that we do not. */
 export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' | 'hedges' | 'refused'> {
   policy: string
-  /** By code. */
+  /** Refused requests by error code. */
   refused?: Record<string, number>
   retries?: number
   hedges?: number
@@ -46,7 +46,7 @@ export function readBackend(document: unknown): BackendView {
   return view
 }
 
-/** A backend that was told to leave. Newer gateways warn where no other is usable. */
+/** Reads a backend that was told to leave. Newer gateways add a warning where no other backend is usable. */
 export function readLeaving(document: unknown): BackendView & { warning?: string } {
   const view: BackendView & { warning?: string } = readBackend(document)
   if (view.warning !== undefined) check(view, 'the backend', { warning: 'string' })

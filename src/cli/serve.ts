@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { endAtOnce } from '../gateway/signals.js'
 
-/** Node says only that there were too many, with a stack. It loads the files of a program side by side. */
+/**
+ * Node's own error says only that too many files are open, with a stack. Node loads the files of a program in parallel.
+ */
 const TOO_FEW_DESCRIPTORS =
   'there are too few file descriptors to start with: Node 20 takes some 200 to load the program; raise ulimit -n'
 
@@ -13,7 +15,7 @@ export function serveCommand(): Command {
     .addHelpText('after', settings)
     .action(async () => {
       endAtOnce()
-      // Only now: all other commands do without Fastify, and start faster for that.
+      // The gateway is imported only here, so that all other commands start faster without Fastify.
       await import('../gateway/main.js').catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error
         process.stderr.write(`leastwise: ${TOO_FEW_DESCRIPTORS}\n`)

@@ -51,7 +51,7 @@ export function table<Row>(
   ]
 }
 
-/** Styled where standard output is a terminal and NO_COLOR is not set. */
+/** Applies a style where standard output is a terminal and NO_COLOR is not set. */
 export function styled(text: string, style: Style | undefined): string {
   return style === undefined || text === '' ? text : styleText(style, text)
 }

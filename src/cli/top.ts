@@ -51,7 +51,7 @@ async function watch(options: TopOptions): Promise<void> {
   const client = clientOf(options)
   const stopped = new AbortController()
   const stop = () => stopped.abort()
-  // npx passes on a Ctrl-C that the whole process group had already.
+  // npx forwards a Ctrl-C that the whole process group has already received.
   process.on('SIGINT', stop)
   // These two signals mean a failure, so the exit code is that of the signal.
   for (const [signal, number] of [['SIGTERM', 15] as const, ['SIGHUP', 1] as const])

@@ -18,14 +18,14 @@ const types: Record<string, string> = {
 }
 
 const { resolve } = createRequire(import.meta.url)
-/** Where the compiled scripts are, beside this file, and where the rest of the page is, which needs no compiler. */
+/** Folders of the compiled scripts, beside this file, and of the other files of the page, which are not compiled. */
 const scriptFolder = new URL('./page/', import.meta.url)
 const sourceFolder = new URL('../../../src/dashboard/page/', import.meta.url)
 
 const POLICY_LIST = '<datalist id="policies"></datalist>'
 
 /**
- * The page, and what it consists of by name. A handful of files, read once.
+ * Reads the page and its files, by name. There are only a few files, and each is read once.
  * @param policyOptions `<option>` elements of the policies that the page offers
  */
 export function readAssets(policyOptions: string): { page: Asset; assets: Map<string, Asset> } {

@@ -24,7 +24,7 @@ export interface RequestRecord extends Addresses {
   /** Status of the response; null where no response was begun. */
   statusCode: number | null
   outcome: RequestOutcome
-  /** Why the gateway answered itself, or cut the response: `LEASTWISE_…`; null otherwise. */
+  /** Error code, `LEASTWISE_…`, if the gateway answered itself or cut the response; null otherwise. */
   error: string | null
   /**
    * Why the last failed attempt failed, whether or not another backend answered afterwards; null where no attempt

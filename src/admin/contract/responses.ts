@@ -71,7 +71,7 @@ export function textResponse(type: string, description: string, example: string)
   return { description, content: { [type]: { schema: { type: 'string' }, example } } }
 }
 
-/** The answers that some codes stand for, by status. */
+/** The error responses of a call in OpenAPI, by status, for the error codes that the call can answer with. */
 export function errorResponses(codes: Iterable<AdminErrorCode>): Record<string, object> {
   const byStatus: Record<string, AdminErrorCode[]> = {}
   for (const code of new Set(codes)) {

@@ -4,14 +4,14 @@ import type { AdminState } from './spec.js'
 /** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
 export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
 
-/** What the active check says of a backend. */
+/** The result of the active check of a backend. */
 export type Verdict = 'healthy' | 'unhealthy' | 'unknown'
 
 /** One active check of a backend. */
 export interface CheckResult {
   at: Date
   passed: boolean
-  /** What was answered, or why nothing was: `status 200`, `timed out`, `ECONNREFUSED`. */
+  /** The result in words: `status 200`, `timed out`, `ECONNREFUSED`. */
   detail: string
   /** Whether anything was answered. */
   answered: boolean
@@ -26,7 +26,7 @@ export interface BackendView {
   state: AdminState
   health: Health
   inFlight: number
-  /** Those of them whose connection was upgraded, such as WebSockets. */
+  /** Requests in flight whose connection was upgraded, such as WebSockets. */
   tunnels: number
   total: number
   failed: number

@@ -24,7 +24,7 @@ export class Backend {
   readonly host: string
   hostHeader: HostHeader | undefined
   readonly addedAt: Date
-  /** What brought it here. */
+  /** The source that registered the backend. */
   source: BackendSource = 'api'
   readonly leases: LeaseBook
   readonly latency = new Latency()
@@ -89,7 +89,7 @@ export class Backend {
     return this.#counter.inFlight
   }
 
-  /** What policies compare. */
+  /** The load that policies compare. */
   get load(): number {
     return this.#counter.load + this.residualLoad
   }

@@ -41,7 +41,7 @@ export interface ConfiguredBackend {
   /** Null for no limit; left out: the pool's own limit, whatever that is. */
   maxConnections?: number | null
   hostHeader?: HostHeader
-  /** Left out: it is none. */
+  /** Left out where the backend is not a backup. */
   backup?: true
   healthPort?: number
   healthHost?: string
@@ -73,7 +73,7 @@ export interface BackendRecord extends BackendSpec {
  */
 export type BackendSource = 'config' | 'api' | 'store'
 
-/** What can be changed of a registered backend. */
+/** The fields of a registered backend that can be changed. */
 export type BackendPatch = Pick<
   BackendSpec,
   'weight' | 'maxConnections' | 'backup' | 'healthPort' | 'healthHost'

@@ -4,26 +4,26 @@ import { type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
 
 /**
- * What a backend was chosen for. `choice`: a request that just came. `trial`: a probe of an ejected backend. `retry`: a
- * request that another backend had failed. `hedge`: the second attempt of a request that another backend takes long for.
- * `queue`: a request that had waited.
+ * Why a backend was chosen. `choice`: for a request that just came. `trial`: to probe an ejected backend. `retry`: for
+ * a request that another backend had failed. `hedge`: for the second attempt of a request that another backend takes
+ * long for. `queue`: for a request that had waited.
  */
 export type DecisionKind = keyof typeof decisionKindNumbers
 
-/** Kinds as they are stored. */
+/** The number under which each kind is stored. */
 export const decisionKindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
 
 export const decisionKinds = Object.keys(decisionKindNumbers) as DecisionKind[]
 
-/** A request was given to a backend. */
+/** The choice of a backend for a request. */
 export interface Decision {
   at: string
-  /** Id of the request, where the lease was asked for with one. */
+  /** Id of the request; null where the lease was requested without one. */
   request: string | null
   policy: PolicyName
   /** Id of the backend. */
   backend: string
-  /** Requests in flight on the backend then, this one included. */
+  /** Requests in flight on the backend at that time, this one included. */
   inFlight: number
   /** What policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
@@ -37,15 +37,15 @@ export interface Decision {
 }
 
 export interface DecisionFilter {
-  /** So many of the latest decisions, at most; all that are kept by default. */
+  /** Largest number of decisions to return, the latest first; by default all that are kept. */
   limit?: number | undefined
-  /** Only of the backend with this id. */
+  /** Returns only decisions for the backend with this id. */
   backend?: string | undefined
-  /** Only of the request with this id. */
+  /** Returns only decisions about the request with this id. */
   request?: string | undefined
 }
 
-/** Decisions that are kept. */
+/** Number of decisions that are kept. */
 const CAPACITY = 1000
 /** Milliseconds by which the wall clock may move against the monotonic clock before decisions get another date. */
 const CLOCK_STEP_MS = 100
@@ -59,7 +59,7 @@ const POLICY = 5
 const KIND = 6
 const ID_LENGTH = 7
 const FIELD_COUNT = 8
-/** Characters of a request's id that are kept. */
+/** Number of characters of a request's id that are kept. */
 const MAX_ID_LENGTH = 128
 
 /**

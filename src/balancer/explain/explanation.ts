@@ -12,21 +12,24 @@ import { percent, type UnavailabilitySources, unavailableReasonOf } from './unav
 
 /** The request to explain: by default one that comes now and can be repeated. */
 export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeatable' | 'upgrade'> {
-  /** Whether it would wait where every backend is full, as with `lease()`, or not, as with `acquire()`. True by default. */
+  /**
+   * Whether the request would wait where every backend is full, as with `lease()`, or not, as with `acquire()`. True by
+   * default.
+   */
   waits?: boolean | undefined
 }
 
-/** What would become of a request, and why. */
+/** The predicted result for a request, and the reasons. */
 export interface Explanation {
   at: string
   policy: PolicyName
-  /** Id of the backend that would be given the request; where chance decides, of the likeliest. Null for none. */
+  /** Id of the backend that would be given the request; for a random choice, the most likely backend. Null for none. */
   backend: string | null
   /** `choice`: the policy's. `trial`: it would probe an ejected backend. `queue`: it would wait. `refused`: see `error`. */
   outcome: 'choice' | 'trial' | 'queue' | 'refused'
   /** The reason for the outcome, in a few words. */
   why: string
-  /** What it would be refused with. */
+  /** The error with which the request would be refused; null otherwise. */
   error: { code: string; message: string } | null
   /** Whether so few backends are healthy that health is ignored. */
   panic: boolean
@@ -39,9 +42,9 @@ export interface Explanation {
 /** How a backend compares with the others. */
 export interface ExplainedBackend {
   id: string
-  /** What the policy compares: the least is best. Null where the backend is not eligible. */
+  /** The value that the policy compares: the least is best. Null where the backend is not eligible. */
   score: number | null
-  /** What the score is made of, besides the fields here: which numbers depends on the policy. */
+  /** The numbers from which the score is computed, besides the fields here. They depend on the policy. */
   parts: Record<string, number>
   /** The probability that it is chosen: 0 or 1, unless the policy draws at random. */
   probability: number

@@ -3,7 +3,7 @@ import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import type { SelectionPreview } from '../selection/selection-preview.js'
 
-/** What may keep a backend from being chosen. */
+/** The parts of a pool that may keep a backend from being chosen. */
 export interface UnavailabilitySources {
   preview: SelectionPreview
   ejection: Ejection

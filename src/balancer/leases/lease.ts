@@ -33,7 +33,7 @@ export class Lease {
   readonly acquiredAt: number
   /** The backend's count when it was chosen, this request included. */
   readonly inFlight: number
-  /** It is the backend's first, second, ... since that was registered. */
+  /** Number of the lease among all leases of its backend since the backend was registered, counted from 1. */
   readonly ordinal: number
   /**
    * Set by whoever puts the backend to work on this lease: stops that work and releases the lease. While it

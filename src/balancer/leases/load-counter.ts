@@ -5,7 +5,7 @@
 export interface LoadCounter {
   /** Requests in flight. */
   readonly inFlight: number
-  /** Those of them whose connection was upgraded, such as WebSockets. */
+  /** Requests in flight whose connection was upgraded, such as WebSockets. */
   readonly tunnels: number
   /** Requests in flight, where tunnels without traffic count only in part. What policies compare. */
   readonly load: number

@@ -41,7 +41,7 @@ export class WaitQueue implements TimedQueue {
   #length = 0
   #tickets = 0
   #isServing = false
-  /** Why nobody is served any more. */
+  /** Why the queue serves no more requests; undefined while it does. */
   #closed: BalancerError | undefined
 
   constructor(options: QueueOptions, clock: Clock, source: LeaseSource, observerGuard: ObserverGuard) {
@@ -127,7 +127,7 @@ export class WaitQueue implements TimedQueue {
     })
   }
 
-  /** Where too many wait, the first of them cannot wait for a better backend. */
+  /** Serves requests where too many wait, because the first of them cannot wait for a better backend then. */
   relieve(): void {
     this.#guarded(() => {
       const { first } = this.#lines
@@ -135,7 +135,7 @@ export class WaitQueue implements TimedQueue {
     })
   }
 
-  /** Refuses those for whom there is no backend left to wait for. */
+  /** Refuses requests for which there is no backend left to wait for. */
   dismiss(): void {
     for (const { except, waiters } of [...this.#lines.all()]) {
       if (this.#source.hasOther(except)) continue
@@ -153,7 +153,7 @@ export class WaitQueue implements TimedQueue {
     })
   }
 
-  /** Refuses everybody, and whoever comes later. */
+  /** Refuses all waiting requests, and all later ones. */
   close(reason: BalancerError): void {
     this.#closed = reason
     for (let { first } = this.#lines; first; first = this.#lines.first) this.#refuse(first, reason)

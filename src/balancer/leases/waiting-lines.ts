@@ -5,7 +5,7 @@ import type { RequestTraits } from './lease-request.js'
 /** What decides whether a backend that is free is one for a request. */
 type Demand = Pick<RequestTraits, 'except' | 'repeatable'>
 
-/** A request that waits. */
+/** A waiting request. */
 export interface Waiting<T extends Waiting<T>> extends ListNode<T> {
   readonly request: Demand
   /** Counts up with each request: the lowest one came first. */
@@ -63,7 +63,7 @@ export class WaitingLines<T extends Waiting<T>> {
     return best
   }
 
-  /** The one that came first. */
+  /** The request that came first. */
   get first(): T | undefined {
     let best: T | undefined
     for (const { waiters } of this.#lines.values()) {

@@ -185,7 +185,7 @@ export class Wait {
     return this.#isWaiting
   }
 
-  /** The request was answered. */
+  /** Notes that the request was answered. */
   answered(): void {
     this.cancel()
     this.#hedging.answered(this)

@@ -6,7 +6,7 @@ import { limitOrNull } from '../backends/validation.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import { type BackendState, type PoolState, STATE_VERSION } from './store.js'
 
-/** What has to be remembered of a pool. */
+/** The state of a pool that has to be stored. */
 export function stateOf(registry: Registry, policy: PolicyName, configuredPolicy: PolicyName): PoolState {
   const staying = registry.list().filter((backend) => !registry.isLeaving(backend))
   const urls = new Set(staying.map(({ url }) => url))

@@ -2,14 +2,14 @@ import type { Clock } from '../time/clock.js'
 import { type Loaded, readStored } from './schema.js'
 import type { BackendStore, PoolState, StoreRevision } from './store.js'
 
-/** How long a store may take before what it was asked for counts as failed. Storage that hangs tells nothing. */
+/** Longest time that a store may take; after it the operation counts as failed. Hanging storage reports no error. */
 const STORE_TIMEOUT_MS = 10_000
 
 /** Asks a store for one thing at a time, as of two saves the older might be done last, and waits only so long for it. */
 export class StoreAccess {
   readonly #store: BackendStore
   readonly #clock: Clock
-  /** What the store is at, which may take longer than anybody waits for it. It does not reject. */
+  /** The store's current operation, which may take longer than its caller waits. This promise does not reject. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(store: BackendStore, clock: Clock) {
@@ -30,7 +30,7 @@ export class StoreAccess {
     return revision ?? undefined
   }
 
-  /** Rejects where something takes too long. */
+  /** Rejects where an operation takes too long. */
   inTime<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const late = new Error(`it takes longer than ${STORE_TIMEOUT_MS / 1000} seconds`)

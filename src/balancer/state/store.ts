@@ -20,7 +20,7 @@ export interface PoolState {
   policy: { name: PolicyName; configured: PolicyName }
   /** In order of registration, without those that leave once they hold no request. */
   backends: BackendState[]
-  /** Those that the configuration names and that were removed. */
+  /** Backends that the configuration names and that were removed. */
   removed: ConfiguredBackend[]
 }
 
@@ -38,7 +38,7 @@ export interface StoredState {
  * revisions: its `load` resolves to the state alone, and its `save` to nothing.
  */
 export interface BackendStore {
-  /** What messages call it. */
+  /** The name of the store in messages. */
   readonly name: string
   /** Undefined where nothing was ever saved. Rejects where what is there cannot be understood. */
   load(): Promise<PoolState | StoredState | undefined>

@@ -1,13 +1,13 @@
 import { Samples } from './samples.js'
 
-/** What a backend's recent latencies amount to, in milliseconds; zeros before the first sample. */
+/** Summary of a backend's recent latencies, in milliseconds; zeros before the first sample. */
 export interface LatencySummary {
   ewma: number
   p50: number
   p99: number
 }
 
-/** Latest samples that percentiles are taken of. */
+/** Number of the latest samples from which percentiles are computed. */
 const SAMPLE_COUNT = 1024
 /** Milliseconds in which the weight of a sample in the moving average falls to 1/e. */
 const TIME_CONSTANT_MS = 10_000
@@ -17,7 +17,10 @@ export class Latency {
   readonly #samples = new Samples(SAMPLE_COUNT)
   #ewma = 0
   #updatedAt = 0
-  /** Kept until the next sample, so that idle backends are not sorted again for each reader. */
+  /**
+   * The cached summary, kept until the next sample, so that the samples of idle backends are not sorted for each
+   * reader.
+   */
   #summary: LatencySummary | undefined
 
   /** @param sample milliseconds @param now monotonic milliseconds */

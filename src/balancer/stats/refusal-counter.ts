@@ -1,4 +1,4 @@
-/** Codes of the 503 responses that clients get though no backend failed them. */
+/** Error codes of the 503 responses that clients get although no backend failed the request. */
 export const refusalCodes = [
   'LEASTWISE_NO_BACKEND',
   'LEASTWISE_QUEUE_FULL',
@@ -12,7 +12,7 @@ export type RefusalCode = (typeof refusalCodes)[number]
 /** Requests that were refused with a 503, by code. */
 export type RefusalCounts = Record<RefusalCode, number>
 
-/** Counts the requests that the pool refused. (What backends refuse is in `AnswerTally`.) */
+/** Counts the requests that the pool refused. (`AnswerTally` counts what backends refuse.) */
 export class RefusalCounter {
   readonly #counts = Object.fromEntries(refusalCodes.map((code) => [code, 0])) as RefusalCounts
 

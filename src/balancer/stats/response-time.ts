@@ -45,7 +45,7 @@ export class ResponseTime {
     }
   }
 
-  /** What was measured no longer applies. */
+  /** Forgets all measurements, because they no longer apply. */
   forget(): void {
     this.#peak = 0
     this.#typical = undefined

@@ -1,4 +1,6 @@
-/** The latest numbers of a series, and their percentiles. To add one is a single write; to read percentiles sorts. */
+/**
+ * The latest numbers of a series, and their percentiles. Adding a number is a single write; reading percentiles sorts.
+ */
 export class Samples {
   #samples = new Float64Array(16)
   #count = 0
@@ -9,7 +11,7 @@ export class Samples {
     this.#window = window
   }
 
-  /** How many were added so far. */
+  /** Number of samples that were added so far. */
   get count(): number {
     return this.#count
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../time/clock.js'
 
-/** Parts of a window: it moves on by one of them at a time. */
+/** Number of slices of a window; the window moves on by one slice at a time. */
 const SLICE_COUNT = 10
 
 /** Counts how often something happened lately, within a sliding window. */
@@ -9,7 +9,7 @@ export class SlidingCount {
   /** Milliseconds of one slice. */
   readonly #sliceMs: number
   readonly #startedAt: number
-  /** Of each slice, at its number modulo SLICE_COUNT. */
+  /** The count of each slice, at its number modulo SLICE_COUNT. */
   readonly #counts = new Array<number>(SLICE_COUNT).fill(0)
   /** The number of the newest slice, counted from the clock's origin. */
   #newestSlice = 0

@@ -17,7 +17,7 @@ export class DueHeap<T extends DueItem> {
     return this.#items.length
   }
 
-  /** The one that is due first. */
+  /** The item that is due first. */
   get first(): T | undefined {
     return this.#items[0]
   }
@@ -28,7 +28,7 @@ export class DueHeap<T extends DueItem> {
     this.#rise(item)
   }
 
-  /** Takes out an item that is in it. */
+  /** Removes an item from the heap. */
   remove(item: T): void {
     const last = this.#items.pop() as T
     if (last !== item) {

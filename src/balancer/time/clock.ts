@@ -15,7 +15,7 @@ export interface Clock {
 
 /** The longest time that a timer of Node's takes. */
 export const MAX_TIMER_MS = 2_147_483_647
-/** By how much a timer may be early. */
+/** How early a timer may fire. */
 const TIMER_EARLY_MS = 1
 
 let running: RunningTime | undefined

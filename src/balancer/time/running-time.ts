@@ -11,7 +11,7 @@ const BLOCKED_CPU_RATIO = 0.05
 export interface TimeSource {
   /** Monotonic. */
   now(): number
-  /** That the process has used. */
+  /** CPU time that the process has used. */
   cpuTime(): number
   /** Calls back again and again, until it is cancelled. */
   every(interval: number, callback: () => void): () => void

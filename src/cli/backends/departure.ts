@@ -91,7 +91,7 @@ them. With --json it prints the backend, as DELETE /backends/:id answers; with
     })
 }
 
-/** How a backend is that was told to drain, once it holds no request any more. */
+/** Waits until a draining backend has no request in flight, and returns its state. */
 async function drained(client: AdminClient, draining: BackendView): Promise<BackendView> {
   let now = draining
   while (now.state === 'draining' && now.inFlight > 0) {
@@ -99,7 +99,7 @@ async function drained(client: AdminClient, draining: BackendView): Promise<Back
     try {
       now = await client.call('GET', pathOf(draining.id), { read: readBackend })
     } catch (error) {
-      // Somebody has removed it, which is what draining is mostly for.
+      // Somebody has removed the backend, the usual purpose of draining.
       if (error instanceof Failure && error.statusCode === 404) return { ...now, inFlight: 0 }
       throw error
     }
@@ -115,7 +115,10 @@ function timeout(): Option {
   ).argParser(whole(0, MAX_OPTION_MS))
 }
 
-/** The others may have gone between the question and the call. In JSON the answer says it. */
+/**
+ * Prints the warning of an answer: the other backends may have gone between the check and the call. With --json the
+ * answer contains the warning.
+ */
 function warn({ json }: AdminOptions, { warning }: { warning?: string }): void {
   if (warning !== undefined && !json) process.stderr.write(`leastwise: warning: ${terminalText(warning)}\n`)
 }

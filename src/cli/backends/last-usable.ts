@@ -4,21 +4,21 @@ import { Failure } from '../failure.js'
 import { readBackends } from '../responses.js'
 
 /**
- * Sees to it that somebody is left for requests when a backend gets none any more.
- * @param how the command would do it all the same
- * @throws {Failure} no other backend is usable
+ * Makes sure that another backend is usable before a backend gets no more requests.
+ * @param how the option by which the user insists
+ * @throws {Failure} where no other backend is usable
  */
 export async function refuseLastUsable(client: AdminClient, id: string, how: string): Promise<void> {
   let backends: BackendView[]
   try {
     backends = await client.call('GET', '/backends', { read: readBackends })
   } catch (error) {
-    // Not everybody who may drain a backend may see the others. The gateway has the last word anyhow.
+    // A token that may drain a backend may not be allowed to list the others. The gateway decides in any case.
     if (error instanceof Failure && error.statusCode !== undefined) return
     throw error
   }
   const leaving = backends.find((backend) => backend.id === id)
-  // One that gets no request already takes nothing away.
+  // A backend that already gets no requests can leave without any harm.
   if (!leaving || leaving.state === 'draining' || leaving.health === 'unhealthy' || leaving.unresolved) return
   const others = backends.filter((backend) => backend !== leaving && isUsable(backend))
   if (others.length > 0) return

@@ -1,4 +1,4 @@
-/** Where the admin API has a backend. */
+/** Path of a backend in the admin API. */
 export function pathOf(id: string): string {
   return `/backends/${encodeURIComponent(id)}`
 }

@@ -1,7 +1,9 @@
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
-/** Before what is written: after a line as long as the screen is wide it would take the last letter. */
+/**
+ * Clears the line before it is written: after a line as wide as the screen, clearing would delete its last character.
+ */
 const CLEAR_LINE = '\x1b[2K'
 const CLEAR_BELOW = '\r\n\x1b[J'
 
@@ -9,15 +11,15 @@ const CTRL_C = '\x03'
 const CTRL_Z = '\x1a'
 
 export interface ScreenOptions {
-  /** A key other than those that suspend or end. */
+  /** Called for each key except the keys that suspend or end. */
   onKey(key: string): void
-  /** What is to be seen has to be drawn again: the size changed, or we are in the foreground again. */
+  /** Called when the screen has to be drawn again: its size changed, or the command is in the foreground again. */
   onStale(): void
-  /** `q` or Ctrl-C. */
+  /** Called for `q` and Ctrl-C. */
   onQuit(): void
 }
 
-/** A screen of our own on the terminal; what was there before is back once it is left, however that happens. */
+/** An alternate screen of the terminal. The previous content is restored when it is left, however that happens. */
 export class Screen {
   readonly #options: ScreenOptions
   #entered = false
@@ -45,7 +47,7 @@ export class Screen {
   draw(lines: string[]): void {
     if (!this.#entered) return
     const seen = lines.slice(0, this.height).map((line) => CLEAR_LINE + line)
-    // In one write, over what is there: a screen that is cleared first would flicker.
+    // The content is written over the old one in one write, because clearing the screen first would flicker.
     process.stdout.write(HOME + seen.join('\r\n') + (seen.length < this.height ? CLEAR_BELOW : ''))
   }
 
@@ -58,7 +60,7 @@ export class Screen {
   }
 
   readonly #enter = () => {
-    // A shell may have changed it meanwhile, without Node's knowledge.
+    // A shell may have changed the mode meanwhile without Node's knowledge.
     if (process.stdin.isTTY) process.stdin.setRawMode(false).setRawMode(true)
     if (!this.#entered) process.stdout.write(ENTER)
     this.#entered = true
@@ -78,7 +80,8 @@ export class Screen {
       if (key === CTRL_Z) {
         this.#leave()
         process.kill(process.pid, 'SIGTSTP')
-        // In the foreground again, or where there is no shell to stop us, as in a container, at once.
+        // This runs once the command is in the foreground again, or at once where no shell can stop it, as in a
+        // container.
         setImmediate(this.#enter)
       } else this.#options.onKey(key)
     }

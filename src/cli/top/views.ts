@@ -5,10 +5,10 @@ import { draw, type Order, orders } from './picture.js'
 import type { Observation } from './sample.js'
 import { Screen } from './screen.js'
 
-/** Where what was seen goes to. */
+/** Receives each look, to show it. */
 export interface View {
   show(observation: Observation): void
-  /** The gateway cannot be seen at the moment. */
+  /** Called when the gateway does not answer at the moment. */
   lost(failure: Failure): void
   close(): void
 }
@@ -44,7 +44,7 @@ export function plainView(order: Order): View {
   }
 }
 
-/** A table in place. @param url of the gateway */
+/** Shows a table that is updated in place. @param url of the gateway */
 export function liveView(url: string, sort: Order, onQuit: () => void): View {
   let order = sort
   let last: Observation | undefined

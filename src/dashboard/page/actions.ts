@@ -5,9 +5,9 @@ import { ask, type Field } from './dialog.js'
 import { byId } from './element.js'
 import { count } from './format.js'
 
-/** What an operator can do. Each asks first. */
+/** The actions of an operator. Each asks for confirmation first. */
 
-/** The policies of the gateway that served the page, and what each means. */
+/** The policies of the gateway that served the page, with the meaning of each. */
 const policies = [...byId<HTMLDataListElement>('policies').options]
 
 const limits: [weight: Field, limit: Field] = [
@@ -38,7 +38,7 @@ function inFlightOf({ inFlight }: BackendView): string {
   return inFlight === 1 ? 'It has 1 request in flight.' : `It has ${count(inFlight)} requests in flight.`
 }
 
-/** What is asked besides where nobody else is usable, so that one click too many is not enough. */
+/** The additional confirmation where no other backend is usable, so that one accidental click is not enough. */
 function lastUsable({ id }: BackendView): { warning?: string; fields: Field[] } {
   if (!isLastUsable(id)) return { fields: [] }
   return {
@@ -47,7 +47,10 @@ function lastUsable({ id }: BackendView): { warning?: string; fields: Field[] } 
   }
 }
 
-/** @throws {Error} that says what is missing. The others may have gone while the dialog was open. */
+/**
+ * Checks the confirmation for the last usable backend. The other backends may have gone while the dialog was open.
+ * @throws {Error} that says what is missing
+ */
 function confirmLast({ id }: BackendView, typed: string | undefined, again: () => void): void {
   if (!isLastUsable(id) || typed === id) return
   if (typed !== undefined) throw new Error(`That is not ${id}.`)
@@ -130,7 +133,8 @@ export function edit(backend: BackendView): void {
     action: 'Change',
     async act(values, signal) {
       const wanted = { weight: Number(values.weight), maxConnections: Number(values.maxConnections) }
-      // What was not touched stays whose it is: a limit of the pool's, or another operator's.
+      // Fields that were not edited are left out, because they may be the pool's, or another operator may have changed
+      // them.
       const body = {
         ...(wanted.weight !== backend.weight && { weight: wanted.weight }),
         ...(wanted.maxConnections !== maxConnections && { maxConnections: wanted.maxConnections }),

@@ -5,9 +5,9 @@
 const CALL_TIMEOUT_MS = 10_000
 const TOKEN_KEY = `leastwise token ${new URL('.', document.baseURI).pathname}`
 
-/** The admin API refused a call, or could not be asked; the message is for whoever sits before the page. */
+/** The admin API refused a call, or could not be reached. The message is for the user of the page. */
 export class ApiError extends Error {
-  /** 0 where there was no answer. */
+  /** Status of the answer; 0 where there was none. */
   readonly status: number
 
   constructor(status: number, message: string) {
@@ -16,7 +16,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The token of this tab; empty where none was given. */
+/** The token of this browser tab; empty where none was entered. */
 export function token(): string {
   return sessionStorage.getItem(TOKEN_KEY) ?? ''
 }
@@ -42,7 +42,7 @@ export async function call(
   if (options.body) request.body = JSON.stringify(options.body)
   let response: Response
   try {
-    // Relative to where the page is: behind a prefix as well as at the root.
+    // The path is relative to the page's URL, so it works behind a prefix as well as at the root.
     response = await fetch(path, request)
   } catch {
     throw new ApiError(0, 'The gateway does not answer.')

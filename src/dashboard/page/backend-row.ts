@@ -5,19 +5,19 @@ import { create, setText } from './element.js'
 import { count, decimal, duration, milliseconds, percent } from './format.js'
 import type { Rate } from './rates.js'
 
-/** What a row shows. */
+/** The data that a row shows. */
 export interface RowData {
   backend: BackendView
   rate: Rate
-  /** Of the requests of all backends, from 0 to 1. */
+  /** Part of the requests of all backends that this backend gets, from 0 to 1. */
   share: number
   /** Most requests that any backend has in flight. */
   busiest: number
-  /** By the gateway's clock. */
+  /** The time by the gateway's clock. */
   now: number
 }
 
-/** One backend in the table. Its elements stay the same, so that focus and pointer keep theirs. */
+/** One backend in the table. Its elements are reused, so that focus and pointer stay on the same element. */
 export class BackendRow {
   readonly element: HTMLTableRowElement
   #data: RowData
@@ -89,7 +89,7 @@ export class BackendRow {
     return this.#data
   }
 
-  /** Rows that are out of sight are written when they come into it. */
+  /** Whether the row is visible. A row out of sight is written only when it becomes visible. */
   set seen(seen: boolean) {
     this.#seen = seen
     if (seen && this.#dirty) this.#write()
@@ -115,7 +115,7 @@ export class BackendRow {
     ]
     setText(this.#detail, [...more, detail].filter(Boolean).join(', '))
     setText(this.#inFlight, count(inFlight))
-    // Of its limit, where it has one.
+    // The bar shows the part of the backend's limit, where it has one.
     scale(this.#inFlightBar, inFlight / (maxConnections ?? Math.max(busiest, 10)))
     this.#inFlightBar.parentElement?.classList.toggle(
       'full',
@@ -139,7 +139,7 @@ export class BackendRow {
 
   #offer(button: HTMLElement, offered: boolean): void {
     if (button.hidden !== offered) return
-    // Whoever has just used the one goes on from the other.
+    // A button that had the focus hands it on to the button that replaces it.
     const focused = document.activeElement === button
     button.hidden = !offered
     if (focused) (button === this.#drain ? this.#activate : this.#drain).focus()

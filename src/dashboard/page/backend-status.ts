@@ -1,18 +1,18 @@
 import type { BackendView } from '../../balancer/index.js'
 import { duration, percent } from './format.js'
 
-/** How a backend is, in a word, with what shows it besides the word. */
+/** The state of a backend in one word, with the values that show it besides the word. */
 export interface BackendStatus {
   kind: 'healthy' | 'limited' | 'unknown' | 'draining' | 'ejected' | 'unhealthy'
   word: string
   shape: string
-  /** The worse, the higher. */
+  /** Severity: a higher number is worse. */
   rank: number
-  /** What is to be known besides; may be empty. */
+  /** Further information; may be empty. */
   detail: string
 }
 
-/** @param now by the gateway's clock */
+/** The status of a backend. @param now by the gateway's clock */
 export function backendStatusOf(backend: BackendView, now: number): BackendStatus {
   const { state, health, share, ejectedUntil, lastCheck, unresolved } = backend
   const until = ejectedUntil === null ? '' : `tried again in ${duration(Date.parse(ejectedUntil) - now)}`

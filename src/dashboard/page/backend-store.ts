@@ -1,7 +1,7 @@
 import type { BackendView } from '../../balancer/index.js'
 import { isOutOfUse } from './backend-status.js'
 
-/** The backends as the API told them last, by id. */
+/** The backends by id, as the API reported them last. */
 const backends = new Map<string, BackendView>()
 
 /** Replaces all backends. */
@@ -18,10 +18,10 @@ export function removeBackend(id: string): void {
   backends.delete(id)
 }
 
-/** Whether clients are answered 503 once this backend gets no new request. */
+/** Whether clients would get a 503 if this backend got no more requests. */
 export function isLastUsable(id: string): boolean {
   const backend = backends.get(id)
-  // A backend that gets no request already takes nothing away.
+  // The departure of a backend that already gets no requests changes nothing.
   if (!backend || backend.state === 'draining' || backend.health === 'unhealthy') return false
   for (const other of backends.values()) if (other !== backend && !isOutOfUse(other)) return false
   return true

@@ -28,9 +28,9 @@ const body = byId('rows')
 const filter = byId<HTMLInputElement>('filter')
 const onlyTrouble = byId<HTMLInputElement>('only-trouble')
 
-/** The backends, a row each, updated in place. */
+/** The table of backends, with one row for each, updated in place. */
 export class BackendTable {
-  /** In order of registration. */
+  /** Rows by backend id, in order of registration. */
   readonly #rows = new Map<string, BackendRow>()
   readonly #byElement = new WeakMap<Element, BackendRow>()
   #sort: { key: Key; descending: boolean } | undefined

@@ -13,7 +13,7 @@ const LABEL_MINUTES = [4, 2, 0]
 
 interface Series {
   label: string
-  /** Of a custom property in the style sheet. */
+  /** Name of the custom property of the style sheet that has the colour. */
   color: string
   read(snapshot: PoolSnapshot, rates: Rates): number | null
   area?: boolean
@@ -28,7 +28,7 @@ interface Chart {
 const busy = ({ backends }: PoolSnapshot, rates: Rates) =>
   backends.filter((backend) => rates.of(backend).requests > 0)
 
-/** The mean of their medians, by requests. */
+/** The mean of the backends' median response times, weighted by requests. */
 function typicalOf(snapshot: PoolSnapshot, rates: Rates): number | null {
   let weight = 0
   let sum = 0
@@ -74,7 +74,7 @@ const charts: Chart[] = [
   },
 ]
 
-/** Charts of the last five minutes, from when the page was opened. */
+/** Charts of the last five minutes, starting when the page was opened. */
 export class Charts {
   #times: number[] = []
   readonly #plots = charts.map((chart) => new Plot(chart))
@@ -86,7 +86,7 @@ export class Charts {
     for (const plot of this.#plots) plot.add(snapshot, rates, this.#times)
   }
 
-  /** Leaves a gap where nothing is known. */
+  /** Adds a gap for a time without data. */
   gap(): void {
     const last = this.#times.at(-1)
     if (last === undefined) return
@@ -119,7 +119,7 @@ class Plot {
     new ResizeObserver(() =>
       this.#plot.setSize({ width: box.clientWidth, height: box.clientHeight }),
     ).observe(box)
-    // Its colours are read when it is drawn.
+    // The chart reads its colours when it is drawn.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot.redraw())
   }
 
@@ -141,7 +141,7 @@ class Plot {
     for (const values of this.#values) values.push(null)
   }
 
-  /** The values at a point in time, in words: what the picture says to whoever does not see it. */
+  /** Writes the values at a point in time as text, for people who cannot see the chart. */
   #show(index: number): void {
     for (const [i, figure] of this.#figures.entries()) {
       const value = this.#values[i]?.[index]

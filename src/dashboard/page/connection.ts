@@ -6,15 +6,15 @@ import { EventStreamParser } from './event-stream.js'
 export type ConnectionState =
   | { kind: 'connecting' }
   | { kind: 'live' }
-  /** Tries again at `retryAt`, by Date.now(). */
+  /** The connection is lost; the next try is at `retryAt`, by Date.now(). */
   | { kind: 'lost'; reason: string; retryAt: number }
-  /** Needs a token, or another one. */
+  /** The gateway requires a token, or another one. */
   | { kind: 'locked' }
 
 export interface ConnectionListener {
   onState(state: ConnectionState): void
   onSnapshot(snapshot: PoolSnapshot): void
-  /** @param past whether it happened before this connection was made */
+  /** @param past whether the change happened before this connection was made */
   onChange(change: PoolChange, past: boolean): void
 }
 
@@ -36,7 +36,7 @@ export class Connection {
     this.#listener = listener
   }
 
-  /** Ends a wait: for the next try, or for a token. */
+  /** Ends the wait for the next try, or for a token. */
   retry(): void {
     this.#wake?.()
   }
@@ -57,7 +57,7 @@ export class Connection {
     }
   }
 
-  /** Reads one stream to its end, and says why it ended. */
+  /** Reads one stream to its end, and returns why it ended. */
   async #read(): Promise<ApiError> {
     const silence = new AbortController()
     let timer = setTimeout(() => silence.abort(), SILENCE_TIMEOUT_MS)

@@ -1,6 +1,6 @@
 import { byId, create, setText } from './element.js'
 
-/** Something that a dialog asks for. */
+/** An input field of a dialog. */
 export type Field = {
   name: string
   label: string
@@ -15,14 +15,17 @@ export type Field = {
 export interface Question {
   title: string
   text?: string
-  /** What clients will notice. */
+  /** What clients will notice of the action. */
   warning?: string | undefined
   fields?: Field[]
-  /** What the button says that does it. */
+  /** Label of the button that carries out the action. */
   action: string
-  /** Whether it takes something away. */
+  /** Whether the action removes something. */
   danger?: boolean
-  /** Does it. What it throws is shown, and the dialog stays. @param signal the dialog was closed meanwhile */
+  /**
+   * Carries out the action. An error is shown, and the dialog stays open. @param signal aborts when the dialog is
+   * closed
+   */
   act(values: Record<string, string>, signal: AbortSignal): Promise<void>
 }
 
@@ -34,10 +37,10 @@ const button = byId<HTMLButtonElement>('dialog-action')
 
 let question: Question | undefined
 let opener: HTMLElement | null = null
-/** What is being done. */
+/** Aborts the action that is being carried out. */
 let doing: AbortController | undefined
 
-/** Asks before something is done. The focus goes back where it was when the dialog closes. */
+/** Asks for confirmation of an action. The focus returns to its former place when the dialog closes. */
 export function ask(next: Question): void {
   question = next
   setText(byId('dialog-title'), next.title)
@@ -56,7 +59,7 @@ export function ask(next: Question): void {
   else button.focus()
 }
 
-/** Whether something is being asked. */
+/** Whether a dialog is open. */
 export function isAsking(): boolean {
   return dialog.open
 }
@@ -86,14 +89,14 @@ form.addEventListener('submit', async (event) => {
 byId('dialog-cancel').addEventListener('click', () => dialog.close())
 dialog.addEventListener('close', () => {
   question = undefined
-  // What has not left the browser by now is not done at all.
+  // A call that has not left the browser by now is not made at all.
   doing?.abort()
   doing = undefined
   button.disabled = false
-  // A token that was typed is not to be found in the page.
+  // A token that was typed must not stay in the page.
   fields.replaceChildren()
   if (document.activeElement !== document.body) return
-  // The button that it was opened with may be gone, as what it did is done.
+  // The button that opened the dialog may be gone, because the action has been carried out.
   const next = opener?.isConnected ? opener.parentElement?.querySelector('button:not([hidden])') : null
   const target = (next as HTMLElement | null) ?? byId('backends')
   target.focus()

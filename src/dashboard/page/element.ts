@@ -1,11 +1,11 @@
-/** An element that the page brings with it. */
+/** An element that is part of the page's HTML. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const element = document.getElementById(id)
   if (!element) throw new Error(`the page has no ${id}`)
   return element as T
 }
 
-/** A new element. Text is text, whatever is in it. */
+/** Makes an element. Its text is never parsed as HTML. */
 export function create<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Record<string, string> = {},
@@ -17,7 +17,7 @@ export function create<K extends keyof HTMLElementTagNameMap>(
   return element
 }
 
-/** Writes only what changed: what stays as it is costs no layout. */
+/** Sets a text only where it changed, because writing the same text would cost a layout. */
 export function setText(element: HTMLElement, text: string): void {
   const { firstChild } = element
   if (firstChild instanceof Text && !firstChild.nextSibling) {

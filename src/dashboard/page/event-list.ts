@@ -5,7 +5,7 @@ import { clockTime, count, eventTime } from './format.js'
 /** Events that the list shows. */
 const MAX_EVENTS = 200
 
-/** A change in words, and how bad it is. */
+/** Describes a change in words, with its severity. */
 export function changeText(change: PoolChange): {
   text: string
   level: 'good' | 'warning' | 'bad' | 'plain'

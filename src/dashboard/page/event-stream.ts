@@ -5,7 +5,7 @@ export interface StreamEvent {
   data: string
 }
 
-/** Takes the text of an event stream as it comes, and gives its events as they are whole. */
+/** Parses the text of an event stream as it arrives, and returns each event once it is complete. */
 export class EventStreamParser {
   #rest = ''
 

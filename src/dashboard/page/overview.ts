@@ -6,7 +6,7 @@ import type { Rates } from './rates.js'
 
 const shapes = { good: '●', warning: '▲', bad: '✕' }
 
-/** What is the matter, and the figures of the pool. */
+/** Shows the status of the pool, and its figures. */
 export function showOverview(snapshot: PoolSnapshot, rates: Rates): void {
   const { pool } = snapshot
   const { requests, failures, retries, hedges, refused } = rates.pool
@@ -40,7 +40,7 @@ function showPoolStatus(snapshot: PoolSnapshot, rates: Rates): void {
   while (list.childElementCount > rest.length) list.lastElementChild?.remove()
   while (list.childElementCount < rest.length) list.append(create('li'))
   for (const [i, line] of rest.entries()) setText(list.children[i] as HTMLElement, line)
-  // So that the tab tells, too.
+  // The title shows the status in the browser's tab as well.
   const title = `${level === 'good' ? '' : `${shapes[level]} `}leastwise ${location.host}`
   if (document.title !== title) document.title = title
 }

@@ -12,7 +12,7 @@ export interface PoolStatus {
 /** The part of the requests of a pool that may fail without a warning. */
 const TOLERABLE_FAILURES = 0.01
 
-/** Why the gateway answers 503 itself. */
+/** Why the gateway itself answers 503, by error code. */
 const reasons: Record<string, string> = {
   LEASTWISE_NO_BACKEND: 'no backend is usable',
   LEASTWISE_QUEUE_FULL: 'the queue is full',

@@ -7,13 +7,13 @@ export interface Rate {
   failures: number
   retries: number
   hedges: number
-  /** Requests that clients were answered 503 for. */
+  /** Requests that clients got a 503 for. */
   refused: number
 }
 
 interface Counts extends Rate {
   at: number
-  /** `refused`, by the code of the error. */
+  /** Refused requests by error code. */
   refusals: Record<string, number>
 }
 
@@ -53,7 +53,7 @@ export class Rates {
     return rateOf(this.#pool)
   }
 
-  /** Why most of those were refused that are refused now; undefined where none are. */
+  /** The most frequent error code of the requests that are refused now; undefined where none are. */
   get refusal(): string | undefined {
     const [first, last] = [this.#pool[0]?.refusals ?? {}, this.#pool.at(-1)?.refusals ?? {}]
     const grown = Object.entries(last).map(([code, count]) => ({ code, count: count - (first[code] ?? 0) }))

@@ -2,7 +2,7 @@ import type { Backend } from '../../balancer/backends/backend.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { UpstreamResponse } from '../http/response.js'
 
-/** What an attempt shows of itself to its listener. */
+/** The part of an attempt that its listener can see. */
 export interface AttemptState {
   readonly lease: Lease
   readonly backend: Backend
@@ -14,7 +14,7 @@ export interface AttemptState {
   isConnectionFault(error: Error): boolean
 }
 
-/** Hears of an attempt: a response or an error, or neither where protocols are switched. */
+/** Is called with the result of an attempt: a response or an error, or neither where protocols are switched. */
 export interface AttemptListener {
   /** Whether a response with this status is not passed on, because another backend is asked instead. */
   rejects(attempt: AttemptState, statusCode: number): boolean
@@ -22,6 +22,6 @@ export interface AttemptListener {
   onResponse(attempt: AttemptState): void
   deliver(response: UpstreamResponse): void
   onFailed(attempt: AttemptState, error: Error): void
-  /** Whether the gateway shuts down, and waits only for what still makes progress. */
+  /** Whether the gateway is shutting down, and waits only for tunnels that still make progress. */
   isShuttingDown(): boolean
 }

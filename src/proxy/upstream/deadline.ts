@@ -1,19 +1,19 @@
 import type { Clock } from '../../balancer/time/clock.js'
 
 /**
- * A timer that fires this much later than it should did so because the process was busy or stopped. What was waited for may
- * have arrived long ago, and is read right after the timers.
+ * A timer that fires this many milliseconds late did so because the process was busy or stopped. The bytes that were
+ * waited for may have arrived long ago, and are read right after the timers.
  */
 const LATE_TIMER_MS = 50
-/** Time that is left then to read it. */
+/** Time that such a late deadline leaves to read them. */
 const READ_GRACE_MS = 10
-/** Unused deadlines that a pool keeps. */
+/** Number of unused deadlines that a pool keeps. */
 const MAX_UNUSED = 1000
 
 const NEVER = Number.POSITIVE_INFINITY
 
 /**
- * A point in time that is moved often and reached rarely. To move it is one write: a timer that fires too early sleeps
+ * A point in time that is moved often and reached rarely. Moving it is one write; a timer that fires too early is set
  * again for the rest. (undici's own timers are too coarse: 100 ms become a second.)
  */
 export class Deadline {
@@ -43,19 +43,24 @@ export class Deadline {
     this.#startTimer(now)
   }
 
-  /** Stops it until the next `set`, and leaves its timer to fire without effect: `set` may use that again. */
+  /**
+   * Stops the deadline until the next `set`. Its timer goes on and fires without effect, unless `set` uses it again.
+   */
   suspend(): void {
     this.#at = NEVER
   }
 
-  /** Stops it together with its timer. */
+  /** Stops the deadline together with its timer. */
   clear(): void {
     this.#at = NEVER
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
 
-  /** @param isGrace whether the time is up, and only what has arrived meanwhile is still to be read */
+  /**
+   * Starts the timer. @param isGrace whether the time is up, and only bytes that have arrived meanwhile are still to be
+   * read
+   */
   #startTimer(now: number, isGrace = false): void {
     this.#firesAt = this.#at
     const delay = isGrace ? READ_GRACE_MS : Math.ceil(this.#at - now)
@@ -71,7 +76,7 @@ export class Deadline {
   }
 }
 
-/** Deadlines that are used by one request after another, together with their timers: few requests start a timer. */
+/** Deadlines that are reused by later requests, together with their timers, so that few requests start a timer. */
 export class DeadlinePool {
   readonly clock: Clock
   readonly #unused: Deadline[] = []

@@ -22,11 +22,11 @@ export interface DispatcherOptions
   extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
   /** Statuses of responses that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
   failureStatus: string
-  /** Statuses of responses that another backend may do better, as {@link statusesOf} reads them; empty for none. */
+  /** Statuses of responses after which another backend is asked, as {@link statusesOf} reads them; empty for none. */
   retryStatus: string
   /** Largest head of a response in bytes, and largest trailers. */
   maxResponseHeaders: number
-  /** Looks up the names of backends; by default together with all other pools of this process. */
+  /** Resolves the names of backends; by default all pools of this process share one. */
   names?: NameLookup
 }
 
@@ -81,7 +81,7 @@ export class LeaseDispatcher {
   /** Cuts every request and closes every connection. */
   destroy(): void {
     this.#stopNames()
-    // Before any connection is closed, so that no request is tried again.
+    // The pool is stopped before any connection is closed, so that no request is retried.
     this.#options.balancer.stop(new StoppedError('the app was closed'))
     for (const connections of this.#connections.values()) connections.destroy()
     this.#connections.clear()

@@ -14,28 +14,28 @@ import { type RetryOptions, RetryRules } from './retry-rules.js'
 import type { Connections } from './transport/connections.js'
 import { transportFor } from './transport/transport-for.js'
 
-/** What the requests of one pool have in common. */
+/** Options that all requests of one pool share. */
 export interface ForwarderOptions extends AttemptOptions, RetryOptions {
   hostHeader: HostHeader
   /** Largest body of a request in bytes; 0 for any. */
   maxBody: number
   connectionsTo(backend: Backend): Connections
-  /** Told of what attempts fail with. */
+  /** Called with the error of each attempt that failed. */
   onFailed(error: Error): void
 }
 
 /**
- * Brings one request to a backend: to another one where that fails and nothing is lost by it, and to a second one at the
- * same time where the first takes long. The first response is passed on.
+ * Forwards one request to a backend. If the backend fails and the request can safely be sent again, another one is
+ * asked; if the first takes long, a second one is asked concurrently. The first response is passed on.
  */
 export class Forwarder implements AttemptListener {
   readonly #options: ForwarderOptions
   readonly #context: ProxyContext
-  /** Called once; undefined from then on. */
+  /** Called once with the response or the error; undefined afterwards. */
   #callback: ResponseCallback | undefined
   readonly #retryRules: RetryRules
   readonly #hedge: Hedge | undefined
-  /** The attempts under way: one, or two with a hedge. */
+  /** The attempts in flight: one, or two with a hedge. */
   readonly #attempts: AttemptState[] = []
 
   constructor(options: ForwarderOptions, context: ProxyContext, callback: ResponseCallback) {
@@ -61,7 +61,7 @@ export class Forwarder implements AttemptListener {
     context.lease = attempt.lease
     context.hedge = undefined
     const { host, responseHead } = context
-    // The Host of a request that a backend responds well to is one that a health check may use.
+    // A health check may use the Host of a request to which the backend has responded well.
     if (host !== undefined && responseHead && responseHead.statusCode < 400) attempt.backend.clientHost = host
     for (const other of this.#attempts.splice(0)) if (other !== attempt) this.#hedge?.drop(other, attempt)
   }
@@ -76,12 +76,13 @@ export class Forwarder implements AttemptListener {
 
   onFailed(attempt: AttemptState, error: Error): void {
     const index = this.#attempts.indexOf(attempt)
-    // The other attempt has a response, and this one is not waited for.
+    // The other attempt has a response, so the result of this one is ignored.
     if (index < 0) return
     this.#attempts.splice(index, 1)
     if (error instanceof ClientGoneError) {
       this.#hedge?.cancel()
-      // Without the client the callback is not called: reply-from would log an error, and respond on a closed socket.
+      // When the client has left, the callback is not called: reply-from would log an error, and respond on a closed
+      // socket.
       this.#callback = undefined
       return
     }
@@ -111,7 +112,10 @@ export class Forwarder implements AttemptListener {
     return true
   }
 
-  /** @param isRetry whether it follows another attempt, so that it must not fail on a stale connection like that */
+  /**
+   * Starts an attempt. @param isRetry whether it follows another attempt, so that it needs a connection that cannot be
+   * stale
+   */
   #attempt(lease: Lease, isRetry: boolean): void {
     const { maxBody, connectionsTo } = this.#options
     const context = this.#context
@@ -128,7 +132,9 @@ export class Forwarder implements AttemptListener {
     return wanted === 'client' && host !== undefined ? host : backend.host
   }
 
-  /** On a backend that has not failed the request; or on the same where only the connection was to blame. */
+  /**
+   * Retries on a backend that has not failed the request, or on the same one where only the connection was to blame.
+   */
   #retry(attempt: AttemptState, error: Error): void {
     const { balancer } = this.#options
     const { failed } = this.#retryRules
@@ -142,7 +148,7 @@ export class Forwarder implements AttemptListener {
         this.#context.attempts++
         this.#attempt(lease, true)
       },
-      // The client is told why the backend failed, and not why there is no other one.
+      // The client learns why the backend failed, and not why no other backend was available.
       onReject: () => this.#end(new BackendError(attempt.backend.id, error)),
     })
   }

@@ -6,7 +6,7 @@ import type { ProxyContext } from '../context.js'
 import type { AttemptState } from './attempt-listener.js'
 import { SupersededError } from './failures/failures.js'
 
-/** Methods of which a second backend may be asked while the first has yet to respond. */
+/** Methods for which a second backend may be asked while the first has not responded yet. */
 const HEDGED = new Set(['GET', 'HEAD'])
 
 /** The hedge of one request: a second attempt on another backend while the first takes long. */

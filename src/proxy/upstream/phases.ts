@@ -3,7 +3,7 @@ import type { Deadline, DeadlinePool } from './deadline.js'
 import type { BackendTimeoutError } from './failures/failures.js'
 import type { Timeouts } from './timeouts.js'
 
-/** What a backend is waited for: to connect, to take the request, to respond, to go on with its body. */
+/** What the gateway waits for: the backend connects, takes the request, responds, or goes on with its body. */
 export type Phase = BackendTimeoutError['waitingFor']
 
 /** The phases of one attempt, each with its deadline. */
@@ -11,11 +11,13 @@ export class Phases {
   readonly #context: ProxyContext
   readonly #timeouts: Timeouts
   readonly #pool: DeadlinePool
-  /** Undefined once there are no further phases: then it may be another attempt's. */
+  /** The deadline; undefined after the last phase, because another attempt may use it then. */
   #deadline: Deadline | undefined
   #current: Phase = 'connection'
 
-  /** Begins with the connection. @param onExpired called when the deadline of the current phase has expired */
+  /**
+   * Begins the first phase, the connection. @param onExpired called when the deadline of the current phase has expired
+   */
   constructor(context: ProxyContext, timeouts: Timeouts, pool: DeadlinePool, onExpired: () => void) {
     this.#context = context
     this.#timeouts = timeouts
@@ -37,17 +39,17 @@ export class Phases {
     this.restart()
   }
 
-  /** There was progress in the current phase: its time begins anew. */
+  /** Restarts the time of the current phase, because there was progress. */
   restart(): void {
     this.#deadline?.set(this.#timeout)
   }
 
-  /** The time of the current phase does not run until `restart`. */
+  /** Stops the time of the current phase until `restart`. */
   suspend(): void {
     this.#deadline?.clear()
   }
 
-  /** There are no further phases. */
+  /** Ends the last phase. */
   end(): void {
     const deadline = this.#deadline
     this.#deadline = undefined

@@ -4,7 +4,7 @@ import type { Lease } from '../../balancer/leases/lease.js'
 import type { LeaseRequest } from '../../balancer/leases/lease-request.js'
 import type { ProxyContext } from '../context.js'
 
-/** What becomes of a request that needs another lease: one of the two is called, once, unless its client leaves. */
+/** Callbacks for a request that needs another lease: one of the two is called, once, unless the client leaves. */
 export interface ReacquireOptions {
   /** Backends that are not to be chosen. */
   except?: ReadonlySet<Backend> | undefined
@@ -15,7 +15,10 @@ export interface ReacquireOptions {
   onReject(error: Error): void
 }
 
-/** Takes another lease for a request, at once or in its turn. A client that leaves meanwhile leaves the queue. */
+/**
+ * Takes another lease for a request, at once or through the queue. If the client leaves meanwhile, the request leaves
+ * the queue.
+ */
 export function reacquire(
   balancer: Balancer,
   context: ProxyContext,

@@ -10,22 +10,22 @@ export interface BodyOwner {
   /** Monotonic milliseconds. */
   readonly now: number
   deliver(body: Readable | WholeBody): void
-  /** Downstream has destroyed the body before its end. */
+  /** Called when downstream has destroyed the body before its end. */
   onBodyDropped(error: Error | null): void
 }
 
-/** Bytes that a stream keeps before the backend is not read any more. */
+/** Number of bytes that a stream buffers before the gateway stops reading from the backend. */
 const BUFFER_BYTES = 64 * 1024
 
 /** A body of which the first part may have come. */
 export interface BatchedBody {
-  /** Delivers it as a stream, unless it was delivered before. */
+  /** Delivers the body as a stream, unless it was delivered before. */
   open(): void
 }
 
 /**
- * Opens bodies at the end of a turn of the event loop: in the same turn all is parsed that arrived together, perhaps the
- * whole body. One look at all of them costs less than a microtask for each.
+ * Opens bodies at the end of a turn of the event loop: everything that arrived together, perhaps the whole body, is
+ * parsed in the same turn. One pass over all bodies costs less than a microtask for each.
  */
 export class BodyBatcher {
   #bodies: BatchedBody[] = []
@@ -41,7 +41,7 @@ export class BodyBatcher {
       try {
         body.open()
       } catch (error) {
-        // The error is for the process to hear of, and the other bodies go on.
+        // The error is thrown outside this loop, so that the other bodies go on.
         queueMicrotask(() => {
           throw error
         })
@@ -61,14 +61,17 @@ export class ResponseBody implements BatchedBody {
   readonly #context: ProxyContext
   readonly #transport: Transport
   readonly #phases: Phases
-  /** What came together with the head; undefined once the body is delivered. */
+  /** Bytes that came together with the head; undefined once the body is delivered. */
   #early: Buffer[] | undefined = []
   #stream: Readable | undefined
   #isPaused = false
   #pausedAt = 0
   #pausedFor = 0
 
-  /** @param phases of which this is the last; its time does not run while downstream does not read */
+  /**
+   * @param phases the phases of the attempt, of which the body is the last; its time does not run while downstream does
+   * not read
+   */
   constructor(owner: BodyOwner, context: ProxyContext, transport: Transport, phases: Phases) {
     this.#owner = owner
     this.#context = context
@@ -77,7 +80,7 @@ export class ResponseBody implements BatchedBody {
     batcher.add(this)
   }
 
-  /** Whether it was delivered as a stream. */
+  /** Whether the body was delivered as a stream. */
   get isStream(): boolean {
     return this.#stream !== undefined
   }
@@ -86,7 +89,7 @@ export class ResponseBody implements BatchedBody {
     return this.#isPaused
   }
 
-  /** Milliseconds for which downstream did not take what the backend had. */
+  /** Milliseconds for which downstream did not read although the backend had sent bytes. */
   get pausedFor(): number {
     return this.#pausedFor + (this.#isPaused ? this.#owner.now - this.#pausedAt : 0)
   }

@@ -1,7 +1,9 @@
 import type { Headers } from '../http/fields.js'
 import { BadResponseError } from './failures/failures.js'
 
-/** What is wrong with the head of a backend's response, so that it must not be passed on; undefined where nothing is. */
+/**
+ * Finds a fault in the head of a backend's response, which must not be passed on then; undefined where there is none.
+ */
 export function checkResponseHead(statusCode: number, headers: Headers): BadResponseError | undefined {
   if (statusCode < 200 || statusCode > 599) return new BadResponseError(`status ${statusCode} is none`)
   const coding = headers['transfer-encoding']
@@ -12,7 +14,7 @@ export function checkResponseHead(statusCode: number, headers: Headers): BadResp
   return undefined
 }
 
-/** Media types of which each part is sent when something has happened. */
+/** Media types of streams in which each part is sent when an event occurs. */
 const EVENT_TYPES = new Set([
   'application/json-seq',
   'application/jsonl',

@@ -17,7 +17,7 @@ export interface RetryOptions {
   timeouts: Timeouts
   /** Further attempts of a request that had reached a backend; 0 for no further attempt at all. */
   retries: number
-  /** Statuses of responses that another backend may do better. */
+  /** Statuses of responses after which another backend is asked. */
   isRetried: Statuses
 }
 
@@ -48,14 +48,14 @@ const IDEMPOTENT = new Set([
   'UNLINK',
 ])
 
-/** Attempts after one that reached no backend which are free; each further one is taken from the retry budget. */
+/** Number of free attempts after attempts that reached no backend; each further one is taken from the retry budget. */
 const FREE_SEARCHES = 20
 
 const NONE: ReadonlySet<Backend> = new Set()
 
 /**
- * Whether one request may have another attempt, and with which backends. The order of the questions is that of Caddy's
- * reverse proxy: is there anything left to try, was a backend reached at all, may the request be sent twice.
+ * Decides whether one request may have another attempt, and with which backends. The order of the questions is that of
+ * Caddy's reverse proxy: is there a backend left to try, was a backend reached at all, may the request be sent twice.
  */
 export class RetryRules {
   readonly #options: RetryOptions
@@ -63,9 +63,9 @@ export class RetryRules {
   /** Monotonic milliseconds. */
   readonly #startedAt: number
   #failed: Set<Backend> | undefined
-  /** Attempts after one that a backend had begun with, and failed. */
+  /** Attempts that followed an attempt which had reached a backend. */
   #retries = 0
-  /** Attempts after one that had reached no backend. */
+  /** Attempts that followed an attempt which had reached no backend. */
   #searches = 0
 
   constructor(options: RetryOptions, context: ProxyContext) {
@@ -92,7 +92,7 @@ export class RetryRules {
 
   /**
    * Whether another backend is asked instead of passing a response on; the budget is charged then.
-   * @param isHedged whether a second attempt is under way, which may do better
+   * @param isHedged whether a second attempt is under way, which may get a better response
    */
   rejects({ backend }: AttemptState, statusCode: number, isHedged: boolean): boolean {
     const { isRetried, retries, balancer } = this.#options
@@ -102,17 +102,17 @@ export class RetryRules {
     return balancer.hasRoom(new Set([...this.failed, backend])) && balancer.retryBudget.spend()
   }
 
-  /** Whether another attempt may follow one that has failed. The budget is charged where it may, and costs something. */
+  /** Whether another attempt may follow a failed one. If so, the budget is charged, unless the attempt is free. */
   allows(attempt: AttemptState, error: Error): boolean {
     const { retries, balancer } = this.#options
     if (retries === 0 || attempt.isBodyTaken || isClientFault(error)) return false
-    // Every backend's response would be too large, and every connection fail.
+    // On any other backend the response would be too large as well, or the connection would fail as well.
     if (isHeadTooLarge(error) || exhaustionOf(error)) return false
     if (!attempt.isSent) return this.#allowsSearch()
     if (this.#retries >= retries) return false
     // The budget was charged when the response was rejected.
     if (error instanceof RejectedResponseError) return true
-    // The client has waited for as long as it was to wait.
+    // The client has waited for as long as a response may take.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#context.method)) return false
     if (attempt.isConnectionFault(error)) return true
@@ -120,10 +120,10 @@ export class RetryRules {
   }
 
   /**
-   * Whether another backend is tried after one that was not reached. That one has seen nothing of the request, so that
-   * nothing can be done twice, and no client needs to see an error while another backend would take it. Three things bound
-   * the search: no backend is tried twice, a client waits no longer than for a response, and where a large pool is
-   * down as a whole the budget runs out.
+   * Whether another backend is tried after one that was not reached. A backend that was not reached has seen nothing of
+   * the request, so nothing can be done twice, and no client needs to see an error while another backend would take the
+   * request. Three limits apply: no backend is tried twice, a client waits no longer than for a response, and the
+   * budget runs out where a whole large pool is down.
    */
   #allowsSearch(): boolean {
     const { balancer, timeouts } = this.#options

@@ -1,9 +1,9 @@
-/** What a backend is given time for, in milliseconds; 0 for any time. */
+/** Time limits for a backend, in milliseconds; 0 for no limit. */
 export interface Timeouts {
-  /** To a connection, TLS included. */
+  /** Longest time to connect, TLS included. */
   connect: number
-  /** From the end of the request to the first byte of the response. */
+  /** Longest time from the end of the request to the first byte of the response. */
   response: number
-  /** Between two chunks of a body, in either direction. */
+  /** Longest time between two chunks of a body, in either direction. */
   body: number
 }

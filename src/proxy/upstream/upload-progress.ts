@@ -1,4 +1,4 @@
-/** How far the body of a request has come that is sent to a backend. Times are monotonic milliseconds. */
+/** The progress of sending a request's body to a backend. Times are monotonic milliseconds. */
 export class UploadProgress {
   bytes = 0
   /** All of the body was sent, or the backend takes no more of it. */

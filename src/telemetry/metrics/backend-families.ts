@@ -27,7 +27,7 @@ function labelsOf(pool: MeteredPool, backend: Backend): Labels {
 
 type Kind = Pick<Family, 'name' | 'type' | 'help'>
 
-/** Lines for each registered backend. */
+/** Makes a family with lines for each registered backend. */
 function perBackend(kind: Kind, lines: (backend: Backend, labels: Labels) => Sample[]): Family {
   return {
     ...kind,

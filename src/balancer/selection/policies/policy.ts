@@ -36,7 +36,7 @@ export interface Policy {
 
 /** What a policy would choose, and why. */
 export interface Preview {
-  /** What `pick` would return; where chance decides, the likeliest. */
+  /** The backend that `pick` would return; for a random choice, the most likely backend. */
   choice: Backend | undefined
   /** All eligible backends by score, the best first. */
   scores: CandidateScore[]

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import type { LookUp } from './lookup-queue.js'
 
-/** Time that a name server has for each of two tries. */
+/** Time limit for each of the two tries with a name server. */
 const SERVER_TIMEOUT_MS = 2000
 
 /**
- * Looks a name up in /etc/hosts and with the name servers, without the system's resolver. The system's resolver blocks a
- * thread for each name, of which Node lets it have two: names whose servers are silent keep it from all others.
+ * Looks up a name in /etc/hosts and with the name servers, without the system's resolver. The system's resolver blocks
+ * a thread for each name, and Node lets it have only two threads: names whose servers are silent block all others.
  */
 export const directLookUp: LookUp = (name, done) => {
   addressesOf(name.toLowerCase()).then(

@@ -6,7 +6,7 @@ import { NameLookup } from './name-lookup.js'
 
 /** The names of all pools of this process. */
 export const systemNames = new NameLookup(
-  // Read at each call, as an app may replace `dns.lookup` later by one of its own.
+  // `dns.lookup` is read at each call, because an app may replace it later.
   (name, done) => dns.lookup(name, { all: true }, done),
   systemClock,
   directLookUp,
@@ -16,7 +16,7 @@ export const systemNames = new NameLookup(
 export class HostLookup {
   readonly #names: NameLookup
   readonly #name: string
-  /** The option of Node's connections. It calls back at once where `wait` was called before. */
+  /** The option `lookup` of Node's connections. It calls back at once where `wait` was called before. */
   readonly lookup: LookupFunction
 
   constructor(names: NameLookup, name: string) {
@@ -35,20 +35,20 @@ export class HostLookup {
   }
 
   /**
-   * Waits until there are addresses to connect to. That time is no part of the backend's CONNECT_TIMEOUT.
+   * Waits until there are addresses to connect to. This time does not count towards the backend's CONNECT_TIMEOUT.
    * @returns stops waiting; undefined where it was called back at once
    */
   wait(done: (error: Error | undefined) => void): (() => void) | undefined {
     return this.#names.resolve(this.#name, done)
   }
 
-  /** A connection to the known addresses failed. */
+  /** Notes that a connection to the known addresses failed. */
   doubt(): void {
     this.#names.doubt(this.#name)
   }
 }
 
-/** Undefined where the host is an address. */
+/** Makes the lookup of a host name; undefined where the host is an address. */
 export function hostLookup(names: NameLookup, host: string): HostLookup | undefined {
   return isIP(host) === 0 ? new HostLookup(names, host) : undefined
 }

@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns'
 import type { Clock } from '../../../balancer/time/clock.js'
 
-/** Takes all addresses of a name, in the order in which they are to be tried, or the reason why there are none. */
+/** Receives all addresses of a name, in the order in which they are to be tried, or the reason why there are none. */
 export type LookUpCallback = (
   error: NodeJS.ErrnoException | null,
   addresses: readonly LookupAddress[],
@@ -18,18 +18,20 @@ export interface LookupJob {
 }
 
 export interface LookupListener<Job> {
-  /** The name has been looked up; called once for each time that it was queued. */
+  /** Called when the name has been looked up, once for each time that it was queued. */
   onDone(job: Job, error: NodeJS.ErrnoException | undefined, addresses: readonly LookupAddress[]): void
-  /** The system has answered after all, and no longer hangs. The addresses may be none. */
+  /** Called when the system has answered late, and no longer hangs. There may be no addresses. */
   onLate(job: Job, addresses: readonly LookupAddress[]): void
 }
 
-/** Look-ups at a time. They cannot be cancelled, and a thousand of them would be in the way of one that is needed. */
+/**
+ * Largest number of concurrent look-ups. They cannot be cancelled, and a thousand of them would delay an urgent one.
+ */
 const MAX_LOOK_UPS = 8
-/** After this time a look-up counts as hanging, and not towards that number any more. */
+/** Time after which a look-up counts as hanging, and no longer towards that number. */
 const HANG_MS = 1000
 
-/** Looks names up, a few at a time. Those that a request waits for come first. */
+/** Looks up names, a few at a time. Names for which a request waits come first. */
 export class LookupQueue<Job extends LookupJob> {
   readonly #lookUp: LookUp
   readonly #direct: LookUp | undefined
@@ -56,12 +58,12 @@ export class LookupQueue<Job extends LookupJob> {
     this.#startNext()
   }
 
-  /** A request waits for it. Has no effect once it was started. */
+  /** Moves a name ahead, because a request waits for it. This has no effect once its look-up was started. */
   makeUrgent(job: Job): void {
     if (this.#others.delete(job)) this.#urgent.add(job)
   }
 
-  /** Returns whether it was still in the queue. */
+  /** Removes a name. Returns whether it was still in the queue. */
   remove(job: Job): boolean {
     return this.#urgent.delete(job) || this.#others.delete(job)
   }
@@ -92,7 +94,7 @@ export class LookupQueue<Job extends LookupJob> {
       uncount()
     }
     if (job.isHanging) {
-      // The system still has the question from before, and is not asked again.
+      // The system has not answered the earlier question yet, and is not asked again.
       this.#direct?.(job.name, (_error, addresses) => done(undefined, addresses))
       return
     }

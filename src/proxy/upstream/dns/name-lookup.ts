@@ -4,15 +4,15 @@ import { type LookUp, type LookupListener, LookupQueue } from './lookup-queue.js
 import { type Name, newName, type Waiter, type Watcher } from './name.js'
 import { UnresolvedError } from './unresolved-error.js'
 
-/** For this long an answer is used without a new look-up. */
+/** Time for which an answer is used without a new look-up. */
 const FRESH_MS = 2000
-/** For this long an answer is used while a new look-up is under way; with an older one the new one is waited for. */
+/** Time for which an answer is used while a new look-up is under way; after that, requests wait for the new one. */
 const STALE_WHILE_REVALIDATE_MS = 10_000
-/** For this long a new look-up is waited for where the last answer is older, or did not lead to the backend. */
+/** Longest wait for a new look-up where the last answer is older, or did not lead to the backend. */
 const REFRESH_WAIT_MS = 500
-/** For this long the first look-up of a name is waited for. */
+/** Longest wait for the first look-up of a name. */
 const FIRST_WAIT_MS = 5000
-/** After this time of a first look-up watchers are told, so that requests that can go elsewhere do not wait. */
+/** Time after which watchers learn that a first look-up is slow, so that requests do not wait for it. */
 const SLOW_MS = 1000
 /** Shortest time from a look-up that failed to the next. */
 const MIN_RETRY_MS = 1000
@@ -38,8 +38,8 @@ export class NameLookup implements LookupListener<Name> {
   }
 
   /**
-   * Looks a name up and keeps its addresses; one that cannot be resolved is tried again.
-   * @returns leaves the name, which is dropped when it has no watcher and no waiter left
+   * Looks up a name and keeps its addresses. A name that cannot be resolved is tried again.
+   * @returns a function that ends the watch; the name is dropped when it has no watcher and no waiter left
    */
   watch(name: string, watcher: Watcher): () => void {
     const known = this.#nameOf(name)
@@ -58,8 +58,8 @@ export class NameLookup implements LookupListener<Name> {
   }
 
   /**
-   * Calls back with addresses that are as new as can be had without much waiting.
-   * @returns stops waiting; undefined where it was called back at once
+   * Calls back with the newest addresses that can be had without a long wait.
+   * @returns a function that ends the wait; undefined where it was called back at once
    */
   resolve(name: string, done: Waiter): (() => void) | undefined {
     const known = this.#nameOf(name)
@@ -83,7 +83,7 @@ export class NameLookup implements LookupListener<Name> {
     return addresses !== undefined && !isDoubted && this.#clock.now() - answeredAt < FRESH_MS
   }
 
-  /** Milliseconds for which the look-up under way is waited for; 0 or less for not at all. */
+  /** Milliseconds to wait for the look-up that is under way; 0 or less for no wait. */
   #waitFor({ addresses, answeredAt, isDoubted, begunAt, failure }: Name): number {
     if (begunAt === undefined) return 0
     const now = this.#clock.now()

@@ -9,7 +9,7 @@ export class NameWait {
     return this.#leave !== undefined
   }
 
-  /** @param done called once, unless the wait is given up; at once where the addresses are known */
+  /** Begins to wait. @param done called once, unless the wait is given up; at once where the addresses are known */
   start(lookup: HostLookup, done: (error: Error | undefined, hasWaited: boolean) => void): void {
     this.#leave = lookup.wait((error) => {
       const hasWaited = this.isWaiting
@@ -18,7 +18,7 @@ export class NameWait {
     })
   }
 
-  /** Returns false where nothing was waited for. */
+  /** Ends the wait. Returns false where nothing was waited for. */
   giveUp(): boolean {
     const leave = this.#leave
     this.#leave = undefined

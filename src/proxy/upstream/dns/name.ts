@@ -2,15 +2,17 @@ import type { LookupAddress } from 'node:dns'
 import type { LookupJob } from './lookup-queue.js'
 import type { UnresolvedError } from './unresolved-error.js'
 
-/** Takes the addresses of a name, or the reason why there are none. */
+/** Receives the addresses of a name, or the reason why there are none. */
 export type Waiter = (error: UnresolvedError | undefined, addresses: readonly LookupAddress[]) => void
 
-/** Told why a name that was never resolved cannot be, and with undefined once it is. */
+/**
+ * Called with the reason why a name that was never resolved cannot be resolved, and with undefined once it is resolved.
+ */
 export type Watcher = (reason: string | undefined) => void
 
-/** What is known of a name. Times are monotonic milliseconds. */
+/** The known facts about a name. Times are monotonic milliseconds. */
 export interface Name extends LookupJob {
-  /** The last good answer. It is kept whatever becomes of later look-ups. */
+  /** The last good answer. It is kept whatever the results of later look-ups are. */
   addresses: readonly LookupAddress[] | undefined
   answeredAt: number
   /** Whether a connection to these addresses has failed since. */

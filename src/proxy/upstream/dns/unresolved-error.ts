@@ -1,12 +1,14 @@
 /** Codes with which a resolver says that there is no such name, or none with an address. */
 const FINAL_CODES = new Set(['ENOTFOUND', 'ENODATA', 'EAI_NODATA', 'EAI_NONAME'])
 
-/** A backend's name has never been resolved so far, and could not be, or not in time. The backend is not to blame. */
+/**
+ * A backend's name has never been resolved, because the look-up failed or took too long. The backend is not to blame.
+ */
 export class UnresolvedError extends Error {
-  /** Of the resolver, or `ETIMEOUT`. */
+  /** The error code of the resolver, or `ETIMEOUT`. */
   readonly code: string
 
-  /** @param cause what the resolver said; undefined where it said nothing within `timeoutMs` */
+  /** @param cause the resolver's error; undefined where it did not answer within `timeoutMs` */
   constructor(name: string, timeoutMs: number, cause?: NodeJS.ErrnoException) {
     super(cause?.message ?? `no address of ${name} within ${timeoutMs / 1000} seconds`, { cause })
     this.code = cause?.code ?? 'ETIMEOUT'

@@ -16,15 +16,15 @@ export interface Progress {
   readonly now: number
   /** Whether the backend may have seen something of the request. */
   readonly isSent: boolean
-  /** Whether the backend responded well, and some of the body of that is still to come. */
+  /** Whether the backend has responded well, and part of the response's body is still to come. */
   readonly isRespondingWell: boolean
-  /** Of the request's body, where it has one. */
+  /** Progress of sending the request's body; undefined where the request has none. */
   readonly upload: UploadProgress | undefined
-  /** Of the response, where one has begun. */
+  /** The body of the response; undefined where no response has begun. */
   readonly body: Pick<ResponseBody, 'isStream' | 'pausedFor'> | undefined
 }
 
-/** Codes of a parser for what is no HTTP at all, rather than an early end. */
+/** Parser error codes for bytes that are not HTTP at all, as opposed to an early end. */
 const NOT_HTTP = /^HPE_(?!INVALID_EOF_STATE)/
 /** A server may give up on a client that makes no progress for this long. */
 const STALLED_MS = 200

@@ -13,7 +13,7 @@ import { CLOSED, CLOSED_SILENTLY, messageFor } from './messages.js'
 
 /** Why a backend did not respond, or not to the end: a code and a text for operators, and a message for the client. */
 export interface Diagnosis extends Cause {
-  /** Names no address, and nothing that a backend or a library said. */
+  /** The message for the client. It contains no address, and no text of a backend or a library. */
   message: string
 }
 
@@ -32,7 +32,7 @@ const TIMEOUT_MESSAGES: Record<BackendTimeoutError['waitingFor'], string> = {
   body: 'the backend did not go on with its answer in time',
 }
 
-/** Says what an error between the gateway and a backend means. */
+/** Explains an error between the gateway and a backend. */
 export function diagnose(error: Error): Diagnosis {
   if (error instanceof BackendTimeoutError) {
     const { waitingFor, message } = error

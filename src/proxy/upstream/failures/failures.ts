@@ -48,7 +48,7 @@ export class RejectedResponseError extends Error {
   }
 }
 
-/** An attempt was dropped, as the other one of a hedged request had a response first. */
+/** An attempt was dropped, because the other attempt of a hedged request had a response first. */
 export class SupersededError extends Error {}
 
 /** The body of a request is larger than the pool's limit. */

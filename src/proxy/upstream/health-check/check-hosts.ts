@@ -4,18 +4,18 @@ import type { HostHeader } from '../../../balancer/backends/spec.js'
 
 export interface CheckHostsOptions {
   registry: Registry
-  /** The Host of every check; empty for those that are chosen here. */
+  /** The configured Host of every check; empty where this class chooses the Hosts. */
   healthHost: string
-  /** Which Host requests carry, where a backend has no setting of its own. */
+  /** Which Host field requests have, where a backend has no setting of its own. */
   hostHeader: HostHeader
-  /** The Host of the last request that no backend was found for. */
+  /** The Host of the last request for which no backend was found. */
   refused(): string | undefined
 }
 
 /**
- * Chooses the Host of health checks. A backend may respond well only to the name of its site, so a check uses the Host of
- * requests that it has responded well to. Clients may send any Host, so that none of theirs can fail a check: where it does
- * not pass with one, the others follow, the backend's own address among them.
+ * Chooses the Host of health checks. A backend may respond well only to the name of its site, so a check uses the Host
+ * of requests to which the backend has responded well. Clients may send any Host, so a Host of a client must not make a
+ * check fail: where one does not pass, the other Hosts follow, including the backend's own address.
  */
 export class CheckHosts {
   readonly #options: CheckHostsOptions

@@ -14,25 +14,25 @@ import { addressOf } from '../transport/address.js'
 import type { CheckHosts } from './check-hosts.js'
 
 export interface HealthProbeOptions {
-  /** Path and query that are asked for. */
+  /** Path and query of the checks. */
   path: string
   /** Port of checks, where a backend has none of its own; 0 for the port of requests. */
   port: number
   hosts: CheckHosts
   /** Milliseconds that one request may take, from the connection to the last byte. */
   timeout: number
-  /** Statuses that pass, as {@link statusesOf} reads them. */
+  /** Statuses with which a check passes, as {@link statusesOf} reads them. */
   status: string
   clock: Clock
   /** Looks up the names of backends; by default together with all pools of this process. */
   names?: NameLookup
-  /** Told of what checks fail with. */
+  /** Called with the error of each check that failed. */
   onFailed(error: Error): void
 }
 
 /** The result of one request. */
 interface RequestResult extends Omit<CheckResult, 'at'> {
-  /** Whether there was a connection, so that the Host was sent and may be the reason. */
+  /** Whether there was a connection, so that the Host was sent and may be the reason for the result. */
   isConnected: boolean
   isTimeout: boolean
 }
@@ -55,7 +55,10 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
     const ownHost = hostOf(backend, healthPort)
     const lookup = hostLookup(names, addressOf(backend).host)
     let hostsLeft = hosts.of(backend, ownHost)
-    /** What is reported where no Host passes: the result with the backend's own address, or else with the last Host. */
+    /**
+     * The result that is reported where no Host passes: the one with the backend's own address, or else the one with
+     * the last Host.
+     */
     let failure: RequestResult | undefined
     let cancel = () => {}
     const checkNext = () => {
@@ -63,7 +66,7 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
       cancel = request(backend, host, healthPort, lookup, options, passes, (result) => {
         if (!result) return done(undefined)
         if (host === ownHost || hostsLeft.length === 0) failure ??= result
-        // Without a connection no Host makes a difference.
+        // Without a connection, other Hosts would not change the result.
         if (!result.isConnected) hostsLeft = []
         // After a timeout only the backend's own address is tried, as each further Host would take as long.
         if (result.isTimeout) hostsLeft = hostsLeft.filter((other) => other === ownHost)
@@ -75,12 +78,13 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
     }
     const begin = (error?: Error) => {
       if (!error) checkNext()
-      // That there is no such name fails the check; that it cannot be resolved for now says nothing about the backend.
+      // A name that does not exist fails the check. A name that cannot be resolved for now says nothing about the
+      // backend.
       else if (error instanceof UnresolvedError && error.isFinal) {
         done({ at: clock.date(), passed: false, answered: false, detail: error.code })
       } else done(undefined)
     }
-    // The time of the look-up is no part of the check's timeout.
+    // The time of the look-up does not count towards the check's timeout.
     if (lookup) cancel = lookup.wait(begin) ?? cancel
     else begin()
     return () => cancel()
@@ -126,7 +130,7 @@ function request(
     deadline.clear()
     done(result)
   }
-  /** @param failure what is reported where there is no response */
+  /** Reports a result. @param failure the text that is reported where there is no response */
   const finish = (failure: string, isTimeout = false) =>
     end({ ...(response ?? { passed: false, answered: false, detail: failure }), isConnected, isTimeout })
   const deadline = new Deadline(clock, () => {
@@ -149,7 +153,7 @@ function request(
     })
     incoming.on('error', () => {})
   })
-  // A backend that switches protocols was not asked to.
+  // A backend that switches protocols does so unasked, so its connection is closed.
   outgoing.on('upgrade', (_incoming, socket) => socket.destroy())
   outgoing.on('error', (error: NodeJS.ErrnoException) => {
     if (isOver) return

@@ -1,18 +1,18 @@
 import type { Backend } from '../../../balancer/backends/backend.js'
 import { certificateName } from './tls.js'
 
-/** Where a backend is, in the words of Node's clients. */
+/** The address of a backend, in the form that Node's clients take. */
 export interface Address {
-  /** An address, without brackets, or a name. */
+  /** An address without brackets, or a name. */
   host: string
   port: number
-  /** See {@link certificateName}. */
+  /** The name in the backend's certificate, see {@link certificateName}. */
   servername: string
-  /** Whether TLS is spoken. */
+  /** Whether the connection uses TLS. */
   secure: boolean
 }
 
-/** Takes a backend's URL apart. */
+/** Parses a backend's URL. */
 export function addressOf({ url }: Pick<Backend, 'url'>): Address {
   const { protocol, hostname, port } = new URL(url)
   const secure = protocol === 'https:'

@@ -20,11 +20,11 @@ export interface BodySenderOptions {
   maxBody: number
   /** The body is about to be read. */
   onStarted(): void
-  /** So many bytes were sent. */
+  /** Called with the number of bytes that were sent. */
   onSent(bytes: number): void
-  /** The backend did not ask for the body in time, so that it is sent unasked. */
+  /** Called when the backend did not ask for the body in time, so that the body is sent unasked. */
   onUnasked(): void
-  /** The client or the app does not send the body as it should. */
+  /** Called when the client or the app does not send the body as it should. */
   onFailed(error: Error): void
 }
 
@@ -103,14 +103,14 @@ export class BodySender {
     this.#bytes += chunk.length
     const { maxBody, announced, onFailed, onSent } = this.#options
     if (maxBody > 0 && this.#bytes > maxBody) onFailed(new UploadTooLargeError(maxBody))
-    // The backend would take what is too much for another request.
+    // The backend would read the surplus bytes as another request.
     else if (announced !== undefined && this.#bytes > announced) onFailed(new BodyLengthError(announced))
     else onSent(chunk.length)
   }
 
   readonly #onEnd = (): void => {
     const { announced, body, request, onFailed } = this.#options
-    // The backend would wait for the rest.
+    // The backend would wait for the missing bytes.
     if (announced !== undefined && this.#bytes < announced) {
       onFailed(new BodyLengthError(announced))
       return
@@ -123,7 +123,7 @@ export class BodySender {
 
   readonly #onError = (error: Error): void => {
     const { source } = this.#options.request
-    // What a hook makes of a body breaks as well when the client leaves.
+    // A body that a hook makes from the client's body breaks as well when the client leaves.
     const isClientGone = !source || (source.destroyed && !source.complete)
     this.#options.onFailed(isClientGone ? new ClientGoneError() : new HookBodyError(error))
   }

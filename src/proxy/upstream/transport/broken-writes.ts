@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 
-/** What is known of a connection that is kept readable. */
+/** The state of a connection that is kept readable. */
 interface Watch {
   /** The error of the first write that failed; nothing is written after that. */
   error: Error | undefined
-  /** Called once, with that error. */
+  /** Called once, with the error of the first write that failed. */
   onBroken: ((error: Error) => void) | undefined
 }
 
@@ -51,7 +51,9 @@ export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => 
   }
 }
 
-/** The request is over for which broken writes were reported. A kept connection would keep it otherwise. */
+/**
+ * Drops the callback of a request that is over, because a kept connection would keep the request in memory otherwise.
+ */
 export function forgetBrokenWrites(socket: Socket): void {
   const watch = watches.get(socket)
   if (watch) watch.onBroken = undefined

@@ -8,23 +8,23 @@ import { keepAliveAgent } from './node-agent.js'
 import { UndiciConnection } from './undici-connection.js'
 import { type Connect, connectFor } from './undici-connector.js'
 
-/** How long a connection without a request is kept. Node's servers close theirs after five seconds. */
+/** Time for which a connection without a request is kept. Node's servers close theirs after five seconds. */
 const KEEP_ALIVE_MS = 4000
 
 /** The connections to one backend, of both clients. */
 export class Connections {
   readonly #backend: Backend
   readonly address: Address
-  /** Undefined where the backend's host is an address. */
+  /** The lookup of the backend's name; undefined where its host is an address. */
   readonly lookup: HostLookup | undefined
   /** Largest head of a response, in bytes. */
   readonly maxHeaderSize: number
-  /** Keeps the connections of Node's client. */
+  /** Node's agent, which keeps the connections of Node's client. */
   readonly agent: Agent
   readonly #connect: Connect
-  /** Undici's connections. */
+  /** The connections of undici's client. */
   readonly #all = new Set<UndiciConnection>()
-  /** Those of them without a request, the one used last at the end. */
+  /** Undici's connections without a request; the last one in the list was used last. */
   readonly #idle = new LinkedList<UndiciConnection>()
   #closed = false
 
@@ -37,7 +37,7 @@ export class Connections {
     this.agent = keepAliveAgent(this.address.secure, KEEP_ALIVE_MS)
   }
 
-  /** A connection of undici's without a request: a kept one, or a new one. */
+  /** Returns a connection of undici's without a request: a kept one, or a new one. */
   take(): UndiciConnection {
     const kept = this.#idle.last
     if (kept) {

@@ -39,7 +39,7 @@ export function createOutgoing(
   return outgoing
 }
 
-/** The header fields that Node's client is given, those of the connection included. */
+/** The header fields for Node's client, including the fields of the connection. */
 export function outgoingHeaders(
   { fields, body, upgrade, expectsContinue, takesTrailers }: UpstreamRequest,
   isSingle: boolean,

@@ -12,7 +12,7 @@ export interface Exchange {
   mayLeaveUploadUnread(statusCode: number): boolean
   /** The response is about to be read. */
   onResponse(statusCode: number): void
-  /** Returns false where the request was over before. */
+  /** Ends the request. Returns false where it was over before. */
   finish(): boolean
   /** The response has been read to its end. */
   onRead(): void
@@ -37,7 +37,7 @@ export function readResponse(
     if (!exchange.isOver) listener.onResponseData(chunk)
   })
   response.once('end', () => {
-    // Node takes a reset for the end of a body whose length is not known.
+    // Node treats a reset as the end of a body whose length is not known.
     const { connectionError } = exchange
     const isCut = connectionError && !isLengthKnown && !exchange.mayLeaveUploadUnread(statusCode)
     if (!response.complete || isCut) {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { ProxyContext } from '../../context.js'
 import type { Headers } from '../../http/fields.js'
 
-/** What a client needs to know of a request to send it. */
+/** The part of a request that a client needs to send it. */
 export type UpstreamRequest = Readonly<
   Pick<
     ProxyContext,
@@ -18,9 +18,9 @@ export type UpstreamRequest = Readonly<
   >
 >
 
-/** A way to a backend for one request at a time. */
+/** Sends requests to a backend, one at a time. */
 export interface Transport {
-  /** Sends a request, and tells the listener what becomes of it. The Host among its fields is read now. */
+  /** Sends a request, and reports its progress to the listener. The Host among its fields is read now. */
   send(request: UpstreamRequest, listener: TransportListener): void
   /** Stops reading the response until `resume`. */
   pause(): void
@@ -31,15 +31,15 @@ export interface Transport {
   done(): void
   /** Whether the connection had served a request before, so that the backend may have closed it meanwhile. */
   readonly reused: boolean
-  /** Whether the backend does not take what it is sent. */
+  /** Whether the backend does not read what it is sent. */
   readonly blocked: boolean
-  /** Whether the backend's name is being looked up. How long that takes is not the backend's doing. */
+  /** Whether the backend's name is being looked up. The backend is not to blame for that time. */
   readonly lookingUp: boolean
   /** Whether the backend, which was asked without TLS, has sent nothing at all on this connection. */
   readonly silent: boolean
 }
 
-/** What both clients report. After `onResponseEnd`, `onSwitched` or `onFailed` there is nothing more. */
+/** Receives the events of both clients. `onResponseEnd`, `onSwitched` or `onFailed` is the last one. */
 export interface TransportListener {
   /** The backend's name had to be looked up, and the connection begins now. */
   onLookedUp(): void
@@ -47,7 +47,7 @@ export interface TransportListener {
   onStarted(): void
   /** The body is about to be read, and so can be sent to no other backend. */
   onBodyStarted(): void
-  /** So many bytes of the body were sent. */
+  /** Called with the number of bytes of the body that were sent. */
   onBodySent(bytes: number): void
   /** All of the body was sent. */
   onBodyEnd(): void

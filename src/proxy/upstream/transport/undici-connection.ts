@@ -41,7 +41,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   #requests = 0
   /** The last error of the connection was a reset. */
   #isReset = false
-  /** The first error of the connection. What undici tells may be only a consequence of it. */
+  /** The first error of the connection. Errors that undici reports later may be only a consequence. */
   #firstError: Error | undefined
 
   // The current request. None of it is kept beyond that, as a connection outlives its requests by far.
@@ -89,7 +89,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     })
   }
 
-  /** Whether another request may be sent on it. */
+  /** Whether another request may be sent on this connection. */
   get usable(): boolean {
     return this.#connected && !this.#client.destroyed
   }
@@ -171,7 +171,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Headers): void {
-    // Undici takes a reset for the end of a body whose length is not known.
+    // Undici treats a reset as the end of a body whose length is not known.
     if (this.#isReset && !this.#isLengthKnown) {
       const reset = Object.assign(new Error('the connection was reset in mid-body'), { code: 'ECONNRESET' })
       this.#listener?.onFailed(reset)
@@ -181,7 +181,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    // Undici has waited for a body that there is none of.
+    // Undici has waited for a body that the response does not have.
     if (this.#isBodyless && error instanceof errors.ResponseContentLengthMismatchError) {
       this.#listener?.onResponseEnd({})
     } else {

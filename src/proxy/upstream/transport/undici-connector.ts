@@ -10,7 +10,7 @@ export type Connect = (...parameters: Parameters<buildConnector.connector>) => S
 type Target = Parameters<Connect>[0]
 type Callback = Parameters<Connect>[1]
 
-/** Deadlines are the attempt's, so that none of undici's timeouts is used. */
+/** Undici's timeouts are off, because each attempt has deadlines of its own. */
 const connectToAddress = buildConnector({ timeout: 0 }) as Connect
 
 /** How undici's connections to a backend are made. */

@@ -9,14 +9,14 @@ export interface StallOptions {
   /** Milliseconds without progress; 0 for any. */
   timeout: number
   clock: Clock
-  /** Whether the gateway shuts down, and waits only for what still makes progress. */
+  /** Whether the gateway is shutting down, and waits only for tunnels that still make progress. */
   isShuttingDown(): boolean
 }
 
 /**
- * Watches a tunnel of which one side has ended its half, or does not read what the other side sends. Mostly one side has
- * vanished then, and an end is not noticed before all bytes that came ahead of it are read. Bytes that arrive, and bytes that
- * leave towards a slow reader, are progress.
+ * Watches a tunnel of which one side has ended its half, or does not read what the other side sends. Usually one side
+ * has vanished then, and the end of the other side is noticed only once all bytes before it are read. Bytes that
+ * arrive, and bytes that leave towards a slow reader, count as progress.
  * @param onStalled called once, when there was no progress for too long
  * @param onWell called once, when both halves are open and everything was read after all
  * @returns stops watching
@@ -44,7 +44,7 @@ export function watchForStall(
   return () => cancel()
 }
 
-/** Bytes that arrived at both ends, and bytes that have left them for good. */
+/** Number of bytes that arrived at both ends, and of bytes that were handed to the system for sending. */
 function bytesPassed(ends: readonly Socket[]): number {
   let bytes = 0
   for (const { bytesRead, bytesWritten, writableLength } of ends) {

@@ -10,10 +10,10 @@ import { openTunnel } from './tunnel.js'
 
 /** A backend's connection after its 101. */
 export interface SwitchedConnection {
-  /** Of the 101. */
+  /** Header fields of the 101 response. */
   headers: Headers
   socket: Socket
-  /** What the backend has sent since. */
+  /** Bytes that the backend has sent after the 101. */
   head: Buffer
 }
 
@@ -51,7 +51,7 @@ export function switchProtocols(
     () => onOver('ok'),
   )
   lease.onCut = (reason) => {
-    // The tunnel sees that itself, and what the client said last may still be on its way.
+    // The tunnel notices the client's departure itself, and the client's last bytes may still be on their way.
     if (reason instanceof ClientGoneError) return
     close()
     onOver('cancelled')

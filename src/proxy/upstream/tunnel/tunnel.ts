@@ -9,7 +9,7 @@ const KEEP_ALIVE_PROBE_MS = 60_000
 /** Time that either side has to answer a Close frame. */
 const CLOSE_TIMEOUT_MS = 1000
 
-/** The two connections of a tunnel, and what has come on each after the message that opened it. */
+/** The two connections of a tunnel, each with the bytes that followed the message which opened the tunnel. */
 export interface TunnelEnds {
   client: Socket
   clientHead: Buffer
@@ -58,7 +58,7 @@ export function openTunnel(
       else to.destroy()
     })
     from.once('end', watch)
-    // The other side does not read, so that the end of this one would not be noticed.
+    // The other side does not read, so the end of this side would not be noticed.
     from.on('pause', watch)
     from.once('close', () => {
       if (--open === 0) {
@@ -66,7 +66,8 @@ export function openTunnel(
         onOver()
       }
       if (cut) return
-      // What the other side sends is not read any more. It still gets what this side had sent before an orderly end.
+      // Nothing more is read from the other side. It still gets the bytes that this side had sent before an orderly
+      // end.
       if (from.readableEnded) to.destroySoon()
       else to.destroy()
     })

@@ -14,7 +14,7 @@ export class WebSocketFrames {
   #left = 0
   #closing = false
 
-  /** Takes the next bytes that were sent. */
+  /** Processes the next bytes that were sent. */
   push(chunk: Buffer): void {
     for (let i = 0; i < chunk.length; ) {
       if (this.#left > 0) {
