@@ -96,7 +96,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
    * @returns where it has to wait: leaves the queue, with whatever it was given meanwhile
    */
   lease(request: LeaseRequest): (() => void) | undefined {
-    // Those in line come first.
+    // Requests that already wait come first.
     if (this.#queue.length > 0) {
       this.#queue.serve()
       if (this.#queue.isFull) this.#queue.relieve()

@@ -21,7 +21,7 @@ export interface BalancerOptions {
   slowStart?: number | undefined
   /** Failures in a row that eject a backend; 5 by default. */
   ejectConsecutive?: number | undefined
-  /** What a tunnel without traffic counts in a choice, in percent of a request; 0 by default, for nothing. */
+  /** The load of a tunnel without traffic, in percent of a request; 0 by default. */
   tunnelWeight?: number | undefined
   /** Milliseconds of the first ejection of a backend; 10,000 by default. */
   ejectBase?: number | undefined

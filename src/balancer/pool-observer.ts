@@ -60,7 +60,7 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
     const { backend } = lease
     if (lease.cause) decisions.failed(lease)
     queue.countDone()
-    // Nothing is to be kept of a backend that was removed.
+    // A backend that was removed leaves no state behind.
     if (!registry.holds(backend)) return
     judge.judge(lease, outcome)
     // A listener that was told of an ejection may have removed it.

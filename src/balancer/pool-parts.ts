@@ -19,7 +19,7 @@ import { Selection } from './selection/selection.js'
 import type { SlidingCount } from './stats/sliding-count.js'
 import type { Clock } from './time/clock.js'
 
-/** What a store remembers of the backends of a pool. */
+/** The stored state of the backends of a pool. */
 export interface StoredBackends {
   /** In order of registration. */
   backends: readonly BackendRecord[]

@@ -12,7 +12,7 @@ export interface PoolView {
   panic: boolean
   inFlight: number
   queue: { length: number; limit: number }
-  /** So far: requests that were given to a backend, further tries after a failure, and second ones at the same time. */
+  /** Counts so far: requests that were given to a backend, retries after a failure, and hedges. */
   requests: number
   retries: number
   hedges: number

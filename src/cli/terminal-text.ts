@@ -6,7 +6,10 @@ export function terminalText(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }
 
-/** One line of JSON, as harmless: what is not ASCII stands in its strings only, where it can be escaped. */
+/**
+ * One line of JSON that is harmless on a terminal. Only its strings can contain characters other than ASCII, and these
+ * are escaped.
+ */
 export function terminalJson(document: unknown): string {
   return JSON.stringify(document).replace(
     /[\x7f-\uffff]/g,

@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from '../../balancer/time/clock.js'
 import { Backend, Backup, HealthHost, HealthPort, HostHeader, MaxConnections } from './backend.js'
 import { Weight } from './schemas.js'
 
-/** What the calls of backends take. */
+/** Request bodies and parameters of the calls for backends. */
 
 /** `setTimeout` takes no longer time. */
 const Milliseconds = Type.Integer({ minimum: 0, maximum: MAX_TIMER_MS })

@@ -64,7 +64,7 @@ export const backendExample = {
   unresolved: null,
 }
 
-/** What is different of a backend that was just registered. */
+/** The fields of a backend that differ when it was just registered. */
 export const newBackendExample = {
   health: 'unknown',
   inFlight: 0,

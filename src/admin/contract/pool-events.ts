@@ -9,7 +9,7 @@ export interface PoolSnapshot {
   backends: BackendView[]
 }
 
-/** What can change in a pool. */
+/** The kinds of changes in a pool. */
 export type PoolChangeType = keyof RegistryEvents | 'policy'
 
 /** Data of the event `change` of `GET /events`. */

@@ -1,4 +1,4 @@
-/** What a schema says, as far as it can be put into words. */
+/** A description in words of the values that a schema allows, as far as that is possible. */
 export interface Schema {
   $ref?: string
   title?: string

@@ -25,7 +25,7 @@ function complaint(errors: FastifySchemaValidationError[], schema: Schema, part:
     } else if (requiredProperties) {
       said.set(`${field} lacks`, `${field} lacks ${requiredProperties.join(', ')}`)
     } else if (keyword !== 'boolean') {
-      // That one says once more what `additionalProperties` says.
+      // The error with the keyword `boolean` only repeats the one of `additionalProperties`.
       const words = acceptedValues(at(schema, instancePath))
       said.set(field, words === undefined ? `${field} ${message}` : `${field} must be ${words}`)
     }

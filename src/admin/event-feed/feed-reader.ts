@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 /** The first bytes of a stream: how many milliseconds a client waits before it connects again. */
 const GREETING = Buffer.from('retry: 2000\n\n')
 
-/** One reader of a feed, with what it has not read yet. */
+/** One reader of a feed, with the events that it has not read yet. */
 export class FeedReader {
   readonly stream = new Readable({ read() {} })
   /** Snapshots in a row that were left out, because the reader had not read the one before. */

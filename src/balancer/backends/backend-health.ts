@@ -2,7 +2,7 @@ import type { Backend } from './backend.js'
 import { BackendSet } from './backend-set.js'
 import type { CheckResult, Verdict } from './backend-view.js'
 
-/** What is known of the health of registered backends: by active checks, by name lookups and by their requests. */
+/** Sets the health of registered backends: by active checks, by name lookups and by their requests. */
 export class BackendHealth extends BackendSet {
   /**
    * Notes what active checks of a backend found, those of this package or any other's.
@@ -24,7 +24,7 @@ export class BackendHealth extends BackendSet {
     this.#changeHealth(backend, () => {
       backend.checked = found
     })
-    // It is back: failures of requests from before say nothing about it now.
+    // The backend has recovered, so earlier failures of requests say nothing about it now.
     if (checked === 'unhealthy') this.observer?.renewed(backend)
   }
 

@@ -154,7 +154,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     const { isUsable } = backend
     change()
     if (!isUsable && backend.isUsable) this.observer?.joined(backend)
-    // That one was found to be as it was taken to be changes nothing for anybody.
+    // A backend that was usable and still is does not change which backends may be given requests.
     if (!isUsable || !backend.isUsable) this.refresh()
   }
 

@@ -60,7 +60,7 @@ export class Backend {
   isOpen = false
   /** Requests that a hedge took away, and that still count for a while; see `ResidualLoad`. */
   residualLoad = 0
-  /** What it answered of late; see `RefusalOutliers`. */
+  /** The weighted tally of the backend's recent answers; see `RefusalOutliers`. */
   answerTally: AnswerTally | undefined
   /** In which order it is considered for a choice; see `ShareLimits`. */
   tier: Tier = tiers.unlimited
@@ -94,7 +94,7 @@ export class Backend {
     return this.#counter.load + this.residualLoad
   }
 
-  /** What active checks found counts more than an ejection. */
+  /** The health of the backend. The result of active checks takes precedence over an ejection. */
   get health(): Health {
     if (this.checked === 'unhealthy') return 'unhealthy'
     return this.isEjected ? 'ejected' : this.checked

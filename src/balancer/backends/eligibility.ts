@@ -88,7 +88,10 @@ export class Eligibility {
     return this.#standby.some((backup) => !backup.isFull && !except.has(backup))
   }
 
-  /** Who would be left of some backends: usable ones, ones that are not and are used in need, or nobody. */
+  /**
+   * Which of the given backends could get requests: usable ones (`usable`), only unusable ones that panic allows
+   * (`sick`), or none (`nobody`).
+   */
   leftOf(backends: readonly Backend[]): 'usable' | 'sick' | 'nobody' {
     const { eligible } = eligibleOf(backends, this.#options)
     if (eligible.some(({ isUsable }) => isUsable)) return 'usable'

@@ -4,12 +4,15 @@ import type { Clock } from '../time/clock.js'
 import type { Backend, ShareSource } from './backend.js'
 import type { HealthInitial } from './spec.js'
 
-/** What happens to a backend; each is emitted after the change, with the backend. */
+/** The events of a backend. Each is emitted after the change, with the backend. */
 export interface RegistryEvents {
   added: [Backend]
   updated: [Backend]
   draining: [Backend]
-  /** So many requests are cut, as the drain took too long or the backend is removed by force. */
+  /**
+   * Emitted with the number of requests that are cut, because the drain took too long or the backend is removed by
+   * force.
+   */
   cut: [Backend, number]
   /** A draining backend holds no request any more. */
   drained: [Backend]
@@ -40,7 +43,7 @@ export interface RegistryOptions extends PanicOptions {
   maxConnections: number
   /** Whether a backend is used before its first check has passed. */
   healthInitial: HealthInitial
-  /** What a tunnel without traffic counts in a choice, in percent of a request. */
+  /** The load of a tunnel without traffic, in percent of a request. */
   tunnelWeight: number
   /** Milliseconds that requests in flight may take on a drain, where the call names no time. */
   drainTimeout: number

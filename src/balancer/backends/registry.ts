@@ -169,7 +169,7 @@ export class Registry extends BackendHealth {
       })
       this.announce('draining', backend)
     } else if (remove && isDraining && !isRemoval) {
-      // It drained already, and now leaves.
+      // The backend was draining already, and is now also removed.
       this.announce('updated', backend)
     }
     if (backend.inFlight === 0) this.becameIdle(backend)

@@ -31,7 +31,7 @@ export interface BackendSpec {
   healthHost?: string | null | undefined
 }
 
-/** What the configuration of a pool says of a backend, defaults of its own filled in. */
+/** The configuration of a backend, with the defaults of a backend's own fields filled in. */
 export interface ConfiguredBackend {
   /** The origin, as `new URL(url).origin` spells it. */
   url: string
@@ -68,8 +68,8 @@ export interface BackendRecord extends BackendSpec {
 }
 
 /**
- * Who brought a backend: the configuration of its pool, a call of the admin API (or of {@link Registry.add}), or the store
- * that remembers it from an earlier run.
+ * The source of a backend: the configuration of its pool, a call of the admin API (or of {@link Registry.add}), or the
+ * store that remembers the backend from an earlier run.
  */
 export type BackendSource = 'config' | 'api' | 'store'
 
@@ -83,5 +83,5 @@ export const MAX_WEIGHT = 1000
 export const MAX_CONNECTIONS = 1_000_000
 export const MAX_PORT = 65_535
 
-/** What a Host field may be: a name or an address, and a port if there is one. */
+/** Matches the value of a Host field: a name or an address, with or without a port. */
 export const HOST_FIELD = /^([\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?$/

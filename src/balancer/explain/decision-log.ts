@@ -25,7 +25,7 @@ export interface Decision {
   backend: string
   /** Requests in flight on the backend at that time, this one included. */
   inFlight: number
-  /** What policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
+  /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
   kind: DecisionKind
   /** How many backends were eligible. */

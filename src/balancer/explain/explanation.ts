@@ -55,7 +55,7 @@ export interface ExplainedBackend {
   /** Why it is not available; or how it compares with those that are. */
   reason: string
   inFlight: number
-  /** What policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
+  /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
   weight: number
   maxConnections: number | null
@@ -63,7 +63,7 @@ export interface ExplainedBackend {
   share: number
 }
 
-/** What an explanation is made from. */
+/** The parts of a pool from which an explanation is made. */
 export interface ExplainContext extends UnavailabilitySources {
   policy: PolicyName
   registry: Registry
@@ -156,7 +156,7 @@ function comparisonOf(
   return `behind: ${told}`
 }
 
-/** What the request would be refused with; undefined where it would wait. */
+/** The error with which the request would be refused; undefined where it would wait. */
 function refusalOf(
   { waits = true }: Inquiry,
   { queue, hasOther }: ExplainContext,

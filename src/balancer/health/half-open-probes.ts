@@ -55,7 +55,10 @@ export class HalfOpenProbes {
     return undefined
   }
 
-  /** What an ejected backend waits for: the end of its time, a request to probe it, or the result of that request. */
+  /**
+   * The event for which an ejected backend waits: the end of its time, a request to probe it, or the result of that
+   * request.
+   */
   waitsFor(backend: Backend): 'time' | 'request' | 'trial' {
     if (this.#due.has(backend)) return 'request'
     return this.#probes.get(backend)?.lease?.held ? 'trial' : 'time'

@@ -61,7 +61,7 @@ export class RefusalOutliers {
     this.#changed(backend, isOutlier)
   }
 
-  /** What the backend answered so far no longer applies. */
+  /** Forgets the answers of a backend, because they no longer apply. */
   forget(backend: Backend): void {
     const tally = backend.answerTally
     if (!tally) return
@@ -115,7 +115,7 @@ export class RefusalOutliers {
     const answers = tally.answers / this.#weight
     const ofOthers = (this.#answers - tally.answers) / this.#weight
     if (answers < (tally.isOutlier ? MIN_ANSWERS_TO_STAY : MIN_ANSWERS_TO_BECOME)) return false
-    // Where it gets nearly all requests, there is too little to compare it with.
+    // A backend that gets nearly all requests cannot be compared, because the others have too few answers.
     if (ofOthers < MIN_ANSWERS_OF_OTHERS) return tally.isOutlier
     const median = this.#medianWithout(tally)
     if (share < median + margin) return false

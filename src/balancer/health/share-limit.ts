@@ -4,7 +4,7 @@ import type { VirtualTime } from './virtual-time.js'
 
 /** Requests that a limited backend can save up: a request it could not take is not lost, and no burst follows. */
 const MAX_CREDIT = 2
-/** What rounding may take off a whole request of credit. */
+/** Largest rounding error in a whole request of credit. */
 const ROUNDING_ERROR = 1e-9
 
 /** The limit on the share of one backend, and the credit it has: how many requests it may be given now. */

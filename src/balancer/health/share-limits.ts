@@ -9,13 +9,13 @@ import { ShareLimit } from './share-limit.js'
 import type { SlowStart } from './slow-start.js'
 import { PoolVirtualTimes } from './virtual-time.js'
 
-/** Where all are in slow start: a difference between two slow start factors that is too small to matter. */
+/** Where all backends are in slow start: a difference between two slow start factors that is too small to matter. */
 const SLOW_START_TOLERANCE = 0.1
 /** The time between two measurements of what changes with time alone: at least so long, and so long for each limit. */
 const MEASURE_INTERVAL_MS = 50
 const MEASURE_INTERVAL_PER_LIMIT_MS = 0.01
 
-/** What limits have to know of their pool. */
+/** The functions of the pool that the limits need. */
 export interface ShareLimitsPool {
   clock: Clock
   /** Requests in flight on a backend, on average. */

@@ -9,7 +9,7 @@ import type { Outcome } from './outcome.js'
  */
 export type LeasePhase = 'prepared' | 'awaited' | 'transferring'
 
-/** What a lease book knows of a lease. */
+/** The part of a lease that a lease book uses. */
 export interface BookedLease extends ListNode<BookedLease> {
   /** Changed by the book alone while the lease is held. */
   phase: LeasePhase

@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Lease } from './lease.js'
 
-/** What a request asks for. */
+/** The traits of a request that matter for the choice of a backend. */
 export interface RequestTraits {
   /** Backends that are not to be chosen: those on which it failed before. */
   readonly except?: ReadonlySet<Backend> | undefined
@@ -35,7 +35,7 @@ export function deliver(request: LeaseRequest, lease: Lease): void {
   }
 }
 
-/** Where the queue gets leases from. */
+/** The source from which the queue gets leases. */
 export interface LeaseSource {
   /**
    * Takes a lease for a request, if there is one to take.

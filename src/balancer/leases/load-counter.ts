@@ -13,7 +13,7 @@ export interface LoadCounter {
   increment(): void
   /** A request ends. */
   decrement(): void
-  /** So many tunnels more, or fewer, and so many more of them without traffic. */
+  /** Adds to the number of tunnels, and to the number of tunnels without traffic; both may be negative. */
   addTunnels(tunnels: number, quiet: number): void
 }
 

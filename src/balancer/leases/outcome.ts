@@ -9,7 +9,7 @@ export type Outcome = 'ok' | 'failed' | 'cancelled' | 'doubtful'
 export interface Cause {
   /** Code of the error, like `ECONNRESET`. */
   code: string
-  /** What the error says, in one line. */
+  /** The message of the error, in one line. */
   text: string
 }
 

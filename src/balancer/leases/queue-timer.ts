@@ -2,7 +2,9 @@ import type { Clock } from '../time/clock.js'
 
 /** How often the queue is served though nothing happened: some limits of backends change with time alone. */
 const SERVE_INTERVAL_MS = 100
-/** By how much the timer may be late. After more of it, responses may have arrived that nobody has read yet. */
+/**
+ * Largest delay of the timer that is tolerated. After a longer one, responses may have arrived that were not read yet.
+ */
 const MAX_LATENESS_MS = 50
 /** Time in which such responses are read, before any request that waits is refused. */
 const READING_TIME_MS = 10

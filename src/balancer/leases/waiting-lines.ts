@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.js'
 import { LinkedList, type ListNode } from '../structures/linked-list.js'
 import type { RequestTraits } from './lease-request.js'
 
-/** What decides whether a backend that is free is one for a request. */
+/** The traits of a request that decide whether a free backend suits it. */
 type Demand = Pick<RequestTraits, 'except' | 'repeatable'>
 
 /** A waiting request. */
@@ -45,7 +45,7 @@ export class WaitingLines<T extends Waiting<T>> {
     this.#round++
   }
 
-  /** Nothing was found for the first of a line in this round. */
+  /** Notes that no backend was found for the first request of a line in this round. */
   miss(line: Line<T>): void {
     line.missed = this.#round
   }

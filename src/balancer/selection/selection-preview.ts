@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.js'
 import type { CandidateScore } from './policies/policy.js'
 import type { Tier } from './tier.js'
 
-/** What `Selection.choose` would do for a request. */
+/** The result that `Selection.choose` would return for a request. */
 export interface SelectionPreview {
   choice: Backend | undefined
   /** Whether the choice is an ejected backend that the request would probe. */

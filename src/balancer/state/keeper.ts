@@ -10,7 +10,7 @@ import { stateOf } from './state-of.js'
 import type { BackendStore, PoolState } from './store.js'
 import { StoreAccess } from './store-access.js'
 
-/** What a keeper has to know of the pool whose state it keeps. */
+/** The part of a pool that its keeper uses. */
 export interface KeptPool {
   readonly registry: Registry
   policy: string
@@ -44,9 +44,9 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   readonly #store: BackendStore
   readonly #access: StoreAccess
   readonly #configuredPolicy: PolicyName
-  /** What the store held when it was loaded or saved last. */
+  /** The content of the store when it was loaded or saved last. */
   #known: Loaded | undefined
-  /** What is sure to be in the store, as text. */
+  /** The state that is certainly in the store, as text. */
   #storedText: string | undefined
   /** Whether the store says that somebody else has written it. */
   #isOutdated = false
@@ -152,7 +152,8 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
       const state = this.#state()
       const text = JSON.stringify(state)
       if (text === this.#storedText) return
-      // Until it is known better: a save that fails may have been done all the same.
+      // The content of the store is unknown until the save ends: a save that fails may have been carried out all the
+      // same.
       this.#storedText = undefined
       try {
         const revision = await this.#access.save(state, this.#known?.revision)

@@ -26,7 +26,7 @@ export function restorePool(
   const backends: BackendRecord[] = []
   for (const { configured: before, ...backend } of stored.backends) {
     const now = named.get(backend.url)
-    // What was taken out of the configuration does not come back.
+    // A backend that was removed from the configuration does not come back.
     if (before && !now) continue
     // Two backends may have changed their ids for each other's, so that the new ids count from the start.
     backends.push({ ...backend, id: now?.id ?? backend.id })

@@ -29,7 +29,7 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
     return balancer
   } catch (error) {
     balancer?.close()
-    // What went wrong first is what is told.
+    // The first error is the one that is thrown, so an error of closing is ignored.
     await store.close?.().catch(() => {})
     const { message, cause } = error as Error
     if (error instanceof StateNotSavedError)

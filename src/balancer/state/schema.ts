@@ -10,7 +10,7 @@ import {
   type StoreRevision,
 } from './store.js'
 
-/** What a store holds is not the state of a pool; the message names the field. */
+/** The content of a store is not the state of a pool. The message names the field. */
 export class InvalidStateError extends BalancerError {
   constructor(where: string, why: string) {
     super('LEASTWISE_INVALID_STATE', `${where} ${why}`)
@@ -19,7 +19,7 @@ export class InvalidStateError extends BalancerError {
 
 type Fields = Record<string, unknown>
 
-/** What came from a store, whose revision is undefined where it has none. */
+/** The content that was loaded from a store; the revision is undefined where the store has none. */
 export interface Loaded {
   state: PoolState
   revision: StoreRevision | undefined

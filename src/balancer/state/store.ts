@@ -14,7 +14,7 @@ export interface BackendState extends ConfiguredBackend {
   configured?: ConfiguredBackend
 }
 
-/** What a pool has to remember, as plain JSON. Counts and health are not part of it. */
+/** The state of a pool that is stored, as plain JSON. Counts and health are not part of it. */
 export interface PoolState {
   version: typeof STATE_VERSION
   policy: { name: PolicyName; configured: PolicyName }
@@ -27,7 +27,7 @@ export interface PoolState {
 /** Names what a store holds, so that a change by somebody else is noticed. Revisions are only compared for equality. */
 export type StoreRevision = string | number
 
-/** What a store with revisions holds. */
+/** The content of a store with revisions. */
 export interface StoredState {
   state: PoolState
   revision: StoreRevision

@@ -46,7 +46,7 @@ function poolLine({ sample, recent, refused }: Picture, width: number): string {
     const rates = [...recent.values()]
     parts.push(`${rate(rates.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))} req/s`)
   }
-  // Not where a narrow terminal cuts it off.
+  // A rate above zero stands near the start, so that a narrow terminal does not cut it off.
   if (refused !== undefined) parts.splice(refused > 0 ? 1 : parts.length, 0, `refused ${rate(refused)}/s`)
   if (retries !== undefined) parts.push(`retries ${retries}`)
   if (hedges !== undefined) parts.push(`hedges ${hedges}`)

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backends/backend.js'
 import type { Tier } from '../tier.js'
 
-/** What a backend is chosen by, besides what the backends themselves say. */
+/** The inputs of a choice besides the state of the backends. */
 export interface PickContext {
   /** Monotonic milliseconds. */
   readonly now: number
@@ -30,11 +30,11 @@ export interface Policy {
    * @param context for this call only: the pool uses the same object again for its next choice
    */
   pick(context: PickContext): Backend | undefined
-  /** What {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
+  /** The result that {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
   explain(context: PickContext): Preview
 }
 
-/** What a policy would choose, and why. */
+/** The backend that a policy would choose, and why. */
 export interface Preview {
   /** The backend that `pick` would return; for a random choice, the most likely backend. */
   choice: Backend | undefined
@@ -45,11 +45,11 @@ export interface Preview {
 /** How a backend compares with the others in a choice. */
 export interface CandidateScore {
   backend: Backend
-  /** What is compared; the least is best. A backend that cannot be chosen has one as well. */
+  /** The value that is compared; the least is best. A backend that cannot be chosen has one as well. */
   score: number
   /** The probability that it is chosen: 0 or 1, unless the policy draws at random. */
   probability: number
-  /** What the score is made of, besides the fields of the backend: numbers by name. */
+  /** The numbers from which the score is computed, by name, besides the fields of the backend. */
   parts: Record<string, number>
   /** The score in words, for people. */
   note: string

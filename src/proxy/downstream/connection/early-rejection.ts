@@ -88,7 +88,7 @@ export function rejectMalformed(error: ConnectionError, socket: Socket, observe?
     if (!isRecorded) observe?.({ requestId, request: null, peer, statusCode, code, bytes })
   }
   rejectInOrder(socket, reject, (request) => {
-    // It is recorded as the request that it is.
+    // The request itself is recorded, so the rejection is not reported a second time.
     isRecorded = true
     bodyRejections.set(request, { statusCode, code, bytes })
     requestId = String(request.headers[REQUEST_ID])

@@ -43,7 +43,7 @@ export function candidatesFor(name: string, resolvConf: string): string[] {
   let enoughDots = 1
   for (const line of resolvConf.split('\n')) {
     const [word, ...rest] = line.trim().split(/\s+/)
-    // Of several such lines the last one counts.
+    // Of several `search` or `domain` lines the last one counts.
     if (word === 'search' || word === 'domain') domains = rest
     const dots = word === 'options' ? /(?:^| )ndots:(\d+)/.exec(rest.join(' '))?.[1] : undefined
     if (dots !== undefined) enoughDots = Number(dots)

@@ -143,7 +143,7 @@ export class NameLookup implements LookupListener<Name> {
     name.begunAt = undefined
     name.cancelTimer()
     if (!error && addresses.length > 0) this.#onResolved(name, addresses)
-    // That the name servers know nothing means little while the system, which may know more, does not answer.
+    // An empty answer of the name servers means little while the system, which may know more, does not answer.
     else if (name.isHanging) this.#onUnresolved(name, new UnresolvedError(name.name, FIRST_WAIT_MS))
     else this.#onUnresolved(name, error ?? Object.assign(new Error('no address'), { code: 'ENODATA' }))
     this.#forget(name)

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
-/** What this process, or its machine, can run out of. */
+/** A resource that this process, or its machine, can run out of. */
 export interface Exhaustion {
   /** The error's code, like `EMFILE`. */
   code: string
-  /** What is missing, in words that follow "no". */
+  /** The name of the resource, in words that follow "no". */
   missing: string
   /** The name of the limit where it is set. */
   setting: string
@@ -39,7 +39,7 @@ const kinds: Record<string, Omit<Exhaustion, 'code'>> = {
  */
 export function exhaustionOf(error: Error): Exhaustion | undefined {
   const { code = '', errors } = error as NodeJS.ErrnoException & { errors?: Error[] }
-  // One error for each address of a name.
+  // Such an error contains one error for each address of a name.
   for (const one of errors ?? []) {
     const exhaustion = exhaustionOf(one)
     if (exhaustion) return exhaustion

@@ -15,7 +15,7 @@ export function failureOnDeadline(
   if (isUploading && !transport.blocked) {
     // The client has not sent more of the body in time, or a hook of the app that makes another body of what it sent.
     const isMade = context.source?.complete === true
-    // What watches the client's connection ends the request during the second time, and with a better reason.
+    // The timer of the client's connection ends the request during the second time, with a more precise reason.
     if (!isMade && !upload.isLate) {
       upload.isLate = true
       return undefined

@@ -1,4 +1,4 @@
-/** What errors of Node and undici have besides a code and a message. */
+/** Properties of errors of Node and undici besides code and message. */
 export interface LibraryError extends NodeJS.ErrnoException {
   /** OpenSSL's words, without the place in its source that the message has. */
   reason?: string
@@ -6,7 +6,7 @@ export interface LibraryError extends NodeJS.ErrnoException {
   rawPacket?: Buffer
   /** The same in an error of undici. */
   data?: string
-  /** One for each address that was tried. */
+  /** One error for each address that was tried. */
   errors?: Error[]
 }
 
@@ -18,7 +18,7 @@ export function firstBytesOf({ rawPacket, data }: LibraryError): string {
   return rawPacket ? rawPacket.toString('latin1', 0, FIRST_BYTES) : (data ?? '').slice(0, FIRST_BYTES)
 }
 
-/** What an HTTP parser says is wrong. */
+/** The HTTP parser's description of the error. */
 export function parserReasonOf({ message }: LibraryError): string {
   return message.replace(/^Parse Error: /, '')
 }

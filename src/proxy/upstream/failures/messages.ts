@@ -14,7 +14,7 @@ const NO_ADDRESS = 'the name of the backend has no address'
 const UNKNOWN_ISSUER = "the backend's certificate is from an authority that is not trusted"
 const NO_TLS = 'the backend does not speak TLS, and its URL says https'
 
-/** What clients are told, by the code of an error. */
+/** Messages for clients, by error code. */
 const MESSAGES: Record<string, string> = {
   ECONNREFUSED: 'the backend refused the connection',
   ECONNRESET: RESET,
@@ -66,14 +66,17 @@ function malformed(how: string): string {
   return `the backend's answer is malformed: ${how}`
 }
 
-/** What clients are told of an error of Node or undici. It names no address, and nothing that a backend or a library said. */
+/**
+ * The message for clients about an error of Node or undici. It contains no address, and no text of a backend or a
+ * library.
+ */
 export function messageFor(error: LibraryError): string {
   const { code = '' } = error
   const known = code === 'HPE_INVALID_CONSTANT' ? notHttp(error) : MESSAGES[code]
   return known ?? messageOfKind(code, error)
 }
 
-/** What a response may be that does not begin with HTTP. */
+/** Explanations for a response that does not begin with HTTP. */
 function notHttp(error: LibraryError): string {
   const bytes = firstBytesOf(error)
   if (bytes.startsWith(TLS_ALERT)) return 'the backend speaks TLS, and its URL says http'

@@ -83,7 +83,7 @@ export class Connections {
   }
 
   #onLost(connection: UndiciConnection): void {
-    // Where it has a request, that fails, or undici connects anew for it.
+    // On a connection with a request, the request fails, or undici connects again for it.
     if (connection.idle) this.#drop(connection)
   }
 

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 
-/** What Node's agent calls to give a request a connection, and its types leave out. */
+/** A method that Node's agent calls to give a request a connection, and that is missing in its types. */
 interface AgentInternals {
   addRequest(...parameters: unknown[]): void
 }
