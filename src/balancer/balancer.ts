@@ -80,7 +80,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   }
 
   /**
-   * Chooses a backend and holds it. Whoever gets the lease has to see to its release.
+   * Chooses a backend and takes a lease on it. The caller has to release the lease.
    * @param except backends that are not to be chosen: those on which this request failed before
    * @throws {NoBackendError | AllFullError}
    */

@@ -48,7 +48,10 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#eligibility.panicking
   }
 
-  /** Who would be left for requests if this backend got none: usable ones, ones that are not, or nobody. */
+  /**
+   * Which backends would be left for requests without this one: usable ones (`usable`), only unusable ones that panic
+   * allows (`sick`), or none (`nobody`).
+   */
   leftWithout(backend: Backend): 'usable' | 'sick' | 'nobody' {
     return this.#eligibility.leftOf(this.list().filter((other) => other !== backend))
   }

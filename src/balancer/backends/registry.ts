@@ -81,7 +81,10 @@ export class Registry extends BackendHealth {
     this.#sources.remember(source, changes)
   }
 
-  /** How a source describes a backend now; undefined where it is not in its list. */
+  /**
+   * The description of a backend in the present list of a source; undefined where the list does not contain the
+   * backend.
+   */
   entryOf(backend: Backend, source: BackendSource): SourceEntry | undefined {
     return this.#sources.find(source, backend.url)
   }
@@ -190,7 +193,8 @@ export class Registry extends BackendHealth {
     if (source !== 'store') backend.source = source
     if (isKnown) return
     if (entry.id !== undefined && entry.id !== backend.id) {
-      // An id is for life: with another one it is another backend. What is in flight on the old one finishes uncounted.
+      // A backend keeps its id for life, so a new id means a new backend. Requests in flight on the old one finish
+      // without being counted.
       this.#forget(backend)
       this.add({ addedAt: backend.addedAt.toISOString(), ...entry }, source)
       return

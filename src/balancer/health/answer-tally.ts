@@ -8,6 +8,6 @@ export class AnswerTally {
   refused = 0
   /** The class of its share of refusals, an index into a histogram; -1 before its first answer. */
   class = -1
-  /** Whether it refuses far more than the other backends. */
+  /** Whether the backend refuses far more requests than the other backends. */
   isOutlier = false
 }

@@ -10,7 +10,7 @@ const REPEATABLE_ONLY_PART = 0.1
 interface Probe {
   /** The request that probes the backend; undefined until one does. */
   lease: Lease | undefined
-  /** Cancels the timer after which the next request probes it. */
+  /** Cancels the timer after which the next request probes the backend. */
   cancelTimer: () => void
 }
 

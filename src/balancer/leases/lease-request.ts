@@ -25,7 +25,10 @@ export interface LeaseRequest extends RequestTraits {
   onReject(error: Error): void
 }
 
-/** Gives a request its lease, which is taken back where that throws: nobody else would release it. */
+/**
+ * Gives a request its lease. Where the callback throws, the lease is taken back, because it would never be released
+ * otherwise.
+ */
 export function deliver(request: LeaseRequest, lease: Lease): void {
   try {
     request.onLease(lease)

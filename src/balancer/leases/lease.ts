@@ -3,7 +3,7 @@ import type { Backend } from '../backends/backend.js'
 import type { BookedLease, LeasePhase } from './lease-book.js'
 import type { AnswerKind, Cause, Outcome } from './outcome.js'
 
-/** Is told what happens to the leases of a pool, at once and before anybody else. */
+/** Is called with each event of the leases of a pool, at once and before all other listeners. */
 export interface LeaseObserver {
   /** A request holds a backend from now on, whose `inFlight` is one more. */
   opened(lease: Lease): void
@@ -40,7 +40,7 @@ export class Lease {
    * is unset there is no work to stop.
    */
   onCut: ((reason: Error) => void) | undefined
-  /** Set before the release by whoever knows why the request failed. */
+  /** Set before the release, where it is known why the request failed. */
   cause: Cause | undefined = undefined
   /** @internal where the decision log noted the choice */
   place = 0
@@ -86,7 +86,7 @@ export class Lease {
     return this.#isHeld
   }
 
-  /** The backend has answered, and well; so it did, even if somebody ends the request before its last byte. */
+  /** Whether the backend has answered well, even if the request ends before the last byte of the response. */
   get answeredWell(): boolean {
     return this.#isAnsweredWell
   }
@@ -105,7 +105,10 @@ export class Lease {
     return this.phase === 'prepared' ? undefined : this.#dispatchedAt
   }
 
-  /** The backend is not asked yet: hooks of an app come first, say, whose time is not the backend's. */
+  /**
+   * Notes that the backend is not asked yet, for example while hooks of an app run, whose time does not count for the
+   * backend.
+   */
   prepare(): void {
     if (this.#isHeld && !this.#isAnswered && this.phase !== 'prepared') this.#enter('prepared')
   }

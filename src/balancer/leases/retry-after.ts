@@ -11,7 +11,7 @@ export class RetryAfter {
   readonly #done: SlidingCount
   readonly #fallback: number
 
-  /** @param fallback seconds, where no request was done of late */
+  /** @param fallback seconds, for use where no request was done recently */
   constructor(fallback: number, clock: Clock) {
     this.#fallback = fallback
     this.#done = new SlidingCount(RATE_WINDOW_MS, clock)

@@ -30,7 +30,7 @@ export interface StateKeeperEvents {
 
 /** From a save that failed to the next try, unless there is another change before. */
 const RETRY_INTERVAL_MS = 5000
-/** Saves in a row that may find that somebody else has written meanwhile. */
+/** Number of saves in a row that may find that another writer has changed the store. */
 const MAX_CONFLICTS = 5
 
 const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as const
@@ -48,7 +48,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   #known: Loaded | undefined
   /** The state that is certainly in the store, as text. */
   #storedText: string | undefined
-  /** Whether the store says that somebody else has written it. */
+  /** Whether the store says that another writer has changed it. */
   #isOutdated = false
   #stopWatching: (() => void) | undefined
   /** The save that began last, and the next one, which has not looked at the pool yet. */

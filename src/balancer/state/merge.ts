@@ -39,7 +39,7 @@ export function restorePool(
   }
 }
 
-/** Another id made up in silence would be a surprise for whoever uses it. */
+/** Refuses ids that are taken: silently making up another id would surprise the users of the first one. */
 function refuseTakenIds(restored: readonly BackendRecord[], configured: readonly ConfiguredBackend[]): void {
   const given = new Map(configured.flatMap(({ id, url }) => (id === undefined ? [] : [[id, url]])))
   for (const { id, url } of restored) {

@@ -50,7 +50,7 @@ export interface BackendStore {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: stores without revisions resolve to nothing
   save(state: PoolState, expectedRevision?: StoreRevision): Promise<StoreRevision | void>
-  /** Calls back when somebody else has written. Returns what stops that. */
+  /** Calls back when another writer has changed the store. Returns a function that ends the watch. */
   watch?(onChange: () => void): () => void
   close?(): Promise<void>
 }

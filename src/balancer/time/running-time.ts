@@ -1,6 +1,6 @@
-/** How often a timer asks for the time while somebody waits. */
+/** Interval in which a timer asks for the time while any timer of this clock is pending. */
 const BEAT_INTERVAL_MS = 250
-/** After this long without anybody asking for the time, the process may have been stopped. */
+/** After this long without a call that asks for the time, the process may have been stopped. */
 const STANDSTILL_MS = 1000
 /** CPU time that a stopped process may have used just before it was stopped, and just after. */
 const STOPPED_CPU_MS = 25

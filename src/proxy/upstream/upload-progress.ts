@@ -1,7 +1,7 @@
 /** The progress of sending a request's body to a backend. Times are monotonic milliseconds. */
 export class UploadProgress {
   bytes = 0
-  /** All of the body was sent, or the backend takes no more of it. */
+  /** Whether all of the body was sent, or the backend takes no more of it. */
   isOver = false
   /** The backend has responded without taking all of the body. */
   isRefused = false

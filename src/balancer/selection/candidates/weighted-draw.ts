@@ -33,7 +33,7 @@ export class WeightedDraw {
     return this.#indexAt(this.#random() * this.totalWeight)
   }
 
-  /** The index of another backend than that at `first`, as if that one were not in the list. */
+  /** Draws the index of a second backend by weight, as if the backend at `first` were not in the list. */
   drawOther(first: number): number {
     const before = first === 0 ? 0 : (this.#sums[first - 1] as number)
     const weight = (this.#sums[first] as number) - before

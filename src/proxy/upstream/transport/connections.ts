@@ -11,7 +11,7 @@ import { type Connect, connectFor } from './undici-connector.js'
 /** Time for which a connection without a request is kept. Node's servers close theirs after five seconds. */
 const KEEP_ALIVE_MS = 4000
 
-/** The connections to one backend, of both clients. */
+/** The connections to one backend, of undici's client and of Node's client. */
 export class Connections {
   readonly #backend: Backend
   readonly address: Address
