@@ -24,37 +24,43 @@ import { statusRoutes } from './status.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** In the admin API: the pool to which a call applies. @throws {PoolNotFoundError} */
+    /** Returns the pool to which a call of the admin API applies. @throws {PoolNotFoundError} */
     poolOf(request: FastifyRequest): Balancer
-    /** In the admin API: hands on the response document of a change once the change is stored, if the pool has a store. */
+    /**
+     * Returns `document`, the response to a change, as soon as the pool's store has written the change. Without a store
+     * it returns at once.
+     */
     saved<T>(pool: Balancer, document: T): Promise<T>
   }
 }
 
 export interface AdminOptions {
-  /** The pools that the API administers, by name: at least one. */
+  /** Pools that the API administers, by name. There is at least one. */
   pools: ReadonlyMap<string, Balancer>
   token: string | undefined
   /** The registry whose metrics `/metrics` shows. */
   metrics?: Registry | undefined
 }
 
-/** The admin API of some pools. It has its own validation and errors; the host app's do not apply to it. */
+/**
+ * Serves the admin API of the given pools. The API validates requests and formats errors itself; the validation and the
+ * error handler of the host app do not apply to its routes.
+ */
 export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
   const { token, metrics } = options
   const pools = new AdminPools(options.pools)
   const feeds = new Feeds(pools.entries().map(([, pool]) => pool))
-  // Readers of the feed never leave by themselves, and neither the gateway's shutdown nor the app's close waits for
-  // them.
+  // Readers of an event stream never close it themselves, and neither the gateway's shutdown nor the app's close waits
+  // for them, so the API ends their streams here.
   scope.addHook('preClose', async () => feeds.close())
   scope.decorate('poolOf', (request) => pools.of(request))
   scope.decorate('saved', async <T>(pool: Balancer, document: T) => {
     await pool.keeper?.saved()
     return document
   })
-  // Fastify's default would silently drop unknown fields and turn "5" into 5.
+  // Fastify's default validator would silently drop unknown fields and turn the string "5" into the number 5.
   scope.setValidatorCompiler(validatorCompiler)
-  // The app's own serializer might not understand these schemas.
+  // The serializer of the host app might not understand these schemas.
   scope.setSerializerCompiler(() => (data) => JSON.stringify(data))
   scope.setReplySerializer((data) => JSON.stringify(data))
   scope.setErrorHandler(sendError)
@@ -68,7 +74,8 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     }
   })
   scope.addContentTypeParser('*', (_request, _payload, done) => done(new UnsupportedMediaTypeError()))
-  // Where every field of a body is optional, the body itself is optional, too.
+  // Where every field of a body is optional, a client may leave out the body itself, so a missing body counts as an
+  // empty object.
   scope.addHook('preValidation', async (request) => {
     if (request.body === undefined && request.method !== 'GET' && request.method !== 'HEAD') request.body = {}
   })
@@ -78,7 +85,8 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
   await scope.register(docsRoutes)
   await scope.register(dashboardRoutes)
   await scope.register(poolsRoutes, { pools })
-  // Each call of a pool has two paths: with the pool's name, and without it for the pool `default`, or the only one.
+  // Each call that concerns one pool has two paths: one with the pool's name, and one without it. The latter applies to
+  // the pool `default` or, where there is only one pool, to that pool.
   for (const prefix of ['', '/pools/:pool']) {
     await scope.register(backendRoutes, { prefix })
     await scope.register(policyRoutes, { prefix })
@@ -89,10 +97,12 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     await scope.register(statusRoutes, { prefix })
     await scope.register(eventRoutes, { prefix, feeds })
   }
-  // Without this route a proxied route above might take requests for unknown paths, with the token in their header.
+  // Without this route, the proxied routes of the host app could match an unknown path under the API's prefix and
+  // forward the request, with the token in its header, to a backend.
   const schema = { hide: true }
   scope.all('/*', { schema }, notFound)
-  // An app that ignores trailing slashes has no separate route with a trailing slash.
+  // An app with `ignoreTrailingSlash` treats the prefix with and without a slash as one route, so only methods that
+  // have no route yet are added.
   const roots = [`${scope.prefix}/`, scope.prefix]
   const others = scope.supportedMethods.filter(
     (method) => !roots.some((url) => url !== '' && scope.hasRoute({ method, url })),

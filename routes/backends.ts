@@ -18,14 +18,14 @@ import { lastUsableWarning } from '../src/admin/last-usable-warning.js'
 
 const tags = ['Backends']
 
-/** Errors of a call that reads one backend. */
+/** The error codes of calls that read one backend. */
 const readsOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
-/** Errors of a call that changes one backend. */
+/** The error codes of calls that change one backend. */
 const changesOne = {
   errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
 }
 
-/** Routes that register, list, change, drain, activate and remove backends. */
+/** Adds the routes that register, list, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/backends',
@@ -44,7 +44,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { registry } = app.poolOf(request)
       if (registry.size <= BACKENDS_PER_TURN)
         return { backends: registry.list().map((backend) => backend.view()) }
-      // Fastify's types accept the described document only, and not a stream of it.
+      // Fastify's types accept only the documented response as an argument of `send`, not a stream of the same JSON.
       return reply
         .type('application/json; charset=utf-8')
         .send(Readable.from(backendsJson(registry)) as never)

@@ -5,7 +5,10 @@ import { html } from '../src/admin/reference-page/html.js'
 import { policies } from '../src/balancer/selection/policies/index.js'
 import { type Asset, readAssets } from '../src/dashboard/assets.js'
 
-/** Everything comes from the gateway itself, nothing is inline, and no page may frame the dashboard. */
+/**
+ * Content Security Policy of the dashboard: it loads files from the gateway only, has no inline script or style, and no
+ * other page may show it in a frame.
+ */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,8 +23,8 @@ const policy = [
 ].join('; ')
 
 /**
- * The dashboard. The page is public because it contains no data: it requests everything that it shows from the API,
- * with the token that the user enters.
+ * Adds the routes of the dashboard. The page needs no token because it contains no data: it requests everything that it
+ * shows from the admin API, with the token that the user enters.
  */
 export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const options = Object.entries(policies).map(
@@ -43,7 +46,7 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     (request, reply) => {
       const [path = ''] = request.originalUrl.split('?', 1)
-      // Links in the page are relative to a folder, so its URL has to end with a slash.
+      // Links in the page are relative to its folder, so the URL of the page has to end with a slash.
       if (!path.endsWith('/')) return reply.redirect(`${path.slice(path.lastIndexOf('/') + 1)}/`, 308)
       return sendAsset(request, reply, page)
     },
@@ -67,7 +70,7 @@ function sendAsset(
     .header('referrer-policy', 'no-referrer')
     .header('cross-origin-opener-policy', 'same-origin')
     .header('cross-origin-resource-policy', 'same-origin')
-    // A browser caches the file, and asks each time whether it has changed.
+    // With `no-cache`, a browser stores the file but asks the gateway before each use whether the file has changed.
     .header('cache-control', 'no-cache')
     .header('etag', etag)
   const known = (request.headers['if-none-match'] ?? '')

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { DecisionQuery, Decisions } from '../src/admin/contract/decisions.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 
-/** The route that lists which backends the latest requests were given to. */
+/** Adds the route that lists the latest requests with the backend that was chosen for each. */
 export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/decisions',

@@ -4,18 +4,21 @@ import type { Description } from '../src/admin/reference-page/document.js'
 import { docsPage } from '../src/admin/reference-page/page.js'
 import { docsStyle } from '../src/admin/reference-page/style.js'
 
-/** The page may use only its own style sheet: no script, nothing inline, nothing from elsewhere, and no frame. */
+/**
+ * Headers of the page and its style sheet. The Content Security Policy lets the page load its own style sheet and
+ * nothing else: no script, no inline style, no file of another host. No other page may show it in a frame.
+ */
 const headers = {
   'content-security-policy':
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
-  // The page shows the host of its request. A cache could give one person's page to another, who would then send the
-  // token to the wrong host.
+  // The page contains the host of the request for it. A shared cache could serve a page with one client's host to
+  // another client, whose user would then send the token to the wrong host.
   'cache-control': 'no-store',
 }
 
-/** GET /docs: the description of the API as a page. */
+/** Adds `GET /docs`, which shows the description of the API as a page. */
 export const docsRoutes: FastifyPluginAsync = async (app) => {
   app.get(
     '/docs',
@@ -41,8 +44,9 @@ export const docsRoutes: FastifyPluginAsync = async (app) => {
 }
 
 /**
- * Where the examples on the page go: whom the page was asked for. They are for a shell, so only what is a name; both may
- * be what a client said, in an app that trusts its proxies.
+ * Returns the protocol and host that the example commands on the page use, which are those of the request for the page.
+ * In an app that trusts its proxies a client may choose both, and users paste the commands into a shell, so a host with
+ * other characters than those of a host name is replaced by `localhost`.
  */
 function origin({ protocol, host }: FastifyRequest): string {
   return `${protocol === 'https' ? 'https' : 'http'}://${/^[\w.:[\]-]+$/.test(host) ? host : 'localhost'}`

@@ -5,12 +5,12 @@ import { NotReadyError, TooManyReadersError } from '../src/admin/errors.js'
 import { Feed } from '../src/admin/event-feed/feed.js'
 import type { Feeds } from '../src/admin/event-feed/feeds.js'
 
-/** The route that sends the events of the pool, as server-sent events. */
+/** Adds the route that streams the events of a pool as server-sent events. */
 export const eventRoutes: FastifyPluginAsyncTypebox<{ feeds: Feeds }> = async (app, { feeds }) => {
   app.get(
     '/events',
     {
-      // A reader that leaves is not worth a log line.
+      // A reader that closes its stream is normal, so the `info` lines of this route are left out of the log.
       logLevel: 'warn',
       config: { operationId: 'getEvents', errors: ['LEASTWISE_TOO_MANY_READERS'] },
       schema: {
@@ -43,7 +43,7 @@ falls behind gets fewer snapshots, and one that does not read is disconnected.`,
     (request, reply) => {
       reply.header('content-type', 'text/event-stream; charset=utf-8')
       reply.header('cache-control', 'no-store')
-      // nginx would buffer the stream without this field.
+      // Without this header nginx would buffer the stream.
       reply.header('x-accel-buffering', 'no')
       if (request.method === 'HEAD') return reply.send()
       const feed = feeds.of(app.poolOf(request))
@@ -55,7 +55,8 @@ falls behind gets fewer snapshots, and one that does not read is disconnected.`,
 }
 
 /**
- * The id in the field; undefined for a reader that asks for no past events. The id 0 asks for all events that are kept.
+ * Returns the id in the header `Last-Event-ID`, or undefined for a reader that asks for no past events. The id 0 asks
+ * for all events that are kept.
  */
 function idOf(field: string | undefined): number | undefined {
   return field !== undefined && /^\d{1,15}$/.test(field) ? Number(field) : undefined

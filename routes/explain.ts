@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ExplainBody, ExplanationSchema } from '../src/admin/contract/explanation.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 
-/** The route that says which backend the next request would be given to, and why. */
+/** Adds the route that explains which backend would get the next request, and why. */
 export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/explain',

@@ -9,7 +9,7 @@ const example = `# HELP leastwise_backend_in_flight Requests that a backend work
 leastwise_backend_in_flight{pool="default",backend="c"} 3
 `
 
-/** The route that Prometheus scrapes. */
+/** Adds the route from which Prometheus reads the metrics. */
 export const metricsRoutes: FastifyPluginAsync<{ metrics: Registry }> = async (app, { metrics }) => {
   app.get(
     '/metrics',

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { Policy } from '../src/admin/contract/schemas.js'
 
-/** Routes that read and switch the policy. */
+/** Adds the routes that read and change the policy of a pool. */
 export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const Body = Type.Object(
     { policy: Policy },

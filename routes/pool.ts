@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Pool } from '../src/admin/contract/pool.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 
-/** The route that shows the state of the pool as a whole. */
+/** Adds the route that shows the state of a pool as a whole. */
 export const poolRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/pool',

@@ -4,7 +4,7 @@ import { NamedPool, namedPoolExample } from '../src/admin/contract/pool.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import type { AdminPools } from '../src/admin/pools.js'
 
-/** The route that lists the pools. */
+/** Adds the route that lists the pools. */
 export const poolsRoutes: FastifyPluginAsyncTypebox<{ pools: AdminPools }> = async (app, { pools }) => {
   const Pools = Type.Object(
     { pools: Type.Array(NamedPool, { description: 'In order of registration.' }) },

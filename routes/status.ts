@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { NotReadyError } from '../src/admin/errors.js'
 
-/** The routes that an orchestrator probes. */
+/** Adds the routes that an orchestrator probes: they report whether the gateway is alive and whether it is ready. */
 export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
   const status = (value: string) =>
     Type.Object(

@@ -1,6 +1,6 @@
 import createError from '@fastify/error'
 
-// Errors of the admin API alone. Each is sent as `{ statusCode, code, error, message }`.
+// These are the errors that only the admin API has. The API sends each as `{ statusCode, code, error, message }`.
 
 export const PoolNotFoundError = createError('LEASTWISE_POOL_NOT_FOUND', '%s', 404)
 export const UnsupportedMediaTypeError = createError(

@@ -1,8 +1,8 @@
 import type { Registry } from '../balancer/backends/registry.js'
 
 /**
- * What clients will notice when a backend gets no request any more; nothing where others are usable, or where it gets
- * none already. To be asked before that is done.
+ * Returns a warning about what clients will notice if a backend gets no more requests. There is no warning if other
+ * backends are usable, or if the backend gets no requests anyway. Call it before the backend is drained or removed.
  * @throws {BackendNotFoundError}
  */
 export function lastUsableWarning(registry: Registry, id: string): { warning?: string } {

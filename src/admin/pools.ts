@@ -2,26 +2,26 @@ import type { FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import { PoolNotFoundError } from './errors.js'
 
-/** The name of the pool that calls without a name are for. */
+/** Name of the pool to which calls without a pool name apply. */
 const DEFAULT_POOL = 'default'
 
-/** The pools that one admin API is for, by name. */
+/** The pools that one admin API administers, by name. */
 export class AdminPools {
   readonly #pools: ReadonlyMap<string, Balancer>
 
-  /** @param pools at least one; the map may get more of them while the API is in use */
+  /** @param pools the pools, at least one; pools may be added to this map while the API is in use */
   constructor(pools: ReadonlyMap<string, Balancer>) {
     this.#pools = pools
   }
 
-  /** Names and pools, in order of registration. */
+  /** Returns pairs of a name and a pool, in order of registration. */
   entries(): [string, Balancer][] {
     return [...this.#pools]
   }
 
   /**
-   * The pool that a call is for: the one that its path names, as in `/pools/users/backends`; otherwise `default`, or
-   * the only one there is.
+   * Returns the pool to which a call applies: the pool that the path names, as in `/pools/users/backends`, or else the
+   * pool `default`, or else the only pool.
    * @throws {PoolNotFoundError}
    */
   of(request: FastifyRequest): Balancer {

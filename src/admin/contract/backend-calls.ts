@@ -3,12 +3,15 @@ import { MAX_TIMER_MS } from '../../balancer/time/clock.js'
 import { Backend, Backup, HealthHost, HealthPort, HostHeader, MaxConnections } from './backend.js'
 import { Weight } from './schemas.js'
 
-/** Request bodies and parameters of the calls for backends. */
+/** This file has the schemas of parameters, queries and bodies of the calls that concern backends. */
 
-/** `setTimeout` takes no longer time. */
+/** A time in milliseconds, at most the longest delay that `setTimeout` accepts. */
 const Milliseconds = Type.Integer({ minimum: 0, maximum: MAX_TIMER_MS })
 
-/** Milliseconds in a query, where everything is text: as such, or an empty one would count as 0. */
+/**
+ * A time in milliseconds in a query, where every value is text. A pattern checks it, because a conversion to a number
+ * would turn an empty value into 0.
+ */
 const MillisecondsText = Type.String({
   pattern: '^(0|[1-9][0-9]{0,8})$',
   'x-takes': 'whole milliseconds, of nine digits at most',

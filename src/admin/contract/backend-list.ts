@@ -1,10 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Registry } from '../../balancer/backends/registry.js'
 
-/** Backends that are written in one turn of the loop, which takes a millisecond or two; requests are served in between. */
+/**
+ * Number of backends that are serialised in one turn of the event loop, which takes 1 to 2 milliseconds. The gateway
+ * serves requests between two turns.
+ */
 export const BACKENDS_PER_TURN = 100
 
-/** All backends as JSON, a list in its brackets, piece by piece. */
+/** Yields all backends as pieces of one JSON array, brackets included. */
 export async function* backendList(registry: Registry): AsyncGenerator<string> {
   const backends = registry.list()
   yield '['
@@ -18,7 +21,7 @@ export async function* backendList(registry: Registry): AsyncGenerator<string> {
   yield ']'
 }
 
-/** The response of `GET /backends` as JSON, piece by piece. */
+/** Yields the response of `GET /backends` as pieces of JSON. */
 export async function* backendsJson(registry: Registry): AsyncGenerator<string> {
   yield '{"backends":'
   yield* backendList(registry)

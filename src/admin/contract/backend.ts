@@ -4,7 +4,7 @@ import type { BackendView } from '../../balancer/index.js'
 import { Count, nullable, Time, Weight } from './schemas.js'
 import { schemaOf } from './view-schema.js'
 
-/** 0 and null both mean: no limit. */
+/** Limit of requests in flight of a backend; 0 and null both mean that there is no limit. */
 export const MaxConnections = nullable<number>(
   Type.Integer({
     minimum: 0,
@@ -64,7 +64,7 @@ export const backendExample = {
   unresolved: null,
 }
 
-/** The fields of a backend that differ when it was just registered. */
+/** The fields in which the example of a newly registered backend differs from `backendExample`. */
 export const newBackendExample = {
   health: 'unknown',
   inFlight: 0,
@@ -75,7 +75,7 @@ export const newBackendExample = {
   lastCheck: null,
 }
 
-/** A backend as calls answer it. */
+/** A backend as responses of the API show it. */
 export const Backend = schemaOf<BackendView>()(
   Type.Object(
     {
@@ -158,7 +158,7 @@ export const Backend = schemaOf<BackendView>()(
   ),
 )
 
-/** A backend that gets no new request from now on, and what comes of that. */
+/** The response about a backend that gets no new request from now on, with a warning of what clients will notice. */
 export const LeavingBackend = Type.Object(
   {
     ...Backend.properties,

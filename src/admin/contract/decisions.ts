@@ -76,7 +76,7 @@ const DecisionSchema = schemaOf<Decision>()(
   ),
 )
 
-/** The answer of `GET /decisions`. */
+/** The response of `GET /decisions`. */
 export const Decisions = Type.Object(
   { decisions: Type.Array(DecisionSchema, { description: 'The latest first.' }) },
   {

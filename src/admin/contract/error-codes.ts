@@ -1,15 +1,15 @@
-/** An error that the admin API answers with. */
+/** An error with which the admin API responds. */
 interface ErrorCode {
   statusCode: number
-  /** When it is the answer, in words that go on after "when". */
+  /** The condition under which the API responds with this error, phrased as a clause that follows the word "when". */
   when: string
-  /** A message that comes with it. */
+  /** An example of the message of this error. */
   message: string
 }
 
 /**
- * Every error that a call of the admin API can end with. Its description is made from this, and a test looks
- * for codes in the source that are missing here.
+ * Every error with which a call of the admin API can end. The API's description is generated from this table, and a
+ * test looks for error codes in the source that are missing here.
  */
 export const errorCodes = {
   LEASTWISE_INVALID_REQUEST: {

@@ -3,7 +3,7 @@ import type { ExplainedBackend, Explanation } from '../../balancer/index.js'
 import { Count, nullable, Policy, Time, Weight } from './schemas.js'
 import { schemaOf } from './view-schema.js'
 
-/** An explanation, with the status that the client would get. */
+/** An explanation of a choice, with the HTTP status that the client would get if no backend could be chosen. */
 export interface ExplanationAnswer extends Omit<Explanation, 'error'> {
   error: (NonNullable<Explanation['error']> & { statusCode: number }) | null
 }
@@ -72,7 +72,7 @@ const ExplainedBackendSchema = schemaOf<ExplainedBackend>()(
   }),
 )
 
-/** The answer of `POST /explain`. */
+/** The response of `POST /explain`. */
 export const ExplanationSchema = schemaOf<ExplanationAnswer>()(
   Type.Object(
     {

@@ -1,7 +1,7 @@
 import { InvalidRequestError } from '../../proxy/downstream/errors/errors.js'
 import { JsonError, parseJson } from '../../text/json-fault.js'
 
-/** Reads the body of a call. @throws {InvalidRequestError} that says where it is no JSON */
+/** Parses the body of a call as JSON. @throws {InvalidRequestError} with the place at which the text is not JSON */
 export function readJsonBody(text: string): unknown {
   try {
     return parseJson(text)

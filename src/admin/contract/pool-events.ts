@@ -2,27 +2,27 @@ import type { BackendView, PolicyName, PoolView, RegistryEvents } from '../../ba
 
 /** Data of the event `snapshot` of `GET /events`. */
 export interface PoolSnapshot {
-  /** ISO 8601, by the clock of the gateway. */
+  /** Time of the snapshot by the gateway's clock, in ISO 8601. */
   at: string
   pool: PoolView
-  /** In order of registration. */
+  /** The backends in order of registration. */
   backends: BackendView[]
 }
 
-/** The kinds of changes in a pool. */
+/** A kind of change in a pool. */
 export type PoolChangeType = keyof RegistryEvents | 'policy'
 
 /** Data of the event `change` of `GET /events`. */
 export interface PoolChange {
-  /** ISO 8601, by the clock of the gateway. */
+  /** Time of the change by the gateway's clock, in ISO 8601. */
   at: string
   type: PoolChangeType
-  /** The backend after the change; null where the pool as a whole changed. */
+  /** The backend after the change; null if the pool as a whole changed. */
   backend: BackendView | null
-  /** For `cut`: how many requests in flight were cut. */
+  /** For `cut`: number of requests in flight that were cut. */
   requests?: number
-  /** For `panic`: whether health is ignored from now on. */
+  /** For `panic`: true if the pool ignores health from now on. */
   panic?: boolean
-  /** For `policy`: the one from now on. */
+  /** For `policy`: the policy that applies from now on. */
   policy?: PolicyName
 }

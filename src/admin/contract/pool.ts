@@ -32,7 +32,7 @@ const poolExample = {
   closing: false,
 }
 
-/** How a pool is as a whole. */
+/** The state of a pool as a whole. */
 export const Pool = schemaOf<PoolView>()(
   Type.Object(
     {
@@ -76,7 +76,7 @@ export const Pool = schemaOf<PoolView>()(
 
 export const namedPoolExample = { name: 'default', ...poolExample }
 
-/** The same with the name of the pool. */
+/** The state of a pool, with its name. */
 export const NamedPool = Type.Object(
   { name: Type.String({ description: 'Name of the pool.' }), ...Pool.properties },
   { title: 'NamedPool', description: 'A pool as a whole, as it is now.', examples: [namedPoolExample] },

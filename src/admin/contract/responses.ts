@@ -4,7 +4,8 @@ import { type AdminErrorCode, errorCodes } from './error-codes.js'
 import { ErrorBody } from './schemas.js'
 
 /**
- * How a route of the admin API is described; /openapi.json and /docs are made from it.
+ * The routes of the admin API describe themselves as in this example. /openapi.json and /docs are generated from the
+ * descriptions.
  *
  *     app.get(
  *       '/things/:id',
@@ -21,25 +22,25 @@ import { ErrorBody } from './schemas.js'
  *       handler,
  *     )
  *
- * - `tags` is one of those in `openapi.ts`.
- * - `config.operationId` is its name in code, unique. (In the schema it would make an app's own @fastify/swagger copy
- *   the route's HEAD before it can be hidden.)
- * - `config.errors` are the codes that this call alone has, each a row in `error-codes.ts`. Those that every call
- *   has (401 or 403, 500; 400, 413 and 415 where there is something to send) are added. `config.public` is
- *   for calls that need no token.
- * - Each property has a `description`; a body, a query field and a path parameter has `examples: [one]`.
- * - A `title` makes a schema a component that is described once.
- * - An answer that is no JSON is `textResponse('text/plain', 'What it is.', 'an example')`.
- * - `schema: { hide: true }` is for what is no call: files of a page.
+ * - `tags` has one of the tags that `openapi.ts` lists.
+ * - `config.operationId` is a unique name of the call for generated clients. (If it were part of the schema,
+ *   @fastify/swagger in a host app would copy it to the route's HEAD before that can be hidden.)
+ * - `config.errors` lists the error codes that only this call has; each needs an entry in `error-codes.ts`. The errors
+ *   that calls have in common are added automatically: 401 or 403 and 500 for all calls, 400 for calls with a query or
+ *   a body, and 413 and 415 for calls with a body. `config.public` marks calls that need no token.
+ * - Each property has a `description`. A body, a query field and a path parameter each have `examples: [one]`.
+ * - A schema with a `title` becomes a component of the description, where it is described once.
+ * - A response that is not JSON is described by `textResponse('text/plain', 'What it is.', 'an example')`.
+ * - `schema: { hide: true }` marks routes that are not part of the API, such as the files of a page.
  *
- * Tests name what is missing. They make each call as its examples have it, and see to it that every described answer
- * is given; `test/unit/admin/answers.test.ts` is told how a new code is provoked.
+ * Tests report what a description lacks, make each call with its examples, and check that every described response
+ * occurs. `test/unit/admin/answers.test.ts` needs to know how to cause a new error code.
  */
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** On an admin route: its name for programs that are made from the description. */
+    /** On a route of the admin API: the name of the call in clients that are generated from the description. */
     operationId?: string
-    /** On an admin route: errors that it can end with, besides those of every call. */
+    /** On a route of the admin API: error codes with which it can respond, besides those of every call. */
     errors?: AdminErrorCode[]
   }
 }
@@ -49,7 +50,10 @@ interface Header {
   description: string
 }
 
-/** An answer in JSON, in the words of one call. @param example in place of, or over, that of the schema */
+/**
+ * Describes a JSON response of a call.
+ * @param example replaces the example of the schema, or, if both are objects, overrides some of its fields
+ */
 export function jsonResponse<T extends TSchema>(
   schema: T,
   description: string,
@@ -66,12 +70,12 @@ export function jsonResponse<T extends TSchema>(
   }
 }
 
-/** An answer that is not JSON. */
+/** Describes a response that is not JSON. */
 export function textResponse(type: string, description: string, example: string): object {
   return { description, content: { [type]: { schema: { type: 'string' }, example } } }
 }
 
-/** The error responses of a call in OpenAPI, by status, for the error codes that the call can answer with. */
+/** Returns the error responses of a call for OpenAPI, by HTTP status, for the error codes that the call can have. */
 export function errorResponses(codes: Iterable<AdminErrorCode>): Record<string, object> {
   const byStatus: Record<string, AdminErrorCode[]> = {}
   for (const code of new Set(codes)) {

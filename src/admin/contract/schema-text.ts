@@ -1,4 +1,4 @@
-/** A description in words of the values that a schema allows, as far as that is possible. */
+/** The parts of a JSON schema that can be described in words. */
 export interface Schema {
   $ref?: string
   title?: string
@@ -11,11 +11,14 @@ export interface Schema {
   required?: string[]
   properties?: Record<string, Schema>
   items?: Schema
-  /** What it takes, in words, where they cannot be made from the rest. */
+  /** A description of the accepted values, for schemas whose other fields do not suffice to generate one. */
   'x-takes'?: string
 }
 
-/** What a schema takes: "a whole number from 1 to 10, or null". Undefined where it does not say. */
+/**
+ * Describes the values that a schema accepts, for example "a whole number from 1 to 10, or null". Returns undefined if
+ * the schema does not restrict them.
+ */
 export function acceptedValues(schema: Schema | undefined): string | undefined {
   if (schema?.['x-takes']) return schema['x-takes']
   if (schema?.enum) return `one of ${schema.enum.join(', ')}`

@@ -3,15 +3,18 @@ import { MAX_WEIGHT } from '../../balancer/backends/spec.js'
 import { policies, policyNames } from '../../balancer/selection/policies/index.js'
 
 /**
- * Schemas that several routes share. One with a `title` is a component of that name in the API's description.
- * (No `$id`: a host app's own @fastify/swagger would collect it.)
+ * Schemas that several routes share. A schema with a `title` becomes a component of that name in the API's description.
+ * The schemas have no `$id`, because @fastify/swagger in a host app would collect them by it.
  */
 
 export const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
 export const Time = (description: string) => Type.String({ format: 'date-time', description })
 
-/** `type` as a list: a union's messages would name each of its members. */
+/**
+ * Adds null to the types of a schema. `type` becomes a list, because the error messages of a union would name each of
+ * its members.
+ */
 export const nullable = <T>(schema: object & { type: string }) =>
   Type.Unsafe<T | null>({ ...schema, type: [schema.type, 'null'] })
 
@@ -31,7 +34,7 @@ export const Weight = Type.Integer({
     'From 1 to 1,000: share relative to the other backends. A backend of weight 2 gets twice what one of weight 1 gets.',
 })
 
-/** The body of every error. */
+/** The body of every error response. */
 export const ErrorBody = Type.Object(
   {
     statusCode: Type.Integer({

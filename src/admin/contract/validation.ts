@@ -4,7 +4,10 @@ import type { TSchema } from 'typebox'
 import { InvalidRequestError } from '../../proxy/downstream/errors/errors.js'
 import { acceptedValues, type Schema } from './schema-text.js'
 
-/** Checks requests as they are: unknown fields are refused, and "5" is no number. Messages name the field. */
+/**
+ * Compiles a validator that does not change the request: it refuses unknown fields, and does not convert "5" to a
+ * number. Its error messages name the wrong field.
+ */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) => {
   const validate = TypeBoxValidatorCompiler(route)
   return (value: unknown) => {
@@ -14,7 +17,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) => {
   }
 }
 
-/** What is wrong with a request, each field said once. */
+/** Describes what is wrong with a request, with one message for each field. */
 function complaint(errors: FastifySchemaValidationError[], schema: Schema, part: string): string {
   const said = new Map<string, string>()
   for (const { keyword, params, instancePath, message } of errors) {
@@ -25,7 +28,7 @@ function complaint(errors: FastifySchemaValidationError[], schema: Schema, part:
     } else if (requiredProperties) {
       said.set(`${field} lacks`, `${field} lacks ${requiredProperties.join(', ')}`)
     } else if (keyword !== 'boolean') {
-      // The error with the keyword `boolean` only repeats the one of `additionalProperties`.
+      // Errors with the keyword `boolean` are skipped, because they repeat an error of `additionalProperties`.
       const words = acceptedValues(at(schema, instancePath))
       said.set(field, words === undefined ? `${field} ${message}` : `${field} must be ${words}`)
     }
@@ -33,7 +36,7 @@ function complaint(errors: FastifySchemaValidationError[], schema: Schema, part:
   return [...said.values()].join('; ')
 }
 
-/** The part of a schema that a JSON pointer into a value leads to. */
+/** Returns the part of a schema that describes the value at a JSON pointer. */
 function at(schema: Schema, pointer: string): Schema | undefined {
   let found: Schema | undefined = schema
   for (const name of pointer.split('/').slice(1)) {

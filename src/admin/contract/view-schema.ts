@@ -1,6 +1,9 @@
 import type { Static, TSchema } from 'typebox'
 
-/** Nothing where a schema describes exactly the values of a view; otherwise an object that says what differs. */
+/**
+ * This type is `unknown`, which every schema satisfies, if the schema describes exactly the fields of the view.
+ * Otherwise it is an object type that no schema satisfies and that names the difference in the compiler's message.
+ */
 type Difference<S extends TSchema, View> = [Exclude<keyof View, keyof Static<S>>] extends [never]
   ? [Exclude<keyof Static<S>, keyof View>] extends [never]
     ? [Static<S>, View] extends [View, Static<S>]
@@ -10,8 +13,9 @@ type Difference<S extends TSchema, View> = [Exclude<keyof View, keyof Static<S>>
   : { 'the schema lacks a field of the view': Exclude<keyof View, keyof Static<S>> }
 
 /**
- * Ties a schema to the type of what it describes: `schemaOf<BackendView>()(Type.Object({ … }))`. It does not compile
- * where a field is missing, superfluous, or of another type.
+ * Checks at compile time that a schema describes exactly the given type, as in
+ * `schemaOf<BackendView>()(Type.Object({ … }))`. The call does not compile if a field of the schema is missing,
+ * superfluous or of another type.
  */
 export function schemaOf<View>() {
   return <S extends TSchema>(schema: S & Difference<S, View>): S => schema

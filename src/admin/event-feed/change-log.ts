@@ -5,10 +5,10 @@ import type { PolicyName } from '../../balancer/selection/policies/index.js'
 import type { PoolChange, PoolChangeType } from '../contract/pool-events.js'
 import { serverSentEvent } from './server-sent-event.js'
 
-/** The latest changes that are kept for readers that connect again. */
+/** Number of changes that are kept for readers that connect again. */
 const MAX_KEPT_CHANGES = 100
 
-/** Makes an event of every change of a pool, with an id, and keeps the last hundred. */
+/** Makes a numbered event of every change of a pool, and keeps the latest 100 events. */
 export class ChangeLog {
   readonly #balancer: Balancer
   readonly #onChange: (event: Buffer) => void
@@ -19,7 +19,7 @@ export class ChangeLog {
   constructor(balancer: Balancer, onChange: (event: Buffer) => void) {
     this.#balancer = balancer
     this.#onChange = onChange
-    // Ids go on counting up after a restart, so that one from before it is older than all that follow.
+    // Ids start at the current time in milliseconds, so ids from before a restart are lower than all ids after it.
     this.#lastId = balancer.clock.date().getTime()
     for (const type of ['added', 'updated', 'draining', 'drained', 'activated', 'health', 'removed'] as const)
       this.#listen(type, (backend) => this.#add(type, backend))
@@ -30,7 +30,7 @@ export class ChangeLog {
     this.#stop.push(() => balancer.off('policy', onPolicy))
   }
 
-  /** The events that are kept and came after this id, oldest first. */
+  /** Returns the kept events with an id above this one, oldest first. */
   since(id: number): Buffer[] {
     return this.#kept.filter((kept) => kept.id > id).map(({ event }) => event)
   }
@@ -41,9 +41,9 @@ export class ChangeLog {
 
   #listen<E extends keyof RegistryEvents>(type: E, listener: (...args: RegistryEvents[E]) => void): void {
     const { registry } = this.#balancer
-    // biome-ignore lint/suspicious/noExplicitAny: its types do not follow a generic event
+    // biome-ignore lint/suspicious/noExplicitAny: the types of registry.on() cannot express a generic event name
     registry.on(type, listener as any)
-    // biome-ignore lint/suspicious/noExplicitAny: as above
+    // biome-ignore lint/suspicious/noExplicitAny: the types of registry.off() cannot express a generic event name
     this.#stop.push(() => registry.off(type, listener as any))
   }
 

@@ -1,31 +1,34 @@
 import { Readable } from 'node:stream'
 
-/** The first bytes of a stream: how many milliseconds a client waits before it connects again. */
+/** The first bytes of a stream, which tell the client to wait 2,000 milliseconds before it connects again. */
 const GREETING = Buffer.from('retry: 2000\n\n')
 
 /** One reader of a feed, with the events that it has not read yet. */
 export class FeedReader {
   readonly stream = new Readable({ read() {} })
-  /** Snapshots in a row that were left out, because the reader had not read the one before. */
+  /** Number of consecutive snapshots that were not sent, because the reader had not read earlier data yet. */
   missedSnapshots = 0
-  /** Changes that go out after the snapshot that is being made; undefined while none is made. */
+  /** Changes to send after the snapshot that is being made; undefined if the reader waits for no snapshot. */
   #held: Buffer[] | undefined
 
   constructor() {
     this.stream.push(GREETING)
   }
 
-  /** Whether something waits for the reader: here, or on its connection, for which the stream pauses. */
+  /**
+   * True if the reader has not read everything: data waits in this stream, or the stream is paused because data waits
+   * on the connection.
+   */
   get isBehind(): boolean {
     return this.stream.readableLength > 0 || this.stream.readableFlowing === false
   }
 
-  /** Whether it waits for a snapshot that is being made. */
+  /** True if the reader waits for a snapshot that is being made. */
   get waitsForSnapshot(): boolean {
     return this.#held !== undefined
   }
 
-  /** Holds changes back until the next snapshot. */
+  /** Holds back further changes until the next snapshot is sent. */
   awaitSnapshot(): void {
     this.#held ??= []
   }
@@ -38,8 +41,9 @@ export class FeedReader {
   }
 
   /**
-   * Sends a change, or cuts a reader for which too much waits: it connects again and asks for what it missed.
-   * @param maxBufferedBytes that may wait for it
+   * Sends a change. If too many bytes wait for the reader already, this ends its connection instead; the reader can
+   * connect again and ask for the changes that it missed.
+   * @param maxBufferedBytes bytes that may wait for the reader
    */
   sendChange(event: Buffer, maxBufferedBytes: number): void {
     const waiting = this.stream.readableLength + (this.#held ? this.#held.length * event.length : 0)
@@ -48,7 +52,7 @@ export class FeedReader {
     else this.stream.push(event)
   }
 
-  /** Ends the stream; one that is behind is cut. */
+  /** Ends the stream. If the reader is behind, the stream is destroyed, and unread data is lost. */
   close(): void {
     if (this.isBehind) this.stream.destroy()
     else this.stream.push(null)

@@ -6,22 +6,26 @@ import { ChangeLog } from './change-log.js'
 import { FeedReader } from './feed-reader.js'
 import { serverSentEvent, serverSentEventOf } from './server-sent-event.js'
 
-/** Milliseconds between snapshots. One a second is promised, and timers are late. */
+/**
+ * Milliseconds between snapshots. The API promises one snapshot each second, and timers fire late, so this is less than
+ * 1,000.
+ */
 const SNAPSHOT_INTERVAL_MS = 950
-/** Milliseconds for which a snapshot is given to further readers that come. */
+/** Milliseconds for which a snapshot is also sent to readers that connect later. */
 const MAX_SNAPSHOT_AGE_MS = 100
-/** Bytes of changes that may wait for a reader, besides one snapshot. */
+/** Bytes of changes that may wait for a reader, in addition to one snapshot. */
 const MAX_BUFFERED_BYTES = 1024 * 1024
-/** Snapshots in a row that a reader may miss before its connection is cut. */
+/** Number of consecutive snapshots that a reader may miss before its connection is cut. */
 const MAX_MISSED_SNAPSHOTS = 15
 
 /**
- * Sends the state of a pool to its readers: every change at once, and a snapshot each second. All readers share one timer
- * and one serialisation, and without readers there is neither. The snapshot of a large pool is made in several turns of
- * the event loop, and changes that happen meanwhile are sent after it.
+ * Sends the state of a pool to the readers of `GET /events`: each change at once, and a snapshot each second. All
+ * readers share one timer and one serialisation of each event; without readers there is no timer and no snapshot. A
+ * snapshot of more than 100 backends is made in several turns of the event loop, and changes that happen meanwhile are
+ * sent after it.
  */
 export class Feed {
-  /** Readers that there may be at a time. */
+  /** Number of readers that may be connected to one feed at a time. */
   static readonly MAX_READERS = 100
 
   readonly #balancer: Balancer
@@ -31,7 +35,7 @@ export class Feed {
   #largestSnapshotBytes = 0
   #cancelTick: (() => void) | undefined
   #changeCount = 0
-  /** Whether a snapshot is being made. */
+  /** True if a snapshot is being made. */
   #making = false
   #closed = false
 
@@ -58,8 +62,9 @@ export class Feed {
   }
 
   /**
-   * A stream of events, beginning with a snapshot.
-   * @param lastId of the last change that the reader knows: those that came after it go before the snapshot
+   * Opens a stream of events for a new reader. It begins with the changes that the reader missed, followed by a
+   * snapshot.
+   * @param lastId id of the last change that the reader knows; without it no missed changes are sent
    */
   open(lastId: number | undefined): Readable {
     const reader = new FeedReader()
@@ -72,7 +77,7 @@ export class Feed {
     return stream
   }
 
-  /** Ends all streams at once: those of readers that are behind are cut. */
+  /** Ends all streams at once. Streams of readers that are behind are destroyed. */
   close(): void {
     this.#closed = true
     this.#changeLog.close()
@@ -94,7 +99,7 @@ export class Feed {
     this.#cancelTick = this.#balancer.clock.after(SNAPSHOT_INTERVAL_MS, this.#tick)
     this.#snapshot = undefined
     for (const reader of this.#readers) {
-      // A slow reader gets fewer snapshots, and never an old one.
+      // A slow reader gets fewer snapshots, but each snapshot that it gets is new.
       if (!reader.isBehind) {
         reader.missedSnapshots = 0
         this.#sendSnapshot(reader)
@@ -102,7 +107,7 @@ export class Feed {
     }
   }
 
-  /** Gives a snapshot to a reader: at once, or as soon as it is made. */
+  /** Sends a snapshot to a reader, at once or as soon as the snapshot is complete. */
   #sendSnapshot(reader: FeedReader): void {
     const { clock, registry } = this.#balancer
     if (this.#snapshot && clock.now() - this.#snapshot.at < MAX_SNAPSHOT_AGE_MS) {
@@ -136,7 +141,7 @@ export class Feed {
     this.#making = false
     const event = this.#keep(serverSentEventOf('snapshot', [...pieces, '}']), at)
     for (const reader of this.#readers) if (reader.waitsForSnapshot) reader.sendSnapshot(event)
-    // A backend has changed since the snapshot was begun, so readers that come later get a new one.
+    // Something has changed since the snapshot was begun, so readers that connect later need a new one.
     if (this.#changeCount !== changeCount) this.#snapshot = undefined
   }
 }

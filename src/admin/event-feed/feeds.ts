@@ -1,7 +1,10 @@
 import type { Balancer } from '../../balancer/balancer.js'
 import { Feed } from './feed.js'
 
-/** The event feeds of pools, one for each: it keeps the latest changes for readers that come later. */
+/**
+ * The event feeds, one for each pool. A feed exists from the start, because it keeps the latest changes for readers
+ * that connect later.
+ */
 export class Feeds {
   readonly #feeds = new Map<Balancer, Feed>()
   #closed = false
@@ -20,7 +23,7 @@ export class Feeds {
     return feed
   }
 
-  /** Ends all streams; there are no new ones from then on. */
+  /** Ends all streams, and lets no new ones begin. */
   close(): void {
     this.#closed = true
     for (const feed of this.#feeds.values()) feed.close()

@@ -1,6 +1,6 @@
 import type { PoolChange, PoolSnapshot } from '../contract/pool-events.js'
 
-/** A server-sent event in bytes, which all readers share. */
+/** Serialises a server-sent event once, as bytes that are sent to all readers. */
 export function serverSentEvent(
   event: 'snapshot' | 'change',
   data: PoolSnapshot | PoolChange,
@@ -9,7 +9,7 @@ export function serverSentEvent(
   return serverSentEventOf(event, [JSON.stringify(data)], id)
 }
 
-/** A server-sent event of data that is JSON already, in pieces. */
+/** Makes a server-sent event of pieces of text that together are one JSON document. */
 export function serverSentEventOf(
   event: 'snapshot' | 'change',
   data: readonly string[],

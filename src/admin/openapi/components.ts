@@ -1,8 +1,9 @@
 type Node = Record<string, unknown>
 
 /**
- * Moves what has a `title` out of a description's paths and into its components, where it is described once.
- * @throws when two different schemas have one title
+ * Moves each schema with a `title` from the paths of an OpenAPI document to its components, so that the schema is
+ * described only once.
+ * @throws {Error} if two different schemas have the same title
  */
 export function components(document: object): object {
   const { paths, ...rest } = document as { paths: Node; components?: { schemas?: Node } }
@@ -19,12 +20,12 @@ function lift(node: unknown, found: Record<string, unknown>): unknown {
   if (Array.isArray(node)) return node.map((item) => lift(item, found))
   if (typeof node !== 'object' || node === null) return node
   const lifted = Object.fromEntries(
-    // Examples are data.
+    // Examples are data and not schemas, so a `title` in them has no meaning here.
     Object.entries(node).map(([key, value]) => [key, /^examples?$/.test(key) ? value : lift(value, found)]),
   )
   const { title } = lifted
   if (typeof title !== 'string') return lifted
-  // They stand where the schema is used.
+  // Examples are shown where a schema is used, so its component does without them.
   delete lifted.examples
   const same = found[title]
   if (same !== undefined && JSON.stringify(same) !== JSON.stringify(lifted)) {
@@ -34,7 +35,7 @@ function lift(node: unknown, found: Record<string, unknown>): unknown {
   return { $ref: `#/components/schemas/${title}` }
 }
 
-/** A body of which nothing is required need not be there. */
+/** Marks the body of a call as optional if none of its fields is required. */
 function loosen(call: Node, found: Record<string, unknown>): void {
   const body = call.requestBody as
     | { required: boolean; content: Record<string, { schema: Node }> }

@@ -1,6 +1,6 @@
 import type { Schema } from '../contract/schema-text.js'
 
-/** An OpenAPI document, as far as it is read here. */
+/** The parts of an OpenAPI document from which the page is made. */
 export interface Description {
   info: { title: string; version: string; description: string }
   tags: { name: string; description: string }[]

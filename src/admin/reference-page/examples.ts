@@ -1,16 +1,16 @@
 import type { Call, Parameter } from './document.js'
 
-/** Characters of a line of code on the page. */
+/** Longest line of example code on the page, in characters. */
 const LINE_LENGTH = 110
 
-/** A call as commands for a shell: without what may be left out of its query, and with each of that. */
+/** Returns example commands for a call: one without any query, and one for each query parameter. */
 export function examples(method: string, path: string, call: Call, base: string): string[] {
   const { parameters = [], requestBody, security } = call
   const body = requestBody?.content['application/json']?.example
   const options = [
     ...(method === 'GET' ? [] : [`-X ${method}`]),
     ...(security ? ['-H "Authorization: Bearer $ADMIN_TOKEN"'] : []),
-    // One without fields may as well not be there.
+    // A body without fields may be left out, so the command has none.
     ...(body === undefined || Object.keys(body as object).length === 0
       ? []
       : ['-H content-type:application/json', `-d ${quoted(JSON.stringify(body))}`]),
@@ -32,7 +32,7 @@ function sample({ example, schema }: Parameter): string {
   return encodeURIComponent(String(example ?? schema.enum?.[0] ?? ''))
 }
 
-/** For a shell: everything but a quote is itself between quotes. */
+/** Quotes a text for a shell. Between single quotes every character except the single quote stands for itself. */
 function quoted(text: string): string {
   return /^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,4 +1,4 @@
-/** A piece of a page, safe to be put into another. */
+/** A piece of HTML that is safe to insert into other HTML. */
 export class Html {
   readonly #text: string
 
@@ -13,7 +13,7 @@ export class Html {
 
 type Piece = Html | string | number | undefined | readonly Piece[]
 
-/** A template of a page: whatever is put into it and is not Html itself is escaped. */
+/** Makes HTML of a template, and escapes every inserted value that is not `Html` itself. */
 export function html(strings: TemplateStringsArray, ...pieces: Piece[]): Html {
   return new Html(strings.reduce((text, string, i) => text + rendered(pieces[i - 1]) + string))
 }

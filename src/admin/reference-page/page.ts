@@ -4,8 +4,8 @@ import { examples } from './examples.js'
 import { Html, html } from './html.js'
 
 /**
- * The page of an API's description.
- * @param base URL that paths are put after, as something to paste into a shell
+ * Returns the page that shows an OpenAPI description of the API.
+ * @param base URL of the API without a path, for example commands that users paste into a shell
  */
 export function docsPage(description: Description, base: string): Html {
   const { info, tags, paths, components } = description
@@ -105,7 +105,7 @@ ${shown.map((value) => block(typeof value === 'string' ? value : JSON.stringify(
 `
 }
 
-/** Fields of an object, with those of the objects in it. */
+/** Returns a table of the fields of an object, including the fields of the objects in it. */
 function fields(schema: Schema): Html {
   return table('Fields', rows(schema))
 }
@@ -152,7 +152,7 @@ function kind(schema: Schema): Html {
   return html`${acceptedValues(schema) ?? 'anything'}`
 }
 
-/** Something to copy. It can be scrolled by keyboard. */
+/** Returns a block of code to copy. The block can have the focus, so that it can be scrolled by keyboard. */
 function block(text: string, label: string): Html {
   return html`<pre tabindex="0" role="region" aria-label="${label}"><code>${text}</code></pre>`
 }
@@ -161,7 +161,7 @@ function prose(text = ''): Html {
   return html`${text.split('\n\n').map((paragraph) => html`<p>${inline(paragraph)}</p>`)}`
 }
 
-/** Text with \`code\` in it. */
+/** Returns a text in which parts between backticks are set as code. */
 function inline(text: string): Html {
   return html`${text.split('`').map((part, i) => (i % 2 === 0 ? part : html`<code>${part}</code>`))}`
 }

@@ -1,4 +1,4 @@
-/** The style sheet of /docs. */
+/** The style sheet of the page `/docs`. */
 export const docsStyle = `:root {
   color-scheme: light dark;
   --text: #1d2329;
