@@ -2,12 +2,13 @@ import type { Backend } from './backend.js'
 import { BackendSet } from './backend-set.js'
 import type { CheckResult, Verdict } from './backend-view.js'
 
-/** Sets the health of registered backends: by active checks, by name lookups and by their requests. */
+/** The registered backends, with what active checks, name lookups and requests found out about their health. */
 export class BackendHealth extends BackendSet {
   /**
-   * Notes what active checks of a backend found, those of this package or any other's.
+   * Records what an active check of a backend found, be it a check of this package or one that the app makes itself.
+   * @param verdict the health that follows from the checks so far
    * @param result of the latest check
-   * @throws {BackendNotFoundError}
+   * @throws {BackendNotFoundError} where no backend has this id
    */
   setHealth(id: string, verdict: Verdict, result?: CheckResult): void {
     const backend = this.get(id)
@@ -24,13 +25,14 @@ export class BackendHealth extends BackendSet {
     this.#changeHealth(backend, () => {
       backend.checked = found
     })
-    // The backend has recovered, so earlier failures of requests say nothing about it now.
+    // The backend is back: earlier failures of its requests say nothing about it now.
     if (checked === 'unhealthy') this.observer?.renewed(backend)
   }
 
   /**
-   * Notes whether the name of a backend could be resolved. With its first address, what checks found until then is forgotten.
-   * @param reason the error code of the lookup; undefined where there is an address
+   * Records whether the name of a backend could be resolved. With the first address of a backend, earlier results of
+   * its checks are forgotten.
+   * @param reason the error code of the lookup; undefined where the name has an address
    */
   setUnresolved(backend: Backend, reason: string | undefined): void {
     if (!this.holds(backend)) return
@@ -43,7 +45,10 @@ export class BackendHealth extends BackendSet {
     if (reason === undefined || unresolved === undefined) this.announce('health', backend)
   }
 
-  /** @internal Takes a backend out. The caller reinstates it. @param duration milliseconds until it may be probed */
+  /**
+   * @internal Ejects a backend, so that it gets no requests. The caller reinstates it.
+   * @param duration milliseconds until the backend may be probed
+   */
   eject(backend: Backend, duration: number): void {
     backend.ejections++
     this.change(backend, () => {

@@ -1,7 +1,10 @@
-/** Longest part of an id that is made from an address, which leaves room for a number. */
+/**
+ * Largest number of characters of the part of an id that is made from an address; it leaves room for a number behind
+ * it.
+ */
 const MAX_STEM_LENGTH = 56
 
-/** Makes an id from the address of a backend: `10.0.0.1-8080`, and with a number where that is taken. */
+/** Makes an id from the address of a backend, like `10.0.0.1-8080`, and appends a number where that id is taken. */
 export function idFromOrigin(origin: URL, isTaken: (id: string) => boolean): string {
   const port = origin.port || (origin.protocol === 'https:' ? '443' : '80')
   const stem = `${origin.hostname}-${port}`

@@ -12,10 +12,10 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
   readonly #urls = new Map<string, Backend>()
   readonly #eligibility: Eligibility
   #inFlight = 0
-  /** Batches that are under way, one in another, and whether there was a change in them. */
+  /** Number of batches that are under way (one batch may begin inside another). */
   #batches = 0
   #isStale = false
-  /** Set by the pool, once it has its first backends. */
+  /** The pool's observer. The pool sets it once the first backends are registered. */
   observer: RegistryObserver | undefined
 
   constructor(options: RegistryOptions) {
@@ -33,42 +33,42 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#eligibility.eligible
   }
 
-  /** Usable backups that get no requests, as a backend that is no backup is usable. */
+  /** Usable backups that get no requests, because a backend that is no backup is usable. */
   get standby(): readonly Backend[] {
     return this.#eligibility.standby
   }
 
-  /** Whether there are backups and no other backend is usable, so that backups may be used. */
+  /** True if backups may be used: there are backups, and no other backend is usable. */
   get usesBackups(): boolean {
     return this.#eligibility.usesBackups
   }
 
-  /** Whether too few backends are usable, so that health is ignored. */
+  /** True if health is ignored, because too few backends are usable. */
   get panicking(): boolean {
     return this.#eligibility.panicking
   }
 
   /**
-   * Which backends would be left for requests without this one: usable ones (`usable`), only unusable ones that panic
-   * allows (`sick`), or none (`nobody`).
+   * Returns which backends would be left for requests if this backend got none: `usable` where one of them is usable,
+   * `sick` where there are only unusable ones, `nobody` where there are none.
    */
   leftWithout(backend: Backend): 'usable' | 'sick' | 'nobody' {
     return this.#eligibility.leftOf(this.list().filter((other) => other !== backend))
   }
 
-  /** All backends in order of registration. */
+  /** Returns all backends in order of registration. */
   list(): Backend[] {
     return [...this.#backends.values()]
   }
 
-  /** @throws {BackendNotFoundError} */
+  /** @throws {BackendNotFoundError} where no backend has this id */
   get(id: string): Backend {
     const backend = this.#backends.get(id)
     if (!backend) throw new BackendNotFoundError(id)
     return backend
   }
 
-  /** @returns undefined where there is no backend with this URL, spelt as `new URL(url).origin` spells it */
+  /** Returns the backend with this URL, spelt as `new URL(url).origin` spells it; undefined where there is none. */
   protected withUrl(url: string): Backend | undefined {
     return this.#urls.get(url)
   }
@@ -77,34 +77,37 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#backends.has(id)
   }
 
-  /** Whether this very backend is registered: one that was removed may have been registered anew under its id. */
+  /**
+   * Returns true if this very object is registered. Its id alone does not tell, because a backend that was removed may
+   * have been registered anew under the same id.
+   */
   holds(backend: Backend): boolean {
     return backend.isRegistered
   }
 
-  /** Requests in flight on all registered backends. */
+  /** Number of requests in flight on all registered backends. */
   get inFlight(): number {
     return this.#inFlight
   }
 
-  /** Whether there is any eligible backend, but for some. */
+  /** Returns true if there is an eligible backend that is not in `except`. */
   hasEligible(except?: ReadonlySet<Backend>): boolean {
     return this.#eligibility.hasEligible(except)
   }
 
-  /** Whether there is any backend that a request may be given to sooner or later, but for some. */
+  /** Returns true if there is a backend, not in `except`, that a request may be given to now or later. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
     return this.#eligibility.hasOther(except)
   }
 
-  /** Whether there is any backend that a request may be given to now and that is not full, but for some. */
+  /** Returns true if there is a backend, not in `except`, that may be given a request now and is not full. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
     return this.#eligibility.hasRoom(except)
   }
 
   /**
-   * Makes many changes as one: who may be given requests is found out once, after the last of them. It is not to be
-   * asked for in between.
+   * Makes many changes as one: the set of eligible backends is computed once, after the last change. During the batch
+   * it is outdated, and must not be read.
    */
   batch(change: () => void): void {
     this.#batches++
@@ -116,14 +119,16 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     }
   }
 
-  /** Whether a request would be given to a backend that has an address. */
+  /**
+   * True if there is an eligible backend whose name could be resolved, so that a request would be sent to an address.
+   */
   get serves(): boolean {
     return this.#eligibility.serves
   }
 
   /**
-   * @internal So many requests more are in flight on a backend, or fewer.
-   * @returns false where it was removed meanwhile: requests that it still has count for the pool no more
+   * @internal Adds one request to the requests in flight on a backend, or takes one off.
+   * @returns false where the backend was removed meanwhile: its remaining requests no longer count for the pool
    */
   countInFlight(backend: Backend, change: 1 | -1): boolean {
     if (!this.holds(backend)) return false
@@ -132,7 +137,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return true
   }
 
-  /** Registers a backend, whose id and URL are free. */
+  /** Registers a backend. Its id and URL must not be in use. */
   protected insert(backend: Backend): void {
     backend.isRegistered = true
     this.#backends.set(backend.id, backend)
@@ -141,7 +146,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     this.refresh()
   }
 
-  /** Forgets a backend. Requests that it still has in flight count for the pool no more. */
+  /** Removes a backend. Its requests in flight no longer count for the pool. */
   protected withdraw(backend: Backend): void {
     backend.isRegistered = false
     this.#backends.delete(backend.id)
@@ -152,16 +157,16 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     this.refresh()
   }
 
-  /** Makes a change after which a backend may be usable that was not, or the other way round. */
+  /** Makes a change that may make a backend usable or unusable, and updates the set of eligible backends if needed. */
   protected change(backend: Backend, change: () => void): void {
     const { isUsable } = backend
     change()
     if (!isUsable && backend.isUsable) this.observer?.joined(backend)
-    // A backend that was usable and still is does not change which backends may be given requests.
+    // Where the backend was usable before and after, nothing changes for any other backend.
     if (!isUsable || !backend.isUsable) this.refresh()
   }
 
-  /** Finds out anew who may be given requests, unless a batch is under way. */
+  /** Computes the set of eligible backends anew, unless a batch is under way, which does so at its end. */
   protected refresh(): void {
     this.#isStale = this.#batches > 0
     if (this.#isStale) return

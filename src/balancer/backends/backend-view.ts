@@ -1,19 +1,22 @@
 import type { LatencySummary } from '../stats/latency.js'
 import type { AdminState } from './spec.js'
 
-/** `unknown`: not checked yet, and usable. `ejected`: taken out for a while after failures in a row. */
+/**
+ * The health of a backend. `unknown`: it was not checked yet, and is usable. `ejected`: it gets no requests for a
+ * while, after failures in a row.
+ */
 export type Health = 'healthy' | 'unhealthy' | 'ejected' | 'unknown'
 
-/** The result of the active check of a backend. */
+/** The health of a backend as far as active checks know it. */
 export type Verdict = 'healthy' | 'unhealthy' | 'unknown'
 
-/** One active check of a backend. */
+/** The result of one active check of a backend. */
 export interface CheckResult {
   at: Date
   passed: boolean
-  /** The result in words: `status 200`, `timed out`, `ECONNREFUSED`. */
+  /** The result in words, such as `status 200`, `timed out` or `ECONNREFUSED`. */
   detail: string
-  /** Whether anything was answered. */
+  /** True if the backend answered at all, with whatever status. */
   answered: boolean
 }
 
@@ -26,22 +29,28 @@ export interface BackendView {
   state: AdminState
   health: Health
   inFlight: number
-  /** Requests in flight whose connection was upgraded, such as WebSockets. */
+  /** Number of requests in flight whose connection was upgraded, as for WebSockets. */
   tunnels: number
   total: number
   failed: number
   latency: LatencySummary
   addedAt: string
-  /** Part of its fair share that it may have, from 0 to 1: less than 1 in slow start and after failures. */
+  /**
+   * The part of its fair share of requests that the backend may have now, from 0 to 1; less than 1 in slow start and
+   * after failures.
+   */
   share: number
-  /** When it will be tried again, where it is ejected. */
+  /** The time, in ISO 8601, at which an ejected backend may be probed; null for a backend that is not ejected. */
   ejectedUntil: string | null
   lastCheck: { at: string; passed: boolean; detail: string } | null
-  /** Whether it is used only where no other backend is usable. */
+  /** True if the backend is a backup, which is used only where no other backend is usable. */
   backup: boolean
-  /** Port and Host of its checks; null for the pool's setting. */
+  /** The port and the Host field of the backend's active checks; null where the pool's setting applies. */
   healthPort: number | null
   healthHost: string | null
-  /** Why its name could never be resolved so far, as a code like `ENOTFOUND`; it is not used. Null otherwise. */
+  /**
+   * The error code of the name lookup, like `ENOTFOUND`, while the backend's name has never been resolved, so that the
+   * backend is not used; null otherwise.
+   */
   unresolved: string | null
 }

@@ -7,64 +7,69 @@ import { ResponseTime } from '../stats/response-time.js'
 import type { BackendView, CheckResult, Health, Verdict } from './backend-view.js'
 import type { AdminState, BackendSource, HostHeader } from './spec.js'
 
-/** Knows which part of its fair share a backend may have now, from 0 to 1. */
+/** Tells which part of its fair share of requests a backend may have now. */
 export interface ShareSource {
   shareOf(backend: Backend): number
 }
 
 /**
- * One upstream server. Its counts belong to its identity: they survive every change of weight, limit, state,
- * health and policy. Only the registry changes one.
+ * One upstream server. Its counts last as long as the object: they survive every change of weight, limit, state, health
+ * and policy. Only the registry changes a backend.
  */
 export class Backend {
   readonly id: string
   /** The origin, as `new URL(url).origin` spells it. */
   readonly url: string
-  /** `host[:port]` of the origin, as a Host field names it. */
+  /** `host[:port]` of the origin, as a Host field has it. */
   readonly host: string
   hostHeader: HostHeader | undefined
   readonly addedAt: Date
-  /** The source that registered the backend. */
+  /** What registered the backend: the configuration, a call of the API, or the store. */
   source: BackendSource = 'api'
   readonly leases: LeaseBook
   readonly latency = new Latency()
   readonly responseTime = new ResponseTime()
   weight = 1
-  /** Requests (not connections) that it may have in flight; Infinity where there is no limit. */
+  /** Largest number of requests (not connections) in flight on the backend; Infinity for no limit. */
   maxConnections = Number.POSITIVE_INFINITY
-  /** Whether that is its own limit, and not the pool's default. */
+  /** True if `maxConnections` was set for this backend, and is not the pool's default. */
   ownLimit = false
-  /** Whether it is used only where no other backend is usable. */
+  /** True if the backend is a backup, which is used only where no other backend is usable. */
   backup = false
-  /** Port and Host of its checks; undefined for the pool's setting. */
+  /** The port and the Host field of the backend's active checks; undefined where the pool's setting applies. */
   healthPort: number | undefined
   healthHost: string | undefined
-  /** The error code of the name lookup while its name has never been resolved; undefined otherwise. */
+  /** The error code of the name lookup while the backend's name has never been resolved; undefined otherwise. */
   unresolved: string | undefined
-  /** Whether it has to pass an active check before it is used, and has passed none yet. */
+  /** True if the backend must pass an active check before it is used, and has not passed one yet. */
   unproven = false
-  /** The Host field of the last request that it answered well. The forwarder sets it; active checks may send it. */
+  /**
+   * The Host field of the last request that the backend answered well. The forwarder sets this; active checks may send
+   * it.
+   */
   clientHost: string | undefined
   state: AdminState = 'active'
   checked: Verdict = 'unknown'
   lastCheck: CheckResult | undefined
-  /** Set while it is ejected: when it may be tried again. */
+  /** The time at which an ejected backend may be probed; undefined while the backend is not ejected. */
   ejectedUntil: Date | undefined
-  /** How often it was ejected so far. */
+  /** Number of ejections of this backend so far. */
   ejections = 0
-  /** Whether it is registered, and not removed. Only for the registry, see `Registry.holds`. */
+  /** True while the backend is registered. Only the registry sets and reads this; see `Registry.holds`. */
   isRegistered = false
-  /** Whether it is one of those that requests are given to now; see `Registry.eligible`. */
+  /** True if requests may be given to the backend now; see `Registry.eligible`. */
   isEligible = false
-  /** Whether it is eligible and was not full when it was last looked at. Only for the registry, which counts those. */
+  /**
+   * True if the backend was eligible and not full when `Eligibility`, which counts such backends, last looked at it.
+   */
   isOpen = false
-  /** Requests that a hedge took away, and that still count for a while; see `ResidualLoad`. */
+  /** Number of requests that a hedge took away and that still count for a while; see `ResidualLoad`. */
   residualLoad = 0
-  /** The weighted tally of the backend's recent answers; see `RefusalOutliers`. */
+  /** Counts of the backend's recent answers; see `RefusalOutliers`. */
   answerTally: AnswerTally | undefined
-  /** In which order it is considered for a choice; see `ShareLimits`. */
+  /** The tier in which the backend is considered for a choice; see `ShareLimits`. */
   tier: Tier = tiers.unlimited
-  /** @internal Says which part of its fair share it may have now; there is none where it is used without a pool. */
+  /** @internal Tells which part of its fair share the backend may have now; undefined for a backend without a pool. */
   shareSource: ShareSource | undefined
   readonly #counter: LoadCounter
 
@@ -84,17 +89,19 @@ export class Backend {
     this.leases = new LeaseBook(counter)
   }
 
-  /** Requests that this backend works on now. */
+  /** Number of requests in flight on this backend. */
   get inFlight(): number {
     return this.#counter.inFlight
   }
 
-  /** The load that policies compare. */
+  /**
+   * The load that policies compare: requests in flight, some of which count only in part, and residual load of hedges.
+   */
   get load(): number {
     return this.#counter.load + this.residualLoad
   }
 
-  /** The health of the backend. The result of active checks takes precedence over an ejection. */
+  /** The health of the backend. `unhealthy` by active checks takes precedence over an ejection. */
   get health(): Health {
     if (this.checked === 'unhealthy') return 'unhealthy'
     return this.isEjected ? 'ejected' : this.checked
@@ -104,12 +111,15 @@ export class Backend {
     return this.ejectedUntil !== undefined
   }
 
-  /** Whether it answered its last check with anything at all. */
+  /** True unless the backend failed to answer its last active check at all. */
   get answersChecks(): boolean {
     return this.lastCheck?.answered !== false
   }
 
-  /** Whether new requests may go to it, unless {@link isFull}. */
+  /**
+   * True if the backend may be given new requests, as far as its state, name and health go; it may still be full, see
+   * {@link isFull}.
+   */
   get isUsable(): boolean {
     if (this.unresolved !== undefined) return false
     return this.state === 'active' && this.checked !== 'unhealthy' && !this.isEjected
@@ -119,17 +129,20 @@ export class Backend {
     return this.#counter.inFlight >= this.maxConnections
   }
 
-  /** Whether it can ever be full. */
+  /** True if the backend has a limit on its requests in flight, and so can be full. */
   get hasLimit(): boolean {
     return this.maxConnections !== Number.POSITIVE_INFINITY
   }
 
-  /** Whether it can take a request that may go to backends up to this tier. */
+  /** Returns true if the backend is not full and its tier is not after `reach`. */
   takes(reach: Tier): boolean {
     return this.tier <= reach && this.#counter.inFlight < this.maxConnections
   }
 
-  /** The part of its fair share that it may have now, from 0 to 1: less than 1 in slow start and after failures. */
+  /**
+   * Returns the part of its fair share that the backend may have now, from 0 to 1; less than 1 in slow start and after
+   * failures.
+   */
   share(): number {
     return this.shareSource?.shareOf(this) ?? 1
   }

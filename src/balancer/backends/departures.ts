@@ -2,12 +2,12 @@ import type { Clock } from '../time/clock.js'
 import type { Backend } from './backend.js'
 
 interface Departure {
-  /** Whether the backend leaves the registry once it holds no request. */
+  /** True if the backend is removed from the registry once it has no request in flight. */
   isRemoval: boolean
   cancelDeadline: () => void
 }
 
-/** The backends that drain, or are removed, and the deadlines by which their requests have to be done. */
+/** Keeps track of the backends that drain or are being removed, and of the deadlines for their requests in flight. */
 export class Departures {
   readonly #clock: Clock
   readonly #departures = new Map<Backend, Departure>()
@@ -18,22 +18,23 @@ export class Departures {
     this.#clock = clock
   }
 
-  /** Whether it is under way: its requests have a deadline. */
+  /** Returns true if a departure of the backend is under way, so that its requests have a deadline. */
   has(backend: Backend): boolean {
     return this.#departures.has(backend)
   }
 
-  /** Whether a backend is removed once it holds no request. */
+  /** Returns true if the backend is removed once it has no request in flight. */
   isRemoval(backend: Backend): boolean {
     return this.#departures.get(backend)?.isRemoval === true
   }
 
   /**
-   * A backend drains from now on, or drains again with a new deadline. A drain that is asked for while a removal waits
-   * does not take the removal back; only {@link cancel} does.
-   * @param timeout milliseconds that its requests may take
-   * @param onDeadline called once after that; it is told whether this deadline still counts, as whoever hears of it may
-   * have cancelled it
+   * Begins the departure of a backend, or gives it a new deadline. Another drain does not take back a removal that is
+   * under way; only {@link cancel} does.
+   * @param timeout milliseconds that the backend's requests in flight may take
+   * @param isRemoval true if the backend is removed once it has no request in flight
+   * @param onDeadline called once after that time, with a function that tells whether this deadline is still the
+   *   current one: a listener may have cancelled it
    */
   begin(
     backend: Backend,
@@ -52,7 +53,10 @@ export class Departures {
     this.#departures.set(backend, departure)
   }
 
-  /** Ends a departure, as its backend holds no request. Returns whether its drain is done for the first time. */
+  /**
+   * Ends the departure of a backend that has no request in flight. Returns true if this is the first end of its drain,
+   * which is then announced.
+   */
   finish(backend: Backend): boolean {
     this.#departures.get(backend)?.cancelDeadline()
     this.#departures.delete(backend)
@@ -61,19 +65,19 @@ export class Departures {
     return isFirst
   }
 
-  /** A backend was registered as one that has drained already. */
+  /** Records that a backend was registered in the state `draining`, so that the end of its drain is not announced. */
   markDrained(backend: Backend): void {
     this.#drained.add(backend)
   }
 
-  /** A backend stays after all, or is gone. */
+  /** Cancels the departure of a backend, which was activated again or is already removed. */
   cancel(backend: Backend): void {
     this.#departures.get(backend)?.cancelDeadline()
     this.#departures.delete(backend)
     this.#drained.delete(backend)
   }
 
-  /** Drops all timers. */
+  /** Cancels all timers. */
   close(): void {
     for (const { cancelDeadline } of this.#departures.values()) cancelDeadline()
     this.#departures.clear()

@@ -1,14 +1,14 @@
 import { eligibleOf, type PanicOptions } from '../health/panic.js'
 import type { Backend } from './backend.js'
 
-/** Which backends may be given requests now, and how many of them have room for one. */
+/** Keeps the set of backends that may be given requests now, and the number of those that are not full. */
 export class Eligibility {
   readonly #options: PanicOptions
   #eligible: readonly Backend[] = []
   #standby: readonly Backend[] = []
   #usesBackups = false
   #panicking = false
-  /** How many of the eligible ones are not full. */
+  /** Number of eligible backends that are not full. */
   #open = 0
 
   constructor(options: PanicOptions) {
@@ -31,7 +31,7 @@ export class Eligibility {
     return this.#panicking
   }
 
-  /** Finds out anew who may be given requests. Returns whether health is heeded, or ignored, as it was not before. */
+  /** Computes the set of eligible backends anew. Returns true if panic, in which health is ignored, began or ended. */
   refresh(backends: readonly Backend[]): boolean {
     const { eligible, standby, usesBackups, panicking } = eligibleOf(backends, this.#options)
     for (const backend of this.#eligible) {
@@ -51,7 +51,7 @@ export class Eligibility {
     return hasChanged
   }
 
-  /** Counts a backend among those that are eligible and not full, or takes it off. */
+  /** Updates the count of open backends (eligible and not full) after a change of this backend. */
   countOpen(backend: Backend): void {
     const isOpen = backend.isEligible && !backend.isFull
     if (isOpen === backend.isOpen) return
@@ -59,27 +59,27 @@ export class Eligibility {
     this.#open += isOpen ? 1 : -1
   }
 
-  /** A backend is none of the pool's any more. */
+  /** Takes a backend that was removed from the pool out of the counts. */
   dismiss(backend: Backend): void {
     backend.isEligible = false
     this.countOpen(backend)
   }
 
-  /** Whether there is any eligible backend, but for some. */
+  /** Returns true if there is an eligible backend that is not in `except`. */
   hasEligible(except: ReadonlySet<Backend> | undefined): boolean {
     let count = this.#eligible.length
     if (except) for (const { isEligible } of except) if (isEligible) count--
     return count > 0
   }
 
-  /** Whether there is any backend that a request may be given to sooner or later, but for some. */
+  /** Returns true if there is a backend, not in `except`, that a request may be given to now or later. */
   hasOther(except: ReadonlySet<Backend> | undefined): boolean {
     if (this.hasEligible(except)) return true
     // A request that has failed on all others may be given to a backup.
     return except !== undefined && this.#standby.some((backup) => !except.has(backup))
   }
 
-  /** Whether there is any backend that a request may be given to now and that is not full, but for some. */
+  /** Returns true if there is a backend, not in `except`, that may be given a request now and is not full. */
   hasRoom(except: ReadonlySet<Backend> | undefined): boolean {
     let count = this.#open
     if (except) for (const { isEligible, isFull } of except) if (isEligible && !isFull) count--
@@ -89,8 +89,8 @@ export class Eligibility {
   }
 
   /**
-   * Which of the given backends could get requests: usable ones (`usable`), only unusable ones that panic allows
-   * (`sick`), or none (`nobody`).
+   * Returns what kind of backends among these may be given requests: `usable` where one of them is usable, `sick` where
+   * there are only unusable ones that are used in need, `nobody` where there are none.
    */
   leftOf(backends: readonly Backend[]): 'usable' | 'sick' | 'nobody' {
     const { eligible } = eligibleOf(backends, this.#options)
@@ -98,7 +98,9 @@ export class Eligibility {
     return eligible.length > 0 ? 'sick' : 'nobody'
   }
 
-  /** Whether a request would be given to a backend that has an address. */
+  /**
+   * True if there is an eligible backend whose name could be resolved, so that a request would be sent to an address.
+   */
   get serves(): boolean {
     return this.#eligible.some(({ unresolved }) => unresolved === undefined)
   }

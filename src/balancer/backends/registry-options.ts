@@ -4,50 +4,52 @@ import type { Clock } from '../time/clock.js'
 import type { Backend, ShareSource } from './backend.js'
 import type { HealthInitial } from './spec.js'
 
-/** The events of a backend. Each is emitted after the change, with the backend. */
+/** Events of a registry. Each is emitted after the change, all but `panic` with the backend. */
 export interface RegistryEvents {
   added: [Backend]
   updated: [Backend]
   draining: [Backend]
   /**
-   * Emitted with the number of requests that are cut, because the drain took too long or the backend is removed by
-   * force.
+   * Requests in flight are cut, because the drain took too long or the backend is removed by force; the number counts
+   * them.
    */
   cut: [Backend, number]
-  /** A draining backend holds no request any more. */
+  /** A draining backend has no request in flight any more. */
   drained: [Backend]
   activated: [Backend]
-  /** Its health changed, or it was ejected once more. */
+  /** The backend's health changed, or the backend was ejected once more. */
   health: [Backend]
   removed: [Backend]
-  /** Panic begins (true), as too few backends are usable and health is ignored from now on, or ends (false). */
+  /** Panic begins (true) or ends (false). In panic health is ignored, because too few backends are usable. */
   panic: [boolean]
 }
 
-/** Is told of changes of a registry, before its listeners. */
+/** Hears of changes of a registry before its listeners do. */
 export interface RegistryObserver {
   /** {@link Registry.eligible} was replaced. */
   eligibleChanged(eligible: readonly Backend[]): void
-  /** Everybody knows of that change: the queue can be served. */
+  /** The set of eligible backends is up to date everywhere, so that the queue can be served. */
   settled(): void
-  /** A backend may be used that could not be before. */
+  /** A backend became usable. */
   joined(backend: Backend): void
-  /** An operator activated a backend, or active checks found that it is back: its past failures count no more. */
+  /** An operator activated a backend, or active checks found that it is back. Its past failures no longer count. */
   renewed(backend: Backend): void
   removed(backend: Backend): void
 }
 
 export interface RegistryOptions extends PanicOptions {
   clock: Clock
-  /** Limit of a backend that is registered without one; 0 for none. */
+  /**
+   * Largest number of requests in flight on a backend that is registered without a limit of its own; 0 for no limit.
+   */
   maxConnections: number
-  /** Whether a backend is used before its first check has passed. */
+  /** Tells whether a backend is used before its first check has passed. */
   healthInitial: HealthInitial
-  /** The load of a tunnel without traffic, in percent of a request. */
+  /** The weight in a choice of a tunnel without traffic, in percent of the weight of a request. */
   tunnelWeight: number
-  /** Milliseconds that requests in flight may take on a drain, where the call names no time. */
+  /** Milliseconds that requests in flight may take on a drain, where the call gives no time. */
   drainTimeout: number
-  /** Knows which part of its fair share a backend may have; without one each has the whole. */
+  /** Tells which part of its fair share a backend may have; undefined where each backend has its whole share. */
   shareSource?: ShareSource | undefined
   observerGuard: ObserverGuard
 }

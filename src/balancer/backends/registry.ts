@@ -1,4 +1,4 @@
-// Over 200 lines: all that can be done with the backends of a pool, each change with what it announces.
+// Over 200 lines: every operation on the backends of a pool, each with the events that it emits.
 import { BackendExistsError, BackendGoneError } from '../errors.js'
 import { LocalLoadCounter } from '../leases/load-counter.js'
 import { Backend } from './backend.js'
@@ -18,17 +18,20 @@ import {
   checkWeight,
 } from './validation.js'
 
-/** The backends of a pool: registered, changed, drained and removed here, and nowhere else. */
+/** The backends of a pool. All adding, changing, draining and removing of backends is done here. */
 export class Registry extends BackendHealth {
   readonly #departures = new Departures(this.options.clock)
   readonly #sources = new Sources()
 
-  /** Whether it is removed once it holds no request. */
+  /** Returns true if the backend is removed once it has no request in flight. */
   isLeaving(backend: Backend): boolean {
     return this.#departures.isRemoval(backend)
   }
 
-  /** @throws {InvalidBackendError | BackendExistsError} and changes nothing */
+  /**
+   * Registers a backend.
+   * @throws {InvalidBackendError | BackendExistsError} and changes nothing
+   */
   add(record: BackendRecord, source: BackendSource = 'api'): Backend {
     const spec = checkSpec(record)
     const state = checkAdminState(record.state ?? 'active')
@@ -55,10 +58,11 @@ export class Registry extends BackendHealth {
   }
 
   /**
-   * Brings the registry in line with the list of one source of backends, in one refresh. What is new in the list is
-   * added; a backend whose description changed is changed; what is not in the list any more drains and is removed. Where a
-   * description is as it was in the list before, changes that others made meanwhile stay, a removal included.
-   * @param before the list before; left out: that of the last call for this source
+   * Brings the registry in line with the list of backends of one source, as one change. A new entry of the list is
+   * added, a backend whose description changed is changed, and a backend that left the list drains and is removed.
+   * Where a description is the same as in the previous list, changes that others made meanwhile stay, even the removal
+   * of the backend.
+   * @param before the previous list; by default that of the last call for this source
    * @throws {InvalidBackendError | BackendExistsError}
    */
   sync(
@@ -82,19 +86,21 @@ export class Registry extends BackendHealth {
   }
 
   /**
-   * The description of a backend in the present list of a source; undefined where the list does not contain the
-   * backend.
+   * Returns the description of a backend in the list of a source; undefined where the list does not have the backend.
    */
   entryOf(backend: Backend, source: BackendSource): SourceEntry | undefined {
     return this.#sources.find(source, backend.url)
   }
 
-  /** The list of a source, with backends that others removed. */
+  /** Returns the list of a source, which may have backends that were removed by others. */
   entriesOf(source: BackendSource): SourceEntry[] {
     return this.#sources.list(source)
   }
 
-  /** @throws {BackendNotFoundError | InvalidBackendError} and changes nothing */
+  /**
+   * Changes the given fields of a backend.
+   * @throws {BackendNotFoundError | InvalidBackendError} and changes nothing
+   */
   update(id: string, patch: BackendPatch): Backend {
     const backend = this.get(id)
     const weight = patch.weight === undefined ? backend.weight : checkWeight(patch.weight)
@@ -115,8 +121,8 @@ export class Registry extends BackendHealth {
   }
 
   /**
-   * No new request for this backend; those in flight finish, or are cut after `timeout` milliseconds. Asked
-   * again while it drains, the new time counts from now.
+   * Drains a backend: it gets no new request, and its requests in flight finish or are cut after `timeout`
+   * milliseconds. A second call during the drain starts the time anew.
    * @throws {BackendNotFoundError}
    */
   drain(id: string, timeout = this.options.drainTimeout): Backend {
@@ -140,7 +146,7 @@ export class Registry extends BackendHealth {
   }
 
   /**
-   * Drains a backend and then forgets it; with `force` its requests are cut and it is gone on return.
+   * Drains a backend and then removes it. With `force`, requests in flight are cut and the backend is removed at once.
    * @throws {BackendNotFoundError}
    */
   remove(id: string, { force = false, timeout = this.options.drainTimeout } = {}): Backend {
@@ -152,7 +158,7 @@ export class Registry extends BackendHealth {
     return backend
   }
 
-  /** Drops all timers. Requests in flight and counts are left alone. */
+  /** Cancels all timers. Requests in flight and counts are left alone. */
   close(): void {
     this.#departures.close()
   }
@@ -172,29 +178,35 @@ export class Registry extends BackendHealth {
       })
       this.announce('draining', backend)
     } else if (remove && isDraining && !isRemoval) {
-      // The backend was draining already, and is now also removed.
+      // The backend was draining already, and is now to be removed as well.
       this.announce('updated', backend)
     }
     if (backend.inFlight === 0) this.becameIdle(backend)
     return backend
   }
 
-  /** @internal A backend holds no request any more: its drain is done, and so is its removal. */
+  /**
+   * @internal Finishes the drain of a backend that has no request in flight any more, and its removal where one is
+   *   under way.
+   */
   becameIdle(backend: Backend): void {
     if (!this.#departures.has(backend)) return
     const isRemoval = this.#departures.isRemoval(backend)
     if (this.#departures.finish(backend)) this.announce('drained', backend)
-    // A listener may have activated it, or removed it.
+    // A listener of the event may have activated or removed the backend.
     if (isRemoval && backend.state === 'draining') this.#forget(backend)
   }
 
-  /** A source lists a backend that is registered: it is the source's now, unless the source is the store, which only remembers. */
+  /**
+   * Applies an entry of a source's list to a backend that is registered already. The source becomes the backend's
+   * source, unless it is the store, which only remembers what others registered.
+   */
   #follow(backend: Backend, source: BackendSource, entry: SourceEntry, isKnown: boolean): void {
     if (source !== 'store') backend.source = source
     if (isKnown) return
     if (entry.id !== undefined && entry.id !== backend.id) {
-      // A backend keeps its id for life, so a new id means a new backend. Requests in flight on the old one finish
-      // without being counted.
+      // The id of a backend never changes, so a new id means another backend. Requests in flight on the old one finish,
+      // and no longer count for the pool.
       this.#forget(backend)
       this.add({ addedAt: backend.addedAt.toISOString(), ...entry }, source)
       return

@@ -2,14 +2,17 @@ import { BackendExistsError } from '../errors.js'
 import { type BackendRecord, type BackendSource, backendFields, type ConfiguredBackend } from './spec.js'
 import { checkAddedAt, checkAdminState, checkSpec } from './validation.js'
 
-/** How a source describes one backend, checked and normalized, so that two descriptions can be compared. */
+/**
+ * The description of one backend in the list of a source, checked and normalized, so that two descriptions can be
+ * compared.
+ */
 export interface SourceEntry extends ConfiguredBackend, Pick<BackendRecord, 'state' | 'addedAt'> {}
 
-/** The difference between two lists of backends that a source gives, one after the other. */
+/** The difference between two successive lists of backends from one source. */
 export interface SourceChanges {
-  /** URLs that are not in the new list any more. */
+  /** URLs of the old list that are not in the new one. */
   dropped: string[]
-  /** The new list in its order, and which of its descriptions were in the old list as they are. */
+  /** The entries of the new list in its order; `isKnown` is true where the old list had the same description. */
   entries: { entry: SourceEntry; isKnown: boolean }[]
   /** The new list by URL. */
   now: Map<string, SourceEntry>
@@ -19,19 +22,19 @@ export interface SourceChanges {
 export class Sources {
   readonly #lists = new Map<BackendSource, Map<string, SourceEntry>>()
 
-  /** How a source described a backend last; undefined where it is not in its list. */
+  /** Returns the description of a backend in the last list of a source; undefined where that list does not have it. */
   find(source: BackendSource, url: string): SourceEntry | undefined {
     return this.#lists.get(source)?.get(url)
   }
 
-  /** The last list of a source. */
+  /** Returns the last list of a source. */
   list(source: BackendSource): SourceEntry[] {
     return [...(this.#lists.get(source)?.values() ?? [])]
   }
 
   /**
-   * Compares the new list of a source with the one before.
-   * @throws {InvalidBackendError | BackendExistsError} for what is wrong, or listed twice
+   * Compares the new list of a source with the previous one.
+   * @throws {InvalidBackendError | BackendExistsError} for a wrong description, or a URL that is listed twice
    */
   compare(specs: readonly BackendRecord[], before: readonly BackendRecord[]): SourceChanges {
     const old = byUrl(before)
@@ -46,7 +49,7 @@ export class Sources {
     }
   }
 
-  /** The new list is in force. */
+  /** Remembers the new list, which is now in force. */
   remember(source: BackendSource, { now }: SourceChanges): void {
     this.#lists.set(source, now)
   }

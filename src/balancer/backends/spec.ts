@@ -1,12 +1,12 @@
-/** `draining`: gets no new request, finishes those it has. */
+/** The state that an operator gave a backend. `draining`: it gets no new request, and finishes those in flight. */
 export type AdminState = 'active' | 'draining'
 
-/** Which Host a backend sees: the client's, or its own address. */
+/** The Host field that a backend gets: the client's (`client`), or the backend's own address (`backend`). */
 export const hostHeaders = ['client', 'backend'] as const
 
 export type HostHeader = (typeof hostHeaders)[number]
 
-/** Whether backends are used before their first check has passed. */
+/** Tells whether backends are used before their first check has passed. */
 export const healthInitials = ['usable', 'unusable'] as const
 
 export type HealthInitial = (typeof healthInitials)[number]
@@ -15,39 +15,44 @@ export type HealthInitial = (typeof healthInitials)[number]
 export interface BackendSpec {
   /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
   url: string
-  /** Unique in the pool, 1 to 64 of `A-Z a-z 0-9 . _ ~ -`; made from the address where it is left out. */
+  /**
+   * An id that is unique in the pool, 1 to 64 characters of `A-Z a-z 0-9 . _ ~ -`; by default it is made from the
+   * address.
+   */
   id?: string | undefined
-  /** Share relative to the other backends, a whole number from 1 to 1,000; 1 by default. */
+  /** Weight relative to the other backends, a whole number from 1 to 1,000; 1 by default. */
   weight?: number | undefined
-  /** Requests in flight it may hold; null or 0 for no limit. */
+  /** Largest number of requests in flight on the backend; null or 0 for no limit. */
   maxConnections?: number | null | undefined
-  /** Overrides the pool's setting. */
+  /** The Host field that the backend gets; the pool's setting by default. */
   hostHeader?: HostHeader | undefined
-  /** Whether it is used only where no other backend is usable; false by default. */
+  /** True if the backend is a backup, which is used only where no other backend is usable; false by default. */
   backup?: boolean | undefined
-  /** Port that checks ask; null or left out for the pool's setting. */
+  /** The port that active checks connect to; null or left out for the pool's setting. */
   healthPort?: number | null | undefined
-  /** Host that checks say; null or left out for the pool's setting. */
+  /** The Host field that active checks send; null or left out for the pool's setting. */
   healthHost?: string | null | undefined
 }
 
-/** The configuration of a backend, with the defaults of a backend's own fields filled in. */
+/** The description of a backend in the configuration of a pool, with the defaults of its own fields filled in. */
 export interface ConfiguredBackend {
   /** The origin, as `new URL(url).origin` spells it. */
   url: string
-  /** Left out: made from the address. */
+  /** The id; left out where it is made from the address. */
   id?: string
   weight: number
-  /** Null for no limit; left out: the pool's own limit, whatever that is. */
+  /**
+   * Largest number of requests in flight; null for no limit, left out for the limit that the pool gives its backends.
+   */
   maxConnections?: number | null
   hostHeader?: HostHeader
-  /** Left out where the backend is not a backup. */
+  /** True for a backup; left out for any other backend. */
   backup?: true
   healthPort?: number
   healthHost?: string
 }
 
-/** All fields of a {@link BackendSpec}. */
+/** The names of all fields of a {@link BackendSpec}. */
 export const backendFields = [
   'url',
   'id',
@@ -59,21 +64,21 @@ export const backendFields = [
   'healthHost',
 ] as const satisfies readonly (keyof BackendSpec)[]
 
-/** A backend that was registered before, as it was then. */
+/** A backend that was registered earlier, with its state and time of registration. */
 export interface BackendRecord extends BackendSpec {
-  /** `active` by default. */
+  /** The state that an operator gave the backend; `active` by default. */
   state?: AdminState | undefined
-  /** ISO 8601; now by default. */
+  /** The time of registration in ISO 8601; now by default. */
   addedAt?: string | undefined
 }
 
 /**
- * The source of a backend: the configuration of its pool, a call of the admin API (or of {@link Registry.add}), or the
- * store that remembers the backend from an earlier run.
+ * What registered a backend: the configuration of its pool, a call of the admin API (or of {@link Registry.add}), or
+ * the store that remembers it from an earlier run.
  */
 export type BackendSource = 'config' | 'api' | 'store'
 
-/** The fields of a registered backend that can be changed. */
+/** The fields of a registered backend that can be changed, with their new values. */
 export type BackendPatch = Pick<
   BackendSpec,
   'weight' | 'maxConnections' | 'backup' | 'healthPort' | 'healthHost'
@@ -83,5 +88,5 @@ export const MAX_WEIGHT = 1000
 export const MAX_CONNECTIONS = 1_000_000
 export const MAX_PORT = 65_535
 
-/** Matches the value of a Host field: a name or an address, with or without a port. */
+/** The form of a Host field: a name or an address, with or without a port. */
 export const HOST_FIELD = /^([\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?$/

@@ -13,9 +13,9 @@ import {
 const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
 
 /**
- * Reads a backend's URL.
- * @throws {InvalidBackendError} for anything but scheme, host and port. WHATWG URL parsing forgives a lot
- * (blanks, backslashes, a missing slash); what it would silently mend is refused instead.
+ * Parses a backend's URL.
+ * @throws {InvalidBackendError} for anything but scheme, host and port. WHATWG URL parsing silently corrects many
+ *   mistakes (blanks, backslashes, a missing slash); such a URL is refused instead.
  */
 export function parseOrigin(text: string): URL {
   const refuse = (why: string) => new InvalidBackendError('url', why)
@@ -94,7 +94,10 @@ export function checkAddedAt(addedAt: string): Date {
   return date
 }
 
-/** Returns Infinity for "no limit". @throws {InvalidBackendError} */
+/**
+ * Returns Infinity for no limit.
+ * @throws {InvalidBackendError}
+ */
 export function checkMaxConnections(limit: number | null): number {
   if (limit === null || limit === 0) return Number.POSITIVE_INFINITY
   if (!Number.isInteger(limit) || limit < 0 || limit > MAX_CONNECTIONS) {
@@ -113,14 +116,20 @@ export function checkBackup(backup: boolean | undefined): boolean {
   return backup
 }
 
-/** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */
+/**
+ * Returns undefined where the pool's setting applies.
+ * @throws {InvalidBackendError}
+ */
 export function checkHealthPort(port: number | null | undefined): number | undefined {
   if (port === null || port === undefined) return undefined
   if (Number.isInteger(port) && port >= 1 && port <= MAX_PORT) return port
   throw new InvalidBackendError('healthPort', `must be a whole number from 1 to ${MAX_PORT}`)
 }
 
-/** Returns undefined where the pool's setting counts. @throws {InvalidBackendError} */
+/**
+ * Returns undefined where the pool's setting applies.
+ * @throws {InvalidBackendError}
+ */
 export function checkHealthHost(host: string | null | undefined): string | undefined {
   if (host === null || host === undefined) return undefined
   if (typeof host === 'string' && HOST_FIELD.test(host)) return host
@@ -128,7 +137,7 @@ export function checkHealthHost(host: string | null | undefined): string | undef
 }
 
 /**
- * Checks the description of a backend and normalizes it, so that two of them can be compared.
+ * Checks the description of a backend and normalizes it, so that two descriptions can be compared.
  * @throws {InvalidBackendError}
  */
 export function checkSpec(spec: BackendSpec): ConfiguredBackend {
@@ -147,7 +156,7 @@ export function checkSpec(spec: BackendSpec): ConfiguredBackend {
   }
 }
 
-/** How a limit is written where there can be no Infinity, as in JSON. */
+/** Returns null in place of Infinity, for formats like JSON that have no Infinity. */
 export function limitOrNull(limit: number): number | null {
   return Number.isFinite(limit) ? limit : null
 }

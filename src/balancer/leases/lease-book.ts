@@ -4,30 +4,30 @@ import type { LoadCounter } from './load-counter.js'
 import type { Outcome } from './outcome.js'
 
 /**
- * How far a request is. `prepared`: its backend has yet to be asked. `awaited`: the backend's answer is waited for.
- * `transferring`: it is being answered, or its client still sends.
+ * The phase of a request. `prepared`: its backend is yet to be asked. `awaited`: the backend was asked, and its answer
+ * is awaited. `transferring`: the answer is arriving, or the client is still sending its request.
  */
 export type LeasePhase = 'prepared' | 'awaited' | 'transferring'
 
 /** The part of a lease that a lease book uses. */
 export interface BookedLease extends ListNode<BookedLease> {
-  /** Changed by the book alone while the lease is held. */
+  /** The phase of the request. While the lease is held, only the book changes it. */
   phase: LeasePhase
-  /** Since when the backend's answer is waited for, in monotonic milliseconds; undefined in the other phases. */
+  /** Monotonic milliseconds at which the wait for the backend's answer began; undefined in the other phases. */
   readonly awaitedSince: number | undefined
   cut(reason: Error): void
 }
 
 /**
- * The leases held on one backend. A count goes up where a lease enters the book and down where it leaves, and nowhere
- * else, which is why it cannot drift from the truth.
+ * The leases held on one backend. A count goes up only where a lease enters the book and down only where it leaves, so
+ * that the counts cannot drift from the number of leases.
  */
 export class LeaseBook {
   readonly #counter: LoadCounter
   #total = 0
   readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
   readonly #prepared = new LinkedList<BookedLease>()
-  /** The longest awaited first. */
+  /** Leases whose answer is awaited; the one that has waited longest comes first. */
   readonly #awaited = new LinkedList<BookedLease>()
   readonly #transferring = new LinkedList<BookedLease>()
 
@@ -35,29 +35,29 @@ export class LeaseBook {
     this.#counter = counter
   }
 
-  /** Leases whose connection is a tunnel now. */
+  /** Number of leases whose connection is a tunnel now. */
   get tunnels(): number {
     return this.#counter.tunnels
   }
 
-  /** Leases opened so far. */
+  /** Number of leases opened so far. */
   get total(): number {
     return this.#total
   }
 
-  /** Leases that ended as `failed` so far. */
+  /** Number of leases that ended as `failed` so far. */
   get failed(): number {
     return this.#ended.failed
   }
 
-  /** Leases that ended so far, by how. */
+  /** Number of leases that ended so far, by outcome. */
   get ended(): Readonly<Record<Outcome, number>> {
     return this.#ended
   }
 
   /**
-   * Since when the answer is waited for that is waited for longest, in monotonic milliseconds: infinite where the
-   * backend is yet to be asked, and undefined where no answer is expected.
+   * Monotonic milliseconds at which the longest of the present waits for an answer began; Infinity where all requests
+   * that expect an answer are yet to be sent to the backend; undefined where no answer is expected.
    */
   get awaitedSince(): number | undefined {
     const { first } = this.#awaited
@@ -65,14 +65,14 @@ export class LeaseBook {
     return this.#prepared.first && Number.POSITIVE_INFINITY
   }
 
-  /** @internal Enters a new lease. */
+  /** @internal Adds a new lease. */
   add(lease: BookedLease): void {
     this.#total++
     this.#counter.increment()
     this.#listOf(lease.phase).append(lease)
   }
 
-  /** @internal A lease enters a phase, perhaps the one that it was in: it is the last there now. */
+  /** @internal Moves a lease to the end of the list of a phase, which may be the phase that it is in already. */
   move(lease: BookedLease, phase: LeasePhase): void {
     const from = this.#listOf(lease.phase)
     const to = this.#listOf(phase)
@@ -89,14 +89,14 @@ export class LeaseBook {
     this.#ended[outcome]++
   }
 
-  /** @internal So many tunnels more, or fewer, and so many more of them without traffic. */
+  /** @internal Changes the number of tunnels, and the number of those without traffic, by these amounts. */
   addTunnels(tunnels: number, quiet: number): void {
     this.#counter.addTunnels(tunnels, quiet)
   }
 
   /**
-   * Cuts every lease that is held now. Returns how many.
-   * @param observerGuard is told what a listener of a cut throws
+   * Cuts every lease that is held now. Returns the number of leases.
+   * @param observerGuard receives what a listener of a cut throws
    */
   cutAll(reason: Error, observerGuard = new ObserverGuard(warn)): number {
     const held: BookedLease[] = []

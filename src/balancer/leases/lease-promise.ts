@@ -2,9 +2,10 @@ import type { Lease } from './lease.js'
 import type { LeaseRequest } from './lease-request.js'
 
 /**
- * Takes a lease, at once or in turn, as a promise.
- * @param take asks for it, and returns what leaves the queue where the request has to wait
- * @param signal gives up, with its reason
+ * Takes a lease and returns it as a promise, which resolves at once or when the request's turn in the queue has come.
+ * @param take asks for the lease; where the request has to wait, it returns a function that takes the request out of
+ *   the queue
+ * @param signal when aborted, rejects the promise with the signal's reason
  */
 export function leasePromise(
   take: (request: LeaseRequest) => (() => void) | undefined,

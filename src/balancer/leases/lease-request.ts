@@ -1,34 +1,34 @@
 import type { Backend } from '../backends/backend.js'
 import type { Lease } from './lease.js'
 
-/** The traits of a request that matter for the choice of a backend. */
+/** The traits of a request that matter for the choice of its backend. */
 export interface RequestTraits {
-  /** Backends that are not to be chosen: those on which it failed before. */
+  /** Backends that must not be chosen, because the request failed on them before. */
   readonly except?: ReadonlySet<Backend> | undefined
-  /** Whether nothing is lost if its backend fails it, as it can be sent to another: true where it is left out. */
+  /**
+   * True if the request can be sent to another backend after a failure, so that a failure loses nothing; true by
+   * default.
+   */
   readonly repeatable?: boolean | undefined
-  /** Whether it asks for another protocol, and may hold its backend for long. */
+  /** True if the request asks for a switch of protocols, and so may hold its backend for long. */
   readonly upgrade?: boolean | undefined
-  /** Whether it was given to a backend before, which failed it. */
+  /** True if the request was given to another backend before, and failed there. */
   readonly again?: boolean | undefined
-  /** What it has in common with requests that should reach the same backend; see `PickContext`. */
+  /** A key that is the same for all requests that should reach the same backend; see `PickContext`. */
   readonly key?: string | undefined
-  /** Under which id it stands in {@link Decision}s. */
+  /** The id of the request in {@link Decision}s. */
   readonly request?: string | undefined
 }
 
-/** A request for a lease. Either `onLease` or `onReject` is called, once. */
+/** A request for a lease. Either `onLease` or `onReject` is called, and only once. */
 export interface LeaseRequest extends RequestTraits {
-  /** Set by the queue where it has to wait: since when, in monotonic milliseconds. */
+  /** Monotonic milliseconds at which the request began to wait; set by the queue if the request has to wait. */
   queuedAt?: number | undefined
   onLease(lease: Lease): void
   onReject(error: Error): void
 }
 
-/**
- * Gives a request its lease. Where the callback throws, the lease is taken back, because it would never be released
- * otherwise.
- */
+/** Gives a request its lease. If `onLease` throws, the lease is cut, because nobody else would release it. */
 export function deliver(request: LeaseRequest, lease: Lease): void {
   try {
     request.onLease(lease)
@@ -38,16 +38,16 @@ export function deliver(request: LeaseRequest, lease: Lease): void {
   }
 }
 
-/** The source from which the queue gets leases. */
+/** The source of the queue's leases. */
 export interface LeaseSource {
   /**
-   * Takes a lease for a request, if there is one to take.
-   * @param patient whether it can wait, so that backends which should get no request for now are not used
-   * @param since when it began to wait, in monotonic milliseconds
+   * Takes a lease for a request; undefined where no backend can be chosen.
+   * @param patient true if the request can wait, so that backends which should get no request for now are not used
+   * @param since monotonic milliseconds at which the request began to wait
    */
   choose(request: RequestTraits, patient: boolean, since: number): Lease | undefined
-  /** Whether there is anything that {@link choose} might find for some request. */
+  /** True if {@link choose} might find a lease for some request. */
   readonly hasCandidates: boolean
-  /** Whether there is any backend to wait for, but for some. */
+  /** Returns true if there is a backend, not in `except`, that the request can wait for. */
   hasOther(except: ReadonlySet<Backend> | undefined): boolean
 }

@@ -1,52 +1,60 @@
-// Over 200 lines: every change that one lease can undergo, which are too closely tied to be told apart.
+// Over 200 lines: all changes of state of one lease, which depend on each other too closely to be split.
 import type { Backend } from '../backends/backend.js'
 import type { BookedLease, LeasePhase } from './lease-book.js'
 import type { AnswerKind, Cause, Outcome } from './outcome.js'
 
-/** Is called with each event of the leases of a pool, at once and before all other listeners. */
+/** Hears of each change of the leases of a pool, at once and before anybody else. */
 export interface LeaseObserver {
-  /** A request holds a backend from now on, whose `inFlight` is one more. */
+  /** A lease was opened, and its backend's `inFlight` is one more. */
   opened(lease: Lease): void
-  /** A backend begins to answer well, if only to refuse. @param now monotonic milliseconds */
+  /**
+   * A backend began to answer with anything but a gateway failure.
+   * @param isRefusal true if the answer refuses the request, with a status from 400 on
+   * @param now monotonic milliseconds
+   */
   answered(lease: Lease, isRefusal: boolean, now: number): void
-  /** A tunnel that was quiet has traffic. */
+  /** A tunnel that was quiet has traffic again. */
   tunnelBusy(lease: Lease): void
-  /** The `load` of a backend changed, and its `inFlight` did not. */
+  /** The `load` of a backend changed while its `inFlight` did not. */
   loadChanged(backend: Backend): void
-  /** A request is done, and its backend's `inFlight` is one less. */
+  /** A lease was released, and its backend's `inFlight` is one less. */
   released(lease: Lease, outcome: Outcome): void
 }
 
 /**
- * Whether a connection is a tunnel, and when something passed through it. `busy`: since the last check. `ageing`: before
- * that check, and not since. `quiet`: not between two checks. Only a `quiet` one weighs less than a request.
+ * The traffic of a lease's connection, if that is a tunnel. Tunnels are checked at intervals. `none`: the connection is
+ * no tunnel. `busy`: something passed since the last check. `ageing`: something passed before the last check, and
+ * nothing since. `quiet`: nothing passed between two checks. Only a quiet tunnel counts for less than a request.
  */
 type TunnelState = 'none' | 'busy' | 'ageing' | 'quiet'
 
 /**
- * One request's hold on one backend. It adds one to the backend's `inFlight` and takes it off exactly once,
- * whoever calls {@link release} first and however often it is called.
+ * The hold of one request on one backend. A lease adds one to the backend's `inFlight` and takes it off exactly once,
+ * whoever calls {@link release} first and however often.
  */
 export class Lease {
   readonly backend: Backend
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds at which the lease was opened. */
   readonly acquiredAt: number
-  /** The backend's count when it was chosen, this request included. */
+  /** Requests in flight on the backend when it was chosen, this request included. */
   readonly inFlight: number
-  /** Number of the lease among all leases of its backend since the backend was registered, counted from 1. */
+  /** Number of this lease among all leases of its backend since the backend was registered, counted from 1. */
   readonly ordinal: number
   /**
-   * Set by whoever puts the backend to work on this lease: stops that work and releases the lease. While it
-   * is unset there is no work to stop.
+   * Stops the backend's work on this request and releases the lease. It is set by the code that puts the backend to
+   * work; while it is undefined, there is no work to stop.
    */
   onCut: ((reason: Error) => void) | undefined
-  /** Set before the release, where it is known why the request failed. */
+  /** The reason for which the request failed; set before the release, by code that knows it. */
   cause: Cause | undefined = undefined
-  /** @internal where the decision log noted the choice */
+  /** @internal The place of this lease's choice in the decision log. */
   place = 0
-  /** @internal changed by the backend's lease book */
+  /** @internal The phase of the request; the backend's lease book changes it. */
   phase: LeasePhase = 'awaited'
-  /** @internal links of the backend's lease book; the published type has none, and so does not implement `BookedLease` */
+  /**
+   * @internal Link of the list in the backend's lease book. The published type omits the links, and so `Lease` does not
+   *   declare that it implements `BookedLease`.
+   */
   previous: BookedLease | undefined
   /** @internal */
   next: BookedLease | undefined
@@ -55,7 +63,7 @@ export class Lease {
   #isHeld = true
   #isAnswered = false
   #isAnsweredWell = false
-  /** Counts only in the phase `awaited`. */
+  /** Monotonic milliseconds at which the wait for the answer began; meaningful only in the phase `awaited`. */
   #awaitedSince: number
   #dispatchedAt: number
   #tunnel: TunnelState = 'none'
@@ -73,7 +81,7 @@ export class Lease {
   /**
    * @internal Opens a lease on a backend that was chosen.
    * @param now monotonic milliseconds
-   * @param observer the pool's; there is none where a backend is used without a pool
+   * @param observer the pool's observer; undefined for a backend without a pool
    */
   static open(backend: Backend, now: number, observer?: LeaseObserver): Lease {
     const lease = new Lease(backend, now, observer)
@@ -86,52 +94,55 @@ export class Lease {
     return this.#isHeld
   }
 
-  /** Whether the backend has answered well, even if the request ends before the last byte of the response. */
+  /**
+   * True once the backend has answered with anything but a gateway failure. This stays true even if the request is
+   * ended before the last byte of the answer.
+   */
   get answeredWell(): boolean {
     return this.#isAnsweredWell
   }
 
   /**
-   * Since when the backend's answer is waited for, in monotonic milliseconds: since the lease, or since the
-   * backend had the whole request. Undefined before it is asked, while the client still sends, and once the answer
-   * has begun.
+   * Monotonic milliseconds at which the wait for the backend's answer began: when the lease was taken, the backend was
+   * asked, the request was sent, or the backend had the whole request, whichever was last. Undefined before the backend
+   * is asked, while the client still sends its request, and once the answer has begun.
    */
   get awaitedSince(): number | undefined {
     return this.phase === 'awaited' ? this.#awaitedSince : undefined
   }
 
-  /** When the backend was asked, in monotonic milliseconds; undefined where that is yet to come. */
+  /** Monotonic milliseconds at which the backend was asked; undefined before that. */
   get dispatchedAt(): number | undefined {
     return this.phase === 'prepared' ? undefined : this.#dispatchedAt
   }
 
   /**
-   * Notes that the backend is not asked yet, for example while hooks of an app run, whose time does not count for the
-   * backend.
+   * Says that the backend is not asked yet, because hooks of the app run first. Their time is not counted as the
+   * backend's.
    */
   prepare(): void {
     if (this.#isHeld && !this.#isAnswered && this.phase !== 'prepared') this.#enter('prepared')
   }
 
-  /** The backend is asked from now on: to connect, where there is no connection. @param now monotonic milliseconds */
+  /** Says that the backend is asked from now on, beginning with any connect. @param now monotonic milliseconds */
   dispatched(now: number): void {
     if (!this.#isHeld || this.#isAnswered) return
     this.#dispatchedAt = now
     this.#await(now)
   }
 
-  /** There is a connection, and the request is sent on it from now on. @param now monotonic milliseconds */
+  /** Says that the request is sent on a connection from now on. @param now monotonic milliseconds */
   sent(now: number): void {
     if (this.#isHeld && this.phase === 'awaited') this.#await(now)
   }
 
-  /** The client has yet to send the request's body. How long that takes is not the backend's doing. */
+  /** Says that the client has yet to send the request's body. The time that takes is not counted as the backend's. */
   uploading(): void {
     if (this.phase === 'awaited') this.#enter('transferring')
   }
 
   /**
-   * The backend has the whole request now. To be called after {@link uploading}, and before an answer.
+   * Says that the backend has the whole request now. It is called after {@link uploading}, and before an answer.
    * @param now monotonic milliseconds
    */
   uploaded(now: number): void {
@@ -139,7 +150,7 @@ export class Lease {
   }
 
   /**
-   * Notes the backend's first response byte. Anything but a gateway failure is an answer that is well.
+   * Records the first byte of the backend's response. Any answer but a gateway failure counts as answered well.
    * @param now monotonic milliseconds
    */
   answered(now: number, kind: AnswerKind = 'ok'): void {
@@ -150,7 +161,7 @@ export class Lease {
       const { latency, responseTime } = this.backend
       const duration = now - this.#awaitedSince
       latency.add(duration, now)
-      // A backend that fails fast is not fast.
+      // A fast failure is no evidence of a fast backend, so it only sets a lower bound.
       if (isWell) responseTime.add(duration, now)
       else responseTime.atLeast(duration, now)
       this.#enter('transferring')
@@ -160,14 +171,14 @@ export class Lease {
     this.#observer?.answered(this, kind === 'refused', now)
   }
 
-  /** The answer was a switch of protocols: from now on the connection is a tunnel, without traffic so far. */
+  /** Says that the answer was a switch of protocols: from now on the connection is a tunnel, without traffic so far. */
   switched(): void {
     if (!this.#isHeld || this.#tunnel !== 'none') return
     this.#tunnel = 'quiet'
     this.#changeTunnels(1, 1)
   }
 
-  /** Something passes through the tunnel. */
+  /** Says that something passed through the tunnel. */
   moved(): void {
     const before = this.#tunnel
     if (before === 'none') return
@@ -178,8 +189,8 @@ export class Lease {
   }
 
   /**
-   * @internal Checks a tunnel for traffic: it is quiet where nothing has passed since the last check. Returns whether
-   * it needs no further check, as it is quiet or over.
+   * @internal Checks a tunnel for traffic: the tunnel becomes quiet if nothing passed between two checks. Returns true
+   *   if no further check is needed, because the tunnel is quiet or its lease was released.
    */
   checkTraffic(): boolean {
     if (this.#tunnel === 'quiet' || !this.#isHeld) return true
@@ -192,7 +203,9 @@ export class Lease {
     return true
   }
 
-  /** The backend is done with the request. Returns false where the lease had been released before. */
+  /**
+   * Releases the lease, because the backend is done with the request. Returns false if the lease was released before.
+   */
   release(outcome: Outcome): boolean {
     if (!this.#isHeld) return false
     this.#isHeld = false
@@ -204,7 +217,7 @@ export class Lease {
     return true
   }
 
-  /** Ends the request now: stops the backend's work on it, or releases a lease nothing was done with. */
+  /** Ends the request now: stops the backend's work on it, or just releases the lease where no work was begun. */
   cut(reason: Error): void {
     if (!this.#isHeld) return
     try {

@@ -1,19 +1,19 @@
 /**
- * Counts what one backend works on. A lease book writes it, and a choice reads it. Where one thread carries all traffic,
- * it is a few numbers; threads that share backends need one that they share.
+ * Counts the requests in flight on one backend. A lease book writes the counts, and a choice reads them. With one
+ * thread the counts are plain numbers; threads that share backends would need numbers that they share.
  */
 export interface LoadCounter {
-  /** Requests in flight. */
+  /** Number of requests in flight. */
   readonly inFlight: number
-  /** Requests in flight whose connection was upgraded, such as WebSockets. */
+  /** Number of requests in flight whose connection was upgraded, as for WebSockets. */
   readonly tunnels: number
-  /** Requests in flight, where tunnels without traffic count only in part. What policies compare. */
+  /** The load that policies compare: requests in flight, of which tunnels without traffic count only in part. */
   readonly load: number
   /** A request begins. */
   increment(): void
   /** A request ends. */
   decrement(): void
-  /** Adds to the number of tunnels, and to the number of tunnels without traffic; both may be negative. */
+  /** Changes the number of tunnels, and the number of those without traffic, by these amounts. */
   addTunnels(tunnels: number, quiet: number): void
 }
 
@@ -23,10 +23,10 @@ export class LocalLoadCounter implements LoadCounter {
   #inFlight = 0
   #tunnels = 0
   #quietTunnels = 0
-  /** How much less than `inFlight` the load is, as some tunnels have no traffic. */
+  /** The difference between `inFlight` and `load`, which comes from tunnels without traffic. */
   #relief = 0
 
-  /** @param tunnelWeight what a tunnel without traffic counts in `load`, in percent of a request */
+  /** @param tunnelWeight the weight in `load` of a tunnel without traffic, in percent of the weight of a request */
   constructor(tunnelWeight = 100) {
     this.#tunnelWeight = tunnelWeight
   }
@@ -54,7 +54,7 @@ export class LocalLoadCounter implements LoadCounter {
   addTunnels(tunnels: number, quiet: number): void {
     this.#tunnels += tunnels
     this.#quietTunnels += quiet
-    // Policies compare whole requests, so that what all quiet tunnels weigh together is rounded down.
+    // Policies compare whole requests, so the weight of all quiet tunnels together is rounded down.
     this.#relief = this.#quietTunnels - Math.floor((this.#quietTunnels * this.#tunnelWeight) / 100)
   }
 }

@@ -1,11 +1,12 @@
 /**
- * How the backend's part in a request ended. `failed`: a gateway failure, the backend's own doing (a status
- * that counts as one, refused, reset, silent). `cancelled`: somebody else ended it, the backend is not to blame.
- * `doubtful`: the backend broke it off, and the client may have given it a reason to.
+ * The end of a request, as far as its backend is concerned. `failed`: a gateway failure that the backend caused (a
+ * status that counts as a failure, a refused or reset connection, no answer in time). `cancelled`: somebody else ended
+ * the request, and the backend is not to blame. `doubtful`: the backend broke the request off, and the client may have
+ * given it a reason to.
  */
 export type Outcome = 'ok' | 'failed' | 'cancelled' | 'doubtful'
 
-/** Why a backend did not answer a request, or not to the end. */
+/** The reason for which a backend did not answer a request, or not completely. */
 export interface Cause {
   /** Code of the error, like `ECONNRESET`. */
   code: string
@@ -14,7 +15,7 @@ export interface Cause {
 }
 
 /**
- * What a backend answered. `failed`: a gateway failure. `refused`: it says that it will not, or cannot, do what the
- * request asks for, as a status from 400 on does, and may have every reason to.
+ * The kind of a backend's answer. `failed`: a gateway failure. `refused`: a status from 400 on that is no gateway
+ * failure, with which the backend says that it will not or cannot do what was asked, perhaps for good reason.
  */
 export type AnswerKind = 'ok' | 'refused' | 'failed'

@@ -1,24 +1,32 @@
 import type { Clock } from '../time/clock.js'
 
-/** How often the queue is served though nothing happened: some limits of backends change with time alone. */
+/**
+ * The queue is served at this interval even if nothing happened, because some limits of backends change with time
+ * alone.
+ */
 const SERVE_INTERVAL_MS = 100
 /**
- * Largest delay of the timer that is tolerated. After a longer one, responses may have arrived that were not read yet.
+ * If the timer fires later than this, the process was blocked, and responses may have arrived that were not read yet.
  */
 const MAX_LATENESS_MS = 50
-/** Time in which such responses are read, before any request that waits is refused. */
+/** After a late timer, the time for reading such responses before any waiting request is refused. */
 const READING_TIME_MS = 10
 
-/** The queue that the timer serves. */
+/** The queue that a timer serves. */
 export interface TimedQueue {
-  /** When the first request in it has waited too long, in monotonic milliseconds; undefined where none waits. */
+  /** Monotonic milliseconds at which the first waiting request's time is up; undefined where no request waits. */
   readonly firstDeadline: number | undefined
   serve(): void
-  /** Refuses those that have waited too long. @param now monotonic milliseconds */
+  /**
+   * Refuses the requests whose time is up.
+   * @param now monotonic milliseconds
+   */
   expire(now: number): void
 }
 
-/** One timer for all requests of a queue: they may wait equally long, so that the first one's time is up first. */
+/**
+ * One timer for all requests of a queue. All requests may wait equally long, so the time of the first one is up first.
+ */
 export class QueueTimer {
   readonly #queue: TimedQueue
   readonly #clock: Clock
@@ -29,7 +37,7 @@ export class QueueTimer {
     this.#clock = clock
   }
 
-  /** Starts the timer, unless it runs or nobody waits. */
+  /** Starts the timer, unless it is running or no request waits. */
   start(wasLate = false): void {
     if (this.#cancel) return
     const deadline = this.#queue.firstDeadline

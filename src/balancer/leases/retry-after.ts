@@ -1,28 +1,31 @@
 import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
 
-/** Over how long the rate is measured at which requests are done. */
+/** Window over which the rate of finished requests is measured. */
 const RATE_WINDOW_MS = 10_000
-/** Longest time that a client is asked to wait before it tries again. */
+/** Longest time for which a client is asked to wait before it tries again. */
 const MAX_RETRY_AFTER_S = 300
 
-/** Estimates when a request that finds no room is worth another try, from the rate at which requests are done. */
+/** Estimates when a request that finds no room is worth another try, from the rate at which requests finish. */
 export class RetryAfter {
   readonly #done: SlidingCount
   readonly #fallback: number
 
-  /** @param fallback seconds, for use where no request was done recently */
+  /** @param fallback seconds to answer where no request finished within the window */
   constructor(fallback: number, clock: Clock) {
     this.#fallback = fallback
     this.#done = new SlidingCount(RATE_WINDOW_MS, clock)
   }
 
-  /** A request was done, and its slot is free. */
+  /** Counts a request that finished and so freed its slot. */
   countDone(): void {
     this.#done.add()
   }
 
-  /** Whole seconds, from 1 to 300, until so many requests would be served at the rate of the last ten seconds. */
+  /**
+   * Returns whole seconds, from 1 to 300, until this number of requests would be served at the rate of the last 10
+   * seconds.
+   */
   secondsFor(requests: number): number {
     const { rate } = this.#done
     const seconds = rate > 0 ? requests / rate : this.#fallback

@@ -1,13 +1,13 @@
 import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
 
-/** A tunnel is quiet after this long without traffic, and after twice as long at the latest. */
+/** Interval between two checks for traffic. A tunnel becomes quiet after one to two intervals without traffic. */
 const QUIET_AFTER_MS = 1000
 
 /**
- * Finds out which tunnels have traffic. A connection that stays open for hours, like a WebSocket, keeps its backend busy
- * only while something passes, so that a tunnel without traffic counts for less in a choice. One timer checks all tunnels
- * that had traffic, and there is none while all are quiet.
+ * Finds out which tunnels have traffic. A connection that stays open for hours, like a WebSocket, burdens its backend
+ * only while something passes, so a tunnel without traffic counts for less in a choice. One timer checks all tunnels
+ * that had traffic; while all are quiet, no timer runs.
  */
 export class Tunnels {
   readonly #clock: Clock
@@ -18,13 +18,13 @@ export class Tunnels {
     this.#clock = clock
   }
 
-  /** A tunnel that was quiet has traffic. */
+  /** Begins to check a tunnel that was quiet and has traffic again. */
   busy(lease: Lease): void {
     this.#busy.add(lease)
     this.#watch()
   }
 
-  /** Drops its timer. */
+  /** Cancels the timer. */
   close(): void {
     this.#cancel?.()
     this.#cancel = undefined

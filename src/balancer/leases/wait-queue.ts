@@ -1,4 +1,4 @@
-// Over 200 lines: each way into and out of one queue, which share the state of its waiters.
+// Over 200 lines: every way into and out of one queue; all of them share the state of its waiters.
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from '../errors.js'
 import type { ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
@@ -9,26 +9,29 @@ import { RetryAfter } from './retry-after.js'
 import { type Waiting, WaitingLines } from './waiting-lines.js'
 
 export interface QueueOptions {
-  /** Requests that may wait; 0 for none. */
+  /** Largest number of waiting requests; 0 for no queue. */
   limit: number
-  /** Milliseconds that they may wait. */
+  /** Milliseconds that a request may wait. */
   timeout: number
 }
 
 interface Waiter extends Waiting<Waiter> {
   readonly request: LeaseRequest
-  /** When it began to wait, in monotonic milliseconds. */
+  /** Monotonic milliseconds at which the request began to wait. */
   readonly since: number
-  /** Monotonic milliseconds after which it has waited too long. */
+  /** Monotonic milliseconds at which the request's time is up. */
   readonly deadline: number
   state: 'waiting' | 'served' | 'gone'
-  /** Reserved when a slot is free, and delivered in a microtask, after the code that freed the slot has finished. */
+  /**
+   * The lease that was reserved when a slot became free. It is delivered in a microtask, after the code that freed the
+   * slot has finished.
+   */
   lease: Lease | undefined
 }
 
 /**
- * Requests that wait because every backend is at its limit, first come, first served. A slot that becomes free
- * belongs to the first in line from that moment on: nobody can come between.
+ * Requests that wait because every backend is at its limit, first come, first served. A slot that becomes free is
+ * reserved at once for the first request in line that may use it, so no later request can take it.
  */
 export class WaitQueue implements TimedQueue {
   readonly #options: QueueOptions
@@ -41,7 +44,7 @@ export class WaitQueue implements TimedQueue {
   #length = 0
   #tickets = 0
   #isServing = false
-  /** Why the queue serves no more requests; undefined while it does. */
+  /** The reason for which the queue was closed; undefined while it is open. */
   #closed: BalancerError | undefined
 
   constructor(options: QueueOptions, clock: Clock, source: LeaseSource, observerGuard: ObserverGuard) {
@@ -69,25 +72,26 @@ export class WaitQueue implements TimedQueue {
     return this.#lines.first?.deadline
   }
 
-  /** A request was done, and its slot is free. */
+  /** Counts a request that finished and so freed its slot. */
   countDone(): void {
     this.#retryAfter.countDone()
   }
 
-  /** Seconds, from 1 to 300, until those in line and one more would be served; see {@link RetryAfter}. */
+  /** Whole seconds, from 1 to 300, until all waiting requests and one more would be served; see {@link RetryAfter}. */
   get retryAfter(): number {
     return this.#retryAfter.secondsFor(this.#length + 1)
   }
 
-  /** Why a request may not join the line now; undefined where it may. */
+  /** The error with which a request that wants to join is refused now; undefined where it may join. */
   get refusal(): BalancerError | undefined {
     if (this.#closed) return this.#closed
     return this.isFull ? new QueueFullError(this.#options.limit, this.retryAfter) : undefined
   }
 
   /**
-   * Puts a request at the end of the line, and tells it since when it waits.
-   * @returns takes it out again, with whatever it was given meanwhile
+   * Puts a request at the end of the line, and sets its `queuedAt`.
+   * @returns a function that takes the request out of the queue, and releases a lease that was reserved for it
+   *   meanwhile
    * @throws {QueueFullError | StoppedError}
    */
   join(request: LeaseRequest): () => void {
@@ -113,7 +117,7 @@ export class WaitQueue implements TimedQueue {
     }
   }
 
-  /** Gives what is free to who is next and may have it. */
+  /** Gives free slots to waiting requests, in order of arrival, where a request may use the backend. */
   serve(): void {
     if (this.#length === 0 || !this.#source.hasCandidates) return
     this.#guarded(() => {
@@ -127,7 +131,10 @@ export class WaitQueue implements TimedQueue {
     })
   }
 
-  /** Serves requests where too many wait, because the first of them cannot wait for a better backend then. */
+  /**
+   * Serves the first request even from a backend that should rest. It is called where too many requests wait, so that
+   * the first one cannot wait for a better backend.
+   */
   relieve(): void {
     this.#guarded(() => {
       const { first } = this.#lines
@@ -135,7 +142,7 @@ export class WaitQueue implements TimedQueue {
     })
   }
 
-  /** Refuses requests for which there is no backend left to wait for. */
+  /** Refuses waiting requests for which there is no backend left to wait for. */
   dismiss(): void {
     for (const { except, waiters } of [...this.#lines.all()]) {
       if (this.#source.hasOther(except)) continue
@@ -143,7 +150,10 @@ export class WaitQueue implements TimedQueue {
     }
   }
 
-  /** Gives those that have waited too long what is left, or refuses them. @param now monotonic milliseconds */
+  /**
+   * Handles requests whose time is up: each gets a lease, even on a backend that should rest, or is refused.
+   * @param now monotonic milliseconds
+   */
   expire(now: number): void {
     this.#guarded(() => {
       for (let { first } = this.#lines; first && first.deadline <= now; first = this.#lines.first) {
@@ -153,13 +163,16 @@ export class WaitQueue implements TimedQueue {
     })
   }
 
-  /** Refuses all waiting requests, and all later ones. */
+  /** Refuses all waiting requests with this reason, and all later requests. */
   close(reason: BalancerError): void {
     this.#closed = reason
     for (let { first } = this.#lines; first; first = this.#lines.first) this.#refuse(first, reason)
   }
 
-  /** Serves a request that cannot wait any longer, and takes what should rest. Returns whether there was anything. */
+  /**
+   * Serves a request that can wait no longer, if need be from a backend that should rest. Returns true if a lease was
+   * found.
+   */
   #serveNow(waiter: Waiter): boolean {
     const lease = this.#source.choose(waiter.request, false, waiter.since)
     if (lease) this.#handOver(waiter, lease)
@@ -170,14 +183,14 @@ export class WaitQueue implements TimedQueue {
     this.#remove(waiter)
     waiter.state = 'served'
     waiter.lease = lease
-    // The code that freed the slot has not finished: for one thing, the connection that it used is not back yet.
+    // Delivery waits for the code that freed the slot to finish: the connection that it used may not be free yet.
     queueMicrotask(() => {
       waiter.lease = undefined
       if (waiter.state === 'gone') return
       if (lease.held) {
         this.#observerGuard.call(() => deliver(waiter.request, lease))
       } else {
-        // Its backend was removed in this very moment: it is first in line again.
+        // The backend was removed in the meantime, so the request is first in line again.
         waiter.state = 'waiting'
         this.#add(waiter)
         if (this.#closed) return this.#refuse(waiter, this.#closed)
@@ -204,7 +217,10 @@ export class WaitQueue implements TimedQueue {
     if (this.#length === 0) this.#timer.stop()
   }
 
-  /** A lease that is taken changes the load, for which the queue would be served again: not before this is done. */
+  /**
+   * Runs an action during which the queue is not served again. Taking a lease changes the load, which would otherwise
+   * serve the queue from within itself.
+   */
   #guarded(act: () => void): void {
     if (this.#isServing) return
     this.#isServing = true

@@ -2,55 +2,61 @@ import type { Backend } from '../backends/backend.js'
 import { LinkedList, type ListNode } from '../structures/linked-list.js'
 import type { RequestTraits } from './lease-request.js'
 
-/** The traits of a request that decide whether a free backend suits it. */
+/** The traits of a request that decide which free backends it may use. */
 type Demand = Pick<RequestTraits, 'except' | 'repeatable'>
 
 /** A waiting request. */
 export interface Waiting<T extends Waiting<T>> extends ListNode<T> {
   readonly request: Demand
-  /** Counts up with each request: the lowest one came first. */
+  /** A number that grows with each request, so that the lowest one came first. */
   readonly ticket: number
-  /** @internal the line in which it waits */
+  /** @internal The line in which the request waits. */
   line: Line<T> | undefined
 }
 
-/** Requests that want the same, in order of arrival: a backend that is none for the first is none for the others either. */
+/**
+ * Requests with the same demand, in order of arrival. A backend that the first of them may not use, none of the others
+ * may use either.
+ */
 export interface Line<T extends Waiting<T>> {
   readonly key: string
   readonly except: ReadonlySet<Backend> | undefined
   readonly waiters: LinkedList<T>
-  /** The latest round in which nothing was found for it. */
+  /** The number of the latest round in which no backend was found for this line. */
   missed: number
 }
 
 /**
- * Requests that wait, in one line for each thing that they want: mostly any backend, sometimes any but a few that failed
- * the request before. So one choice is made for a thousand that want the same, and the one that came first of all is
- * found by looking at the first of each line.
+ * Waiting requests, in one line for each demand: mostly any backend, sometimes any but a few on which the request
+ * failed. So one choice serves for a thousand requests with the same demand, and the earliest request of all is found
+ * by looking only at the first of each line.
  */
 export class WaitingLines<T extends Waiting<T>> {
   readonly #lines = new Map<string, Line<T>>()
-  /** Backends are told apart by number: an id may be given anew. */
+  /**
+   * A number for each backend, as part of a line's key. An id would not do, because it may be given to another backend
+   * later.
+   */
   readonly #numbers = new WeakMap<Backend, number>()
   #numbered = 0
   #round = 0
 
-  /** All lines, none of them empty. */
+  /** Returns all lines, none of which is empty. */
   all(): IterableIterator<Line<T>> {
     return this.#lines.values()
   }
 
-  /** From now on no line has missed anything. */
+  /** Begins a round, in which no line has missed yet. */
   startRound(): void {
     this.#round++
   }
 
-  /** Notes that no backend was found for the first request of a line in this round. */
+  /** Records that no backend was found for the first request of a line in this round. */
   miss(line: Line<T>): void {
     line.missed = this.#round
   }
 
-  /** The line of the one that came first, of those lines that have missed nothing in this round. */
+  /** Returns the line with the earliest request, among the lines that have not missed in this round. */
   next(): Line<T> | undefined {
     let best: Line<T> | undefined
     let ticket = Number.POSITIVE_INFINITY
@@ -63,7 +69,7 @@ export class WaitingLines<T extends Waiting<T>> {
     return best
   }
 
-  /** The request that came first. */
+  /** The earliest waiting request. */
   get first(): T | undefined {
     let best: T | undefined
     for (const { waiters } of this.#lines.values()) {
@@ -72,7 +78,7 @@ export class WaitingLines<T extends Waiting<T>> {
     return best
   }
 
-  /** Puts one where its ticket says it belongs: mostly at the end of its line, and at the start if it was there before. */
+  /** Puts a request where its ticket belongs: mostly at the end of its line, and at the start if it waited before. */
   add(waiter: T): void {
     const key = this.#keyOf(waiter.request)
     let line = this.#lines.get(key)
@@ -87,7 +93,7 @@ export class WaitingLines<T extends Waiting<T>> {
     waiter.line = line
   }
 
-  /** Takes out one that waits here. */
+  /** Takes out a waiting request. */
   remove(waiter: T): void {
     const { key, waiters } = waiter.line as Line<T>
     waiters.remove(waiter)
