@@ -6,19 +6,19 @@ import type { FieldLines } from './http/fields.js'
 import type { ResponseHead } from './http/response.js'
 import type { TrailerRule } from './http/trailers.js'
 
-/** What hooks of an app may read of a proxied request, as `request.assignment`. */
+/** The part of a proxied request's state that hooks of an app may read, as `request.assignment`. */
 export interface Assignment {
-  /** The lease of the current attempt, or of the last one. */
+  /** The lease of the current attempt, or of the last attempt if none is under way. */
   readonly lease: Lease
   /** The policy by which the backend was chosen. */
   readonly policy: string
-  /** Attempts so far, the current one included. */
+  /** Number of attempts so far, the current one included. */
   readonly attempts: number
 }
 
-/** The part of the client's request from which a backend's request is completed while it is sent. */
+/** The state and the trailers of the client's request, which are read while the request to a backend is being sent. */
 export interface UploadSource {
-  /** Whether the client has sent its whole body. */
+  /** True if the client has sent its whole body. */
   readonly complete: boolean
   readonly destroyed: boolean
   readonly rawTrailers: readonly string[]
@@ -26,78 +26,88 @@ export interface UploadSource {
 
 /**
  * One proxied request, from its first lease to the end of its response. Each field is written by one part of the code,
- * named above the field, and all others only read it. Times are monotonic milliseconds.
+ * which the comment above a group of fields names; all other parts only read the field. Times are monotonic
+ * milliseconds.
  */
 export class ProxyContext implements Assignment {
   // Set by downstream when the request has its first lease.
 
-  /** The id that the log shows. */
+  /** The id of the request, as the log shows it. */
   readonly requestId: string
   readonly policy: string
-  /** When the first lease was taken. */
+  /** Time at which the first lease was taken, in monotonic milliseconds. */
   readonly leasedAt: number
-  /** Path and query for the backend, byte for byte; the path that reply-from passes on went through a URL parser. */
+  /**
+   * Path and query for the backend, byte for byte. The path that reply-from passes on is not used, because it went
+   * through a URL parser.
+   */
   readonly path: string
   readonly downstream: Downstream
 
   // Set by downstream after the hooks of the app and before a backend is asked.
 
   method = 'GET'
-  /** The Host that the client named, or a hook of the app. */
+  /** The Host that the client sent, or that a hook of the app set. */
   host: string | undefined
-  /** Header fields for the backend. The first is Host, whose value the forwarder sets for each attempt. */
+  /**
+   * Header fields for the backend, as names and values in turn. The first field is Host, whose value the forwarder sets
+   * for each attempt.
+   */
   fields: FieldLines = []
   body: Readable | undefined = undefined
-  /** The client's request, where `body` is not its own body but one that a hook of the app made from it. */
+  /**
+   * The client's request, set only if `body` is not the client's own body but a stream that a hook of the app made from
+   * it.
+   */
   source: UploadSource | undefined = undefined
-  /** The protocols of the Upgrade field, where the client wants to switch to one. */
+  /** The value of the Upgrade field: the protocols that the client wants to switch to; undefined if there are none. */
   upgrade: string | undefined = undefined
-  /** The client waits for 100 (Continue) before it sends the body. */
+  /** True if the client waits for 100 (Continue) before it sends the body. */
   expectsContinue = false
-  /** Which trailers of the request's body are not passed on. */
+  /** Decides which trailers of the request's body are not passed on. */
   isTrailerDropped: TrailerRule | undefined = undefined
-  /** The client's TE field says that it takes trailers. */
+  /** True if the client's TE field says that the client takes trailers. */
   takesTrailers = false
 
   // Set by downstream at the end.
 
-  /** The client has its response, or has left: no further backend is asked. */
+  /** True if the client has its response or has left, so that no further backend is asked. */
   isOver = false
 
-  // Written by the forwarder: which backends are asked.
+  // Written by the forwarder, which decides which backends are asked.
 
   /**
-   * The lease of the current attempt, or of the last one; of two concurrent attempts, the lease of the one that
-   * responded.
+   * The lease of the current attempt, or of the last attempt if none is under way. Once one of two concurrent attempts
+   * has responded, this is the lease of that attempt.
    */
   lease: Lease
-  /** The lease of the hedge, while neither of the two attempts has had a response. */
+  /** The lease of the hedge, as long as neither of the two attempts has had a response. */
   hedge: Lease | undefined = undefined
-  /** Number of attempts. Downstream sets it to 0 where no backend was asked at all. */
+  /** Number of attempts. Downstream sets this field to 0 if no backend was asked at all. */
   attempts = 1
-  /** Removes the request from the queue; set while the request waits for a further lease. */
+  /** Removes the request from the queue. The function is set only while the request waits for a further lease. */
   leaveQueue: (() => void) | undefined = undefined
-  /** Milliseconds that the request waited in the queue for further leases. */
+  /** Milliseconds that the request waited in the queue for leases after its first one. */
   requeueTime = 0
 
-  // Written by the attempt: how it goes.
+  // Written by the attempt, which reports its progress here.
 
   responseHead: ResponseHead | undefined = undefined
-  /** When the head of the response came. */
+  /** Time at which the head of the response came, in monotonic milliseconds. */
   respondedAt: number | undefined = undefined
-  /** When the last backend was done with the request. */
+  /** Time at which the last backend was done with the request, in monotonic milliseconds. */
   endedAt: number | undefined = undefined
   /** Bytes of the request's body that were sent to a backend. */
   bytesIn = 0
-  /** Bytes of the response's body that came. */
+  /** Bytes of the response's body that came from a backend. */
   bytesOut = 0
-  /** The response is a stream of events, in which silence is no fault. */
+  /** True if the response is a stream of events, in which silence is no fault. */
   isQuiet = false
-  /** Protocols were switched: the connection is a tunnel between client and backend. */
+  /** True if protocols were switched, so that the connection is a tunnel between client and backend. */
   isTunnel = false
-  /** Why a response that had begun was not finished, where the client is not the reason. */
+  /** The error that ended a response before it was complete; undefined if the client was the reason. */
   responseError: Error | undefined = undefined
-  /** Why the last failed attempt failed; another backend may have responded since. */
+  /** The reason why the last failed attempt failed; another backend may have responded since. */
   cause: Cause | undefined = undefined
 
   constructor(
@@ -118,7 +128,7 @@ export class ProxyContext implements Assignment {
   }
 }
 
-/** The context behind `request.assignment`. Apps see only the part that {@link Assignment} declares. */
+/** Returns the context behind `request.assignment`. Apps see only the part that {@link Assignment} declares. */
 export function contextOf(request: { assignment: Assignment | null | undefined }): ProxyContext | undefined {
   return (request.assignment as ProxyContext | null | undefined) ?? undefined
 }

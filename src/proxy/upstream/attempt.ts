@@ -1,4 +1,5 @@
-// Over 200 lines: everything that a client can report of one request is heard here, one method each.
+// Over 200 lines: the class has one method for each event that an HTTP client (undici's or Node's) reports of a
+// request.
 import type { Socket } from 'node:net'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
@@ -34,7 +35,7 @@ export interface AttemptOptions {
   deadlines: DeadlinePool
 }
 
-/** One request on one backend, from its dispatch to the backend's last byte. It holds the lease meanwhile. */
+/** One request to one backend. The attempt holds the backend's lease from the dispatch to the backend's last byte. */
 export class Attempt implements AttemptState, Progress, TransportListener, BodyOwner {
   readonly context: ProxyContext
   readonly lease: Lease
@@ -55,8 +56,9 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     this.#options = options
     this.#listener = listener
     this.#phases = new Phases(context, options.timeouts, options.deadlines, () => this.#onDeadline())
-    // Named before it is assigned: V8 allocates a function literal that is assigned to a property in the old generation,
-    // where it keeps the whole request alive until the next full collection.
+    // The function is a constant before it becomes a property: V8 allocates a function literal that is assigned
+    // directly to a property in the old generation, where the literal keeps the whole request alive until the next full
+    // collection.
     const cut = (reason: Error) => this.#fail(reason, 'cancelled')
     lease.onCut = cut
     this.#sentAt = this.now
@@ -75,7 +77,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     return this.#phases.current === 'body' && this.#outcome === 'ok'
   }
 
-  /** Sends the request. */
+  /** Sends the request by the given HTTP client. */
   start(transport: Transport): void {
     this.transport = transport
     transport.send(this.context, this)
@@ -86,7 +88,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     return isConnectionFault(error, this.transport.reused, this.now - this.#sentAt)
   }
 
-  // Called by the transport: the request.
+  // The transport calls the following methods to report how the request is sent.
 
   onLookedUp(): void {
     if (this.#phases.current === 'connection') this.#phases.restart()
@@ -124,11 +126,11 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
   }
 
   onBodyStopped(): void {
-    // The lease is not told that it was uploaded: how soon a backend refuses does not say how fast it is.
+    // `lease.uploaded` is not called, because how soon a backend refuses a body does not say how fast the backend is.
     this.upload?.refuse()
   }
 
-  // Called by the transport: the response.
+  // The transport calls the following methods to report the response.
 
   onResponseHead(statusCode: number, headers: Headers, statusMessage: string): void {
     if (this.#phases.isOver) return
@@ -190,7 +192,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     this.#fail(error, outcomeOf(error, this))
   }
 
-  // Called by the body of the response.
+  // The body of the response calls the following methods.
 
   deliver(body: UpstreamResponse['body']): void {
     const { statusCode, headers } = this.context.responseHead as ResponseHead
@@ -201,10 +203,10 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     this.#fail(error ?? new ClientGoneError(), 'cancelled')
   }
 
-  /** The deadline of the current phase has expired. */
+  /** Ends the attempt, or gives it more time, when the deadline of the current phase has expired. */
   #onDeadline(): void {
     const { current } = this.#phases
-    // A look-up has a time limit of its own.
+    // The look-up of the backend's name has a time limit of its own.
     if (current === 'connection' && this.transport.lookingUp) return
     const failure = failureOnDeadline(current, this)
     if (failure) this.#fail(failure.error, failure.outcome)
@@ -213,7 +215,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
 
   #fail(error: Error, outcome: Outcome): void {
     if (this.#phases.isOver) return
-    // A response that had begun is delivered before it breaks.
+    // A response that had begun is delivered to downstream before it is broken off.
     this.body?.open()
     this.#phases.end()
     this.transport?.abort(error)
@@ -232,7 +234,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     }
   }
 
-  /** The backend is done with the request. */
+  /** Releases the lease, because the backend is done with the request. */
   #finish(outcome: Outcome): void {
     this.#phases.end()
     if (this.context.lease === this.lease) this.context.endedAt = this.now

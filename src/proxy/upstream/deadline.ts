@@ -1,28 +1,28 @@
 import type { Clock } from '../../balancer/time/clock.js'
 
 /**
- * A timer that fires this many milliseconds late did so because the process was busy or stopped. The bytes that were
- * waited for may have arrived long ago, and are read right after the timers.
+ * A timer that fires more than this many milliseconds late did so because the process was busy or stopped. The bytes
+ * that the gateway waits for may have arrived long before, and the event loop reads them right after the timers.
  */
 const LATE_TIMER_MS = 50
-/** Time that such a late deadline leaves to read them. */
+/** Milliseconds by which a deadline with such a late timer is extended, so that these bytes can be read. */
 const READ_GRACE_MS = 10
-/** Number of unused deadlines that a pool keeps. */
+/** Largest number of unused deadlines that a pool keeps for later requests. */
 const MAX_UNUSED = 1000
 
 const NEVER = Number.POSITIVE_INFINITY
 
 /**
- * A point in time that is moved often and reached rarely. Moving it is one write; a timer that fires too early is set
- * again for the rest. (undici's own timers are too coarse: 100 ms become a second.)
+ * A point in time that is moved often and reached rarely. Moving it to a later time is one write; a timer that fires
+ * before that time is started again for the rest. (undici's own timers are too coarse: 100 ms become a second.)
  */
 export class Deadline {
   readonly #clock: Clock
-  /** Called when it is reached. */
+  /** Called when the deadline is reached. */
   onReached: (() => void) | undefined
   #at = NEVER
   #cancelTimer: (() => void) | undefined
-  /** When the timer fires. */
+  /** Time at which the timer fires, in monotonic milliseconds. */
   #firesAt = 0
 
   constructor(clock: Clock, onReached?: () => void) {
@@ -30,7 +30,7 @@ export class Deadline {
     this.onReached = onReached
   }
 
-  /** @param delay milliseconds from now; 0 for never */
+  /** Sets the deadline. @param delay milliseconds from now; 0 for no deadline */
   set(delay: number): void {
     if (delay === 0) {
       this.clear()
@@ -44,7 +44,8 @@ export class Deadline {
   }
 
   /**
-   * Stops the deadline until the next `set`. Its timer goes on and fires without effect, unless `set` uses it again.
+   * Stops the deadline until `set` is called. The timer keeps running and fires without effect, unless `set` uses it
+   * again.
    */
   suspend(): void {
     this.#at = NEVER
@@ -58,8 +59,9 @@ export class Deadline {
   }
 
   /**
-   * Starts the timer. @param isGrace whether the time is up, and only bytes that have arrived meanwhile are still to be
-   * read
+   * Starts the timer.
+   * @param isGrace true if the deadline has passed, and the timer only leaves time to read the bytes that have arrived
+   *   meanwhile
    */
   #startTimer(now: number, isGrace = false): void {
     this.#firesAt = this.#at
@@ -76,7 +78,7 @@ export class Deadline {
   }
 }
 
-/** Deadlines that are reused by later requests, together with their timers, so that few requests start a timer. */
+/** A pool of deadlines. Later requests reuse them together with their timers, so that few requests start a timer. */
 export class DeadlinePool {
   readonly clock: Clock
   readonly #unused: Deadline[] = []

@@ -24,15 +24,15 @@ export interface DispatcherOptions
   failureStatus: string
   /** Statuses of responses after which another backend is asked, as {@link statusesOf} reads them; empty for none. */
   retryStatus: string
-  /** Largest head of a response in bytes, and largest trailers. */
+  /** Largest size in bytes of a response's head, and of its trailers. */
   maxResponseHeaders: number
-  /** Resolves the names of backends; by default all pools of this process share one. */
+  /** Resolves the names of backends. By default all pools of this process share one such object. */
   names?: NameLookup
 }
 
 /**
- * Sends the requests of one pool, each to the backend of its lease. Leases are held on this side until the backend is done,
- * because no hook of Fastify is called exactly once for every way in which a request can end.
+ * Sends the requests of one pool, each to the backend of its lease. Leases are held here, and not by hooks of Fastify,
+ * until the backend is done, because no hook is called exactly once for every way in which a request can end.
  */
 export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
@@ -62,14 +62,17 @@ export class LeaseDispatcher {
     this.#stopNames = watchNames(registry, names)
   }
 
-  /** @param callback called once with a response or an error, unless the client leaves */
+  /**
+   * Forwards a request to the backend of its lease.
+   * @param callback called once with a response or an error, unless the client leaves
+   */
   forward(context: ProxyContext, callback: ResponseCallback): void {
     if (context.lease.held) {
       new Forwarder(this.#options, context, callback)
     } else if (context.isOver) {
       callback(new errors.RequestAbortedError())
     } else {
-      // The backend was removed before anything was sent, so that another one serves as well.
+      // The backend was removed before anything was sent to it, so another backend can take the request as well.
       reacquire(this.#options.balancer, context, {
         again: false,
         onLease: () => new Forwarder(this.#options, context, callback),
@@ -78,7 +81,7 @@ export class LeaseDispatcher {
     }
   }
 
-  /** Cuts every request and closes every connection. */
+  /** Cuts every request and closes every connection to a backend. */
   destroy(): void {
     this.#stopNames()
     // The pool is stopped before any connection is closed, so that no request is retried.
@@ -97,7 +100,10 @@ export class LeaseDispatcher {
     return known
   }
 
-  /** A backend was removed. Its requests in flight end by themselves, or are cut by their leases. */
+  /**
+   * Closes the connections to a backend that was removed. Its requests in flight end by themselves, or are cut by their
+   * leases.
+   */
   #closeConnections(backend: Backend): void {
     const known = this.#connections.get(backend)
     this.#connections.delete(backend)

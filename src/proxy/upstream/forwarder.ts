@@ -17,7 +17,7 @@ import { transportFor } from './transport/transport-for.js'
 /** Options that all requests of one pool share. */
 export interface ForwarderOptions extends AttemptOptions, RetryOptions {
   hostHeader: HostHeader
-  /** Largest body of a request in bytes; 0 for any. */
+  /** Largest size of a request's body in bytes; 0 for no limit. */
   maxBody: number
   connectionsTo(backend: Backend): Connections
   /** Called with the error of each attempt that failed. */
@@ -25,17 +25,17 @@ export interface ForwarderOptions extends AttemptOptions, RetryOptions {
 }
 
 /**
- * Forwards one request to a backend. If the backend fails and the request can safely be sent again, another one is
- * asked; if the first takes long, a second one is asked concurrently. The first response is passed on.
+ * Forwards one request to a backend. If the backend fails and the request can safely be sent again, another backend is
+ * asked; if the first backend takes long, a second one is asked concurrently. The first response is passed on.
  */
 export class Forwarder implements AttemptListener {
   readonly #options: ForwarderOptions
   readonly #context: ProxyContext
-  /** Called once with the response or the error; undefined afterwards. */
+  /** The callback, which is called once with the response or the error; undefined afterwards. */
   #callback: ResponseCallback | undefined
   readonly #retryRules: RetryRules
   readonly #hedge: Hedge | undefined
-  /** The attempts in flight: one, or two with a hedge. */
+  /** The attempts in flight: one, or two if there is a hedge. */
   readonly #attempts: AttemptState[] = []
 
   constructor(options: ForwarderOptions, context: ProxyContext, callback: ResponseCallback) {
@@ -49,7 +49,7 @@ export class Forwarder implements AttemptListener {
     this.#attempt(context.lease, false)
   }
 
-  // Called by attempts.
+  // Attempts call the following methods.
 
   rejects(attempt: AttemptState, statusCode: number): boolean {
     return this.#retryRules.rejects(attempt, statusCode, this.#attempts.length > 1)
@@ -76,18 +76,18 @@ export class Forwarder implements AttemptListener {
 
   onFailed(attempt: AttemptState, error: Error): void {
     const index = this.#attempts.indexOf(attempt)
-    // The other attempt has a response, so the result of this one is ignored.
+    // The other attempt already has a response, so the result of this attempt is ignored.
     if (index < 0) return
     this.#attempts.splice(index, 1)
     if (error instanceof ClientGoneError) {
       this.#hedge?.cancel()
-      // When the client has left, the callback is not called: reply-from would log an error, and respond on a closed
-      // socket.
+      // If the client has left, the callback is not called: reply-from would log an error, and would respond on a
+      // closed socket.
       this.#callback = undefined
       return
     }
     this.#options.onFailed(error)
-    // The backend may have another address by now.
+    // The backend was not reached, so its name may have another address by now.
     if (!attempt.isSent && !(error instanceof UnresolvedError)) {
       this.#options.connectionsTo(attempt.backend).lookup?.doubt()
     }
@@ -98,7 +98,7 @@ export class Forwarder implements AttemptListener {
       this.#context.hedge = undefined
       return
     }
-    // A retry may have to wait in the queue, and no hedge is sent meanwhile.
+    // No hedge is sent while a retry waits in the queue.
     this.#hedge?.cancel()
     if (this.#retryRules.allows(attempt, error)) this.#retry(attempt, error)
     else this.#end(new BackendError(attempt.backend.id, error))
@@ -113,8 +113,8 @@ export class Forwarder implements AttemptListener {
   }
 
   /**
-   * Starts an attempt. @param isRetry whether it follows another attempt, so that it needs a connection that cannot be
-   * stale
+   * Starts an attempt.
+   * @param isRetry true if another attempt came before, so that this one needs a connection that cannot be stale
    */
   #attempt(lease: Lease, isRetry: boolean): void {
     const { maxBody, connectionsTo } = this.#options
@@ -125,7 +125,7 @@ export class Forwarder implements AttemptListener {
     attempt.start(transportFor(connectionsTo(lease.backend), context, maxBody, isRetry))
   }
 
-  /** The value of the Host field. */
+  /** Returns the value of the Host field for a backend. */
   #hostFor(backend: Backend): string {
     const { host } = this.#context
     const wanted = backend.hostHeader ?? this.#options.hostHeader
@@ -133,7 +133,8 @@ export class Forwarder implements AttemptListener {
   }
 
   /**
-   * Retries on a backend that has not failed the request, or on the same one where only the connection was to blame.
+   * Retries the request on a backend that has not failed it, or on the same backend if only the connection was to
+   * blame.
    */
   #retry(attempt: AttemptState, error: Error): void {
     const { balancer } = this.#options
@@ -148,7 +149,7 @@ export class Forwarder implements AttemptListener {
         this.#context.attempts++
         this.#attempt(lease, true)
       },
-      // The client learns why the backend failed, and not why no other backend was available.
+      // The client is told why the backend failed, and not why no other backend was available.
       onReject: () => this.#end(new BackendError(attempt.backend.id, error)),
     })
   }
@@ -160,7 +161,8 @@ export class Forwarder implements AttemptListener {
     try {
       callback?.(error, response)
     } catch (thrown) {
-      // The response could not be passed on; without an error instead the client would wait for ever.
+      // The response could not be passed on, so the callback gets an error instead; otherwise the client would wait for
+      // ever.
       if (error) throw thrown
       response?.body.destroy()
       callback?.(new BackendError(this.#context.lease.backend.id, thrown as Error))

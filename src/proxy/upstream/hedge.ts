@@ -6,10 +6,10 @@ import type { ProxyContext } from '../context.js'
 import type { AttemptState } from './attempt-listener.js'
 import { SupersededError } from './failures/failures.js'
 
-/** Methods for which a second backend may be asked while the first has not responded yet. */
+/** Methods of requests that a second backend may be asked for while the first has not responded yet. */
 const HEDGED = new Set(['GET', 'HEAD'])
 
-/** The hedge of one request: a second attempt on another backend while the first takes long. */
+/** The hedge of one request: a second attempt on another backend, sent if the first attempt takes long. */
 export class Hedge {
   readonly #balancer: Balancer
   readonly #context: ProxyContext
@@ -23,8 +23,8 @@ export class Hedge {
   }
 
   /**
-   * Waits for the time of the hedge; undefined where the request has none.
-   * @param send sends it, where that is possible; returns whether it was
+   * Starts to wait for the time at which the hedge is sent. Returns undefined if the request is never hedged.
+   * @param send sends the hedge if that is possible, and returns whether it was sent
    */
   static expect(balancer: Balancer, context: ProxyContext, send: () => boolean): Hedge | undefined {
     const { method, body, upgrade } = context
@@ -33,7 +33,10 @@ export class Hedge {
     return wait && new Hedge(balancer, context, wait)
   }
 
-  /** A lease on another backend, where no other request has to wait for that; undefined where there is none. */
+  /**
+   * Takes a lease on another backend for the hedge. Returns undefined if there is none that no other request has to
+   * wait for.
+   */
   takeLease(failed: ReadonlySet<Backend>, first: AttemptState): Lease | undefined {
     const except = new Set([...failed, first.backend])
     const lease = this.#balancer.leaseForHedge(except, this.#context.requestId)
@@ -44,19 +47,19 @@ export class Hedge {
     return lease
   }
 
-  /** An attempt has a response. */
+  /** Notes that an attempt has a response. */
   onResponse({ lease }: AttemptState): void {
     this.#wait.answered()
     if (lease === this.#lease) this.#balancer.hedging.wins()
   }
 
-  /** Drops an attempt, as the other one has a response. */
+  /** Drops the attempt `late`, because the attempt `first` has a response. */
   drop(late: AttemptState, first: AttemptState): void {
     if (late.lease.acquiredAt < first.lease.acquiredAt) this.#balancer.lostToHedge(late.lease)
     late.lease.cut(new SupersededError())
   }
 
-  /** No hedge is needed any more. */
+  /** Ends the wait, because no hedge is needed any more. */
   cancel(): void {
     this.#wait.cancel()
   }

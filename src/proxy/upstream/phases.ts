@@ -3,20 +3,26 @@ import type { Deadline, DeadlinePool } from './deadline.js'
 import type { BackendTimeoutError } from './failures/failures.js'
 import type { Timeouts } from './timeouts.js'
 
-/** What the gateway waits for: the backend connects, takes the request, responds, or goes on with its body. */
+/**
+ * The step that the gateway waits for: the backend connects, takes the request, responds, or continues the response's
+ * body.
+ */
 export type Phase = BackendTimeoutError['waitingFor']
 
-/** The phases of one attempt, each with its deadline. */
+/** The phases of one attempt, one after the other, each with its deadline. */
 export class Phases {
   readonly #context: ProxyContext
   readonly #timeouts: Timeouts
   readonly #pool: DeadlinePool
-  /** The deadline; undefined after the last phase, because another attempt may use it then. */
+  /**
+   * The deadline of the current phase; undefined after the last phase, because another attempt may use the object then.
+   */
   #deadline: Deadline | undefined
   #current: Phase = 'connection'
 
   /**
-   * Begins the first phase, the connection. @param onExpired called when the deadline of the current phase has expired
+   * Begins the first phase, the connection.
+   * @param onExpired called when the deadline of the current phase has expired
    */
   constructor(context: ProxyContext, timeouts: Timeouts, pool: DeadlinePool, onExpired: () => void) {
     this.#context = context
@@ -39,17 +45,17 @@ export class Phases {
     this.restart()
   }
 
-  /** Restarts the time of the current phase, because there was progress. */
+  /** Restarts the time limit of the current phase, because there was progress. */
   restart(): void {
     this.#deadline?.set(this.#timeout)
   }
 
-  /** Stops the time of the current phase until `restart`. */
+  /** Stops the time limit of the current phase until `restart` is called. */
   suspend(): void {
     this.#deadline?.clear()
   }
 
-  /** Ends the last phase. */
+  /** Ends the last phase and gives the deadline back to the pool. */
   end(): void {
     const deadline = this.#deadline
     this.#deadline = undefined

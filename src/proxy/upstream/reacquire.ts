@@ -4,20 +4,22 @@ import type { Lease } from '../../balancer/leases/lease.js'
 import type { LeaseRequest } from '../../balancer/leases/lease-request.js'
 import type { ProxyContext } from '../context.js'
 
-/** Callbacks for a request that needs another lease: one of the two is called, once, unless the client leaves. */
+/**
+ * Options for a request that needs another lease. `onLease` or `onReject` is called, once, unless the client leaves.
+ */
 export interface ReacquireOptions {
-  /** Backends that are not to be chosen. */
+  /** Backends that must not be chosen. */
   except?: ReadonlySet<Backend> | undefined
-  /** Whether a backend has failed the request. */
+  /** True if a backend has already failed the request. */
   again: boolean
-  /** Called when the context has its new lease. */
+  /** Called when the request's context has its new lease. */
   onLease(lease: Lease): void
   onReject(error: Error): void
 }
 
 /**
- * Takes another lease for a request, at once or through the queue. If the client leaves meanwhile, the request leaves
- * the queue.
+ * Takes another lease for a request, at once or after a wait in the queue. If the client leaves meanwhile, the request
+ * leaves the queue.
  */
 export function reacquire(
   balancer: Balancer,
@@ -46,7 +48,8 @@ export function reacquire(
     },
   }
   const leave = balancer.lease(request)
-  // Only where it waits: a lease that was had at once may have failed at once, and the request be in the queue again.
+  // `leaveQueue` is set only if this call has to wait: an attempt on a lease that was granted at once may have failed
+  // at once, and the request may be in the queue again.
   if (!leave) return
   context.leaveQueue = () => {
     endWait()

@@ -5,27 +5,27 @@ import { WholeBody } from '../http/response.js'
 import type { Phases } from './phases.js'
 import type { Transport } from './transport/transport.js'
 
-/** The attempt that the body belongs to. */
+/** The attempt that the response body belongs to. */
 export interface BodyOwner {
-  /** Monotonic milliseconds. */
+  /** The current time in monotonic milliseconds. */
   readonly now: number
   deliver(body: Readable | WholeBody): void
-  /** Called when downstream has destroyed the body before its end. */
+  /** Called when downstream has destroyed the body before the body had ended. */
   onBodyDropped(error: Error | null): void
 }
 
 /** Number of bytes that a stream buffers before the gateway stops reading from the backend. */
 const BUFFER_BYTES = 64 * 1024
 
-/** A body of which the first part may have come. */
+/** A response body that is not delivered yet, although its first part may have come. */
 export interface BatchedBody {
   /** Delivers the body as a stream, unless it was delivered before. */
   open(): void
 }
 
 /**
- * Opens bodies at the end of a turn of the event loop: everything that arrived together, perhaps the whole body, is
- * parsed in the same turn. One pass over all bodies costs less than a microtask for each.
+ * Opens bodies at the end of a turn of the event loop, because everything that arrived together, perhaps the whole
+ * body, is parsed in the same turn. One pass over all bodies costs less than a microtask for each body.
  */
 export class BodyBatcher {
   #bodies: BatchedBody[] = []
@@ -53,15 +53,15 @@ export class BodyBatcher {
 const batcher = new BodyBatcher()
 
 /**
- * The body of a response on its way from the backend to downstream: whole where it came together with its head, and
- * otherwise a stream, which is read from the backend as fast as downstream takes it.
+ * The body of a response on its way from the backend to downstream. It is delivered whole if it came together with its
+ * head. Otherwise it is a stream, which is read from the backend as fast as downstream reads it.
  */
 export class ResponseBody implements BatchedBody {
   readonly #owner: BodyOwner
   readonly #context: ProxyContext
   readonly #transport: Transport
   readonly #phases: Phases
-  /** Bytes that came together with the head; undefined once the body is delivered. */
+  /** Chunks of the body that came before the body was delivered; undefined afterwards. */
   #early: Buffer[] | undefined = []
   #stream: Readable | undefined
   #isPaused = false
@@ -69,8 +69,9 @@ export class ResponseBody implements BatchedBody {
   #pausedFor = 0
 
   /**
-   * @param phases the phases of the attempt, of which the body is the last; its time does not run while downstream does
-   * not read
+   * Begins with an empty body.
+   * @param phases the phases of the attempt. The body is the last phase, and its time limit does not run while
+   *   downstream does not read
    */
   constructor(owner: BodyOwner, context: ProxyContext, transport: Transport, phases: Phases) {
     this.#owner = owner
@@ -80,7 +81,7 @@ export class ResponseBody implements BatchedBody {
     batcher.add(this)
   }
 
-  /** Whether the body was delivered as a stream. */
+  /** True if the body was delivered as a stream. */
   get isStream(): boolean {
     return this.#stream !== undefined
   }
@@ -89,7 +90,7 @@ export class ResponseBody implements BatchedBody {
     return this.#isPaused
   }
 
-  /** Milliseconds for which downstream did not read although the backend had sent bytes. */
+  /** Total milliseconds for which downstream did not read although the backend had sent bytes. */
   get pausedFor(): number {
     return this.#pausedFor + (this.#isPaused ? this.#owner.now - this.#pausedAt : 0)
   }
@@ -99,7 +100,7 @@ export class ResponseBody implements BatchedBody {
     else this.#pass(chunk)
   }
 
-  /** The backend's response has ended. */
+  /** Ends the body, because the backend's response has ended. */
   end(trailers: Headers): void {
     const early = this.#early
     if (early && this.#isWhole(early)) {
@@ -135,12 +136,12 @@ export class ResponseBody implements BatchedBody {
     for (const chunk of early) this.#pass(chunk)
   }
 
-  /** Breaks the stream off. The attempt has to be over. */
+  /** Breaks the stream off with an error. The attempt has to be over before this is called. */
   destroy(error: Error): void {
     this.#stream?.destroy(error)
   }
 
-  /** Whether these chunks are as much as the head has announced. */
+  /** Returns true if the chunks together are as long as the Content-Length of the response's head. */
   #isWhole(chunks: readonly Buffer[]): boolean {
     let length = 0
     for (const chunk of chunks) length += chunk.length
@@ -153,7 +154,7 @@ export class ResponseBody implements BatchedBody {
     if (takesMore === false) {
       this.#isPaused = true
       this.#pausedAt = this.#owner.now
-      // The backend has nothing to do until downstream has read.
+      // The backend can send nothing until downstream has read, so the time limit of the phase is stopped.
       this.#phases.suspend()
       this.#transport.pause()
     } else {

@@ -15,13 +15,15 @@ import type { Timeouts } from './timeouts.js'
 export interface RetryOptions {
   balancer: Balancer
   timeouts: Timeouts
-  /** Further attempts of a request that had reached a backend; 0 for no further attempt at all. */
+  /**
+   * Largest number of further attempts for a request that had reached a backend; 0 for no further attempt of any kind.
+   */
   retries: number
   /** Statuses of responses after which another backend is asked. */
   isRetried: Statuses
 }
 
-/** Methods that may be sent twice: RFC 9110 section 9.2.2, and the IANA registry of methods. */
+/** Idempotent methods, which may be sent twice: RFC 9110 section 9.2.2, and the IANA registry of methods. */
 const IDEMPOTENT = new Set([
   'ACL',
   'BIND',
@@ -48,24 +50,28 @@ const IDEMPOTENT = new Set([
   'UNLINK',
 ])
 
-/** Number of free attempts after attempts that reached no backend; each further one is taken from the retry budget. */
+/**
+ * Number of free attempts after attempts that reached no backend; each attempt beyond that is charged to the retry
+ * budget.
+ */
 const FREE_SEARCHES = 20
 
 const NONE: ReadonlySet<Backend> = new Set()
 
 /**
- * Decides whether one request may have another attempt, and with which backends. The order of the questions is that of
- * Caddy's reverse proxy: is there a backend left to try, was a backend reached at all, may the request be sent twice.
+ * Decides whether one request may have another attempt, and with which backends. The questions come in the same order
+ * as in Caddy's reverse proxy: is there a backend left to try, was a backend reached at all, may the request be sent
+ * twice.
  */
 export class RetryRules {
   readonly #options: RetryOptions
   readonly #context: ProxyContext
-  /** Monotonic milliseconds. */
+  /** Time at which forwarding began, in monotonic milliseconds. */
   readonly #startedAt: number
   #failed: Set<Backend> | undefined
-  /** Attempts that followed an attempt which had reached a backend. */
+  /** Number of attempts that followed an attempt which had reached a backend. */
   #retries = 0
-  /** Attempts that followed an attempt which had reached no backend. */
+  /** Number of attempts that followed an attempt which had reached no backend. */
   #searches = 0
 
   constructor(options: RetryOptions, context: ProxyContext) {
@@ -84,15 +90,18 @@ export class RetryRules {
     this.#failed.add(backend)
   }
 
-  /** A further attempt begins. @param isReached whether the one before had reached a backend */
+  /**
+   * Counts a further attempt, which begins now. @param isReached true if the attempt before it had reached a backend
+   */
   noteRetry(isReached: boolean): void {
     if (isReached) this.#retries++
     else this.#searches++
   }
 
   /**
-   * Whether another backend is asked instead of passing a response on; the budget is charged then.
-   * @param isHedged whether a second attempt is under way, which may get a better response
+   * Returns true if another backend is asked instead of passing a response on. The retry budget is charged then, unless
+   * a second attempt is already under way.
+   * @param isHedged true if a second attempt is under way, which may get a better response
    */
   rejects({ backend }: AttemptState, statusCode: number, isHedged: boolean): boolean {
     const { isRetried, retries, balancer } = this.#options
@@ -102,17 +111,20 @@ export class RetryRules {
     return balancer.hasRoom(new Set([...this.failed, backend])) && balancer.retryBudget.spend()
   }
 
-  /** Whether another attempt may follow a failed one. If so, the budget is charged, unless the attempt is free. */
+  /**
+   * Returns true if another attempt may follow a failed one. The retry budget is charged then, unless the attempt is
+   * free.
+   */
   allows(attempt: AttemptState, error: Error): boolean {
     const { retries, balancer } = this.#options
     if (retries === 0 || attempt.isBodyTaken || isClientFault(error)) return false
-    // On any other backend the response would be too large as well, or the connection would fail as well.
+    // The response of any other backend would be too large as well, or the connection to it would fail as well.
     if (isHeadTooLarge(error) || exhaustionOf(error)) return false
     if (!attempt.isSent) return this.#allowsSearch()
     if (this.#retries >= retries) return false
-    // The budget was charged when the response was rejected.
+    // The retry budget was charged when the response was rejected.
     if (error instanceof RejectedResponseError) return true
-    // The client has waited for as long as a response may take.
+    // The client has already waited for as long as a response may take.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#context.method)) return false
     if (attempt.isConnectionFault(error)) return true
@@ -120,10 +132,10 @@ export class RetryRules {
   }
 
   /**
-   * Whether another backend is tried after one that was not reached. A backend that was not reached has seen nothing of
-   * the request, so nothing can be done twice, and no client needs to see an error while another backend would take the
-   * request. Three limits apply: no backend is tried twice, a client waits no longer than for a response, and the
-   * budget runs out where a whole large pool is down.
+   * Returns true if another backend is tried after one that was not reached. A backend that was not reached has seen
+   * nothing of the request, so nothing can be done twice, and no client needs to see an error while another backend
+   * would take the request. Three limits apply: no backend is tried twice, a client waits no longer than for a
+   * response, and the retry budget runs out if a whole large pool is down.
    */
   #allowsSearch(): boolean {
     const { balancer, timeouts } = this.#options

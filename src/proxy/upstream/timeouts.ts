@@ -1,9 +1,9 @@
-/** Time limits for a backend, in milliseconds; 0 for no limit. */
+/** Time limits for one attempt on a backend, in milliseconds; 0 for no limit. */
 export interface Timeouts {
-  /** Longest time to connect, TLS included. */
+  /** Longest time in milliseconds to connect, the TLS handshake included. */
   connect: number
-  /** Longest time from the end of the request to the first byte of the response. */
+  /** Longest time in milliseconds from the end of the request to the first byte of the response. */
   response: number
-  /** Longest time between two chunks of a body, in either direction. */
+  /** Longest time in milliseconds between two chunks of a body, in either direction. */
   body: number
 }

@@ -1,11 +1,11 @@
 /** The progress of sending a request's body to a backend. Times are monotonic milliseconds. */
 export class UploadProgress {
   bytes = 0
-  /** Whether all of the body was sent, or the backend takes no more of it. */
+  /** True if all of the body was sent, or if the backend takes no more of it. */
   isOver = false
-  /** The backend has responded without taking all of the body. */
+  /** True if the backend has responded without taking all of the body. */
   isRefused = false
-  /** The body's time limit was reached once since the last bytes were sent. */
+  /** True if the time limit of the body was reached once since the last bytes were sent. */
   isLate = false
   #lastAt: number
 
@@ -19,13 +19,13 @@ export class UploadProgress {
     this.isLate = false
   }
 
-  /** The backend takes no more of the body. */
+  /** Notes that the backend takes no more of the body. */
   refuse(): void {
     this.isOver = true
     this.isRefused = true
   }
 
-  /** Milliseconds since the last bytes were sent. */
+  /** Returns the milliseconds since the last bytes were sent. */
   stalledFor(now: number): number {
     return now - this.#lastAt
   }
