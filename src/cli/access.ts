@@ -5,9 +5,9 @@ import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { isLoopback } from '../proxy/http/loopback.js'
 import { Failure } from './failure.js'
 
-/** Address of the admin API, and the token. */
+/** Address of the admin API, and the token for it. */
 export interface Access {
-  /** URL without a slash at its end. */
+  /** URL of the admin API, without a slash at its end. */
   url: string
   token: string | undefined
 }
@@ -18,8 +18,9 @@ export interface AccessOptions {
 }
 
 /**
- * The access that the options name. Where they name none, the environment and `.env` apply, as the gateway reads them.
- * A `.env` may come from anybody, so it cannot choose the address to which a token from elsewhere is sent.
+ * Returns the address and the token that the options name. If the options name none, the environment and `.env` apply,
+ * as they do for the gateway. Anybody may have written the `.env` file, so an address in it is refused for a token that
+ * does not come from that file, unless the address is this machine.
  * @throws {Failure} for wrong usage
  */
 export function accessOf(options: AccessOptions): Access {
@@ -65,7 +66,7 @@ function urlOf(options: AccessOptions, env: Record<string, string | undefined>):
   return checkUrl('ADMIN_HOST', `http://${reachable(env.ADMIN_HOST || DEFAULT_ADMIN_HOST)}:${port}`)
 }
 
-/** The host under which a gateway that listens on `host` can be reached. */
+/** Returns the host at which a gateway that listens on `host` can be reached. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (/^[0:]+$/.test(host)) return '[::1]'
@@ -77,7 +78,7 @@ function checkUrl(name: string, text: string): string {
   if (!/^https?:\/\//i.test(text)) throw refuse('it must start with http:// or https://')
   if (!URL.canParse(text)) throw refuse('it is not a URL')
   const { origin, pathname, username, password, search, hash } = new URL(text)
-  // A token in the URL would be visible in the list of processes.
+  // Credentials in the URL are refused, because a token in an argument is visible in the list of processes.
   if (username || password) throw refuse('a token goes into ADMIN_TOKEN or --token-file')
   if (search || hash) throw refuse('it takes scheme, host, port and a prefix, and nothing else')
   return origin + pathname.replace(/\/+$/, '')

@@ -4,27 +4,28 @@ import { request as requestHttps } from 'node:https'
 import type { Access } from './access.js'
 import { Failure } from './failure.js'
 
-/** The largest response that is read; the list of 10,000 backends has 4 MB. */
+/** Bytes of the largest response that is read. The list of 10,000 backends has 4 MB. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-/** Reads the document of a response. @throws {Error} that says what is wrong with it */
+/** Converts the JSON document of a response to a result. @throws {Error} that says what is wrong with the document */
 export type Reader<T> = (document: unknown) => T
 
 /**
- * Calls the admin API. It uses `node:http` instead of `fetch`, because that starts faster, does not follow a redirect
- * with the token, and refuses no port.
+ * Calls the admin API. It uses `node:http` instead of `fetch`, because `node:http` starts faster, never follows a
+ * redirect and so does not send the token elsewhere, and connects to any port.
  */
 export class AdminClient {
   readonly url: string
   readonly #token: string | undefined
   readonly #timeout: number
 
-  /** Of the pool that calls are for; empty where they name none. */
+  /** Start of the path of calls for the chosen pool; empty if no pool was named. */
   readonly #prefix: string
 
   /**
-   * @param timeout milliseconds that a whole response may take
-   * @param pool name of the pool that calls are for; without one the API takes the pool `default`, or the only one
+   * @param timeout milliseconds within which the whole response has to arrive
+   * @param pool name of the pool to which calls apply; without a name the API uses the pool `default`, or else the only
+   * pool
    */
   constructor({ url, token }: Access, timeout: number, pool?: string) {
     this.url = url
@@ -34,9 +35,11 @@ export class AdminClient {
   }
 
   /**
-   * @param path below that of the pool
-   * @param read makes the result of the response
-   * @throws {Failure} the gateway refused the call, or did not respond as one does
+   * Makes a call, and returns the result that `read` makes of its response.
+   * @param path path of the call below the path of the pool
+   * @param read converts the document of the response to the result
+   * @throws {Failure} if the gateway refused the call, did not respond, or sent a response that is not one of the admin
+   * API
    */
   async call<T>(
     method: string,
@@ -73,7 +76,7 @@ export class AdminClient {
       },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
-    // Errors after the response has begun are thrown where its body is read.
+    // Errors after the start of the response are thrown where its body is read, so this listener ignores them.
     request.on('error', () => undefined)
     try {
       request.end(body === undefined ? undefined : JSON.stringify(body))

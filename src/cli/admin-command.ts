@@ -5,10 +5,10 @@ import { type AccessOptions, accessOf } from './access.js'
 import { AdminClient } from './admin-client.js'
 import { terminalJson } from './terminal-text.js'
 
-/** Options that all commands which call a gateway have in common. */
+/** Options of all commands that call a gateway. */
 export interface AdminOptions extends AccessOptions {
   json?: boolean
-  /** Of a command that is for one pool. */
+  /** Name of the pool, for commands that apply to one pool. */
   pool?: string
   requestTimeout: number
 }
@@ -27,7 +27,7 @@ responds there, or not in time, or it is no gateway; 4 the output could not be
 written. Errors are one line on standard error; with --json
 {"exitCode","code","statusCode","message"}, statusCode only where it refused.`
 
-/** Makes a command that calls a gateway. @param more further text of its help, above all examples */
+/** Makes a command that calls a gateway. @param more text that is added to the help of the command, mainly examples */
 export function adminCommand(name: string, about: string, more: string): Command {
   return new Command(name)
     .description(about)
@@ -42,7 +42,7 @@ export function adminCommand(name: string, about: string, more: string): Command
     .addHelpText('after', `\n${more}\n${access}`)
 }
 
-/** A command that asks a gateway for one of its pools. */
+/** Makes a command that applies to one pool of a gateway. */
 export function poolCommand(name: string, about: string, more: string): Command {
   return adminCommand(name, about, more).addOption(
     new Option('--pool <name>', 'the pool to act on; default, or the only one, if not given').argParser(
@@ -60,10 +60,13 @@ export function print({ json }: AdminOptions, document: unknown, text: string): 
   process.stdout.write(`${json ? terminalJson(document) : text}\n`)
 }
 
-/** The longest time that an option takes, eleven days: every call of the API takes as much. */
+/**
+ * The largest value in milliseconds of options for a time, about eleven days. Every call of the API accepts times up to
+ * it.
+ */
 export const MAX_OPTION_MS = 999_999_999
 
-/** Reads an option that is a whole number. */
+/** Returns a function that reads the whole number in an option's text. */
 export function whole(least: number, most: number): (text: string) => number {
   return (text) => {
     if (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text)
@@ -71,13 +74,13 @@ export function whole(least: number, most: number): (text: string) => number {
   }
 }
 
-/** Reads the name of a pool. A URL has no way to say `.` and `..` but as another path. */
+/** Reads the name of a pool. The names `.` and `..` are refused, because a URL with them would lead to another path. */
 function readPoolName(text: string): string {
   if (text !== '' && text !== '.' && text !== '..') return text
   throw new InvalidArgumentError('It takes the name of a pool, as leastwise pools prints it.')
 }
 
-/** Reads the id of a backend. An id such as `..` is refused, because it would change the path of the call. */
+/** Reads the id of a backend. Ids such as `..` are refused, because a URL with them would lead to another path. */
 export function readId(text: string): string {
   try {
     return checkId(text)

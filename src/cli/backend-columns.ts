@@ -9,7 +9,7 @@ export const id: Column<B> = { head: 'id', text: (backend) => backend.id }
 export const url: Column<B> = { head: 'url', spare: 1, text: (backend) => backend.url }
 export const state: Column<B> = {
   head: 'state',
-  // Older gateways do not have backups.
+  // Gateways of older versions do not report whether a backend is a backup.
   text: ({ state, backup }) => (backup ? `${state}, backup` : state),
   style: (backend) => (backend.state === 'draining' ? 'yellow' : undefined),
 }
@@ -27,7 +27,7 @@ export const tunnels: Column<B> = {
   head: 'tunnels',
   right: true,
   spare: 0,
-  // Older gateways do not count tunnels.
+  // Gateways of older versions do not report the number of tunnels.
   text: (backend) => String(backend.tunnels ?? '-'),
 }
 export const p50: Column<B> = {
@@ -54,7 +54,7 @@ export const limit: Column<B> = {
   text: (backend) => String(backend.maxConnections ?? '-'),
 }
 
-/** The columns of `backends list`. */
+/** The columns of `leastwise backends list`. */
 export const listColumns: Column<B>[] = [
   id,
   url,
@@ -70,7 +70,10 @@ export const listColumns: Column<B>[] = [
   limit,
 ]
 
-/** A response time; 0 means that the backend has not answered yet. */
+/**
+ * Formats a response time in milliseconds. 0 is shown as a dash, because it means that the backend has not responded
+ * yet.
+ */
 function milliseconds(time: number): string {
   return time === 0 ? '-' : time.toFixed(time < 100 ? 1 : 0)
 }

@@ -16,7 +16,7 @@ Examples:
 
 Each command has help of its own: leastwise backends add --help`
 
-/** `leastwise backends …`. */
+/** Makes the command `leastwise backends`, with its subcommands. */
 export function backendsCommand(): Command {
   return new Command('backends')
     .description('list, add, update, drain, activate and remove backends')

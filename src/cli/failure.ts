@@ -1,21 +1,24 @@
 import { terminalJson, terminalText } from './terminal-text.js'
 
 const exitCodes = {
-  /** The gateway refused the call. */
+  /** Exit code if the gateway refused the call. */
   refused: 1,
   usage: 2,
-  /** There is no gateway, it does not answer in time, or the answer comes from something else. */
+  /**
+   * Exit code if no gateway can be reached, if it does not respond in time, or if something else than a gateway
+   * responds.
+   */
   unreachable: 3,
-  /** The call succeeded, but its result could not be printed. */
+  /** Exit code if the call succeeded but its result could not be printed. */
   output: 4,
 }
 
-/** The reason why a command failed. */
+/** The error with which a command fails. */
 export class Failure extends Error {
   readonly exitCode: number
-  /** The error code: the gateway's, or `LEASTWISE_USAGE`, `LEASTWISE_UNREACHABLE` or `LEASTWISE_OUTPUT`. */
+  /** Error code of the gateway, or else `LEASTWISE_USAGE`, `LEASTWISE_UNREACHABLE` or `LEASTWISE_OUTPUT`. */
   readonly code: string
-  /** Of the response, where the gateway refused the call. */
+  /** HTTP status of the response with which the gateway refused the call; undefined for other failures. */
   readonly statusCode: number | undefined
 
   constructor(
@@ -30,16 +33,16 @@ export class Failure extends Error {
     this.statusCode = statusCode
   }
 
-  /** Whether the same call may succeed a second later. */
+  /** True if the same call may succeed when it is repeated a second later. */
   get isPassing(): boolean {
     return this.exitCode === exitCodes.unreachable
   }
 }
 
-/** Prints a failure on standard error, in one line. */
+/** Prints a failure on standard error, as one line. */
 export function report(failure: Failure, json: boolean): void {
   const { exitCode, code, statusCode, message } = failure
-  // An error of usage is understood without its code.
+  // Only refusals of the gateway are printed with their code; other messages are understood without one.
   const text = exitCode === exitCodes.refused ? `${code}: ${message}` : message
   process.stderr.write(
     json

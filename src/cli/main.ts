@@ -7,8 +7,8 @@ const [first = 'serve', ...rest] = process.argv.slice(2)
 const args = [first, ...rest]
 const json = args.includes('--json')
 
-// A closed standard output ends a command: its reader has seen enough, or the terminal is gone. A gateway goes on
-// without its log.
+// A command ends if its standard output is closed, because then its reader needs no more output or the terminal is
+// gone. A gateway (`serve`) goes on without its log.
 if (first !== 'serve') {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE' || error.code === 'EIO') process.exit()

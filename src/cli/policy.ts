@@ -9,7 +9,7 @@ const examples = `Examples:
 
 Switching loses no request and no count. With --json it prints {"policy":…}.`
 
-/** `leastwise policy [name]`: reads or switches the policy. */
+/** Makes the command `leastwise policy [name]`, which reads or changes the policy. */
 export function policyCommand(): Command {
   return poolCommand('policy', 'print how backends are chosen, or change it', examples)
     .addArgument(new Argument('[name]', 'the policy to switch to').choices(policyNames))

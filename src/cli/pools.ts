@@ -18,7 +18,7 @@ const columns: Column<NamedPool>[] = [
   { head: 'queue', right: true, text: ({ queue }) => `${queue.length} of ${queue.limit}` },
 ]
 
-/** `leastwise pools`. */
+/** Makes the command `leastwise pools`. */
 export function poolsCommand(): Command {
   return adminCommand('pools', 'print the pools that the gateway has', examples).action(
     async (options: AdminOptions) => {

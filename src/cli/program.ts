@@ -21,7 +21,7 @@ Examples:
 Exit codes of all but serve: 0 done; 1 the gateway refused the call;
 2 wrong usage; 3 no gateway responds there; 4 the output could not be written.`
 
-/** The command line. A wrong command line is thrown as {@link Failure}. */
+/** Returns the command line of the program. Parsing a wrong command line throws a {@link Failure}. */
 export function program(): Command {
   const root = new Command('leastwise')
     .description('a load balancer that sends each request to the least loaded backend')
@@ -36,7 +36,7 @@ export function program(): Command {
   return root
 }
 
-/** Makes a command and its subcommands fail with one line that says where to read more. */
+/** Makes errors of a command and its subcommands one line that refers to the help of the command. */
 function failInOneLine(command: Command, name: string): void {
   command
     .helpOption('-h, --help', 'print this')

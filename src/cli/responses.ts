@@ -2,16 +2,19 @@ import type { BackendView, PoolView } from '../balancer/index.js'
 
 type Kind = 'string' | 'number' | 'boolean' | 'object'
 
-/** `GET /pool`. Older gateways do not count retries, hedges and refusals, newer ones may have policies that we do not. */
+/**
+ * The response of `GET /pool`. Gateways of older versions do not report retries, hedges and refused requests; gateways
+ * of newer versions may have policies that this version does not know.
+ */
 export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' | 'hedges' | 'refused'> {
   policy: string
-  /** Refused requests by error code. */
+  /** Numbers of refused requests, by error code. */
   refused?: Record<string, number>
   retries?: number
   hedges?: number
 }
 
-/** A pool in `GET /pools`. */
+/** One pool in the response of `GET /pools`. */
 export interface NamedPool extends Pool {
   name: string
 }
@@ -37,7 +40,7 @@ const pool: Record<string, Kind> = {
   closing: 'boolean',
 }
 
-/** The readers below check the fields that commands show, and keep fields that they do not know. */
+/** The functions below check the fields that commands show, and keep unknown fields, which newer gateways may add. */
 
 export function readBackend(document: unknown): BackendView {
   const view = check<BackendView>(document, 'the backend', backend)
@@ -46,7 +49,10 @@ export function readBackend(document: unknown): BackendView {
   return view
 }
 
-/** Reads a backend that was told to leave. Newer gateways add a warning where no other backend is usable. */
+/**
+ * Reads the response about a backend that was drained or removed. Newer gateways add a warning if no other backend is
+ * usable.
+ */
 export function readLeaving(document: unknown): BackendView & { warning?: string } {
   const view: BackendView & { warning?: string } = readBackend(document)
   if (view.warning !== undefined) check(view, 'the backend', { warning: 'string' })
@@ -85,7 +91,7 @@ export function readPolicy(document: unknown): string {
   return check<{ policy: string }>(document, 'the answer', { policy: 'string' }).policy
 }
 
-/** Reads a response without a body. */
+/** Checks that a response has no body. */
 export function readNothing(document: unknown): undefined {
   if (document !== undefined) throw new Error('nothing was expected')
 }

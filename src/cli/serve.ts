@@ -3,19 +3,20 @@ import { Command } from 'commander'
 import { endAtOnce } from '../gateway/signals.js'
 
 /**
- * Node's own error says only that too many files are open, with a stack. Node loads the files of a program in parallel.
+ * Replaces Node's own error, which has a stack and says only that too many files are open. Node opens the files of a
+ * program in parallel, so it needs many file descriptors to start.
  */
 const TOO_FEW_DESCRIPTORS =
   'there are too few file descriptors to start with: Node 20 takes some 200 to load the program; raise ulimit -n'
 
-/** `leastwise serve`, and `leastwise` alone. */
+/** Makes the command `leastwise serve`, which is also the default without a command. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('pass requests on to the backends; what leastwise does without a command')
     .addHelpText('after', settings)
     .action(async () => {
       endAtOnce()
-      // The gateway is imported only here, so that all other commands start faster without Fastify.
+      // The gateway is imported only here, so that all other commands start faster, without Fastify.
       await import('../gateway/main.js').catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error
         process.stderr.write(`leastwise: ${TOO_FEW_DESCRIPTORS}\n`)

@@ -1,34 +1,38 @@
 import { styleText } from 'node:util'
 import { terminalText } from './terminal-text.js'
 
-/** One style at a time: Node 20 writes the codes of a list of styles to files as well. */
+/** A style of text. A text has only one style, because Node 20 writes the codes of a list of styles even to files. */
 export type Style = 'bold' | 'dim' | 'red' | 'yellow'
 
 export interface Column<Row> {
   head: string
-  /** Whether it is aligned to the right, as numbers are. */
+  /** True if the column is aligned to the right, which suits numbers. */
   right?: boolean
-  /** Where the terminal is narrow, columns with the lowest number are left out first; without a number a column stays. */
+  /**
+   * Priority of the column in a narrow terminal: columns with the lowest number are left out first. A column without a
+   * number always stays.
+   */
   spare?: number
   text(row: Row): string
   style?(row: Row): Style | undefined
 }
 
-/** A column with its texts and the width that they need. */
+/** A column with the texts of its cells, and the width that they need in characters. */
 interface SizedColumn<Row> extends Column<Row> {
   cells: string[]
   width: number
 }
 
 const GAP = '  '
-/** Letters that the first column keeps where the terminal is narrow. */
+/** Width in characters that the first column keeps even in a narrow terminal. */
 const MIN_FIRST_COLUMN_WIDTH = 8
-/** Letters of a cell at most. No value of a gateway is as long. */
+/** Longest text of a cell in characters. All values that a gateway sends are shorter. */
 const MAX_CELL_LENGTH = 300
 
 /**
- * Lines of a table, its head first, none longer than `width`. Where that is too narrow, first columns are left out, then
- * the first column is shortened, and then lines are cut.
+ * Returns the lines of a table, beginning with the heads of the columns. No line is longer than `width` characters: if
+ * there is too little room, columns with a `spare` number are left out, then the first column is shortened, and at last
+ * lines are cut.
  */
 export function table<Row>(
   columns: readonly Column<Row>[],
@@ -51,7 +55,7 @@ export function table<Row>(
   ]
 }
 
-/** Applies a style where standard output is a terminal and NO_COLOR is not set. */
+/** Applies a style if standard output is a terminal and NO_COLOR is not set. */
 export function styled(text: string, style: Style | undefined): string {
   return style === undefined || text === '' ? text : styleText(style, text)
 }

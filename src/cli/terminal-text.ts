@@ -1,14 +1,14 @@
 /**
- * Text that cannot do anything to a terminal: all but printable ASCII is written as `\u{1b}`. What a gateway says
- * is ASCII anyway, and each character takes one column then.
+ * Makes a text harmless for a terminal by writing each character other than printable ASCII as an escape such as
+ * `\u{1b}`. The values of a gateway are ASCII anyway, and every ASCII character has the width of one column.
  */
 export function terminalText(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }
 
 /**
- * One line of JSON that is harmless on a terminal. Only its strings can contain characters other than ASCII, and these
- * are escaped.
+ * Returns a document as one line of JSON that is harmless for a terminal. Only its strings can contain characters other
+ * than ASCII, and these are escaped.
  */
 export function terminalJson(document: unknown): string {
   return JSON.stringify(document).replace(

@@ -11,7 +11,7 @@ interface TopOptions extends AdminOptions {
   sort: Order
 }
 
-/** Milliseconds from one sample to the next. */
+/** Milliseconds between two samples. */
 const SAMPLE_INTERVAL_MS = 1000
 
 const help = `Above the table is the pool: policy, requests in flight, queue, eligible
@@ -39,7 +39,7 @@ Examples:
   leastwise top --once
   leastwise top --json | jq -c '[.at, .pool.inFlight, .pool.queue.length]'`
 
-/** `leastwise top`. */
+/** Makes the command `leastwise top`. */
 export function topCommand(): Command {
   return poolCommand('top', 'watch the backends: a table that is renewed each second', help)
     .addOption(new Option('--sort <order>', 'what comes first').choices(orders).default('in-flight'))
@@ -51,9 +51,10 @@ async function watch(options: TopOptions): Promise<void> {
   const client = clientOf(options)
   const stopped = new AbortController()
   const stop = () => stopped.abort()
-  // npx forwards a Ctrl-C that the whole process group has already received.
+  // The listener stays in place, because npx forwards a Ctrl-C that the whole process group has already received, so
+  // the signal may arrive twice.
   process.on('SIGINT', stop)
-  // These two signals mean a failure, so the exit code is that of the signal.
+  // SIGTERM and SIGHUP end the command as a failure, so its exit code is 128 plus the number of the signal.
   for (const [signal, number] of [['SIGTERM', 15] as const, ['SIGHUP', 1] as const])
     process.once(signal, () => process.exit(128 + number))
 
@@ -74,7 +75,7 @@ async function watch(options: TopOptions): Promise<void> {
         if (before && options.once) return
         before = sample
       } catch (error) {
-        // A gateway that never answered, or refuses the call, is not asked again.
+        // The command goes on only after a failure that may pass, if it watches and the gateway has responded before.
         if (!(error instanceof Failure && error.isPassing && view) || options.once) throw error
         if (!stopped.signal.aborted) view.lost(error)
       }

@@ -3,9 +3,9 @@ import { Balancer } from '../balancer/balancer.js'
 import { BackendExistsError, InvalidBackendError } from '../balancer/errors.js'
 import { lenient, nearest } from '../text/nearest.js'
 
-/** An entry of a list of backends is not acceptable; the message says why. */
+/** The error for an entry of a list of backends that is not acceptable. The message says why. */
 export class EntryError extends Error {
-  /** Number of the entry, counted from 1, and its text without passwords, as messages show it. */
+  /** Number of the entry in the list, counted from 1, and its text with passwords hidden, for messages. */
   readonly entry: string
 
   constructor(entry: string, why: string) {
@@ -16,7 +16,7 @@ export class EntryError extends Error {
 
 type Parameter = Exclude<keyof BackendSpec, 'url'>
 
-/** How the value of each parameter after a URL is parsed. The registry checks the values. */
+/** Converts the value of each parameter that may follow a URL. The registry checks the values later. */
 const parameters: { [P in Parameter]: (value: string) => BackendSpec[P] } = {
   id: (value) => value,
   weight: (value) => integerOf('weight', value),
@@ -32,14 +32,14 @@ function isParameter(name: string): name is Parameter {
 }
 
 /**
- * Reads a list of backends as `url;parameter=value;…,url;…`.
+ * Parses a list of backends of the form `url;parameter=value;…,url;…`.
  * @throws {EntryError} for the first entry that is not acceptable
  */
 export function readBackendList(text: string): BackendSpec[] {
   const entries = text.split(',').map((entry) => entry.trim())
   const refuse = (i: number, why: string) => {
     const shown = withoutPassword(entries, i)
-    // A reason of this file may repeat the password; those of the registry, which begin with `url`, do not.
+    // Reasons from this file may repeat a password. Reasons from the registry, which begin with `url`, never do.
     const reason = shown === entries[i] || why.startsWith('url ') ? why : 'it is not understood'
     return new EntryError(`entry ${i + 1} of ${entries.length}, ${JSON.stringify(shown)}`, reason)
   }
@@ -56,8 +56,8 @@ export function readBackendList(text: string): BackendSpec[] {
 }
 
 /**
- * Adds backends to a temporary registry, to find the first one that is refused.
- * @returns the first refused backend, the wrong field, and the reason; undefined where the registry accepts all
+ * Adds backends to a temporary registry, to find the first one that the registry refuses.
+ * @returns the first refused backend, its wrong field and the reason; undefined if the registry accepts all backends
  */
 export function firstRefused(
   backends: readonly (string | BackendSpec)[],
@@ -66,7 +66,7 @@ export function firstRefused(
     new Balancer({ backends }).close()
     return undefined
   } catch {
-    // The error does not say which backend is wrong, so below they are added one by one.
+    // The error does not say which backend is wrong, so the backends are added one by one below.
   }
   const { registry } = new Balancer()
   for (const [index, backend] of backends.entries()) {
@@ -116,7 +116,7 @@ function readPair(spec: BackendSpec, pair: string): void {
   Object.assign(spec, { [key]: parameters[key](value) })
 }
 
-/** The advice for a URL that lacks only its scheme, like `10.0.0.1:8080`; undefined for any other text. */
+/** Returns advice for a URL that lacks only its scheme, such as `10.0.0.1:8080`; undefined for any other text. */
 export function missingScheme(url: string): string | undefined {
   if (!/^([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?\/?$/i.test(url)) return undefined
   return `it has no scheme: http://${url} was probably meant`
@@ -133,8 +133,8 @@ function booleanOf(name: Parameter, value: string): boolean {
 }
 
 /**
- * An entry as messages may show it. A comma in a password splits its URL into several entries, so an entry is hidden as
- * a whole where the `@` of its URL is in a later entry.
+ * Returns the text of an entry with passwords hidden, for messages. A comma in a password splits the URL into several
+ * entries, so an entry is hidden completely if the `@` of its URL is in a later entry.
  */
 function withoutPassword(entries: string[], i: number): string {
   const entry = entries[i] as string

@@ -1,23 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'dotenv'
 
-/** A file `.env` exists and cannot be read. The message is one line that says why. */
+/** The error for a `.env` file that exists but cannot be read. The message is one line that says why. */
 export class EnvFileError extends Error {}
 
-/** The content of a file `.env`. */
+/** The content of a `.env` file. */
 export interface EnvFile {
   variables: Record<string, string>
-  /** Numbers, from 1, of the lines that are neither a variable nor a comment nor empty. */
+  /** Line numbers, counted from 1, of the lines that are neither a variable nor a comment nor empty. */
   strayLines: number[]
 }
 
-/** The byte order mark at the start of a file in UTF-16 (little endian). */
+/** The byte order mark with which a file in UTF-16 (little endian) begins. */
 const UTF_16_MARK = Buffer.from([0xff, 0xfe])
 
-/** Matches a line of the file: `NAME=value` or `NAME: value`, a comment, or an empty line. */
+/** Matches one valid line of a `.env` file: `NAME=value` or `NAME: value`, a comment, or an empty line. */
 const lineFormat = /^\s*(#.*|(export\s+)?[\w.-]+(\s*=|:\s).*)?$/
 
-/** Reads `.env` in the current folder; without the file there are no variables. @throws {EnvFileError} */
+/**
+ * Reads the file `.env` in the current folder. If there is no such file, there are no variables.
+ * @throws {EnvFileError}
+ */
 export function readEnvFile(): EnvFile {
   let content: Buffer
   try {
@@ -30,7 +33,8 @@ export function readEnvFile(): EnvFile {
     throw new EnvFileError('.env is UTF-16, as PowerShell writes it: it has to be UTF-8')
   const text = content.toString()
   const variables = parse(text)
-  // The later lines of a quoted value look like stray lines.
+  // The second and later lines of a quoted value look like stray lines, so lines that occur in such a value are not
+  // reported.
   const longValues = Object.values(variables)
     .filter((value) => value.includes('\n'))
     .join('\n')

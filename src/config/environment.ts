@@ -7,7 +7,7 @@ import { accept, type SettingName, type Settings, settingNames, settings, variab
 import { checkTogether } from './settings-together.js'
 
 /**
- * Reads the settings of the stand-alone gateway. An empty variable counts as one that is not set.
+ * Reads the settings of the stand-alone gateway from environment variables. An empty variable counts as not set.
  * @throws {SettingError} for the first value that is not acceptable
  */
 export function parseConfig(env: Record<string, string | undefined>): Settings {
@@ -34,7 +34,10 @@ function readVariable(name: SettingName, text: string | undefined): unknown {
   throw refuse(setting, variable(name), text, SERVICE_ADDRESS.test(text) ? SERVICE_ADVICE : '')
 }
 
-/** Checks that the admin API has a token, unless it can be reached only from this machine, and a port of its own. */
+/**
+ * Checks that the admin API has a token if other machines can reach it, and that it does not use the gateway's own
+ * port.
+ */
 function checkAdminListener({ host, port, adminHost, adminPort, adminToken }: Settings): void {
   if (adminPort === 'off') return
   if (adminToken === '' && !isLoopback(adminHost)) {

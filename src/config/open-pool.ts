@@ -9,9 +9,9 @@ import { presentable, SettingError } from './setting-error.js'
 import type { PoolSettings } from './settings.js'
 
 /**
- * Makes the pool that the options describe, with the state that its store has kept.
+ * Makes a pool with the given settings, and with the state that its store has kept.
  * @throws {SettingError} that names the backend which cannot be registered
- * @throws {StoreError} where the store cannot be read
+ * @throws {StoreError} if the store cannot be read
  */
 export async function openPool(
   settings: PoolSettings & Pick<BalancerOptions, 'onObserverError'>,
@@ -25,14 +25,14 @@ export async function openPool(
   }
 }
 
-/** The error that names the first backend which cannot be registered; undefined where all of them can. */
+/** Returns the error that names the first backend which cannot be registered; undefined if all can be registered. */
 function refusedBackend(backends: PoolSettings['backends']): SettingError | undefined {
   const found = firstRefused(backends)
   if (!found) return undefined
   const { index, field, why } = found
   const backend = backends[index]
   const isText = typeof backend === 'string'
-  // Where a backend is only a URL, or conflicts with another one, the whole entry is shown as wrong.
+  // If a backend is only a URL, or conflicts with another backend, the message shows the whole entry and not one field.
   const value =
     isText || field === undefined ? backend : (backend as unknown as Record<string, unknown>)[field]
   const where = isText || field === undefined ? `backends[${index}]` : `backends[${index}].${field}`

@@ -2,19 +2,20 @@ import { lenient, nearest } from '../text/nearest.js'
 import { SettingError } from './setting-error.js'
 import { settings } from './settings.js'
 
-/** The name of an option as messages show it. */
+/** Returns the name of an option as error messages show it. */
 export function optionLabel(option: string): string {
   return `leastwise: option "${option}"`
 }
 
-/** The error for a value that an option does not take. */
+/** Makes the error for a value that an option does not accept. */
 export function refuseOption(option: string, value: unknown, why: string): SettingError {
   return new SettingError(optionLabel(option), `does not accept ${JSON.stringify(value)}: ${why}`)
 }
 
 /**
+ * Throws if an object has an option that is not known.
  * @param path the path to the object with the options, with a dot at its end; empty for the plugin's own options
- * @throws {SettingError} for an option that is not known
+ * @throws {SettingError} for the first unknown option
  */
 export function refuseUnknown(given: object, known: readonly string[], path = ''): void {
   for (const option of Object.keys(given)) {

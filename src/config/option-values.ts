@@ -6,7 +6,10 @@ import type { ErrorsBy, MetricsRegistry } from './plugin-options.js'
 import { SettingError } from './setting-error.js'
 import { check } from './settings.js'
 
-/** Checks that backends are URLs or descriptions. The registry checks their content. @throws {SettingError} */
+/**
+ * Checks that each backend is a URL or an object with known fields. The registry checks the values later.
+ * @throws {SettingError}
+ */
 export function checkBackends(given: unknown): void {
   const fields = backendFields.map((name) => (name === 'url' ? name : `${name}?`)).join(', ')
   const accepts = `it takes a list of URLs and of { ${fields} }`
@@ -19,7 +22,7 @@ export function checkBackends(given: unknown): void {
   }
 }
 
-/** Reads a list of methods: converts them to capitals and removes duplicates. @throws {SettingError} */
+/** Checks a list of HTTP methods, converts them to capitals, and removes duplicates. @throws {SettingError} */
 export function readMethods(given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   const accepts = 'it takes a list of methods, as ["GET", "POST"], without CONNECT and TRACE'
@@ -33,8 +36,8 @@ export function readMethods(given: unknown): string[] | undefined {
 }
 
 /**
- * Reads Fastify constraints.
- * @param isKnown whether the app has a constraint of this name besides Fastify's own
+ * Checks the option `constraints`, an object of route constraints as Fastify has them.
+ * @param isKnown returns true if the app has a constraint of this name in addition to Fastify's own
  * @throws {SettingError}
  */
 export function readConstraints(given: unknown, isKnown: (name: string) => boolean): Record<string, unknown> {
@@ -56,7 +59,7 @@ export function readConstraints(given: unknown, isKnown: (name: string) => boole
   return { ...given }
 }
 
-/** @throws {SettingError} */
+/** Checks a list of paths. @throws {SettingError} */
 export function readPaths(option: string, given: unknown): string[] | undefined {
   if (given === undefined) return undefined
   if (!Array.isArray(given)) {
@@ -65,18 +68,18 @@ export function readPaths(option: string, given: unknown): string[] | undefined 
   return given.map((one, i) => readPath(`${option}[${i}]`, one))
 }
 
-/** Reads a path that another path can follow, so it does not end with a slash. @throws {SettingError} */
+/** Checks a path, and removes slashes at its end so that another path can be appended. @throws {SettingError} */
 export function readPath(option: string, given: unknown): string {
   return readString(option, given, /^$|^\//, 'a path that starts with /').replace(/\/+$/, '')
 }
 
-/** @throws {SettingError} */
+/** Checks the option `errors`. @throws {SettingError} */
 export function readErrorsBy(given: unknown): ErrorsBy {
   if (given === 'own' || given === 'app') return given
   throw refuseOption('errors', given, 'it takes "own" or "app"')
 }
 
-/** @throws {SettingError} */
+/** Checks the token of the admin API, which is required. @throws {SettingError} */
 export function readToken(given: unknown): string {
   if (given === undefined || given === '') {
     throw new SettingError(optionLabel('admin.token'), 'is required: the admin API has no other lock')
@@ -84,7 +87,7 @@ export function readToken(given: unknown): string {
   return check('adminToken', given, optionLabel('admin.token'))
 }
 
-/** Reads a registry, which may come from any copy of prom-client. @throws {SettingError} */
+/** Checks a registry of metrics, which may come from any installed copy of prom-client. @throws {SettingError} */
 export function readMetricsRegistry(given: unknown): MetricsRegistry | undefined {
   if (given === undefined) return undefined
   const { registerMetric, getSingleMetric } = (given ?? {}) as Partial<MetricsRegistry>
@@ -94,7 +97,7 @@ export function readMetricsRegistry(given: unknown): MetricsRegistry | undefined
   throw new SettingError(optionLabel('metrics'), "takes a registry of prom-client's")
 }
 
-/** @throws {SettingError} */
+/** Checks that a store has the methods of one. @throws {SettingError} */
 export function readStore(given: unknown): BackendStore | undefined {
   if (given === undefined) return undefined
   const { name, load, save } = (given ?? {}) as Partial<BackendStore>
@@ -106,13 +109,16 @@ export function readStore(given: unknown): BackendStore | undefined {
   )
 }
 
-/** @throws {SettingError} */
+/** Checks an option that is true or false. @throws {SettingError} */
 export function readBoolean(option: string, given: unknown): boolean {
   if (typeof given === 'boolean') return given
   throw refuseOption(option, given, 'it takes true or false')
 }
 
-/** @throws {SettingError} */
+/**
+ * Checks a string option against a pattern. `accepts` describes the accepted values in the error message.
+ * @throws {SettingError}
+ */
 export function readString(option: string, given: unknown, pattern: RegExp, accepts: string): string {
   if (typeof given === 'string' && pattern.test(given)) return given
   throw refuseOption(option, given, `it takes ${accepts}`)

@@ -17,8 +17,8 @@ import { check, type PoolSettings, poolSettingNames, settings } from './settings
 import { checkTogether } from './settings-together.js'
 
 /**
- * Options that are not settings, with their defaults; undefined where there is no default, or where the default depends
- * on the app. The compiler demands an entry for each of them.
+ * Options of the plugin that are not settings, with their defaults. A default is undefined if the option is off by
+ * default, or if the default depends on the app. The compiler demands an entry for each such option.
  */
 export const ownDefaults = {
   name: 'default',
@@ -39,7 +39,7 @@ export const DEFAULT_ADMIN_PREFIX = '/admin'
 
 /**
  * Checks the options of the plugin and fills in the defaults.
- * @param app the app to which the routes are added
+ * @param app the app to which the proxied routes are added
  * @throws {SettingError} for the first option that is unknown or not acceptable
  */
 export function parseOptions(
@@ -72,11 +72,11 @@ export function parseOptions(
   }
 }
 
-/** The settings of the pool, each checked, and all of them together. @throws {SettingError} */
+/** Checks each setting of the pool by itself, and then all of them together. @throws {SettingError} */
 function readPoolSettings(given: LeastwiseOptions): PoolSettings {
   checkBackends(given.backends ?? [])
   const values = poolSettingNames.map((name) => {
-    // The types of the options have a new setting only once they are generated again.
+    // The cast is needed because a new setting is missing in the generated types until they are generated again.
     const value = given[name as keyof LeastwiseOptions]
     return [name, value === undefined ? settings[name].default : check(name, value, optionLabel(name))]
   })

@@ -4,57 +4,74 @@ import type { TrustSetting } from '../proxy/http/trust.js'
 import type { PoolOptions } from './pool-options.js'
 import type { PoolSettings } from './settings.js'
 
-/** The methods of a prom-client registry that are used. */
+/** The methods of a prom-client registry that leastwise calls. */
 export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
 
-/** Options of the plugin. Each is optional; a setting of the pool has the default of its environment variable. */
+/** Options of the plugin. All are optional; the default of a pool's setting is that of its environment variable. */
 export interface LeastwiseOptions extends PoolOptions {
-  /** Name of the pool, which is unique in the app: `app.balancers.get(name)`. `default` by default. */
+  /** Name of the pool, unique in the app, as in `app.balancers.get(name)`; `default` by default. */
   name?: string | undefined
   /**
-   * Path under which requests are proxied. It is taken off before a request is forwarded. By default every path is proxied
-   * that no other route takes.
+   * Path under which requests are proxied. The plugin removes this prefix from the path before it forwards a request.
+   * By default all paths are proxied that no other route of the app matches.
    */
   prefix?: string
-  /** Path that is put in the place of the prefix; nothing by default. */
+  /** Path that replaces the prefix in forwarded requests; empty by default. */
   rewritePrefix?: string | undefined
   /**
-   * Whether the prefix is put back into Location, Content-Location, Refresh and the Path of cookies; true by default. The
-   * name of this option is that of @fastify/http-proxy.
+   * True, the default, if the plugin puts the prefix back into the headers Location, Content-Location and Refresh and
+   * into the Path of cookies. The name of this option is the same as in @fastify/http-proxy.
    */
   internalRewriteLocationHeader?: boolean | undefined
-  /** Methods that are proxied; by default all that Node knows but for CONNECT and TRACE. */
+  /** HTTP methods that are proxied; by default all methods that Node knows except CONNECT and TRACE. */
   methods?: readonly string[] | undefined
-  /** Constraints of the proxied routes, as Fastify has them for any route: `host`, `version`, and the app's own. None by default. */
+  /**
+   * Constraints of the proxied routes, as any Fastify route can have them: `host`, `version`, and those that the app
+   * adds. There are none by default.
+   */
   constraints?: Readonly<Record<string, unknown>> | undefined
-  /** Who answers errors on proxied routes: `own`, the default, for leastwise, or `app` for the error handler of the app. */
+  /**
+   * Selects what responds to errors on proxied routes: `own`, the default, for leastwise, or `app` for the app's error
+   * handler.
+   */
   errors?: ErrorsBy | undefined
   /**
-   * Paths whose upgrades another listener of the server answers, as `/socket.io` for socket.io. Where a pool proxies every
-   * path and this is left out, the other listeners are asked first.
+   * Paths whose upgrade requests another listener of the server handles, for example `/socket.io` for socket.io. If a
+   * pool proxies every path and this option is left out, the other listeners are asked first.
    */
   foreignUpgrades?: readonly string[] | undefined
-  /** The admin API as routes of this app; there is none by default. */
+  /** Adds the admin API to the routes of this app; by default there is no admin API. */
   admin?:
     | {
-        /** `/admin` by default. */
+        /** Path of the admin API; `/admin` by default. */
         prefix?: string | undefined
-        /** Bearer token. Required: the app's port is open to whoever reaches it. */
+        /**
+         * Bearer token of the admin API. It is required because everybody who can reach the app's port can reach the
+         * API.
+         */
         token: string | undefined
       }
     | undefined
-  /** Whether each proxied request is logged in one line, besides what the app logs itself; false by default. */
+  /** True if each proxied request is logged in one line, in addition to the app's own log lines; false by default. */
   accessLog?: boolean | undefined
-  /** A registry of prom-client that gets the pool's metrics, besides the `/metrics` of its admin API; none by default. */
+  /**
+   * A prom-client registry to which the pool's metrics are added. They are also in `/metrics` of the admin API. There
+   * is none by default.
+   */
   metrics?: MetricsRegistry | undefined
-  /** Where registered backends and the policy are kept across restarts, as `stateFile(path)`; nowhere by default. */
+  /**
+   * Store that keeps registered backends and the policy across restarts, for example `stateFile(path)`; none by
+   * default.
+   */
   store?: BackendStore | undefined
 }
 
-/** Who answers errors on proxied routes. */
+/**
+ * Selects what responds to errors on proxied routes: leastwise itself (`own`), or the error handler of the app (`app`).
+ */
 export type ErrorsBy = 'own' | 'app'
 
-/** The options after their check, with defaults filled in. */
+/** The options after they were checked, with defaults filled in. */
 export interface ParsedOptions {
   name: string
   prefix: string
@@ -68,7 +85,10 @@ export interface ParsedOptions {
   accessLog: boolean
   metrics: MetricsRegistry | undefined
   store: BackendStore | undefined
-  /** The proxies to trust; undefined where the option was left out, because then the app's own `trustProxy` applies. */
+  /**
+   * The proxies that are trusted; undefined if the option was left out, because then the app's own `trustProxy`
+   * applies.
+   */
   trustProxy: TrustSetting | undefined
   settings: PoolSettings
 }

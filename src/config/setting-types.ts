@@ -6,21 +6,21 @@ import { statusesOf } from '../proxy/http/status-ranges.js'
 import { MAX_TRUSTED_HOPS, type TrustSetting, trustOf } from '../proxy/http/trust.js'
 import { readBackendList } from './backend-list.js'
 
-/** Which values a setting takes, how a value is read from text, and how messages describe them. */
+/** The type of a setting: which values it accepts, how text is converted to a value, and how messages describe it. */
 export interface SettingType<S extends TSchema = TSchema> {
   schema: S
-  /** What is accepted, as the end of the sentence "it takes …". */
+  /** A description of the accepted values that completes the sentence "it takes …". */
   accepts: string
   /** Unit of a number, in the plural: `milliseconds`, `requests`. */
   unit?: string
-  /** Converts the text of an environment variable to a value, which `schema` then checks; may throw. */
+  /**
+   * Converts the text of an environment variable to a value, which is then checked against `schema`. It may throw an
+   * error.
+   */
   read(text: string): unknown
 }
 
-/**
- * A whole number.
- * @param zero what 0 means, where it has a special meaning
- */
+/** A whole number. @param zero the meaning of 0, if 0 has a special meaning */
 export function integer(
   minimum: number,
   maximum: number,
@@ -32,7 +32,7 @@ export function integer(
     schema: Type.Integer({ minimum, maximum }),
     accepts: zero ? `${range}, 0 ${zero}` : range,
     ...(unit && { unit }),
-    // Number() would also accept '', ' 7 ', '1e3' and '0x10'.
+    // The pattern is needed because Number() would also accept '', ' 7 ', '1e3' and '0x10'.
     read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
   }
 }
@@ -50,7 +50,7 @@ export function choice<const T extends string>(...values: readonly T[]) {
   }
 }
 
-/** A number of the given type, or one of the given words. */
+/** A value that is either a number of the given type or one of the given words. */
 export function wordOr<const T extends string>(number: SettingType, ...words: readonly T[]) {
   return {
     schema: Type.Unsafe<T | number>(Type.Union([number.schema, Type.Enum([...words])])),
@@ -60,7 +60,7 @@ export function wordOr<const T extends string>(number: SettingType, ...words: re
   }
 }
 
-/** Text that matches a pattern; empty where the setting is off. */
+/** Text that matches a pattern, or empty text, which turns the setting off. */
 export function text(pattern: RegExp, accepts: string) {
   return refined((value) => value === '' || pattern.test(value), accepts)
 }
@@ -80,18 +80,19 @@ function asItIs(text: string): string {
 
 export const hostName = refined(isHostName, 'an IP address or a host name, without port')
 
-/** The value of a Host field. */
+/** The value of a Host header. */
 export const hostField = text(HOST_FIELD, 'a host name or an address, with or without a port')
 
 /**
- * Length of the longest host name in characters: RFC 1035 section 2.3.4 allows 255 bytes, and the encoding takes two of
- * them.
+ * Length of the longest host name in characters. RFC 1035 section 2.3.4 allows 255 bytes, and two of them do not show
+ * in the text of a name.
  */
 const MAX_HOST_NAME_LENGTH = 253
 
 function isHostName(host: string): boolean {
   if (isIP(host)) return true
-  // A host that ends in a number is meant as an IPv4 address, but this one is not a valid address.
+  // A host whose last part is a number is meant as an IPv4 address. It is refused here because it is not a valid
+  // address.
   const isAddress = /(^|\.)\d+$/.test(host)
   return host.length <= MAX_HOST_NAME_LENGTH && /^([\w-]{1,63}\.)*[\w-]{1,63}$/.test(host) && !isAddress
 }
@@ -138,7 +139,7 @@ function isTrustSetting(value: unknown): boolean {
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value <= MAX_TRUSTED_HOPS
   const entries = typeof value === 'string' ? value.split(',') : value
   if (!Array.isArray(entries)) return false
-  // @fastify/proxy-addr would also accept "1.5" as an address.
+  // Entries with digits or colons have to be IP addresses, because @fastify/proxy-addr would accept even "1.5" as one.
   const isEntry = (entry: unknown) =>
     typeof entry === 'string' && (isIP(entry.trim().split('/', 1)[0] as string) > 0 || !/[\d:]/.test(entry))
   if (!entries.every(isEntry)) return false
@@ -151,7 +152,7 @@ function isTrustSetting(value: unknown): boolean {
 }
 
 export const backendList = {
-  // The registry checks the content of the entries.
+  // The schema accepts any array, because the registry checks the entries.
   schema: Type.Unsafe<readonly (string | BackendSpec)[]>(Type.Array(Type.Any())),
   accepts: 'a list like http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://10.0.0.2:8080',
   read: readBackendList,

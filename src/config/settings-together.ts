@@ -5,7 +5,7 @@ import type { SettingName, Settings } from './settings.js'
 export type Label = (name: SettingName) => string
 
 /**
- * Checks that settings of a pool do not contradict each other, although each value is acceptable by itself.
+ * Checks that settings of a pool do not contradict each other, after each value was checked by itself.
  * @throws {SettingError}
  */
 export function checkTogether(
@@ -16,7 +16,7 @@ export function checkTogether(
   checkHealthInitial(parsed, label)
 }
 
-/** Checks that the first ejection is not longer than the longest one. */
+/** Checks that the duration of a first ejection is not longer than that of the longest ejection. */
 function checkEjectionTimes(
   { ejectBase, ejectMax }: Pick<Settings, 'ejectBase' | 'ejectMax'>,
   label: Label,
@@ -26,7 +26,7 @@ function checkEjectionTimes(
   throw new SettingError(label('ejectMax'), `does not accept ${ejectMax}: ${accepts}`)
 }
 
-/** Checks that backends do not have to wait for a first health check where there are no health checks. */
+/** Checks that health checks are on if new backends have to wait for their first health check. */
 function checkHealthInitial(
   { healthInitial, healthPath }: Pick<Settings, 'healthInitial' | 'healthPath'>,
   label: Label,

@@ -14,7 +14,9 @@ import type { Group, Setting } from './settings/setting.js'
 import { shutdown } from './settings/shutdown.js'
 import { timeouts } from './settings/timeouts.js'
 
-/** Settings of one pool, in the order of the documents. The plugin takes them as options. */
+/**
+ * Groups of settings that each pool has, in the order of the documents. The plugin accepts these settings as options.
+ */
 export const poolGroups: readonly Group[] = [
   backends,
   queue,
@@ -27,8 +29,8 @@ export const poolGroups: readonly Group[] = [
 ]
 
 /**
- * All settings, in the order of `.env.example`. Settings that do not belong to a pool exist only in the stand-alone
- * gateway.
+ * All groups of settings, in the order of `.env.example`. Settings that do not belong to a pool exist only in the
+ * stand-alone gateway.
  */
 export const groups: readonly Group[] = [listeners, ...poolGroups, clientConnections, shutdown, log]
 
@@ -44,9 +46,10 @@ const poolSettings = {
 }
 
 /**
- * Every setting there is, from the files of `settings/`: the one place for type, default and meaning. The environment has
- * them in capitals (`HEALTH_PATH`), the plugin's options as they are here. `npm run generate` writes `.env.example`, the
- * reference and the types of the options from it.
+ * All settings, collected from the files in `settings/`, which are the only place for the type, default and meaning of
+ * each. The environment variable of a setting has its name in capitals (`HEALTH_PATH`); the plugin's option has the
+ * name as it is here. From this table `npm run generate` writes `.env.example`, the reference page and the types of the
+ * options.
  */
 export const settings = {
   ...listeners.settings,
@@ -62,12 +65,12 @@ export type SettingName = keyof Table
 
 export type Settings = { [N in SettingName]: Static<Table[N]['type']['schema']> }
 
-/** The settings of one pool, which are the ones that the plugin takes as options. */
+/** The settings of one pool, which the plugin accepts as options. */
 export type PoolSettings = Pick<Settings, keyof typeof poolSettings>
 
 /**
- * The type of a pool's setting as an option. It is `never` for a name that is no longer a setting, so that the
- * generated file that still has the name compiles until it is generated again.
+ * The type of the option for a setting of a pool. It is `never` for a name that is not a setting any more, so that the
+ * generated file, which still has that name, compiles until it is generated again.
  */
 export type OptionOf<N extends string> = N extends keyof PoolSettings ? PoolSettings[N] | undefined : never
 
@@ -75,14 +78,15 @@ export const settingNames = Object.keys(settings) as SettingName[]
 
 export const poolSettingNames = Object.keys(poolSettings) as (keyof PoolSettings)[]
 
-/** The name of a setting in the environment. */
+/** Returns the name of the environment variable of a setting. */
 export function variable(name: string): string {
   return name.replace(/[A-Z]/g, '_$&').toUpperCase()
 }
 
 /**
+ * Returns a value if its setting accepts it.
  * @param label name of the setting in the user's terms: an environment variable or an option
- * @throws {SettingError} where `value` is not one that the setting takes
+ * @throws {SettingError} if the setting does not accept the value
  */
 export function check<N extends SettingName>(name: N, value: unknown, label: string): Settings[N] {
   const accepted = accept(name, value)
@@ -90,7 +94,7 @@ export function check<N extends SettingName>(name: N, value: unknown, label: str
   throw refuse(settings[name], label, value)
 }
 
-/** The value, where it is one that the setting takes; undefined otherwise. */
+/** Returns a value if its setting accepts it; undefined otherwise. */
 export function accept<N extends SettingName>(name: N, value: unknown): Settings[N] | undefined {
   const { type }: Setting = settings[name]
   return Value.Check(type.schema, value) ? (value as Settings[N]) : undefined

@@ -2,11 +2,11 @@ import { lenient, nearest, strict } from '../text/nearest.js'
 import { SERVICE_ADDRESS } from './kubernetes.js'
 import { settingNames, variable } from './settings.js'
 
-/** A variable that is not a setting. */
+/** A variable whose name is not that of a setting. */
 export interface UnknownVariable {
   name: string
   place: '.env' | 'the environment'
-  /** The setting that was probably meant; undefined where no setting has a similar name. */
+  /** Name of the variable that was probably meant; undefined if no setting has a similar name. */
   meant: string | undefined
 }
 
@@ -15,12 +15,12 @@ type Variables = Record<string, string | undefined>
 const variables = settingNames.map(variable)
 const known: ReadonlySet<string> = new Set(variables)
 
-/** Variables of `.env` that only commands other than `serve` read. */
+/** Variables in `.env` that are valid although `serve` does not read them, because other commands do. */
 const ofOtherCommands: ReadonlySet<string> = new Set(['LEASTWISE_URL'])
 
 /**
- * Finds the variables of `.env` that are not settings. The environment has many variables of other programs, so among
- * these it finds only names that are almost the name of a setting.
+ * Finds variables that are not settings. In `.env` it finds all of them. In the environment, which has many variables
+ * of other programs, it finds only variables whose name is almost that of a setting.
  */
 export function unknownVariables(file: Variables, env: Variables): UnknownVariable[] {
   const found: UnknownVariable[] = []
@@ -31,43 +31,45 @@ export function unknownVariables(file: Variables, env: Variables): UnknownVariab
   for (const [name, value = ''] of Object.entries(env)) {
     if (known.has(name) || value === '' || name.startsWith('npm_') || SERVICE_ADDRESS.test(value)) continue
     const meant = meantBy(name, strict)
-    // Where the setting itself is also set, this variable probably belongs to another program.
+    // If the setting itself is set as well, a variable with a similar name probably belongs to another program.
     if (meant === undefined || env[meant] || file[meant]) continue
     found.push({ name, place: 'the environment', meant })
   }
   return found
 }
 
-/** The setting that a name probably means: one with a similar spelling, or with the same words in another order. */
+/**
+ * Returns the setting that a name probably means: one with a similar spelling, or with the same words in another order.
+ */
 function meantBy(name: string, maxTypos: (length: number) => number): string | undefined {
   const own = name.replace(/^LEASTWISE_/i, '')
   const words = sortedWords(own)
   const found =
     nearest(own, variables, maxTypos) ?? variables.find((variable) => sortedWords(variable) === words)
-  // A name such as DB_PORT, which adds words to a setting's name, is probably a variable of another program.
+  // A name that adds words to the name of a setting, such as DB_PORT, probably belongs to another program.
   return found !== undefined && isPartOf(found, own) ? undefined : found
 }
 
-/** Whether a name consists of a setting's name and more words. */
+/** True if a name consists of the name of a setting and additional words. */
 function isPartOf(variable: string, name: string): boolean {
   const upper = name.toUpperCase()
   return upper.endsWith(`_${variable}`) || upper.startsWith(`${variable}_`)
 }
 
-/** The words of a name in alphabetical order, so that PORT_ADMIN and ADMIN_PORT are alike. */
+/** Returns the words of a name in alphabetical order, so that PORT_ADMIN and ADMIN_PORT become equal. */
 function sortedWords(name: string): string {
   return name.toUpperCase().split(/[_-]/).sort().join()
 }
 
-/** A message of one line about a variable. It leaves out the value, which may be a secret. */
+/** Returns a message of one line about a variable. The message leaves out the value, which may be a secret. */
 export function warningOf({ name, place, meant }: UnknownVariable): string {
   const meaning = meant === undefined ? 'it is ignored' : `${meant} was probably meant`
   return `${name} in ${place} is no setting: ${meaning}`
 }
 
 /**
- * A line for each variable that is almost a setting, and one line for all others, because a `.env` may have variables
- * of other programs, too.
+ * Returns one message for each variable that is almost a setting, and one message for all others together, because a
+ * `.env` file may also have variables of other programs.
  */
 export function warningsOf(unknown: readonly UnknownVariable[]): string[] {
   const lines = unknown.filter(({ meant }) => meant !== undefined).map(warningOf)

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname } from 'node:path'
 
-/** A file that the page consists of. */
+/** One of the files of which the page consists. */
 export interface Asset {
   type: string
   etag: string
@@ -25,8 +25,8 @@ const sourceFolder = new URL('../../../src/dashboard/page/', import.meta.url)
 const POLICY_LIST = '<datalist id="policies"></datalist>'
 
 /**
- * Reads the page and its files, by name. There are only a few files, and each is read once.
- * @param policyOptions `<option>` elements of the policies that the page offers
+ * Reads the page and its other files, by name. There are only a few files, and each is read once.
+ * @param policyOptions `<option>` elements for the policies that the page offers
  */
 export function readAssets(policyOptions: string): { page: Asset; assets: Map<string, Asset> } {
   const assets = new Map<string, Asset>()

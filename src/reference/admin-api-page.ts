@@ -9,7 +9,10 @@ import { Balancer } from '../balancer/balancer.js'
 
 const PAGE = new URL('../../../docs/reference/admin-api.md', import.meta.url)
 
-/** `docs/reference/admin-api.md`: its tables are made from the description of the API, the rest is written by hand. */
+/**
+ * Returns the text of `docs/reference/admin-api.md`. Its tables are generated from the description of the API; the rest
+ * of the page is written by hand and stays as it is.
+ */
 export async function adminApiPage(): Promise<string> {
   const { paths, components, tags } = await description()
   const calls = Object.entries(paths)
@@ -84,7 +87,7 @@ function hasFields({ properties = {} }: Schema): boolean {
   return Object.keys(properties).length > 0
 }
 
-/** Names of the fields of an object: `{ url, id? }`, `{ backends: [Backend…] }`. */
+/** Lists the fields of an object in a short form, for example `{ url, id? }` or `{ backends: [Backend…] }`. */
 function objectText({ properties = {}, required = [] }: Schema): string {
   const names = Object.entries(properties).map(([name, { items }]) => {
     const item = items && refName(items)
@@ -93,7 +96,7 @@ function objectText({ properties = {}, required = [] }: Schema): string {
   return `{ ${names.join(', ')} }`
 }
 
-/** One row for each field of a component, and of the objects in it. */
+/** Returns the lines of a table with one row for each field of a component, including the fields of objects in it. */
 function fieldTable(name: string, schemas: Record<string, Schema>): string[] {
   const rows = ({ properties = {} }: Schema, path = ''): string[][] =>
     Object.entries(properties).flatMap(([field, schema]) => {
@@ -117,7 +120,7 @@ function table(head: string[], rows: string[][]): string[] {
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)]
 }
 
-/** Puts a table between its two marks. @throws {Error} where the page has no such marks */
+/** Replaces the table between two marks in the page. @throws {Error} if the page has no such marks */
 function withTable(text: string, name: string, lines: string[]): string {
   const start = `<!-- ${name}: made by npm run generate -->`
   const end = `<!-- end of ${name} -->`

@@ -1,7 +1,7 @@
 import { generated as settingsFiles } from '../config/reference/generated.js'
 import { adminApiPage } from './admin-api-page.js'
 
-/** Every file that is made from tables and schemas, as a path below the repository, and its text. */
+/** Functions that return the text of each generated file, by the path of the file in the repository. */
 export const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   ...settingsFiles,
   'docs/reference/admin-api.md': adminApiPage,

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { generated } from './generated.js'
 
-/** `npm run generate`: writes the files that are made from tables and schemas. */
+/** Writes all files that are generated from tables and schemas; `npm run generate` runs this file. */
 for (const [path, text] of Object.entries(generated)) {
   writeFileSync(new URL(`../../../${path}`, import.meta.url), await text())
   console.log(path)

@@ -16,13 +16,13 @@ import { readBackend } from '../responses.js'
 import { terminalText } from '../terminal-text.js'
 import { pathOf } from './path.js'
 
-/** Milliseconds between two looks at a backend whose next health check is awaited. */
+/** Milliseconds between two requests for the state of a backend while the command waits for its next health check. */
 const POLL_INTERVAL_MS = 200
 
-/** Milliseconds that `--wait` waits unless `--timeout` says otherwise. */
+/** Default of `--timeout`, which limits how long `--wait` waits, in milliseconds. */
 const DEFAULT_WAIT_MS = 60_000
 
-/** `leastwise backends activate`. */
+/** Makes the command `leastwise backends activate`. */
 export function activate(): Command {
   return poolCommand(
     'activate',
@@ -55,8 +55,9 @@ POST /backends/:id/activate answers.`,
 }
 
 /**
- * Waits until a backend has passed a health check that is newer than the last one known now, and is healthy.
- * @returns whether there are health checks at all
+ * Waits until a backend is not unhealthy and has passed a health check that is newer than its last one at the time of
+ * this call.
+ * @returns true once the backend has passed a check; false if the gateway has not checked it, as without health checks
  * @throws {Failure} after `timeout` milliseconds
  */
 async function passesCheck(client: AdminClient, id: string, timeout: number): Promise<boolean> {

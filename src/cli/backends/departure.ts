@@ -17,10 +17,10 @@ import { terminalText } from '../terminal-text.js'
 import { refuseLastUsable } from './last-usable.js'
 import { pathOf } from './path.js'
 
-/** Milliseconds between two polls of a backend that drains. */
+/** Milliseconds between two requests for the state of a backend that is draining. */
 const POLL_INTERVAL_MS = 200
 
-/** `leastwise backends drain`. */
+/** Makes the command `leastwise backends drain`. */
 export function drain(): Command {
   return poolCommand(
     'drain',
@@ -51,7 +51,7 @@ responds; with --wait, as it is when it is drained.`,
     )
 }
 
-/** `leastwise backends remove`. */
+/** Makes the command `leastwise backends remove`. */
 export function remove(): Command {
   return poolCommand(
     'remove',
@@ -91,7 +91,7 @@ them. With --json it prints the backend, as DELETE /backends/:id answers; with
     })
 }
 
-/** Waits until a draining backend has no request in flight, and returns its state. */
+/** Waits until a draining backend has no request in flight, and returns its last state. */
 async function drained(client: AdminClient, draining: BackendView): Promise<BackendView> {
   let now = draining
   while (now.state === 'draining' && now.inFlight > 0) {
@@ -99,7 +99,7 @@ async function drained(client: AdminClient, draining: BackendView): Promise<Back
     try {
       now = await client.call('GET', pathOf(draining.id), { read: readBackend })
     } catch (error) {
-      // Somebody has removed the backend, the usual purpose of draining.
+      // Somebody else has removed the backend, which is what operators usually drain a backend for.
       if (error instanceof Failure && error.statusCode === 404) return { ...now, inFlight: 0 }
       throw error
     }
@@ -116,8 +116,9 @@ function timeout(): Option {
 }
 
 /**
- * Prints the warning of an answer: the other backends may have gone between the check and the call. With --json the
- * answer contains the warning.
+ * Prints the warning of a response, if there is one. The other backends may have become unusable between the check
+ * before the call and the call itself. With `--json` nothing is printed here, because the printed response contains the
+ * warning.
  */
 function warn({ json }: AdminOptions, { warning }: { warning?: string }): void {
   if (warning !== undefined && !json) process.stderr.write(`leastwise: warning: ${terminalText(warning)}\n`)

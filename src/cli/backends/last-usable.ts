@@ -4,21 +4,22 @@ import { Failure } from '../failure.js'
 import { readBackends } from '../responses.js'
 
 /**
- * Makes sure that another backend is usable before a backend gets no more requests.
- * @param how the option by which the user insists
- * @throws {Failure} where no other backend is usable
+ * Throws unless at least one other backend is usable when a backend is about to get no more requests.
+ * @param how name of the option with which the user can insist
+ * @throws {Failure} if no other backend is usable
  */
 export async function refuseLastUsable(client: AdminClient, id: string, how: string): Promise<void> {
   let backends: BackendView[]
   try {
     backends = await client.call('GET', '/backends', { read: readBackends })
   } catch (error) {
-    // A token that may drain a backend may not be allowed to list the others. The gateway decides in any case.
+    // The token may be allowed to drain a backend but not to list the others. The gateway checks the call itself in any
+    // case.
     if (error instanceof Failure && error.statusCode !== undefined) return
     throw error
   }
   const leaving = backends.find((backend) => backend.id === id)
-  // A backend that already gets no requests can leave without any harm.
+  // The departure of a backend that gets no requests anyway harms nobody.
   if (!leaving || leaving.state === 'draining' || leaving.health === 'unhealthy' || leaving.unresolved) return
   const others = backends.filter((backend) => backend !== leaving && isUsable(backend))
   if (others.length > 0) return

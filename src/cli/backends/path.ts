@@ -1,4 +1,4 @@
-/** Path of a backend in the admin API. */
+/** Returns the path of a backend in the admin API. */
 export function pathOf(id: string): string {
   return `/backends/${encodeURIComponent(id)}`
 }

@@ -15,7 +15,7 @@ interface Changes {
   healthHost?: string | null
 }
 
-/** `leastwise backends add`. */
+/** Makes the command `leastwise backends add`. */
 export function add(): Command {
   return poolCommand(
     'add',
@@ -47,7 +47,7 @@ With --json it prints the backend, as POST /backends answers.`,
     })
 }
 
-/** `leastwise backends update`. */
+/** Makes the command `leastwise backends update`. */
 export function update(): Command {
   return poolCommand(
     'update',

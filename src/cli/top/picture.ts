@@ -11,7 +11,10 @@ export interface Picture extends Observation {
   order: Order
 }
 
-/** Lines of it, none longer than `width`; where there are more than `height` the last backends are left out. */
+/**
+ * Returns the lines that show an observation, none longer than `width` characters. If there are more than `height`
+ * lines, the last backends are left out.
+ */
 export function draw(
   picture: Picture,
   width = Number.POSITIVE_INFINITY,
@@ -19,7 +22,8 @@ export function draw(
 ): string[] {
   const { sample, recent } = picture
   const backends = sorted(sample.backends, picture.order)
-  // The line of the pool, the head of the table, and the line that says how many are missing.
+  // Two lines are needed for the pool and the head of the table. One more, for the number of backends that are not
+  // shown, is needed if there are too many backends.
   const room = Math.max(0, height - 2)
   const shown = backends.length <= room ? backends : backends.slice(0, Math.max(0, room - 1))
   const lines = [poolLine(picture, width), ...table(columns(recent), shown, width)]
@@ -28,7 +32,7 @@ export function draw(
   return lines.slice(0, height)
 }
 
-/** The most loaded first, or in alphabetical order. */
+/** Sorts backends by requests in flight, highest first, or by id in alphabetical order. */
 function sorted(backends: BackendView[], order: Order): BackendView[] {
   const byId = (a: BackendView, b: BackendView) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
   return backends.toSorted(order === 'id' ? byId : (a, b) => b.inFlight - a.inFlight || byId(a, b))
@@ -46,7 +50,7 @@ function poolLine({ sample, recent, refused }: Picture, width: number): string {
     const rates = [...recent.values()]
     parts.push(`${rate(rates.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))} req/s`)
   }
-  // A rate above zero stands near the start, so that a narrow terminal does not cut it off.
+  // A rate above zero comes second in the line, so that a narrow terminal does not cut it off.
   if (refused !== undefined) parts.splice(refused > 0 ? 1 : parts.length, 0, `refused ${rate(refused)}/s`)
   if (retries !== undefined) parts.push(`retries ${retries}`)
   if (hedges !== undefined) parts.push(`hedges ${hedges}`)

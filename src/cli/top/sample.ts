@@ -2,31 +2,34 @@ import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
 import { type Pool, readBackends, readPool } from '../responses.js'
 
-/** How a pool is at one moment. */
+/** The state of a pool at one moment. */
 export interface Sample {
   at: Date
-  /** Milliseconds of a clock that nobody sets. */
+  /** Time of the sample in milliseconds, from a monotonic clock. */
   time: number
   pool: Pool
   backends: BackendView[]
 }
 
-/** What happened to a backend between two samples. */
+/** Load of a backend between two samples. */
 export interface Recent {
-  /** Part of the requests of the pool, 0 to 1; 0 where it had none. */
+  /** Part of the requests of all backends that this backend got, from 0 to 1; 0 if there were no requests. */
   share: number
   requestsPerSecond: number
   failedPerSecond: number
 }
 
-/** A sample, and what happened since the one before; nothing of that for the first sample. */
+/**
+ * A sample, and what happened since the previous one. For the first sample, the values since the previous one are
+ * undefined.
+ */
 export interface Observation {
   sample: Sample
-  /** Milliseconds since the sample before. */
+  /** Milliseconds since the previous sample. */
   interval?: number | undefined
-  /** By id of the backend. */
+  /** The load of each backend since the previous sample, by the backend's id. */
   recent: Map<string, Recent> | undefined
-  /** Requests that were refused per second; undefined where the gateway does not count them. */
+  /** Refused requests per second; undefined if the gateway does not report them. */
   refused?: number | undefined
 }
 
@@ -40,7 +43,10 @@ export function observe(before: Sample | undefined, sample: Sample): Observation
   }
 }
 
-/** Polled rather than streamed: every gateway has these two, and a sample that fails leaves nothing behind. */
+/**
+ * Takes a sample with `GET /pool` and `GET /backends`. Samples are polled and not streamed, because gateways of all
+ * versions have these two calls, and a failed sample needs no cleanup.
+ */
 export async function takeSample(client: AdminClient, signal: AbortSignal): Promise<Sample> {
   const [pool, backends] = await Promise.all([
     client.call('GET', '/pool', { read: readPool, signal }),
@@ -49,7 +55,7 @@ export async function takeSample(client: AdminClient, signal: AbortSignal): Prom
   return { at: new Date(), time: performance.now(), pool, backends }
 }
 
-/** What each backend was given, and failed, by its id. */
+/** Returns the load of each backend between two samples, by the backend's id. */
 export function between(before: Sample, now: Sample): Map<string, Recent> {
   const seconds = Math.max(1, now.time - before.time) / 1000
   const old = new Map(before.backends.map((backend) => [backend.id, backend]))
@@ -71,7 +77,7 @@ export function between(before: Sample, now: Sample): Map<string, Recent> {
   )
 }
 
-/** Requests of the pool that were refused per second; undefined where the gateway does not count them. */
+/** Returns the refused requests of the pool per second; undefined if the gateway does not report them. */
 export function refusedPerSecond(before: Sample, now: Sample): number | undefined {
   if (now.pool.refused === undefined) return undefined
   const seconds = Math.max(1, now.time - before.time) / 1000
@@ -82,7 +88,10 @@ function refusedOf(counts: Record<string, number> = {}): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0)
 }
 
-/** A count that is less than before began anew: the backend was registered again, or the gateway started. */
+/**
+ * Returns the growth of a counter. A counter that is lower than before began again at 0, because the backend was
+ * registered again or the gateway restarted.
+ */
 function grown(count: number, before = 0): number {
   return count < before ? count : count - before
 }

@@ -2,7 +2,8 @@ const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 /**
- * Clears the line before it is written: after a line as wide as the screen, clearing would delete its last character.
+ * Clears the line before new text is written to it. If the text is as wide as the screen, clearing after it would
+ * delete its last character.
  */
 const CLEAR_LINE = '\x1b[2K'
 const CLEAR_BELOW = '\r\n\x1b[J'
@@ -11,15 +12,19 @@ const CTRL_C = '\x03'
 const CTRL_Z = '\x1a'
 
 export interface ScreenOptions {
-  /** Called for each key except the keys that suspend or end. */
+  /** Called for each key except those that suspend or end the command. */
   onKey(key: string): void
-  /** Called when the screen has to be drawn again: its size changed, or the command is in the foreground again. */
+  /**
+   * Called when the screen has to be drawn again, because its size changed or the command returned to the foreground.
+   */
   onStale(): void
-  /** Called for `q` and Ctrl-C. */
+  /** Called when the user presses `q` or Ctrl-C. */
   onQuit(): void
 }
 
-/** An alternate screen of the terminal. The previous content is restored when it is left, however that happens. */
+/**
+ * An alternate screen of the terminal. The previous content returns when the command leaves the screen, for any reason.
+ */
 export class Screen {
   readonly #options: ScreenOptions
   #entered = false
@@ -47,7 +52,8 @@ export class Screen {
   draw(lines: string[]): void {
     if (!this.#entered) return
     const seen = lines.slice(0, this.height).map((line) => CLEAR_LINE + line)
-    // The content is written over the old one in one write, because clearing the screen first would flicker.
+    // The new content overwrites the old content in one write, because the screen would flicker if it were cleared
+    // first.
     process.stdout.write(HOME + seen.join('\r\n') + (seen.length < this.height ? CLEAR_BELOW : ''))
   }
 
@@ -60,7 +66,7 @@ export class Screen {
   }
 
   readonly #enter = () => {
-    // A shell may have changed the mode meanwhile without Node's knowledge.
+    // The shell may have changed the terminal's mode without Node's knowledge, so raw mode is turned off and on again.
     if (process.stdin.isTTY) process.stdin.setRawMode(false).setRawMode(true)
     if (!this.#entered) process.stdout.write(ENTER)
     this.#entered = true
@@ -80,8 +86,8 @@ export class Screen {
       if (key === CTRL_Z) {
         this.#leave()
         process.kill(process.pid, 'SIGTSTP')
-        // This runs once the command is in the foreground again, or at once where no shell can stop it, as in a
-        // container.
+        // This callback runs once the command is in the foreground again. In a container, for example, no shell can
+        // stop the command, and the callback runs at once.
         setImmediate(this.#enter)
       } else this.#options.onKey(key)
     }

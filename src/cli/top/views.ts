@@ -5,15 +5,15 @@ import { draw, type Order, orders } from './picture.js'
 import type { Observation } from './sample.js'
 import { Screen } from './screen.js'
 
-/** Receives each look, to show it. */
+/** Receives each observation, to show it. */
 export interface View {
   show(observation: Observation): void
-  /** Called when the gateway does not answer at the moment. */
+  /** Called when the gateway does not respond at the moment. */
   lost(failure: Failure): void
   close(): void
 }
 
-/** A line of JSON for all but the first sample. */
+/** Prints each sample except the first as one line of JSON. */
 export const jsonView: View = {
   show({ sample, interval, recent, refused }) {
     if (!recent) return
@@ -29,7 +29,7 @@ export const jsonView: View = {
   close() {},
 }
 
-/** A table for all but the first sample, one below another. */
+/** Prints each sample except the first as a table, one below the other. */
 export function plainView(order: Order): View {
   let tables = 0
   return {
@@ -44,7 +44,7 @@ export function plainView(order: Order): View {
   }
 }
 
-/** Shows a table that is updated in place. @param url of the gateway */
+/** Shows a table that is updated in place. @param url URL of the gateway */
 export function liveView(url: string, sort: Order, onQuit: () => void): View {
   let order = sort
   let last: Observation | undefined

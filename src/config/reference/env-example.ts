@@ -2,10 +2,10 @@ import type { Setting } from '../settings/setting.js'
 import { groups, variable } from '../settings.js'
 import { defaultText, plain, wrap } from './text.js'
 
-/** Line length in characters; `leastwise serve --help` shows these lines as well. */
+/** Longest line in characters. `leastwise serve --help` shows these lines as well. */
 const LINE_WIDTH = 80
 
-/** The text of `.env.example`: every variable with its default and its meaning. */
+/** Returns the text of `.env.example`: every variable with its default and its meaning. */
 export function envExample(): string {
   const head = [
     'Every setting of the stand-alone gateway, with its default. Copy to .env and change what you need. Variables of the environment take precedence over those in .env.',

@@ -2,7 +2,7 @@ import { envExample } from './env-example.js'
 import { poolOptions } from './pool-options.js'
 import { settingsPage } from './settings-page.js'
 
-/** The text of each file that is generated from the table of settings, by its path in the repository. */
+/** Functions that generate files from the table of settings, by the path of the file in the repository. */
 export const generated: Readonly<Record<string, () => string>> = {
   '.env.example': envExample,
   'docs/reference/settings.md': settingsPage,

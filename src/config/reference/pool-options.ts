@@ -2,10 +2,10 @@ import type { Setting } from '../settings/setting.js'
 import { poolGroups } from '../settings.js'
 import { defaultText, optionText, wrap } from './text.js'
 
-/** Line length in characters, the same as the formatter's. */
+/** Longest line in characters, which is that of the code formatter. */
 const LINE_WIDTH = 110
 
-/** `src/config/pool-options.ts`: the settings of a pool as options of the plugin, with their documentation. */
+/** Returns the text of `src/config/pool-options.ts`: the settings of a pool as options of the plugin, with comments. */
 export function poolOptions(): string {
   const options = poolGroups.flatMap(({ settings }) => Object.entries(settings))
   return `// Made from src/config/settings/ by npm run generate: change the settings there, and run it again.
@@ -26,7 +26,7 @@ function member(name: string, { type, default: fallback, ...texts }: Setting): s
   return `${docComment(meaning)}\n  ${name}?: OptionOf<'${name}'>`
 }
 
-/** Formats the documentation of a member as a comment, on one line where it fits. */
+/** Formats text as a documentation comment of a member, on one line if it fits. */
 function docComment(text: string): string {
   const line = `  /** ${text} */`
   if (line.length <= LINE_WIDTH) return line

@@ -2,7 +2,7 @@ import type { Group, Setting } from '../settings/setting.js'
 import { groups, poolGroups, variable } from '../settings.js'
 import { defaultText } from './text.js'
 
-/** `docs/reference/settings.md`: every setting with its default, unit and meaning. */
+/** Returns the text of `docs/reference/settings.md`: every setting with its default, unit and meaning. */
 export function settingsPage(): string {
   const gatewayGroups = groups.filter((group) => !poolGroups.includes(group))
   const parts = [HEAD, POOL, ...poolGroups.flatMap(section), GATEWAY, ...gatewayGroups.flatMap(section)]
@@ -40,7 +40,7 @@ function section({ title, settings }: Group): string[] {
 function row(name: string, { type, default: fallback, meaning }: Setting): string {
   const text = defaultText(fallback)
   const shown = text === '' ? 'empty' : `\`${text}\``
-  // Links in the table are paths below `docs`, but this page is in `docs/reference`.
+  // Links in the meaning of a setting start at the folder `docs`, but this page is in `docs/reference`.
   const linked = meaning.replaceAll('](', '](../')
   return `| \`${variable(name)}\` | ${shown} | ${type.unit ?? ''} | ${linked} |`
 }

@@ -1,15 +1,16 @@
 import { settings, variable } from '../settings.js'
 
-/** Names of the settings by their variables. */
+/** Names of settings, by the names of their environment variables. */
 const byVariable = new Map(Object.keys(settings).map((name) => [variable(name), name]))
 
-/** Converts Markdown to plain text, without the marks of code and links. */
+/** Converts Markdown to plain text: removes backticks, and keeps only the text of links. */
 export function plain(markdown: string): string {
   return withoutLinks(markdown).replaceAll('`', '')
 }
 
 /**
- * Converts the text of a setting to the text of its option: removes links, and writes other settings as option names.
+ * Converts the description of a setting to that of its option: removes links, and replaces the environment variables of
+ * other settings by the names of their options.
  */
 export function optionText(markdown: string): string {
   return withoutLinks(markdown).replaceAll(/`([A-Z][A-Z_]+)`/g, (all, name) => {
@@ -22,7 +23,7 @@ function withoutLinks(markdown: string): string {
   return markdown.replaceAll(/\[([^\]]+)\]\([^)]+\)/g, '$1')
 }
 
-/** Breaks text into lines at blanks; a word that is longer than a line stays whole. */
+/** Breaks text into lines at blanks. A word that is longer than `width` characters gets a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
@@ -37,7 +38,7 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line]
 }
 
-/** A default value as the environment writes it; empty where nothing is set. */
+/** Returns a default value as it is written in the environment; empty if nothing is set by default. */
 export function defaultText(value: unknown): string {
   return Array.isArray(value) ? value.join(',') : String(value)
 }

@@ -3,9 +3,9 @@ import type { UnderscoreHeaders } from '../../proxy/http/fields.js'
 import { bytes, choice, integer, trustedProxies } from '../setting-types.js'
 import { group, setting } from './setting.js'
 
-/** A smaller limit would refuse the responses of ordinary backends. */
+/** Lower bound of the setting, in bytes. A lower limit would refuse the responses of ordinary backends. */
 const MIN_RESPONSE_HEAD_BYTES = 1024
-/** Upper bound of the setting: each connection to a backend may take that much memory. */
+/** Upper bound of the setting, in bytes. Each connection to a backend may need as much memory as the limit. */
 const MAX_RESPONSE_HEAD_BYTES = 16 * 1024 * 1024
 
 export const messages = group('Requests and responses', {

@@ -2,7 +2,7 @@ import { defaults } from '../../balancer/options.js'
 import { integer, milliseconds } from '../setting-types.js'
 import { group, setting } from './setting.js'
 
-/** Number of waiting requests for which a process may still have enough memory. */
+/** Upper bound of the setting: a number of waiting requests for which a process may still have enough memory. */
 const MAX_QUEUE_LIMIT = 1_000_000
 
 export const queue = group('Queue', {

@@ -5,9 +5,9 @@ import { ask, type Field } from './dialog.js'
 import { byId } from './element.js'
 import { count } from './format.js'
 
-/** The actions of an operator. Each asks for confirmation first. */
+/** This file has the actions of an operator. Each action opens a dialog that asks for confirmation. */
 
-/** The policies of the gateway that served the page, with the meaning of each. */
+/** The policies of the gateway that served the page, as `<option>` elements with the meaning of each policy. */
 const policies = [...byId<HTMLDataListElement>('policies').options]
 
 const limits: [weight: Field, limit: Field] = [
@@ -38,7 +38,10 @@ function inFlightOf({ inFlight }: BackendView): string {
   return inFlight === 1 ? 'It has 1 request in flight.' : `It has ${count(inFlight)} requests in flight.`
 }
 
-/** The additional confirmation where no other backend is usable, so that one accidental click is not enough. */
+/**
+ * Returns the additional field with which the user confirms an action on the last usable backend, so that one
+ * accidental click is not enough.
+ */
 function lastUsable({ id }: BackendView): { warning?: string; fields: Field[] } {
   if (!isLastUsable(id)) return { fields: [] }
   return {
@@ -48,7 +51,8 @@ function lastUsable({ id }: BackendView): { warning?: string; fields: Field[] } 
 }
 
 /**
- * Checks the confirmation for the last usable backend. The other backends may have gone while the dialog was open.
+ * Checks the confirmation for the last usable backend. It does so again when the user confirms, because the other
+ * backends may have become unusable while the dialog was open.
  * @throws {Error} that says what is missing
  */
 function confirmLast({ id }: BackendView, typed: string | undefined, again: () => void): void {
@@ -133,8 +137,8 @@ export function edit(backend: BackendView): void {
     action: 'Change',
     async act(values, signal) {
       const wanted = { weight: Number(values.weight), maxConnections: Number(values.maxConnections) }
-      // Fields that were not edited are left out, because they may be the pool's, or another operator may have changed
-      // them.
+      // Fields that the user did not edit are left out of the request, because their values may be defaults of the
+      // pool, or another operator may have changed them meanwhile.
       const body = {
         ...(wanted.weight !== backend.weight && { weight: wanted.weight }),
         ...(wanted.maxConnections !== maxConnections && { maxConnections: wanted.maxConnections }),

@@ -1,13 +1,16 @@
 /**
- * Milliseconds that a call may take. A browser opens six connections to a host: where six pages hold one each for their
- * stream, it delays further calls without an error, and an action that is sent much later would surprise whoever clicked.
+ * Milliseconds that a call may take. A browser opens at most six connections to a host. If six pages each hold one of
+ * these for their event stream, the browser delays further calls without an error, and an action that runs much later
+ * would surprise the user who clicked.
  */
 const CALL_TIMEOUT_MS = 10_000
 const TOKEN_KEY = `leastwise token ${new URL('.', document.baseURI).pathname}`
 
-/** The admin API refused a call, or could not be reached. The message is for the user of the page. */
+/**
+ * The error of a call that the admin API refused, or that did not reach it. The message is for the user of the page.
+ */
 export class ApiError extends Error {
-  /** Status of the answer; 0 where there was none. */
+  /** HTTP status of the response; 0 if there was no response. */
   readonly status: number
 
   constructor(status: number, message: string) {
@@ -16,7 +19,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The token of this browser tab; empty where none was entered. */
+/** Returns the token of this browser tab; empty if the user has entered none. */
 export function token(): string {
   return sessionStorage.getItem(TOKEN_KEY) ?? ''
 }
@@ -25,7 +28,10 @@ export function setToken(token: string): void {
   sessionStorage.setItem(TOKEN_KEY, token)
 }
 
-/** Calls the admin API of the gateway that the page came from. @throws {ApiError} for everything but 2xx */
+/**
+ * Calls the admin API of the gateway that served the page.
+ * @throws {ApiError} if the status is not 2xx, or if there is no response
+ */
 export async function call(
   method: string,
   path: string,
@@ -42,7 +48,7 @@ export async function call(
   if (options.body) request.body = JSON.stringify(options.body)
   let response: Response
   try {
-    // The path is relative to the page's URL, so it works behind a prefix as well as at the root.
+    // The path is relative to the URL of the page, so the page works behind a prefix as well as at the root of a host.
     response = await fetch(path, request)
   } catch {
     throw new ApiError(0, 'The gateway does not answer.')

@@ -11,13 +11,13 @@ export interface RowData {
   rate: Rate
   /** Part of the requests of all backends that this backend gets, from 0 to 1. */
   share: number
-  /** Most requests that any backend has in flight. */
+  /** Requests in flight of the backend that has the most. */
   busiest: number
-  /** The time by the gateway's clock. */
+  /** The current time by the gateway's clock, in milliseconds. */
   now: number
 }
 
-/** One backend in the table. Its elements are reused, so that focus and pointer stay on the same element. */
+/** The row of one backend in the table. Its elements are reused, so that focus and pointer stay on the same element. */
 export class BackendRow {
   readonly element: HTMLTableRowElement
   #data: RowData
@@ -89,7 +89,7 @@ export class BackendRow {
     return this.#data
   }
 
-  /** Whether the row is visible. A row out of sight is written only when it becomes visible. */
+  /** True if the row is visible. An invisible row is updated only when it becomes visible. */
   set seen(seen: boolean) {
     this.#seen = seen
     if (seen && this.#dirty) this.#write()
@@ -115,7 +115,7 @@ export class BackendRow {
     ]
     setText(this.#detail, [...more, detail].filter(Boolean).join(', '))
     setText(this.#inFlight, count(inFlight))
-    // The bar shows the part of the backend's limit, where it has one.
+    // The bar is relative to the backend's limit of requests in flight or, without a limit, to the busiest backend.
     scale(this.#inFlightBar, inFlight / (maxConnections ?? Math.max(busiest, 10)))
     this.#inFlightBar.parentElement?.classList.toggle(
       'full',
@@ -139,7 +139,7 @@ export class BackendRow {
 
   #offer(button: HTMLElement, offered: boolean): void {
     if (button.hidden !== offered) return
-    // A button that had the focus hands it on to the button that replaces it.
+    // If a button that is about to be hidden has the focus, the button that replaces it gets the focus.
     const focused = document.activeElement === button
     button.hidden = !offered
     if (focused) (button === this.#drain ? this.#activate : this.#drain).focus()

@@ -1,18 +1,18 @@
 import type { BackendView } from '../../balancer/index.js'
 import { duration, percent } from './format.js'
 
-/** The state of a backend in one word, with the values that show it besides the word. */
+/** The status of a backend in one word, with the values by which the page shows it. */
 export interface BackendStatus {
   kind: 'healthy' | 'limited' | 'unknown' | 'draining' | 'ejected' | 'unhealthy'
   word: string
   shape: string
-  /** Severity: a higher number is worse. */
+  /** Severity of the status; a higher number is worse. */
   rank: number
-  /** Further information; may be empty. */
+  /** Further information about the status; may be empty. */
   detail: string
 }
 
-/** The status of a backend. @param now by the gateway's clock */
+/** Returns the status of a backend. @param now the current time by the gateway's clock, in milliseconds */
 export function backendStatusOf(backend: BackendView, now: number): BackendStatus {
   const { state, health, share, ejectedUntil, lastCheck, unresolved } = backend
   const until = ejectedUntil === null ? '' : `tried again in ${duration(Date.parse(ejectedUntil) - now)}`
@@ -37,7 +37,7 @@ export function backendStatusOf(backend: BackendView, now: number): BackendStatu
   return { kind: 'healthy', word: 'healthy', shape: '●', rank: 0, detail: '' }
 }
 
-/** Whether a backend gets no new request. */
+/** True if a backend gets no new requests. */
 export function isOutOfUse({ state, health, unresolved }: BackendView): boolean {
   return unresolved !== null || state === 'draining' || health === 'unhealthy' || health === 'ejected'
 }

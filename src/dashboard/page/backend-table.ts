@@ -21,20 +21,20 @@ const keys: Record<string, Key> = {
   limit: ({ backend }) => backend.maxConnections ?? Number.POSITIVE_INFINITY,
 }
 
-/** Milliseconds after a move of the pointer for which rows keep their places, so that no click hits another row. */
+/** Milliseconds for which rows keep their places after the pointer moves, so that a click cannot hit another row. */
 const HOLD_MS = 2000
 
 const body = byId('rows')
 const filter = byId<HTMLInputElement>('filter')
 const onlyTrouble = byId<HTMLInputElement>('only-trouble')
 
-/** The table of backends, with one row for each, updated in place. */
+/** The table of backends. Each backend has one row, which is updated in place. */
 export class BackendTable {
-  /** Rows by backend id, in order of registration. */
+  /** The rows by the backend's id, in order of registration. */
   readonly #rows = new Map<string, BackendRow>()
   readonly #byElement = new WeakMap<Element, BackendRow>()
   #sort: { key: Key; descending: boolean } | undefined
-  /** Rows keep their places until this time, by Date.now(). */
+  /** Time by Date.now(), in milliseconds, until which rows keep their places. */
   #heldUntil = 0
   #frame: number | undefined
   readonly #sight = new IntersectionObserver(
@@ -76,7 +76,7 @@ export class BackendTable {
     this.#arrange()
   }
 
-  /** Shows a backend that changed or is new. */
+  /** Updates the row of a backend, or adds a row for a new backend. */
   change(backend: BackendView, at: string): void {
     const old = this.#rows.get(backend.id)?.data
     const rate = old?.rate ?? ZERO_RATE
@@ -89,7 +89,7 @@ export class BackendTable {
     this.#arrangeSoon()
   }
 
-  /** Sorts the rows before the next frame, once for many changes. */
+  /** Sorts the rows before the next frame is drawn, so that many changes cause only one sort. */
   #arrangeSoon(): void {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = undefined
@@ -100,7 +100,7 @@ export class BackendTable {
   #put(data: RowData): void {
     const { id, url } = data.backend
     let row = this.#rows.get(id)
-    // The id may belong to another backend now.
+    // If the URL differs, this is a new backend that was registered with the id of a removed one.
     if (row && row.data.backend.url !== url) {
       this.#drop(id)
       row = undefined
@@ -127,7 +127,7 @@ export class BackendTable {
     const header = button.closest('th') as HTMLElement
     const before = header.getAttribute('aria-sort')
     for (const other of document.querySelectorAll('th[aria-sort]')) other.removeAttribute('aria-sort')
-    // Clicks go through: highest first (ids: from a), the reverse, order of registration.
+    // Each click moves on to the next order: highest first (ids: alphabetical), the reverse, order of registration.
     const first = button.dataset.sort === 'id' ? 'ascending' : 'descending'
     const second = first === 'ascending' ? 'descending' : 'ascending'
     const next = before === null ? first : before === first ? second : undefined
@@ -136,7 +136,7 @@ export class BackendTable {
     this.#arrange()
   }
 
-  /** Shows the rows that match the filter, in the order of the sorted column, and moves no row without need. */
+  /** Shows the rows that match the filter, in the order of the sorted column. It moves only rows that are misplaced. */
   #arrange(): void {
     const rows = [...this.#rows.values()]
     const words = filter.value.toLowerCase().split(/\s+/)
@@ -168,7 +168,7 @@ export class BackendTable {
   }
 }
 
-/** Puts the rows into this order. The row with the focus stays in the document, as moving it would lose the focus. */
+/** Puts the rows into the given order. The row with the focus is never moved, because a move would lose the focus. */
 function place(rows: HTMLElement[]): void {
   const focused = rows.findIndex((row) => row.contains(document.activeElement))
   if (focused >= 0 && rows.some((row, i) => body.children[i] !== row)) {

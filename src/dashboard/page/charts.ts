@@ -8,12 +8,12 @@ declare const uPlot: typeof UPlot
 
 /** Seconds that the charts show. */
 const SPAN_S = 300
-/** Labels of the time axis, in minutes before now. */
+/** Labels of the time axis, as minutes before now. */
 const LABEL_MINUTES = [4, 2, 0]
 
 interface Series {
   label: string
-  /** Name of the custom property of the style sheet that has the colour. */
+  /** Name of the custom property in the style sheet that has the colour of the line. */
   color: string
   read(snapshot: PoolSnapshot, rates: Rates): number | null
   area?: boolean
@@ -24,11 +24,14 @@ interface Chart {
   series: Series[]
 }
 
-/** Backends that had requests in the last seconds. */
+/** Returns the backends that had requests in the last five seconds. */
 const busy = ({ backends }: PoolSnapshot, rates: Rates) =>
   backends.filter((backend) => rates.of(backend).requests > 0)
 
-/** The mean of the backends' median response times, weighted by requests. */
+/**
+ * Returns the mean of the backends' median response times in milliseconds, weighted by their requests; null without
+ * any.
+ */
 function typicalOf(snapshot: PoolSnapshot, rates: Rates): number | null {
   let weight = 0
   let sum = 0
@@ -74,7 +77,7 @@ const charts: Chart[] = [
   },
 ]
 
-/** Charts of the last five minutes, starting when the page was opened. */
+/** Charts of the last five minutes. They begin empty when the page is opened. */
 export class Charts {
   #times: number[] = []
   readonly #plots = charts.map((chart) => new Plot(chart))
@@ -86,7 +89,7 @@ export class Charts {
     for (const plot of this.#plots) plot.add(snapshot, rates, this.#times)
   }
 
-  /** Adds a gap for a time without data. */
+  /** Adds a gap to the lines, for a time without data. */
   gap(): void {
     const last = this.#times.at(-1)
     if (last === undefined) return
@@ -119,7 +122,7 @@ class Plot {
     new ResizeObserver(() =>
       this.#plot.setSize({ width: box.clientWidth, height: box.clientHeight }),
     ).observe(box)
-    // The chart reads its colours when it is drawn.
+    // The chart reads its colours from the style sheet while it is drawn, so a change of the colour scheme redraws it.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot.redraw())
   }
 
@@ -141,7 +144,7 @@ class Plot {
     for (const values of this.#values) values.push(null)
   }
 
-  /** Writes the values at a point in time as text, for people who cannot see the chart. */
+  /** Writes the values at a point in time as text, for users who cannot see the chart. */
   #show(index: number): void {
     for (const [i, figure] of this.#figures.entries()) {
       const value = this.#values[i]?.[index]

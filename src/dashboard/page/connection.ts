@@ -2,32 +2,40 @@ import type { PoolChange, PoolSnapshot } from '../../admin/contract/pool-events.
 import { ApiError, call } from './api.js'
 import { EventStreamParser } from './event-stream.js'
 
-/** State of the page's connection to the gateway. */
+/** State of the connection between the page and the gateway. */
 export type ConnectionState =
   | { kind: 'connecting' }
   | { kind: 'live' }
-  /** The connection is lost; the next try is at `retryAt`, by Date.now(). */
+  /** The connection is lost; the page tries again at `retryAt`, a time by Date.now() in milliseconds. */
   | { kind: 'lost'; reason: string; retryAt: number }
-  /** The gateway requires a token, or another one. */
+  /** The gateway requires a token, and the page has none or a wrong one. */
   | { kind: 'locked' }
 
 export interface ConnectionListener {
   onState(state: ConnectionState): void
   onSnapshot(snapshot: PoolSnapshot): void
-  /** @param past whether the change happened before this connection was made */
+  /**
+   * Called for each change of a backend or the pool.
+   * @param past true if the change happened before this connection was made
+   */
   onChange(change: PoolChange, past: boolean): void
 }
 
-/** Milliseconds without data after which the connection counts as lost. A snapshot comes each second. */
+/**
+ * Milliseconds without any data after which the connection counts as lost. The gateway sends a snapshot each second.
+ */
 const SILENCE_TIMEOUT_MS = 5000
-/** Milliseconds before the first reconnect, and at most before each one. */
+/**
+ * Milliseconds before the first attempt to reconnect, and before later ones at most. Each delay is varied by up to 25
+ * %.
+ */
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 15_000
 
 /** Reads the event stream for as long as the page is open, and connects again whenever the stream ends. */
 export class Connection {
   readonly #listener: ConnectionListener
-  /** Id of the last change that was read; 0 asks for all that the gateway keeps. */
+  /** Id of the last change that was read. At first it is 0, which asks for all changes that the gateway keeps. */
   #lastId = '0'
   #failures = 0
   #wake: (() => void) | undefined
@@ -36,7 +44,7 @@ export class Connection {
     this.#listener = listener
   }
 
-  /** Ends the wait for the next try, or for a token. */
+  /** Ends the wait for the next attempt, or for a token, and connects now. */
   retry(): void {
     this.#wake?.()
   }
@@ -57,7 +65,7 @@ export class Connection {
     }
   }
 
-  /** Reads one stream to its end, and returns why it ended. */
+  /** Reads one stream until it ends, and returns the reason why it ended. */
   async #read(): Promise<ApiError> {
     const silence = new AbortController()
     let timer = setTimeout(() => silence.abort(), SILENCE_TIMEOUT_MS)

@@ -15,16 +15,16 @@ export type Field = {
 export interface Question {
   title: string
   text?: string
-  /** What clients will notice of the action. */
+  /** A sentence that says what clients will notice if the action is carried out. */
   warning?: string | undefined
   fields?: Field[]
   /** Label of the button that carries out the action. */
   action: string
-  /** Whether the action removes something. */
+  /** True if the action removes something, which the button shows. */
   danger?: boolean
   /**
-   * Carries out the action. An error is shown, and the dialog stays open. @param signal aborts when the dialog is
-   * closed
+   * Carries out the action. If it throws, the dialog shows the error and stays open.
+   * @param signal is aborted when the dialog is closed
    */
   act(values: Record<string, string>, signal: AbortSignal): Promise<void>
 }
@@ -37,10 +37,13 @@ const button = byId<HTMLButtonElement>('dialog-action')
 
 let question: Question | undefined
 let opener: HTMLElement | null = null
-/** Aborts the action that is being carried out. */
+/** Controller that aborts the action that is being carried out; undefined if none is. */
 let doing: AbortController | undefined
 
-/** Asks for confirmation of an action. The focus returns to its former place when the dialog closes. */
+/**
+ * Opens a dialog that asks the user to confirm an action. When the dialog closes, the focus returns to its former
+ * place.
+ */
 export function ask(next: Question): void {
   question = next
   setText(byId('dialog-title'), next.title)
@@ -59,7 +62,7 @@ export function ask(next: Question): void {
   else button.focus()
 }
 
-/** Whether a dialog is open. */
+/** True if a dialog is open. */
 export function isAsking(): boolean {
   return dialog.open
 }
@@ -89,14 +92,15 @@ form.addEventListener('submit', async (event) => {
 byId('dialog-cancel').addEventListener('click', () => dialog.close())
 dialog.addEventListener('close', () => {
   question = undefined
-  // A call that has not left the browser by now is not made at all.
+  // A call that is still waiting in the browser is not sent after the dialog is closed.
   doing?.abort()
   doing = undefined
   button.disabled = false
-  // A token that was typed must not stay in the page.
+  // A token that the user typed must not stay in the page.
   fields.replaceChildren()
   if (document.activeElement !== document.body) return
-  // The button that opened the dialog may be gone, because the action has been carried out.
+  // The action may have removed or hidden the button that opened the dialog, so another button beside it gets the
+  // focus.
   const next = opener?.isConnected ? opener.parentElement?.querySelector('button:not([hidden])') : null
   const target = (next as HTMLElement | null) ?? byId('backends')
   target.focus()

@@ -1,11 +1,11 @@
-/** An element that is part of the page's HTML. */
+/** Returns an element of the page's HTML by its id. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const element = document.getElementById(id)
   if (!element) throw new Error(`the page has no ${id}`)
   return element as T
 }
 
-/** Makes an element. Its text is never parsed as HTML. */
+/** Makes an element. Its text is inserted as text, and never parsed as HTML. */
 export function create<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Record<string, string> = {},
@@ -17,7 +17,7 @@ export function create<K extends keyof HTMLElementTagNameMap>(
   return element
 }
 
-/** Sets a text only where it changed, because writing the same text would cost a layout. */
+/** Sets the text of an element only if the text differs, because even the same text would cost a layout of the page. */
 export function setText(element: HTMLElement, text: string): void {
   const { firstChild } = element
   if (firstChild instanceof Text && !firstChild.nextSibling) {

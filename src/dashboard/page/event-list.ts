@@ -2,7 +2,7 @@ import type { PoolChange } from '../../admin/contract/pool-events.js'
 import { byId, create, setText } from './element.js'
 import { clockTime, count, eventTime } from './format.js'
 
-/** Events that the list shows. */
+/** Largest number of events in the list. */
 const MAX_EVENTS = 200
 
 /** Describes a change in words, with its severity. */
@@ -57,7 +57,7 @@ function healthText({ backend }: PoolChange): ReturnType<typeof changeText> {
 const list = byId('events')
 const announcer = byId('announcer')
 
-/** Puts a change on top of the list. A screen reader is told of it, unless it is past. */
+/** Adds a change at the top of the list. Screen readers announce it, unless it happened before the page connected. */
 export function addEvent(change: PoolChange, past: boolean): void {
   const { text, level } = changeText(change)
   const at = new Date(change.at)

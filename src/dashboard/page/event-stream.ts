@@ -1,11 +1,11 @@
-/** One event of a text/event-stream. */
+/** One event of a stream of server-sent events (`text/event-stream`). */
 export interface StreamEvent {
   id: string | undefined
   type: string
   data: string
 }
 
-/** Parses the text of an event stream as it arrives, and returns each event once it is complete. */
+/** Parses the text of an event stream as it arrives, and returns the events that are complete. */
 export class EventStreamParser {
   #rest = ''
 

@@ -7,7 +7,7 @@ export function count(value: number): string {
   return whole.format(value)
 }
 
-/** Formats a number: small numbers with a decimal, large ones without. */
+/** Formats a number, with one decimal if it is below 100. */
 export function decimal(value: number): string {
   return value !== 0 && value < 100 ? tenth.format(value) : whole.format(value)
 }
@@ -18,7 +18,7 @@ export function percent(part: number): string {
   return value < 10 ? `${tenth.format(value)} %` : `${whole.format(value)} %`
 }
 
-/** Formats milliseconds; a dash stands for a backend that has not answered yet. */
+/** Formats milliseconds. 0 is shown as a dash, because it means that the backend has not responded yet. */
 export function milliseconds(value: number): string {
   return value === 0 ? '–' : decimal(value)
 }
@@ -27,13 +27,13 @@ export function clockTime(at: Date): string {
   return clock.format(at)
 }
 
-/** Formats the time of an event, with the day where it is not today. */
+/** Formats the time of an event, with the day if that is not today. */
 export function eventTime(at: Date): string {
   const today = day.format(new Date())
   return day.format(at) === today ? clock.format(at) : `${day.format(at)} ${clock.format(at)}`
 }
 
-/** Formats a duration in the largest unit that is still precise enough. */
+/** Formats a duration, given in milliseconds, in the largest unit that is still precise enough. */
 export function duration(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000))
   if (seconds < 120) return `${seconds} s`

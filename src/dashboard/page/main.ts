@@ -16,13 +16,13 @@ const rates = new Rates()
 const charts = new Charts()
 const table = new BackendTable()
 let latest: PoolSnapshot | undefined
-/** When the latest snapshot came, as a text for people. */
+/** Time of the latest snapshot, formatted for the user. */
 let latestAt = ''
 let state: ConnectionState = { kind: 'connecting' }
 
 const connection = new Connection({
   onState(next) {
-    // The figures are out of date from the moment at which the connection is lost until a new snapshot comes.
+    // The figures are out of date from the moment when the connection is lost until a new snapshot arrives.
     if (next.kind === 'lost' && state.kind === 'live') {
       charts.gap()
       rates.clear()
@@ -37,7 +37,7 @@ const connection = new Connection({
     table.update(snapshot, rates)
     charts.add(snapshot, rates)
     latestAt = clockTime(new Date(snapshot.at))
-    // The snapshot is stored last, and so only if all of it could be shown.
+    // The snapshot is stored last, so that it is stored only if all of it could be shown.
     latest = snapshot
     document.body.dataset.known = 'yes'
   },
@@ -56,7 +56,7 @@ const connection = new Connection({
   },
 })
 
-/** Shows how current the figures are, and emphasizes it where they are not. */
+/** Shows how current the figures are, and emphasizes this if they are not. */
 function showState(): void {
   const { body } = document
   if (state.kind !== 'connecting') body.dataset.connection = state.kind
@@ -67,7 +67,7 @@ function showState(): void {
   else if (state.kind === 'locked') setText(byId('connection'), 'needs a token')
   else setText(byId('connection'), 'connection lost')
   if (state.kind === 'lost') {
-    // A screen reader announces this text once; the remaining time is only shown.
+    // Screen readers announce this text once. The remaining time is in another element and is not announced.
     setText(byId('lost-reason'), `Connection lost. ${state.reason}${since}`)
     lost.hidden = false
   } else if (state.kind === 'locked') {

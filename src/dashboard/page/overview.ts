@@ -40,7 +40,7 @@ function showPoolStatus(snapshot: PoolSnapshot, rates: Rates): void {
   while (list.childElementCount > rest.length) list.lastElementChild?.remove()
   while (list.childElementCount < rest.length) list.append(create('li'))
   for (const [i, line] of rest.entries()) setText(list.children[i] as HTMLElement, line)
-  // The title shows the status in the browser's tab as well.
+  // The title of the document repeats the status, so that the browser's tab shows it, too.
   const title = `${level === 'good' ? '' : `${shapes[level]} `}leastwise ${location.host}`
   if (document.title !== title) document.title = title
 }

@@ -3,16 +3,16 @@ import { isOutOfUse } from './backend-status.js'
 import { count, decimal, percent } from './format.js'
 import type { Rates } from './rates.js'
 
-/** What needs attention in a pool, in sentences, the worst first. */
+/** The status of a pool, with one sentence for each thing that needs attention, the worst first. */
 export interface PoolStatus {
   level: 'good' | 'warning' | 'bad'
   lines: string[]
 }
 
-/** The part of the requests of a pool that may fail without a warning. */
+/** The part of a pool's requests, from 0 to 1, that may fail before the page shows a warning. */
 const TOLERABLE_FAILURES = 0.01
 
-/** Why the gateway itself answers 503, by error code. */
+/** Reasons for which the gateway itself responds with 503, by error code. */
 const reasons: Record<string, string> = {
   LEASTWISE_NO_BACKEND: 'no backend is usable',
   LEASTWISE_QUEUE_FULL: 'the queue is full',

@@ -1,13 +1,13 @@
 import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import type { BackendView } from '../../balancer/index.js'
 
-/** Events per second, averaged over the last five seconds. */
+/** Rates in events per second, averaged over the last five seconds. */
 export interface Rate {
   requests: number
   failures: number
   retries: number
   hedges: number
-  /** Requests that clients got a 503 for. */
+  /** Requests per second to which the gateway itself responded with 503. */
   refused: number
 }
 
@@ -20,7 +20,7 @@ interface Counts extends Rate {
 /** Milliseconds over which rates are averaged. */
 const WINDOW_MS = 5000
 
-/** The rate of what had no request. */
+/** The rate of a pool or backend without any events. */
 export const ZERO_RATE: Rate = { requests: 0, failures: 0, retries: 0, hedges: 0, refused: 0 }
 
 /** Computes rates from counters that only grow. */
@@ -43,7 +43,7 @@ export class Rates {
     for (const id of this.#backends.keys()) if (!ids.has(id)) this.#backends.delete(id)
   }
 
-  /** Drops all counts, as after a gap in the stream. */
+  /** Drops all counts, for example after a gap in the stream. */
   clear(): void {
     this.#backends.clear()
     this.#pool = []
@@ -53,7 +53,10 @@ export class Rates {
     return rateOf(this.#pool)
   }
 
-  /** The most frequent error code of the requests that are refused now; undefined where none are. */
+  /**
+   * Returns the most frequent error code of requests that were refused in the last five seconds; undefined if none
+   * were.
+   */
   get refusal(): string | undefined {
     const [first, last] = [this.#pool[0]?.refusals ?? {}, this.#pool.at(-1)?.refusals ?? {}]
     const grown = Object.entries(last).map(([code, count]) => ({ code, count: count - (first[code] ?? 0) }))
@@ -65,7 +68,7 @@ export class Rates {
     return rateOf(this.#backends.get(id) ?? [])
   }
 
-  /** The rate between the last two snapshots; undefined before there are two. */
+  /** Returns the rate between the last two snapshots; undefined before there are two. */
   get latest(): Rate | undefined {
     return this.#pool.length < 2 ? undefined : rateOf(this.#pool.slice(-2))
   }
@@ -73,7 +76,8 @@ export class Rates {
 
 function append(series: Counts[], next: Counts): Counts[] {
   const last = series.at(-1)
-  // A lower count means a new process, or a new backend with the same id: its counters began at 0.
+  // Counters that are lower than before began again at 0, because the gateway restarted or the backend was registered
+  // again, so older counts do not apply any more.
   if (last && (next.requests < last.requests || next.refused < last.refused)) return [next]
   while (series.length > 2 && (series[1] as Counts).at <= next.at - WINDOW_MS) series.shift()
   if (last?.at !== next.at) series.push(next)
