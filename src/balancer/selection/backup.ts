@@ -1,6 +1,6 @@
 import type { Backend } from '../backends/backend.js'
 
-/** The backup with the fewest requests in flight for its weight; undefined where each is full or excluded. */
+/** Returns the backup with the least load for its weight; undefined where each backup is full or excluded. */
 export function leastLoadedBackup(
   backups: readonly Backend[],
   except: ReadonlySet<Backend>,

@@ -5,9 +5,9 @@ import type { Tier } from './tier.js'
 /** The result that `Selection.choose` would return for a request. */
 export interface SelectionPreview {
   choice: Backend | undefined
-  /** Whether the choice is an ejected backend that the request would probe. */
+  /** True if the choice is an ejected backend that the request would probe. */
   isProbe: boolean
-  /** How the eligible backends compare, the best first. */
+  /** The scores of the eligible backends, the best first. */
   scores: readonly CandidateScore[]
   /** The last tier whose backends could be chosen. */
   reach: Tier

@@ -1,4 +1,4 @@
-// Over 200 lines: how a backend is chosen, and how that is foretold without choosing, must be read side by side.
+// Over 200 lines: the choice of a backend and its preview, which must be read side by side.
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
@@ -18,13 +18,13 @@ import { tunnelPolicy } from './tunnel-policy.js'
 /** The policy in force, as `balancer.selector` shows it. */
 export interface Selector {
   readonly name: PolicyName
-  /** The backend that the policy chooses now. It takes no lease: use `acquire` for a request. */
+  /** Returns the backend that the policy chooses now. It takes no lease: use `acquire` for a request. */
   pick(): Backend | undefined
 }
 
 /**
- * Chooses a backend for each request: one that is due for a probe, else what the policy picks, else a backup. This is the
- * hot path of the core: it allocates nothing but the lease.
+ * Chooses a backend for each request: a backend that is due for a probe, else the policy's choice, else a backup. This
+ * is the hot path of the core, so it allocates nothing but the lease.
  */
 export class Selection implements LeaseSource {
   readonly #registry: Registry
@@ -38,14 +38,17 @@ export class Selection implements LeaseSource {
   #selector!: Selector
   /** The index of the policy in `policyNames`. */
   #policyIndex = 0
-  /** Chooses for upgrades where the policy heeds load; made with the first of them. */
+  /** The policy for upgrades in a pool whose own policy depends on load; made for the first upgrade. */
   #tunnelPolicy: Policy | undefined
-  /** From 0 to 1, drawn at the start: gateways that start together should not all begin with the same backend. */
+  /**
+   * A random number from 0 to 1 at which the tunnel policy starts: gateways that start together should not all begin
+   * with the same backend.
+   */
   readonly #start: number
-  /** The eligible backends that are not usable, for which set of eligible ones. */
+  /** The eligible backends that are not usable, cached for the set of eligible backends in `#unusableOf`. */
   #unusable: ReadonlySet<Backend> = new Set()
   #unusableOf: readonly Backend[] | undefined
-  /** Used again for each choice, so that a request makes no object for it. */
+  /** The context of the present choice. The same object is used for each choice, so that no request allocates one. */
   readonly #context: { -readonly [K in keyof PickContext]-?: PickContext[K] } = {
     now: 0,
     except: undefined,
@@ -92,7 +95,7 @@ export class Selection implements LeaseSource {
     this.update(this.#registry.eligible)
   }
 
-  /** The set of eligible backends changed, or a weight in it. */
+  /** Takes over a new set of eligible backends, or a changed weight in it. */
   update(eligible: readonly Backend[]): void {
     const totalWeight = eligible.reduce((sum, backend) => sum + this.#weightOf(backend), 0)
     this.#limits.update(eligible.length, totalWeight, this.#weightOf)
@@ -100,23 +103,23 @@ export class Selection implements LeaseSource {
     this.#tunnelPolicy?.update(eligible)
   }
 
-  /** The `inFlight` or `load` of a backend changed. */
+  /** Updates the policies and limits after the `inFlight` or `load` of a backend changed. */
   changed(backend: Backend): void {
     if (backend.tier !== tiers.unlimited) this.#limits.changed(backend)
     this.#policy.changed?.(backend)
     this.#tunnelPolicy?.changed?.(backend)
   }
 
-  /** The `tier` of a backend changed. */
+  /** Updates the policies after the `tier` of a backend changed. */
   retiered(backend: Backend): void {
     this.#policy.retiered?.(backend)
     this.#tunnelPolicy?.retiered?.(backend)
   }
 
   /**
-   * Takes a lease for a request, if there is one to take.
-   * @param canWait whether the request can wait for a better backend than those that cool down
-   * @param waitingSince when it began to wait, in monotonic milliseconds; undefined where it has not waited
+   * Takes a lease for a request; undefined where no backend can be chosen.
+   * @param canWait true if the request can wait for a better backend than those that cool down
+   * @param waitingSince monotonic milliseconds at which the request began to wait; undefined if it did not wait
    */
   choose(request: RequestTraits, canWait: boolean, waitingSince?: number): Lease | undefined {
     const now = this.#clock.now()
@@ -144,7 +147,10 @@ export class Selection implements LeaseSource {
     return this.#registry.hasOther(except)
   }
 
-  /** Takes a lease for a hedge. As no request depends on it, only a usable backend without a limit on its share is chosen. */
+  /**
+   * Takes a lease for a hedge. A hedge is never necessary, so only a usable backend without a limit on its share is
+   * chosen.
+   */
   chooseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#clock.now()
     const unusable = this.#unusableBackends()
@@ -160,7 +166,7 @@ export class Selection implements LeaseSource {
     return lease
   }
 
-  /** What {@link choose} would do for such a request, and how the backends compare. It changes nothing. */
+  /** Returns what {@link choose} would do for such a request, and how the backends compare. It changes nothing. */
   preview(request: RequestTraits, canWait: boolean): SelectionPreview {
     const now = this.#clock.now()
     const { except, key } = request
@@ -199,22 +205,22 @@ export class Selection implements LeaseSource {
       }
       if (backend) this.#limits.chosen(backend, now)
     }
-    // The context outlives the request.
+    // The context outlives the request, and must not keep its objects alive.
     if (except) context.except = undefined
     if (key !== undefined) context.key = undefined
     return backend
   }
 
-  /** The last tier to choose from where no backend within its share can be chosen. */
+  /** Returns the last tier to choose from, where no backend within its share can be chosen. */
   #extendedReach(except: ReadonlySet<Backend> | undefined, canWait: boolean): Tier {
-    // A request waits only where another backend is full, and may have room soon.
+    // A request waits only if a backend within its share is full, because that one may soon have room.
     let withinShare = this.#registry.eligible.length - this.#limits.shareUsedCount
     if (except)
       for (const { isEligible, tier } of except) if (isEligible && tier <= tiers.withinShare) withinShare--
     return canWait && withinShare > 0 ? tiers.shareUsed : tiers.coolingDown
   }
 
-  /** Backends that are eligible only because no others are. */
+  /** Returns the backends that are eligible only because too few others are usable. */
   #unusableBackends(): ReadonlySet<Backend> {
     const { eligible } = this.#registry
     if (this.#unusableOf !== eligible) {
@@ -224,7 +230,7 @@ export class Selection implements LeaseSource {
     return this.#unusable
   }
 
-  /** A backup for a request that has failed on every other backend. */
+  /** Returns a backup for a request that has failed on every other backend; undefined for other requests. */
   #backupFor(except: ReadonlySet<Backend> | undefined): Backend | undefined {
     const { standby } = this.#registry
     if (!except || standby.length === 0 || this.#registry.hasEligible(except)) return undefined

@@ -1,14 +1,14 @@
 import type { Backend } from '../../backends/backend.js'
 import { TIER_COUNT, type Tier } from '../tier.js'
 
-/** In place of a tier: the backend is full or excluded. */
+/** Stands for the tier of a backend that is full or excluded. */
 const UNAVAILABLE = -1
 
 /**
- * The backends of a list that can take a request, by tier and with a weight each. To draw one of them, or to find the
- * next one in the list, takes as many steps as a binary search, however many are full or have used their share. Each
- * tier is a Fenwick tree (https://en.wikipedia.org/wiki/Fenwick_tree) of the weights; the trees are made when they are
- * first needed.
+ * The backends of a list that can take a request, by tier, and each with a weight. Drawing one of them, or finding the
+ * next one in the list, takes as many steps as a binary search, however many backends are full or have used their
+ * share. Each tier is a Fenwick tree (https://en.wikipedia.org/wiki/Fenwick_tree) of weights; the trees are made when
+ * they are first needed.
  */
 export class AvailableBackends {
   readonly #backends: readonly Backend[]
@@ -16,10 +16,13 @@ export class AvailableBackends {
   readonly #indexes = new Map<Backend, number>()
   /** The tier of each backend; undefined until the trees are made. */
   #tiers: Int8Array | undefined
-  /** By tier, undefined where it was never used. Entry `i`, from 1 on, is the sum of the weights that node `i` covers. */
+  /**
+   * The tree of each tier; undefined for a tier that was never used. Entry `i` of a tree, from 1 on, is the sum of the
+   * weights that node `i` covers.
+   */
   readonly #trees: (Float64Array | undefined)[] = new Array(TIER_COUNT).fill(undefined)
   readonly #totals = new Float64Array(TIER_COUNT)
-  /** The largest power of two that is not more than the length of the list. */
+  /** The largest power of two that is not more than the length of the list; 0 for an empty list. */
   readonly #largestStep: number
 
   constructor(backends: readonly Backend[], weightOf: (backend: Backend) => number) {
@@ -28,14 +31,14 @@ export class AvailableBackends {
     this.#largestStep = backends.length === 0 ? 0 : 2 ** Math.floor(Math.log2(backends.length))
   }
 
-  /** The tier of a backend, or whether it is full, may have changed. It is no longer excluded. */
+  /** Updates a backend whose tier, or whether it is full, may have changed. The backend is no longer excluded. */
   refresh(backend: Backend): void {
     if (!this.#tiers) return
     const index = this.#indexes.get(backend)
     if (index !== undefined) this.#setTier(this.#tiers, index, backend.isFull ? UNAVAILABLE : backend.tier)
   }
 
-  /** Leaves a backend out until it is {@link refresh}ed. */
+  /** Leaves a backend out until {@link refresh} is called for it. */
   exclude(backend: Backend): void {
     const tiers = this.#tiers ?? this.#makeTrees()
     const index = this.#indexes.get(backend)
@@ -51,7 +54,7 @@ export class AvailableBackends {
     if (backends) for (const backend of backends) this.refresh(backend)
   }
 
-  /** The weight of the available backends of tiers up to `reach`. */
+  /** Returns the total weight of the available backends of tiers up to `reach`. */
   totalWeight(reach: Tier): number {
     if (!this.#tiers) this.#makeTrees()
     let sum = 0
@@ -59,7 +62,7 @@ export class AvailableBackends {
     return sum
   }
 
-  /** The weight of the available backends before an index. */
+  /** Returns the total weight of the available backends before an index, of tiers up to `reach`. */
   weightBefore(index: number, reach: Tier): number {
     if (!this.#tiers) this.#makeTrees()
     let sum = 0
@@ -70,7 +73,10 @@ export class AvailableBackends {
     return sum
   }
 
-  /** The first index up to which the weights add up to more than `point`, which is less than {@link totalWeight}. */
+  /**
+   * Returns the first index up to which the weights add up to more than `point`, which is less than {@link
+   * totalWeight}.
+   */
   indexAt(point: number, reach: Tier): number {
     if (!this.#tiers) this.#makeTrees()
     let index = 0

@@ -3,24 +3,24 @@ import { LinkedList } from '../../structures/linked-list.js'
 import { TIER_COUNT, type Tier, tiers } from '../tier.js'
 import type { GroupedCandidate, WeightGroup } from './weight-groups.js'
 
-/** In place of a load: the backend is full, and cannot be chosen. */
+/** Stands for the load of a backend that is full, and so cannot be chosen. */
 const FULL = -1
 
 /** A backend in a {@link LoadGroup}. */
 export class LoadCandidate implements GroupedCandidate<LoadGroup, LoadCandidate> {
   readonly backend: Backend
   group: LoadGroup
-  /** When it came to its present load, as a number that counts up with each such change in the pool. */
+  /** A number that grows with each change of a load in the pool, as it was when this candidate got its present load. */
   since = 0
-  /** The tier of its backend when it was last placed. */
+  /** The tier of the backend when the candidate was last placed. */
   tier: Tier
-  /** The load of its backend when it was last placed; FULL where it cannot be chosen. */
+  /** The load of the backend when the candidate was last placed; FULL where the backend cannot be chosen. */
   placedLoad = FULL
   previous: LoadCandidate | undefined
   next: LoadCandidate | undefined
   readonly #countsQuietTunnels: boolean
 
-  /** @param countsQuietTunnels whether tunnels without traffic count like any request */
+  /** @param countsQuietTunnels true if a tunnel without traffic counts like any request */
   constructor(backend: Backend, group: LoadGroup, countsQuietTunnels: boolean) {
     this.backend = backend
     this.group = group
@@ -28,30 +28,36 @@ export class LoadCandidate implements GroupedCandidate<LoadGroup, LoadCandidate>
     this.#countsQuietTunnels = countsQuietTunnels
   }
 
-  /** The load by which it is compared. */
+  /** The load by which the candidate is compared. */
   get load(): number {
     const { backend } = this
     return this.#countsQuietTunnels ? backend.inFlight + backend.residualLoad : backend.load
   }
 }
 
-/** Backends of one weight, by tier and load. Finds the least loaded one without a look at the others. */
+/** Backends of one weight, by tier and load. The least loaded one is found without looking at the others. */
 export class LoadGroup implements WeightGroup<LoadCandidate> {
   readonly weight: number
   size = 0
-  /** How far the group is behind its share, in requests times the total weight; negative where it is ahead. */
+  /**
+   * How far the group is behind its share, in requests times the total weight of the pool; negative where the group is
+   * ahead.
+   */
   deficit = 0
-  /** The deficit before the latest choice. */
+  /** The deficit of the group before the latest choice. */
   deficitBefore = 0
   readonly #unlimited = new LoadLevels()
-  /** Candidates of the other tiers, by tier; undefined as long as there was none. */
+  /** The candidates of the other tiers, by tier; undefined as long as there was none. */
   #limited: LoadLevels[] | undefined
 
   constructor(weight: number) {
     this.weight = weight
   }
 
-  /** The least loaded backend that can be chosen, the one with that load for longest; undefined where there is none. */
+  /**
+   * Returns the least loaded candidate that can be chosen, and among equals the one that has had its load for longest;
+   * undefined where there is none.
+   */
   first(except: ReadonlySet<Backend> | undefined, reach: Tier): LoadCandidate | undefined {
     const first = except ? this.#unlimited.firstExcept(except) : this.#unlimited.first
     if (!this.#limited || reach === tiers.unlimited) return first
@@ -86,7 +92,10 @@ export class LoadGroup implements WeightGroup<LoadCandidate> {
     this.#takeOut(candidate)?.prepend(candidate)
   }
 
-  /** Takes a candidate from where it stands. Returns where it belongs now; undefined where it is full. */
+  /**
+   * Takes a candidate out of its list. Returns the list of the tier where it belongs now; undefined where its backend
+   * is full.
+   */
   #takeOut(candidate: LoadCandidate): LoadLevels | undefined {
     this.remove(candidate)
     const { backend } = candidate
@@ -107,15 +116,19 @@ export class LoadGroup implements WeightGroup<LoadCandidate> {
   }
 }
 
-/** Candidates by load: a bucket for each number of requests, as a bucket queue. */
+/**
+ * Candidates by load, in a bucket queue (https://en.wikipedia.org/wiki/Bucket_queue): one bucket for each number of
+ * requests.
+ */
 class LoadLevels {
   readonly #levels: LinkedList<LoadCandidate>[] = []
-  /** No candidate has less load than this. */
+  /** A lower bound of the candidates' loads. */
   #least = 0
 
   /** The least loaded candidate. */
   get first(): LoadCandidate | undefined {
-    // Loads change by one, so this takes a step or two; more only after the least loaded one left or became full.
+    // Loads change by one at a time, so this loop takes a step or two; it takes more only after the least loaded
+    // candidate left or became full.
     while (this.#least < this.#levels.length) {
       const first = this.#levels[this.#least]?.first
       if (first) return first

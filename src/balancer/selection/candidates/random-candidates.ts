@@ -4,15 +4,15 @@ import { AvailableBackends } from './available-backends.js'
 import { type Stride, StrideScheduler } from './stride.js'
 import { WeightedDraw } from './weighted-draw.js'
 
-/** A backend that can be drawn, and what it has had of its share. */
+/** A backend that can be drawn, and how much of its share it has had. */
 export interface RandomCandidate {
   readonly backend: Backend
   readonly stride: Stride
 }
 
-/** The backends that a policy draws from at random, by weight, and how far each is behind its share. */
+/** The backends from which a policy draws at random by weight, and how far each is behind its share. */
 export class RandomCandidates<C extends RandomCandidate> {
-  /** In the order of the eligible backends. */
+  /** The candidates, in the order of the eligible backends. */
   list: readonly C[] = []
   readonly #random: () => number
   readonly #make: (backend: Backend, stride: Stride) => C
@@ -27,7 +27,10 @@ export class RandomCandidates<C extends RandomCandidate> {
     this.#draw = new WeightedDraw([], random)
   }
 
-  /** @param initialDeficit the part of a request, from 0 to 1, that a new backend begins behind its share */
+  /**
+   * Takes over a new set of eligible backends.
+   * @param initialDeficit returns the part of a request, from 0 to 1, that a new backend begins behind its share
+   */
   update(eligible: readonly Backend[], initialDeficit: () => number): void {
     const known = new Map(this.list.map((candidate) => [candidate.backend, candidate]))
     this.list = eligible.map(
@@ -38,31 +41,31 @@ export class RandomCandidates<C extends RandomCandidate> {
     this.#available = new AvailableBackends(eligible, weightOf)
   }
 
-  /** The load of a backend changed. */
+  /** Updates a backend whose load changed. */
   changed(backend: Backend): void {
     if (backend.hasLimit) this.#available.refresh(backend)
   }
 
-  /** The tier of a backend changed. */
+  /** Updates a backend whose tier changed. */
   retiered(backend: Backend): void {
     this.#available.refresh(backend)
   }
 
-  /** The index of a backend, whether it can take a request or not. There must be one. */
+  /** Draws a backend, whether it can take a request or not, and returns its index. The list must not be empty. */
   draw(): number {
     return this.#draw.draw()
   }
 
-  /** The index of another one than that at `first`. There must be one. */
+  /** Draws a backend other than the one at index `first`, and returns its index. There must be another one. */
   drawOther(first: number): number {
     return this.#draw.drawOther(first)
   }
 
   /**
    * Draws candidates that can take a request.
-   * @param drawn an array to put them in, empty
-   * @param count how many; none where no candidate can take one
-   * @param distinct whether each is drawn once at most, so that there may be fewer
+   * @param drawn an empty array, to which the candidates are added
+   * @param count how many candidates to draw; none is drawn where no candidate can take a request
+   * @param distinct true if each candidate is drawn once at most, so that there may be fewer than `count`
    */
   drawAvailable(drawn: C[], count: number, distinct: boolean, { except, reach }: PickContext): void {
     const available = this.#available
@@ -78,12 +81,12 @@ export class RandomCandidates<C extends RandomCandidate> {
     available.refreshAll(except)
   }
 
-  /** How many requests a candidate is behind its share; negative where it is ahead. */
+  /** Returns the number of requests that a candidate is behind its share; negative where it is ahead. */
   deficitOf({ backend, stride }: C): number {
     return this.#scheduler.deficitOf(stride, backend.weight)
   }
 
-  /** Charges a candidate for a request that it gets. */
+  /** Charges a candidate for a request that it is given. */
   charge({ backend, stride }: C): void {
     this.#scheduler.charge(stride, backend.weight, this.#draw.totalWeight)
   }

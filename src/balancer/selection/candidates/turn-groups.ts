@@ -3,7 +3,7 @@ import { LinkedList } from '../../structures/linked-list.js'
 import { TIER_COUNT, type Tier, tiers } from '../tier.js'
 import type { GroupedCandidate, WeightGroup } from './weight-groups.js'
 
-/** In place of a tier: the backend is full, and has no turn. */
+/** Stands for the tier of a backend that is full, and so has no turn. */
 const FULL = -1
 /** The order in which tiers have their turns: a limited backend that has credit for a request comes first. */
 const TIER_ORDER: readonly Tier[] = [tiers.withinShare, tiers.unlimited, tiers.shareUsed, tiers.coolingDown]
@@ -13,7 +13,7 @@ export class TurnCandidate implements GroupedCandidate<TurnGroup, TurnCandidate>
   readonly backend: Backend
   group: TurnGroup
   since = 0
-  /** The tier of its backend when it was last placed; FULL where it cannot be chosen. */
+  /** The tier of the backend when the candidate was last placed; FULL where the backend cannot be chosen. */
   tier: Tier | typeof FULL = FULL
   previous: TurnCandidate | undefined
   next: TurnCandidate | undefined
@@ -34,11 +34,11 @@ export class TurnGroup implements WeightGroup<TurnCandidate> {
   size = 0
   /** How far the group is behind its share, in requests times the total weight. */
   deficit = 0
-  /** The deficit before the latest choice. */
+  /** The deficit of the group before the latest choice. */
   deficitBefore = 0
-  /** How many candidates the present request excludes, of those that could be chosen. */
+  /** Number of candidates that could be chosen, but that the present request excludes. */
   excluded = 0
-  /** By tier: the candidates that can be chosen, in the order of their turns, and their number. */
+  /** The candidates of each tier that can be chosen, in the order of their turns; `#counts` has their numbers. */
   readonly #turns: readonly LinkedList<TurnCandidate>[] = Array.from(
     { length: TIER_COUNT },
     () => new LinkedList(),
@@ -49,14 +49,17 @@ export class TurnGroup implements WeightGroup<TurnCandidate> {
     this.weight = weight
   }
 
-  /** How many candidates can be chosen, of tiers up to `reach`. */
+  /** Returns the number of candidates that can be chosen, of tiers up to `reach`. */
   countUpTo(reach: Tier): number {
     let count = 0
     for (let tier = 0; tier <= reach; tier++) count += this.#counts[tier] as number
     return count
   }
 
-  /** The candidate whose turn is next. */
+  /**
+   * Returns the candidate whose turn is next, among tiers up to `reach` and without excluded backends; undefined where
+   * there is none.
+   */
   first(except: ReadonlySet<Backend> | undefined, reach: Tier): TurnCandidate | undefined {
     for (const tier of TIER_ORDER) {
       if (tier > reach) continue
@@ -87,7 +90,10 @@ export class TurnGroup implements WeightGroup<TurnCandidate> {
     return tier === (backend.isFull ? FULL : backend.tier)
   }
 
-  /** Puts a candidate where the tier of its backend belongs, last in turn; it keeps its turn where it is in place. */
+  /**
+   * Puts a candidate where the tier of its backend belongs, last in turn; a candidate that is there already keeps its
+   * turn.
+   */
   place(candidate: TurnCandidate): void {
     if (this.isInPlace(candidate)) return
     this.remove(candidate)

@@ -1,28 +1,31 @@
 import type { Backend } from '../../backends/backend.js'
 import type { ListNode } from '../../structures/linked-list.js'
 
-/** A backend as a member of the group of its weight. */
+/** A backend, as a member of the group of its weight. */
 export interface GroupedCandidate<G, C> extends ListNode<C> {
   readonly backend: Backend
   group: G
-  /** Its place among equals: the least is first. A policy that moves a candidate to the end gives it a larger one. */
+  /**
+   * The candidate's place among equals: the least is first. A policy that moves a candidate to the end gives it a
+   * larger number.
+   */
   since: number
 }
 
 /** Backends of one weight. */
 export interface WeightGroup<C> {
   readonly weight: number
-  /** How many backends it has, full ones included. */
+  /** Number of backends in the group, full ones included. */
   size: number
-  /** Whether a candidate is where it belongs; its limit or tier may have changed. */
+  /** Returns true if a candidate is where it belongs; the limit or tier of its backend may have changed. */
   isInPlace(candidate: C): boolean
   /** Puts a candidate where it belongs, first among equals. */
   placeFirst(candidate: C): void
-  /** Takes a candidate out. */
+  /** Takes a candidate out of the group. */
   remove(candidate: C): void
 }
 
-/** What differs between the policies that group backends by weight. */
+/** The part of the grouping that differs between policies. */
 export interface GroupingPolicy<G, C> {
   makeGroup(weight: number): G
   makeCandidate(backend: Backend, group: G): C
@@ -31,14 +34,14 @@ export interface GroupingPolicy<G, C> {
 }
 
 /**
- * Backends in groups of one weight, so that the cost of a choice grows with the number of different weights, not of
- * backends.
+ * Backends in groups of equal weight, so that the cost of a choice grows with the number of different weights, and not
+ * with the number of backends.
  */
 export class WeightGroups<G extends WeightGroup<C>, C extends GroupedCandidate<G, C>> {
   readonly candidates = new Map<Backend, C>()
   list: G[] = []
   readonly #policy: GroupingPolicy<G, C>
-  /** Counts down with each update that brings new backends. */
+  /** A number that decreases with each update that brings new backends. */
   #earliest = 0
 
   constructor(policy: GroupingPolicy<G, C>) {
@@ -46,8 +49,9 @@ export class WeightGroups<G extends WeightGroup<C>, C extends GroupedCandidate<G
   }
 
   /**
-   * Takes the set of eligible backends over.
-   * @param onNewGroups called with the groups that are new and have their members, before new backends have their places
+   * Takes over a new set of eligible backends.
+   * @param onNewGroups called with the new groups, which have their members already, before new backends get their
+   *   places
    */
   update(
     eligible: readonly Backend[],
@@ -64,7 +68,8 @@ export class WeightGroups<G extends WeightGroup<C>, C extends GroupedCandidate<G
     }
     this.#dismissOthers(eligible)
     onNewGroups?.(this.list.slice(known))
-    // New backends come first, in random order: gateways that start together should not all begin with the same one.
+    // New backends come first, in random order, because gateways that start together should not all begin with the same
+    // one.
     for (const candidate of joined) candidate.since = this.#earliest - random()
     joined.sort((a, b) => b.since - a.since)
     for (const candidate of joined) candidate.group.placeFirst(candidate)

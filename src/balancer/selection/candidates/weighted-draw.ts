@@ -1,14 +1,14 @@
 import type { Backend } from '../../backends/backend.js'
 
 /**
- * Draws backends at random, each as often as its weight says: in one step where all weights are equal, otherwise by a
- * binary search.
+ * Draws backends at random, with probabilities in proportion to their weights: in one step where all weights are equal,
+ * and by a binary search otherwise.
  */
 export class WeightedDraw {
   readonly totalWeight: number
-  /** At each index, the weights of the backends up to and including it. */
+  /** At each index, the sum of the weights of the backends up to and including this one. */
   readonly #sums: Float64Array
-  /** The weight of each backend, where all weights are equal. */
+  /** The weight of each backend if all weights are equal; undefined otherwise. */
   readonly #equalWeight: number | undefined
   readonly #random: () => number
 
@@ -28,7 +28,7 @@ export class WeightedDraw {
     this.#equalWeight = areEqual ? first : undefined
   }
 
-  /** The index of a backend. There must be one. */
+  /** Draws a backend and returns its index. The list must not be empty. */
   draw(): number {
     return this.#indexAt(this.#random() * this.totalWeight)
   }
@@ -41,7 +41,7 @@ export class WeightedDraw {
     return this.#indexAt(point < before ? point : point + weight)
   }
 
-  /** The index of the first sum that is more than `point`. */
+  /** Returns the index of the first sum that is more than `point`. */
   #indexAt(point: number): number {
     if (this.#equalWeight !== undefined)
       return Math.min(this.#sums.length - 1, Math.floor(point / this.#equalWeight))

@@ -7,13 +7,13 @@ import { WeightedRoundRobin } from './weighted-round-robin.js'
 
 interface PolicyRow {
   readonly policy: PolicyConstructor
-  /** Which backend gets the next request, in one line; `docs/concepts/selection.md` has the same. */
+  /** Says in one line which backend gets the next request; `docs/concepts/selection.md` has the same text. */
   readonly meaning: string
 }
 
 /**
- * Every policy there is. Settings, the admin API, the dashboard, the benchmarks and the contract suites follow from
- * this table: a new policy is a file and a row.
+ * All policies. Settings, the admin API, the dashboard, the benchmarks and the contract suites are derived from this
+ * table, so a new policy is a file and a row.
  */
 export const policies = {
   'least-connections': {

@@ -4,38 +4,42 @@ import { WeightGroups } from '../candidates/weight-groups.js'
 import type { Tier } from '../tier.js'
 import type { PickContext, Policy, Preview } from './policy.js'
 
-/** Requests that a group may be behind or ahead of its share, at most: no past counts for ever. */
+/**
+ * Largest number of requests that a group may be behind or ahead of its share, so that the past does not count for
+ * ever.
+ */
 const MAX_DEFICIT = 2
 
 /**
- * The backend with the fewest requests in flight for its weight. (`load` is compared, which with hedging includes the
- * requests that a hedge took away.)
+ * Chooses the backend with the fewest requests in flight for its weight. (`load` is compared, which with hedging
+ * includes the requests that a hedge took away.)
  *
- * The load compared is `(inFlight + 1) / weight`, what a backend would carry with this request, as by HAProxy's
- * leastconn (https://docs.haproxy.org/3.0/configuration.html#balance). Alone, that comparison starves light backends:
- * with weights 5 and 2 and one request at a time the light one gets nothing, with three at a time a third, because whole
- * requests cannot be split 5 to 2. So the backends of each weight have a deficit, the part of their share that they have
- * yet to get, as in nginx' smooth weighted round robin
- * (https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1). It is taken off their load, but
- * always less than one request:
+ * The load compared is `(inFlight + 1) / weight`, which is the load of a backend with this request included, as in
+ * HAProxy's leastconn (https://docs.haproxy.org/3.0/configuration.html#balance). That comparison alone would starve
+ * light backends: with weights 5 and 2 the light backend would get nothing at one request at a time, and a third at
+ * three at a time, because whole requests cannot be split 5 to 2. Therefore the backends of each weight have a deficit,
+ * the part of their share that they have yet to get, as in nginx' smooth weighted round robin
+ * (https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1). The deficit is subtracted from
+ * their load, but always less than one request:
  *
  *     load = (inFlight + 1 - deficit) / weight      0 <= deficit < 1
  *
- * It follows that among backends of one weight none is chosen while another has fewer in flight, and that shares follow
- * the weights at any concurrency. Equal loads take turns: the backend that has had its load for longest is next. All
- * numbers are whole, as both sides are multiplied by the total weight and by each other's weight.
+ * It follows that a backend is never chosen while another one of the same weight has fewer requests in flight, and that
+ * shares follow the weights at any concurrency. Backends of equal load take turns: the one that has had its load for
+ * longest is next. All numbers are whole, because both sides of a comparison are multiplied by the total weight and by
+ * the other backend's weight.
  *
- * A choice looks at the first backend of each tier of each weight, so that its cost grows with the number of different
- * weights, not of backends.
+ * A choice looks at the first backend of each tier of each weight, so its cost grows with the number of different
+ * weights, and not with the number of backends.
  */
 export class LeastConnections implements Policy {
   readonly #random: () => number
   readonly #groups: WeightGroups<LoadGroup, LoadCandidate>
   #totalWeight = 0
-  /** Counts up with each candidate that is placed. */
+  /** A number that grows with each candidate that is placed. */
   #placements = 0
 
-  /** @param countsQuietTunnels whether tunnels without traffic count like any request */
+  /** @param countsQuietTunnels true if a tunnel without traffic counts like any request */
   constructor(random: () => number, countsQuietTunnels = false) {
     this.#random = random
     this.#groups = new WeightGroups<LoadGroup, LoadCandidate>({
@@ -100,8 +104,8 @@ export class LeastConnections implements Policy {
   }
 
   /**
-   * The next choice. It adds to the deficit of each group its part of one more request; {@link #restoreDeficits} takes
-   * that back.
+   * Returns the next choice. It adds to the deficit of each group that group's part of one more request; {@link
+   * #restoreDeficits} takes that back.
    */
   #findBest(except: ReadonlySet<Backend> | undefined, reach: Tier): LoadCandidate | undefined {
     const max = MAX_DEFICIT * this.#totalWeight
@@ -125,14 +129,19 @@ export class LeastConnections implements Policy {
     for (const group of this.#groups.list) group.deficit = group.deficitBefore
   }
 
-  /** What a candidate would carry with one more request than these, less its deficit, times the total weight. */
+  /**
+   * Returns the load of a candidate with one more request than `requests`, less its deficit, times the total weight.
+   */
   #loadWith({ group }: LoadCandidate, requests: number): number {
     const total = this.#totalWeight
     return (requests + 1) * total - Math.max(0, Math.min(total - 1, group.deficit))
   }
 }
 
-/** Negative where the first candidate is the better choice. Of equals, a limited one comes first: it has its turn now. */
+/**
+ * Compares two candidates; negative where the first is the better choice. Among equals, one with a limited share goes
+ * first, because it has its turn now.
+ */
 function compare(load: number, one: LoadCandidate, otherLoad: number, other: LoadCandidate): number {
   const difference = load * other.group.weight - otherLoad * one.group.weight
   return difference || other.tier - one.tier || one.since - other.since

@@ -5,37 +5,47 @@ import { type CandidateScore, likeliest, type PickContext, type Policy, type Pre
 
 /** In pools up to this size all backends are compared. */
 const COMPARE_ALL_UP_TO = 32
-/** In a larger pool as many are drawn at random and compared. */
+/** Number of backends that are drawn at random and compared in a larger pool. */
 const DRAW_COUNT = 16
-/** A backend whose estimate is at most this many times the fastest one's takes turns with it by weight. */
+/** A backend whose estimate is at most this many times that of the fastest takes turns with the fastest by weight. */
 const SIMILAR_SPEED_RATIO = 2
-/** Milliseconds in place of an unknown estimate: more than any response takes, and still finite. */
+/** Milliseconds that stand for an unknown estimate: more than any response takes, and still finite. */
 const UNKNOWN_MS = 1e9
-/** Milliseconds in place of 0, so that backends of which nothing is known yet are compared by load and take turns. */
+/**
+ * Milliseconds that replace an estimate of 0, so that backends that were not tried yet are compared by load and take
+ * turns.
+ */
 const UNTRIED_MS = 1e-9
-/** Requests, a little less than one: a deficit decides among equal loads, and never among unequal ones. */
+/**
+ * The largest deficit that counts in a load, in requests. It is a little less than one, so that a deficit decides among
+ * equal loads, and never among unequal ones.
+ */
 const MAX_DEFICIT_IN_LOAD = 1 - 1e-6
 
 interface Candidate extends RandomCandidate {
-  /** Milliseconds until it would respond, as of the present choice; NaN where it cannot be chosen. */
+  /**
+   * Milliseconds until the backend is expected to respond, for the present choice; NaN where the backend cannot be
+   * chosen.
+   */
   estimateMs: number
 }
 
 /**
- * The backend that is expected to respond first: the least `estimate * (inFlight + 1 - deficit) / weight`, as by finagle's
- * peak EWMA balancer
+ * Chooses the backend that is expected to respond first: the one with the least `estimate * (inFlight + 1 - deficit) /
+ * weight`, as in finagle's peak EWMA balancer
  * (https://github.com/twitter/finagle/blob/develop/finagle-core/src/main/scala/com/twitter/finagle/loadbalancer/PeakEwma.scala);
- * see `ResponseTime` for the estimate. A backend that turns slow, or stalls, is avoided before its late response
- * arrives, and one without history gets a single request at first.
+ * `ResponseTime` makes the estimate. A backend that turns slow, or stalls, is avoided before its late response arrives,
+ * and a backend without history gets a single request at first.
  *
- * The deficit, how far a backend is behind its share, is part of one request, as with least connections: backends that
- * are about equally fast take turns by weight. In a pool of more than 32 backends 16 are drawn at random, by weight, and
- * the best of them is chosen: that costs the same in any pool, and gateways do not all choose the same backend.
+ * The deficit says how far a backend is behind its share, as part of one request, as in least connections: backends
+ * that are about equally fast take turns by weight. In a pool of more than 32 backends, 16 are drawn at random by
+ * weight, and the best of them is chosen. That costs the same in any pool, and keeps gateways from all choosing the
+ * same backend.
  */
 export class LeastResponseTime implements Policy {
   readonly #random: () => number
   readonly #candidates: RandomCandidates<Candidate>
-  /** The candidates that were drawn; the same array for each choice. */
+  /** The candidates that were drawn for the present choice; the same array is used for each choice. */
   readonly #drawn: Candidate[] = []
 
   constructor(random: () => number) {
@@ -128,7 +138,7 @@ export class LeastResponseTime implements Policy {
       const { backend, estimateMs } = candidate
       const deficit = estimateMs <= SIMILAR_SPEED_RATIO * fastest ? this.#deficitOf(candidate) : 0
       const cost = costOf(backend, estimateMs, deficit)
-      // False where the cost is NaN, as the candidate cannot be chosen.
+      // The comparison is false where the cost is NaN, because the candidate cannot be chosen.
       if (cost < least) {
         best = candidate
         least = cost
@@ -142,7 +152,7 @@ export class LeastResponseTime implements Policy {
   }
 }
 
-/** Estimates all candidates anew, as NaN where they cannot be chosen. Returns the least estimate. */
+/** Sets the estimate of each candidate, NaN for one that cannot be chosen. Returns the least estimate. */
 function estimateAll(candidates: readonly Candidate[], { now, except, reach }: PickContext): number {
   let fastest = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
@@ -157,7 +167,7 @@ function estimateAll(candidates: readonly Candidate[], { now, except, reach }: P
   return fastest
 }
 
-/** Milliseconds until a backend would respond. */
+/** Returns the milliseconds until a backend is expected to respond. */
 function estimateOf({ leases, responseTime }: Backend, now: number): number {
   const estimate = responseTime.estimate(now, leases.awaitedSince)
   return Math.max(UNTRIED_MS, Math.min(UNKNOWN_MS, estimate))

@@ -5,29 +5,32 @@ import type { Tier } from '../tier.js'
 export interface PickContext {
   /** Monotonic milliseconds. */
   readonly now: number
-  /** Backends that must not be chosen: the request was sent to them before, and failed. */
+  /** Backends that must not be chosen, because the request was sent to them before and failed. */
   readonly except?: ReadonlySet<Backend> | undefined
-  /** What requests that should reach the same backend have in common, such as a session's id. */
+  /** A key that is the same for all requests that should reach the same backend, such as a session's id. */
   readonly key?: string | undefined
   /** The last tier whose backends may be chosen; see `Backend.takes`. */
   readonly reach: Tier
 }
 
-/** How a pool chooses. A policy may keep what it has to know of past choices, but no count of requests: backends have those. */
+/**
+ * A policy, which chooses among the eligible backends of a pool. It may remember past choices, but it keeps no counts
+ * of requests, because the backends have those.
+ */
 export interface Policy {
-  /** Whether all backends get the same share, whatever their weight. */
+  /** True if all backends get the same share, whatever their weight. */
   readonly ignoresWeight?: boolean
-  /** Whether the number of requests in flight makes no difference, as long as a backend is not full. */
+  /** True if the number of requests in flight makes no difference to a choice, as long as a backend is not full. */
   readonly ignoresLoad?: boolean
-  /** The set of backends to choose from changed, or a weight in it. Called before the first pick. */
+  /** Takes over a new set of backends to choose from, or a changed weight in it. It is called before the first pick. */
   update(eligible: readonly Backend[]): void
-  /** The `inFlight` or `load` of a backend changed; it may be one that is not eligible. */
+  /** Is called after the `inFlight` or `load` of a backend changed; the backend may not be eligible. */
   changed?(backend: Backend): void
-  /** The `tier` of a backend changed; it may be one that is not eligible. */
+  /** Is called after the `tier` of a backend changed; the backend may not be eligible. */
   retiered?(backend: Backend): void
   /**
-   * The backend for the next request; undefined where none is eligible, or none takes one.
-   * @param context for this call only: the pool uses the same object again for its next choice
+   * Chooses the backend for the next request; undefined where no backend can be chosen.
+   * @param context valid during this call only, because the pool uses the same object for its next choice
    */
   pick(context: PickContext): Backend | undefined
   /** The result that {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
@@ -47,20 +50,26 @@ export interface CandidateScore {
   backend: Backend
   /** The value that is compared; the least is best. A backend that cannot be chosen has one as well. */
   score: number
-  /** The probability that it is chosen: 0 or 1, unless the policy draws at random. */
+  /** The probability that the backend is chosen: 0 or 1, unless the policy draws at random. */
   probability: number
   /** The numbers from which the score is computed, by name, besides the fields of the backend. */
   parts: Record<string, number>
-  /** The score in words, for people. */
+  /** An explanation of the score in words, for people. */
   note: string
 }
 
-/** The first of the likeliest backends; undefined where none can be chosen. */
+/**
+ * Returns the backend with the highest probability, the first one among equals; undefined where no backend can be
+ * chosen.
+ */
 export function likeliest(scores: readonly CandidateScore[]): Backend | undefined {
   let best: CandidateScore | undefined
   for (const one of scores) if (one.probability > (best?.probability ?? 0)) best = one
   return best?.backend
 }
 
-/** @param random uniform in [0, 1), injected so that choices can be repeated */
+/**
+ * The constructor of a policy.
+ * @param random a source of numbers that are uniform in [0, 1), injected so that choices can be repeated
+ */
 export type PolicyConstructor = new (random: () => number) => Policy

@@ -3,24 +3,31 @@ import { type RandomCandidate, RandomCandidates } from '../candidates/random-can
 import { betterOfTwoProbabilities, type Contender } from '../probabilities/better-of-two.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
-/** Draws of a pair from all backends. Where each pair has a backend that cannot be chosen, one is drawn from those that can. */
+/**
+ * Largest number of times that a pair is drawn from all backends. If each pair has a backend that cannot be chosen, a
+ * pair is drawn from those that can be.
+ */
 const MAX_DRAWS = 4
 
-/** Requests, a little less than a half: a deficit decides among equal loads, and never among unequal ones. */
+/**
+ * The largest deficit that counts in a load, in requests. It is a little less than a half, so that a deficit decides
+ * among equal loads, and never among unequal ones.
+ */
 const MAX_DEFICIT_IN_LOAD = 0.5 - 1e-6
 
 /**
- * Of two different backends drawn at random the one with fewer requests in flight for its weight: not much worse
- * than the best of all, whatever the size of the pool, and not the same one for every gateway (Mitzenmacher, "The
- * Power of Two Choices in Randomized Load Balancing",
+ * Draws two different backends at random, and chooses the one with fewer requests in flight for its weight. The choice
+ * is not much worse than the best of all backends, whatever the size of the pool, and is not the same for every gateway
+ * (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
  * https://www.eecs.harvard.edu/~michaelm/postscripts/mythesis.pdf).
  *
- * Backends are drawn by weight, and requests in flight over weight are compared. The deficit of a backend, how far it is
- * behind its share, decides where whole requests cannot: among idle backends, and where weights differ.
+ * Backends are drawn by weight, and their requests in flight over weight are compared. The deficit of a backend says
+ * how far it is behind its share. It decides where whole requests cannot: among idle backends, and where weights
+ * differ.
  */
 export class PowerOfTwo implements Policy {
   readonly #candidates: RandomCandidates<RandomCandidate>
-  /** The pair that was drawn from the backends that can be chosen; the same array for each choice. */
+  /** The pair that was drawn from the backends that can be chosen; the same array is used for each choice. */
   readonly #drawn: RandomCandidate[] = []
 
   constructor(random: () => number) {
@@ -94,7 +101,7 @@ export class PowerOfTwo implements Policy {
     return difference > 0 ? other : one
   }
 
-  /** Requests in flight, less the deficit, for the weight. */
+  /** Returns the load that is compared: requests in flight less the deficit, over the weight. */
   #loadOf(candidate: RandomCandidate): number {
     const { load, weight } = candidate.backend
     const deficit = this.#candidates.deficitOf(candidate)

@@ -2,14 +2,17 @@ import type { Backend } from '../../backends/backend.js'
 import { AvailableBackends } from '../candidates/available-backends.js'
 import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
-/** Turns that are looked at one by one; beyond them a search in {@link AvailableBackends} is faster. */
+/** Number of turns that are tried one by one; after them, a search in {@link AvailableBackends} is faster. */
 const TURNS_LOOKED_AT = 4
 
-/** Each backend in turn, whatever its weight and load. Backends that cannot be chosen are passed over. */
+/** Chooses each backend in turn, whatever its weight and load. Backends that cannot be chosen are passed over. */
 export class RoundRobin implements Policy {
   readonly ignoresWeight = true
   readonly ignoresLoad = true
-  /** From 0 to 1, where turns begin: gateways that start together should not all begin with the same backend. */
+  /**
+   * The place in the list at which turns begin, from 0 to 1; it is random, because gateways that start together should
+   * not all begin with the same backend.
+   */
   readonly #start: number
   #eligible: readonly Backend[] = []
   /** The index of the backend whose turn is next; undefined before the first pick. */
@@ -21,7 +24,8 @@ export class RoundRobin implements Policy {
   }
 
   update(eligible: readonly Backend[]): void {
-    // The backend whose turn is next keeps it; where it left the pool, the next remaining one in order has the turn.
+    // The backend whose turn is next keeps its turn. If it left the pool, the next remaining backend in order has the
+    // turn.
     if (this.#next !== undefined) {
       const turns = [...this.#eligible.slice(this.#next), ...this.#eligible.slice(0, this.#next)]
       const remaining = new Set(eligible)
@@ -87,7 +91,7 @@ export class RoundRobin implements Policy {
     available.excludeAll(except)
     const before = available.weightBefore(turn, reach)
     const total = available.totalWeight(reach)
-    // After the last one it is the first one's turn.
+    // After the last backend it is the first one's turn.
     const index = total === 0 ? undefined : available.indexAt(before < total ? before : 0, reach)
     available.refreshAll(except)
     return index

@@ -5,13 +5,14 @@ import type { Tier } from '../tier.js'
 import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /**
- * Each backend in turn, as often as its weight says, and spread evenly: with weights 5, 1 and 1 the order is
- * a a b a c a a, not a a a a a b c. That is nginx' smooth weighted round robin
- * (https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1): each choice adds the weight of every
- * backend that can be chosen to its deficit, and the one with the largest deficit is chosen and charged the sum.
+ * Chooses each backend in turn, as often as its weight says, and spread evenly: with weights 5, 1 and 1 the order is a
+ * a b a c a a, and not a a a a a b c. This is nginx' smooth weighted round robin
+ * (https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1): each choice adds to the deficit of
+ * every backend that can be chosen its weight; the backend with the largest deficit is chosen, and the sum of the added
+ * weights is subtracted from its deficit.
  *
- * Backends of one weight share their deficit and take turns, so that the cost of a choice grows with the number of
- * different weights, not of backends.
+ * Backends of one weight share their deficit and take turns, so the cost of a choice grows with the number of different
+ * weights, and not with the number of backends.
  */
 export class WeightedRoundRobin implements Policy {
   readonly ignoresLoad = true
@@ -21,7 +22,7 @@ export class WeightedRoundRobin implements Policy {
     makeCandidate: (backend, group) => new TurnCandidate(backend, group),
     place: (candidate) => candidate.group.place(candidate),
   })
-  /** The weight of all that could be chosen in the latest choice. */
+  /** The total weight of the backends that could be chosen in the latest choice. */
   #totalWeight = 0
 
   constructor(random: () => number) {
@@ -30,7 +31,7 @@ export class WeightedRoundRobin implements Policy {
 
   update(eligible: readonly Backend[]): void {
     this.#groups.update(eligible, this.#random, (newGroups) => {
-      // Gateways that start together should not all begin with the same weight.
+      // Deficits begin at random, because gateways that start together should not all begin with the same weight.
       for (const group of newGroups) group.deficit = this.#random() * group.weight * group.size
     })
   }
@@ -49,7 +50,7 @@ export class WeightedRoundRobin implements Policy {
     const chosen = group?.first(except, reach)
     if (!group || !chosen) return undefined
     const total = this.#totalWeight
-    // A deficit from another set of backends must not count for ever.
+    // The bound keeps a deficit that comes from another set of backends from counting for ever.
     group.deficit = Math.max(-total, Math.min(total, group.deficit) - total)
     group.moveToEnd(chosen)
     return chosen.backend
@@ -62,7 +63,7 @@ export class WeightedRoundRobin implements Policy {
       .sort((a, b) => b.deficit - a.deficit)
       .flatMap((group) => this.#membersOf(group).map((backend) => ({ backend, group })))
       .map(({ backend, group }): CandidateScore => {
-        // Where no backend can be chosen, no deficit was added.
+        // The total is 0 where no backend can be chosen; no deficit was added then.
         const credit = total === 0 ? 0 : group.deficit / total
         return {
           backend,
@@ -76,7 +77,7 @@ export class WeightedRoundRobin implements Policy {
     return { choice, scores }
   }
 
-  /** The backends of a group in the order of their turns; full backends come last. */
+  /** Returns the backends of a group in the order of their turns; full backends come last. */
   #membersOf(group: TurnGroup): Backend[] {
     const members = group.inTurn
     for (const [backend, candidate] of this.#groups.candidates)
@@ -84,7 +85,7 @@ export class WeightedRoundRobin implements Policy {
     return members
   }
 
-  /** The group whose turn it is. Adds to the deficit of each group its weight in this choice. */
+  /** Returns the group whose turn is next. It adds to the deficit of each group the group's weight in this choice. */
   #findGroup(except: ReadonlySet<Backend> | undefined, reach: Tier): TurnGroup | undefined {
     if (except) this.#countExcluded(except, reach, 1)
     let total = 0
@@ -102,7 +103,10 @@ export class WeightedRoundRobin implements Policy {
     return best
   }
 
-  /** Adds to the count of each group the backends that it could choose, but for this request. */
+  /**
+   * Adds `change` to the count of excluded backends of each group, for each backend in `except` that could be chosen
+   * otherwise.
+   */
   #countExcluded(except: ReadonlySet<Backend>, reach: Tier, change: 1 | -1): void {
     for (const backend of except) {
       const candidate = this.#groups.candidates.get(backend)

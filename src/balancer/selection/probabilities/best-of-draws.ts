@@ -1,25 +1,30 @@
-/** A backend as one of several that are drawn. */
+/** A backend that may be one of several that are drawn. */
 export interface Contender {
   weight: number
   canBeChosen: boolean
-  /** Milliseconds that its response is expected to take. */
+  /** Milliseconds that the backend's response is expected to take. */
   estimate: number
-  /** What it costs to choose it; and what, where its estimate is similar to that of the fastest one drawn. */
+  /**
+   * The cost that is compared; `costIfSimilar` applies where the backend's estimate is similar to that of the fastest
+   * backend drawn, and `cost` otherwise.
+   */
   cost: number
   costIfSimilar: number
 }
 
-/** Costs that are compared, at most, so that an explanation of a huge pool does not block the process. */
+/** Largest number of comparisons, so that an explanation of a huge pool does not block the process. */
 const MAX_COMPARISONS = 200_000
-/** A probability that is too small to matter. */
+/** A probability below this is too small to matter. */
 const NEGLIGIBLE = 1e-13
 
 /**
- * The probability with which `LeastResponseTime` chooses each backend of a large pool: so many are drawn by weight, the
- * same one more than once perhaps, and the one with the least cost is chosen, where costs depend on the fastest that was
- * drawn. Where none that was drawn can be chosen, as many are drawn of those that can. Exact in pools of up to 440; in
- * larger ones estimates that are next to each other may count as one.
- * @param similarRatio an estimate of up to this many times the fastest one's is similar
+ * Computes the probability with which `LeastResponseTime` chooses each backend of a large pool. The policy draws a
+ * fixed number of backends by weight, perhaps the same one more than once, and chooses the one with the least cost;
+ * costs depend on the fastest backend that was drawn. If no drawn backend can be chosen, it draws as many from those
+ * that can be. The result is exact in pools of up to 440 backends; in larger ones, estimates next to each other may be
+ * taken for one.
+ * @param draws the number of backends that are drawn
+ * @param similarRatio an estimate of up to this many times the fastest one is similar to it
  */
 export function bestOfDrawsProbabilities(
   all: readonly Contender[],
@@ -30,7 +35,7 @@ export function bestOfDrawsProbabilities(
   const choosable = [...all.keys()].filter((i) => at(i).canBeChosen)
   const totalWeight = all.reduce((sum, { weight }) => sum + weight, 0)
   const otherWeight = totalWeight - choosable.reduce((sum, i) => sum + at(i).weight, 0)
-  /** The probability that all draws find backends out of a set of this weight. */
+  /** Returns the probability that all draws find backends out of a set of this weight. */
   const allWithin = (weight: number) => power(weight / totalWeight, draws)
   const byCostIfSimilar = choosable.toSorted((a, b) => at(a).costIfSimilar - at(b).costIfSimilar)
   const byCost = choosable.toSorted((a, b) => at(a).cost - at(b).cost)
@@ -40,7 +45,8 @@ export function bestOfDrawsProbabilities(
   const tied: number[] = []
 
   for (let e = 0; e < estimates.length; e += step) {
-    // For each estimate that may be the fastest one drawn: no backend is drawn that is faster, and not only slower ones.
+    // Each pass assumes that `fastest` is the least estimate drawn: no faster backend is drawn, and not only slower
+    // ones.
     const fastest = estimates[e] as number
     const nextFastest = estimates[e + step] ?? Number.POSITIVE_INFINITY
     let left = otherWeight
@@ -51,7 +57,7 @@ export function bestOfDrawsProbabilities(
       if (estimate >= nextFastest) leftSlower += weight
     }
     if (allWithin(left) - allWithin(otherWeight) < NEGLIGIBLE) break
-    // From the least cost on: who wins if none with less is drawn.
+    // In the order of cost, each backend wins if none with less cost is drawn.
     let s = 0
     let o = 0
     while (allWithin(left) >= NEGLIGIBLE) {
@@ -77,7 +83,7 @@ export function bestOfDrawsProbabilities(
         if (at(i).estimate >= nextFastest) slowerWeight += at(i).weight
       }
       if (tied.length === 0) break
-      // Of those with the same cost the first that was drawn wins, which is any of them, by weight.
+      // Among equal costs the first one drawn wins, which may be any of them, with probabilities by weight.
       const each = (allWithin(left) - allWithin(left - weight)) / weight
       const eachIfSlower =
         slowerWeight > 0 ? (allWithin(leftSlower) - allWithin(leftSlower - slowerWeight)) / slowerWeight : 0
@@ -101,7 +107,7 @@ export function bestOfDrawsProbabilities(
   }
 }
 
-/** Faster than `**` for small whole exponents. */
+/** Raises a number to a power; faster than `**` for small whole exponents. */
 function power(base: number, exponent: number): number {
   let result = 1
   let square = Math.max(0, base)

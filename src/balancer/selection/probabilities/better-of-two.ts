@@ -1,16 +1,17 @@
-/** A backend as one of two that are drawn. */
+/** A backend that may be one of two that are drawn. */
 export interface Contender {
   weight: number
   canBeChosen: boolean
-  /** Whether it has no load. Two idle backends are compared by deficit, others by load. */
+  /** True if the backend has no load. Two idle backends are compared by deficit, others by load. */
   isIdle: boolean
   deficit: number
   load: number
 }
 
 /**
- * The probability with which `PowerOfTwo` chooses each backend: two different ones are drawn by weight, the first wins a
- * tie, and where one of the two cannot be chosen both are drawn again; after so many draws, only from those that can.
+ * Computes the probability with which `PowerOfTwo` chooses each backend. The policy draws two different backends by
+ * weight, of which the first wins a tie. If one of the two cannot be chosen, both are drawn again; after `maxDraws`
+ * draws, only from the backends that can be chosen.
  */
 export function betterOfTwoProbabilities(all: readonly Contender[], maxDraws: number): number[] {
   const choosable = all.filter(({ canBeChosen }) => canBeChosen)
@@ -30,20 +31,24 @@ export function betterOfTwoProbabilities(all: readonly Contender[], maxDraws: nu
 }
 
 interface Drawn extends Contender {
-  /** Times the weight of another one: the probability that the other is drawn second where this one is drawn first. */
+  /**
+   * Multiplied by the weight of another backend, this is the probability that the other is drawn second where this one
+   * is drawn first.
+   */
   secondFactor: number
 }
 
 /**
- * Of each contender the probability that one draw finds it and another contender, and that it is the better.
- * @param totalWeight of all that are drawn from, contenders or not
+ * Computes, for each contender, the probability that one draw finds it together with another contender, and that it is
+ * the better of the two.
+ * @param totalWeight the weight of all backends that are drawn from, whether they are contenders or not
  */
 function winProbabilities(contenders: readonly Contender[], totalWeight: number): number[] {
   const drawn = contenders.map((one) => ({ ...one, secondFactor: 1 / (totalWeight - one.weight) }))
   const byLoad = new Ranking(drawn, ({ load }) => load)
   const idle = drawn.filter(({ isIdle }) => isIdle)
   const idleByLoad = new Ranking(idle, ({ load }) => load)
-  // The larger deficit is better.
+  // The larger deficit is better, and the least key is best.
   const idleByDeficit = new Ranking(idle, ({ deficit }) => -deficit)
   return drawn.map((one) => {
     const weight = byLoad.beatenBy(one)
@@ -52,15 +57,18 @@ function winProbabilities(contenders: readonly Contender[], totalWeight: number)
   })
 }
 
-/** Contenders in order, the best first, so that all that one of them beats can be summed up at once. */
+/** Contenders in order, the best first, so that the weights of all that one of them beats are a single sum. */
 class Ranking {
   readonly #keyOf: (one: Drawn) => number
   readonly #keys: Float64Array
-  /** The weights of all from an index on, and those weights times `secondFactor`. */
+  /**
+   * At each index, the sum of the weights of all contenders from there on, and the sum of those weights times
+   * `secondFactor`.
+   */
   readonly #weights: Float64Array
   readonly #secondWeights: Float64Array
 
-  /** @param keyOf what is compared: the least is best */
+  /** @param keyOf returns the key by which contenders are compared: the least is best */
   constructor(drawn: readonly Drawn[], keyOf: (one: Drawn) => number) {
     const sorted = drawn.toSorted((a, b) => keyOf(a) - keyOf(b))
     this.#keyOf = keyOf
@@ -74,17 +82,19 @@ class Ranking {
     }
   }
 
-  /** The probability of a pair with one that it beats, times the total weight. */
+  /** Returns the probability of drawing a pair of this contender and one that it beats, times the total weight. */
   beatenBy(one: Drawn): number {
     const key = this.#keyOf(one)
     const [tie, worse] = [this.#indexOf(key, false), this.#indexOf(key, true)]
     const tied = (this.#weights[tie] as number) - (this.#weights[worse] as number) - one.weight
     const beaten = this.#weights[worse] as number
-    // Drawn first, it wins ties as well.
+    // A contender that is drawn first also wins ties.
     return one.weight * ((beaten + tied) * one.secondFactor + (this.#secondWeights[worse] as number))
   }
 
-  /** The index of the first key that is not less, or with `above` that is more, than this one. */
+  /**
+   * Returns the index of the first key that is not less than `key`, or with `above` the first that is more than `key`.
+   */
   #indexOf(key: number, above: boolean): number {
     let low = 0
     let high = this.#keys.length
