@@ -1,13 +1,13 @@
 /**
- * What a backend answered of late, each answer weighted by its age; kept by `RefusalOutliers`. (What the pool itself
- * refused is in `RefusalCounter`.)
+ * Counts of a backend's recent answers, each weighted by its age; kept by `RefusalOutliers`. (`RefusalCounter` counts
+ * the requests that the pool itself refused.)
  */
 export class AnswerTally {
-  /** The weight of all answers, and of those with a status from 400 on. */
+  /** The total weight of all answers, and that of the answers with a status from 400 on (`refused`). */
   answers = 0
   refused = 0
-  /** The class of its share of refusals, an index into a histogram; -1 before its first answer. */
+  /** The histogram class of the backend's share of refusals, as an index; -1 before the first answer. */
   class = -1
-  /** Whether the backend refuses far more requests than the other backends. */
+  /** True if the backend refuses far more requests than the other backends. */
   isOutlier = false
 }

@@ -4,27 +4,30 @@ import type { Registry } from '../backends/registry.js'
 import type { Clock } from '../time/clock.js'
 
 export interface ChecksOptions {
-  /** Milliseconds from the start of a check to the start of the next, give or take a tenth. */
+  /** Milliseconds from the start of a check to the start of the next, plus or minus up to a tenth. */
   interval: number
-  /** Passed checks in a row that make an unhealthy backend healthy. */
+  /** Number of passed checks in a row that make an unhealthy backend healthy. */
   rise: number
-  /** Failed checks in a row that make a healthy backend unhealthy. */
+  /** Number of failed checks in a row that make a healthy backend unhealthy. */
   fall: number
 }
 
 /**
- * Sends one check to a backend and calls `done` once: with undefined where the check could not be made, which says nothing about
- * the backend.
- * @returns cancels the check, so that `done` is not called
+ * Sends one check to a backend and calls `done` once, with undefined if the check could not be made, which says nothing
+ * about the backend.
+ * @returns a function that cancels the check, so that `done` is not called
  */
 export type SendCheck = (backend: Backend, done: (result: CheckResult | undefined) => void) => () => void
 
-/** The part of the interval by which checks are moved at random: gateways that start together do not check together. */
+/**
+ * The part of the interval by which checks are moved at random, so that gateways that start together do not check
+ * together.
+ */
 const JITTER_PART = 0.1
 
 /**
  * Active health: checks every registered backend at an interval. The first result of a backend decides at once; after
- * that it takes `rise` passed or `fall` failed checks in a row to change its health.
+ * that, `rise` passed or `fall` failed checks in a row change its health.
  */
 export class Checks {
   readonly #registry: Registry
@@ -62,7 +65,7 @@ export class Checks {
   }
 
   readonly #begin = (backend: Backend): void => {
-    // Another listener of `added` may have removed it already.
+    // Another listener of `added` may have removed the backend already.
     if (!this.#registry.holds(backend)) return
     const checks = new BackendChecks(
       backend,
@@ -82,7 +85,7 @@ export class Checks {
   }
 }
 
-/** The checks of one backend, one after the other. */
+/** The checks of one backend, made one after the other. */
 class BackendChecks {
   readonly #backend: Backend
   readonly #registry: Registry
@@ -90,7 +93,7 @@ class BackendChecks {
   readonly #options: ChecksOptions
   readonly #clock: Clock
   readonly #random: () => number
-  /** Checks in a row that passed, and that failed; one of the two is 0. */
+  /** Number of checks in a row that passed, and that failed; one of the two is 0. */
   #passed = 0
   #failed = 0
   #isStopped = false
@@ -114,7 +117,7 @@ class BackendChecks {
   }
 
   start(): void {
-    // Backends that are added together are not all checked in the same moment.
+    // The random delay keeps backends that are added together from all being checked at the same moment.
     this.#checkAfter(this.#random() * this.#options.interval * JITTER_PART)
   }
 
@@ -131,9 +134,10 @@ class BackendChecks {
     const startedAt = this.#clock.now()
     this.#cancel = this.#sendCheck(this.#backend, (result) => {
       if (result) this.#count(result)
-      // A listener of the change may have removed the backend, or stopped the checks.
+      // A listener of the health change may have removed the backend, or stopped the checks.
       if (this.#isStopped) return
-      // A check that took longer than the interval is followed by the next at once; two never run side by side.
+      // A check that took longer than the interval is followed by the next one at once; two checks never run side by
+      // side.
       const spread = 1 + JITTER_PART * (2 * this.#random() - 1)
       this.#checkAfter(Math.max(0, startedAt + this.#options.interval * spread - this.#clock.now()))
     })

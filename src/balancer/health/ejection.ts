@@ -5,17 +5,20 @@ import type { Clock } from '../time/clock.js'
 import { HalfOpenProbes } from './half-open-probes.js'
 
 export interface EjectionOptions {
-  /** Failures in a row that eject a backend. */
+  /** Number of failures in a row that eject a backend. */
   consecutive: number
-  /** Milliseconds of the first ejection; the second in a row takes twice as long, and so on. */
+  /**
+   * Milliseconds of the first ejection of a backend; the second in a row takes twice as long, the third three times,
+   * and so on.
+   */
   base: number
   /** Milliseconds of the longest ejection. */
   max: number
-  /** Ejected backends in percent of the pool, at most; 0 for no ejection. */
+  /** Largest percentage of the pool's backends that may be ejected at once; 0 for no ejection. */
   maxPercent: number
 }
 
-/** The backends that `maxPercent` is a part of. */
+/** Numbers of the backends to which the percentage `maxPercent` applies. */
 interface PoolCount {
   size: number
   ejected: number
@@ -23,37 +26,37 @@ interface PoolCount {
 
 /** The recent failures and ejections of one backend. */
 interface FailureHistory {
-  /** Failures since the last success. */
+  /** Number of failures since the last success. */
   streak: number
-  /** Ejections, less one for each `base` milliseconds that passed since without another. */
+  /** Number of ejections, less one for each `base` milliseconds that passed since without another one. */
   ejections: number
-  /** When it was last ejected or reinstated, in monotonic milliseconds. */
+  /** Monotonic milliseconds at which the backend was last ejected or reinstated. */
   changedAt: number
-  /** Ordinal of its latest request at that time: results of earlier ones say nothing about it now. */
+  /** The ordinal of the backend's latest lease at that time: results of leases up to it are outdated. */
   lastOrdinal: number
 }
 
 /**
- * Passive health: takes a backend out for a while after failures in a row, and brings it back through a single probe.
- * After Envoy's outlier detection
- * (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier): the ejection time grows with each
- * ejection and shrinks again with each `base` that passes without one, and `maxPercent` limits how many are ejected at
- * once. That percentage is of the backends that are active and not unhealthy, rounded down.
+ * Passive health: ejects a backend for a while after failures in a row, and brings it back through a single probe, like
+ * Envoy's outlier detection (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier). The
+ * ejection time grows with each ejection, and shrinks again with each `base` that passes without one. `maxPercent`
+ * limits how many backends are ejected at once; it is a percentage of the backends that are active and not unhealthy,
+ * rounded down.
  */
 export class Ejection {
-  /** Whether any backend has a history of failures. While none has, successes need not be reported. */
+  /** True if any backend has a history of failures. While none has, successes need not be reported. */
   hasHistory = false
-  /** How ejected backends come back. */
+  /** Brings ejected backends back. */
   readonly probes: HalfOpenProbes
   readonly #registry: Registry
   readonly #options: EjectionOptions
   readonly #clock: Clock
-  /** In the order of the latest ejection, so that the one ejected longest ago comes first. */
+  /** Histories of the backends that have failed; the one ejected longest ago comes first. */
   readonly #histories = new Map<Backend, FailureHistory>()
-  /** Undefined when it has to be counted again. */
+  /** The counts for `maxPercent`; undefined where they have to be counted again. */
   #count: PoolCount | undefined
 
-  /** @param onProbeDue called when a backend waits for a request to be probed with */
+  /** @param onProbeDue called when a backend begins to wait for a request that probes it */
   constructor(registry: Registry, options: EjectionOptions, clock: Clock, onProbeDue: () => void) {
     this.#registry = registry
     this.#options = options
@@ -61,13 +64,13 @@ export class Ejection {
     this.probes = new HalfOpenProbes(registry, clock, options.base, onProbeDue)
   }
 
-  /** The first bytes of a good response arrived. That is enough for a probe: the rest of a stream may take for ever. */
+  /** Reinstates the backend if this lease is its probe: the first bytes suffice, because a stream may never end. */
   answered(lease: Lease): void {
     const history = this.#histories.get(lease.backend)
     if (history && this.probes.isProbe(lease)) this.#reinstate(lease.backend, history)
   }
 
-  /** A request succeeded. */
+  /** Records that a request succeeded. */
   succeeded(lease: Lease): void {
     const history = this.#historyFor(lease)
     if (!history) return
@@ -76,7 +79,7 @@ export class Ejection {
     if (lease.backend.isEjected) this.#reinstate(lease.backend, history)
   }
 
-  /** A request failed, and the backend is to blame. */
+  /** Records that a request failed through the fault of its backend. */
   failed(lease: Lease): void {
     const history = this.#historyFor(lease) ?? this.#begin(lease)
     if (!history) return
@@ -89,12 +92,15 @@ export class Ejection {
     if (history.streak >= this.#options.consecutive && this.#allows(1)) this.#eject(backend, history)
   }
 
-  /** A request ended through no fault of the backend. If it was a probe, the next request is one instead. */
+  /**
+   * Records that a request ended without a fault of its backend. If the request was a probe, the next request becomes
+   * the probe.
+   */
   cancelled(lease: Lease): void {
     if (this.probes.isProbe(lease)) this.probes.restart(lease.backend)
   }
 
-  /** Ends an ejection without a probe, as something else shows that the backend is well. */
+  /** Ends an ejection without a probe, because something else shows that the backend is well. */
   reset(backend: Backend): void {
     const history = this.#histories.get(backend)
     if (!history) return
@@ -102,7 +108,7 @@ export class Ejection {
     if (backend.isEjected) this.#reinstate(backend, history)
   }
 
-  /** The pool changed: reinstates the longest-ejected backends until `maxPercent` holds again. */
+  /** Reinstates the longest-ejected backends until `maxPercent` holds again, after a change of the pool. */
   enforceMaxPercent(): void {
     this.#count = undefined
     if (this.#histories.size === 0 || this.#allows(0)) return
@@ -112,14 +118,14 @@ export class Ejection {
     }
   }
 
-  /** The backend was removed. */
+  /** Forgets a backend that was removed. */
   forget(backend: Backend): void {
     this.probes.end(backend)
     this.#histories.delete(backend)
     this.hasHistory = this.#histories.size > 0
   }
 
-  /** Drops all timers. */
+  /** Cancels all timers. */
   close(): void {
     this.probes.close()
   }
@@ -132,13 +138,13 @@ export class Ejection {
     return history
   }
 
-  /** The history that the result of this lease belongs to; undefined where there is none, or where it is outdated. */
+  /** The history to which the result of this lease belongs; undefined for none, or if the result is outdated. */
   #historyFor(lease: Lease): FailureHistory | undefined {
     const history = this.#histories.get(lease.backend)
     return history && lease.ordinal > history.lastOrdinal ? history : undefined
   }
 
-  /** Whether `maxPercent` holds with so many more ejected. */
+  /** Returns true if `maxPercent` holds with this number of further ejected backends. */
   #allows(more: number): boolean {
     this.#count ??= this.#countPool()
     const { size, ejected } = this.#count
@@ -158,12 +164,12 @@ export class Ejection {
   #eject(backend: Backend, history: FailureHistory): void {
     const { base, max } = this.#options
     const workedOff = backend.isEjected ? 0 : Math.floor((this.#clock.now() - history.changedAt) / base)
-    // More ejections than make the longest time would only have to be worked off later.
+    // The number stops growing where the longest time is reached: any more would only have to be worked off later.
     history.ejections = Math.min(Math.max(0, history.ejections - workedOff) + 1, Math.ceil(max / base))
     const durationMs = Math.min(max, base * history.ejections)
     this.#restart(backend, history)
     this.probes.schedule(backend, durationMs)
-    // Moves it to the end of the order.
+    // Deleting the history first moves it to the end of the order.
     this.#histories.delete(backend)
     this.#histories.set(backend, history)
     this.#registry.eject(backend, durationMs)
@@ -175,7 +181,7 @@ export class Ejection {
     this.#registry.reinstate(backend)
   }
 
-  /** From now on only new requests count. */
+  /** Begins a new streak: from now on only results of new requests count. */
   #restart(backend: Backend, history: FailureHistory): void {
     history.streak = 0
     history.changedAt = this.#clock.now()
@@ -183,7 +189,7 @@ export class Ejection {
   }
 }
 
-/** Whether a backend is one of those that `maxPercent` is a part of. */
+/** Returns true if a backend is one of those to which the percentage `maxPercent` applies. */
 function isCounted(backend: Backend): boolean {
   return backend.state === 'active' && backend.checked !== 'unhealthy'
 }

@@ -2,48 +2,58 @@ import type { Backend } from '../backends/backend.js'
 
 /** The weight of a new result in the moving average. */
 const GAIN = 0.25
-/** Makes failures count more than in proportion: one in a row leaves 42 % of a share, two 18 %, five 1 %. */
+/**
+ * The exponent that makes failures count more than in proportion: one failure in a row leaves 42 % of a share, two
+ * leave 18 %, five leave 1 %.
+ */
 const EXPONENT = 3
-/** From this success rate on there is no penalty. */
+/** The success rate from which on there is no penalty. */
 const FORGIVEN_RATE = 0.99
 
-/** The results of one backend, as of one moment. */
+/** The success rate of one backend, as of one moment. */
 interface SuccessRate {
-  /** Moving average of results, 1 for a success and 0 for a failure. */
+  /** The moving average of results, where a success is 1 and a failure is 0. */
   rate: number
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds of the last update. */
   updatedAt: number
 }
 
 /**
- * Keeps a backend that fails at once from drawing all requests to itself, as it is always the least loaded one. Its
- * recent success rate, which also recovers with time, decides which part of its fair share it may have. A rate and not a
- * count: a service that answers 500 to one request in a hundred is balanced like any other.
+ * Keeps a backend that fails at once from drawing all requests to itself, because it is always the least loaded one.
+ * The recent success rate of a backend, which also recovers with time, decides which part of its fair share it may
+ * have. It is a rate and not a count, so that a service that answers 500 to one request in a hundred is balanced like
+ * any other.
  */
 export class FailurePenalty {
-  /** Whether any backend has a penalty. While none has, successes need not be reported. */
+  /** True if any backend has a penalty. While none has, successes need not be reported. */
   any = false
   readonly #decayMs: number
   readonly #rates = new Map<Backend, SuccessRate>()
 
-  /** @param decayMs milliseconds in which the failure rate falls to a third by itself; 0 for no penalty at all */
+  /** @param decayMs milliseconds in which the failure rate falls to 1/e by itself; 0 for no penalty at all */
   constructor(decayMs: number) {
     this.#decayMs = decayMs
   }
 
-  /** A request failed. @returns whether the backend has a penalty now */
+  /**
+   * Records a failed request.
+   * @returns true if the backend has a penalty now
+   */
   failed(backend: Backend, now: number): boolean {
     if (this.#decayMs === 0) return false
     const rate = this.#rates.get(backend)
     const before = rate ? this.#rateAt(rate, now) : 1
-    // A rate that is forgiven counts as 1 whether factorOf() was called since or not.
+    // A forgiven rate counts as 1, whether or not factorOf() was called since.
     const after = (before > FORGIVEN_RATE ? 1 : before) * (1 - GAIN)
     this.#rates.set(backend, { rate: after, updatedAt: now })
     this.any = true
     return true
   }
 
-  /** A request succeeded. @returns whether the backend had a penalty, which is less now */
+  /**
+   * Records a successful request.
+   * @returns true if the backend had a penalty, which is smaller now
+   */
   succeeded(backend: Backend, now: number): boolean {
     const rate = this.#rates.get(backend)
     if (!rate) return false
@@ -59,7 +69,7 @@ export class FailurePenalty {
     this.any = this.#rates.size > 0
   }
 
-  /** The penalty factor: the part of its fair share that failures leave a backend, from 0 to 1. */
+  /** Returns the penalty factor: the part of its fair share that failures leave a backend, from 0 to 1. */
   factorOf(backend: Backend, now: number): number {
     const rate = this.#rates.get(backend)
     if (!rate) return 1

@@ -4,35 +4,36 @@ import type { Lease } from '../leases/lease.js'
 import type { RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 
-/** For this part of the base ejection time a probe waits for a request that can be repeated. */
+/** The part of the base ejection time for which a due backend waits for a request that can be repeated. */
 const REPEATABLE_ONLY_PART = 0.1
 
 interface Probe {
-  /** The request that probes the backend; undefined until one does. */
+  /** The lease of the request that probes the backend; undefined as long as no request does. */
   lease: Lease | undefined
   /** Cancels the timer after which the next request probes the backend. */
   cancelTimer: () => void
 }
 
 /**
- * Ejected backends on their way back, as by the half-open state of a circuit breaker
+ * The probes of ejected backends, like the half-open state of a circuit breaker
  * (https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker): once the ejection time is over, a
  * single request probes the backend, and its result decides. Every ejected backend has a probe here until it is
  * reinstated.
  */
 export class HalfOpenProbes {
-  /** Whether any backend is due, that is, waits for a request to be probed with. */
+  /** True if any backend is due, which means that it waits for a request that probes it. */
   anyDue = false
   readonly #registry: Registry
   readonly #clock: Clock
   readonly #baseMs: number
   readonly #onDue: () => void
   readonly #probes = new Map<Backend, Probe>()
-  /** Since when each backend is due, in monotonic milliseconds; the first one first. */
+  /** Monotonic milliseconds at which each due backend became due; the one that has waited longest comes first. */
   readonly #due = new Map<Backend, number>()
 
   /**
-   * @param baseMs the base ejection time; a probe without a result for that long is followed by another one
+   * @param baseMs milliseconds of the base ejection time; a probe without a result for that long is followed by another
+   *   one
    * @param onDue called when a backend becomes due
    */
   constructor(registry: Registry, clock: Clock, baseMs: number, onDue: () => void) {
@@ -42,7 +43,10 @@ export class HalfOpenProbes {
     this.#onDue = onDue
   }
 
-  /** The backend that this request should probe. A request that cannot be repeated is spared for a while. */
+  /**
+   * Returns the backend that this request should probe; undefined for none. For a while a backend is not probed with a
+   * request that cannot be repeated.
+   */
   next({ except, repeatable = true }: RequestTraits): Backend | undefined {
     const spareMs = repeatable ? 0 : this.#baseMs * REPEATABLE_ONLY_PART
     const now = this.#clock.now()
@@ -56,8 +60,8 @@ export class HalfOpenProbes {
   }
 
   /**
-   * The event for which an ejected backend waits: the end of its time, a request to probe it, or the result of that
-   * request.
+   * Returns what an ejected backend waits for: the end of its ejection time (`time`), a request that probes it
+   * (`request`), or the result of that request (`trial`).
    */
   waitsFor(backend: Backend): 'time' | 'request' | 'trial' {
     if (this.#due.has(backend)) return 'request'
@@ -71,7 +75,7 @@ export class HalfOpenProbes {
     this.#probes.set(backend, { lease: undefined, cancelTimer })
   }
 
-  /** This lease's request probes its backend. */
+  /** Makes the request of this lease the probe of its backend. */
   start(lease: Lease): void {
     const { backend } = lease
     const probe = this.#probes.get(backend) as Probe
@@ -81,12 +85,12 @@ export class HalfOpenProbes {
     probe.cancelTimer = this.#clock.after(this.#baseMs, () => this.#makeDue(backend))
   }
 
-  /** Whether this lease's request probes its backend. */
+  /** Returns true if the request of this lease probes its backend. */
   isProbe(lease: Lease): boolean {
     return this.#probes.get(lease.backend)?.lease === lease
   }
 
-  /** A probe ended without a result: the next request probes the backend instead. */
+  /** Makes the backend due again, because its probe ended without a result. */
   restart(backend: Backend): void {
     const probe = this.#probes.get(backend) as Probe
     probe.cancelTimer()
@@ -94,14 +98,14 @@ export class HalfOpenProbes {
     this.#makeDue(backend)
   }
 
-  /** The backend needs no probe any more. */
+  /** Ends the probing of a backend. */
   end(backend: Backend): void {
     this.#probes.get(backend)?.cancelTimer()
     this.#probes.delete(backend)
     this.#removeDue(backend)
   }
 
-  /** Drops all timers. */
+  /** Cancels all timers. */
   close(): void {
     for (const { cancelTimer } of this.#probes.values()) cancelTimer()
     this.#due.clear()

@@ -1,27 +1,32 @@
 import { tiers } from '../selection/tier.js'
 import type { ShareLimit } from './share-limit.js'
 
-/** A backend with less than this penalty factor counts as failing. */
+/** A backend with a penalty factor below this counts as failing. */
 const FAILING_FACTOR = 0.5
-/** Limited backends that may be measured again for each request, on average. */
+/** Number of limited backends that may be measured again per request, on average. */
 const MEASURED_PER_REQUEST = 8
 
-/** How many eligible backends of a pool are limited and how, and what that means for the limits of all. */
+/**
+ * Counts how many eligible backends of a pool are limited and in which way, and derives what that means for all limits.
+ */
 export class LimitCounts {
-  /** Eligible backends that have used their share, and are chosen only where no other can be. */
+  /** Number of eligible backends that have used their share, and are chosen only where no other can be. */
   shareUsed = 0
-  /** Eligible backends, limited or not. */
+  /** Number of eligible backends, limited or not. */
   eligible = 0
-  /** Whether all eligible backends are in slow start, as of the last {@link refresh}. */
+  /** True if all eligible backends were in slow start at the last {@link refresh}. */
   allInSlowStart = false
-  /** Whether so many backends fail that it is not the backends' fault, as of the last {@link refresh}. */
+  /**
+   * True if more than half of the eligible backends failed at the last {@link refresh}, so that the cause is not the
+   * backends.
+   */
   mostFail = false
   #inSlowStart = 0
   #failing = 0
-  /** Requests, and measurements of single backends, since the last refresh. */
+  /** Number of requests, and of measurements of single backends, since the last refresh. */
   #eventsSinceRefresh = 0
 
-  /** Counts a limit as it is now, with a change of 1; or takes it off, with -1, before it changes. */
+  /** Adds a limit to the counts (with a change of 1), or takes it off before it changes (with -1). */
   count({ slowStartFactor, penaltyFactor, weight, backend }: ShareLimit, change: 1 | -1): void {
     if (weight === 0) return
     if (slowStartFactor < 1) this.#inSlowStart += change
@@ -39,13 +44,17 @@ export class LimitCounts {
     this.#eventsSinceRefresh = 0
   }
 
-  /** No backend is limited any more. */
+  /** Resets the facts about all backends, because no backend is limited any more. */
   reset(): void {
     this.allInSlowStart = false
     this.mostFail = false
   }
 
-  /** Whether all of so many limits should be measured: a fact about all changed, and enough happened to pay for it. */
+  /**
+   * Returns true if all limits should be measured: a fact about all backends changed, and enough requests came to be
+   * worth the cost.
+   * @param limits the number of limits
+   */
   needsRefresh(limits: number): boolean {
     const isOutdated =
       this.allInSlowStart !== (this.#inSlowStart === this.eligible) ||

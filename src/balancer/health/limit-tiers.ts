@@ -3,32 +3,39 @@ import { type Tier, tiers } from '../selection/tier.js'
 import type { LimitCounts } from './limit-counts.js'
 import type { ShareLimit } from './share-limit.js'
 
-/** The time between two requests that a backend with a penalty is given beyond its share. */
+/** Time between two requests beyond its share that a backend with a penalty is given. */
 const FORCED_INTERVAL_MS = 1000
-/** After this time without a choice of another backend, a backend that refuses is used instead of waiting longer. */
+/**
+ * If no other backend was chosen for this time, a backend that refuses is used, rather than letting requests wait
+ * longer.
+ */
 const STUCK_MS = 1000
 
 /**
- * Puts limited backends into the tier that their credit entitles them to. Without credit a backend is used only where no
- * other can be, before requests have to wait: in slow start in proportion to its factor, with a penalty once a second,
- * and where it refuses what others answer, only after nothing else was chosen for a second, as the others may be full of
- * endless streams. Where a request cannot wait, any backend is used.
+ * Puts limited backends into the tier that their credit entitles them to. A backend without credit is chosen only where
+ * no other can be, before requests have to wait. In slow start, it then gets requests in proportion to its factor. With
+ * a penalty, it gets one a second. If it refuses what others answer, it gets requests only after no other backend was
+ * chosen for a second, because the others may be full of endless streams. Where a request cannot wait, any backend is
+ * used.
  */
 export class LimitTiers {
-  /** Requests in flight on a backend, on average. */
+  /** Number of requests in flight on a backend, on average. */
   meanInFlight = 0
-  /** When a backend that is not capped was last chosen, in monotonic milliseconds. */
+  /** Monotonic milliseconds at which a backend that is not capped was last chosen. */
   uncappedChosenAt = Number.NEGATIVE_INFINITY
   readonly #counts: LimitCounts
   readonly #retiered: (backend: Backend) => void
 
-  /** @param retiered told when the `tier` of a backend changed */
+  /** @param retiered called when the `tier` of a backend changed */
   constructor(counts: LimitCounts, retiered: (backend: Backend) => void) {
     this.#counts = counts
     this.#retiered = retiered
   }
 
-  /** @param now monotonic milliseconds */
+  /**
+   * Puts the backend of a limit into its tier.
+   * @param now monotonic milliseconds
+   */
   place(limit: ShareLimit, now: number): void {
     const { backend, factor, weight, isCapped } = limit
     const mayBeChosen = weight === 0 || (factor === 1 && !isCapped) || limit.hasCredit
@@ -41,12 +48,12 @@ export class LimitTiers {
     this.#retier(backend, tier)
   }
 
-  /** The backend is not limited any more. */
+  /** Takes a backend that is not limited any more out of the tiers of limited ones. */
   clear(backend: Backend): void {
     this.#retier(backend, tiers.unlimited)
   }
 
-  /** Whether a backend without credit is not to be used beyond its share now. */
+  /** Returns true if a backend without credit must not be used beyond its share now. */
   #coolsDown(limit: ShareLimit, now: number): boolean {
     const { backend, slowStartFactor, penaltyFactor, isCapped, lastForcedAt } = limit
     if (isCapped) return now < this.uncappedChosenAt + STUCK_MS

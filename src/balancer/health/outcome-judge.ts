@@ -5,7 +5,7 @@ import type { Ejection } from './ejection.js'
 import type { FailurePenalty } from './failure-penalty.js'
 import type { ShareLimits } from './share-limits.js'
 
-/** Decides what the end of a request says about its backend, and tells ejection and failure penalty. */
+/** Decides what the end of a request says about its backend, and tells that to the ejection and the failure penalty. */
 export class OutcomeJudge {
   readonly #ejection: Ejection
   readonly #penalty: FailurePenalty
@@ -19,19 +19,19 @@ export class OutcomeJudge {
     this.#clock = clock
   }
 
-  /** A request ended. A request that was cancelled is no failure of its backend. */
+  /** Judges the end of a request. A cancelled request is no failure of its backend. */
   judge(lease: Lease, outcome: Outcome): void {
     const { backend } = lease
     if (lease.awaitedSince !== undefined) {
       const now = this.#clock.now()
-      // A user of the core that tells no more than `ok` had the whole response by now.
+      // An app that uses the core and reports no more than `ok` had the whole response by now.
       if (outcome === 'ok') lease.answered(now)
       else backend.responseTime.atLeast(now - lease.awaitedSince, now)
     }
     if (outcome === 'failed' || outcome === 'doubtful') {
       if (this.#penalty.failed(backend, this.#clock.now())) this.#limits.failed(backend)
       // A client that causes failures does so on every backend, and a penalty that most backends have is ignored. An
-      // ejection is not, so only failures that are certainly the backend's count towards one.
+      // ejection is not ignored, so only failures that are certainly the backend's fault count towards one.
       if (outcome === 'failed') this.#ejection.failed(lease)
       else this.#ejection.cancelled(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {

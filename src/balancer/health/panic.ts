@@ -1,44 +1,49 @@
 import type { Backend } from '../backends/backend.js'
 
 /**
- * Which backends are used when too few are healthy, after Envoy's panic threshold
+ * The modes of panic, which say which backends are used when too few are healthy, as in Envoy's panic threshold
  * (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold).
  */
 export const panicModes = ['off', 'ejected', 'unhealthy'] as const
 
 /**
- * `off`: none; a pool without a usable backend refuses requests. `ejected`: the ejected ones, whose failures may have had
- * other reasons, but not those that checks found unhealthy. `unhealthy`: these as well, but none that did not even answer
- * its check while another one did.
+ * The mode of panic. `off`: there is no panic, and a pool without a usable backend refuses requests. `ejected`: ejected
+ * backends are used, because their failures may have had other reasons, but not those that checks found unhealthy.
+ * `unhealthy`: unhealthy backends are used as well, except one that did not even answer its check while another one
+ * did.
  */
 export type PanicMode = (typeof panicModes)[number]
 
 export interface PanicOptions {
   panic: PanicMode
-  /** Panic begins when less than this percentage of the active backends is usable; always when none is. */
+  /**
+   * The percentage of usable backends among the active ones below which panic begins; panic always begins when none is
+   * usable.
+   */
   panicThreshold: number
 }
 
-/** Which backends of a pool may be given requests; see {@link eligibleOf}. */
+/** The backends of a pool that may be given requests; see {@link eligibleOf}. */
 export interface Eligibility {
   /** Backends that may be given requests. */
   eligible: Backend[]
-  /** Usable backups that are not used, as another backend is usable. */
+  /** Usable backups that are not used, because another backend is usable. */
   standby: Backend[]
-  /** Whether backups may be used. */
+  /** True if backups may be used. */
   usesBackups: boolean
-  /** Whether health is ignored, as too few backends are healthy. */
+  /** True if health is ignored, because too few backends are healthy. */
   panicking: boolean
 }
 
 /**
  * Finds out which backends may be given requests. Backups are used where no other backend is usable, and before any
- * unusable one; in panic the health of other backends is ignored before that of backups.
+ * unusable backend. In panic, the health of other backends is ignored before that of backups.
  */
 export function eligibleOf(backends: readonly Backend[], options: PanicOptions): Eligibility {
   const found = ofReachable(backends, options)
   if (found.eligible.length > 0) return found
-  // With no other backend, requests fail with the reason why its name cannot be resolved, and not with "no backend".
+  // Where there is no other backend, one whose name cannot be resolved is used, so that requests fail with that reason
+  // and not with "no backend".
   const eligible = backends.filter(
     ({ state, checked, unresolved }) =>
       state === 'active' && checked !== 'unhealthy' && unresolved !== undefined,
@@ -64,7 +69,7 @@ function ofKind(
   backends: readonly Backend[],
   { panic, panicThreshold }: PanicOptions,
 ): Pick<Eligibility, 'eligible' | 'panicking'> {
-  // A backend that has yet to pass its first check, or has no address, is left out however few others there are.
+  // A backend that has yet to pass its first check, or has no address, is left out, however few others there are.
   const active = backends.filter(
     ({ state, unproven, unresolved }) => state === 'active' && !unproven && unresolved === undefined,
   )

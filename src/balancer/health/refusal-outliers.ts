@@ -1,52 +1,63 @@
 import type { Backend } from '../backends/backend.js'
 import { AnswerTally } from './answer-tally.js'
 
-/** Milliseconds in which the weight of an answer falls to 1/e. */
+/** Time in which the weight of an answer falls to 1/e. */
 const DECAY_MS = 10_000
-/** Milliseconds for which answers get the same weight, as computing it for each costs too much. */
+/** Time for which all answers get the same weight, because computing it for each answer costs too much. */
 const WEIGHT_STEP_MS = 100
 /** The exponent of e beyond which all weights are scaled down, so that they stay finite. */
 const MAX_EXPONENT = 50
-/** Classes of the histogram of shares from 0 to 1, of equal width, from which the median is taken. */
+/** Number of classes, of equal width, in the histogram of shares from 0 to 1 from which the median is taken. */
 const CLASS_COUNT = 32
-/** Recent answers without which a backend does not become an outlier, does not stay one, and is not compared. */
+/**
+ * Smallest numbers of recent answers: for a backend to become an outlier, for an outlier to stay one, and of the other
+ * backends together for a comparison.
+ */
 const MIN_ANSWERS_TO_BECOME = 20
 const MIN_ANSWERS_TO_STAY = 5
 const MIN_ANSWERS_OF_OTHERS = 2
-/** How far above the median of the others a share has to be to make a backend an outlier, and to keep it one. */
+/**
+ * Smallest differences between a backend's share and the median of the others: to become an outlier, and to stay one.
+ */
 const MARGIN_TO_BECOME = 0.15
 const MARGIN_TO_STAY = 0.05
-/** How many standard deviations above it, so that it is not by chance. */
+/** Smallest difference from the median to become an outlier, in standard deviations, so that it is not by chance. */
 const MIN_DEVIATIONS = 4
 
 /**
- * Finds backends that refuse what others answer: whose share of responses with a status from 400 on, gateway failures
- * aside, is far above that of the others. A refusal is often faster than an answer, so that such a backend is always the
- * least loaded one and would draw most requests to itself.
+ * Finds backends that refuse what others answer: their share of responses with a status from 400 on, gateway failures
+ * aside, is far above that of the others. A refusal is often faster than an answer, so such a backend is always the
+ * least loaded one, and would draw most requests to itself.
  *
- * A share is compared with the median of the other backends' shares: where most refuse alike, as with requests that are
- * wrong or for what does not exist, no backend is an outlier. And the difference has to be significant, by the test
- * of two proportions (https://en.wikipedia.org/wiki/Two-proportion_Z-test).
+ * A share is compared with the median of the other backends' shares. If most backends refuse alike, for example because
+ * requests are wrong or ask for what does not exist, none is an outlier. The difference must also be significant by the
+ * two-proportion z-test (https://en.wikipedia.org/wiki/Two-proportion_Z-test).
  */
 export class RefusalOutliers {
   readonly #changed: (backend: Backend, isOutlier: boolean) => void
   readonly #tallies = new Set<AnswerTally>()
-  /** How many backends have a share of each class. */
+  /** Number of backends whose share falls in each class. */
   readonly #histogram = new Uint32Array(CLASS_COUNT)
-  /** The weight of all answers of all backends. */
+  /** Total weight of all answers of all backends. */
   #answers = 0
-  /** The weight of an answer now. Weights grow with time, instead of those of earlier answers being reduced again and again. */
+  /**
+   * The weight of an answer now. It grows with time, which saves reducing the weights of earlier answers again and
+   * again.
+   */
   #weight = 1
-  /** Until when this weight applies, and when the weight was 1, in monotonic milliseconds. */
+  /** Monotonic milliseconds until which this weight applies, and at which the weight was 1. */
   #weightUntil = 0
   #weightOneAt = 0
 
-  /** @param changed called when a backend becomes an outlier, or is none any more */
+  /** @param changed called when a backend becomes an outlier or ceases to be one */
   constructor(changed: (backend: Backend, isOutlier: boolean) => void) {
     this.#changed = changed
   }
 
-  /** A backend answered with something else than a gateway failure. @param now monotonic milliseconds */
+  /**
+   * Records an answer of a backend that is no gateway failure.
+   * @param now monotonic milliseconds
+   */
   answered(backend: Backend, isRefusal: boolean, now: number): void {
     if (now >= this.#weightUntil) this.#updateWeight(now)
     const tally = backend.answerTally ?? this.#begin(backend)
@@ -125,7 +136,10 @@ export class RefusalOutliers {
     return share - median >= MIN_DEVIATIONS * deviation
   }
 
-  /** The median of the other backends' shares: of two middle ones the larger, and the upper end of its class; 1 without others. */
+  /**
+   * Returns the median of the other backends' shares, as the upper end of its class (0 for the lowest class); the
+   * larger one of two middle shares, and 1 without others.
+   */
   #medianWithout(tally: AnswerTally): number {
     let others = 0
     for (const count of this.#histogram) others += count

@@ -2,37 +2,45 @@ import type { Backend } from '../backends/backend.js'
 import type { DueItem } from '../structures/due-heap.js'
 import type { VirtualTime } from './virtual-time.js'
 
-/** Requests that a limited backend can save up: a request it could not take is not lost, and no burst follows. */
+/**
+ * Largest number of requests that a limited backend can save up. A request that it could not take is then not lost, and
+ * no burst follows.
+ */
 const MAX_CREDIT = 2
 /** Largest rounding error in a whole request of credit. */
 const ROUNDING_ERROR = 1e-9
 
-/** The limit on the share of one backend, and the credit it has: how many requests it may be given now. */
+/** The limit on the share of one backend, and the backend's credit: the number of requests that it may be given now. */
 export class ShareLimit implements DueItem {
   readonly backend: Backend
-  /** Whether it may not have more than its fair share. */
+  /** True if the backend may not have more than its fair share. */
   isCapped = false
-  /** The parts of its fair share that slow start and failures allow, from 0 to 1, as of the last measurement. */
+  /**
+   * The parts of its fair share that slow start and failures allow the backend, from 0 to 1, at the last measurement.
+   */
   slowStartFactor = 1
   penaltyFactor = 1
-  /** Its weight in the choice; 0 while it is not eligible. */
+  /** The backend's weight in the choice; 0 while the backend is not eligible. */
   weight = 0
-  /** The part of its fair share that follows from the factors and from the state of the other backends. */
+  /**
+   * The part of its fair share that the backend may have, which follows from the factors and from the state of the
+   * other backends.
+   */
   factor = 1
-  /** The part of its weight that slow start leaves to the other backends. */
+  /** The part of the backend's weight that slow start leaves to the other backends. */
   unusedWeight = 0
-  /** When it was last given a request beyond its share, in monotonic milliseconds. */
+  /** Monotonic milliseconds at which the backend was last given a request beyond its share. */
   lastForcedAt = Number.NEGATIVE_INFINITY
-  /** The virtual time at which it has credit for a request; only while it waits for that. */
+  /** The virtual time at which the backend has credit for a request; meaningful only while it waits for credit. */
   due = 0
-  /** Its place in the heap of those that wait for credit; -1 while it does not. */
+  /** The limit's place in the heap of those that wait for credit; -1 while it does not wait. */
   place = -1
   #time: VirtualTime<ShareLimit>
   #credit: number
-  /** The virtual time up to which the credit is counted. */
+  /** The virtual time up to which the credit was counted. */
   #creditedUntil: number
 
-  /** @param credit requests that it may be given at once */
+  /** @param credit number of requests that the backend may be given at once */
   constructor(backend: Backend, credit: number, time: VirtualTime<ShareLimit>) {
     this.backend = backend
     this.#credit = credit
@@ -56,7 +64,7 @@ export class ShareLimit implements DueItem {
     this.#creditedUntil = now
   }
 
-  /** Takes the credit of the request that the backend was given. */
+  /** Subtracts the request that the backend was given from its credit. */
   charge(): void {
     this.accrue()
     this.#credit = Math.max(-1, this.#credit - 1)
@@ -68,13 +76,13 @@ export class ShareLimit implements DueItem {
     this.#credit = Math.min(this.#credit, 0)
   }
 
-  /** Gives it the credit that it waited for. */
+  /** Gives the backend the credit for which it waited. */
   becomeDue(): void {
     this.accrue()
     this.#credit = Math.max(this.#credit, 1)
   }
 
-  /** From now on credit follows this virtual time. */
+  /** Makes credit follow this virtual time from now on. */
   follow(time: VirtualTime<ShareLimit>): void {
     this.stopWaiting()
     if (this.#time === time) return

@@ -1,4 +1,4 @@
-// Over 200 lines: what limits a share, and what follows from each change of it, would be harder to follow in parts.
+// Over 200 lines: the limits on shares and the effects of each change of one, harder to follow in parts.
 import type { Backend } from '../backends/backend.js'
 import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
@@ -11,36 +11,37 @@ import { PoolVirtualTimes } from './virtual-time.js'
 
 /** Where all backends are in slow start: a difference between two slow start factors that is too small to matter. */
 const SLOW_START_TOLERANCE = 0.1
-/** The time between two measurements of what changes with time alone: at least so long, and so long for each limit. */
+/** Time between two measurements of what changes with time alone: at least this, and at least this for each limit. */
 const MEASURE_INTERVAL_MS = 50
 const MEASURE_INTERVAL_PER_LIMIT_MS = 0.01
 
 /** The functions of the pool that the limits need. */
 export interface ShareLimitsPool {
   clock: Clock
-  /** Requests in flight on a backend, on average. */
+  /** Number of requests in flight on a backend, on average. */
   meanInFlight(): number
-  /** The `tier` of a backend changed. */
+  /** Is called after the `tier` of a backend changed. */
   retiered(backend: Backend): void
 }
 
 /**
- * Limits the share of backends in slow start, of those with a failure penalty, and of those that refuse what others
- * answer; see `SlowStart`, `FailurePenalty` and `RefusalOutliers`.
+ * Limits the share of backends in slow start, with a failure penalty, or that refuse what others answer; see
+ * `SlowStart`, `FailurePenalty` and `RefusalOutliers`.
  *
- * It is stride scheduling (Waldspurger and Weihl, 1995, https://en.wikipedia.org/wiki/Stride_scheduling): each choice
- * credits a limited backend its part of one request, and only while it has a whole one may it be chosen. So it stays
- * under its limit however idle it is, even a backend with a tiny share is given a request now and then, and every policy
- * obeys, as policies choose by `backend.tier`.
+ * The method is stride scheduling (Waldspurger and Weihl, 1995, https://en.wikipedia.org/wiki/Stride_scheduling): each
+ * choice credits a limited backend its part of one request, and the backend may be chosen only while it has credit for
+ * a whole one. So it stays under its limit however idle it is, even a tiny share brings a request now and then, and
+ * every policy obeys, because policies choose by `backend.tier`.
  *
- * Where all are in slow start, limits are relative to the backend that is furthest. Where more than half fail, the
- * backends are not the reason, and there is no penalty: or the first to succeed would be given everything.
+ * If all backends are in slow start, limits are relative to the one that is furthest. If more than half fail, the cause
+ * is not the backends, and penalties are ignored: otherwise the first one to succeed would be given everything.
  *
  * A backend that is not chosen costs nothing: its credit follows from the virtual time, and a heap holds the backends
- * without credit by when they have it again. A timer measures what changes with time alone, while there is any limit.
+ * without credit by the time at which they will have it. While there is any limit, a timer measures what changes with
+ * time alone.
  */
 export class ShareLimits {
-  /** Whether any backend is limited. */
+  /** True if any backend is limited. */
   any = false
   readonly #slowStart: SlowStart
   readonly #penalty: FailurePenalty
@@ -60,12 +61,12 @@ export class ShareLimits {
     this.#tiers = new LimitTiers(this.#counts, (backend) => pool.retiered(backend))
   }
 
-  /** How many eligible backends have used their share, and are chosen only where no other can be. */
+  /** Number of eligible backends that have used their share, and are chosen only where no other can be. */
   get shareUsedCount(): number {
     return this.#counts.shareUsed
   }
 
-  /** The slow start of a backend began. It may have one request at once: at a low rate the next may be far off. */
+  /** Limits a backend in slow start. It may have one request at once: at a low rate the next may be far off. */
   joined(backend: Backend): void {
     const isCapped = this.isCapped(backend)
     this.forget(backend)
@@ -74,20 +75,20 @@ export class ShareLimits {
     this.#update(limit)
   }
 
-  /** The penalty of a backend grew: it forfeits the credit that it has saved. */
+  /** Updates a backend whose penalty grew; the backend forfeits its saved credit. */
   failed(backend: Backend): void {
     const limit = this.#limits.get(backend) ?? this.#add(backend, 0)
     limit.forfeit()
     this.#update(limit)
   }
 
-  /** The penalty of a backend is less than it was. */
+  /** Updates a backend whose penalty is less than it was. */
   succeeded(backend: Backend): void {
     const limit = this.#limits.get(backend)
     if (limit) this.#update(limit)
   }
 
-  /** Sets whether a backend may not have more than its fair share. */
+  /** Sets whether a backend is limited to its fair share. */
   cap(backend: Backend, isCapped: boolean): void {
     const limit = this.#limits.get(backend) ?? (isCapped ? this.#add(backend, 0) : undefined)
     if (!limit) return
@@ -99,13 +100,13 @@ export class ShareLimits {
     return this.#limits.get(backend)?.isCapped === true
   }
 
-  /** Drops the timer. */
+  /** Cancels the timer. */
   close(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
 
-  /** The parts of its fair share that slow start and failures allow a backend, each from 0 to 1. */
+  /** Returns the parts of its fair share that slow start and failures allow a backend, each from 0 to 1. */
   factorsOf(backend: Backend, now: number): { slowStartFactor: number; penaltyFactor: number } {
     return {
       slowStartFactor: this.#slowStart.factorOf(backend, now),
@@ -113,12 +114,12 @@ export class ShareLimits {
     }
   }
 
-  /** The part of its fair share that a backend may have, from 0 to 1. */
+  /** Returns the part of its fair share that a backend may have, from 0 to 1. */
   shareOf(backend: Backend, now: number): number {
     return this.#slowStart.factorOf(backend, now) * this.#penalty.factorOf(backend, now)
   }
 
-  /** The set of eligible backends changed, or a weight in it. */
+  /** Takes over the number and total weight of the eligible backends, after a change. */
   update(eligible: number, totalWeight: number, weightOf: (backend: Backend) => number): void {
     this.#counts.eligible = eligible
     this.#times.totalWeight = totalWeight
@@ -126,14 +127,14 @@ export class ShareLimits {
     if (this.any) this.#updateAll()
   }
 
-  /** The number of requests in flight of a backend changed. */
+  /** Updates a backend whose number of requests in flight changed. */
   changed(backend: Backend): void {
     if (backend.tier < tiers.shareUsed) return
     const limit = this.#limits.get(backend)
     if (limit) this.#tiers.place(limit, this.#pool.clock.now())
   }
 
-  /** A backend was chosen: it is charged a request, and all limited ones are credited their part of one. */
+  /** Charges a chosen backend for a request, and credits all limited backends their part of one. */
   chosen(backend: Backend, now: number): void {
     const limit = this.#limits.get(backend)
     if (limit) {
@@ -147,7 +148,7 @@ export class ShareLimits {
     this.#noteEvent()
   }
 
-  /** The backend was removed, or has no limit any more. */
+  /** Ends the limit of a backend that was removed, or is not limited any more. */
   forget(backend: Backend): void {
     const limit = this.#limits.get(backend)
     if (!limit) return
@@ -172,7 +173,7 @@ export class ShareLimits {
     return limit
   }
 
-  /** Gives their credit to the backends whose time has come. */
+  /** Gives credit to the backends whose time has come. */
   #creditDue(now: number): void {
     for (let limit = this.#times.takeDue(); limit; limit = this.#times.takeDue()) {
       limit.becomeDue()
@@ -205,7 +206,7 @@ export class ShareLimits {
     for (const limit of this.#limits.values()) this.#apply(limit, now)
   }
 
-  /** Finds out what slow start and failures allow a backend. Returns whether it is still limited. */
+  /** Measures what slow start and failures allow a backend. Returns true if the backend is still limited. */
   #measure(limit: ShareLimit, now: number): boolean {
     const { backend } = limit
     limit.accrue()

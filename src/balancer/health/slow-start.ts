@@ -2,23 +2,27 @@ import type { Backend } from '../backends/backend.js'
 import type { Clock } from '../time/clock.js'
 
 /**
- * Gives a backend that joined, was activated or recovered a share that grows from nothing to its fair one, as its caches
- * are cold, its connection pools empty and its code not compiled yet. The share grows linearly, as by `slow_start` of
- * nginx (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server) and `slowstart` of HAProxy.
+ * Gives a backend that joined, was activated or recovered a share that grows from nothing to its fair share, because
+ * its caches are cold, its connection pools empty and its code not compiled yet. The share grows linearly, as with
+ * `slow_start` of nginx (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server) and `slowstart` of
+ * HAProxy.
  */
 export class SlowStart {
   readonly #durationMs: number
   readonly #clock: Clock
-  /** When the slow start of each backend began, in monotonic milliseconds. */
+  /** Monotonic milliseconds at which the slow start of each backend began. */
   readonly #beganAt = new Map<Backend, number>()
 
-  /** @param durationMs milliseconds; 0 for no slow start */
+  /** @param durationMs milliseconds that slow start takes; 0 for no slow start */
   constructor(durationMs: number, clock: Clock) {
     this.#durationMs = durationMs
     this.#clock = clock
   }
 
-  /** Begins the slow start of a backend. @returns whether there is one */
+  /**
+   * Begins the slow start of a backend.
+   * @returns false if there is no slow start
+   */
   begin(backend: Backend): boolean {
     if (this.#durationMs === 0) return false
     this.#beganAt.set(backend, this.#clock.now())
@@ -29,7 +33,10 @@ export class SlowStart {
     this.#beganAt.delete(backend)
   }
 
-  /** The part of its fair share that slow start allows a backend, from 0 to 1; 1 for a backend that is in none. */
+  /**
+   * Returns the part of its fair share that slow start allows a backend, from 0 to 1; 1 for a backend that is not in
+   * slow start.
+   */
   factorOf(backend: Backend, now: number): number {
     const beganAt = this.#beganAt.get(backend)
     if (beganAt === undefined) return 1

@@ -1,17 +1,17 @@
 import { DueHeap, type DueItem } from '../structures/due-heap.js'
 
-/** Weight that is less than this is a rounding error. */
+/** A weight below this is a rounding error. */
 const MIN_WEIGHT = 1e-9
 
 /**
- * The virtual time of stride scheduling: the requests that a backend of weight 1 was entitled to so far. What is due at
- * a virtual time waits for it in a heap.
+ * The virtual time of stride scheduling: the number of requests that a backend of weight 1 was entitled to so far.
+ * Items that are due at a virtual time wait for it in a heap.
  */
 export class VirtualTime<T extends DueItem> {
   now = 0
   readonly #waiting = new DueHeap<T>()
 
-  /** One request was given to backends of this weight. */
+  /** Advances the time by one request for backends of this total weight. */
   advance(weight: number): void {
     this.now += 1 / Math.max(MIN_WEIGHT, weight)
   }
@@ -34,17 +34,17 @@ export class VirtualTime<T extends DueItem> {
 }
 
 /**
- * The virtual times of a pool with limited backends: of those in slow start, and of all others, which share the requests
- * that slow start withholds.
+ * The two virtual times of a pool with limited backends: one for backends in slow start, and one for all others, which
+ * share the requests that slow start withholds.
  */
 export class PoolVirtualTimes<T extends DueItem> {
   readonly slowStart = new VirtualTime<T>()
   readonly normal = new VirtualTime<T>()
-  /** The weight of all eligible backends, and how much of it slow start leaves to others. */
+  /** The total weight of all eligible backends, and the part of it that slow start leaves to others. */
   totalWeight = 0
   unusedWeight = 0
 
-  /** One request was given to the pool. */
+  /** Advances both times by one request. */
   advance(): void {
     this.slowStart.advance(this.totalWeight)
     this.normal.advance(this.totalWeight - this.unusedWeight)
@@ -54,7 +54,7 @@ export class PoolVirtualTimes<T extends DueItem> {
     return this.slowStart.takeDue() ?? this.normal.takeDue()
   }
 
-  /** No backend is limited any more. Sums that begin anew have no rounding errors. */
+  /** Begins anew, because no backend is limited any more. This also removes the rounding errors of the sums. */
   reset(): void {
     this.unusedWeight = 0
     this.slowStart.now = 0
