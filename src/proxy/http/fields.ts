@@ -1,18 +1,18 @@
-/** Header fields by lower-case name; a field that came in several lines is a list. */
+/** Header fields by lower-case name. The value of a field that came in several lines is a list. */
 export type Headers = Record<string, string | string[] | undefined>
 
-/** Header fields line by line, with names and values in turn: name, value, name, value, ... */
+/** Header fields line by line, as an array with names and values in turn: name, value, name, value, ... */
 export type FieldLines = string[]
 
 /**
- * Whether request fields with an underscore in their name are dropped or passed on. Some servers treat the underscore
- * as a hyphen.
+ * The setting for request fields with an underscore in their name, which are dropped or passed on. Some servers treat
+ * the underscore as a hyphen.
  */
 export type UnderscoreHeaders = 'drop' | 'pass'
 
 /**
- * Converts header lines to fields by lower-case name, and keeps each line: Node joins the lines of some fields, and
- * keeps only the first line of others.
+ * Converts header lines to fields by lower-case name, and keeps the value of each line. Node would join the lines of
+ * some fields, and would keep only the first line of others.
  */
 export function toHeaders(lines: readonly string[]): Headers {
   // A field may have any name, even `__proto__`, so the object has no prototype.

@@ -1,8 +1,8 @@
 import { isIP, isIPv4 } from 'node:net'
 
-/** What one proxy says in a Forwarded field of the request that it received, RFC 7239 section 4. */
+/** The part of a Forwarded field in which one proxy describes the request that it received (RFC 7239 section 4). */
 export interface ForwardedElement {
-  /** The node that sent the request: an address, perhaps with a port, or a name. */
+  /** The node that sent the request to the proxy: an address, perhaps with a port, or a name. */
   for?: string | undefined
   /** The protocol of the request. */
   proto?: string | undefined
@@ -16,7 +16,10 @@ export interface ForwardedElement {
  */
 const PAIR = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))[ \t]*/y
 
-/** The elements of a Forwarded field, that of the nearest proxy last; undefined where the field is malformed. */
+/**
+ * Returns the elements of a Forwarded field, the element of the nearest proxy last; undefined if the field is
+ * malformed.
+ */
 export function parseForwarded(field: string): ForwardedElement[] | undefined {
   const elements: ForwardedElement[] = []
   let element: ForwardedElement = {}
@@ -50,7 +53,10 @@ export function parseForwarded(field: string): ForwardedElement[] | undefined {
   return elements
 }
 
-/** The address of a node of a Forwarded field, without brackets and port; undefined where the node is no address. */
+/**
+ * Returns the IP address of a node of a Forwarded field, without brackets and port; undefined if the node is no IP
+ * address.
+ */
 export function addressOf(node: string): string | undefined {
   if (isIP(node) > 0) return node
   const [, bracketed, dotted] = /^(?:\[([^\]]*)\]|([\d.]+))(?::[\w.-]+)?$/.exec(node) ?? []
@@ -58,7 +64,7 @@ export function addressOf(node: string): string | undefined {
   return isIP(address) > 0 ? address : undefined
 }
 
-/** Writes an element of a Forwarded field. @param node as {@link formatNode} writes it */
+/** Writes an element of a Forwarded field. @param node the node in the form that {@link formatNode} writes */
 export function formatForwarded(node: string, { proto, host }: Omit<ForwardedElement, 'for'>): string {
   let text = `for=${node}`
   if (proto !== undefined) text += `;proto=${quoted(proto)}`
@@ -67,7 +73,10 @@ export function formatForwarded(node: string, { proto, host }: Omit<ForwardedEle
   return text
 }
 
-/** Writes a node: an address, or an obfuscated identifier (RFC 7239 section 6.3); anything else becomes `unknown`. */
+/**
+ * Writes a node of a Forwarded field: an IP address, or an obfuscated identifier (RFC 7239 section 6.3). Anything else
+ * becomes `unknown`.
+ */
 export function formatNode(node: string | undefined): string {
   if (node === undefined) return 'unknown'
   if (isIPv4(node)) return node

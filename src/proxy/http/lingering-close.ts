@@ -2,11 +2,11 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 
 export interface LingeringCloseOptions {
-  /** The last bytes to send. */
+  /** The last bytes that are sent to the peer. */
   last?: Buffer | string
   /**
-   * The stream from which the rest of the peer's bytes is read: the socket, or a request on it whose body is still
-   * coming.
+   * The stream from which the rest of the peer's bytes is read: the socket by default, or a request on the socket whose
+   * body is still coming.
    */
   input?: Readable
   /** Longest time in milliseconds from the last sent bytes to the close. */
@@ -16,9 +16,9 @@ export interface LingeringCloseOptions {
 }
 
 /**
- * Ends the gateway's side of a connection, and closes it once the peer has ended its side as well or a time limit is
- * reached. Bytes that still come are read and dropped: the kernel resets a socket that is closed with unread bytes, and
- * the peer could then lose the last bytes that it was sent (RFC 9112 section 9.6).
+ * Ends the gateway's side of a connection, and closes the connection once the peer has ended its side as well or a time
+ * limit is reached. Bytes that still come are read and dropped: the kernel resets a socket that is closed with unread
+ * bytes, and the peer could then lose the last bytes that were sent to it (RFC 9112 section 9.6).
  */
 export function lingeringClose(
   socket: Socket,

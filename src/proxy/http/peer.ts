@@ -1,19 +1,19 @@
 import type { Socket } from 'node:net'
 import { formatNode } from './forwarded-field.js'
 
-/** The other end of a client's connection. */
+/** The client's end of a connection to the gateway. */
 export interface Peer {
   /** The address as the socket reports it; undefined for a Unix socket, which has none. */
   readonly remoteAddress: string | undefined
-  /** The same address, without the prefix that an IPv4 address has on a listener for IPv6. */
+  /** The address from `remoteAddress`, without the prefix that an IPv4 address has on a listener for IPv6. */
   readonly address: string | undefined
-  /** The same address in the form of a node of a Forwarded field. */
+  /** The address from `remoteAddress` in the form of a node of a Forwarded field (RFC 7239). */
   readonly node: string
 }
 
 const peers = new WeakMap<object, Peer>()
 
-/** The peer of a socket. The result is cached, because a socket forgets its addresses when it is closed. */
+/** Returns the peer of a socket. The result is cached, because a socket forgets its addresses when it is closed. */
 export function peerOf(socket: Pick<Socket, 'remoteAddress'>): Peer {
   let peer = peers.get(socket)
   if (!peer) {

@@ -1,9 +1,9 @@
 import type { FieldLines, Headers } from './fields.js'
 
 /**
- * The head of a message in the form that is written on a bare connection, the empty line included. It has to be written
- * as latin1.
- * @param startLine request line or status line
+ * Returns the head of a message in the form that is written on a bare connection, including the empty line at its end.
+ * The head has to be written as latin1.
+ * @param startLine the request line or status line
  */
 export function rawHead(startLine: string, fields: Headers | FieldLines): string {
   let head = `${startLine}\r\n`

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 
 /**
- * Resets a connection where possible, so that the peer does not mistake the close for an orderly end; otherwise
- * destroys the connection. Node throws when it should reset a connection with TLS or to a path, and never closes a
- * connection that was ended before (libuv returns EINVAL).
+ * Resets a connection if possible, so that the peer does not mistake the close for an orderly end; otherwise destroys
+ * the connection. Node throws on a reset of a TLS connection or of a connection to a path, and never closes a
+ * connection that is reset after it was ended (libuv returns EINVAL).
  */
 export function reset(socket: Socket): void {
   const canBeReset = !('encrypted' in socket) && socket.remoteAddress !== undefined

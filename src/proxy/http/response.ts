@@ -7,11 +7,14 @@ export interface ResponseHead {
   /** The reason phrase; empty where the backend sent none. */
   statusMessage: string
   headers: Headers
-  /** The backend's Connection field. It may name trailers, too, and may have been removed from `headers` by then. */
+  /**
+   * The backend's Connection field. It may name trailers, too, and may have been removed from `headers` by the time
+   * they come.
+   */
   connection: string | string[] | undefined
 }
 
-/** A backend's response as upstream hands it over. */
+/** A backend's response in the form in which upstream hands it over to downstream. */
 export interface UpstreamResponse {
   statusCode: number
   headers: Headers
@@ -22,8 +25,8 @@ export interface UpstreamResponse {
 export type ResponseCallback = (error: Error | null, response?: UpstreamResponse) => void
 
 /**
- * A body that came whole together with its head, as most do. A stream for it would cost more than everything else done
- * with such a body.
+ * A body that came whole together with its head, as most bodies do. A stream for such a body would cost more than
+ * everything else that is done with it.
  */
 export class WholeBody {
   readonly bytes: Buffer
@@ -32,11 +35,11 @@ export class WholeBody {
     this.bytes = bytes
   }
 
-  /** The same body as a stream. */
+  /** Returns the same body as a stream. */
   stream(): Readable {
     return Readable.from([this.bytes], { objectMode: false })
   }
 
-  /** Does nothing. Callers destroy a body without asking whether it is a stream. */
+  /** Does nothing. The method exists so that callers can destroy a body without asking whether it is a stream. */
   destroy(): void {}
 }

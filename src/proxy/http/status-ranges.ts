@@ -1,9 +1,9 @@
-/** Whether a status belongs to a set of statuses. */
+/** Returns true if a status belongs to a set of statuses. */
 export type Statuses = (statusCode: number) => boolean
 
 /**
  * Parses a list of statuses and ranges like `200-299,401`; an empty text is the empty list.
- * @throws {Error} where the text is something else, or a status is not between 200 and 599
+ * @throws {Error} if the text is something else, or if a status is not between 200 and 599
  */
 export function statusesOf(text: string): Statuses {
   if (text === '') return () => false

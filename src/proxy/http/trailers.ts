@@ -2,8 +2,9 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import type { Headers } from './fields.js'
 
 /**
- * Fields that must not be trailers (RFC 9110 section 6.5.1): framing, routing, request modifiers, authentication, control of
- * the response, and how the body is to be read. Nor may the fields in which proxies name the client.
+ * Matches fields that must not be trailers (RFC 9110 section 6.5.1): fields for framing, routing, request modifiers,
+ * authentication, control of the response, and the way to read the body. Fields in which proxies name the client must
+ * not be trailers either.
  */
 const FORBIDDEN = new RegExp(
   `^(${[
@@ -14,19 +15,19 @@ const FORBIDDEN = new RegExp(
   ].join('|')})$`,
 )
 
-/** Returns whether a trailer, given by its name in lower case, is not passed on. */
+/** Returns true if a trailer, given by its name in lower case, is not passed on. */
 export type TrailerRule = (name: string) => boolean
 
 /**
- * Adds trailers to a message that is about to end, except those that no message may have.
- * @param isDropped returns which further trailers are left out of this message
+ * Adds trailers to a message that is about to end, except trailers that no message may have.
+ * @param isDropped decides which further trailers are left out of this message
  */
 export function addTrailers(
   message: { addTrailers(fields: OutgoingHttpHeaders): void },
   trailers: Headers,
   isDropped: TrailerRule = () => false,
 ): void {
-  // Some servers treat an underscore in a name as a hyphen.
+  // Some servers treat an underscore in a field's name as a hyphen.
   const names = Object.keys(trailers).filter(
     (name) => !FORBIDDEN.test(name.replaceAll('_', '-')) && !isDropped(name),
   )

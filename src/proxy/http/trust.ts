@@ -4,25 +4,29 @@ import type { FastifyInstance } from 'fastify'
 import type { Peer } from './peer.js'
 
 /**
- * How many proxies in a row are trusted: 0 where the peer is not trusted, otherwise the peer and the trusted proxies
- * that it names.
- * @param before the addresses that the peer says the request came by, the nearest first
+ * Returns how many proxies in a row are trusted: 0 if the peer is not trusted, otherwise the number of the trusted
+ * proxies that the peer names, plus one for the peer.
+ * @param before the addresses of the nodes through which the request came, as the peer says, the nearest first
  */
 export type Trust = (peer: Peer, before: readonly string[]) => number
 
-/** The setting: trust everybody (true), nobody (false), a number of proxies in a row, or a list of addresses and ranges. */
+/**
+ * The setting that says who is trusted: everybody (true), nobody (false), a number of proxies in a row, or a list of
+ * addresses and ranges.
+ */
 export type TrustSetting = boolean | number | string | readonly string[]
 
 /**
- * Largest number of proxies in a row that can be trusted. A setting accepts no larger number, and with a list no more
- * addresses are compared.
+ * Largest number of proxies in a row that can be trusted. A setting accepts no larger number, and if the setting is a
+ * list, no more addresses than this are compared.
  */
 export const MAX_TRUSTED_HOPS = 100
 
 const trustNobody: Trust = () => 0
 
 /**
- * Makes the function for a setting. @throws {TypeError} for a list with an entry that is neither an address nor a range
+ * Makes the function that applies a setting.
+ * @throws {TypeError} if a list has an entry that is neither an address nor a range
  */
 export function trustOf(setting: TrustSetting): Trust {
   if (setting === true) return (_peer, before) => before.length + 1
@@ -40,7 +44,10 @@ export function trustOf(setting: TrustSetting): Trust {
   }
 }
 
-/** The range of all addresses (`0.0.0.0/0`, `::/0`) as two halves, as @fastify/proxy-addr does not accept a length of 0. */
+/**
+ * Returns the range of all addresses (`0.0.0.0/0`, `::/0`) as two halves, because @fastify/proxy-addr does not accept a
+ * length of 0. Any other entry is returned as it is.
+ */
 function halvesOfAll(entry: string): readonly string[] {
   const [address = '', length] = entry.split('/')
   if (length !== '0') return [entry]
@@ -55,9 +62,9 @@ function halvesOfAll(entry: string): readonly string[] {
 const ANY_CLIENT = '192.0.2.1'
 
 /**
- * Trusts the proxies that the option `trustProxy` of the app trusts. Fastify does not expose the option, but
- * `request.ips` has the addresses that it trusts, so these are counted for a made-up request. Where that is not
- * possible, no proxy is trusted.
+ * Makes a function that trusts the proxies which the option `trustProxy` of the app trusts. Fastify does not expose the
+ * option, but `request.ips` has the addresses that the option trusts, so these addresses are counted for a made-up
+ * request. If that is not possible, no proxy is trusted.
  */
 export function trustOfApp(app: FastifyInstance): Trust {
   const prototype = requestPrototype(app)
