@@ -5,15 +5,15 @@ import { addressOf } from '../transport/address.js'
 import type { NameLookup } from './name-lookup.js'
 
 /**
- * Looks up the names of a pool's backends before the addresses are needed. A backend whose name has never been resolved
- * gets no requests until it is: they would not reach it, and count as its failures.
- * @returns stops watching
+ * Looks up the names of a pool's backends before the addresses are needed. A backend gets no requests until its name
+ * has been resolved once: before that, requests would not reach the backend, and would count as its failures.
+ * @returns a function that ends these look-ups
  */
 export function watchNames(registry: Registry, names: NameLookup): () => void {
   const leave = new Map<Backend, () => void>()
   const begin = (backend: Backend) => {
     const { host } = addressOf(backend)
-    // A listener that was told before this one may have removed it.
+    // A listener that was called before this one may have removed the backend.
     if (isIP(host) !== 0 || !registry.holds(backend)) return
     leave.set(
       backend,

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import type { LookUp } from './lookup-queue.js'
 
-/** Time limit for each of the two tries with a name server. */
+/** Milliseconds that each of the two tries with a name server may take. */
 const SERVER_TIMEOUT_MS = 2000
 
 /**
  * Looks up a name in /etc/hosts and with the name servers, without the system's resolver. The system's resolver blocks
- * a thread for each name, and Node lets it have only two threads: names whose servers are silent block all others.
+ * a thread for each name, and Node lets it have only two threads, so that names whose servers are silent block all
+ * other names.
  */
 export const directLookUp: LookUp = (name, done) => {
   addressesOf(name.toLowerCase()).then(
@@ -27,7 +28,7 @@ async function addressesOf(name: string): Promise<LookupAddress[]> {
   return []
 }
 
-/** The addresses of a name in the text of a hosts file. */
+/** Returns the addresses of a name in the text of a hosts file. */
 export function listedIn(hosts: string, name: string): LookupAddress[] {
   return hosts.split('\n').flatMap((line) => {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().toLowerCase().split(/\s+/)
@@ -36,7 +37,10 @@ export function listedIn(hosts: string, name: string): LookupAddress[] {
   })
 }
 
-/** The names that are asked for one after the other: a short name is completed first (resolv.conf(5)). */
+/**
+ * Returns the names that are asked for one after the other. A short name is first completed with the search domains
+ * (resolv.conf(5)).
+ */
 export function candidatesFor(name: string, resolvConf: string): string[] {
   if (name.endsWith('.')) return [name]
   let domains: string[] = []
@@ -53,7 +57,7 @@ export function candidatesFor(name: string, resolvConf: string): string[] {
 }
 
 async function ask(name: string): Promise<LookupAddress[]> {
-  // A new one reads the addresses of the servers anew.
+  // A new resolver reads the addresses of the name servers anew.
   const resolver = new dns.promises.Resolver({ timeout: SERVER_TIMEOUT_MS, tries: 2 })
   const [four, six] = await Promise.all([
     resolver.resolve4(name).catch(() => []),

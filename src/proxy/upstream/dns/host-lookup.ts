@@ -4,7 +4,7 @@ import { systemClock } from '../../../balancer/time/clock.js'
 import { directLookUp } from './direct-lookup.js'
 import { NameLookup } from './name-lookup.js'
 
-/** The names of all pools of this process. */
+/** The look-ups of names that all pools of this process share. */
 export const systemNames = new NameLookup(
   // `dns.lookup` is read at each call, because an app may replace it later.
   (name, done) => dns.lookup(name, { all: true }, done),
@@ -12,11 +12,14 @@ export const systemNames = new NameLookup(
   directLookUp,
 )
 
-/** The addresses of one backend's name, for connections to it. */
+/** Looks up the name of one backend, so that connections to the backend can be made. */
 export class HostLookup {
   readonly #names: NameLookup
   readonly #name: string
-  /** The option `lookup` of Node's connections. It calls back at once where `wait` was called before. */
+  /**
+   * The option `lookup` for Node's connections. The function calls back at once if `wait` was called before and has
+   * found addresses.
+   */
   readonly lookup: LookupFunction
 
   constructor(names: NameLookup, name: string) {
@@ -36,19 +39,19 @@ export class HostLookup {
 
   /**
    * Waits until there are addresses to connect to. This time does not count towards the backend's CONNECT_TIMEOUT.
-   * @returns stops waiting; undefined where it was called back at once
+   * @returns a function that ends the wait; undefined if `done` was called at once
    */
   wait(done: (error: Error | undefined) => void): (() => void) | undefined {
     return this.#names.resolve(this.#name, done)
   }
 
-  /** Notes that a connection to the known addresses failed. */
+  /** Notes that a connection to the known addresses has failed. */
   doubt(): void {
     this.#names.doubt(this.#name)
   }
 }
 
-/** Makes the lookup of a host name; undefined where the host is an address. */
+/** Makes an object that looks up a host's name. Returns undefined if the host is an IP address. */
 export function hostLookup(names: NameLookup, host: string): HostLookup | undefined {
   return isIP(host) === 0 ? new HostLookup(names, host) : undefined
 }

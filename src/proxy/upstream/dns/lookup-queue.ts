@@ -1,37 +1,40 @@
 import type { LookupAddress } from 'node:dns'
 import type { Clock } from '../../../balancer/time/clock.js'
 
-/** Receives all addresses of a name, in the order in which they are to be tried, or the reason why there are none. */
+/**
+ * Receives all addresses of a name, in the order in which they are to be tried, or the error for which there are none.
+ */
 export type LookUpCallback = (
   error: NodeJS.ErrnoException | null,
   addresses: readonly LookupAddress[],
 ) => void
 
-/** Asks for all addresses of a name. */
+/** Asks the system or the name servers for all addresses of a name. */
 export type LookUp = (name: string, done: LookUpCallback) => void
 
-/** A name to be looked up. */
+/** A name that is to be looked up. */
 export interface LookupJob {
   readonly name: string
-  /** Whether the system was asked and has not answered for so long that the name servers are asked as well. */
+  /** True if the system has not answered for so long that the name servers are asked as well. */
   isHanging: boolean
 }
 
 export interface LookupListener<Job> {
-  /** Called when the name has been looked up, once for each time that it was queued. */
+  /** Called when a name has been looked up, once for each time that the name was queued. */
   onDone(job: Job, error: NodeJS.ErrnoException | undefined, addresses: readonly LookupAddress[]): void
-  /** Called when the system has answered late, and no longer hangs. There may be no addresses. */
+  /** Called when the system has answered late, so that it no longer hangs. The list of addresses may be empty. */
   onLate(job: Job, addresses: readonly LookupAddress[]): void
 }
 
 /**
- * Largest number of concurrent look-ups. They cannot be cancelled, and a thousand of them would delay an urgent one.
+ * Largest number of concurrent look-ups. A look-up cannot be cancelled, and a thousand look-ups would delay an urgent
+ * one.
  */
 const MAX_LOOK_UPS = 8
-/** Time after which a look-up counts as hanging, and no longer towards that number. */
+/** Milliseconds after which a look-up counts as hanging, and no longer counts towards that largest number. */
 const HANG_MS = 1000
 
-/** Looks up names, a few at a time. Names for which a request waits come first. */
+/** Looks up names, a few at a time. Names for which a request waits are looked up first. */
 export class LookupQueue<Job extends LookupJob> {
   readonly #lookUp: LookUp
   readonly #direct: LookUp | undefined
@@ -42,9 +45,10 @@ export class LookupQueue<Job extends LookupJob> {
   #running = 0
 
   /**
-   * @param lookUp asks the system
-   * @param direct asks the name servers where the system hangs: what they find is used, and where they find nothing the system
-   *   may still know something
+   * Begins with an empty queue.
+   * @param lookUp asks the system for a name's addresses
+   * @param direct asks the name servers if the system hangs. Addresses that they find are used; if they find none, the
+   *   system may still know some.
    */
   constructor(lookUp: LookUp, direct: LookUp | undefined, clock: Clock, listener: LookupListener<Job>) {
     this.#lookUp = lookUp
@@ -58,12 +62,12 @@ export class LookupQueue<Job extends LookupJob> {
     this.#startNext()
   }
 
-  /** Moves a name ahead, because a request waits for it. This has no effect once its look-up was started. */
+  /** Moves a name ahead, because a request waits for it. This has no effect once the name's look-up was started. */
   makeUrgent(job: Job): void {
     if (this.#others.delete(job)) this.#urgent.add(job)
   }
 
-  /** Removes a name. Returns whether it was still in the queue. */
+  /** Removes a name from the queue. Returns true if the name was still queued. */
   remove(job: Job): boolean {
     return this.#urgent.delete(job) || this.#others.delete(job)
   }
@@ -94,7 +98,7 @@ export class LookupQueue<Job extends LookupJob> {
       uncount()
     }
     if (job.isHanging) {
-      // The system has not answered the earlier question yet, and is not asked again.
+      // The system has not answered the earlier question for this name yet, so it is not asked again.
       this.#direct?.(job.name, (_error, addresses) => done(undefined, addresses))
       return
     }

@@ -4,24 +4,27 @@ import { type LookUp, type LookupListener, LookupQueue } from './lookup-queue.js
 import { type Name, newName, type Waiter, type Watcher } from './name.js'
 import { UnresolvedError } from './unresolved-error.js'
 
-/** Time for which an answer is used without a new look-up. */
+/** Milliseconds for which the addresses of a name are used without a new look-up. */
 const FRESH_MS = 2000
-/** Time for which an answer is used while a new look-up is under way; after that, requests wait for the new one. */
+/** Milliseconds for which addresses are used while a new look-up is under way. Later, requests wait for the look-up. */
 const STALE_WHILE_REVALIDATE_MS = 10_000
-/** Longest wait for a new look-up where the last answer is older, or did not lead to the backend. */
+/**
+ * Longest time in milliseconds that a request waits for a new look-up if the addresses are older than
+ * `STALE_WHILE_REVALIDATE_MS`, or did not lead to the backend.
+ */
 const REFRESH_WAIT_MS = 500
-/** Longest wait for the first look-up of a name. */
+/** Longest time in milliseconds that a request waits for the first look-up of a name. */
 const FIRST_WAIT_MS = 5000
-/** Time after which watchers learn that a first look-up is slow, so that requests do not wait for it. */
+/** Milliseconds after which watchers are told that a first look-up is slow, so that requests do not wait for it. */
 const SLOW_MS = 1000
-/** Shortest time from a look-up that failed to the next. */
+/** Shortest time in milliseconds from a failed look-up to the next look-up of the same name. */
 const MIN_RETRY_MS = 1000
-/** Longest time between two look-ups of a watched name that fail; it doubles from one to the next. */
+/** Longest time in milliseconds between two failed look-ups of a watched name. The time doubles with each failure. */
 const MAX_RETRY_MS = 10_000
 
 /**
- * The addresses of names, one look-up of a name at a time. The system's resolver may fail, or take ten seconds, while
- * the backends are well: so the last good answer is used for as long as there is no newer one.
+ * Keeps the addresses of names, with one look-up of a name at a time. The system's resolver may fail, or take ten
+ * seconds, while the backends are well, so the last good addresses are used as long as there are no newer ones.
  */
 export class NameLookup implements LookupListener<Name> {
   readonly #clock: Clock
@@ -29,8 +32,8 @@ export class NameLookup implements LookupListener<Name> {
   readonly #queue: LookupQueue<Name>
 
   /**
-   * @param lookUp asks the system
-   * @param direct asks the name servers, where the system hangs
+   * @param lookUp asks the system for a name's addresses
+   * @param direct asks the name servers if the system hangs
    */
   constructor(lookUp: LookUp, clock: Clock, direct?: LookUp) {
     this.#clock = clock
@@ -38,7 +41,7 @@ export class NameLookup implements LookupListener<Name> {
   }
 
   /**
-   * Looks up a name and keeps its addresses. A name that cannot be resolved is tried again.
+   * Looks up a name and keeps its addresses. The look-up is repeated if the name cannot be resolved.
    * @returns a function that ends the watch; the name is dropped when it has no watcher and no waiter left
    */
   watch(name: string, watcher: Watcher): () => void {
@@ -52,14 +55,14 @@ export class NameLookup implements LookupListener<Name> {
     }
   }
 
-  /** The last good answer, however old. */
+  /** Returns the addresses of the last successful look-up of a name, however old they are. */
   last(name: string): readonly LookupAddress[] | undefined {
     return this.#names.get(name)?.addresses
   }
 
   /**
-   * Calls back with the newest addresses that can be had without a long wait.
-   * @returns a function that ends the wait; undefined where it was called back at once
+   * Calls back with the newest addresses of a name that can be had without a long wait.
+   * @returns a function that ends the wait; undefined if `done` was called at once
    */
   resolve(name: string, done: Waiter): (() => void) | undefined {
     const known = this.#nameOf(name)
@@ -71,7 +74,7 @@ export class NameLookup implements LookupListener<Name> {
     return undefined
   }
 
-  /** A connection to the last addresses failed: the backend may have moved. */
+  /** Starts a new look-up of a name, because a connection to its last addresses failed: the backend may have moved. */
   doubt(name: string): void {
     const known = this.#names.get(name)
     if (!known?.addresses || this.#clock.now() - known.answeredAt < MIN_RETRY_MS) return
@@ -83,12 +86,12 @@ export class NameLookup implements LookupListener<Name> {
     return addresses !== undefined && !isDoubted && this.#clock.now() - answeredAt < FRESH_MS
   }
 
-  /** Milliseconds to wait for the look-up that is under way; 0 or less for no wait. */
+  /** Returns the milliseconds to wait for the look-up that is under way; 0 or less for no wait. */
   #waitFor({ addresses, answeredAt, isDoubted, begunAt, failure }: Name): number {
     if (begunAt === undefined) return 0
     const now = this.#clock.now()
     if (!addresses) return begunAt + FIRST_WAIT_MS - now
-    // A name of which the last look-up failed will hardly be found now.
+    // A name whose last look-up failed will hardly be found now.
     if (failure || (!isDoubted && now - answeredAt < STALE_WHILE_REVALIDATE_MS)) return 0
     return begunAt + REFRESH_WAIT_MS - now
   }
@@ -102,7 +105,7 @@ export class NameLookup implements LookupListener<Name> {
     }
     name.waiters.add(waiter)
     this.#queue.makeUrgent(name)
-    // A known failure, too, is told by a timer: the caller has yet to take what this returns.
+    // Even a known failure is reported by a timer, because the caller does not have the returned function yet.
     cancelTimer = this.#clock.after(Math.max(0, waitMs), () => {
       if (name.addresses) waiter(undefined, name.addresses)
       else waiter(name.failure ?? new UnresolvedError(name.name, FIRST_WAIT_MS), [])
@@ -137,7 +140,7 @@ export class NameLookup implements LookupListener<Name> {
     this.#queue.add(name)
   }
 
-  // Called by the queue.
+  // The queue calls the following methods.
 
   onDone(name: Name, error: NodeJS.ErrnoException | undefined, addresses: readonly LookupAddress[]): void {
     name.begunAt = undefined
@@ -186,10 +189,10 @@ export class NameLookup implements LookupListener<Name> {
     for (const watcher of [...watchers]) watcher(reason)
   }
 
-  /** Drops a name without watchers and waiters. */
+  /** Drops a name that has no watcher and no waiter left. */
   #forget(name: Name): void {
     if (name.watchers.size > 0 || name.waiters.size > 0 || name.isHanging) return
-    // A name that is being looked up is dropped after that.
+    // A name that is being looked up is dropped when its look-up has ended.
     if (name.begunAt !== undefined && !this.#queue.remove(name)) return
     name.cancelTimer()
     if (this.#names.get(name.name) === name) this.#names.delete(name.name)

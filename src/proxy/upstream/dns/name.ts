@@ -2,31 +2,32 @@ import type { LookupAddress } from 'node:dns'
 import type { LookupJob } from './lookup-queue.js'
 import type { UnresolvedError } from './unresolved-error.js'
 
-/** Receives the addresses of a name, or the reason why there are none. */
+/** Receives the addresses of a name, or the error for which there are none. */
 export type Waiter = (error: UnresolvedError | undefined, addresses: readonly LookupAddress[]) => void
 
 /**
- * Called with the reason why a name that was never resolved cannot be resolved, and with undefined once it is resolved.
+ * Called with the reason why a name that was never resolved cannot be resolved, and with undefined once the name is
+ * resolved.
  */
 export type Watcher = (reason: string | undefined) => void
 
-/** The known facts about a name. Times are monotonic milliseconds. */
+/** A name and what is known about it. Times are monotonic milliseconds. */
 export interface Name extends LookupJob {
-  /** The last good answer. It is kept whatever the results of later look-ups are. */
+  /** The addresses of the last successful look-up. They are kept whatever the results of later look-ups are. */
   addresses: readonly LookupAddress[] | undefined
   answeredAt: number
-  /** Whether a connection to these addresses has failed since. */
+  /** True if a connection to these addresses has failed since they were found. */
   isDoubted: boolean
-  /** When the look-up under way was queued. */
+  /** Time at which the look-up under way was queued, in monotonic milliseconds; undefined if none is under way. */
   begunAt: number | undefined
-  /** Why the last look-up failed, and when. */
+  /** The error of the last look-up if that failed; `failedAt` is the time of the error. */
   failure: UnresolvedError | undefined
   failedAt: number
-  /** Look-ups that have failed in a row. */
+  /** Number of look-ups that have failed in a row. */
   failures: number
   readonly waiters: Set<Waiter>
   readonly watchers: Set<Watcher>
-  /** Cancels the timer of a slow look-up or of the next one. */
+  /** Cancels the timer that reports a slow look-up or starts the next look-up. */
   cancelTimer: () => void
 }
 

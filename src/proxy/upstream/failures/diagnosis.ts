@@ -11,13 +11,16 @@ import {
 import { firstBytesOf, type LibraryError, parserReasonOf } from './library-error.js'
 import { CLOSED, CLOSED_SILENTLY, messageFor } from './messages.js'
 
-/** Why a backend did not respond, or not to the end: a code and a text for operators, and a message for the client. */
+/**
+ * The reason why a backend did not respond, or not completely: a code and a text for operators, and a message for the
+ * client.
+ */
 export interface Diagnosis extends Cause {
   /** The message for the client. It contains no address, and no text of a backend or a library. */
   message: string
 }
 
-/** The setting that limits each phase, which is the code. */
+/** The setting that limits the time of each phase. The name of the setting is the code of the diagnosis. */
 const SETTINGS: Record<BackendTimeoutError['waitingFor'], string> = {
   connection: 'CONNECT_TIMEOUT',
   request: 'BODY_TIMEOUT',
@@ -32,7 +35,7 @@ const TIMEOUT_MESSAGES: Record<BackendTimeoutError['waitingFor'], string> = {
   body: 'the backend did not go on with its answer in time',
 }
 
-/** Explains an error between the gateway and a backend. */
+/** Returns the diagnosis of an error between the gateway and a backend. */
 export function diagnose(error: Error): Diagnosis {
   if (error instanceof BackendTimeoutError) {
     const { waitingFor, message } = error
@@ -73,9 +76,9 @@ function diagnoseLibraryError(error: LibraryError): Diagnosis {
   return { code: error.code || 'UNKNOWN', text, message: messageFor(error) }
 }
 
-/** Whether the other side ended the connection in an orderly way, only too early. */
+/** Returns true if the other side ended the connection in an orderly way, but too early. */
 export function isClosing({ code, syscall }: NodeJS.ErrnoException): boolean {
-  // Node's client calls an end a reset as well; only a reset names a system call.
+  // Node's client reports an orderly end as a reset, too, but only the error of a real reset names a system call.
   if (code === 'ECONNRESET') return syscall === undefined
   return (
     code === 'HPE_INVALID_EOF_STATE' ||
@@ -84,7 +87,7 @@ export function isClosing({ code, syscall }: NodeJS.ErrnoException): boolean {
   )
 }
 
-/** What an error says, in one line that a log and a terminal can take. */
+/** Returns the text of an error in one line that a log and a terminal can show. */
 function textOf(error: LibraryError): string {
   const { code = '', errors, reason } = error
   const said = errors?.map(({ message }) => message).join(', ') || reason || parserReasonOf(error)

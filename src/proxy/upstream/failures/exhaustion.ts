@@ -4,13 +4,13 @@ import { networkInterfaces } from 'node:os'
 
 /** A resource that this process, or its machine, can run out of. */
 export interface Exhaustion {
-  /** The error's code, like `EMFILE`. */
+  /** The error's code, for example `EMFILE`. */
   code: string
   /** The name of the resource, in words that follow "no". */
   missing: string
-  /** The name of the limit where it is set. */
+  /** The name of the limit, as it is called in the place where it is set. */
   setting: string
-  /** The limit that was reached; null where that is not known. */
+  /** Returns the limit that was reached; null if the limit is not known. */
   limit(): string | null
 }
 
@@ -34,8 +34,8 @@ const kinds: Record<string, Omit<Exhaustion, 'code'>> = {
 }
 
 /**
- * What this process or machine has run out of, where that is why a connection to a backend failed; undefined for every
- * other error. The backend is not to blame, and another backend would not be reached either.
+ * Returns the resource that this process or machine has run out of, if that is why a connection to a backend failed;
+ * undefined for every other error. The backend is not to blame, and another backend would not be reached either.
  */
 export function exhaustionOf(error: Error): Exhaustion | undefined {
   const { code = '', errors } = error as NodeJS.ErrnoException & { errors?: Error[] }
@@ -51,7 +51,7 @@ export function exhaustionOf(error: Error): Exhaustion | undefined {
 function isOurs(error: Error, code: string): boolean {
   const { syscall, address } = error as NodeJS.ErrnoException & { address?: string }
   if (code === 'EAGAIN') return syscall === 'connect'
-  // Without IPv6 there is no address to connect from, however many ports are free.
+  // Without IPv6 on this machine there is no IPv6 address to connect from, however many ports are free.
   if (code === 'EADDRNOTAVAIL') return !(address !== undefined && isIPv6(address)) || hasIpv6()
   return true
 }
@@ -62,12 +62,15 @@ function hasIpv6(): boolean {
   )
 }
 
-/** The limit of this process. It is not in a file that could be read without a descriptor, but in Node's report. */
+/**
+ * Returns the number of files that this process may have open. The number is read from Node's report, because no file
+ * can be read without a descriptor.
+ */
 function descriptorLimit(): string | null {
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean }
   const { excludeNetwork } = report
   try {
-    // With the network in it the report would look up the names of all peers first.
+    // With network information the report would first look up the names of all peers.
     report.excludeNetwork = true
     const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft: number | string } } }
     const soft = userLimits?.open_files?.soft

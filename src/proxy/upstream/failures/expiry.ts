@@ -4,8 +4,8 @@ import type { Progress } from './blame.js'
 import { BackendTimeoutError, UploadStalledError } from './failures.js'
 
 /**
- * What a request fails with whose deadline has expired, and whose fault that is; undefined where it gets the time of the
- * phase once more.
+ * Returns the error of a request whose deadline has expired, and its outcome, which says whose fault the error is.
+ * Returns undefined if the request gets the time limit of the phase once more.
  */
 export function failureOnDeadline(
   phase: Phase,
@@ -13,7 +13,8 @@ export function failureOnDeadline(
 ): { error: Error; outcome: Outcome } | undefined {
   const isUploading = upload?.isOver === false
   if (isUploading && !transport.blocked) {
-    // The client has not sent more of the body in time, or a hook of the app that makes another body of what it sent.
+    // Either the client has not sent more of the body in time, or a hook of the app has not, which makes another body
+    // from the client's body.
     const isMade = context.source?.complete === true
     // The timer of the client's connection ends the request during the second time, with a more precise reason.
     if (!isMade && !upload.isLate) {
@@ -22,7 +23,7 @@ export function failureOnDeadline(
     }
     return { error: new UploadStalledError(isMade), outcome: 'cancelled' }
   }
-  // A backend that has responded well may have nothing to send, and is not blamed for it.
+  // A backend that has responded well may have nothing to send, and is not blamed for the silence.
   if (isRespondingWell) return { error: new BackendTimeoutError('body'), outcome: 'cancelled' }
   return { error: new BackendTimeoutError(isUploading ? 'request' : phase), outcome: 'failed' }
 }

@@ -1,7 +1,7 @@
 import { errors } from 'undici'
 import { ClientGoneError } from '../../../balancer/errors.js'
 
-/** What went wrong between the gateway and a backend, with the reason in `cause`. */
+/** An error between the gateway and a backend, with the reason in `cause`. */
 export class BackendError extends Error {
   readonly backend: string
 
@@ -61,9 +61,11 @@ export class UploadTooLargeError extends Error {
   }
 }
 
-/** No more of a request's body came in time, while the backend was ready for it. */
+/** No more of a request's body came in time, although the backend was ready for it. */
 export class UploadStalledError extends Error {
-  /** Whether the body is waited for that a hook of the app makes of the client's, which has come whole. */
+  /**
+   * True if a hook of the app makes the missing body from the client's body, and the client's body has come completely.
+   */
   readonly isFromHook: boolean
 
   constructor(isMade: boolean) {
@@ -72,14 +74,17 @@ export class UploadStalledError extends Error {
   }
 }
 
-/** The body that a hook of the app made of the client's broke, with the reason in `cause`. */
+/** The body that a hook of the app made from the client's body broke, with the reason in `cause`. */
 export class HookBodyError extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause })
   }
 }
 
-/** The body of a request is not as long as its Content-Length says, which only a hook of the app can have set wrong. */
+/**
+ * The body of a request is not as long as its Content-Length says. Only a hook of the app can have set this field
+ * wrong.
+ */
 export class BodyLengthError extends Error {
   readonly code = 'ERR_HTTP_CONTENT_LENGTH_MISMATCH'
 
@@ -89,19 +94,22 @@ export class BodyLengthError extends Error {
   }
 }
 
-/** Whether the head of a response, or its trailers, were larger than the gateway takes. */
+/** Returns true if the head or the trailers of a response were larger than the gateway takes. */
 export function isHeadTooLarge(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'HPE_HEADER_OVERFLOW' || code === 'UND_ERR_HEADERS_OVERFLOW'
 }
 
-/** Whether a client refuses to send a request, as where a hook of the app has set a malformed field. */
+/**
+ * Returns true if an HTTP client refuses to send a request, for example because a hook of the app has set a malformed
+ * field.
+ */
 export function isUnsendable(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
   return error instanceof errors.InvalidArgumentError || /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
 }
 
-/** Whether a request failed on account of what the client or the app sent, or stopped sending. */
+/** Returns true if a request failed because of something that the client or the app sent, or stopped sending. */
 export function isClientFault(error: Error): boolean {
   return (
     error instanceof ClientGoneError ||

@@ -1,19 +1,19 @@
 /** Properties of errors of Node and undici besides code and message. */
 export interface LibraryError extends NodeJS.ErrnoException {
-  /** OpenSSL's words, without the place in its source that the message has. */
+  /** OpenSSL's description of the error, without the position in OpenSSL's source that the message has. */
   reason?: string
   /** The bytes that could not be read as HTTP, in an error of Node's client. */
   rawPacket?: Buffer
-  /** The same in an error of undici. */
+  /** The bytes that could not be read as HTTP, in an error of undici. */
   data?: string
   /** One error for each address that was tried. */
   errors?: Error[]
 }
 
-/** How many bytes of something that is no HTTP are looked at and shown. */
+/** Number of bytes that are looked at and shown of a response that is not HTTP. */
 const FIRST_BYTES = 40
 
-/** The first of the bytes that could not be read as HTTP, as latin1. */
+/** Returns the first of the bytes that could not be read as HTTP, as latin1. */
 export function firstBytesOf({ rawPacket, data }: LibraryError): string {
   return rawPacket ? rawPacket.toString('latin1', 0, FIRST_BYTES) : (data ?? '').slice(0, FIRST_BYTES)
 }

@@ -1,12 +1,12 @@
 import { firstBytesOf, type LibraryError, parserReasonOf } from './library-error.js'
 
-/** How a record of TLS begins that has an alert. */
+/** The first two bytes of a TLS record that contains an alert. */
 const TLS_ALERT = '\x15\x03'
-/** The type of the frame with which a server of HTTP/2 begins, after three bytes of length. */
+/** The type byte of the frame with which an HTTP/2 server begins, SETTINGS. It follows three bytes of length. */
 const HTTP2_SETTINGS = '\x04'
 
 export const CLOSED = 'the backend closed the connection before it had answered'
-/** Node's TLS servers close without an alert when they are sent plain HTTP. */
+/** The message for a silent close: Node's TLS servers close without an alert when they are sent plain HTTP. */
 export const CLOSED_SILENTLY = `${CLOSED}, as a port does that expects TLS`
 const RESET = 'the backend reset the connection before it had answered'
 const UNREACHABLE = 'the backend cannot be reached'
@@ -86,7 +86,7 @@ function notHttp(error: LibraryError): string {
   return "the backend's answer is not HTTP"
 }
 
-/** For codes that are not in the table. */
+/** Returns the message for a code that is not in the table. */
 function messageOfKind(code: string, error: LibraryError): string {
   if (code.startsWith('EAI_')) return 'the name of the backend cannot be looked up'
   if (code.startsWith('HPE_')) return malformed(parserReasonOf(error))

@@ -16,36 +16,36 @@ import type { CheckHosts } from './check-hosts.js'
 export interface HealthProbeOptions {
   /** Path and query of the checks. */
   path: string
-  /** Port of checks, where a backend has none of its own; 0 for the port of requests. */
+  /** Port of health checks for backends that have no health port of their own; 0 for the port of requests. */
   port: number
   hosts: CheckHosts
   /** Milliseconds that one request may take, from the connection to the last byte. */
   timeout: number
-  /** Statuses with which a check passes, as {@link statusesOf} reads them. */
+  /** Statuses of responses with which a check passes, as {@link statusesOf} reads them. */
   status: string
   clock: Clock
-  /** Looks up the names of backends; by default together with all pools of this process. */
+  /** Looks up the names of backends. By default all pools of this process share one such object. */
   names?: NameLookup
   /** Called with the error of each check that failed. */
   onFailed(error: Error): void
 }
 
-/** The result of one request. */
+/** The result of one request of a check. */
 interface RequestResult extends Omit<CheckResult, 'at'> {
-  /** Whether there was a connection, so that the Host was sent and may be the reason for the result. */
+  /** True if a connection was made, so that the Host was sent and may be the reason for the result. */
   isConnected: boolean
   isTimeout: boolean
 }
 
-/** Largest head of a response. Node's default would refuse one with a few large cookies. */
+/** Largest size of a response's head in bytes. Node's default would refuse a head with a few large cookies. */
 const MAX_HEAD_BYTES = 1024 * 1024
 
-/** The body of a response is read up to this size, so that the connection ends in an orderly way. */
+/** Number of bytes up to which a response's body is read, so that the connection ends in an orderly way. */
 const MAX_BODY_BYTES = 64 * 1024
 
 /**
- * Checks a backend with a GET on a connection of its own, as a client that connects anew would find it. Redirects are not
- * followed: the status decides. The request is repeated with other Hosts until one passes.
+ * Makes a function that checks a backend with a GET on a new connection, as a client that connects anew would find the
+ * backend. Redirects are not followed: the status decides. The request is repeated with other Hosts until one passes.
  */
 export function healthProbe(options: HealthProbeOptions): SendCheck {
   const { hosts, port, clock, names = systemNames } = options
@@ -56,8 +56,8 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
     const lookup = hostLookup(names, addressOf(backend).host)
     let hostsLeft = hosts.of(backend, ownHost)
     /**
-     * The result that is reported where no Host passes: the one with the backend's own address, or else the one with
-     * the last Host.
+     * The result that is reported if no Host passes: the result with the backend's own address as Host, or otherwise
+     * the result with the last Host.
      */
     let failure: RequestResult | undefined
     let cancel = () => {}
@@ -66,9 +66,10 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
       cancel = request(backend, host, healthPort, lookup, options, passes, (result) => {
         if (!result) return done(undefined)
         if (host === ownHost || hostsLeft.length === 0) failure ??= result
-        // Without a connection, other Hosts would not change the result.
+        // Without a connection, the result would be the same with any other Host.
         if (!result.isConnected) hostsLeft = []
-        // After a timeout only the backend's own address is tried, as each further Host would take as long.
+        // After a timeout only the backend's own address is tried as Host, because each further Host would take as
+        // long.
         if (result.isTimeout) hostsLeft = hostsLeft.filter((other) => other === ownHost)
         if (result.passed) hosts.passed(backend, host)
         else if (hostsLeft.length > 0) return checkNext()
@@ -78,8 +79,8 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
     }
     const begin = (error?: Error) => {
       if (!error) checkNext()
-      // A name that does not exist fails the check. A name that cannot be resolved for now says nothing about the
-      // backend.
+      // A backend whose name does not exist fails the check. A name that cannot be resolved for now says nothing about
+      // the backend.
       else if (error instanceof UnresolvedError && error.isFinal) {
         done({ at: clock.date(), passed: false, answered: false, detail: error.code })
       } else done(undefined)
@@ -91,16 +92,19 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
   }
 }
 
-/** A backend's address as a Host field names it. */
+/**
+ * Returns a backend's address in the form of a Host field.
+ * @param port port of health checks; 0 for the port of requests
+ */
 function hostOf({ host }: Backend, port: number): string {
   return port === 0 ? host : `${host.replace(/:\d+$/, '')}:${port}`
 }
 
 /**
- * Sends one request.
- * @param done called once, unless the request is given up; with undefined where the gateway has run out of something, which
- *   says nothing about the backend
- * @returns gives the request up
+ * Sends one request of a check.
+ * @param done called once, unless the request is cancelled. The result is undefined if the gateway has run out of a
+ *   resource, which says nothing about the backend.
+ * @returns a function that cancels the request
  */
 function request(
   backend: Backend,
@@ -130,7 +134,7 @@ function request(
     deadline.clear()
     done(result)
   }
-  /** Reports a result. @param failure the text that is reported where there is no response */
+  /** Reports the result. @param failure the text that is reported if there is no response */
   const finish = (failure: string, isTimeout = false) =>
     end({ ...(response ?? { passed: false, answered: false, detail: failure }), isConnected, isTimeout })
   const deadline = new Deadline(clock, () => {
@@ -153,12 +157,12 @@ function request(
     })
     incoming.on('error', () => {})
   })
-  // A backend that switches protocols does so unasked, so its connection is closed.
+  // The check asks for no other protocol, so the connection of a backend that switches protocols is closed.
   outgoing.on('upgrade', (_incoming, socket) => socket.destroy())
   outgoing.on('error', (error: NodeJS.ErrnoException) => {
     if (isOver) return
     onFailed(error)
-    // The backend may have another address by now.
+    // The backend's name may have another address by now.
     if (!isConnected) lookup?.doubt()
     if (exhaustionOf(error)) end(undefined)
     else finish(error.code ?? error.message)

@@ -1,18 +1,18 @@
 import type { Backend } from '../../../balancer/backends/backend.js'
 import { certificateName } from './tls.js'
 
-/** The address of a backend, in the form that Node's clients take. */
+/** The address of a backend, in the form that Node's HTTP clients take. */
 export interface Address {
-  /** An address without brackets, or a name. */
+  /** An IP address without brackets, or a host name. */
   host: string
   port: number
-  /** The name in the backend's certificate, see {@link certificateName}. */
+  /** The name that the backend's certificate has to be valid for, see {@link certificateName}. */
   servername: string
-  /** Whether the connection uses TLS. */
+  /** True if the connection uses TLS. */
   secure: boolean
 }
 
-/** Parses a backend's URL. */
+/** Returns the address that a backend's URL contains. */
 export function addressOf({ url }: Pick<Backend, 'url'>): Address {
   const { protocol, hostname, port } = new URL(url)
   const secure = protocol === 'https:'

@@ -8,19 +8,22 @@ import { addTrailers } from '../../http/trailers.js'
 import { BodyLengthError, HookBodyError, UploadTooLargeError } from '../failures/failures.js'
 import type { UpstreamRequest } from './transport.js'
 
-/** Time that a backend has to ask for a body that was announced with Expect (RFC 9110 section 10.1.1). */
+/**
+ * Milliseconds that a backend has to ask for a body that was announced with `Expect: 100-continue` (RFC 9110 section
+ * 10.1.1).
+ */
 const CONTINUE_TIMEOUT_MS = 1000
 
 export interface BodySenderOptions {
   request: UpstreamRequest
   body: Readable
-  /** The body's Content-Length; undefined where it is chunked. */
+  /** The body's Content-Length in bytes; undefined if the body is chunked. */
   announced: number | undefined
-  /** Largest body in bytes; 0 for any. */
+  /** Largest size of the body in bytes; 0 for no limit. */
   maxBody: number
-  /** The body is about to be read. */
+  /** Called when the body is about to be read. */
   onStarted(): void
-  /** Called with the number of bytes that were sent. */
+  /** Called with the number of bytes of the body that were sent. */
   onSent(bytes: number): void
   /** Called when the backend did not ask for the body in time, so that the body is sent unasked. */
   onUnasked(): void
@@ -28,13 +31,13 @@ export interface BodySenderOptions {
   onFailed(error: Error): void
 }
 
-/** Sends the body of one request to a backend, and its trailers, as fast as the backend takes it. */
+/** Sends the body of one request and its trailers to a backend, as fast as the backend takes them. */
 export class BodySender {
   readonly #options: BodySenderOptions
   readonly #outgoing: ClientRequest
   #started = false
   #stopped = false
-  /** The whole body was handed to Node. */
+  /** True if the whole body was handed to Node. */
   #ended = false
   #bytes = 0
   #continueTimer: NodeJS.Timeout | undefined
@@ -45,7 +48,7 @@ export class BodySender {
     if (options.request.expectsContinue) outgoing.once('continue', () => this.#send(outgoing.socket))
   }
 
-  /** Whether the body was begun to be sent. */
+  /** True if sending the body has begun. */
   get started(): boolean {
     return this.#started
   }
@@ -54,10 +57,12 @@ export class BodySender {
     return this.#ended
   }
 
-  /** There is a connection: sends the body, or only the head where the backend is to ask for the body. */
+  /**
+   * Sends the body, because there is a connection now, or sends only the head if the backend has to ask for the body.
+   */
   start(socket: Socket): void {
     const { request, body } = this.#options
-    // A client that does not wait for 100 has sent some of the body already.
+    // A client that does not wait for 100 (Continue) has already sent some of the body.
     if (!request.expectsContinue || body.readableLength > 0) {
       this.#send(socket)
       return
@@ -69,7 +74,7 @@ export class BodySender {
     }, CONTINUE_TIMEOUT_MS)
   }
 
-  /** Sends no more of the body. */
+  /** Stops sending the body. */
   stop(): void {
     clearTimeout(this.#continueTimer)
     this.#stopped = true
@@ -79,7 +84,7 @@ export class BodySender {
     body.off('end', this.#onEnd)
     body.off('close', this.#onClose)
     body.unpipe(this.#outgoing)
-    // The listener of `error` stays, as an error may still come and would be thrown without one.
+    // The listener for `error` stays, because an error may still come and would be thrown without a listener.
   }
 
   #send(socket: Socket | null): void {
@@ -88,7 +93,8 @@ export class BodySender {
     this.#started = true
     const { body, onStarted } = this.#options
     onStarted()
-    // The head and what is there of the body go out together. (The request's own cork loses chunks on Node 24.)
+    // The head and the part of the body that has come are sent together. (The request's own `cork` loses chunks on Node
+    // 24.)
     socket?.cork()
     sendHead(this.#outgoing)
     body.on('data', this.#onData)
@@ -110,7 +116,7 @@ export class BodySender {
 
   readonly #onEnd = (): void => {
     const { announced, body, request, onFailed } = this.#options
-    // The backend would wait for the missing bytes.
+    // The backend would wait for the missing bytes of the body.
     if (announced !== undefined && this.#bytes < announced) {
       onFailed(new BodyLengthError(announced))
       return
@@ -123,7 +129,7 @@ export class BodySender {
 
   readonly #onError = (error: Error): void => {
     const { source } = this.#options.request
-    // A body that a hook makes from the client's body breaks as well when the client leaves.
+    // A body that a hook of the app makes from the client's body breaks as well when the client leaves.
     const isClientGone = !source || (source.destroyed && !source.complete)
     this.#options.onFailed(isClientGone ? new ClientGoneError() : new HookBodyError(error))
   }

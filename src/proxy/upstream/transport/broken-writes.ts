@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 
-/** The state of a connection that is kept readable. */
+/** The state of a connection that stays readable after a failed write. */
 interface Watch {
-  /** The error of the first write that failed; nothing is written after that. */
+  /** The error of the first write that failed; after that error nothing more is written. */
   error: Error | undefined
   /** Called once, with the error of the first write that failed. */
   onBroken: ((error: Error) => void) | undefined
@@ -13,10 +13,11 @@ type Done = (error?: Error | null) => void
 const watches = new WeakMap<Socket, Watch>()
 
 /**
- * Keeps a connection readable after a write to it has failed. A server that responds to an upload early, and closes, resets
- * the connection. Its response can still be read, but Node would destroy the connection at the next write, and the response
- * with it. So what is written after the first failure is dropped, and the connection is read to its end.
- * @param onBroken called when a write fails; takes the place of the one from an earlier request on this connection
+ * Keeps a connection readable after a write to it has failed. A server that responds to an upload early and closes the
+ * connection resets it. The server's response can still be read, but Node would destroy the connection, and the
+ * response with it, at the next write. So everything written after the first failure is dropped, and the connection is
+ * read to its end.
+ * @param onBroken called when a write fails; replaces the callback of an earlier request on this connection
  */
 export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => void): void {
   const known = watches.get(socket)
@@ -37,14 +38,14 @@ export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => 
     if (watch.error) done()
     else _write.call(socket, chunk, encoding, guarded(done))
   }
-  // Node writes several chunks at once where it can.
+  // Node writes several chunks at once if it can.
   if (_writev) {
     socket._writev = (chunks, done) => {
       if (watch.error) done()
       else _writev.call(socket, chunks, guarded(done))
     }
   }
-  // A broken connection has no half that could be closed.
+  // A broken connection has no writing half that could be closed.
   socket._final = (done) => {
     if (watch.error) done()
     else _final.call(socket, guarded(done))
@@ -52,7 +53,7 @@ export function outliveBrokenWrites(socket: Socket, onBroken: (error: Error) => 
 }
 
 /**
- * Drops the callback of a request that is over, because a kept connection would keep the request in memory otherwise.
+ * Drops the callback of a request that is over, because a kept connection would otherwise keep the request in memory.
  */
 export function forgetBrokenWrites(socket: Socket): void {
   const watch = watches.get(socket)

@@ -8,23 +8,28 @@ import { keepAliveAgent } from './node-agent.js'
 import { UndiciConnection } from './undici-connection.js'
 import { type Connect, connectFor } from './undici-connector.js'
 
-/** Time for which a connection without a request is kept. Node's servers close theirs after five seconds. */
+/**
+ * Milliseconds for which a connection without a request is kept. Node's HTTP servers close such connections after five
+ * seconds.
+ */
 const KEEP_ALIVE_MS = 4000
 
 /** The connections to one backend, of undici's client and of Node's client. */
 export class Connections {
   readonly #backend: Backend
   readonly address: Address
-  /** The lookup of the backend's name; undefined where its host is an address. */
+  /** Looks up the backend's name; undefined if the backend's host is an IP address. */
   readonly lookup: HostLookup | undefined
-  /** Largest head of a response, in bytes. */
+  /** Largest size of a response's head in bytes. */
   readonly maxHeaderSize: number
   /** Node's agent, which keeps the connections of Node's client. */
   readonly agent: Agent
   readonly #connect: Connect
-  /** The connections of undici's client. */
+  /** All connections of undici's client. */
   readonly #all = new Set<UndiciConnection>()
-  /** Undici's connections without a request; the last one in the list was used last. */
+  /**
+   * Connections of undici's client that have no request. The last connection in the list is the one that was used last.
+   */
   readonly #idle = new LinkedList<UndiciConnection>()
   #closed = false
 
@@ -37,7 +42,7 @@ export class Connections {
     this.agent = keepAliveAgent(this.address.secure, KEEP_ALIVE_MS)
   }
 
-  /** Returns a connection of undici's without a request: a kept one, or a new one. */
+  /** Returns a connection of undici's client that has no request: a kept one, or otherwise a new one. */
   take(): UndiciConnection {
     const kept = this.#idle.last
     if (kept) {
@@ -65,7 +70,7 @@ export class Connections {
     }
   }
 
-  /** Closes every connection now; their requests fail. */
+  /** Closes every connection now. The requests on them fail. */
   destroy(): void {
     this.#closed = true
     for (const connection of this.#all) this.#drop(connection)

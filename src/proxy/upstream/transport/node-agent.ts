@@ -7,9 +7,9 @@ interface AgentInternals {
 }
 
 /**
- * Node's agent for the connections to one backend. A kept connection on which bytes come unasked is closed, as the next
- * request would take them for its response.
- * @param keepAliveMs how long a connection without a request is kept
+ * Makes Node's agent for the connections to one backend. A kept connection on which bytes arrive without a request is
+ * closed, because the next request would take these bytes for its response.
+ * @param keepAliveMs milliseconds that a connection without a request is kept
  */
 export function keepAliveAgent(secure: boolean, keepAliveMs: number): Agent {
   const agent = new (secure ? TlsAgent : Agent)({
@@ -36,8 +36,8 @@ export function keepAliveAgent(secure: boolean, keepAliveMs: number): Agent {
 }
 
 /**
- * Takes kept connections out that are destroyed and have not said so yet. Node's agent looks only at the first of the kept
- * ones, and uses the last.
+ * Removes kept connections that are destroyed but have not emitted `close` yet. Node's agent checks only the first of
+ * the kept connections, and uses the last.
  */
 function forgetDestroyed({ freeSockets }: Agent): void {
   for (const kept of Object.values(freeSockets)) {

@@ -6,10 +6,13 @@ import { type Headers, toHeaders } from '../../http/fields.js'
 import type { Connections } from './connections.js'
 import type { UpstreamRequest } from './transport.js'
 
-/** While nothing is sent, only a TCP probe finds that a backend has vanished: one is sent each minute. */
+/**
+ * While no bytes are sent, only a TCP probe can find out that a backend has vanished, so one probe is sent each minute
+ * (60,000 ms).
+ */
 const KEEP_ALIVE_PROBES = { keepAlive: true, keepAliveInitialDelay: 60_000 }
 
-/** Makes a request of Node's client. @param isSingle whether its connection is made for it, and not kept after it */
+/** Makes a request of Node's client. @param isSingle true if its connection is made for it and not kept after it */
 export function createOutgoing(
   { address, agent, lookup, maxHeaderSize }: Connections,
   { method, path, upgrade }: UpstreamRequest,
@@ -31,15 +34,16 @@ export function createOutgoing(
     setHost: false,
     maxHeaderSize,
     headers,
-    // Without an agent Node makes a connection for this request alone.
+    // Without an agent, Node makes a connection for this request alone.
     ...(isSingle ? { createConnection: () => (secure ? tlsConnect(target) : connect(target)) } : { agent }),
   })
-  // The size of a head is limited; past a number of fields Node would drop the rest, a Content-Length among them.
+  // The size of the response's head is limited instead. Past a number of fields Node would drop the remaining fields, a
+  // Content-Length among them.
   outgoing.maxHeadersCount = 0
   return outgoing
 }
 
-/** The header fields for Node's client, including the fields of the connection. */
+/** Returns the header fields for Node's client, including the fields that apply to the connection only. */
 export function outgoingHeaders(
   { fields, body, upgrade, expectsContinue, takesTrailers }: UpstreamRequest,
   isSingle: boolean,
@@ -61,7 +65,7 @@ export function outgoingHeaders(
     if (headers['content-length'] === undefined) headers['transfer-encoding'] = 'chunked'
     if (expectsContinue) headers.expect = '100-continue'
   }
-  // Node throws for trailers that it has no place for.
+  // Node throws if a message has a Trailer field but no chunked body, in which trailers could be sent.
   if (headers['transfer-encoding'] === undefined) delete headers.trailer
   return headers
 }

@@ -1,4 +1,4 @@
-// Over 200 lines: this is all that is known of one request of Node's client; its parts have files of their own.
+// Over 200 lines: this class holds the whole state of one request of Node's client; its parts have files of their own.
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Headers, toHeaders } from '../../http/fields.js'
@@ -12,8 +12,9 @@ import { type Exchange, readResponse } from './read-response.js'
 import { isSilent, type Transport, type TransportListener, type UpstreamRequest } from './transport.js'
 
 /**
- * One request by Node's own client. It does what undici's cannot, at a third more CPU time: bodies with trailers, waiting
- * for 100 (Continue), upgrades, TE, `OPTIONS *`, any informational response, and a connection that is certainly new.
+ * One request by Node's own HTTP client. It does what undici's client cannot do, at a third more CPU time: bodies with
+ * trailers, waiting for 100 (Continue), upgrades, TE, `OPTIONS *`, any informational response, and a connection that is
+ * certainly new.
  */
 export class NodeRequest implements Transport, Exchange {
   readonly #connections: Connections
@@ -26,17 +27,21 @@ export class NodeRequest implements Transport, Exchange {
   #outgoing: ClientRequest | undefined
   #socket: Socket | undefined
   #response: IncomingMessage | undefined
-  /** The backend has responded without taking all of the body. */
+  /** True if the backend has responded without taking all of the body. */
   #isBodyStopped = false
   #connectionError: Error | undefined
-  /** A write failed: the backend takes no more, and what it has sent may still be read. */
+  /**
+   * The error of a write that failed: the backend takes no more bytes, but bytes that the backend has sent may still be
+   * read.
+   */
   #writeError: Error | undefined
   #isOver = false
   #nameWait: NameWait | undefined
 
   /**
-   * @param maxBody largest body in bytes; 0 for any
-   * @param isFresh whether no connection is used that had served a request before
+   * Makes a request that is sent later.
+   * @param maxBody largest size of the body in bytes; 0 for no limit
+   * @param isFresh true if no connection may be used that had served a request before
    */
   constructor(connections: Connections, maxBody: number, isFresh: boolean) {
     this.#connections = connections
@@ -85,7 +90,8 @@ export class NodeRequest implements Transport, Exchange {
         this.fail(error as Error)
       }
     }
-    // A kept connection may have been closed, and that is read before it is used again: a POST would be lost on it.
+    // The backend may have closed a kept connection. The event loop reads that before the connection is used again,
+    // because a POST on a closed connection would be lost.
     if (!this.#isFresh && Object.keys(agent.freeSockets).length > 0) setImmediate(start)
     else if (lookup) this.#waitForName(lookup, start)
     else start()
@@ -102,7 +108,8 @@ export class NodeRequest implements Transport, Exchange {
   abort(): void {
     this.finish()
     this.#outgoing?.destroy()
-    // Where Node takes the request for finished, its `destroy` does nothing.
+    // If Node regards the request as finished, the `destroy` of the request does nothing, so the socket is destroyed as
+    // well.
     this.#socket?.destroy()
   }
 
@@ -125,9 +132,9 @@ export class NodeRequest implements Transport, Exchange {
     const outgoing = createOutgoing(this.#connections, this.#request, this.#headers, this.#isSingle)
     this.#outgoing = outgoing
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      // Once there is a response, that tells how it ended.
+      // Once there is a response, reading the response reports how it ended.
       if (this.#response) this.#connectionError = error
-      // After a write that failed, the end of what can be read is only a consequence.
+      // After a write that failed, the end of the bytes that can be read is only a consequence of that failure.
       else this.fail(error.syscall === undefined ? (this.#writeError ?? error) : error)
     })
     outgoing.on('information', ({ statusCode, rawHeaders, statusMessage }) => {
@@ -164,14 +171,14 @@ export class NodeRequest implements Transport, Exchange {
     })
   }
 
-  /** Whether the connection is made for this request, and not kept after it. */
+  /** True if the connection is made for this request and not kept after it. */
   get #isSingle(): boolean {
     return this.#isFresh || this.#request.upgrade !== undefined
   }
 
   #onSocket(socket: Socket): void {
     this.#socket = socket
-    // Node stops listening when it takes the connection back, and an error may come just then.
+    // Node removes its own listener when it takes the connection back, and an error may come at that moment.
     if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore)
     if (this.#body) outliveBrokenWrites(socket, this.#onWriteError)
     const onConnected = () => {
@@ -197,11 +204,12 @@ export class NodeRequest implements Transport, Exchange {
     this.#listener.onBodyStopped()
   }
 
-  // Called by `readResponse`.
+  // `readResponse` calls the following methods.
 
   onResponse(statusCode: number): void {
     const body = this.#body
-    // The backend has decided without the rest of the body (RFC 9112 section 9.5), or without asking for it.
+    // The backend has responded without waiting for the rest of the body (RFC 9112 section 9.5), or without asking for
+    // the body.
     const isRefusal = body !== undefined && !body.ended && (statusCode >= 400 || !body.started)
     if (this.#writeError || isRefusal) this.#stopBody()
   }
@@ -211,7 +219,7 @@ export class NodeRequest implements Transport, Exchange {
   }
 
   onRead(): void {
-    // Node would keep the connection, as it takes the request for finished.
+    // Node would keep the connection, because it regards the request as finished.
     if (this.#isSingle || this.#writeError || this.#body?.ended === false) this.#socket?.destroy()
   }
 

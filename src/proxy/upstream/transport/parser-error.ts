@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 
-/** Undici's parser of responses, as far as it is read here. */
+/** The parts of undici's response parser that are read here. */
 interface Parser {
-  /** The address of the parser's state; null once that is freed. */
+  /** The address of the parser's state in its memory; null once the state is freed. */
   ptr: number | null
   llhttp: {
     memory: { buffer: ArrayBuffer }
@@ -11,7 +11,7 @@ interface Parser {
   }
 }
 
-/** The numbers of llhttp's errors that a response can cause. */
+/** Codes of the errors of llhttp, the HTTP parser, that a response can cause, by error number. */
 const CODES: Record<number, string> = {
   2: 'HPE_STRICT',
   3: 'HPE_LF_EXPECTED',
@@ -30,8 +30,8 @@ const CODES: Record<number, string> = {
 }
 
 /**
- * Gives an error of undici's parser the code and the message that Node's parser gives it. Undici leaves the code out, and
- * takes a response that is malformed after a Content-Length for one that is too short.
+ * Gives an error of undici's parser the same code and message that Node's parser would give it. Undici leaves out the
+ * code, and reports a response that is malformed after a Content-Length as one that is too short.
  */
 export function nameParserError(error: NodeJS.ErrnoException, socket: Socket): void {
   const isTooShort = error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
@@ -44,7 +44,7 @@ export function nameParserError(error: NodeJS.ErrnoException, socket: Socket): v
   error.message = reasonOf(parser, parser.ptr) || error.message
 }
 
-/** The parser of a connection, which undici keeps only under a symbol of its own. */
+/** Returns the parser of a connection, which undici stores only under a symbol of its own. */
 function parserOf(socket: Socket): Parser | undefined {
   const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'parser')
   return symbol && (socket as unknown as Record<symbol, Parser | undefined>)[symbol]

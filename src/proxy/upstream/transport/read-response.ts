@@ -3,23 +3,23 @@ import { toHeaders } from '../../http/fields.js'
 import { BadResponseError, TruncatedResponseError } from '../failures/failures.js'
 import type { TransportListener } from './transport.js'
 
-/** The request that a response belongs to. */
+/** The request to which the response belongs. */
 export interface Exchange {
   readonly isOver: boolean
-  /** An error of the connection that came while the response was read. */
+  /** An error of the connection that occurred while the response was read. */
   readonly connectionError: Error | undefined
-  /** Whether the backend may have left some of the upload unread, so that it resets the connection by closing it. */
+  /** Returns true if the backend may have left some of the upload unread, so that its closing resets the connection. */
   mayLeaveUploadUnread(statusCode: number): boolean
-  /** The response is about to be read. */
+  /** Called when the response is about to be read. */
   onResponse(statusCode: number): void
-  /** Ends the request. Returns false where it was over before. */
+  /** Ends the request. Returns false if the request was over before. */
   finish(): boolean
-  /** The response has been read to its end. */
+  /** Called when the response has been read to its end. */
   onRead(): void
   fail(error: Error): void
 }
 
-/** Reads a response of Node's client. */
+/** Reads a response of Node's HTTP client, and reports it to the listener. */
 export function readResponse(
   response: IncomingMessage,
   exchange: Exchange,
@@ -37,7 +37,7 @@ export function readResponse(
     if (!exchange.isOver) listener.onResponseData(chunk)
   })
   response.once('end', () => {
-    // Node treats a reset as the end of a body whose length is not known.
+    // Node treats a reset of the connection as the end of a body whose length is not known.
     const { connectionError } = exchange
     const isCut = connectionError && !isLengthKnown && !exchange.mayLeaveUploadUnread(statusCode)
     if (!response.complete || isCut) {

@@ -3,10 +3,10 @@ import { NodeRequest } from './node-request.js'
 import type { Transport, UpstreamRequest } from './transport.js'
 
 /**
- * Chooses the client that sends a request: undici's for what most requests are, as it takes less CPU time, and Node's for
- * what undici's cannot do.
- * @param maxBody largest body in bytes; 0 for any
- * @param isFresh whether the connection must be a new one, and so cannot be one that the backend has closed meanwhile
+ * Chooses the HTTP client that sends a request: undici's client for most requests, because it takes less CPU time, and
+ * Node's client for everything that undici's client cannot do.
+ * @param maxBody largest size of the request's body in bytes; 0 for no limit
+ * @param isFresh true if the connection must be a new one, which the backend cannot have closed meanwhile
  */
 export function transportFor(
   connections: Connections,

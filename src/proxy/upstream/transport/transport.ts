@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { ProxyContext } from '../../context.js'
 import type { Headers } from '../../http/fields.js'
 
-/** The part of a request that a client needs to send it. */
+/** The part of a request that an HTTP client needs to send it. */
 export type UpstreamRequest = Readonly<
   Pick<
     ProxyContext,
@@ -18,51 +18,59 @@ export type UpstreamRequest = Readonly<
   >
 >
 
-/** Sends requests to a backend, one at a time. */
+/** Sends requests to a backend by one of two HTTP clients, undici's or Node's, one request at a time. */
 export interface Transport {
-  /** Sends a request, and reports its progress to the listener. The Host among its fields is read now. */
+  /**
+   * Sends a request, and reports its progress to the listener. The Host among the request's fields is read during this
+   * call.
+   */
   send(request: UpstreamRequest, listener: TransportListener): void
-  /** Stops reading the response until `resume`. */
+  /** Stops reading the response until `resume` is called. */
   pause(): void
   resume(): void
-  /** Drops the request together with its connection. The listener is told no more. */
+  /** Drops the request together with its connection. The listener is not called any more. */
   abort(reason: Error): void
-  /** The response has been read: the connection may serve another request. */
+  /** Notes that the response has been read, so that the connection may serve another request. */
   done(): void
-  /** Whether the connection had served a request before, so that the backend may have closed it meanwhile. */
+  /**
+   * True if the connection had served a request before, so that the backend may have closed the connection meanwhile.
+   */
   readonly reused: boolean
-  /** Whether the backend does not read what it is sent. */
+  /** True if the backend does not read the bytes that it is sent. */
   readonly blocked: boolean
-  /** Whether the backend's name is being looked up. The backend is not to blame for that time. */
+  /** True while the backend's name is being looked up. The backend is not to blame for that time. */
   readonly lookingUp: boolean
-  /** Whether the backend, which was asked without TLS, has sent nothing at all on this connection. */
+  /** True if the connection does not use TLS and the backend has sent nothing at all on it. */
   readonly silent: boolean
 }
 
-/** Receives the events of both clients. `onResponseEnd`, `onSwitched` or `onFailed` is the last one. */
+/** Receives the events of a request. `onResponseEnd`, `onSwitched` or `onFailed` is the last one. */
 export interface TransportListener {
-  /** The backend's name had to be looked up, and the connection begins now. */
+  /** Called when the backend's name had to be looked up, and the connection begins only now. */
   onLookedUp(): void
-  /** There is a connection, and the head of the request is on its way. */
+  /** Called when there is a connection and the head of the request is being sent. */
   onStarted(): void
-  /** The body is about to be read, and so can be sent to no other backend. */
+  /** Called when the request's body is about to be read, after which the body can be sent to no other backend. */
   onBodyStarted(): void
-  /** Called with the number of bytes of the body that were sent. */
+  /** Called with the number of bytes of the request's body that were sent. */
   onBodySent(bytes: number): void
-  /** All of the body was sent. */
+  /** Called when all of the request's body was sent. */
   onBodyEnd(): void
-  /** The backend takes no more of the body. */
+  /** Called when the backend takes no more of the request's body. */
   onBodyStopped(): void
-  /** The head of an informational response, any number of times, or of the response. */
+  /** Called with the head of each informational response (1xx), and with the head of the response. */
   onResponseHead(statusCode: number, headers: Headers, statusMessage: string): void
   onResponseData(chunk: Buffer): void
   onResponseEnd(trailers: Headers): void
-  /** The backend answered 101. @param head what it has sent on the connection since */
+  /**
+   * Called when the backend has responded with 101.
+   * @param head bytes that the backend has sent on the connection since
+   */
   onSwitched(headers: Headers, socket: Socket, head: Buffer): void
   onFailed(error: Error): void
 }
 
-/** Whether nothing at all has come on a connection without TLS. */
+/** Returns true if a connection does not use TLS and nothing at all has come on it. */
 export function isSilent(socket: Socket | undefined): boolean {
   return socket?.bytesRead === 0 && !('encrypted' in socket)
 }

@@ -1,4 +1,4 @@
-// Over 200 lines: half of them work around errors and resets that undici does not report.
+// Over 200 lines: half of these lines work around errors and resets that undici does not report.
 import type { Socket } from 'node:net'
 import { Client, type Dispatcher, errors } from 'undici'
 import type { Backend } from '../../../balancer/backends/backend.js'
@@ -10,47 +10,49 @@ import { isSilent, type Transport, type TransportListener, type UpstreamRequest 
 import { type Connect, UndiciConnector } from './undici-connector.js'
 
 export interface UndiciConnectionOptions {
-  /** Largest head of a response, in bytes. */
+  /** Largest size of a response's head in bytes. */
   maxHeaderSize: number
-  /** Undefined where the backend's host is an address. */
+  /** Looks up the backend's name; undefined if the backend's host is an IP address. */
   lookup: HostLookup | undefined
   address: Address
 }
 
 /**
- * One connection of undici's, kept alive between requests. It takes a GET without a body that asks for nothing unusual, as
- * most requests are, for three quarters of the CPU time that Node's client takes. It is the handler of its own
- * requests, so that none is made for each.
+ * One connection of undici's client, kept alive between requests. It sends GET requests without a body and without
+ * anything unusual, as most requests are, and takes three quarters of the CPU time that Node's client takes. The
+ * connection is itself the handler of its requests, so that no handler object is made for each request.
  */
 export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
-  /** @internal The idle connection before this one, in the list that {@link Connections} keeps of them. */
+  /** @internal The previous connection in the list of idle connections that {@link Connections} keeps. */
   previous: UndiciConnection | undefined
-  /** @internal The one after it. */
+  /** @internal The next connection in the list of idle connections. */
   next: UndiciConnection | undefined
-  /** @internal Whether it is in that list, and so has no request. */
+  /** @internal True if this connection is in the list of idle connections, and so has no request. */
   idle = false
-  /** Undici sends no body here which a backend could refuse to take. */
+  /** Undici sends no request with a body here, so there is never a body that the backend does not take. */
   readonly blocked = false
   readonly #client: Client
-  /** Told to undici with each request, for the reason in `send`. */
+  /** The name for TLS that undici is given with each request; a comment in `send` says why. */
   readonly #servername: string
   readonly #onDone: (connection: UndiciConnection) => void
   readonly #connector: UndiciConnector
   #socket: Socket | undefined
   #connected = false
   #requests = 0
-  /** The last error of the connection was a reset. */
+  /** True if the last error of the connection was a reset. */
   #isReset = false
-  /** The first error of the connection. Errors that undici reports later may be only a consequence. */
+  /** The first error of the connection. Errors that undici reports later may be only a consequence of it. */
   #firstError: Error | undefined
 
-  // The current request. None of it is kept beyond that, as a connection outlives its requests by far.
+  // The following fields belong to the current request. They keep nothing of a request that is over, because a
+  // connection lives much longer than its requests.
   #listener: TransportListener | undefined
   #controller: Dispatcher.DispatchController | undefined
   #isLengthKnown = true
   #isBodyless = false
 
   /**
+   * Makes a connection, which is opened with its first request.
    * @param onDone called whenever a request is over
    * @param onLost called when the connection was closed
    */
@@ -80,7 +82,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     this.#client.on('connect', () => {
       this.#connected = true
       this.#isReset = false
-      // The request that has waited for the connection.
+      // This counts the request that has waited for the connection.
       this.#requests = 1
     })
     this.#client.on('disconnect', () => {
@@ -89,7 +91,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     })
   }
 
-  /** Whether another request may be sent on this connection. */
+  /** True if another request may be sent on this connection. */
   get usable(): boolean {
     return this.#connected && !this.#client.destroyed
   }
@@ -116,8 +118,8 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
         path,
         method: method as Dispatcher.HttpMethod,
         headers: fields,
-        // By default undici takes the Host field, which is the client's, and would drop a TLS connection whenever the
-        // next request on it names another.
+        // By default undici uses the Host field as the name for TLS. That field is the client's, and undici would drop
+        // a TLS connection whenever the next request on it names another Host.
         servername: this.#servername,
       } as Dispatcher.DispatchOptions,
       this,
@@ -142,12 +144,12 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     this.#destroy(reason)
   }
 
-  /** Drops the connection; a request on it fails. */
+  /** Closes the connection now. A request on it fails. */
   close(): void {
     this.#destroy(new Error('the connection is not needed any more'))
   }
 
-  // Called by undici.
+  // Undici calls the following methods.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
@@ -161,7 +163,8 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     statusMessage = '',
   ): void {
     this.#isLengthKnown = 'content-length' in headers || 'transfer-encoding' in headers
-    // Its Content-Length may be that of a body which it does not have (RFC 9110 section 8.6).
+    // The Content-Length of such a response may be that of a body which the response does not have (RFC 9110 section
+    // 8.6).
     this.#isBodyless = statusCode === 204 || statusCode === 304
     this.#listener?.onResponseHead(statusCode, headers, statusMessage)
   }
@@ -171,7 +174,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Headers): void {
-    // Undici treats a reset as the end of a body whose length is not known.
+    // Undici treats a reset of the connection as the end of a body whose length is not known.
     if (this.#isReset && !this.#isLengthKnown) {
       const reset = Object.assign(new Error('the connection was reset in mid-body'), { code: 'ECONNRESET' })
       this.#listener?.onFailed(reset)
@@ -181,7 +184,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    // Undici has waited for a body that the response does not have.
+    // Undici has waited for a body that this response does not have, so the response is complete.
     if (this.#isBodyless && error instanceof errors.ResponseContentLengthMismatchError) {
       this.#listener?.onResponseEnd({})
     } else {
@@ -189,7 +192,10 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     }
   }
 
-  /** Notes the errors of a socket, which undici tells only in part: not a reset at the end, nor an alert of TLS before it. */
+  /**
+   * Notes the errors of a socket, because undici does not report all of them: not a reset at the end of a response, and
+   * not a TLS alert before that reset.
+   */
   #watch(socket: Socket): void {
     this.#socket = socket
     this.#firstError = undefined
@@ -203,7 +209,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
   #destroy(reason: Error): void {
     this.#client.destroy(reason).catch(() => {})
     this.#connector.giveUp(reason)
-    // Undici does not touch a connection that is still being made.
+    // Undici does not close a connection that is still being made, so its socket is closed here.
     if (!this.#connected) this.#socket?.destroy()
     this.#onDone(this)
   }

@@ -4,42 +4,42 @@ import type { HostLookup } from '../dns/host-lookup.js'
 import { NameWait } from '../dns/name-wait.js'
 import type { Address } from './address.js'
 
-/** Undici's connector returns the socket at once, which its type does not say. */
+/** The type of undici's connector. The connector returns the socket at once, which undici's own type leaves out. */
 export type Connect = (...parameters: Parameters<buildConnector.connector>) => Socket
 
 type Target = Parameters<Connect>[0]
 type Callback = Parameters<Connect>[1]
 
-/** Undici's timeouts are off, because each attempt has deadlines of its own. */
+/** Undici's timeout is turned off, because each attempt has its own deadlines. */
 const connectToAddress = buildConnector({ timeout: 0 }) as Connect
 
-/** How undici's connections to a backend are made. */
+/** Returns the function by which undici's connections to a backend are made. */
 export function connectFor(lookup: HostLookup | undefined): Connect {
   return lookup ? (buildConnector({ timeout: 0, lookup: lookup.lookup }) as Connect) : connectToAddress
 }
 
 export interface UndiciConnectorOptions {
   address: Address
-  /** Undefined where the backend's host is an address. */
+  /** Looks up the backend's name; undefined if the backend's host is an IP address. */
   lookup: HostLookup | undefined
   connect: Connect
-  /** A name had to be waited for, and the connection begins now. */
+  /** Called when the connection had to wait for the backend's name, and begins only now. */
   onLookedUp(): void
   onSocket(socket: Socket): void
 }
 
-/** Connects one connection of undici's to a backend, once the backend's name has addresses. */
+/** Opens one connection of undici's client to a backend, once the backend's name has addresses. */
 export class UndiciConnector {
   readonly #options: UndiciConnectorOptions
   readonly #nameWait = new NameWait()
-  /** Undici waits for this to be called while the name is waited for. */
+  /** The callback by which undici learns of the connection, kept while the backend's name is waited for. */
   #callback: Callback | undefined
 
   constructor(options: UndiciConnectorOptions) {
     this.#options = options
   }
 
-  /** Whether the backend's name is being looked up. */
+  /** True while the backend's name is being looked up. */
   get isLookingUp(): boolean {
     return this.#nameWait.isWaiting
   }
@@ -63,7 +63,7 @@ export class UndiciConnector {
     })
   }
 
-  /** Stops waiting for a name. */
+  /** Stops waiting for the backend's name, and reports the reason to undici. */
   giveUp(reason: Error): void {
     if (this.#nameWait.giveUp()) this.#callback?.(reason, null)
   }

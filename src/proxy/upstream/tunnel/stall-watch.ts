@@ -1,25 +1,25 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../../../balancer/time/clock.js'
 
-/** Time between two checks. A shutdown waits for a tunnel through which something has passed within this time. */
+/** Milliseconds between two checks. A shutdown waits for a tunnel through which bytes have passed within this time. */
 const CHECK_INTERVAL_MS = 500
 
-/** When a tunnel without progress has stalled. */
+/** Options that say when a tunnel without progress has stalled. */
 export interface StallOptions {
-  /** Milliseconds without progress; 0 for any. */
+  /** Longest time in milliseconds without progress; 0 for no limit. */
   timeout: number
   clock: Clock
-  /** Whether the gateway is shutting down, and waits only for tunnels that still make progress. */
+  /** Returns true if the gateway is shutting down and waits only for tunnels that still make progress. */
   isShuttingDown(): boolean
 }
 
 /**
- * Watches a tunnel of which one side has ended its half, or does not read what the other side sends. Usually one side
+ * Watches a tunnel if one side has ended its half, or does not read what the other side sends. Usually one of the sides
  * has vanished then, and the end of the other side is noticed only once all bytes before it are read. Bytes that
  * arrive, and bytes that leave towards a slow reader, count as progress.
  * @param onStalled called once, when there was no progress for too long
  * @param onWell called once, when both halves are open and everything was read after all
- * @returns stops watching
+ * @returns a function that ends the watch
  */
 export function watchForStall(
   ends: readonly Socket[],
@@ -44,7 +44,7 @@ export function watchForStall(
   return () => cancel()
 }
 
-/** Number of bytes that arrived at both ends, and of bytes that were handed to the system for sending. */
+/** Returns the number of bytes that arrived at both ends, plus the bytes that were handed to the system for sending. */
 function bytesPassed(ends: readonly Socket[]): number {
   let bytes = 0
   for (const { bytesRead, bytesWritten, writableLength } of ends) {

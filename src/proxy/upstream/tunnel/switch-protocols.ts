@@ -8,19 +8,20 @@ import { BadResponseError } from '../failures/failures.js'
 import type { StallOptions } from './stall-watch.js'
 import { openTunnel } from './tunnel.js'
 
-/** A backend's connection after its 101. */
+/** A backend's connection after the backend has responded with 101. */
 export interface SwitchedConnection {
   /** Header fields of the 101 response. */
   headers: Headers
   socket: Socket
-  /** Bytes that the backend has sent after the 101. */
+  /** Bytes that the backend has sent after the 101 response. */
   head: Buffer
 }
 
 /**
- * Joins the client's and the backend's connection, as both have agreed to switch protocols.
+ * Joins the client's connection to the backend's connection, because both have agreed to switch protocols.
  * @param onOver called once, when the tunnel is closed
- * @returns why there is no tunnel; undefined where there is one. Without one the backend's connection is closed.
+ * @returns the reason why there is no tunnel, in which case the backend's connection is closed; undefined if there is
+ *   one
  */
 export function switchProtocols(
   context: ProxyContext,
@@ -51,7 +52,7 @@ export function switchProtocols(
     () => onOver('ok'),
   )
   lease.onCut = (reason) => {
-    // The tunnel notices the client's departure itself, and the client's last bytes may still be on their way.
+    // The tunnel itself notices that the client has left, and the client's last bytes may still be on their way.
     if (reason instanceof ClientGoneError) return
     close()
     onOver('cancelled')
@@ -59,7 +60,10 @@ export function switchProtocols(
   return undefined
 }
 
-/** A server must not switch to a protocol that it was not offered (RFC 9110 section 7.8). */
+/**
+ * Returns true if the client has offered the protocols that the backend chose. A server must not switch to any other
+ * protocol (RFC 9110 section 7.8).
+ */
 function isOffered(chosen: string, offered = ''): boolean {
   const names = offered.toLowerCase().split(',')
   return chosen.split(',').every((one) => names.some((name) => name.trim() === one.trim()))

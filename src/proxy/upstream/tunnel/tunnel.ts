@@ -4,9 +4,12 @@ import { reset } from '../../http/reset.js'
 import { type StallOptions, watchForStall } from './stall-watch.js'
 import { goingAway, WebSocketFrames } from './websocket.js'
 
-/** Time between two TCP probes of a silent connection, so that a peer that has vanished does not count for ever. */
+/**
+ * Milliseconds between two TCP probes of a silent connection, so that a connection whose peer has vanished does not
+ * count for ever.
+ */
 const KEEP_ALIVE_PROBE_MS = 60_000
-/** Time that either side has to answer a Close frame. */
+/** Milliseconds that either side has to answer a Close frame. */
 const CLOSE_TIMEOUT_MS = 1000
 
 /** The two connections of a tunnel, each with the bytes that followed the message which opened the tunnel. */
@@ -18,13 +21,14 @@ export interface TunnelEnds {
 }
 
 /**
- * Joins two connections byte by byte. The end of one side is passed on to the other, which may go on sending, and a broken
- * side breaks the other. While both are open and read what they are sent, they may be silent for any time.
- * @param isWebSocket whether both get a Close frame when the tunnel is cut
- * @param stall how long it may make no progress once one side has ended, or does not read
+ * Joins two connections byte by byte. The end of one side is passed on to the other side, which may go on sending, and
+ * a side that breaks breaks the other side. While both sides are open and read the bytes that they are sent, they may
+ * be silent for any time.
+ * @param isWebSocket true if both sides get a Close frame when the tunnel is cut
+ * @param stall how long the tunnel may make no progress once one side has ended, or does not read
  * @param onTraffic called whenever bytes have come
- * @param onOver called once, when both are closed
- * @returns cuts both
+ * @param onOver called once, when both connections are closed
+ * @returns a function that cuts both connections
  */
 export function openTunnel(
   { client, clientHead, backend, backendHead }: TunnelEnds,
@@ -58,7 +62,7 @@ export function openTunnel(
       else to.destroy()
     })
     from.once('end', watch)
-    // The other side does not read, so the end of this side would not be noticed.
+    // While the other side does not read, the end of this side would not be noticed.
     from.on('pause', watch)
     from.once('close', () => {
       if (--open === 0) {
@@ -66,8 +70,8 @@ export function openTunnel(
         onOver()
       }
       if (cut) return
-      // Nothing more is read from the other side. It still gets the bytes that this side had sent before an orderly
-      // end.
+      // Nothing more is read from the other side. That side still gets the bytes that this side had sent before an
+      // orderly end.
       if (from.readableEnded) to.destroySoon()
       else to.destroy()
     })
@@ -86,7 +90,10 @@ export function openTunnel(
   return close
 }
 
-/** Closes a connection, with a last frame where there is one and it can still be sent. */
+/**
+ * Closes a connection. A last frame, if there is one, is sent before the close if the connection can still be written
+ * to.
+ */
 function closeWith(socket: Socket, lastFrame: Buffer | undefined): void {
   if (lastFrame && socket.writable) lingeringClose(socket, { last: lastFrame, timeoutMs: CLOSE_TIMEOUT_MS })
   else socket.destroy()

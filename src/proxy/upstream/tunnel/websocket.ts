@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto'
 
-/** Status of a Close frame: "an endpoint is going away, such as a server going down" (RFC 6455 section 7.4.1). */
+/** Status code of a Close frame: "an endpoint is going away, such as a server going down" (RFC 6455 section 7.4.1). */
 const STATUS_GOING_AWAY = 1001
 const OPCODE_CLOSE = 8
 
 /**
- * Follows the frames in one direction of a WebSocket (RFC 6455 section 5.2), to know when a frame may be inserted: between
- * two frames, and not after a Close frame.
+ * Follows the frames in one direction of a WebSocket (RFC 6455 section 5.2), to know when the gateway may insert a
+ * frame: between two frames, and not after a Close frame.
  */
 export class WebSocketFrames {
   #head: number[] = []
-  /** Bytes of the payload that are still to come. */
+  /** Number of bytes of the current frame's payload that are still to come. */
   #left = 0
   #closing = false
 
-  /** Processes the next bytes that were sent. */
+  /** Reads the next bytes that were sent in this direction. */
   push(chunk: Buffer): void {
     for (let i = 0; i < chunk.length; ) {
       if (this.#left > 0) {
@@ -28,7 +28,7 @@ export class WebSocketFrames {
     }
   }
 
-  /** Whether a frame may be inserted now. */
+  /** True if a frame may be inserted now. */
   get open(): boolean {
     return this.#left === 0 && this.#head.length === 0 && !this.#closing
   }
@@ -43,13 +43,16 @@ export class WebSocketFrames {
   }
 }
 
-/** Length of a frame's head, which its second byte tells. */
+/** Returns the length of a frame's head in bytes, which the head's second byte tells. */
 function headLength([, second = 0]: number[]): number {
   const short = second & 0x7f
   return 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (second & 0x80 ? 4 : 0)
 }
 
-/** A Close frame with status 1001. @param masked whether it goes to a server, to which every frame is masked */
+/**
+ * Makes a Close frame with status 1001.
+ * @param masked true if it goes to a server, because frames to a server are masked
+ */
 export function goingAway(masked: boolean): Buffer {
   const payload = Buffer.from([STATUS_GOING_AWAY >> 8, STATUS_GOING_AWAY & 0xff])
   if (!masked) return Buffer.concat([Buffer.from([0x80 | OPCODE_CLOSE, payload.length]), payload])
