@@ -61,8 +61,8 @@ export function print({ json }: AdminOptions, document: unknown, text: string): 
 }
 
 /**
- * The largest value in milliseconds of options for a time, about eleven days. Every call of the API accepts times up to
- * it.
+ * The largest number of milliseconds that the command line accepts in an option, about eleven days. Every call of the
+ * API accepts as many.
  */
 export const MAX_OPTION_MS = 999_999_999
 

@@ -36,7 +36,7 @@ export function program(): Command {
   return root
 }
 
-/** Makes errors of a command and its subcommands one line that refers to the help of the command. */
+/** Makes a command and its subcommands report each error in one line that refers to the help of the command. */
 function failInOneLine(command: Command, name: string): void {
   command
     .helpOption('-h, --help', 'print this')

@@ -97,7 +97,7 @@ export function readMetricsRegistry(given: unknown): MetricsRegistry | undefined
   throw new SettingError(optionLabel('metrics'), "takes a registry of prom-client's")
 }
 
-/** Checks that a store has the methods of one. @throws {SettingError} */
+/** Checks that a store has a name and the functions `load` and `save`. @throws {SettingError} */
 export function readStore(given: unknown): BackendStore | undefined {
   if (given === undefined) return undefined
   const { name, load, save } = (given ?? {}) as Partial<BackendStore>

@@ -84,8 +84,8 @@ export const hostName = refined(isHostName, 'an IP address or a host name, witho
 export const hostField = text(HOST_FIELD, 'a host name or an address, with or without a port')
 
 /**
- * Length of the longest host name in characters. RFC 1035 section 2.3.4 allows 255 bytes, and two of them do not show
- * in the text of a name.
+ * Length of the longest host name in characters. An encoded name has at most 255 bytes (RFC 1035 section 2.3.4), which
+ * is two more than the characters of its text.
  */
 const MAX_HOST_NAME_LENGTH = 253
 

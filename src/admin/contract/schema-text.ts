@@ -17,7 +17,7 @@ export interface Schema {
 
 /**
  * Describes the values that a schema accepts, for example "a whole number from 1 to 10, or null". Returns undefined if
- * the schema does not restrict them.
+ * the schema has neither a type nor a list of values.
  */
 export function acceptedValues(schema: Schema | undefined): string | undefined {
   if (schema?.['x-takes']) return schema['x-takes']

@@ -19,7 +19,7 @@ export async function refuseLastUsable(client: AdminClient, id: string, how: str
     throw error
   }
   const leaving = backends.find((backend) => backend.id === id)
-  // The departure of a backend that gets no requests anyway harms nobody.
+  // Clients do not notice the departure of a backend that gets no requests anyway.
   if (!leaving || leaving.state === 'draining' || leaving.health === 'unhealthy' || leaving.unresolved) return
   const others = backends.filter((backend) => backend !== leaving && isUsable(backend))
   if (others.length > 0) return

@@ -22,8 +22,8 @@ export function draw(
 ): string[] {
   const { sample, recent } = picture
   const backends = sorted(sample.backends, picture.order)
-  // Two lines are needed for the pool and the head of the table. One more, for the number of backends that are not
-  // shown, is needed if there are too many backends.
+  // The pool and the head of the table take two lines. If not all backends fit into the rest, one more line says how
+  // many are missing.
   const room = Math.max(0, height - 2)
   const shown = backends.length <= room ? backends : backends.slice(0, Math.max(0, room - 1))
   const lines = [poolLine(picture, width), ...table(columns(recent), shown, width)]

@@ -29,8 +29,8 @@ const busy = ({ backends }: PoolSnapshot, rates: Rates) =>
   backends.filter((backend) => rates.of(backend).requests > 0)
 
 /**
- * Returns the mean of the backends' median response times in milliseconds, weighted by their requests; null without
- * any.
+ * Returns the mean of the backends' median response times in milliseconds, weighted by their requests; null if
+ * there were no requests.
  */
 function typicalOf(snapshot: PoolSnapshot, rates: Rates): number | null {
   let weight = 0

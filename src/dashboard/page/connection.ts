@@ -26,8 +26,8 @@ export interface ConnectionListener {
  */
 const SILENCE_TIMEOUT_MS = 5000
 /**
- * Milliseconds before the first attempt to reconnect, and before later ones at most. Each delay is varied by up to 25
- * %.
+ * Milliseconds before the first attempt to reconnect, and the most before later attempts. A random factor between 0.75
+ * and 1.25 is applied to each delay.
  */
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 15_000

@@ -20,7 +20,7 @@ export interface Question {
   fields?: Field[]
   /** Label of the button that carries out the action. */
   action: string
-  /** True if the action removes something, which the button shows. */
+  /** True if the action removes something. Its button then has the class `danger`. */
   danger?: boolean
   /**
    * Carries out the action. If it throws, the dialog shows the error and stays open.

@@ -7,7 +7,7 @@ export function count(value: number): string {
   return whole.format(value)
 }
 
-/** Formats a number, with one decimal if it is below 100. */
+/** Formats a number, with one decimal if it is below 100 and not 0. */
 export function decimal(value: number): string {
   return value !== 0 && value < 100 ? tenth.format(value) : whole.format(value)
 }
