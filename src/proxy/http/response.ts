@@ -4,7 +4,7 @@ import type { Headers } from './fields.js'
 /** The head of a backend's response. */
 export interface ResponseHead {
   statusCode: number
-  /** The reason phrase; empty where the backend sent none. */
+  /** The reason phrase after the status code; empty if the backend sent none. */
   statusMessage: string
   headers: Headers
   /**
@@ -21,7 +21,7 @@ export interface UpstreamResponse {
   body: Readable | WholeBody
 }
 
-/** Receives the response to a request, or the error where there is no response. */
+/** Receives the response to a request, or the error if there is no response. */
 export type ResponseCallback = (error: Error | null, response?: UpstreamResponse) => void
 
 /**

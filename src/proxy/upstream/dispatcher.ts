@@ -1,9 +1,9 @@
-// The way of one request to a backend and back:
+// One request takes the following way to a backend and back:
 //  1. dispatcher.ts   sees that the request has a lease, and gives it to a forwarder;
-//  2. forwarder.ts    makes an attempt on the lease's backend, another one where that fails, or a hedge;
+//  2. forwarder.ts    makes an attempt on the lease's backend, and another one if that fails or takes long;
 //  3. attempt.ts      holds the lease from the first byte to the last, under the deadline of each phase;
-//  4. transport/      sends the request by undici's client or by Node's, and tells the attempt what comes back;
-//  5. response-body.ts delivers what came, whole or as a stream, by way of the forwarder to the callback of step 1.
+//  4. transport/      sends the request by undici's or Node's HTTP client, and reports the response to the attempt;
+//  5. response-body.ts delivers the body, whole or as a stream, by way of the forwarder to the callback of step 1.
 import { errors } from 'undici'
 import type { Backend } from '../../balancer/backends/backend.js'
 import { StoppedError } from '../../balancer/errors.js'

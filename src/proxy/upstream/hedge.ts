@@ -6,7 +6,7 @@ import type { ProxyContext } from '../context.js'
 import type { AttemptState } from './attempt-listener.js'
 import { SupersededError } from './failures/failures.js'
 
-/** Methods of requests that a second backend may be asked for while the first has not responded yet. */
+/** Methods of requests that may be hedged, that is, sent to a second backend while the first has not responded yet. */
 const HEDGED = new Set(['GET', 'HEAD'])
 
 /** The hedge of one request: a second attempt on another backend, sent if the first attempt takes long. */
@@ -34,8 +34,8 @@ export class Hedge {
   }
 
   /**
-   * Takes a lease on another backend for the hedge. Returns undefined if there is none that no other request has to
-   * wait for.
+   * Takes a lease on another backend for the hedge. Returns undefined if there is no such lease, or if another request
+   * would have to wait because of it.
    */
   takeLease(failed: ReadonlySet<Backend>, first: AttemptState): Lease | undefined {
     const except = new Set([...failed, first.backend])

@@ -47,7 +47,7 @@ export function candidatesFor(name: string, resolvConf: string): string[] {
   let enoughDots = 1
   for (const line of resolvConf.split('\n')) {
     const [word, ...rest] = line.trim().split(/\s+/)
-    // Of several `search` or `domain` lines the last one counts.
+    // If there are several `search` or `domain` lines, the last one counts.
     if (word === 'search' || word === 'domain') domains = rest
     const dots = word === 'options' ? /(?:^| )ndots:(\d+)/.exec(rest.join(' '))?.[1] : undefined
     if (dots !== undefined) enoughDots = Number(dots)

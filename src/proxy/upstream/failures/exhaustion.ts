@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os'
 export interface Exhaustion {
   /** The error's code, for example `EMFILE`. */
   code: string
-  /** The name of the resource, in words that follow "no". */
+  /** The name of the resource, in words that can follow "no", for example "file descriptors left". */
   missing: string
   /** The name of the limit, as it is called in the place where it is set. */
   setting: string

@@ -11,7 +11,7 @@ export class BackendError extends Error {
   }
 }
 
-/** The deadline of the current phase has expired. */
+/** The deadline of an attempt's current phase has expired. */
 export class BackendTimeoutError extends Error {
   readonly waitingFor: 'connection' | 'request' | 'response' | 'body'
 
@@ -24,7 +24,7 @@ export class BackendTimeoutError extends Error {
 /** A backend's response is malformed and must not be passed on. */
 export class BadResponseError extends Error {}
 
-/** The connection ended before the response did. */
+/** The connection to the backend ended before the response was complete. */
 export class TruncatedResponseError extends Error {
   constructor() {
     super('the answer was cut short')

@@ -6,19 +6,19 @@ export interface LibraryError extends NodeJS.ErrnoException {
   rawPacket?: Buffer
   /** The bytes that could not be read as HTTP, in an error of undici. */
   data?: string
-  /** One error for each address that was tried. */
+  /** The errors of a connection attempt, one for each address that was tried. */
   errors?: Error[]
 }
 
 /** Number of bytes that are looked at and shown of a response that is not HTTP. */
 const FIRST_BYTES = 40
 
-/** Returns the first of the bytes that could not be read as HTTP, as latin1. */
+/** Returns the first of the bytes that could not be read as HTTP, decoded as latin1. */
 export function firstBytesOf({ rawPacket, data }: LibraryError): string {
   return rawPacket ? rawPacket.toString('latin1', 0, FIRST_BYTES) : (data ?? '').slice(0, FIRST_BYTES)
 }
 
-/** The HTTP parser's description of the error. */
+/** Returns the HTTP parser's description of an error. */
 export function parserReasonOf({ message }: LibraryError): string {
   return message.replace(/^Parse Error: /, '')
 }

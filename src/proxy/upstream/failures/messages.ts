@@ -76,7 +76,7 @@ export function messageFor(error: LibraryError): string {
   return known ?? messageOfKind(code, error)
 }
 
-/** Explanations for a response that does not begin with HTTP. */
+/** Returns the message for a response that does not begin with HTTP, by its first bytes. */
 function notHttp(error: LibraryError): string {
   const bytes = firstBytesOf(error)
   if (bytes.startsWith(TLS_ALERT)) return 'the backend speaks TLS, and its URL says http'

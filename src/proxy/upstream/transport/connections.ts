@@ -14,7 +14,7 @@ import { type Connect, connectFor } from './undici-connector.js'
  */
 const KEEP_ALIVE_MS = 4000
 
-/** The connections to one backend, of undici's client and of Node's client. */
+/** The connections to one backend, both those of undici's client and those of Node's client. */
 export class Connections {
   readonly #backend: Backend
   readonly address: Address

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 
-/** A method that Node's agent calls to give a request a connection, and that is missing in its types. */
+/** The method by which Node's agent gives a request a connection. The types of Node leave it out. */
 interface AgentInternals {
   addRequest(...parameters: unknown[]): void
 }
