@@ -4,18 +4,18 @@ import { type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
 
 /**
- * Why a backend was chosen. `choice`: for a request that just came. `trial`: to probe an ejected backend. `retry`: for
- * a request that another backend had failed. `hedge`: for the second attempt of a request that another backend takes
- * long for. `queue`: for a request that had waited.
+ * The reason for the choice of a backend. `choice`: for a request that just came. `trial`: to probe an ejected backend.
+ * `retry`: for a request that failed on another backend. `hedge`: for the second attempt of a request that another
+ * backend is slow to answer. `queue`: for a request that had waited in the queue.
  */
 export type DecisionKind = keyof typeof decisionKindNumbers
 
-/** The number under which each kind is stored. */
+/** The number by which each kind is stored. */
 export const decisionKindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
 
 export const decisionKinds = Object.keys(decisionKindNumbers) as DecisionKind[]
 
-/** The choice of a backend for a request. */
+/** One choice of a backend for a request. */
 export interface Decision {
   at: string
   /** Id of the request; null where the lease was requested without one. */
@@ -23,16 +23,16 @@ export interface Decision {
   policy: PolicyName
   /** Id of the backend. */
   backend: string
-  /** Requests in flight on the backend at that time, this one included. */
+  /** Number of requests in flight on the backend at that time, this one included. */
   inFlight: number
   /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
   kind: DecisionKind
-  /** How many backends were eligible. */
+  /** Number of backends that were eligible. */
   eligible: number
-  /** Milliseconds that the request had waited for this choice. */
+  /** Milliseconds that the request had waited when the choice was made. */
   waited: number
-  /** Why the backend failed the request; null where it did not, or has not answered yet. */
+  /** The reason for which the backend failed the request; null where it did not fail it, or has not answered yet. */
   cause: Cause | null
 }
 
@@ -47,9 +47,11 @@ export interface DecisionFilter {
 
 /** Number of decisions that are kept. */
 const CAPACITY = 1000
-/** Milliseconds by which the wall clock may move against the monotonic clock before decisions get another date. */
+/**
+ * Smallest shift of the wall clock against the monotonic clock after which decisions are shown with corrected dates.
+ */
 const CLOCK_STEP_MS = 100
-/** The index of each number of a decision, and how many there are. */
+/** The index of each of a decision's numbers, and the count of these numbers. */
 const AT = 0
 const WAITED = 1
 const IN_FLIGHT = 2
@@ -63,18 +65,18 @@ const FIELD_COUNT = 8
 const MAX_ID_LENGTH = 128
 
 /**
- * The latest decisions, in a ring buffer. They are written with each request and hardly ever read, so they are stored as
- * numbers in arrays that are allocated once: an object, or the string of an id, would have to be collected for each
- * request. Ids of requests are stored as character codes.
+ * The latest decisions, in a ring buffer. A decision is written for each request and hardly ever read, so decisions are
+ * stored as numbers in arrays that are allocated once: an object, or an id as a string, would be garbage to collect for
+ * each request. Ids of requests are stored as character codes.
  */
 export class DecisionLog {
   readonly #clock: Clock
   /** {@link FIELD_COUNT} numbers for each decision. */
   readonly #numbers = new Float64Array(CAPACITY * FIELD_COUNT)
-  /** Ids of backends. These strings exist as long as the backends, so that none is allocated here. */
+  /** The ids of the backends. These strings exist as long as the backends, so none is allocated here. */
   readonly #backend = new Array<string>(CAPACITY).fill('')
   readonly #id = new Uint16Array(CAPACITY * MAX_ID_LENGTH)
-  /** Why the backend failed the request, where it did. */
+  /** The reason for which the backend failed the request; undefined where it did not. */
   readonly #cause = new Array<Cause | undefined>(CAPACITY).fill(undefined)
   /** The date in milliseconds at which monotonic time was 0. */
   #epoch = 0
@@ -86,12 +88,12 @@ export class DecisionLog {
   }
 
   /**
-   * A backend was chosen.
+   * Records the choice of a backend.
    * @param kind one of {@link decisionKindNumbers}
-   * @param policy its index in {@link policyNames}
-   * @param eligible how many backends there were to choose from
+   * @param policy index of the policy in {@link policyNames}
+   * @param eligible number of backends that could be chosen from
    * @param request the request's id
-   * @param since when the request began to wait, in monotonic milliseconds; by default it did not wait
+   * @param since monotonic milliseconds at which the request began to wait; by default it did not wait
    */
   add(
     kind: number,
@@ -124,22 +126,22 @@ export class DecisionLog {
       this.#id[at] = (request as string).charCodeAt(c)
   }
 
-  /** The backend that was chosen failed the request. */
+  /** Records that the chosen backend failed the request of this lease. */
   failed(lease: Lease): void {
     const { place, backend, acquiredAt, inFlight, cause } = lease
-    // A newer decision may have overwritten it.
+    // A newer decision may have overwritten this one.
     const slot = place * FIELD_COUNT
     const numbers = this.#numbers
     const same = numbers[slot + AT] === acquiredAt && numbers[slot + IN_FLIGHT] === inFlight
     if (same && this.#backend[place] === backend.id) this.#cause[place] = cause
   }
 
-  /** Decisions, the latest first. */
+  /** Returns the decisions that match the filter, the latest first. */
   list({ limit = CAPACITY, backend, request }: DecisionFilter = {}): Decision[] {
     const found: Decision[] = []
     const wanted = request?.slice(0, MAX_ID_LENGTH)
     const epoch = this.#clock.date().getTime() - this.#clock.now()
-    // A decision has the same date in every listing, unless the wall clock was set.
+    // A decision keeps its date in every listing, unless the wall clock was set.
     if (Math.abs(epoch - this.#epoch) > CLOCK_STEP_MS) this.#epoch = epoch
     for (let back = 1; back <= this.#count && found.length < limit; back++) {
       const i = (this.#next - back + CAPACITY) % CAPACITY

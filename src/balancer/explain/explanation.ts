@@ -10,11 +10,11 @@ import { tiers } from '../selection/tier.js'
 import type { Clock } from '../time/clock.js'
 import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
-/** The request to explain: by default one that comes now and can be repeated. */
+/** The request to explain; by default one that comes now and can be repeated. */
 export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeatable' | 'upgrade'> {
   /**
-   * Whether the request would wait where every backend is full, as with `lease()`, or not, as with `acquire()`. True by
-   * default.
+   * True if the request would wait where every backend is full, as with `lease()`; false if it would not, as with
+   * `acquire()`. True by default.
    */
   waits?: boolean | undefined
 }
@@ -23,43 +23,48 @@ export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeata
 export interface Explanation {
   at: string
   policy: PolicyName
-  /** Id of the backend that would be given the request; for a random choice, the most likely backend. Null for none. */
+  /**
+   * The id of the backend that would be given the request (for a random choice, of the most likely one); null for none.
+   */
   backend: string | null
-  /** `choice`: the policy's. `trial`: it would probe an ejected backend. `queue`: it would wait. `refused`: see `error`. */
+  /**
+   * The predicted outcome. `choice`: the request goes to the policy's choice, or to a backup. `trial`: it probes an
+   * ejected backend. `queue`: it waits. `refused`: it is refused, see `error`.
+   */
   outcome: 'choice' | 'trial' | 'queue' | 'refused'
   /** The reason for the outcome, in a few words. */
   why: string
   /** The error with which the request would be refused; null otherwise. */
   error: { code: string; message: string } | null
-  /** Whether so few backends are healthy that health is ignored. */
+  /** True if health is ignored, because too few backends are healthy. */
   panic: boolean
-  /** Requests that wait now. */
+  /** The number of requests that wait now, and the largest number that may. */
   queue: { length: number; limit: number }
-  /** All backends: first those that can be chosen now, the best of them first. */
+  /** All backends; the ones that can be chosen now come first, from best to worst. */
   backends: ExplainedBackend[]
 }
 
 /** How a backend compares with the others. */
 export interface ExplainedBackend {
   id: string
-  /** The value that the policy compares: the least is best. Null where the backend is not eligible. */
+  /** The value that the policy compares; the least is best. Null where the backend is not eligible. */
   score: number | null
-  /** The numbers from which the score is computed, besides the fields here. They depend on the policy. */
+  /** The numbers, by name, from which the score is computed, besides the fields here. They depend on the policy. */
   parts: Record<string, number>
-  /** The probability that it is chosen: 0 or 1, unless the policy draws at random. */
+  /** The probability that the backend is chosen: 0 or 1, unless the policy draws at random. */
   probability: number
-  /** Whether requests are given to it now; it may be full all the same. */
+  /** True if requests are given to the backend now, unless it is full. */
   eligible: boolean
-  /** Whether it could be chosen for this request. */
+  /** True if the backend could be chosen for this request. */
   available: boolean
-  /** Why it is not available; or how it compares with those that are. */
+  /** The reason for which the backend is not available, or how it compares with the available ones. */
   reason: string
   inFlight: number
   /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
   load: number
   weight: number
   maxConnections: number | null
-  /** Part of its fair share that it may have now, from 0 to 1. */
+  /** The part of its fair share that the backend may have now, from 0 to 1. */
   share: number
 }
 
@@ -69,20 +74,20 @@ export interface ExplainContext extends UnavailabilitySources {
   registry: Registry
   queue: WaitQueue
   clock: Clock
-  /** Whether the pool was stopped and gives no lease any more. */
+  /** True if the pool was stopped, and gives no lease any more. */
   stopped: boolean
-  /** Whether there is any backend that the request could wait for. */
+  /** True if there is any backend that the request could wait for. */
   hasOther: boolean
 }
 
-/** Explains what would become of a request. It changes nothing. */
+/** Explains what would happen to a request. It changes nothing. */
 export function explain(inquiry: Inquiry, context: ExplainContext): Explanation {
   const { preview, policy, registry, queue, clock, stopped } = context
   const choice = stopped ? undefined : preview.choice
   const scores = new Map(preview.scores.map((score) => [score.backend, score]))
   const now = clock.now()
 
-  // The backends in the policy's order, then those that it does not choose from.
+  // All backends: first the ones from which the policy chooses, in its order, then the others.
   const all = new Set([...scores.keys(), ...registry.list()])
   const candidates = [...all]
     .map((backend) => {
@@ -130,11 +135,11 @@ function probabilityOf(
 ): number {
   if (!choice) return 0
   if (isProbe || !choice.isEligible) return Number(backend === choice)
-  // Rounded, as sums of fractions are slightly off.
+  // The probability is rounded, because sums of fractions are slightly off.
   return Math.round((score?.probability ?? 0) * 1e9) / 1e9
 }
 
-/** How an available backend compares with the best one. */
+/** Says how an available backend compares with the best one. */
 function comparisonOf(
   backend: Backend,
   choice: Backend | undefined,
@@ -156,7 +161,7 @@ function comparisonOf(
   return `behind: ${told}`
 }
 
-/** The error with which the request would be refused; undefined where it would wait. */
+/** Returns the error with which the request would be refused; undefined where it would wait. */
 function refusalOf(
   { waits = true }: Inquiry,
   { queue, hasOther }: ExplainContext,
@@ -165,7 +170,7 @@ function refusalOf(
   return waits ? queue.refusal : new AllFullError()
 }
 
-/** The reason for the choice, or for waiting where there is none. */
+/** Returns the reason for the choice, or for waiting where there is no choice. */
 function whyOf(choice: Backend | undefined, { preview, queue }: ExplainContext): string {
   const { length } = queue
   if (!choice)

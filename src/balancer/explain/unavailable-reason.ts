@@ -11,7 +11,7 @@ export interface UnavailabilitySources {
 }
 
 /**
- * Why a backend cannot be chosen for a request, in a few words; undefined where it can.
+ * Returns the reason, in a few words, for which a backend cannot be chosen for a request; undefined where it can be.
  * @param except the backends that the request excludes
  * @param now monotonic milliseconds
  */
@@ -47,7 +47,7 @@ export function unavailableReasonOf(
   }
 }
 
-/** The limit that a backend has used up, and the reasons for it. */
+/** Describes the limit that a backend has used up, and the reasons for it. */
 function limitOf(backend: Backend, limits: ShareLimits, now: number): string {
   const { slowStartFactor, penaltyFactor } = limits.factorsOf(backend, now)
   const share = slowStartFactor * penaltyFactor

@@ -1,30 +1,37 @@
+// Over 200 lines: hedging and the wait of one request, which share the heap of waits, the timer and the samples.
 import { Samples } from '../stats/samples.js'
 import { DueHeap } from '../structures/due-heap.js'
 import type { Clock } from '../time/clock.js'
 import type { Budget } from './budget.js'
 
-/** When a hedge is sent: after so many milliseconds, or after the 95th percentile of recent response times. */
+/**
+ * The time after which a hedge is sent: a number of milliseconds, the 95th percentile of recent response times (`p95`),
+ * or never (`off`).
+ */
 export type HedgeAfter = number | 'p95' | 'off'
 
-/** Response times that the 95th percentile is taken of. */
+/** Number of the latest response times from which the 95th percentile is computed. */
 const SAMPLE_COUNT = 1024
-/** With fewer samples there is no 95th percentile. */
+/** Smallest number of samples for which there is a 95th percentile. */
 const MIN_SAMPLES = 20
 /** The number of new samples after which the 95th percentile is computed again. */
 const SAMPLES_PER_UPDATE = 64
 /**
- * One request in twenty is over the 95th percentile even where all is well, and these would use up a budget of 5 %. So
- * requests that have waited for less than this many times the percentile may use only a part of the budget, and the rest
- * is there when something is wrong.
+ * Even where all is well, one request in twenty takes longer than the 95th percentile, and hedging all of these would
+ * use up a budget of 5 %. Therefore requests that have waited for less than EARLY_RATIO times the percentile may use
+ * only a part of the budget, and the rest is left for when something is wrong.
  */
 const EARLY_RATIO = 1.25
 const EARLY_BUDGET_PART = 0.5
-/** A request that could not be hedged is looked at again after this part of the time that it has waited. */
+/**
+ * A request that could not be hedged is looked at again after a time in proportion to its wait: the wait, or the delay
+ * of hedges if that is longer, divided by this number.
+ */
 const RECHECK_DIVISOR = 4
 
 /**
  * Decides when a request that waits for its response is hedged, that is, sent to a second backend while the first is
- * still at work, and how many may be (Dean and Barroso, "The Tail at Scale",
+ * still at work, and how many requests may be hedged (Dean and Barroso, "The Tail at Scale",
  * https://research.google/pubs/the-tail-at-scale/).
  */
 export class Hedging {
@@ -32,12 +39,15 @@ export class Hedging {
   readonly #budget: Budget
   readonly #clock: Clock
   readonly #samples = new Samples(SAMPLE_COUNT)
-  /** Requests by when they are late. The delay changes, so that the oldest request is not always late first. */
+  /**
+   * The waiting requests, by the time at which each is late. The delay changes, so the oldest request is not always
+   * late first.
+   */
   readonly #waits = new DueHeap<Wait>()
   #sent = 0
   #won = 0
   #p95 = 0
-  /** How many samples there were when the 95th percentile was computed. */
+  /** Number of samples when the 95th percentile was last computed. */
   #p95Count = 0
   #cancelTimer: (() => void) | undefined
   #timerDueAt = Number.POSITIVE_INFINITY
@@ -48,7 +58,10 @@ export class Hedging {
     this.#clock = clock
   }
 
-  /** Milliseconds until a hedge is sent, 1 at least as timers have it; undefined for never, and before p95 is known. */
+  /**
+   * Milliseconds after which a hedge is sent, at least 1 with `p95`, because a timer takes no less; undefined for
+   * never, and while the 95th percentile is unknown.
+   */
   get delay(): number | undefined {
     if (this.#after === 'off') return undefined
     if (this.#after !== 'p95') return this.#after
@@ -62,10 +75,10 @@ export class Hedging {
   }
 
   /**
-   * A request was sent to its first backend.
-   * @param sendHedge called when the request is late and the budget allows a hedge. Returns whether a hedge was sent;
-   *   where it was not, or the budget allowed none, the request is looked at again a little later.
-   * @returns to be told when the request is answered; undefined where there is no hedging
+   * Registers a request that was sent to its first backend.
+   * @param sendHedge called when the request is late and the budget allows a hedge; returns true if a hedge was sent.
+   *   If none was sent, or the budget allowed none, the request is looked at again a little later.
+   * @returns a handle with which to tell that the request was answered; undefined where there is no hedging
    */
   expect(sendHedge: () => boolean): Wait | undefined {
     if (this.#after === 'off') return undefined
@@ -78,52 +91,52 @@ export class Hedging {
     return wait
   }
 
-  /** Hedges so far. */
+  /** Number of hedges so far. */
   get sent(): number {
     return this.#sent
   }
 
-  /** Hedges so far whose response was the first. */
+  /** Number of hedges so far whose response was the first. */
   get won(): number {
     return this.#won
   }
 
-  /** A hedge was answered before the first attempt. */
+  /** Counts a hedge that was answered before the first attempt. */
   wins(): void {
     this.#won++
   }
 
-  /** Requests that wait for a response and may yet be hedged. */
+  /** Number of requests that wait for a response and may yet be hedged. */
   get waiting(): number {
     return this.#waits.size
   }
 
-  /** Drops the timer. */
+  /** Cancels the timer. */
   close(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
 
-  /** @internal A request was answered, by whichever attempt. */
+  /** @internal Records the response time of a request that was answered, by whichever attempt. */
   answered(wait: Wait): void {
     // A hedged request is a censored sample: its first attempt would have taken longer than until the hedge was sent.
     // That delay is recorded, or else each hedge would raise the percentile and the next one be later.
     if (this.#after === 'p95') this.#samples.add((wait.hedgedAt ?? this.#clock.now()) - wait.since)
   }
 
-  /** @internal A request is answered, or given up. */
+  /** @internal Removes a request that was answered or given up. */
   remove(wait: Wait): void {
     if (wait.place >= 0) this.#waits.remove(wait)
   }
 
-  /** Sets the one timer for all requests, as one for each would cost more than all the rest here. */
+  /** Sets the timer that all requests share, because a timer for each would cost more than everything else here. */
   #setTimer(due: number, now: number): void {
     this.#cancelTimer?.()
     this.#timerDueAt = due
     this.#cancelTimer = this.#clock.after(Math.ceil(due - now), () => this.#hedgeLate())
   }
 
-  /** Hedges the requests that are late, where that is allowed. */
+  /** Hedges the requests that are late, as far as the budget allows. */
   #hedgeLate(): void {
     this.#cancelTimer = undefined
     this.#timerDueAt = Number.POSITIVE_INFINITY
@@ -143,7 +156,7 @@ export class Hedging {
     if (first && first.due < this.#timerDueAt) this.#setTimer(first.due, now)
   }
 
-  /** Hedges one request, or says when it is looked at again. */
+  /** Hedges one request, or sets when to look at it again. */
   #hedge(wait: Wait, now: number): void {
     const delay = this.delay as number
     const isEarly = this.#after === 'p95' && now - wait.since < EARLY_RATIO * delay
@@ -160,20 +173,23 @@ export class Hedging {
 
 /** One request that waits for its response. */
 export class Wait {
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds at which the wait began. */
   readonly since: number
-  /** @internal When it is late, or looked at again. With `place` it makes a `DueItem`, which the published type leaves out. */
+  /**
+   * @internal Monotonic milliseconds at which the request is late, or is looked at again. With `place` this makes the
+   *   class a `DueItem`, which the published type leaves out.
+   */
   due: number
-  /** @internal When its hedge was sent, if one was. */
+  /** @internal Monotonic milliseconds at which the hedge was sent; undefined without a hedge. */
   hedgedAt: number | undefined
   /** @internal */
   readonly sendHedge: () => boolean
   readonly #hedging: Hedging
   #isWaiting = true
-  /** @internal Its place in the heap of {@link Hedging}; negative while it is not in it. */
+  /** @internal The request's place in the heap of {@link Hedging}; negative while it is not in the heap. */
   place = -1
 
-  /** @internal use `hedging.expect()` */
+  /** @internal Call `hedging.expect()` instead. */
   constructor(hedging: Hedging, since: number, due: number, sendHedge: () => boolean) {
     this.#hedging = hedging
     this.since = since
@@ -185,13 +201,13 @@ export class Wait {
     return this.#isWaiting
   }
 
-  /** Notes that the request was answered. */
+  /** Records that the request was answered. */
   answered(): void {
     this.cancel()
     this.#hedging.answered(this)
   }
 
-  /** The request needs no response any more. */
+  /** Ends the wait, because the request needs no response any more. */
   cancel(): void {
     if (!this.#isWaiting) return
     this.#isWaiting = false

@@ -12,7 +12,10 @@ const SAMPLE_COUNT = 1024
 /** Milliseconds in which the weight of a sample in the moving average falls to 1/e. */
 const TIME_CONSTANT_MS = 10_000
 
-/** How long a backend took to the first byte of a response, over its last 1,024 requests. For people to read. */
+/**
+ * The times that a backend took to the first byte of a response, over its last 1,024 requests. They are shown to
+ * people, and no choice depends on them.
+ */
 export class Latency {
   readonly #samples = new Samples(SAMPLE_COUNT)
   #ewma = 0
@@ -23,10 +26,14 @@ export class Latency {
    */
   #summary: LatencySummary | undefined
 
-  /** @param sample milliseconds @param now monotonic milliseconds */
+  /**
+   * Adds one time to the first byte.
+   * @param sample milliseconds
+   * @param now monotonic milliseconds
+   */
   add(sample: number, now: number): void {
-    // Samples come at irregular intervals: each weighs as much as the time since the one before it, and at least as much
-    // as in an average over SAMPLE_COUNT samples.
+    // Samples come at irregular intervals, so each weighs as much as the time since the one before it, and at least as
+    // much as in an average over SAMPLE_COUNT samples.
     const byTime = 1 - Math.exp((this.#updatedAt - now) / TIME_CONSTANT_MS)
     const gain = this.#samples.count === 0 ? 1 : Math.max(byTime, 2 / (SAMPLE_COUNT + 1))
     this.#ewma += (sample - this.#ewma) * gain

@@ -9,7 +9,7 @@ export const refusalCodes = [
 
 export type RefusalCode = (typeof refusalCodes)[number]
 
-/** Requests that were refused with a 503, by code. */
+/** Number of requests that were refused with a 503, by error code. */
 export type RefusalCounts = Record<RefusalCode, number>
 
 /** Counts the requests that the pool refused. (`AnswerTally` counts what backends refuse.) */

@@ -1,30 +1,34 @@
 /**
- * Milliseconds after which a slow response counts for a third; after three times as long it counts for nothing. Short
- * enough that a backend soon has its share again, long enough that one which stays slow is tried rarely.
+ * Time after which a slow response counts for about a third; after three times as long, it counts for nothing. The time
+ * is short enough for a backend to get its share back soon, and long enough for one that stays slow to be tried rarely.
  */
 const DECAY_MS = 5000
-/** Differences of less than a millisecond are noise of this process. */
+/** Smallest estimate: differences of less than a millisecond are noise of this process. */
 const MIN_ESTIMATE_MS = 1
-/** The weight of a sample that is slower than the typical response, in the moving average of these. */
+/** The weight, in the moving average of the typical response time, of a sample that is slower than the average. */
 const GAIN = 0.1
 
 /**
  * Estimates how long a backend takes to respond, as a peak-sensitive moving average like finagle's peak EWMA
  * (https://github.com/twitter/finagle/blob/develop/finagle-core/src/main/scala/com/twitter/finagle/loadbalancer/PeakEwma.scala):
- * a slow response counts in full at once, and less and less from then on. The typical response time counts as long as
- * requests are in flight and decays while the backend is idle, so that a backend that was slow is tried again: by one
- * request, and by no second one before that is answered. A response that is late already counts for as long as it has
- * been waited for.
+ * a slow response counts in full at once, and less and less from then on. The typical response time counts in full
+ * while requests are in flight, and decays while the backend is idle, so that a backend that was slow is tried again by
+ * a single request, and by no other before that one is answered. A response that is late already counts for the time it
+ * has been awaited.
  */
 export class ResponseTime {
-  /** The slowest of the latest responses, and when it was. */
+  /** The time that the slowest recent response took, in milliseconds, and when it came, in monotonic milliseconds. */
   #peak = 0
   #peakAt = 0
-  /** The typical response time; undefined before the first response. */
+  /** The typical response time in milliseconds; undefined before the first response. */
   #typical: number | undefined
   #typicalAt = 0
 
-  /** A response took this long. @param sample milliseconds @param now monotonic milliseconds */
+  /**
+   * Records the time that a response took.
+   * @param sample milliseconds
+   * @param now monotonic milliseconds
+   */
   add(sample: number, now: number): void {
     this.#typical =
       this.#typical === undefined || sample < this.#typical
@@ -34,7 +38,11 @@ export class ResponseTime {
     this.atLeast(sample, now)
   }
 
-  /** A response was waited for this long, and would have taken longer. @param waited milliseconds */
+  /**
+   * Records a lower bound: a response did not come within this time.
+   * @param waited milliseconds
+   * @param now monotonic milliseconds
+   */
   atLeast(waited: number, now: number): void {
     if (waited < this.#peak * decay(now - this.#peakAt)) return
     this.#peak = waited
@@ -52,10 +60,11 @@ export class ResponseTime {
   }
 
   /**
-   * The estimate in milliseconds: 0 where nothing is known, so that one request finds out, and infinite until it has.
+   * Returns the estimated response time in milliseconds: 0 where nothing is known, so that one request is sent to find
+   * out, and Infinity until that one is answered.
    * @param now monotonic milliseconds
-   * @param awaitedSince when the request was sent whose response is waited for longest; infinite where one is about to
-   *   be sent, undefined where none is in flight
+   * @param awaitedSince monotonic milliseconds at which the longest wait for a response began; Infinity if a request is
+   *   about to be sent, undefined if none is in flight
    */
   estimate(now: number, awaitedSince: number | undefined): number {
     if (this.#typical === undefined) return awaitedSince === undefined ? 0 : Number.POSITIVE_INFINITY
@@ -66,7 +75,10 @@ export class ResponseTime {
   }
 }
 
-/** The part of a sample that still counts: like `exp(-age / DECAY_MS)` at first, and nothing after three times DECAY_MS. */
+/**
+ * Returns the part of a sample of this age that still counts: about `exp(-age / DECAY_MS)` at first, and 0 from three
+ * times DECAY_MS on.
+ */
 function decay(age: number): number {
   const rest = 1 - age / (3 * DECAY_MS)
   return rest > 0 ? rest * rest * rest : 0

@@ -1,5 +1,6 @@
 /**
- * The latest numbers of a series, and their percentiles. Adding a number is a single write; reading percentiles sorts.
+ * The latest numbers of a series, and their percentiles. Adding a number is a single write; reading percentiles partly
+ * sorts the numbers.
  */
 export class Samples {
   #samples = new Float64Array(16)
@@ -26,7 +27,10 @@ export class Samples {
     this.#samples[this.#count++ % this.#samples.length] = sample
   }
 
-  /** Nearest-rank percentiles; 0 where there is no sample. @param ranks from 0 to 1, ascending */
+  /**
+   * Returns nearest-rank percentiles; 0 where there is no sample.
+   * @param ranks from 0 to 1, ascending
+   */
   percentiles(...ranks: number[]): number[] {
     const values = this.#samples.slice(0, Math.min(this.#count, this.#samples.length))
     let from = 0
@@ -40,9 +44,9 @@ export class Samples {
 }
 
 /**
- * The value that would be at index `k` if all from `from` on were sorted, by Hoare's quickselect
+ * Returns the value that would be at index `k` if all values from index `from` on were sorted, by Hoare's quickselect
  * (https://en.wikipedia.org/wiki/Quickselect), which takes a quarter of the time of a sort. Afterwards no value before
- * `k` is larger and none after it smaller.
+ * `k` is larger, and none after `k` smaller.
  */
 function quickselect(values: Float64Array, k: number, from: number): number {
   let left = from

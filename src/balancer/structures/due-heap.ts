@@ -1,14 +1,14 @@
-/** An item of a {@link DueHeap}. It can be in one heap at a time. */
+/** An item of a {@link DueHeap}. An item can be in one heap at a time. */
 export interface DueItem {
-  /** Set before it is added, and not changed while it is in the heap. */
+  /** When the item is due, in any unit; not to be changed while the item is in the heap. */
   due: number
-  /** Its place in the heap; -1 while it is in none. */
+  /** The item's place in the heap; -1 while it is in no heap. */
   place: number
 }
 
 /**
- * Items by when they are due, in a binary heap (https://en.wikipedia.org/wiki/Binary_heap): adding one and taking one out
- * cost the logarithm of how many there are.
+ * Items ordered by when they are due, in a binary heap (https://en.wikipedia.org/wiki/Binary_heap). Adding or removing
+ * an item takes time in proportion to the logarithm of the number of items.
  */
 export class DueHeap<T extends DueItem> {
   readonly #items: T[] = []

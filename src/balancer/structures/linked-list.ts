@@ -1,10 +1,10 @@
-/** A node of a {@node LinkedList}. It can be in one list at a time. */
+/** A node of a {@link LinkedList}. A node can be in one list at a time. */
 export interface ListNode<T> {
   previous: T | undefined
   next: T | undefined
 }
 
-/** A doubly linked list: adding a node, and taking one out from anywhere, take constant time and allocate nothing. */
+/** A doubly linked list: adding a node, and removing one from anywhere, take constant time and allocate nothing. */
 export class LinkedList<T extends ListNode<T>> {
   #first: T | undefined
   #last: T | undefined

@@ -1,26 +1,23 @@
 import { RunningTime } from './running-time.js'
 
-/**
- * The passing of time, injected wherever logic depends on it, so that it can be driven by a test or by a
- * simulation.
- */
+/** The source of time. It is injected wherever logic depends on time, so that a test or a simulation can control it. */
 export interface Clock {
-  /** Monotonic time in milliseconds, from any origin. */
+  /** Returns monotonic time in milliseconds, from any origin. */
   now(): number
-  /** Wall-clock time, for what people read. */
+  /** Returns wall-clock time, for what people read. */
   date(): Date
-  /** Calls `callback` once after `delay` milliseconds; the returned function cancels it. */
+  /** Calls `callback` once after `delay` milliseconds. Returns a function that cancels the call. */
   after(delay: number, callback: () => void): () => void
 }
 
-/** The longest time that a timer of Node's takes. */
+/** The longest delay that a timer of Node.js accepts. */
 export const MAX_TIMER_MS = 2_147_483_647
-/** How early a timer may fire. */
+/** The most by which a timer may fire early. */
 const TIMER_EARLY_MS = 1
 
 let running: RunningTime | undefined
 
-/** Made when it is used for the first time, as it asks for CPU time. */
+/** Returns the running time, which is made at its first use, because making it reads the CPU time. */
 function runningTime(): RunningTime {
   running ??= new RunningTime({
     now: () => performance.now(),
@@ -37,8 +34,8 @@ function runningTime(): RunningTime {
 }
 
 /**
- * The time for which this process has run: time during which it was stopped, or the machine slept, does not count.
- * Timers go by the same, and do not keep the process alive.
+ * The time for which this process has run: time during which the process was stopped, or the machine slept, does not
+ * count. Timers follow the same time, and do not keep the process alive.
  */
 export const systemClock: Clock & { readonly stoodStill: number } = {
   now: () => (running ?? runningTime()).now(),
