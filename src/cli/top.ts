@@ -75,7 +75,7 @@ async function watch(options: TopOptions): Promise<void> {
         if (before && options.once) return
         before = sample
       } catch (error) {
-        // The command tries again only if the failure may pass, the gateway has responded before, and `--once` is not set.
+        // The command tries again only if the failure may pass, the gateway responded before, and `--once` is not set.
         if (!(error instanceof Failure && error.isPassing && view) || options.once) throw error
         if (!stopped.signal.aborted) view.lost(error)
       }
