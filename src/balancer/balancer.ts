@@ -1,4 +1,4 @@
-// Over 200 lines: the whole public face of a pool, of which each method is a few lines.
+// Over 200 lines: the whole public interface of a pool, in which each method is a few lines.
 import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import { AllFullError, NoBackendError, StoppedError } from './errors.js'
@@ -21,11 +21,11 @@ import { type RefusalCode, RefusalCounter } from './stats/refusal-counter.js'
 import type { Clock } from './time/clock.js'
 
 export interface BalancerEvents {
-  /** Another policy is in force. */
+  /** Another policy is in force now. */
   policy: [PolicyName]
 }
 
-/** A pool: the backends, the policy that chooses among them, and the leases that count. */
+/** A pool: its backends, the policy that chooses among them, and the leases that count requests. */
 export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly registry: Registry
   readonly clock: Clock
@@ -33,7 +33,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly observerGuard: ObserverGuard
   readonly retryBudget: Budget
   readonly hedging: Hedging
-  /** Keeps what is changed in a store, where the pool has one; see `openBalancer`. */
+  /** Stores the changes of the pool, where it has a store; see `openBalancer`. */
   keeper: StateKeeper | undefined
   readonly #parts: PoolParts
   readonly #selection: Selection
@@ -46,7 +46,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   #stopped = false
 
   /**
-   * @param stored what a store remembers, which goes before what the configuration said already then; see `openBalancer`
+   * @param stored the stored backends, which take precedence over an unchanged configuration; see `openBalancer`
    * @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError}
    */
   constructor(options: BalancerOptions = {}, stored?: StoredBackends) {
@@ -72,7 +72,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     return this.selector.name
   }
 
-  /** Switches the policy. Leases and counts are the backends' and stay as they are. @throws {UnknownPolicyError} */
+  /** Switches the policy; leases and counts stay as they are. @throws {UnknownPolicyError} */
   set policy(wanted: string) {
     const before = this.policy
     this.#selection.use(wanted)
@@ -81,7 +81,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /**
    * Chooses a backend and takes a lease on it. The caller has to release the lease.
-   * @param except backends that are not to be chosen: those on which this request failed before
+   * @param except backends that must not be chosen, because this request failed on them before
    * @throws {NoBackendError | AllFullError}
    */
   acquire(except?: ReadonlySet<Backend>): Lease {
@@ -91,9 +91,10 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   }
 
   /**
-   * Gives `request` a lease: at once, or in its turn where every backend is full. It is refused where there is
-   * none to wait for, where too many wait, and where it has waited too long.
-   * @returns where it has to wait: leaves the queue, with whatever it was given meanwhile
+   * Gives `request` a lease, at once or in its turn where every backend is full. The request is refused if there is no
+   * backend to wait for, if the queue is full, or when it has waited too long.
+   * @returns undefined if the request need not wait; otherwise a function that takes it out of the queue, and releases
+   *   a lease that was reserved for it meanwhile
    */
   lease(request: LeaseRequest): (() => void) | undefined {
     // Requests that already wait come first.
@@ -117,59 +118,59 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /**
    * Like {@link acquire}, but waits in turn where every backend is full.
-   * @param options `signal` gives up waiting
+   * @param options the signal ends the wait
    * @throws {NoBackendError | QueueFullError | QueueTimeoutError} or the signal's reason
    */
   acquireInTurn({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
     return leasePromise((request) => this.lease(request), signal)
   }
 
-  /** A request begins, of which further tries are a part that has its limits. */
+  /** Counts a request that begins; the budgets of retries and hedges are a part of these requests. */
   requested(): void {
     this.#requested++
     this.#parts.recentRequests.add()
   }
 
-  /** A request that failed is tried again. */
+  /** Counts a retry of a request that failed. */
   retried(): void {
     this.#retried++
   }
 
-  /** A client was answered 503, and no backend had anything to do with it. */
+  /** Counts a request that was answered with 503 although no backend failed it. */
   refused(code: RefusalCode): void {
     this.#refusals.add(code)
   }
 
   /**
-   * A second lease for a request that holds one: undefined where that would be at the expense of others, as
-   * some wait, or where the backends that are left should rest.
-   * @param except those that the request is with, or failed on before
-   * @param request its id, as {@link decisions} show it
+   * Takes a second lease for a request that holds one. Returns undefined if that would be at the expense of others,
+   * because requests wait or the remaining backends should rest.
+   * @param except backends that have the request, or failed it before
+   * @param request the request's id, as in {@link decisions}
    */
   leaseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     if (this.#stopped || this.#queue.length > 0) return undefined
     return this.#selection.chooseForHedge(except, request)
   }
 
-  /** The hedge of a request was answered before the request itself, which holds this lease. */
+  /** Records that the request that holds this lease was answered later than its hedge. */
   lostToHedge({ backend }: Lease): void {
     if (this.registry.holds(backend)) this.#parts.residualLoad.add(backend)
   }
 
-  /** Whether there is any backend to wait for, but for some. */
+  /** Returns true if there is a backend, not in `except`, that a request may be given to now or later. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
     return !this.#stopped && this.registry.hasOther(except)
   }
 
-  /** Whether a request would get a lease now. */
+  /** Returns true if a request would get a lease now. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
     return !this.#stopped && this.registry.hasRoom(except)
   }
 
   /**
-   * What would become of a request that came now, and why: which backend it would be given to, or that it would wait,
-   * or be refused; and how each backend stands. Nothing is changed by that, no later choice either. Where requests
-   * wait already, they come first.
+   * Predicts what would happen to a request that came now, and why: which backend it would be given, or that it would
+   * wait or be refused; and how the backends compare. Nothing changes, not even a later choice. Requests that wait
+   * already would come first.
    */
   explain(inquiry: Inquiry = {}): Explanation {
     const patient = inquiry.waits !== false && !this.#queue.isFull
@@ -186,12 +187,12 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     })
   }
 
-  /** The latest choices, 1,000 at most, the latest of all first. */
+  /** Returns the latest choices, at most 1,000, the latest first. */
   decisions(filter?: DecisionFilter): Decision[] {
     return this.#parts.decisions.list(filter)
   }
 
-  /** How the pool is. */
+  /** Returns the state of the pool as a whole. */
   view(): PoolView {
     const { registry } = this
     return {
@@ -214,7 +215,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     return this.#closing
   }
 
-  /** Whether each answer tells its client that the connection closes. */
+  /** True if each response tells its client that the connection closes. */
   get endsConnections(): boolean {
     return this.#endsConnections
   }
@@ -230,7 +231,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     this.#endsConnections = true
   }
 
-  /** Ends the time that requests in flight were given: cuts every lease, and opens no more. */
+  /** Stops the pool once the time for requests in flight is over: cuts every lease, and opens no more. */
   stop(reason: StoppedError): void {
     this.startClosing()
     this.#stopped = true
@@ -238,7 +239,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     for (const backend of this.registry.list()) backend.leases.cutAll(reason, this.observerGuard)
   }
 
-  /** Drops all timers; to be called when no request is in flight any more. */
+  /** Cancels all timers; to be called when no request is in flight any more. */
   close(): void {
     this.startClosing()
     this.#queue.close(new StoppedError('the pool was closed'))

@@ -1,4 +1,4 @@
-/** Every error of the core. `code` is stable and starts with `LEASTWISE_`; messages are for people. */
+/** The base class of all errors of the core. `code` is stable and starts with `LEASTWISE_`; messages are for people. */
 export class BalancerError extends Error {
   readonly code: string
 
@@ -9,7 +9,7 @@ export class BalancerError extends Error {
   }
 }
 
-/** The id or the URL is registered already. */
+/** The id or the URL of a backend is registered already. */
 export class BackendExistsError extends BalancerError {
   constructor(what: string) {
     super('LEASTWISE_BACKEND_EXISTS', `a backend with ${what} is registered already`)
@@ -22,7 +22,7 @@ export class BackendNotFoundError extends BalancerError {
   }
 }
 
-/** A field of a backend's description is not acceptable; `field` names it. */
+/** A field of a backend's description is not valid; `field` names it. */
 export class InvalidBackendError extends BalancerError {
   readonly field: string
 
@@ -32,7 +32,7 @@ export class InvalidBackendError extends BalancerError {
   }
 }
 
-/** An option of a pool is not acceptable. */
+/** An option of a pool is not valid. */
 export class InvalidOptionError extends BalancerError {
   constructor(name: string, message: string) {
     super('LEASTWISE_INVALID_OPTION', `option "${name}" ${message}`)
@@ -52,16 +52,16 @@ export class NoBackendError extends BalancerError {
   }
 }
 
-/** There are usable backends, and each holds as many requests as its `maxConnections` allows. */
+/** There are usable backends, and each has as many requests in flight as its `maxConnections` allows. */
 export class AllFullError extends BalancerError {
   constructor() {
     super('LEASTWISE_ALL_FULL', 'every backend is at its maxConnections')
   }
 }
 
-/** Every backend is at its limit, and as many requests wait as may. */
+/** Every backend is at its limit, and the queue is full. */
 export class QueueFullError extends BalancerError {
-  /** Seconds after which it is worth another try. */
+  /** Seconds after which the request is worth another try. */
   readonly retryAfter: number
 
   constructor(limit: number, retryAfter: number) {
@@ -70,9 +70,9 @@ export class QueueFullError extends BalancerError {
   }
 }
 
-/** Every backend was at its limit for as long as a request may wait. */
+/** Every backend was at its limit for the longest time that a request may wait. */
 export class QueueTimeoutError extends BalancerError {
-  /** Seconds after which it is worth another try. */
+  /** Seconds after which the request is worth another try. */
   readonly retryAfter: number
 
   constructor(timeout: number, retryAfter: number) {
@@ -88,21 +88,24 @@ export class StoppedError extends BalancerError {
   }
 }
 
-/** A store cannot be read or written at the start, or holds what is no state; the message names store and reason. */
+/**
+ * A store cannot be read or written at the start, or its content is not valid. The message names the store and the
+ * reason.
+ */
 export class StoreError extends BalancerError {
   constructor(store: string, done: 'used' | 'written', why: string) {
     super('LEASTWISE_STORE', `${store} cannot be ${done}: ${why}`)
   }
 }
 
-/** A store holds another revision than the pool knows: somebody else has written it, and nothing was written over that. */
+/** A store holds another revision than the pool knows, because another writer changed it. Nothing was overwritten. */
 export class StoreConflictError extends BalancerError {
   constructor(store: string) {
     super('LEASTWISE_STORE_CONFLICT', `${store} was written by somebody else`)
   }
 }
 
-/** A change was made, and could not be stored; `cause` is the store's error. */
+/** A change is in force, but could not be stored; `cause` is the store's error. */
 export class StateNotSavedError extends BalancerError {
   constructor(store: string, cause: Error) {
     const what = `the change is in force, and not stored: ${store} cannot be written: ${cause.message}`
@@ -111,14 +114,14 @@ export class StateNotSavedError extends BalancerError {
   }
 }
 
-/** Why a lease was cut: its backend was removed, or did not finish draining in time. */
+/** A lease was cut because its backend was removed, or did not finish draining in time. */
 export class BackendGoneError extends BalancerError {
   constructor(id: string, why: string) {
     super('LEASTWISE_BACKEND_GONE', `backend "${id}" ${why}`)
   }
 }
 
-/** Why a lease was cut: nobody waits for the answer any more. */
+/** A lease was cut because nobody waits for the answer any more. */
 export class ClientGoneError extends BalancerError {
   constructor() {
     super('LEASTWISE_CLIENT_GONE', 'the client left')

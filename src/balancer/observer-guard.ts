@@ -4,8 +4,8 @@ import { EventEmitter } from 'node:events'
 export type OnObserverError = (error: unknown) => void
 
 /**
- * Calls listeners, observers, and those who take a lease. What they throw is reported and goes no further, as the pool
- * has others to serve.
+ * Calls listeners, observers and the callbacks of lease requests. What they throw is reported and goes no further,
+ * because the pool has other requests to serve.
  */
 export class ObserverGuard {
   readonly #onError: OnObserverError
@@ -14,7 +14,7 @@ export class ObserverGuard {
     this.#onError = onError
   }
 
-  /** Calls `notify`; a promise that it returns may be rejected, too. */
+  /** Calls `notify`, and reports what it throws, or the rejection of a promise that it returns. */
   call(notify: () => unknown): void {
     try {
       const result = notify()
@@ -28,13 +28,13 @@ export class ObserverGuard {
     try {
       this.#onError(error)
     } catch {
-      // The callback, a logger for example, may be what throws.
+      // The error callback, which may be a logger, may throw as well.
       warn(error)
     }
   }
 }
 
-/** Emits a warning of the process, which Node prints on standard error unless somebody listens. */
+/** Emits a warning of the process, which Node.js prints on standard error unless there is a listener for it. */
 export function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error))
 }

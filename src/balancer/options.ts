@@ -11,46 +11,50 @@ export interface BalancerOptions {
   backends?: readonly (string | BackendRecord)[] | undefined
   /** Name of the policy that chooses a backend; `least-connections` by default. */
   policy?: string | undefined
-  /** Requests in flight that a backend may have which is registered without a limit; 0 by default, for no limit. */
+  /**
+   * Largest number of requests in flight on a backend that is registered without a limit; 0 by default, for no limit.
+   */
   maxConnections?: number | undefined
-  /** Requests that may wait while every usable backend is at its limit; 1,000 by default, 0 for no queue. */
+  /**
+   * Largest number of requests that wait while every usable backend is at its limit; 1,000 by default, 0 for no queue.
+   */
   queueLimit?: number | undefined
   /** Milliseconds that a request may wait in the queue; 5,000 by default, 0 for no queue. */
   queueTimeout?: number | undefined
   /** Milliseconds of the slow start of a backend that joins or recovers; 10,000 by default, 0 for none. */
   slowStart?: number | undefined
-  /** Failures in a row that eject a backend; 5 by default. */
+  /** Number of failures in a row that eject a backend; 5 by default. */
   ejectConsecutive?: number | undefined
-  /** The load of a tunnel without traffic, in percent of a request; 0 by default. */
+  /** The load of a tunnel without traffic, in percent of a request's load; 0 by default. */
   tunnelWeight?: number | undefined
   /** Milliseconds of the first ejection of a backend; 10,000 by default. */
   ejectBase?: number | undefined
   /** Milliseconds of the longest ejection of a backend; 300,000 by default. */
   ejectMax?: number | undefined
-  /** Percentage of backends that may be ejected at once; 50 by default, 0 for no ejection. */
+  /** Largest percentage of backends that may be ejected at once; 50 by default, 0 for no ejection. */
   ejectMaxPercent?: number | undefined
-  /** Milliseconds in which a failure penalty falls to a third; 10,000 by default, 0 for no penalty. */
+  /** Milliseconds in which the failure rate behind a penalty falls to 1/e; 10,000 by default, 0 for no penalty. */
   failureDecay?: number | undefined
-  /** Which other backends are used when too few are usable; `ejected` by default. */
+  /** The mode of panic: which other backends are used when too few are usable; `ejected` by default. */
   panic?: PanicMode | undefined
-  /** Percentage of usable backends below which the pool panics; 0 by default, for when none is usable. */
+  /** Percentage of usable backends below which panic begins; 0 by default, for panic only when none is usable. */
   panicThreshold?: number | undefined
-  /** Whether a backend is used before its first check has passed; `usable` by default. */
+  /** Tells whether a backend is used before its first check has passed; `usable` by default. */
   healthInitial?: HealthInitial | undefined
   /** Milliseconds that requests in flight may take when their backend is drained; 30,000 by default. */
   drainTimeout?: number | undefined
-  /** Most retries, in percent of the requests of the last ten seconds; 20 by default. */
+  /** Largest number of retries, in percent of the requests of the last 10 seconds; 20 by default. */
   retryBudget?: number | undefined
   /**
-   * When `hedging` says to ask a second backend: after so many milliseconds, after the 95th percentile of response
-   * times (`p95`), or never; `off` by default.
+   * When a request is hedged: after this number of milliseconds, after the 95th percentile of response times (`p95`),
+   * or never (`off`, the default).
    */
   hedge?: HedgeAfter | undefined
-  /** Most hedges, in percent of the requests of the last ten seconds; 5 by default. */
+  /** Largest number of hedges, in percent of the requests of the last 10 seconds; 5 by default. */
   hedgeBudget?: number | undefined
   /**
-   * Called with what a listener of the pool threw, or the callback of a lease request; the pool goes on. By default the
-   * process emits a warning.
+   * Called with the error that a listener of the pool, or the callback of a lease request, has thrown; the pool goes
+   * on. By default the process emits a warning.
    */
   onObserverError?: OnObserverError | undefined
   clock?: Clock | undefined
@@ -90,8 +94,8 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
 })
 
 /**
- * Fills in the defaults. @throws {InvalidOptionError} for a number that is not valid, an unknown mode of panic, and
- * `hedge`
+ * Fills in the defaults.
+ * @throws {InvalidOptionError} for a number that is not valid, or an unknown mode of panic, initial health or `hedge`
  */
 export function withDefaults(options: BalancerOptions): CompleteOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
@@ -119,7 +123,7 @@ export function withDefaults(options: BalancerOptions): CompleteOptions {
   return complete
 }
 
-/** A backend as options name it, which may be by its URL alone. */
+/** Returns the description of a backend from the options, which may be its URL alone. */
 export function toRecord(backend: string | BackendRecord): BackendRecord {
   return typeof backend === 'string' ? { url: backend } : backend
 }

@@ -15,7 +15,7 @@ import type { WaitQueue } from './leases/wait-queue.js'
 import type { ResidualLoad } from './resilience/residual-load.js'
 import type { Selection } from './selection/selection.js'
 
-/** The parts of a pool that need to know of its events. */
+/** The parts of a pool that react to its events. */
 export interface ObservingParts {
   readonly registry: Registry
   readonly selection: Selection
@@ -31,7 +31,7 @@ export interface ObservingParts {
   readonly tunnels: Tunnels
 }
 
-/** Passes events of backends and leases on to the parts of the pool that need them, in this order. */
+/** Passes each event of backends and leases on to the parts of the pool that need it, in a fixed order. */
 export class PoolObserver implements RegistryObserver, LeaseObserver {
   readonly #parts: ObservingParts
 
@@ -63,7 +63,7 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
     // A backend that was removed leaves no state behind.
     if (!registry.holds(backend)) return
     judge.judge(lease, outcome)
-    // A listener that was told of an ejection may have removed it.
+    // A listener of an ejection may have removed the backend.
     if (!registry.countInFlight(backend, -1)) return
     this.loadChanged(backend)
     if (backend.inFlight === 0) registry.becameIdle(backend)

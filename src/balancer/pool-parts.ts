@@ -21,13 +21,13 @@ import type { Clock } from './time/clock.js'
 
 /** The stored state of the backends of a pool. */
 export interface StoredBackends {
-  /** In order of registration. */
+  /** The backends in order of registration. */
   backends: readonly BackendRecord[]
-  /** What the configuration said when they were stored, also of those that were removed. */
+  /** The configuration when the backends were stored, which includes backends that were removed. */
   configuredBefore: readonly ConfiguredBackend[]
 }
 
-/** The parts of a pool, made in order, each with those that it works with. */
+/** Makes the parts of a pool, in such an order that each can be given the parts that it works with. */
 export class PoolParts {
   readonly clock: Clock
   readonly recentRequests: SlidingCount
@@ -81,7 +81,7 @@ export class PoolParts {
     )
     this.judge = new OutcomeJudge(this.ejection, this.penalty, this.limits, clock)
 
-    // None of the first backends is in slow start, and the policy learns of them all at once: nobody observes yet.
+    // The first backends have no slow start, and the policy learns of them all at once, because no observer is set yet.
     this.registry.batch(() => {
       if (stored) this.registry.sync('store', stored.backends)
       this.registry.sync('config', options.backends.map(toRecord), stored?.configuredBefore)
@@ -109,7 +109,7 @@ export class PoolParts {
     this.registry.observer = observer
   }
 
-  /** Drops all timers. */
+  /** Cancels all timers. */
   close(): void {
     this.ejection.close()
     this.limits.close()

@@ -4,11 +4,11 @@ import type { RefusalCounts } from './stats/refusal-counter.js'
 /** The state of a pool as a whole. */
 export interface PoolView {
   policy: PolicyName
-  /** Registered backends. */
+  /** Number of registered backends. */
   backends: number
   /** Number of backends that may be given requests now. */
   eligible: number
-  /** Whether so few backends are healthy that health is ignored. */
+  /** True if health is ignored, because too few backends are healthy. */
   panic: boolean
   inFlight: number
   queue: { length: number; limit: number }
@@ -16,7 +16,7 @@ export interface PoolView {
   requests: number
   retries: number
   hedges: number
-  /** Requests that clients got a 503 for so far, by error code. */
+  /** Number of requests that were answered with 503 so far, by error code. */
   refused: RefusalCounts
   closing: boolean
 }

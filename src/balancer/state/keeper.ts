@@ -1,4 +1,4 @@
-// Over 200 lines: the order in which saves, conflicts and failures follow each other is told in one place.
+// Over 200 lines: saves, conflicts and failures, whose order must be read in one place.
 import type { Registry } from '../backends/registry.js'
 import type { BackendRecord } from '../backends/spec.js'
 import { StateNotSavedError, StoreConflictError } from '../errors.js'
@@ -16,28 +16,28 @@ export interface KeptPool {
   policy: string
   readonly clock: Clock
   readonly observerGuard: ObserverGuard
-  /** Another policy is in force. */
+  /** Tells of another policy that is in force. */
   on(event: 'policy', listener: () => void): unknown
   off(event: 'policy', listener: () => void): unknown
 }
 
 export interface StateKeeperEvents {
-  /** A save failed, for the first time or for another reason than the one before. */
+  /** A save failed, for the first time or for a different reason than the save before. */
   failed: [StateNotSavedError]
-  /** All is stored again. */
+  /** Everything is stored again after a failure. */
   recovered: []
 }
 
-/** From a save that failed to the next try, unless there is another change before. */
+/** Time from a failed save to the next attempt, unless another change comes before. */
 const RETRY_INTERVAL_MS = 5000
-/** Number of saves in a row that may find that another writer has changed the store. */
+/** Largest number of saves in a row that may find that another writer has changed the store. */
 const MAX_CONFLICTS = 5
 
 const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as const
 
 /**
- * Keeps the state of a pool in a store. One save is under way at a time; what changes meanwhile goes into the next
- * one, all of it together.
+ * Keeps the state of a pool in a store. Only one save is under way at a time; all changes made meanwhile go into the
+ * next save together.
  */
 export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   readonly #pool: KeptPool
@@ -48,10 +48,10 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   #known: Loaded | undefined
   /** The state that is certainly in the store, as text. */
   #storedText: string | undefined
-  /** Whether the store says that another writer has changed it. */
+  /** True if the store has told that another writer changed it. */
   #isOutdated = false
   #stopWatching: (() => void) | undefined
-  /** The save that began last, and the next one, which has not looked at the pool yet. */
+  /** The save that began last, and the next one, which has not read the state of the pool yet. */
   #lastSave: Promise<void> | undefined
   #nextSave: Promise<void> | undefined
   #failure: StateNotSavedError | undefined
@@ -61,7 +61,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
 
   /**
    * @param configuredPolicy the policy that the configuration names
-   * @param loaded what the store held when the pool was made
+   * @param loaded the content of the store when the pool was made; undefined if the store was empty
    */
   constructor(pool: KeptPool, store: BackendStore, configuredPolicy: PolicyName, loaded?: Loaded) {
     super(pool.observerGuard)
@@ -72,17 +72,20 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.#known = loaded
   }
 
-  /** Saves that failed since the start. */
+  /** Number of saves that failed since the start. */
   get failures(): number {
     return this.#failures
   }
 
-  /** Why there is something that is not stored; undefined while all is well. */
+  /** The error of the last save if it failed, so that changes are not stored; undefined while everything is stored. */
   get failure(): StateNotSavedError | undefined {
     return this.#failure
   }
 
-  /** Saves what there is, and from then on every change. @throws {StateNotSavedError} and gives up */
+  /**
+   * Saves the present state, and from then on every change.
+   * @throws {StateNotSavedError} where the first save fails; the keeper then gives up
+   */
   async start(): Promise<void> {
     for (const event of changes) this.#pool.registry.on(event, this.#save)
     this.#pool.on('policy', this.#save)
@@ -99,15 +102,15 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   }
 
   /**
-   * Resolves once everything that was changed so far is stored.
-   * @throws {StateNotSavedError} where that failed: the changes are in force nevertheless, and are tried again
+   * Resolves once all changes so far are stored.
+   * @throws {StateNotSavedError} where that failed; the changes are in force nevertheless, and the save is tried again
    */
   saved(): Promise<void> {
     this.#nextSave ??= this.#saveAfter(this.#lastSave)
     return this.#nextSave
   }
 
-  /** Lets what is not stored be stored, if it can be, and lets go of the store. */
+  /** Saves changes that are not stored yet, if possible in time, and then closes the store. */
   async close(): Promise<void> {
     if (this.#closed) return
     await this.#access.inTime(this.saved()).catch(() => {})
@@ -123,7 +126,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.#cancelRetry()
   }
 
-  /** Whether it fails is told by an event. */
+  /** Saves the state. A failure is announced by an event. */
   readonly #save = (): void => {
     this.saved().catch(() => {})
   }
@@ -146,7 +149,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.announce('recovered')
   }
 
-  /** Saves what there is, unless it is stored already. */
+  /** Saves the present state, unless it is stored already. */
   async #write(): Promise<void> {
     for (let conflicts = 0; ; conflicts++) {
       const state = this.#state()
@@ -168,8 +171,8 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   }
 
   /**
-   * Takes over what somebody else has stored: all that differs from what was known to be in the store. What changed here
-   * in the meantime stays, and is stored next.
+   * Takes over the changes that another writer made: everything in the store that differs from its last known content.
+   * Changes made in this pool meanwhile stay, and are stored next.
    */
   async #adopt(): Promise<void> {
     this.#isOutdated = false
@@ -189,9 +192,10 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.#pool.registry.sync('store', recordsOf(loaded.state), before ? recordsOf(before.state) : [])
     const { name } = loaded.state.policy
     if (name !== before?.state.policy.name) this.#pool.policy = name
-    // Only now, so that what cannot be taken over is not overwritten either.
+    // This is set only now, so that content that cannot be taken over is not overwritten either.
     this.#known = loaded
-    // What was only taken over is not stored again: pools whose configurations differ would answer each other for ever.
+    // A state that was only taken over is not stored again, or else pools with different configurations would answer
+    // each other for ever.
     this.#storedText = isSaved ? JSON.stringify(this.#state()) : undefined
   }
 
@@ -209,7 +213,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   }
 }
 
-/** The backends of a stored state, as the store says that they are. */
+/** Returns the backends of a stored state, without what the configuration said of them. */
 function recordsOf({ backends }: PoolState): BackendRecord[] {
   return backends.map(({ configured, ...backend }) => backend)
 }

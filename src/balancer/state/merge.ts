@@ -4,18 +4,22 @@ import type { PolicyName } from '../selection/policies/index.js'
 import { InvalidStateError } from './schema.js'
 import type { PoolState } from './store.js'
 
-/** How a pool begins that was stored; what its configuration says now comes on top, see {@link Registry.sync}. */
+/**
+ * The initial policy and backends of a pool that was stored. The present configuration is applied on top, see {@link
+ * Registry.sync}.
+ */
 export interface RestoredPool extends StoredBackends {
   policy: PolicyName
 }
 
 /**
- * Brings together what was stored and what the configuration says: whoever spoke last counts. The configuration has
- * spoken where it says something else than it said when the state was stored. An id that it does not give stays as it was,
- * and so do the time and the order of registration.
- * @param policy of the configuration
+ * Combines the stored state and the configuration: the later change counts. The configuration counts where it differs
+ * from what it was when the state was stored, and the stored state counts everywhere else. An id that the configuration
+ * does not give stays as it was, and so do the time and the order of registration.
+ * @param policy the policy of the configuration
  * @param configured the backends of the configuration
- * @throws {InvalidStateError} where the configuration gives an id that another backend has by the stored state
+ * @throws {InvalidStateError} where the configuration gives a backend an id that another backend has in the stored
+ *   state
  */
 export function restorePool(
   policy: PolicyName,
@@ -28,7 +32,7 @@ export function restorePool(
     const now = named.get(backend.url)
     // A backend that was removed from the configuration does not come back.
     if (before && !now) continue
-    // Two backends may have changed their ids for each other's, so that the new ids count from the start.
+    // Two backends may have swapped their ids, so the new ids count from the start.
     backends.push({ ...backend, id: now?.id ?? backend.id })
   }
   refuseTakenIds(backends, configured)

@@ -11,10 +11,10 @@ import { readStored } from './schema.js'
 import type { BackendStore } from './store.js'
 
 /**
- * A pool that begins as `store` remembers it, and whose changes are stored from then on: see `balancer.keeper`, which is
- * to be closed before the pool. Where the options say of a backend (told by URL) or of the policy something else than
- * they said when the state was stored, the options count; otherwise what was stored counts.
- * @throws {StoreError} where the store cannot be read or written, and what {@link Balancer} throws
+ * Opens a pool that begins with the state in `store`, and stores its changes from then on by `balancer.keeper`, which
+ * must be closed before the pool. Where the options for a backend (identified by URL) or for the policy differ from
+ * those when the state was stored, the options count; otherwise the stored state counts.
+ * @throws {StoreError} where the store cannot be read or written, and the errors that {@link Balancer} throws
  */
 export async function openBalancer(options: BalancerOptions, store: BackendStore): Promise<Balancer> {
   const { policy, backends } = configurationOf(options)
@@ -24,7 +24,7 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
     const restored = stored && restorePool(policy, backends, stored.state)
     balancer = new Balancer({ ...options, policy: restored?.policy ?? policy, backends }, restored)
     balancer.keeper = new StateKeeper(balancer, store, policy, stored)
-    // Whether it can be written is known from here on.
+    // The first save shows whether the store can be written.
     await balancer.keeper.start()
     return balancer
   } catch (error) {
@@ -38,7 +38,10 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
   }
 }
 
-/** Refuses what a pool without a store would, at the cost of no such pool. */
+/**
+ * Checks the options like a pool without a store would, without making such a pool. Returns the configured policy and
+ * backends.
+ */
 function configurationOf(options: BalancerOptions): { policy: PolicyName; backends: ConfiguredBackend[] } {
   const { policy, backends, ...rest } = withDefaults(options)
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)

@@ -26,7 +26,7 @@ export interface Loaded {
 }
 
 /**
- * Reads what a store was loaded with: a state, alone or with its revision.
+ * Checks the content that a store was loaded with: a state, alone or with its revision.
  * @returns undefined where nothing was ever stored
  * @throws {InvalidStateError}
  */
@@ -38,13 +38,13 @@ export function readStored(loaded: PoolState | StoredState | undefined): Loaded 
 }
 
 /**
- * Reads what came from a store, which people may have edited: by the same rules as backends that are registered.
- * @throws {InvalidStateError} for the first field that is not as it should be
+ * Checks a state from a store, which people may have edited, by the same rules as backends that are registered.
+ * @throws {InvalidStateError} for the first invalid field
  */
 export function readState(value: unknown): PoolState {
   if (!isObject(value)) throw new InvalidStateError('it', 'is no JSON object')
   const { version } = value
-  // First of all: of another version nothing else is known.
+  // The version is checked first, because nothing is known of the other fields of another version.
   if (version !== STATE_VERSION) throw new InvalidStateError('version', `must be ${STATE_VERSION}`)
   const { policy, backends, removed } = fields(value, '', ['version', 'policy', 'backends', 'removed'])
   const { name, configured } = fields(policy, 'policy', ['name', 'configured'])
@@ -88,7 +88,9 @@ function describedBy(found: Fields, where: string): ConfiguredBackend {
   return checked(where, () => checkSpec(found as object as BackendSpec))
 }
 
-/** The checks of a registry do not rely on types. */
+/**
+ * Runs a check of the registry, and turns its error into one that names the field. These checks do not rely on types.
+ */
 function checked<T>(where: string, check: () => T): T {
   try {
     return check()

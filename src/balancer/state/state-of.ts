@@ -6,7 +6,7 @@ import { limitOrNull } from '../backends/validation.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import { type BackendState, type PoolState, STATE_VERSION } from './store.js'
 
-/** The state of a pool that has to be stored. */
+/** Returns the state of a pool, as it is to be stored. */
 export function stateOf(registry: Registry, policy: PolicyName, configuredPolicy: PolicyName): PoolState {
   const staying = registry.list().filter((backend) => !registry.isLeaving(backend))
   const urls = new Set(staying.map(({ url }) => url))
@@ -24,7 +24,7 @@ export function stateOf(registry: Registry, policy: PolicyName, configuredPolicy
   }
 }
 
-/** What a configuration says of a backend, without its state: the next start begins with what is stored. */
+/** Returns the configuration of a backend without its state, because the next start begins with the stored state. */
 function plain({ state, addedAt, ...configured }: SourceEntry): ConfiguredBackend {
   return configured
 }

@@ -2,14 +2,20 @@ import type { Clock } from '../time/clock.js'
 import { type Loaded, readStored } from './schema.js'
 import type { BackendStore, PoolState, StoreRevision } from './store.js'
 
-/** Longest time that a store may take; after it the operation counts as failed. Hanging storage reports no error. */
+/**
+ * Longest time that an operation of a store may take; after that, it counts as failed. A timeout is needed because
+ * storage that hangs reports no error.
+ */
 const STORE_TIMEOUT_MS = 10_000
 
-/** Asks a store for one thing at a time, as of two saves the older might be done last, and waits only so long for it. */
+/**
+ * Runs one operation of a store at a time, because of two simultaneous saves the older one might be carried out last.
+ * It waits for an operation for a limited time only.
+ */
 export class StoreAccess {
   readonly #store: BackendStore
   readonly #clock: Clock
-  /** The store's current operation, which may take longer than its caller waits. This promise does not reject. */
+  /** The store's current operation, which may take longer than its caller waits. This promise never rejects. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(store: BackendStore, clock: Clock) {
@@ -21,7 +27,7 @@ export class StoreAccess {
     return readStored(await this.#ask(() => this.#store.load()))
   }
 
-  /** Resolves to the new revision, where the store has any. */
+  /** Resolves to the new revision; undefined for a store without revisions. */
   async save(
     state: PoolState,
     expectedRevision: StoreRevision | undefined,
@@ -30,7 +36,7 @@ export class StoreAccess {
     return revision ?? undefined
   }
 
-  /** Rejects where an operation takes too long. */
+  /** Rejects where the work takes too long. */
   inTime<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const late = new Error(`it takes longer than ${STORE_TIMEOUT_MS / 1000} seconds`)

@@ -4,13 +4,16 @@ import type { PolicyName } from '../selection/policies/index.js'
 /** The version of {@link PoolState} that this package reads and writes. */
 export const STATE_VERSION = 1
 
-/** A registered backend. */
+/** The stored state of a registered backend. */
 export interface BackendState extends ConfiguredBackend {
   id: string
   state: AdminState
-  /** ISO 8601. */
+  /** The time of registration in ISO 8601. */
   addedAt: string
-  /** What the configuration said of it meanwhile; left out for one that the configuration does not name. */
+  /**
+   * The configuration of the backend when the state was stored; left out for a backend that the configuration does not
+   * name.
+   */
   configured?: ConfiguredBackend
 }
 
@@ -18,13 +21,16 @@ export interface BackendState extends ConfiguredBackend {
 export interface PoolState {
   version: typeof STATE_VERSION
   policy: { name: PolicyName; configured: PolicyName }
-  /** In order of registration, without those that leave once they hold no request. */
+  /** The backends in order of registration, without those that are removed once they have no request in flight. */
   backends: BackendState[]
-  /** Backends that the configuration names and that were removed. */
+  /** Backends that the configuration names, but that were removed. */
   removed: ConfiguredBackend[]
 }
 
-/** Names what a store holds, so that a change by somebody else is noticed. Revisions are only compared for equality. */
+/**
+ * Identifies the content of a store, so that a change by another writer is noticed. Revisions are only compared for
+ * equality.
+ */
 export type StoreRevision = string | number
 
 /** The content of a store with revisions. */
@@ -34,19 +40,22 @@ export interface StoredState {
 }
 
 /**
- * Where the state of one pool is kept. A pool calls one of these at a time. A store that nobody else writes needs no
- * revisions: its `load` resolves to the state alone, and its `save` to nothing.
+ * The place where the state of one pool is kept. A pool calls only one method at a time. A store without other writers
+ * needs no revisions: its `load` resolves to the state alone, and its `save` to nothing.
  */
 export interface BackendStore {
   /** The name of the store in messages. */
   readonly name: string
-  /** Undefined where nothing was ever saved. Rejects where what is there cannot be understood. */
+  /**
+   * Resolves to the stored state; undefined where nothing was ever saved. Rejects where the content cannot be
+   * understood.
+   */
   load(): Promise<PoolState | StoredState | undefined>
   /**
-   * Resolves once the state would survive a crash, and replaces what was there as a whole.
-   * @param expectedRevision the one that the pool loaded or saved last; undefined where it knows of none
-   * @returns the new revision, where the store has any
-   * @throws {StoreConflictError} where the store holds another revision, and may be loaded, merged and saved again
+   * Replaces the content as a whole, and resolves once the new state would survive a crash.
+   * @param expectedRevision the revision that the pool loaded or saved last; undefined where it knows of none
+   * @returns the new revision; nothing for a store without revisions
+   * @throws {StoreConflictError} where the store has another revision; the pool then loads, merges and saves again
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: stores without revisions resolve to nothing
   save(state: PoolState, expectedRevision?: StoreRevision): Promise<StoreRevision | void>
