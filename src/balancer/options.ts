@@ -46,7 +46,7 @@ export interface BalancerOptions {
   /** Largest number of retries, in percent of the requests of the last 10 seconds; 20 by default. */
   retryBudget?: number | undefined
   /**
-   * When a request is hedged: after this number of milliseconds, after the 95th percentile of response times (`p95`),
+   * The time after which a request is hedged: a number of milliseconds, the 95th percentile of response times (`p95`),
    * or never (`off`, the default).
    */
   hedge?: HedgeAfter | undefined

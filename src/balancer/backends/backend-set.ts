@@ -166,7 +166,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     if (!isUsable || !backend.isUsable) this.refresh()
   }
 
-  /** Computes the set of eligible backends anew, unless a batch is under way, which does so at its end. */
+  /** Computes the set of eligible backends again. During a batch this is put off until the batch ends. */
   protected refresh(): void {
     this.#isStale = this.#batches > 0
     if (this.#isStale) return

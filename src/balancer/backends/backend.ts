@@ -24,7 +24,7 @@ export class Backend {
   readonly host: string
   hostHeader: HostHeader | undefined
   readonly addedAt: Date
-  /** What registered the backend: the configuration, a call of the API, or the store. */
+  /** The source that registered the backend: the configuration, a call of the API, or the store. */
   source: BackendSource = 'api'
   readonly leases: LeaseBook
   readonly latency = new Latency()

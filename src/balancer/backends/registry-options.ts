@@ -24,7 +24,7 @@ export interface RegistryEvents {
   panic: [boolean]
 }
 
-/** Hears of changes of a registry before its listeners do. */
+/** Receives each change of a registry before the registry's listeners do. */
 export interface RegistryObserver {
   /** {@link Registry.eligible} was replaced. */
   eligibleChanged(eligible: readonly Backend[]): void

@@ -73,8 +73,8 @@ export interface BackendRecord extends BackendSpec {
 }
 
 /**
- * What registered a backend: the configuration of its pool, a call of the admin API (or of {@link Registry.add}), or
- * the store that remembers it from an earlier run.
+ * The source that registered a backend: the configuration of its pool, a call of the admin API (or of {@link
+ * Registry.add}), or the store that remembers the backend from an earlier run.
  */
 export type BackendSource = 'config' | 'api' | 'store'
 

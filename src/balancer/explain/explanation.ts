@@ -44,7 +44,7 @@ export interface Explanation {
   backends: ExplainedBackend[]
 }
 
-/** How a backend compares with the others. */
+/** The comparison of one backend with the others. */
 export interface ExplainedBackend {
   id: string
   /** The value that the policy compares; the least is best. Null where the backend is not eligible. */

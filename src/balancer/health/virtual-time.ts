@@ -54,7 +54,7 @@ export class PoolVirtualTimes<T extends DueItem> {
     return this.slowStart.takeDue() ?? this.normal.takeDue()
   }
 
-  /** Begins anew, because no backend is limited any more. This also removes the rounding errors of the sums. */
+  /** Resets both times, because no backend is limited any more. This also removes the rounding errors of the sums. */
   reset(): void {
     this.unusedWeight = 0
     this.slowStart.now = 0

@@ -1,6 +1,6 @@
 /** An item of a {@link DueHeap}. An item can be in one heap at a time. */
 export interface DueItem {
-  /** When the item is due, in any unit; not to be changed while the item is in the heap. */
+  /** The time at which the item is due, in any unit; it must not change while the item is in the heap. */
   due: number
   /** The item's place in the heap; -1 while it is in no heap. */
   place: number

@@ -40,8 +40,8 @@ export class LoadGroup implements WeightGroup<LoadCandidate> {
   readonly weight: number
   size = 0
   /**
-   * How far the group is behind its share, in requests times the total weight of the pool; negative where the group is
-   * ahead.
+   * The number of requests that the group is behind its share, times the total weight of the pool; negative where the
+   * group is ahead.
    */
   deficit = 0
   /** The deficit of the group before the latest choice. */

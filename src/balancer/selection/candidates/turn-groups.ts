@@ -32,7 +32,7 @@ export class TurnCandidate implements GroupedCandidate<TurnGroup, TurnCandidate>
 export class TurnGroup implements WeightGroup<TurnCandidate> {
   readonly weight: number
   size = 0
-  /** How far the group is behind its share, in requests times the total weight. */
+  /** The number of requests that the group is behind its share, times the total weight. */
   deficit = 0
   /** The deficit of the group before the latest choice. */
   deficitBefore = 0

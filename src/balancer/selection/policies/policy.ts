@@ -45,7 +45,7 @@ export interface Preview {
   scores: CandidateScore[]
 }
 
-/** How a backend compares with the others in a choice. */
+/** The comparison of one backend with the others in a choice. */
 export interface CandidateScore {
   backend: Backend
   /** The value that is compared; the least is best. A backend that cannot be chosen has one as well. */
