@@ -47,7 +47,7 @@ export interface BalancerOptions {
   retryBudget?: number | undefined
   /**
    * The time after which a request is hedged: a number of milliseconds, the 95th percentile of response times (`p95`),
-   * or never (`off`, the default).
+   * or never; `off` by default.
    */
   hedge?: HedgeAfter | undefined
   /** Largest number of hedges, in percent of the requests of the last 10 seconds; 5 by default. */
