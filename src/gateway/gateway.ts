@@ -2,12 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Settings } from '../config/settings.js'
+import { openConnections } from '../proxy/downstream/connection/open-connections.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../telemetry/metrics/process.js'
 import { createAdminApp } from './admin-app.js'
 import { listen, probePorts } from './listeners.js'
 import type { LogStream } from './logging/log-stream.js'
-import { finishRequests, trackConnections } from './shutdown.js'
+import { finishRequests } from './shutdown.js'
 import { createTrafficApp } from './traffic-app.js'
 
 /** The stand-alone gateway, with one listener for traffic and one for administration. */
@@ -43,7 +44,7 @@ export async function createGateway(
   const traffic = await createTrafficApp(settings, logger, metrics)
   const { balancer } = traffic
   const admin = metrics && (await createAdminApp(settings, logger, balancer, metrics))
-  const connections = trackConnections(traffic.server)
+  const connections = openConnections(traffic.server)
 
   return {
     traffic,

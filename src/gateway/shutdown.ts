@@ -19,18 +19,6 @@ const LAST_RESPONSES_MS = 50
 /** Number of connections that may wait to be accepted: the backlog that Node asks for. */
 const BACKLOG = 511
 
-/** The open connections of a server. */
-export function trackConnections(server: HttpServer): Set<Socket> {
-  const connections = new Set<Socket>()
-  server.on('connection', (socket) => {
-    // A connection whose upgrade was declined is passed to the server a second time.
-    if (connections.has(socket)) return
-    connections.add(socket)
-    socket.once('close', () => connections.delete(socket))
-  })
-  return connections
-}
-
 /**
  * Accepts no new connection, waits until all requests are over, and cuts the remaining ones at the time limit.
  * @param timeout milliseconds
