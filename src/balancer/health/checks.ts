@@ -25,16 +25,21 @@ export type SendCheck = (backend: Backend, done: (result: CheckResult | undefine
  */
 const JITTER_PART = 0.1
 
+/** What the checks of all backends of a pool have in common. */
+interface Common {
+  registry: Registry
+  sendCheck: SendCheck
+  options: ChecksOptions
+  clock: Clock
+  random: () => number
+}
+
 /**
  * Active health: checks every registered backend at an interval. The first result of a backend decides at once; after
  * that, `rise` passed or `fall` failed checks in a row change its health.
  */
 export class Checks {
-  readonly #registry: Registry
-  readonly #sendCheck: SendCheck
-  readonly #options: ChecksOptions
-  readonly #clock: Clock
-  readonly #random: () => number
+  readonly #common: Common
   readonly #running = new Map<Backend, BackendChecks>()
 
   constructor(
@@ -44,37 +49,26 @@ export class Checks {
     clock: Clock,
     random: () => number = Math.random,
   ) {
-    this.#registry = registry
-    this.#sendCheck = sendCheck
-    this.#options = options
-    this.#clock = clock
-    this.#random = random
+    this.#common = { registry, sendCheck, options, clock, random }
   }
 
   start(): void {
-    for (const backend of this.#registry.list()) this.#begin(backend)
-    this.#registry.on('added', this.#begin)
-    this.#registry.on('removed', this.#end)
+    for (const backend of this.#common.registry.list()) this.#begin(backend)
+    this.#common.registry.on('added', this.#begin)
+    this.#common.registry.on('removed', this.#end)
   }
 
   /** Cancels the checks that are under way, and starts no more. */
   stop(): void {
-    this.#registry.off('added', this.#begin)
-    this.#registry.off('removed', this.#end)
+    this.#common.registry.off('added', this.#begin)
+    this.#common.registry.off('removed', this.#end)
     for (const backend of this.#running.keys()) this.#end(backend)
   }
 
   readonly #begin = (backend: Backend): void => {
     // Another listener of `added` may have removed the backend already.
-    if (!this.#registry.holds(backend)) return
-    const checks = new BackendChecks(
-      backend,
-      this.#registry,
-      this.#sendCheck,
-      this.#options,
-      this.#clock,
-      this.#random,
-    )
+    if (!this.#common.registry.holds(backend)) return
+    const checks = new BackendChecks(backend, this.#common)
     this.#running.set(backend, checks)
     checks.start()
   }
@@ -88,11 +82,7 @@ export class Checks {
 /** The checks of one backend, made one after the other. */
 class BackendChecks {
   readonly #backend: Backend
-  readonly #registry: Registry
-  readonly #sendCheck: SendCheck
-  readonly #options: ChecksOptions
-  readonly #clock: Clock
-  readonly #random: () => number
+  readonly #common: Common
   /** Number of checks in a row that passed, and that failed; one of the two is 0. */
   #passed = 0
   #failed = 0
@@ -100,25 +90,15 @@ class BackendChecks {
   /** Cancels the check that is under way, or the timer of the next one. */
   #cancel: (() => void) | undefined
 
-  constructor(
-    backend: Backend,
-    registry: Registry,
-    sendCheck: SendCheck,
-    options: ChecksOptions,
-    clock: Clock,
-    random: () => number,
-  ) {
+  constructor(backend: Backend, common: Common) {
     this.#backend = backend
-    this.#registry = registry
-    this.#sendCheck = sendCheck
-    this.#options = options
-    this.#clock = clock
-    this.#random = random
+    this.#common = common
   }
 
   start(): void {
+    const { random, options } = this.#common
     // The random delay keeps backends that are added together from all being checked at the same moment.
-    this.#checkAfter(this.#random() * this.#options.interval * JITTER_PART)
+    this.#checkAfter(random() * options.interval * JITTER_PART)
   }
 
   stop(): void {
@@ -127,19 +107,20 @@ class BackendChecks {
   }
 
   #checkAfter(delay: number): void {
-    this.#cancel = this.#clock.after(delay, () => this.#check())
+    this.#cancel = this.#common.clock.after(delay, () => this.#check())
   }
 
   #check(): void {
-    const startedAt = this.#clock.now()
-    this.#cancel = this.#sendCheck(this.#backend, (result) => {
+    const { clock, options, random, sendCheck } = this.#common
+    const startedAt = clock.now()
+    this.#cancel = sendCheck(this.#backend, (result) => {
       if (result) this.#count(result)
       // A listener of the health change may have removed the backend, or stopped the checks.
       if (this.#isStopped) return
       // A check that took longer than the interval is followed by the next one at once; two checks never run side by
       // side.
-      const spread = 1 + JITTER_PART * (2 * this.#random() - 1)
-      this.#checkAfter(Math.max(0, startedAt + this.#options.interval * spread - this.#clock.now()))
+      const spread = 1 + JITTER_PART * (2 * random() - 1)
+      this.#checkAfter(Math.max(0, startedAt + options.interval * spread - clock.now()))
     })
   }
 
@@ -147,10 +128,11 @@ class BackendChecks {
     this.#passed = result.passed ? this.#passed + 1 : 0
     this.#failed = result.passed ? 0 : this.#failed + 1
     const { checked, unproven, id } = this.#backend
-    const { rise, fall } = this.#options
+    const { registry, options } = this.#common
+    const { rise, fall } = options
     const needed = checked === 'unknown' || unproven ? 1 : result.passed ? rise : fall
     const isDecided = Math.max(this.#passed, this.#failed) >= needed
     const verdict: Verdict = result.passed ? 'healthy' : 'unhealthy'
-    this.#registry.setHealth(id, isDecided ? verdict : checked, result)
+    registry.setHealth(id, isDecided ? verdict : checked, result)
   }
 }
