@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
@@ -15,9 +14,7 @@ import { Failure } from '../failure.js'
 import { readBackend } from '../responses.js'
 import { terminalText } from '../terminal-text.js'
 import { pathOf } from './path.js'
-
-/** Milliseconds between two requests for the state of a backend while the command waits for its next health check. */
-const POLL_INTERVAL_MS = 200
+import { untilNextPoll } from './poll.js'
 
 /** Default of `--timeout`, which limits how long `--wait` waits, in milliseconds. */
 const DEFAULT_WAIT_MS = 60_000
@@ -72,7 +69,7 @@ async function passesCheck(client: AdminClient, id: string, timeout: number): Pr
       const text = `${id} is not activated: it did not pass a health check within ${timeout} ms (${detailOf(now)})`
       throw new Failure('refused', text, 'LEASTWISE_NOT_HEALTHY')
     }
-    await sleep(POLL_INTERVAL_MS)
+    await untilNextPoll()
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
@@ -16,9 +15,7 @@ import { readBackend, readLeaving, readNothing } from '../responses.js'
 import { terminalText } from '../terminal-text.js'
 import { refuseLastUsable } from './last-usable.js'
 import { pathOf } from './path.js'
-
-/** Milliseconds between two requests for the state of a backend that is draining. */
-const POLL_INTERVAL_MS = 200
+import { untilNextPoll } from './poll.js'
 
 /** Makes the command `leastwise backends drain`. */
 export function drain(): Command {
@@ -95,7 +92,7 @@ them. With --json it prints the backend, as DELETE /backends/:id answers; with
 async function drained(client: AdminClient, draining: BackendView): Promise<BackendView> {
   let now = draining
   while (now.state === 'draining' && now.inFlight > 0) {
-    await sleep(POLL_INTERVAL_MS)
+    await untilNextPoll()
     try {
       now = await client.call('GET', pathOf(draining.id), { read: readBackend })
     } catch (error) {
