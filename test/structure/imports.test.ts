@@ -96,7 +96,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     // Makes documents from what is described below; it is no part of the package.
     room: 'src/reference/',
-    may: ['src/balancer/', 'src/config/reference/', 'src/admin/', 'routes/admin.js'],
+    may: ['src/balancer/', 'src/config/', 'src/admin/', 'routes/admin.js'],
     packages: /^(node:fs|fastify|prom-client)$/,
   },
   {

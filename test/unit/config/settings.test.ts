@@ -6,10 +6,10 @@ import { parse } from 'dotenv'
 import { defaults } from '../../../src/balancer/options.js'
 import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { parseConfig } from '../../../src/config/environment.js'
-import { generated } from '../../../src/config/reference/generated.js'
 import { SettingError } from '../../../src/config/setting-error.js'
 import type { Setting } from '../../../src/config/settings/setting.js'
 import { accept, settingNames, settings, variable } from '../../../src/config/settings.js'
+import { generated } from '../../../src/reference/generated.js'
 import { root } from '../../support/process.js'
 
 /** For each variable: what it takes, with the value that makes of it, and what it refuses. */
@@ -353,9 +353,9 @@ test('the reference describes every variable with its default', () => {
   }
 })
 
-test('npm run generate was run: files that are made from the table are as it would write them', () => {
+test('npm run generate was run: files that are made from the table are as it would write them', async () => {
   for (const [path, text] of Object.entries(generated)) {
-    assert.equal(readFileSync(join(root, path), 'utf8'), text(), `${path}: npm run generate`)
+    assert.equal(readFileSync(join(root, path), 'utf8'), await text(), `${path}: npm run generate`)
   }
 })
 

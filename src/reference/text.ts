@@ -1,4 +1,4 @@
-import { settings, variable } from '../settings.js'
+import { settings, variable } from '../config/settings.js'
 
 /** Names of settings, by the names of their environment variables. */
 const byVariable = new Map(Object.keys(settings).map((name) => [variable(name), name]))

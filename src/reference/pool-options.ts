@@ -1,5 +1,5 @@
-import type { Setting } from '../settings/setting.js'
-import { poolGroups } from '../settings.js'
+import type { Setting } from '../config/settings/setting.js'
+import { poolGroups } from '../config/settings.js'
 import { defaultText, optionText, wrap } from './text.js'
 
 /** Longest line in characters, which is that of the code formatter. */

@@ -1,5 +1,5 @@
-import type { Group, Setting } from '../settings/setting.js'
-import { groups, poolGroups, variable } from '../settings.js'
+import type { Group, Setting } from '../config/settings/setting.js'
+import { groups, poolGroups, variable } from '../config/settings.js'
 import { defaultText } from './text.js'
 
 /** Returns the text of `docs/reference/settings.md`: every setting with its default, unit and meaning. */

@@ -1,5 +1,5 @@
-import type { Setting } from '../settings/setting.js'
-import { groups, variable } from '../settings.js'
+import type { Setting } from '../config/settings/setting.js'
+import { groups, variable } from '../config/settings.js'
 import { defaultText, plain, wrap } from './text.js'
 
 /** Longest line in characters. `leastwise serve --help` shows these lines as well. */
