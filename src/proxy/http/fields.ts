@@ -10,6 +10,22 @@ export type FieldLines = string[]
  */
 export type UnderscoreHeaders = 'drop' | 'pass'
 
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+
+/** Returns true if a text is a token, as methods and names of fields have to be (RFC 9110 section 5.6.2). */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
+}
+
+/**
+ * Returns true if a text has only characters that the value of a field may have (RFC 9110 section 5.5). A line break,
+ * for example, would begin another field.
+ */
+export function isFieldValue(text: string): boolean {
+  return !FORBIDDEN_IN_VALUE.test(text)
+}
+
 /**
  * Converts header lines to fields by lower-case name, and keeps the value of each line. Node would join the lines of
  * some fields, and would keep only the first line of others.

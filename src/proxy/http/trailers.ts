@@ -19,17 +19,24 @@ const FORBIDDEN = new RegExp(
 export type TrailerRule = (name: string) => boolean
 
 /**
+ * Returns true if a field may be sent as a trailer.
+ * @param name in lower case
+ * @param isDropped decides which further trailers are left out of a message
+ */
+export function mayBeTrailer(name: string, isDropped: TrailerRule | undefined): boolean {
+  // Some servers treat an underscore in a field's name as a hyphen.
+  return !FORBIDDEN.test(name.replaceAll('_', '-')) && !isDropped?.(name)
+}
+
+/**
  * Adds trailers to a message that is about to end, except trailers that no message may have.
  * @param isDropped decides which further trailers are left out of this message
  */
 export function addTrailers(
   message: { addTrailers(fields: OutgoingHttpHeaders): void },
   trailers: Headers,
-  isDropped: TrailerRule = () => false,
+  isDropped?: TrailerRule,
 ): void {
-  // Some servers treat an underscore in a field's name as a hyphen.
-  const names = Object.keys(trailers).filter(
-    (name) => !FORBIDDEN.test(name.replaceAll('_', '-')) && !isDropped(name),
-  )
+  const names = Object.keys(trailers).filter((name) => mayBeTrailer(name, isDropped))
   if (names.length > 0) message.addTrailers(Object.fromEntries(names.map((name) => [name, trailers[name]])))
 }
