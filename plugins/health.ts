@@ -4,6 +4,7 @@ import type { Balancer } from '../src/balancer/balancer.js'
 import { Checks, type ChecksOptions } from '../src/balancer/health/checks.js'
 import { CheckHosts } from '../src/proxy/upstream/health-check/check-hosts.js'
 import { healthProbe } from '../src/proxy/upstream/health-check/health-probe.js'
+import type { TlsOptionsOf } from '../src/proxy/upstream/tls/upstream-tls.js'
 
 export interface HealthOptions extends ChecksOptions {
   balancer: Balancer
@@ -21,6 +22,8 @@ export interface HealthOptions extends ChecksOptions {
   timeout: number
   /** Statuses with which a check passes, like `200-299,401`. */
   status: string
+  /** Returns the options for TLS with a backend. */
+  tlsOptionsOf: TlsOptionsOf
   /** Called with the error of each check that failed. */
   onFailed(error: Error): void
 }
@@ -29,12 +32,24 @@ export interface HealthOptions extends ChecksOptions {
 export const healthPlugin = fp<HealthOptions>(
   async (
     app,
-    { balancer, path, port, host, hostHeader, refusedHost, timeout, status, onFailed, ...options },
+    {
+      balancer,
+      path,
+      port,
+      host,
+      hostHeader,
+      refusedHost,
+      timeout,
+      status,
+      tlsOptionsOf,
+      onFailed,
+      ...options
+    },
   ) => {
     if (path === '') return
     const { clock, registry } = balancer
     const hosts = new CheckHosts({ registry, healthHost: host, hostHeader, refused: refusedHost })
-    const probe = healthProbe({ path, port, hosts, timeout, status, clock, onFailed })
+    const probe = healthProbe({ path, port, hosts, timeout, status, clock, tlsOptionsOf, onFailed })
     const checks = new Checks(registry, probe, options, clock)
     app.addHook('onReady', async () => checks.start())
     app.addHook('onClose', async () => checks.stop())

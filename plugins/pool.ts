@@ -2,16 +2,21 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { openPool } from '../src/config/open-pool.js'
-import { refuseOption } from '../src/config/option-error.js'
+import { optionLabel, refuseOption } from '../src/config/option-error.js'
 import type { MetricsRegistry, ParsedOptions } from '../src/config/plugin-options.js'
+import { poolTlsOf, refusedFile } from '../src/config/pool-tls.js'
+import type { PoolSettings } from '../src/config/settings.js'
 import { closeIdle } from '../src/proxy/downstream/connection/idle-connections.js'
 import { registerRoutes } from '../src/proxy/downstream/host-app/register-routes.js'
 import { routeUpgrades } from '../src/proxy/downstream/upgrade/upgrade.js'
 import { trustOf, trustOfApp } from '../src/proxy/http/trust.js'
+import { TlsFileError } from '../src/proxy/upstream/tls/pem-files.js'
+import { UpstreamTls } from '../src/proxy/upstream/tls/upstream-tls.js'
 import { logRequest } from '../src/telemetry/access-log.js'
 import { logChanges } from '../src/telemetry/change-log.js'
 import { exhaustionLog } from '../src/telemetry/exhaustion-log.js'
 import { meter } from '../src/telemetry/metrics/meter.js'
+import { logFileChange, warnOfUncheckedTls } from '../src/telemetry/tls-log.js'
 import { balancerPlugin } from './balancer.js'
 import { healthPlugin } from './health.js'
 import { proxyPlugin } from './proxy.js'
@@ -24,12 +29,15 @@ export interface PoolPluginOptions extends Omit<ParsedOptions, 'admin' | 'metric
 /**
  * One pool in an app: its balancer, its health checks, its proxied routes and upgrades, and its logs and metrics. The
  * code that registers this plugin adds the admin API.
- * @throws {SettingError} for backends that cannot be registered, and for a prefix whose routes are taken
+ * @throws {SettingError} for backends that cannot be registered, files that cannot be used, and for a prefix whose routes are taken
  */
 export const poolPlugin = fp<PoolPluginOptions>(
   async (app, { settings, ...options }) => {
     const { name, prefix } = options
-    const balancer = await openPool({ ...settings, onObserverError: observerLog(app, name) }, options.store)
+    const tls = openTls(app, name, settings)
+    const onObserverError = observerLog(app, name)
+    const balancer = await openPool({ ...settings, onObserverError, verifyTls: tls.verify }, options.store)
+    tls.follow(balancer.registry)
     await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
     const onFailed = exhaustionGuard(app, balancer, name)
     let rejectedHost: string | undefined
@@ -46,8 +54,10 @@ export const poolPlugin = fp<PoolPluginOptions>(
       status: settings.healthStatus,
       rise: settings.healthRise,
       fall: settings.healthFall,
+      tlsOptionsOf: tls.optionsOf,
     })
     logChanges(app, balancer, name)
+    warnOfUncheckedTls(app.log, name, balancer.registry, settings.upstreamRejectUnauthorized)
     const { registries } = options
     const metered = registries.length > 0 ? [meter(app, { name, balancer, registries })] : []
     const proxyOptions = {
@@ -63,6 +73,7 @@ export const poolPlugin = fp<PoolPluginOptions>(
       maxBody: settings.maxBody,
       maxResponseHeaders: settings.maxResponseHeaders,
       retries: settings.retries,
+      tlsOptionsOf: tls.optionsOf,
       onFailed,
       onRefused(host: string | undefined) {
         rejectedHost = host
@@ -90,6 +101,19 @@ export const poolPlugin = fp<PoolPluginOptions>(
   },
   { name: 'leastwise-pool', fastify: '5.x' },
 )
+
+/** Reads the pool's files for TLS with backends, and looks at them until the app has closed. @throws {SettingError} */
+function openTls(app: FastifyInstance, pool: string, settings: PoolSettings): UpstreamTls {
+  try {
+    const tls = new UpstreamTls(poolTlsOf(settings), undefined, (change) =>
+      logFileChange(app.log, pool, change),
+    )
+    app.addHook('onClose', async () => tls.close())
+    return tls
+  } catch (error) {
+    throw error instanceof TlsFileError ? refusedFile(error, optionLabel) : error
+  }
+}
 
 /** Logs an error that a listener of the pool threw; requests go on. */
 function observerLog(app: FastifyInstance, pool: string) {

@@ -24,6 +24,7 @@ import type { Trust } from '../src/proxy/http/trust.js'
 import { replyFromClient } from '../src/proxy/reply-from.js'
 import { LeaseDispatcher } from '../src/proxy/upstream/dispatcher.js'
 import type { Timeouts } from '../src/proxy/upstream/timeouts.js'
+import type { TlsOptionsOf } from '../src/proxy/upstream/tls/upstream-tls.js'
 import { requestRecorder } from '../src/telemetry/observers.js'
 import type { RequestObserver } from '../src/telemetry/record.js'
 import { type LoadSheddingOptions, loadSheddingPlugin } from './load-shedding.js'
@@ -57,6 +58,8 @@ export interface ProxyOptions extends LoadSheddingOptions {
   /** Largest head of a backend's response in bytes; trailers have the same limit. */
   maxResponseHeaders: number
   timeouts: Timeouts
+  /** Returns the options for TLS with a backend. */
+  tlsOptionsOf: TlsOptionsOf
   /** How many times a request is retried on other backends. */
   retries: number
   /** Statuses of responses that count as gateway failures, as a list of ranges; empty for none. */
@@ -114,7 +117,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     onRefused: options.onRefused,
     record: requestRecorder({ ...options, isFailure: statusesOf(options.failureStatus) }),
   })
-  const { failureStatus, retryStatus, retries, hostHeader, maxResponseHeaders, onFailed } = options
+  const { failureStatus, retryStatus, retries, hostHeader, maxResponseHeaders, tlsOptionsOf, onFailed } =
+    options
   const dispatcher = new LeaseDispatcher({
     balancer,
     timeouts,
@@ -124,6 +128,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     hostHeader,
     maxBody,
     maxResponseHeaders,
+    tlsOptionsOf,
     onFailed,
   })
   scope.addHook('onClose', async () => dispatcher.destroy())

@@ -1,3 +1,4 @@
+import type { BackendTls } from './backends/backend-tls.js'
 import { type BackendRecord, type HealthInitial, healthInitials } from './backends/spec.js'
 import { InvalidOptionError } from './errors.js'
 import { type PanicMode, panicModes } from './health/panic.js'
@@ -57,6 +58,11 @@ export interface BalancerOptions {
    * on. By default the process emits a warning.
    */
   onObserverError?: OnObserverError | undefined
+  /**
+   * Called with the TLS fields of a backend (`ca`, `cert` and so on) before they come into force. It throws an
+   * {@link InvalidBackendError} to refuse them. By default any are accepted, because the core opens no file.
+   */
+  verifyTls?: ((tls: BackendTls) => void) | undefined
   clock?: Clock | undefined
   /** Source of random numbers, uniform in [0, 1). */
   random?: (() => number) | undefined
@@ -89,6 +95,7 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
   hedge: 'off',
   hedgeBudget: 5,
   onObserverError: warn,
+  verifyTls: () => {},
   clock: systemClock,
   random: Math.random,
 })

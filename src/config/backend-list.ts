@@ -1,6 +1,7 @@
 import type { BackendSpec, HostHeader } from '../balancer/backends/spec.js'
 import { Balancer } from '../balancer/balancer.js'
 import { BackendExistsError, InvalidBackendError } from '../balancer/errors.js'
+import type { BalancerOptions } from '../balancer/options.js'
 import { lenient, nearest } from '../text/nearest.js'
 
 /** The error for an entry of a list of backends that is not acceptable. The message says why. */
@@ -25,6 +26,11 @@ const parameters: { [P in Parameter]: (value: string) => BackendSpec[P] } = {
   backup: (value) => booleanOf('backup', value),
   healthPort: (value) => integerOf('healthPort', value),
   healthHost: (value) => value,
+  ca: (value) => value,
+  cert: (value) => value,
+  key: (value) => value,
+  servername: (value) => value,
+  rejectUnauthorized: (value) => booleanOf('rejectUnauthorized', value),
 }
 
 function isParameter(name: string): name is Parameter {
@@ -57,18 +63,20 @@ export function readBackendList(text: string): BackendSpec[] {
 
 /**
  * Adds backends to a temporary registry, to find the first one that the registry refuses.
+ * @param verifyTls checks the files that a backend names; by default they are not looked at
  * @returns the first refused backend, its wrong field and the reason; undefined if the registry accepts all backends
  */
 export function firstRefused(
   backends: readonly (string | BackendSpec)[],
+  verifyTls?: BalancerOptions['verifyTls'],
 ): { index: number; field: string | undefined; why: string } | undefined {
   try {
-    new Balancer({ backends }).close()
+    new Balancer({ backends, verifyTls }).close()
     return undefined
   } catch {
     // The error does not say which backend is wrong, so the backends are added one by one below.
   }
-  const { registry } = new Balancer()
+  const { registry } = new Balancer({ verifyTls })
   for (const [index, backend] of backends.entries()) {
     try {
       registry.add(typeof backend === 'string' ? { url: backend } : backend)

@@ -14,20 +14,23 @@ import type { PoolSettings } from './settings.js'
  * @throws {StoreError} if the store cannot be read
  */
 export async function openPool(
-  settings: PoolSettings & Pick<BalancerOptions, 'onObserverError'>,
+  settings: PoolSettings & Pick<BalancerOptions, 'onObserverError' | 'verifyTls'>,
   store: BackendStore | undefined,
 ): Promise<Balancer> {
   try {
     return store ? await openBalancer(settings, store) : new Balancer(settings)
   } catch (error) {
     if (!(error instanceof BackendExistsError || error instanceof InvalidBackendError)) throw error
-    throw refusedBackend(settings.backends) ?? error
+    throw refusedBackend(settings.backends, settings.verifyTls) ?? error
   }
 }
 
 /** Returns the error that names the first backend which cannot be registered; undefined if all can be registered. */
-function refusedBackend(backends: PoolSettings['backends']): SettingError | undefined {
-  const found = firstRefused(backends)
+function refusedBackend(
+  backends: PoolSettings['backends'],
+  verifyTls: BalancerOptions['verifyTls'],
+): SettingError | undefined {
+  const found = firstRefused(backends, verifyTls)
   if (!found) return undefined
   const { index, field, why } = found
   const backend = backends[index]

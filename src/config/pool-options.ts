@@ -31,6 +31,30 @@ export interface PoolOptions {
    */
   drainTimeout?: OptionOf<'drainTimeout'>
   /**
+   * PEM file with the authorities that may have signed the certificates of backends over TLS; no others are
+   * trusted then. Empty for the authorities that Node trusts. The `ca` of a backend takes precedence.
+   * Default: nothing.
+   */
+  upstreamCa?: OptionOf<'upstreamCa'>
+  /**
+   * PEM file with the certificate that backends over TLS are shown, and those that lead to its authority;
+   * empty for none. The `cert` and `key` of a backend take precedence. Default: nothing.
+   */
+  upstreamCert?: OptionOf<'upstreamCert'>
+  /** PEM file with the private key of `upstreamCert`, without a passphrase. Default: nothing. */
+  upstreamKey?: OptionOf<'upstreamKey'>
+  /**
+   * Host name that backends over TLS are asked for (SNI), and that their certificates have to be valid for;
+   * empty for the name or the address in the URL. The `servername` of a backend takes precedence. Default:
+   * nothing.
+   */
+  upstreamServername?: OptionOf<'upstreamServername'>
+  /**
+   * Whether the certificates of backends are checked: `true` or `false`. `false` lets anyone on the way read
+   * and change requests. The `rejectUnauthorized` of a backend takes precedence. Default: `true`.
+   */
+  upstreamRejectUnauthorized?: OptionOf<'upstreamRejectUnauthorized'>
+  /**
    * Requests that may wait while every usable backend is full (at its `maxConnections`); `0` for no queue. A
    * further one gets 503. Default: `1000`.
    */

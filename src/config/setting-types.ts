@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type TSchema, Type } from 'typebox'
+import { isPath, isServername } from '../balancer/backends/backend-tls.js'
 import { type BackendSpec, HOST_FIELD } from '../balancer/backends/spec.js'
 import { MAX_TIMER_MS } from '../balancer/time/clock.js'
 import { statusesOf } from '../proxy/http/status-ranges.js'
@@ -60,6 +61,12 @@ export function wordOr<const T extends string>(number: SettingType, ...words: re
   }
 }
 
+export const boolean = {
+  schema: Type.Boolean(),
+  accepts: 'true or false',
+  read: (text: string) => (text === 'true' || text === 'false' ? text === 'true' : text),
+}
+
 /** Text that matches a pattern, or empty text, which turns the setting off. */
 export function text(pattern: RegExp, accepts: string) {
   return refined((value) => value === '' || pattern.test(value), accepts)
@@ -79,6 +86,15 @@ function asItIs(text: string): string {
 }
 
 export const hostName = refined(isHostName, 'an IP address or a host name, without port')
+
+/** The path of a file, or empty text. */
+export const filePath = refined((value) => value === '' || isPath(value), 'the path of a file')
+
+/** A host name that a certificate can be for, or empty text. */
+export const servername = refined(
+  (value) => value === '' || isServername(value),
+  'a host name, without a port, and not an IP address',
+)
 
 /** The value of a Host header. */
 export const hostField = text(HOST_FIELD, 'a host name or an address, with or without a port')

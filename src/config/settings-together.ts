@@ -9,11 +9,29 @@ export type Label = (name: SettingName) => string
  * @throws {SettingError}
  */
 export function checkTogether(
-  parsed: Pick<Settings, 'ejectBase' | 'ejectMax' | 'healthInitial' | 'healthPath'>,
+  parsed: Pick<
+    Settings,
+    'ejectBase' | 'ejectMax' | 'healthInitial' | 'healthPath' | 'upstreamCert' | 'upstreamKey'
+  >,
   label: Label,
 ): void {
   checkEjectionTimes(parsed, label)
   checkHealthInitial(parsed, label)
+  checkUpstreamKey(parsed, label)
+}
+
+/** Checks that a certificate comes with its key, and a key with its certificate. */
+function checkUpstreamKey(
+  { upstreamCert, upstreamKey }: Pick<Settings, 'upstreamCert' | 'upstreamKey'>,
+  label: Label,
+): void {
+  const refuse = (given: SettingName, path: string, missing: SettingName) =>
+    new SettingError(
+      label(given),
+      `does not accept ${JSON.stringify(path)}: ${label(missing)} is empty, and a certificate comes with its private key`,
+    )
+  if (upstreamKey === '' && upstreamCert !== '') throw refuse('upstreamCert', upstreamCert, 'upstreamKey')
+  if (upstreamCert === '' && upstreamKey !== '') throw refuse('upstreamKey', upstreamKey, 'upstreamCert')
 }
 
 /** Checks that the duration of a first ejection is not longer than that of the longest ejection. */

@@ -13,12 +13,14 @@ import { retriesAndHedges } from './settings/retries-and-hedges.js'
 import type { Group, Setting } from './settings/setting.js'
 import { shutdown } from './settings/shutdown.js'
 import { timeouts } from './settings/timeouts.js'
+import { upstreamTls } from './settings/upstream-tls.js'
 
 /**
  * Groups of settings that each pool has, in the order of the documents. The plugin accepts these settings as options.
  */
 export const poolGroups: readonly Group[] = [
   backends,
+  upstreamTls,
   queue,
   checks,
   failures,
@@ -36,6 +38,7 @@ export const groups: readonly Group[] = [listeners, ...poolGroups, clientConnect
 
 const poolSettings = {
   ...backends.settings,
+  ...upstreamTls.settings,
   ...queue.settings,
   ...checks.settings,
   ...failures.settings,

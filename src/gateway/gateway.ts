@@ -9,6 +9,7 @@ import { createAdminApp } from './admin-app.js'
 import { listen, probePorts } from './listeners.js'
 import type { LogStream } from './logging/log-stream.js'
 import { finishRequests } from './shutdown.js'
+import { checkTlsFiles } from './tls-files.js'
 import { createTrafficApp } from './traffic-app.js'
 
 /** The stand-alone gateway, with one listener for traffic and one for administration. */
@@ -38,6 +39,7 @@ export async function createGateway(
 ): Promise<Gateway> {
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
+  checkTlsFiles(settings)
   // The ports are tried first, so that a start that fails does not take the state file from a gateway that serves on
   // these ports.
   if (settings.stateFile !== '') await probePorts(settings)

@@ -1,9 +1,12 @@
 import { Type } from 'typebox'
 import { MAX_TIMER_MS } from '../../balancer/time/clock.js'
-import { Backend, Backup, HealthHost, HealthPort, HostHeader, MaxConnections } from './backend.js'
+import { Backend } from './backend.js'
+import { Backup, HealthHost, HealthPort, HostHeader, MaxConnections, tlsFields } from './backend-fields.js'
 import { Weight } from './schemas.js'
 
 /** This file has the schemas of parameters, queries and bodies of the calls that concern backends. */
+
+const OptionalTls = Type.Partial(Type.Object(tlsFields)).properties
 
 /** A time in milliseconds, at most the longest delay that `setTimeout` accepts. */
 const Milliseconds = Type.Integer({ minimum: 0, maximum: MAX_TIMER_MS })
@@ -45,6 +48,7 @@ export const AddBody = Type.Object(
     backup: Type.Optional(Backup),
     healthPort: Type.Optional(HealthPort),
     healthHost: Type.Optional(HealthHost),
+    ...OptionalTls,
   },
   { additionalProperties: false, examples: [{ url: 'http://10.0.0.3:8080', id: 'c' }] },
 )
@@ -56,6 +60,7 @@ export const UpdateBody = Type.Object(
     backup: Type.Optional(Backup),
     healthPort: Type.Optional(HealthPort),
     healthHost: Type.Optional(HealthHost),
+    ...OptionalTls,
   },
   { additionalProperties: false, examples: [{ weight: 3, maxConnections: 100 }] },
 )

@@ -1,44 +1,9 @@
 import { Type } from 'typebox'
-import { MAX_CONNECTIONS, MAX_PORT } from '../../balancer/backends/spec.js'
+import { MAX_CONNECTIONS } from '../../balancer/backends/spec.js'
 import type { BackendView } from '../../balancer/index.js'
+import { Backup, HealthHost, HealthPort, tlsFields } from './backend-fields.js'
 import { Count, nullable, Time, Weight } from './schemas.js'
 import { schemaOf } from './view-schema.js'
-
-/** Limit of requests in flight of a backend; 0 and null both mean that there is no limit. */
-export const MaxConnections = nullable<number>(
-  Type.Integer({
-    minimum: 0,
-    maximum: MAX_CONNECTIONS,
-    description:
-      'The most requests in flight; 0 and null are no limit. A new backend has `MAX_CONNECTIONS` by default.',
-  }),
-)
-
-export const HostHeader = Type.Enum(['client', 'backend'], {
-  type: 'string',
-  description:
-    'Which Host the backend sees: the one that the client sent, or its own address. `HOST_HEADER` by default.',
-})
-
-export const Backup = Type.Boolean({
-  description: 'Whether it is used only where no other backend is usable.',
-})
-
-export const HealthPort = nullable<number>(
-  Type.Integer({
-    minimum: 1,
-    maximum: MAX_PORT,
-    description: "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is 0.",
-  }),
-)
-
-export const HealthHost = nullable<string>(
-  Type.String({
-    description:
-      'Host that its checks say; null for `HEALTH_HOST`, or the Host of its requests where that is empty.',
-    examples: ['shop.example'],
-  }),
-)
 
 const Latency = (description: string) => Type.Number({ minimum: 0, description })
 
@@ -61,6 +26,11 @@ export const backendExample = {
   backup: false,
   healthPort: null,
   healthHost: null,
+  ca: null,
+  cert: null,
+  key: null,
+  servername: null,
+  rejectUnauthorized: null,
   unresolved: null,
 }
 
@@ -143,6 +113,7 @@ export const Backend = schemaOf<BackendView>()(
       backup: Backup,
       healthPort: HealthPort,
       healthHost: HealthHost,
+      ...tlsFields,
       unresolved: nullable<string>(
         Type.String({
           description:

@@ -48,6 +48,14 @@ export interface BackendView {
   /** The port and the Host field of the backend's active checks; null where the pool's setting applies. */
   healthPort: number | null
   healthHost: string | null
+  /** Paths of the PEM files for TLS with the backend; null where the pool's setting applies. */
+  ca: string | null
+  cert: string | null
+  key: string | null
+  /** The host name that the backend's certificate has to be valid for; null where the pool's setting applies. */
+  servername: string | null
+  /** False if the backend's certificate is not checked; null where the pool's setting applies. */
+  rejectUnauthorized: boolean | null
   /**
    * The error code of the name lookup, like `ENOTFOUND`, while the backend's name has never been resolved, so that the
    * backend is not used; null otherwise.

@@ -4,6 +4,7 @@ import { type LoadCounter, LocalLoadCounter } from '../leases/load-counter.js'
 import { type Tier, tiers } from '../selection/tier.js'
 import { Latency } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
+import { type BackendTls, noTls } from './backend-tls.js'
 import type { BackendView, CheckResult, Health, Verdict } from './backend-view.js'
 import type { AdminState, BackendSource, HostHeader } from './spec.js'
 
@@ -39,6 +40,8 @@ export class Backend {
   /** The port and the Host field of the backend's active checks; undefined where the pool's setting applies. */
   healthPort: number | undefined
   healthHost: string | undefined
+  /** How connections to the backend use TLS. The object is replaced as a whole when a field changes. */
+  tls: BackendTls = noTls
   /** The error code of the name lookup while the backend's name has never been resolved; undefined otherwise. */
   unresolved: string | undefined
   /** True if the backend must pass an active check before it is used, and has not passed one yet. */
@@ -173,6 +176,11 @@ export class Backend {
       backup: this.backup,
       healthPort: this.healthPort ?? null,
       healthHost: this.healthHost ?? null,
+      ca: this.tls.ca ?? null,
+      cert: this.tls.cert ?? null,
+      key: this.tls.key ?? null,
+      servername: this.tls.servername ?? null,
+      rejectUnauthorized: this.tls.rejectUnauthorized ?? null,
       unresolved: this.unresolved ?? null,
     }
   }

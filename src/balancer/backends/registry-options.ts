@@ -2,6 +2,7 @@ import type { PanicOptions } from '../health/panic.js'
 import type { ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
 import type { Backend, ShareSource } from './backend.js'
+import type { BackendTls } from './backend-tls.js'
 import type { HealthInitial } from './spec.js'
 
 /** Events of a registry. Each is emitted after the change, all but `panic` with the backend. */
@@ -51,5 +52,10 @@ export interface RegistryOptions extends PanicOptions {
   drainTimeout: number
   /** Tells which part of its fair share a backend may have; undefined where each backend has its whole share. */
   shareSource?: ShareSource | undefined
+  /**
+   * Called with the TLS fields of a backend before they come into force, unless it has none.
+   * @throws {InvalidBackendError} to refuse them, for example where a file cannot be read
+   */
+  verifyTls(tls: BackendTls): void
   observerGuard: ObserverGuard
 }

@@ -4,6 +4,7 @@ import { LocalLoadCounter } from '../leases/load-counter.js'
 import { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
+import { type BackendTls, checkTls, isSameTls, noTls, patchedTls } from './backend-tls.js'
 import { Departures } from './departures.js'
 import { type SourceEntry, Sources } from './sources.js'
 import type { BackendPatch, BackendRecord, BackendSource, ConfiguredBackend } from './spec.js'
@@ -109,12 +110,14 @@ export class Registry extends BackendHealth {
     const backup = patch.backup === undefined ? backend.backup : checkBackup(patch.backup)
     const healthPort = patch.healthPort === undefined ? backend.healthPort : checkHealthPort(patch.healthPort)
     const healthHost = patch.healthHost === undefined ? backend.healthHost : checkHealthHost(patch.healthHost)
+    const tls = this.#verifiedTls(backend, patchedTls(backend, patch))
     backend.weight = weight
     backend.maxConnections = limit
     backend.ownLimit ||= patch.maxConnections !== undefined
     backend.backup = backup
     backend.healthPort = healthPort
     backend.healthHost = healthHost
+    backend.tls = tls
     this.refresh()
     this.announce('updated', backend)
     return backend
@@ -220,6 +223,7 @@ export class Registry extends BackendHealth {
 
   #apply(backend: Backend, spec: ConfiguredBackend): void {
     const { maxConnections = this.options.maxConnections } = spec
+    backend.tls = this.#verifiedTls(backend, checkTls(spec, new URL(spec.url)))
     backend.weight = spec.weight
     backend.maxConnections = checkMaxConnections(maxConnections)
     backend.ownLimit = spec.maxConnections !== undefined
@@ -227,6 +231,13 @@ export class Registry extends BackendHealth {
     backend.backup = spec.backup === true
     backend.healthPort = spec.healthPort
     backend.healthHost = spec.healthHost
+  }
+
+  /** Returns TLS fields that may come into force. @throws {InvalidBackendError} */
+  #verifiedTls(backend: Backend, tls: BackendTls): BackendTls {
+    if (isSameTls(tls, backend.tls)) return backend.tls
+    if (tls !== noTls) this.options.verifyTls(tls)
+    return tls
   }
 
   #forget(backend: Backend): void {

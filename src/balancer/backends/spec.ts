@@ -1,3 +1,5 @@
+import { type BackendTls, type GivenTls, tlsFields } from './backend-tls.js'
+
 /** The state that an operator gave a backend. `draining`: it gets no new request, and finishes those in flight. */
 export type AdminState = 'active' | 'draining'
 
@@ -12,7 +14,7 @@ export const healthInitials = ['usable', 'unusable'] as const
 export type HealthInitial = (typeof healthInitials)[number]
 
 /** Describes a backend that is to be registered. */
-export interface BackendSpec {
+export interface BackendSpec extends GivenTls {
   /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
   url: string
   /**
@@ -35,7 +37,7 @@ export interface BackendSpec {
 }
 
 /** The description of a backend in the configuration of a pool, with the defaults of its own fields filled in. */
-export interface ConfiguredBackend {
+export interface ConfiguredBackend extends BackendTls {
   /** The origin, as `new URL(url).origin` spells it. */
   url: string
   /** The id; left out where it is made from the address. */
@@ -62,6 +64,7 @@ export const backendFields = [
   'backup',
   'healthPort',
   'healthHost',
+  ...tlsFields,
 ] as const satisfies readonly (keyof BackendSpec)[]
 
 /** A backend that was registered earlier, with its state and time of registration. */
@@ -81,7 +84,7 @@ export type BackendSource = 'config' | 'api' | 'store'
 /** The fields of a registered backend that can be changed, with their new values. */
 export type BackendPatch = Pick<
   BackendSpec,
-  'weight' | 'maxConnections' | 'backup' | 'healthPort' | 'healthHost'
+  'weight' | 'maxConnections' | 'backup' | 'healthPort' | 'healthHost' | keyof BackendTls
 >
 
 export const MAX_WEIGHT = 1000

@@ -1,4 +1,5 @@
 import { InvalidBackendError } from '../errors.js'
+import { checkTls } from './backend-tls.js'
 import {
   type AdminState,
   type BackendSpec,
@@ -144,8 +145,9 @@ export function checkSpec(spec: BackendSpec): ConfiguredBackend {
   const { id, maxConnections, hostHeader } = spec
   const healthPort = checkHealthPort(spec.healthPort)
   const healthHost = checkHealthHost(spec.healthHost)
+  const url = parseOrigin(spec.url)
   return {
-    url: parseOrigin(spec.url).origin,
+    url: url.origin,
     ...(id !== undefined && { id: checkId(id) }),
     weight: checkWeight(spec.weight ?? 1),
     ...(maxConnections !== undefined && { maxConnections: limitOrNull(checkMaxConnections(maxConnections)) }),
@@ -153,6 +155,7 @@ export function checkSpec(spec: BackendSpec): ConfiguredBackend {
     ...(checkBackup(spec.backup) && { backup: true as const }),
     ...(healthPort !== undefined && { healthPort }),
     ...(healthHost !== undefined && { healthHost }),
+    ...checkTls(spec, url),
   }
 }
 

@@ -39,6 +39,7 @@ function backendStateOf({
   backup,
   healthPort,
   healthHost,
+  tls,
   state,
   addedAt,
 }: Backend): BackendState {
@@ -51,6 +52,7 @@ function backendStateOf({
     ...(backup && { backup }),
     ...(healthPort !== undefined && { healthPort }),
     ...(healthHost !== undefined && { healthHost }),
+    ...tls,
     state,
     addedAt: addedAt.toISOString(),
   }

@@ -16,6 +16,7 @@ import { systemNames } from './dns/host-lookup.js'
 import type { NameLookup } from './dns/name-lookup.js'
 import { Forwarder, type ForwarderOptions } from './forwarder.js'
 import { reacquire } from './reacquire.js'
+import { defaultTlsOptionsOf, type TlsOptionsOf } from './tls/upstream-tls.js'
 import { Connections } from './transport/connections.js'
 
 export interface DispatcherOptions
@@ -28,6 +29,8 @@ export interface DispatcherOptions
   maxResponseHeaders: number
   /** Resolves the names of backends. By default all pools of this process share one such object. */
   names?: NameLookup
+  /** Returns the options for TLS with a backend. By default those of Node apply, without any setting of a pool. */
+  tlsOptionsOf?: TlsOptionsOf
 }
 
 /**
@@ -39,6 +42,7 @@ export class LeaseDispatcher {
   readonly #options: ForwarderOptions
   readonly #maxResponseHeaders: number
   readonly #names: NameLookup
+  readonly #tlsOptionsOf: TlsOptionsOf
   readonly #stopNames: () => void
 
   constructor({
@@ -46,11 +50,13 @@ export class LeaseDispatcher {
     retryStatus,
     maxResponseHeaders,
     names = systemNames,
+    tlsOptionsOf = defaultTlsOptionsOf,
     ...options
   }: DispatcherOptions) {
     const { registry, clock } = options.balancer
     this.#maxResponseHeaders = maxResponseHeaders
     this.#names = names
+    this.#tlsOptionsOf = tlsOptionsOf
     this.#options = {
       ...options,
       isFailure: statusesOf(failureStatus),
@@ -94,7 +100,7 @@ export class LeaseDispatcher {
   #connectionsTo(backend: Backend): Connections {
     let known = this.#connections.get(backend)
     if (!known) {
-      known = new Connections(backend, this.#maxResponseHeaders, this.#names)
+      known = new Connections(backend, this.#maxResponseHeaders, this.#names, this.#tlsOptionsOf)
       this.#connections.set(backend, known)
     }
     return known

@@ -67,6 +67,11 @@ test('a backend shows every field of the contract', () => {
     backup: false,
     healthPort: null,
     healthHost: null,
+    ca: null,
+    cert: null,
+    key: null,
+    servername: null,
+    rejectUnauthorized: null,
     unresolved: null,
   })
 })

@@ -180,6 +180,8 @@ test('a pool begins as the store remembers it, without a ramp', async () => {
   registry.add({ url: 'http://c:1', id: 'c', weight: 7, maxConnections: 5, hostHeader: 'backend' })
   registry.update('c', { backup: true, healthPort: 9000, healthHost: 'shop.example' })
   registry.add({ url: 'http://c:2', maxConnections: null })
+  registry.add({ url: 'https://d:1', ca: 'ca.pem', cert: 'c.pem', key: 'k.pem', rejectUnauthorized: false })
+  registry.update('d-1', { servername: 'shop.internal' })
   registry.update('a-1', { weight: 2 })
   registry.drain('b-1')
   balancer.policy = 'round-robin'
@@ -194,7 +196,7 @@ test('a pool begins as the store remembers it, without a ramp', async () => {
   const restored = again.registry
     .list()
     .map((backend) => ({ ...backend.view(), hostHeader: backend.hostHeader }))
-  const limits = [9, 9, 5, null]
+  const limits = [9, 9, 5, null, 9]
   assert.deepEqual(
     restored,
     views().map((view, i) => ({ ...view, maxConnections: limits[i] })),

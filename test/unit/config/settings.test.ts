@@ -46,6 +46,19 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
           { url: 'http://b', backup: false },
         ],
       ],
+      [
+        'https://a;ca=ca.pem;cert=/c.pem;key=/k.pem;servername=shop.internal;rejectUnauthorized=false',
+        [
+          {
+            url: 'https://a',
+            ca: 'ca.pem',
+            cert: '/c.pem',
+            key: '/k.pem',
+            servername: 'shop.internal',
+            rejectUnauthorized: false,
+          },
+        ],
+      ],
     ],
     bad: [
       'a',
@@ -68,6 +81,14 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
       'http://a;healthPort=x',
       'http://a;healthHost=',
       'http://a;healthHost=a/b',
+      'http://a;ca=/ca.pem',
+      'http://a;rejectUnauthorized=true',
+      'https://a;ca=',
+      'https://a;cert=/c.pem',
+      'https://a;key=/k.pem',
+      'https://a;servername=10.0.0.1',
+      'https://a;servername=a:443',
+      'https://a;rejectUnauthorized=off',
       'http://127.0.0.1:80,http://[::ffff:127.0.0.1]:80',
       'http://a;',
       'http://a,http://a',
@@ -84,6 +105,20 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     bad: ['OFF', 'no', '65536'],
   },
   ADMIN_TOKEN: { good: [['s3cret!', 's3cret!']], bad: ['two words', 'tab\t', 'ümlaut'] },
+  UPSTREAM_CA: { good: [['/etc/ca.pem', '/etc/ca.pem']], bad: ['a\0b'] },
+  UPSTREAM_CERT: { good: [], bad: ['a\0b', '/etc/cert.pem'] },
+  UPSTREAM_KEY: { good: [], bad: ['a\0b', '/etc/key.pem'] },
+  UPSTREAM_SERVERNAME: {
+    good: [['shop.internal', 'shop.internal']],
+    bad: ['10.0.0.1', '::1', 'a:443', 'a b', 'a..b', '*.internal', 'x'.repeat(254)],
+  },
+  UPSTREAM_REJECT_UNAUTHORIZED: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['off', '0', 'False'],
+  },
   STATE_FILE: { good: [['/var/lib/x.json', '/var/lib/x.json']], bad: ['a\0b'] },
   HEALTH_PATH: {
     good: [['/healthz?full=1', '/healthz?full=1']],
@@ -325,6 +360,16 @@ test('an admin listener that others can reach needs a token', () => {
   for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost', '::ffff:127.0.0.1']) {
     parseConfig({ ADMIN_HOST: host })
   }
+})
+
+test('a certificate comes with its key', () => {
+  const pair = { UPSTREAM_CERT: '/c.pem', UPSTREAM_KEY: '/k.pem' }
+  const { upstreamCert, upstreamKey } = parseConfig(pair)
+  assert.deepEqual([upstreamCert, upstreamKey], ['/c.pem', '/k.pem'])
+  assert.throws(() => parseConfig({ UPSTREAM_CERT: '/c.pem' }), {
+    message:
+      'UPSTREAM_CERT does not accept "/c.pem": UPSTREAM_KEY is empty, and a certificate comes with its private key',
+  })
 })
 
 test('both listeners on one port are refused', () => {

@@ -30,6 +30,11 @@ function backend(id: string, more: Partial<BackendView> = {}): BackendView {
     backup: false,
     healthPort: null,
     healthHost: null,
+    ca: null,
+    cert: null,
+    key: null,
+    servername: null,
+    rejectUnauthorized: null,
     unresolved: null,
     ...more,
   }

@@ -10,6 +10,7 @@ import { type HostLookup, hostLookup, systemNames } from '../dns/host-lookup.js'
 import type { NameLookup } from '../dns/name-lookup.js'
 import { UnresolvedError } from '../dns/unresolved-error.js'
 import { exhaustionOf } from '../failures/exhaustion.js'
+import { defaultTlsOptionsOf, type TlsOptionsOf } from '../tls/upstream-tls.js'
 import { addressOf } from '../transport/address.js'
 import type { CheckHosts } from './check-hosts.js'
 
@@ -26,6 +27,8 @@ export interface HealthProbeOptions {
   clock: Clock
   /** Looks up the names of backends. By default all pools of this process share one such object. */
   names?: NameLookup
+  /** Returns the options for TLS with a backend. By default those of Node apply, without any setting of a pool. */
+  tlsOptionsOf?: TlsOptionsOf
   /** Called with the error of each check that failed. */
   onFailed(error: Error): void
 }
@@ -111,7 +114,7 @@ function request(
   host: string,
   port: number,
   lookup: HostLookup | undefined,
-  { path, timeout, clock, onFailed }: HealthProbeOptions,
+  { path, timeout, clock, onFailed, tlsOptionsOf = defaultTlsOptionsOf }: HealthProbeOptions,
   passes: Statuses,
   done: (result: RequestResult | undefined) => void,
 ): () => void {
@@ -121,6 +124,7 @@ function request(
   let isOver = false
   const outgoing = (secure ? tlsRequest : plainRequest)({
     ...address,
+    ...tlsOptionsOf(backend),
     ...(port !== 0 && { port }),
     ...(lookup && { lookup: lookup.lookup }),
     path,

@@ -3,6 +3,7 @@ import type { Backend } from '../../../balancer/backends/backend.js'
 import { LinkedList } from '../../../balancer/structures/linked-list.js'
 import { type HostLookup, hostLookup } from '../dns/host-lookup.js'
 import type { NameLookup } from '../dns/name-lookup.js'
+import { defaultTlsOptionsOf, type TlsOptions, type TlsOptionsOf } from '../tls/upstream-tls.js'
 import { type Address, addressOf } from './address.js'
 import { keepAliveAgent } from './node-agent.js'
 import { UndiciConnection } from './undici-connection.js'
@@ -24,7 +25,9 @@ export class Connections {
   readonly maxHeaderSize: number
   /** Node's agent, which keeps the connections of Node's client. */
   readonly agent: Agent
-  readonly #connect: Connect
+  #connect: Connect
+  /** The options for TLS that `#connect` was made for. */
+  #connectOptions: TlsOptions | undefined
   /** All connections of undici's client. */
   readonly #all = new Set<UndiciConnection>()
   /**
@@ -33,13 +36,27 @@ export class Connections {
   readonly #idle = new LinkedList<UndiciConnection>()
   #closed = false
 
-  constructor(backend: Backend, maxHeaderSize: number, names: NameLookup) {
+  readonly #tlsOptionsOf: TlsOptionsOf
+
+  constructor(
+    backend: Backend,
+    maxHeaderSize: number,
+    names: NameLookup,
+    tlsOptionsOf: TlsOptionsOf = defaultTlsOptionsOf,
+  ) {
     this.#backend = backend
+    this.#tlsOptionsOf = tlsOptionsOf
     this.maxHeaderSize = maxHeaderSize
     this.address = addressOf(backend)
     this.lookup = hostLookup(names, this.address.host)
-    this.#connect = connectFor(this.lookup)
+    this.#connectOptions = this.tlsOptions
+    this.#connect = connectFor(this.lookup, this.#connectOptions)
     this.agent = keepAliveAgent(this.address.secure, KEEP_ALIVE_MS)
+  }
+
+  /** The options for a new connection to the backend by TLS; undefined if the backend has no TLS. */
+  get tlsOptions(): TlsOptions | undefined {
+    return this.#tlsOptionsOf(this.#backend)
   }
 
   /** Returns a connection of undici's client that has no request: a kept one, or otherwise a new one. */
@@ -52,7 +69,7 @@ export class Connections {
     const connection = new UndiciConnection(
       this.#backend,
       this,
-      this.#connect,
+      (target, callback) => this.#connector()(target, callback),
       (done) => this.#onDone(done),
       (lost) => this.#onLost(lost),
     )
@@ -75,6 +92,16 @@ export class Connections {
     this.#closed = true
     for (const connection of this.#all) this.#drop(connection)
     this.agent.destroy()
+  }
+
+  /** Returns the function that makes a connection with the present options for TLS. */
+  #connector(): Connect {
+    const options = this.tlsOptions
+    if (options !== this.#connectOptions) {
+      this.#connectOptions = options
+      this.#connect = connectFor(this.lookup, options)
+    }
+    return this.#connect
   }
 
   #onDone(connection: UndiciConnection): void {

@@ -12,12 +12,10 @@ interface AgentInternals {
  * @param keepAliveMs milliseconds that a connection without a request is kept
  */
 export function keepAliveAgent(secure: boolean, keepAliveMs: number): Agent {
-  const agent = new (secure ? TlsAgent : Agent)({
-    keepAlive: true,
-    timeout: keepAliveMs,
-    scheduling: 'lifo',
-    noDelay: true,
-  }) as Agent & AgentInternals
+  const options = { keepAlive: true, timeout: keepAliveMs, scheduling: 'lifo', noDelay: true } as const
+  // Node would resume a session also after other authorities or another certificate have come into force.
+  const agent = (secure ? new TlsAgent({ ...options, maxCachedSessions: 0 }) : new Agent(options)) as Agent &
+    AgentInternals
   const { keepSocketAlive, reuseSocket, addRequest } = agent
   agent.addRequest = function (...parameters) {
     forgetDestroyed(this)

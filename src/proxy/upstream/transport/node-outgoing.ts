@@ -14,7 +14,7 @@ const KEEP_ALIVE_PROBES = { keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 /** Makes a request of Node's client. @param isSingle true if its connection is made for it and not kept after it */
 export function createOutgoing(
-  { address, agent, lookup, maxHeaderSize }: Connections,
+  { address, agent, lookup, maxHeaderSize, tlsOptions }: Connections,
   { method, path, upgrade }: UpstreamRequest,
   headers: Headers,
   isSingle: boolean,
@@ -22,6 +22,7 @@ export function createOutgoing(
   const { secure, ...where } = address
   const target = {
     ...where,
+    ...tlsOptions,
     ...KEEP_ALIVE_PROBES,
     ...(lookup && { lookup: lookup.lookup }),
     noDelay: true,

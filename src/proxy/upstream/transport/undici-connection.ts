@@ -4,7 +4,6 @@ import { Client, type Dispatcher, errors } from 'undici'
 import type { Backend } from '../../../balancer/backends/backend.js'
 import type { Headers } from '../../http/fields.js'
 import type { HostLookup } from '../dns/host-lookup.js'
-import type { Address } from './address.js'
 import { nameParserError } from './parser-error.js'
 import { isSilent, type Transport, type TransportListener, type UpstreamRequest } from './transport.js'
 import { type Connect, UndiciConnector } from './undici-connector.js'
@@ -14,7 +13,6 @@ export interface UndiciConnectionOptions {
   maxHeaderSize: number
   /** Looks up the backend's name; undefined if the backend's host is an IP address. */
   lookup: HostLookup | undefined
-  address: Address
 }
 
 /**
@@ -58,7 +56,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
    */
   constructor(
     backend: Backend,
-    { maxHeaderSize, lookup, address }: UndiciConnectionOptions,
+    { maxHeaderSize, lookup }: UndiciConnectionOptions,
     connect: Connect,
     onDone: (connection: UndiciConnection) => void,
     onLost: (connection: UndiciConnection) => void,
@@ -66,7 +64,6 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
     this.#onDone = onDone
     this.#servername = backend.host
     this.#connector = new UndiciConnector({
-      address,
       lookup,
       connect,
       onLookedUp: () => this.#listener?.onLookedUp(),

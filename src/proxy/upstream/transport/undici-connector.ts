@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { HostLookup } from '../dns/host-lookup.js'
 import { NameWait } from '../dns/name-wait.js'
-import type { Address } from './address.js'
+import type { TlsOptions } from '../tls/upstream-tls.js'
 
 /** The type of undici's connector. The connector returns the socket at once, which undici's own type leaves out. */
 export type Connect = (...parameters: Parameters<buildConnector.connector>) => Socket
@@ -14,12 +14,15 @@ type Callback = Parameters<Connect>[1]
 const connectToAddress = buildConnector({ timeout: 0 }) as Connect
 
 /** Returns the function by which undici's connections to a backend are made. */
-export function connectFor(lookup: HostLookup | undefined): Connect {
-  return lookup ? (buildConnector({ timeout: 0, lookup: lookup.lookup }) as Connect) : connectToAddress
+export function connectFor(lookup: HostLookup | undefined, tls: TlsOptions | undefined): Connect {
+  const isShared = !lookup && (!tls || (!tls.secureContext && tls.rejectUnauthorized))
+  const connect = isShared
+    ? connectToAddress
+    : (buildConnector({ timeout: 0, ...(lookup && { lookup: lookup.lookup }), ...tls }) as Connect)
+  return tls ? (target, callback) => connect({ ...target, servername: tls.servername }, callback) : connect
 }
 
 export interface UndiciConnectorOptions {
-  address: Address
   /** Looks up the backend's name; undefined if the backend's host is an IP address. */
   lookup: HostLookup | undefined
   connect: Connect
@@ -45,8 +48,8 @@ export class UndiciConnector {
   }
 
   connect(target: Target, callback: Callback): void {
-    const { lookup, address, connect, onLookedUp, onSocket } = this.#options
-    const open = () => onSocket(connect({ ...target, servername: address.servername }, callback))
+    const { lookup, connect, onLookedUp, onSocket } = this.#options
+    const open = () => onSocket(connect(target, callback))
     if (!lookup) {
       open()
       return
