@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import http, { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, Stream } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import Fastify from 'fastify'
@@ -249,6 +249,53 @@ test('canary: reply-from', async () => {
   })
   assert.equal((await app.inject('/')).body, 'x')
   assert.equal(got?.[key], 'context')
+})
+
+test('canary: an emitter with `pipe`', async (t) => {
+  const told: string[] = []
+  class Emitter extends Stream {
+    readonly #path: string
+
+    constructor(path: string) {
+      super()
+      this.#path = path
+    }
+
+    override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
+      told.push(`pipe ${options?.end}`)
+      if (this.#path === '/broken') {
+        this.emit('error', new Error('broken'))
+      } else {
+        destination.write('x')
+        if (this.#path === '/whole') {
+          this.emit('end')
+          if (options?.end !== false) destination.end()
+        }
+      }
+      return destination
+    }
+
+    destroy() {
+      told.push('destroy')
+      this.emit('close')
+    }
+  }
+  const app = Fastify()
+  t.after(() => app.close())
+  app.get('/*', (request, reply) => {
+    if (request.headers['x-sum']) reply.trailer('x-sum', async () => '1')
+    reply.send(new Emitter(request.url))
+  })
+  assert.equal((await app.inject('/whole')).body, 'x')
+  const trailed = await app.inject({ url: '/whole', headers: { 'x-sum': '1' } })
+  assert.deepEqual([trailed.body, trailed.trailers['x-sum']], ['x', '1'])
+  assert.equal((await app.inject('/broken')).statusCode, 500)
+  assert.deepEqual(told, ['pipe undefined', 'pipe false', 'pipe undefined'])
+  const client = http.get(`${await app.listen({ port: 0, host: '127.0.0.1' })}/left`)
+  client.on('error', () => {})
+  const [response] = await once(client, 'response')
+  response.destroy()
+  while (!told.includes('destroy')) await new Promise(setImmediate)
 })
 
 test('canary: fields of a logger', () => {

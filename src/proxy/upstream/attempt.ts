@@ -173,6 +173,10 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     this.body?.end(trailers)
   }
 
+  onReadEnd(): void {
+    this.body?.open()
+  }
+
   onSwitched(headers: Headers, socket: Socket, head: Buffer): void {
     this.#phases.suspend()
     const stall = {
@@ -216,7 +220,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
   #fail(error: Error, outcome: Outcome): void {
     if (this.#phases.isOver) return
     // A response that had begun is delivered to downstream before it is broken off.
-    this.body?.open()
+    this.body?.openBroken()
     this.#phases.end()
     this.transport?.abort(error)
     const context = this.context
@@ -228,7 +232,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     if (this.body) {
       if (!(error instanceof ClientGoneError)) context.responseError = error
       context.downstream.break()
-      this.body.destroy(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
+      this.body.break(outcome === 'cancelled' ? error : new BackendError(this.backend.id, error))
     } else {
       this.#listener.onFailed(this, error)
     }

@@ -1,69 +1,40 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { ProxyContext } from '../context.js'
 import type { Headers } from '../http/fields.js'
-import { WholeBody } from '../http/response.js'
+import { type ArrivingBody, type UpstreamResponse, WholeBody } from '../http/response.js'
+import { type BatchedBody, BodyBatcher } from './body-batcher.js'
+import type { BodyReader, BodySource } from './body-reader.js'
 import type { Phases } from './phases.js'
+import { PipedBody } from './piped-body.js'
+import { StreamedBody } from './streamed-body.js'
 import type { Transport } from './transport/transport.js'
 
 /** The attempt that the response body belongs to. */
 export interface BodyOwner {
   /** The current time in monotonic milliseconds. */
   readonly now: number
-  deliver(body: Readable | WholeBody): void
+  deliver(body: UpstreamResponse['body']): void
   /** Called when downstream has destroyed the body before the body had ended. */
   onBodyDropped(error: Error | null): void
-}
-
-/** Number of bytes that a stream buffers before the gateway stops reading from the backend. */
-const BUFFER_BYTES = 64 * 1024
-
-/** A response body that is not delivered yet, although its first part may have come. */
-export interface BatchedBody {
-  /** Delivers the body as a stream, unless it was delivered before. */
-  open(): void
-}
-
-/**
- * Opens bodies at the end of a turn of the event loop, because everything that arrived together, perhaps the whole
- * body, is parsed in the same turn. One pass over all bodies costs less than a microtask for each body.
- */
-export class BodyBatcher {
-  #bodies: BatchedBody[] = []
-
-  add(body: BatchedBody): void {
-    if (this.#bodies.push(body) === 1) setImmediate(this.#openAll)
-  }
-
-  readonly #openAll = (): void => {
-    const bodies = this.#bodies
-    this.#bodies = []
-    for (const body of bodies) {
-      try {
-        body.open()
-      } catch (error) {
-        // The error is thrown outside this loop, so that the other bodies go on.
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
-  }
 }
 
 const batcher = new BodyBatcher()
 
 /**
  * The body of a response on its way from the backend to downstream. It is delivered whole if it came together with its
- * head. Otherwise it is a stream, which is read from the backend as fast as downstream reads it.
+ * head. Otherwise it is delivered while it arrives, and read from the backend as fast as downstream takes it.
  */
-export class ResponseBody implements BatchedBody {
+export class ResponseBody implements BatchedBody, ArrivingBody, BodySource {
   readonly #owner: BodyOwner
   readonly #context: ProxyContext
   readonly #transport: Transport
   readonly #phases: Phases
-  /** Chunks of the body that came before the body was delivered; undefined afterwards. */
+  /** Chunks of the body that came before downstream had a reader; undefined afterwards. */
   #early: Buffer[] | undefined = []
-  #stream: Readable | undefined
+  #isDelivered = false
+  /** True if the body breaks off before it is delivered, so that its bytes are of no use. */
+  #isBroken = false
+  #reader: BodyReader | undefined
   #isPaused = false
   #pausedAt = 0
   #pausedFor = 0
@@ -81,9 +52,9 @@ export class ResponseBody implements BatchedBody {
     batcher.add(this)
   }
 
-  /** True if the body was delivered as a stream. */
+  /** True if the body was delivered while it was arriving. */
   get isStream(): boolean {
-    return this.#stream !== undefined
+    return this.#reader !== undefined
   }
 
   get isPaused(): boolean {
@@ -102,56 +73,99 @@ export class ResponseBody implements BatchedBody {
 
   /** Ends the body, because the backend's response has ended. */
   end(trailers: Headers): void {
-    const early = this.#early
-    if (early && this.#isWhole(early)) {
-      this.#early = undefined
+    if (!this.#isDelivered && this.#isWhole(trailers)) {
+      const early = this.#early as Buffer[]
+      this.#isDelivered = true
       this.#owner.deliver(new WholeBody(early.length === 1 ? (early[0] as Buffer) : Buffer.concat(early)))
       return
     }
     this.open()
     this.#context.downstream.trailers(trailers)
-    this.#stream?.push(null)
+    this.#reader?.end()
   }
 
-  /** Delivers the body as a stream, unless it was delivered before. */
+  /** Delivers the body although it is not whole, unless it was delivered before. */
   open(): void {
-    const early = this.#early
-    if (!early) return
+    if (this.#isDelivered) return
+    this.#isDelivered = true
+    this.#owner.deliver(this)
+  }
+
+  /**
+   * Delivers the body without the bytes that have come, unless it was delivered before, because it is about to break
+   * off. While no byte is sent, the client can be sent an error instead of the response.
+   */
+  openBroken(): void {
+    if (this.#isDelivered) return
+    this.#isBroken = true
+    this.#early = []
+    this.open()
+  }
+
+  /** Breaks the body off with an error. The attempt has to be over before this is called. */
+  break(error: Error): void {
+    this.#reader?.destroy(error)
+  }
+
+  // Downstream calls one of the following two methods, and `destroy` if it cannot send the body.
+
+  stream(): Readable {
+    return this.#readBy(new StreamedBody(this))
+  }
+
+  piped(): PipedBody {
+    return this.#readBy(new PipedBody(this))
+  }
+
+  destroy(): void {
+    if (this.#reader) this.#reader.destroy()
+    else this.onDropped(null)
+  }
+
+  // The reader calls the following methods.
+
+  onAllTaken(): void {
+    if (!this.#phases.isOver && !this.#isBroken) this.#context.downstream.flushHead()
+  }
+
+  onTaking(): void {
+    if (!this.#isPaused) return
+    this.#pausedFor = this.pausedFor
+    this.#isPaused = false
+    if (this.#phases.isOver) return
+    this.#phases.restart()
+    this.#transport.resume()
+  }
+
+  onDropped(error: Error | null): void {
+    if (!this.#phases.isOver) this.#owner.onBodyDropped(error)
+  }
+
+  #readBy<Reader extends BodyReader>(reader: Reader): Reader {
+    const early = this.#early ?? []
     this.#early = undefined
-    const stream = new Readable({
-      highWaterMark: BUFFER_BYTES,
-      read: () => {
-        if (stream.readableLength === 0 && !this.#phases.isOver) this.#context.downstream.flushHead()
-        if (this.#isPaused) this.#resume()
-      },
-      destroy: (error, done) => {
-        if (!this.#phases.isOver) this.#owner.onBodyDropped(error)
-        done(error)
-      },
-    })
-    this.#stream = stream
-    // The body may break before it has a reader, and an `error` without a listener would end the process.
-    stream.on('error', () => {})
-    this.#owner.deliver(stream)
+    this.#reader = reader
     for (const chunk of early) this.#pass(chunk)
+    return reader
   }
 
-  /** Breaks the stream off with an error. The attempt has to be over before this is called. */
-  destroy(error: Error): void {
-    this.#stream?.destroy(error)
-  }
-
-  /** Returns true if the chunks together are as long as the Content-Length of the response's head. */
-  #isWhole(chunks: readonly Buffer[]): boolean {
-    let length = 0
-    for (const chunk of chunks) length += chunk.length
-    return String(length) === this.#context.responseHead?.headers['content-length']
+  /**
+   * Returns true if all of the body has come and it can be sent with a Content-Length. (RFC 9112 section 6.1: an
+   * intermediary may remove a transfer coding.) Trailers can only follow a body that is sent in chunks.
+   */
+  #isWhole(trailers: Headers): boolean {
+    const { headers } = this.#context.responseHead as NonNullable<ProxyContext['responseHead']>
+    if (headers['content-length'] !== undefined) return true
+    if (headers.trailer !== undefined) return false
+    for (const _name in trailers) return false
+    return true
   }
 
   #pass(chunk: Buffer): void {
-    const takesMore = this.#stream?.push(chunk)
+    const takesMore = this.#reader?.push(chunk)
     if (this.#phases.isOver) return
     if (takesMore === false) {
+      if (this.#isPaused) return
       this.#isPaused = true
       this.#pausedAt = this.#owner.now
       // The backend can send nothing until downstream has read, so the time limit of the phase is stopped.
@@ -160,13 +174,5 @@ export class ResponseBody implements BatchedBody {
     } else {
       this.#phases.restart()
     }
-  }
-
-  #resume(): void {
-    this.#pausedFor = this.pausedFor
-    this.#isPaused = false
-    if (this.#phases.isOver) return
-    this.#phases.restart()
-    this.#transport.resume()
   }
 }

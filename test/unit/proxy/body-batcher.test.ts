@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { BodyBatcher } from '../../../src/proxy/upstream/response-body.js'
+import { BodyBatcher } from '../../../src/proxy/upstream/body-batcher.js'
 import { start } from '../../support/process.js'
 
 test('all of a turn are opened at its end, in order', async () => {
@@ -19,7 +19,7 @@ test('all of a turn are opened at its end, in order', async () => {
 })
 
 test('one that throws does not keep the others waiting', async () => {
-  const url = new URL('../../../src/proxy/upstream/response-body.js', import.meta.url)
+  const url = new URL('../../../src/proxy/upstream/body-batcher.js', import.meta.url)
   const { process: child, ended } = start([
     '--input-type=module',
     '-e',

@@ -51,7 +51,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
       send(path, (error, response) => {
         if (!response) reject(error)
         else if (response.body instanceof WholeBody) resolve(String(response.body.bytes))
-        else resolve(text(response.body))
+        else resolve(text(response.body.stream()))
       })
     })
   return { balancer, send, ask }
