@@ -11,13 +11,15 @@ const parts: Record<string, { about: string; draws: boolean }> = {
   select: { about: 'what a choice costs, by policy and size of the pool', draws: false },
   simulate: { about: 'every policy in simulated pools, and beside published figures', draws: true },
   cost: { about: 'CPU time of a proxied request, beside others', draws: false },
+  idle: { about: 'memory of idle connections', draws: false },
   spike: { about: 'latency and errors while backends misbehave, beside others', draws: true },
 }
 
 const usage = `npm run bench -- [PART ...] [--pictures FOLDER] [--help]
+npm run bench -- PART OPTIONS
 
 Measures leastwise and, in the same run, nginx, HAProxy and Caddy where they are installed.
-Without a part all of them, one after the other, which takes about seven minutes:
+Without a part all of them, one after the other, which takes about eleven minutes:
 
 ${Object.entries(parts)
   .map(([name, { about }]) => `  ${name.padEnd(9)} ${about}`)
@@ -26,11 +28,16 @@ ${Object.entries(parts)
   --pictures FOLDER  writes pictures there, as SVG
   --help             this text
 
-Each part has options of its own: node dist/bench/PART/main.js --help
+Each part has options of its own: npm run bench -- PART --help
 `
 
 async function main(): Promise<number> {
+  const [part = '', ...options] = process.argv.slice(2)
+  // Options after one part are that part's.
+  const alone = Object.hasOwn(parts, part) && options[0]?.startsWith('--')
+  if (alone && options.includes('--help')) return runPart(part, options)
   const { values, positionals } = parseArgs({
+    ...(alone && { args: [part] }),
     allowPositionals: true,
     options: { pictures: { type: 'string' }, help: { type: 'boolean', default: false } },
   })
@@ -53,7 +60,8 @@ async function main(): Promise<number> {
   )) {
     const folder = parts[name]?.draws ? values.pictures : undefined
     console.log(`\n# ${name}\n`)
-    const code = await runPart(name, folder === undefined ? [] : ['--pictures', folder])
+    const drawing = folder === undefined ? [] : ['--pictures', folder]
+    const code = await runPart(name, alone ? options : drawing)
     // What one could not do is no reason not to do the next; a signal is.
     if (code === STOPPED) return code
     worst = Math.max(worst, code)

@@ -7,6 +7,8 @@ import { pinned } from './cores.js'
 export interface ChildOptions {
   /** The core it is to run on; undefined for any. */
   core: number | undefined
+  /** Path of the Node that runs it; the one that runs this without it. */
+  node?: string
   arguments?: string[]
   env?: Record<string, string>
   /** What reads its standard output, on which core; undefined where there is none. */
@@ -24,10 +26,10 @@ export async function startScript<T>(
   options: ChildOptions,
 ): Promise<{ child: ChildProcess; ready: T }> {
   const script = fileURLToPath(new URL(`${name}.js`, import.meta.url))
-  const { core, reader, env } = options
+  const { core, reader, env, node = process.execPath } = options
   const output = reader ? start(['cat'], reader.core, ['pipe', 'ignore', 'inherit']).stdin : 'ignore'
   const child = start(
-    [process.execPath, script, ...(options.arguments ?? [])],
+    [node, script, ...(options.arguments ?? [])],
     core,
     ['ignore', output, 'inherit', 'ipc'],
     { PATH: process.env.PATH ?? '', ...env },

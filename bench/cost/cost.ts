@@ -4,10 +4,16 @@ import { findPeers } from '../peers/find.js'
 import { startScript, stop } from './child.js'
 import { type Cores, chooseCores } from './cores.js'
 import { processTree } from './cpu-time.js'
+import { kinds as allKinds, type KindName } from './kinds.js'
 import type { Order, Sample } from './load.js'
-import { features, type Running, rivalOf, rivals } from './rivals.js'
+import { type Node, ownNode } from './nodes.js'
+import { featuresOn, type Rival, type Running, rivalOf, rivalsOn } from './rivals.js'
 
 export interface CostOptions {
+  /** Kinds of requests; all without it. */
+  kinds?: KindName[]
+  /** What gateways on Node run with; the Node of this process without it. */
+  nodes?: Node[]
   /** Rounds that count; each measures every rival once, in an order of its own. One before them warms up. */
   rounds?: number
   /** Milliseconds of each measurement. */
@@ -16,15 +22,21 @@ export interface CostOptions {
   connections?: number
   /** Requests a second; undefined for as many as each rival answers. */
   rate?: number | undefined
+  /** Whether each process has had requests of every kind before it is measured with one. */
+  mixed?: boolean
   /** Whether what each feature costs is measured, too. */
   withFeatures?: boolean
   signal?: AbortSignal
+  /** @param done kinds and the part of one that were measured @param total kinds */
   onProgress?: (done: number, total: number) => void
 }
 
-/** What a rival took in each round, in the order of the rounds. */
+/** What a rival took for one kind of request in each round, in the order of the rounds. */
 export interface CostRow {
+  kind: KindName
   name: string
+  /** Version of the Node that it runs with; undefined for what is not on Node. */
+  node: string | undefined
   /** Microseconds of CPU for a request. */
   cost: number[]
   /** Requests a second. */
@@ -37,6 +49,8 @@ export interface CostRow {
 
 export interface CostResult {
   rows: CostRow[]
+  kinds: KindName[]
+  nodes: Node[]
   /** Software that is not installed here. */
   missing: string[]
   cores: Cores | undefined
@@ -44,50 +58,96 @@ export interface CostResult {
   rate: number | undefined
   rounds: number
   duration: number
+  mixed: boolean
 }
 
 /** Milliseconds under load before it is measured. */
-const LEAD = 200
-/** Milliseconds of the round that warms up, in which code is compiled: that costs many times a request. */
-const WARM_UP = 3000
+const LEAD = 150
+/** Milliseconds of the round that warms up: code on Node is compiled in it, which costs many times a request. */
+const WARM_UP = 2500
+/** The same for what is not on Node, and needs no more than to make its connections. */
+const SHORT_WARM_UP = 300
 
 /**
- * What one proxied GET of 1 KB costs in CPU time of the gateway's process, by the kernel's account.
+ * What one proxied request costs in CPU time of the gateway's process, by the kernel's account.
  *
  * By default every rival gets as many requests as it can answer on its core, which is what is asked for where
  * a core is full: what a request costs then says how many there can be. With a rate all get the same, and
  * whoever is less busy finds fewer requests at a time when it looks, so that each costs it more.
  */
 export async function cost(options: CostOptions = {}): Promise<CostResult> {
-  const { rounds = 5, duration = 1500, connections = 32, rate, withFeatures = false, signal } = options
+  const { rounds = 5, duration = 800, connections = 32, rate, withFeatures = false, signal } = options
+  const { mixed = false, kinds = allKinds.map(({ name }) => name), nodes = [ownNode] } = options
   const cores = chooseCores()
   const { found, missing } = await findPeers()
-  const entered = [...rivals, ...found.map(rivalOf), ...(withFeatures ? features : [])]
-  const rows: CostRow[] = entered.map(({ name }) => ({ name, cost: [], rate: [], busy: [], late: 0 }))
+  const entered = [
+    ...nodes.flatMap(rivalsOn),
+    ...found.map(rivalOf),
+    ...(withFeatures ? nodes.flatMap(featuresOn) : []),
+  ]
   const load = await startScript<{ backends: string[] }>('load', { core: cores?.load })
-  const stage: { running: Running; row: CostRow }[] = []
+  const rows: CostRow[] = []
   try {
-    for (const [i, rival] of entered.entries()) {
-      signal?.throwIfAborted()
-      const running = await rival.start(load.ready.backends, cores)
-      stage.push({ running, row: rows[i] as CostRow })
+    for (const [i, kind] of kinds.entries()) {
+      const before = mixed ? allKinds.map(({ name }) => name).filter((name) => name !== kind) : []
+      const more = await oneKind({
+        ...{ kind, before, entered, load: load.child, backends: load.ready.backends, cores },
+        ...{ rounds, duration, connections, rate, signal },
+        onProgress: (done) => options.onProgress?.(i + done, kinds.length),
+      })
+      rows.push(...more)
     }
-    const total = (rounds + 1) * stage.length
+    return { rows, kinds, nodes, missing, cores, connections, rate, rounds, duration, mixed }
+  } finally {
+    await stop(load.child)
+  }
+}
+
+interface OneKind {
+  kind: KindName
+  /** Kinds that each process is warmed up with before. */
+  before: KindName[]
+  entered: Rival[]
+  load: ChildProcess
+  backends: string[]
+  cores: Cores | undefined
+  rounds: number
+  duration: number
+  connections: number
+  rate: number | undefined
+  signal: AbortSignal | undefined
+  /** @param done part of the work, 0 to 1 */
+  onProgress(done: number): void
+}
+
+/** All rivals with one kind of request, in processes of their own: code is compiled for the requests that come. */
+async function oneKind(plan: OneKind): Promise<CostRow[]> {
+  const { kind, before, entered, load, backends, cores, rounds, duration, connections, rate, signal } = plan
+  const stage: { running: Running; rival: Rival; row: CostRow }[] = []
+  try {
+    for (const rival of entered) {
+      signal?.throwIfAborted()
+      const row = { kind, name: rival.name, node: rival.node?.version, cost: [], rate: [], busy: [], late: 0 }
+      stage.push({ running: await rival.start(backends, cores), rival, row })
+    }
     for (let round = 0; round <= rounds; round++) {
-      for (const [i, { running, row }] of shuffled(stage).entries()) {
+      for (const [i, { running, rival, row }] of shuffled(stage).entries()) {
         signal?.throwIfAborted()
-        options.onProgress?.(round * stage.length + i, total)
+        plan.onProgress((round + i / stage.length) / (rounds + 1))
         const port = Number(new URL(running.url).port)
-        const pids = processTree(running.pid)
-        const order = { port, pids, connections, lead: LEAD }
-        // Without a rate: who is warm is what matters, not how much it took.
-        if (round === 0) await measure(load.child, { ...order, rate: undefined, duration: WARM_UP })
-        else note(row, await measure(load.child, { ...order, rate, duration }))
+        const order = { port, pids: processTree(running.pid), connections, lead: LEAD }
+        if (round === 0) {
+          // Without a rate: who is warm is what matters, not how much it took.
+          const warm = { ...order, rate: undefined, duration: rival.node ? WARM_UP : SHORT_WARM_UP }
+          for (const one of [...before, kind]) await measure(load, { ...warm, kind: one })
+        } else {
+          note(row, await measure(load, { ...order, kind, rate, duration }))
+        }
       }
     }
-    return { rows, missing, cores, connections, rate, rounds, duration }
+    return stage.map(({ row }) => row)
   } finally {
-    await Promise.all([...stage.map(({ running }) => running.stop()), stop(load.child)])
+    await Promise.all(stage.map(({ running }) => running.stop()))
   }
 }
 

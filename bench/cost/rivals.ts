@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Peer } from '../peers/peer.js'
 import { type ChildOptions, startScript, stop } from './child.js'
 import type { Cores } from './cores.js'
+import type { Node } from './nodes.js'
 
 /** A gateway that runs, or what it is compared with. */
 export interface Running {
@@ -12,14 +13,16 @@ export interface Running {
 
 export interface Rival {
   name: string
+  /** The Node that runs it; undefined for what is not on Node. */
+  node?: Node
   /** @param backends URLs of three backends @param cores undefined where nothing is pinned */
   start(backends: string[], cores: Cores | undefined): Promise<Running>
 }
 
 export const names = {
-  fastify: 'Fastify, no proxy',
-  node: 'node:http dispatch',
-  raw: 'Fastify dispatch',
+  node: 'node:http alone',
+  fastify: 'Fastify alone',
+  raw: 'bare dispatch',
   httpProxy: 'http-proxy',
   silent: 'leastwise silent',
   info: 'leastwise info',
@@ -32,32 +35,40 @@ export const names = {
  */
 const everything = { HEALTH_PATH: '/health', HEDGE: '1000' }
 
-export const rivals: Rival[] = [
-  { name: names.fastify, start: (_backends, cores) => startRival('fastify', [], cores) },
-  { name: names.node, start: (backends, cores) => startRival('node-dispatch', backends, cores) },
-  { name: names.raw, start: (backends, cores) => startRival('raw-dispatch', backends, cores) },
-  { name: names.httpProxy, start: (backends, cores) => startRival('http-proxy', backends, cores) },
-  leastwise(names.silent, { LOG_LEVEL: 'silent' }),
-  leastwise(names.info, { LOG_LEVEL: 'info' }),
-]
+/** What is measured on each Node. */
+export function rivalsOn(node: Node): Rival[] {
+  return [
+    script(node, names.node, 'node'),
+    script(node, names.fastify, 'fastify'),
+    script(node, names.raw, 'raw-dispatch'),
+    script(node, names.httpProxy, 'http-proxy'),
+    leastwise(node, names.silent, { LOG_LEVEL: 'silent' }),
+    leastwise(node, names.info, { LOG_LEVEL: 'info' }),
+  ]
+}
 
 /** The silent gateway with one thing changed each, which shows what that costs. */
-export const features: Rival[] = [
-  leastwise('log at error', { LOG_LEVEL: 'error' }),
-  leastwise('no active checks', { HEALTH_PATH: '' }),
-  leastwise('no ejection, no penalty', { EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }),
-  leastwise('no retries', { RETRIES: '0' }),
-  leastwise('no hedging', { HEDGE: 'off' }),
-  leastwise('hedging at p95', { HEDGE: 'p95' }),
-  leastwise('no timeouts', { RESPONSE_TIMEOUT: '0', BODY_TIMEOUT: '0' }),
-  leastwise('no overload check', { MAX_EVENT_LOOP_DELAY: '0' }),
-  leastwise('no admin API', { ADMIN_PORT: 'off' }),
-  leastwise('limit of 1,000 a backend', { MAX_CONNECTIONS: '1000' }),
-  leastwise('trusted X-Forwarded', { TRUST_PROXY: 'true' }),
-  leastwise('round robin', { POLICY: 'round-robin' }),
-  leastwise('least response time', { POLICY: 'least-response-time' }),
-  { name: 'plugin in an app', start: (backends, cores) => startRival('plugin', backends, cores) },
-]
+export function featuresOn(node: Node): Rival[] {
+  const changed: [name: string, env: Record<string, string>][] = [
+    ['log at error', { LOG_LEVEL: 'error' }],
+    ['no active checks', { HEALTH_PATH: '' }],
+    ['no ejection, no penalty', { EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }],
+    ['no retries', { RETRIES: '0' }],
+    ['no hedging', { HEDGE: 'off' }],
+    ['hedging at p95', { HEDGE: 'p95' }],
+    ['no timeouts', { RESPONSE_TIMEOUT: '0', BODY_TIMEOUT: '0' }],
+    ['no overload check', { MAX_EVENT_LOOP_DELAY: '0' }],
+    ['no admin API', { ADMIN_PORT: 'off' }],
+    ['limit of 1,000 a backend', { MAX_CONNECTIONS: '1000' }],
+    ['trusted X-Forwarded', { TRUST_PROXY: 'true' }],
+    ['round robin', { POLICY: 'round-robin' }],
+    ['least response time', { POLICY: 'least-response-time' }],
+  ]
+  return [
+    ...changed.map(([name, env]) => leastwise(node, name, env)),
+    script(node, 'plugin in an app', 'plugin'),
+  ]
+}
 
 /** Other software, set up for as little work on a request as it can have. */
 export function rivalOf(peer: Peer): Rival {
@@ -72,11 +83,16 @@ export function rivalOf(peer: Peer): Rival {
   }
 }
 
-function leastwise(name: string, env: Record<string, string>): Rival {
+function script(node: Node, name: string, file: string): Rival {
+  return { name, node, start: (backends, cores) => startRival(node, file, backends, cores) }
+}
+
+function leastwise(node: Node, name: string, env: Record<string, string>): Rival {
   return {
     name,
+    node,
     start: (backends, cores) =>
-      startRival('gateway', [], cores, {
+      startRival(node, 'gateway', [], cores, {
         env: { BACKENDS: backends.join(), LOG_LEVEL: 'silent', ...everything, ...env },
         // What it logs is taken by a collector, as it would be from a service.
         reader: { core: cores?.load },
@@ -85,13 +101,15 @@ function leastwise(name: string, env: Record<string, string>): Rival {
 }
 
 async function startRival(
-  script: string,
+  node: Node,
+  file: string,
   backends: string[],
   cores: Cores | undefined,
-  options: Omit<ChildOptions, 'core' | 'arguments'> = {},
+  options: Omit<ChildOptions, 'core' | 'arguments' | 'node'> = {},
 ): Promise<Running> {
-  const { child, ready } = await startScript<string>(`rivals/${script}`, {
+  const { child, ready } = await startScript<string>(`rivals/${file}`, {
     core: cores?.gateway,
+    node: node.path,
     arguments: backends,
     ...options,
   })

@@ -47,6 +47,8 @@ http {
   keepalive_timeout 72s;
   keepalive_requests 1000000000;
   client_max_body_size 0;
+  # Requests stay in memory rather than go over the disk.
+  client_body_buffer_size 128k;
   client_body_temp_path ${folder}/client_body;
   proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/fastcgi;

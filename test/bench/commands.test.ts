@@ -7,7 +7,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { root, start } from '../support/process.js'
 
 const commands: Record<string, { wrong: string[][]; silent?: boolean }> = {
-  cost: { wrong: [['--rounds', '0'], ['--rate', 'x'], ['--loud']], silent: true },
+  cost: {
+    wrong: [
+      ['--rounds', '0'],
+      ['--rate', 'x'],
+      ['--kinds', 'get,put'],
+      ['--kinds', 'stream-16m', '--rate', '500'],
+      ['--node', 'no-such-node'],
+      ['--loud'],
+    ],
+    silent: true,
+  },
+  idle: { wrong: [['--connections', '5'], ['--loud']], silent: true },
   spike: { wrong: [['--seconds', '3'], ['--loud']], silent: true },
   simulate: { wrong: [['--seed', 'x'], ['--requests', '10'], ['--loud']] },
   select: { wrong: [['--rounds', '0'], ['--steps', '1.5'], ['--loud']] },
@@ -23,11 +34,32 @@ describe('commands of bench', { concurrency: 3 }, () => {
     const main = join(root, 'dist/bench/main.js')
     const help = await start([main, '--help']).ended
     assert.deepEqual([help.code, help.stderr], [0, ''])
-    for (const part of ['select', 'simulate', 'cost', 'spike'])
+    for (const part of ['select', 'simulate', 'cost', 'idle', 'spike'])
       assert.match(help.stdout, new RegExp(`\\b${part} `))
     const { code, stderr } = await start([main, 'speed']).ended
     assert.equal(code, 1)
     assert.match(stderr, /^bench: there is no part "speed"/)
+  })
+
+  test('options after one part are for that part', async () => {
+    const main = join(root, 'dist/bench/main.js')
+    const help = await start([main, 'cost', '--help']).ended
+    assert.deepEqual([help.code, help.stderr], [0, ''])
+    assert.match(help.stdout, /^npm run bench -- cost \[options\]/)
+    const { code, stderr } = await start([main, 'cost', '--kinds', 'put']).ended
+    assert.equal(code, 1)
+    assert.match(stderr, /^cost: --kinds does not accept "put": it takes get, post-1k, /)
+  })
+
+  test('idle says what connections take', async () => {
+    const { code, stdout, stderr } = await start([
+      join(root, 'dist/bench/idle/main.js'),
+      '--connections',
+      '20',
+    ]).ended
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(stdout, /\n\| \d+ idle to backends, \d+ of clients +\| +\d+\.\d \| +\d+\.\d \|/)
+    assert.match(stdout, /\n\| \d+ idle to backends +\| +\d+\.\d \| +\d+\.\d \|/)
   })
 
   test('soak --help explains, a wrong option is named', async () => {

@@ -1,12 +1,10 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Dispatcher, Pool } from 'undici'
 
-/** Sends a GET to a backend with nothing between undici's parser and the raw response. */
-export function dispatcherTo(
-  backend: string,
-): (path: string, headers: NodeJS.Dict<string | string[]>, response: ServerResponse) => void {
+/** Sends requests to a backend with nothing between undici's parser and the raw response. */
+export function dispatcherTo(backend: string): (request: IncomingMessage, response: ServerResponse) => void {
   const pool = new Pool(backend, { pipelining: 1, connections: 128 })
-  return (path, headers, response) => {
+  return (request, response) => {
     let abort: (() => void) | undefined
     response.once('close', () => {
       if (!response.writableFinished) abort?.()
@@ -30,7 +28,9 @@ export function dispatcherTo(
         response.destroy()
       },
     }
-    const { connection, ...rest } = headers
-    pool.dispatch({ path, method: 'GET', headers: rest }, handler)
+    const { connection, ...headers } = request.headers
+    const method = request.method as Dispatcher.HttpMethod
+    const body = method === 'GET' ? null : request
+    pool.dispatch({ path: request.url as string, method, headers, body }, handler)
   }
 }
