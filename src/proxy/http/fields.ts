@@ -5,6 +5,12 @@ export type Headers = Record<string, string | string[] | undefined>
 export type FieldLines = string[]
 
 /**
+ * A name that a field may have like any other, although assigning a property of this name would set the prototype of an
+ * object. Node makes plain objects of fields, so a field of this name is missing there.
+ */
+export const PROTO = '__proto__'
+
+/**
  * The setting for request fields with an underscore in their name, which are dropped or passed on. Some servers treat
  * the underscore as a hyphen.
  */
@@ -42,4 +48,10 @@ export function toHeaders(lines: readonly string[]): Headers {
     else headers[name] = [before, value]
   }
   return headers
+}
+
+/** Returns the value of the first line that has a name; undefined if there is none. @param name as it is written */
+export function firstValue(lines: FieldLines, name: string): string | undefined {
+  for (let i = 0; i < lines.length; i += 2) if (lines[i] === name) return lines[i + 1]
+  return undefined
 }

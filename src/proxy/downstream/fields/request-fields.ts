@@ -7,9 +7,9 @@ import { lowerNames } from '../host-app/app-fields.js'
 import type { AppHooks } from '../host-app/app-hooks.js'
 import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
 import { type PathMapping, prefixOf } from '../request/rewrite-path.js'
+import { addClientLines } from './client-lines.js'
 import { addressesIn, originOf } from './client-origin.js'
 import type { Origin } from './forwarded-claims.js'
-import { GATEWAY_FIELDS } from './gateway-fields.js'
 import { isReplaced, type ReceivedRequest, receivedFrom, trustedField } from './untrusted-fields.js'
 
 export interface RequestFieldOptions {
@@ -49,19 +49,10 @@ export function setRequestFields(
 
 /** The header fields of a request for a backend. Host comes first, and the forwarder sets its value. */
 function requestFields(received: ReceivedRequest, origin: Origin, options: Particulars): FieldLines {
-  const { raw, headers, untrusted } = received
   const lines: FieldLines = ['host', '']
-  for (const name in headers) {
-    // Names of HTTP/2's pseudo-fields begin with a colon.
-    if (GATEWAY_FIELDS.has(name) || name.startsWith(':') || untrusted?.has(name)) continue
-    const value = headers[name]
-    if (typeof value === 'string') lines.push(name, value)
-    else if (Array.isArray(value)) for (const line of value) lines.push(name, line)
-    // A hook may have set a number, so the value is converted to text.
-    else if (value !== undefined && value !== null) lines.push(name, String(value))
-  }
+  addClientLines(lines, received)
   lines.push(REQUEST_ID, options.requestId)
-  addVia(lines, raw.httpVersion, headers, options.via)
+  addVia(lines, received.raw.httpVersion, received.headers, options.via)
   lines.push('x-forwarded-for', origin.for, 'x-forwarded-proto', origin.proto)
   if (origin.host !== undefined) lines.push('x-forwarded-host', origin.host)
   lines.push('forwarded', origin.forwarded)
@@ -92,11 +83,15 @@ function hostSetByApp(received: ReceivedRequest): string | undefined {
   return host !== undefined && isReplaced(received, 'host') ? host : undefined
 }
 
-/** Replaces fields by those of the same name; a field whose new value is undefined is left out. */
+/**
+ * Replaces fields by those of the same name; a field whose new value is undefined is left out.
+ * @param fields new values by name in lower case
+ */
 function replaceFields(lines: FieldLines, fields: Record<string, string | undefined>): FieldLines {
   const replaced: FieldLines = []
   for (let i = 0; i < lines.length; i += 2) {
-    if (!Object.hasOwn(fields, lines[i] as string)) replaced.push(lines[i] as string, lines[i + 1] as string)
+    const name = lines[i] as string
+    if (!Object.hasOwn(fields, name.toLowerCase())) replaced.push(name, lines[i + 1] as string)
   }
   for (const [name, value] of Object.entries(fields)) if (value !== undefined) replaced.push(name, value)
   return replaced

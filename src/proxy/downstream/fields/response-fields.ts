@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ProxyContext } from '../../context.js'
-import type { Headers } from '../../http/fields.js'
+import { firstValue, type Headers, PROTO } from '../../http/fields.js'
 import { HOP_BY_HOP, nominatedBy } from '../../http/hop-by-hop.js'
 import { type PathMapping, prefixOf } from '../request/rewrite-path.js'
 import { restorePrefix } from '../response/restore-prefix.js'
@@ -11,6 +11,9 @@ export interface ResponseFieldOptions {
   /** How the paths of clients and backends differ, where a prefix is put back into responses. */
   paths: PathMapping | undefined
 }
+
+/** An own property like those that are made by assignment. */
+const OWN = { configurable: true, enumerable: true, writable: true }
 
 /** The header fields of a backend's response to a request, as its client sees them. */
 export function responseFields(
@@ -25,8 +28,7 @@ export function responseFields(
     const { fields, host, lease } = context
     const { url } = lease.backend
     const scheme = url.startsWith('https:') ? 'https' : 'http'
-    const forwardedHost = fields[fields.indexOf('x-forwarded-host') + 1]
-    const hosts = [url.slice(url.indexOf('//') + 2), host, forwardedHost]
+    const hosts = [url.slice(url.indexOf('//') + 2), host, firstValue(fields, 'x-forwarded-host')]
     const { rewritePrefix } = paths
     if (prefix !== '') restorePrefix(headers, { prefix, rewritePrefix, hosts, scheme })
   }
@@ -42,9 +44,9 @@ export function endToEndFields(headers: Headers, via: string | undefined): Heade
   // The fields are copied to a new object, because deleting from the given one is slower.
   const fields: Headers = {}
   for (const name of Object.keys(headers)) {
-    // Assigning a property of this name would set the prototype.
-    if (name === '__proto__') continue
-    if (!HOP_BY_HOP.has(name) && !nominated?.has(name)) fields[name] = headers[name]
+    if (HOP_BY_HOP.has(name) || nominated?.has(name)) continue
+    if (name === PROTO) Object.defineProperty(fields, name, { ...OWN, value: headers[name] })
+    else fields[name] = headers[name]
   }
   if (via !== undefined) fields.via = fields.via ? `${fields.via}, 1.1 ${via}` : `1.1 ${via}`
   return fields

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { UnderscoreHeaders } from '../../http/fields.js'
-import { isPlain, nominatedBy } from '../../http/hop-by-hop.js'
+import { PROTO, type UnderscoreHeaders } from '../../http/fields.js'
+import { nominatedBy } from '../../http/hop-by-hop.js'
 import { peerOf } from '../../http/peer.js'
 import type { Trust } from '../../http/trust.js'
 import type { AppHooks } from '../host-app/app-hooks.js'
@@ -37,19 +37,27 @@ export function stripRequestFields(raw: IncomingMessage, options: StripOptions):
   const { connection } = headers
   let proxyFields: string[] | undefined
   let removed: Set<string> | undefined
+  let names = 0
   for (const name in headers) {
+    names++
     if (name.includes('_') ? isUnderscoreRemoved(name, options) : name === 'proxy') {
       removed = (removed ?? new Set()).add(name)
     } else if (isProxyField(name)) {
       proxyFields = [...(proxyFields ?? []), name]
     }
   }
-  if (!isPlain(connection)) {
-    for (const name of nominatedBy(connection) ?? []) {
+  const nominated = nominatedBy(connection)
+  if (nominated) {
+    for (const name of nominated) {
       if (Object.hasOwn(headers, name) && !mayNotBeNominated(name)) {
         removed = (removed ?? new Set()).add(name)
       }
     }
+  }
+  // Where there are more lines than names, one of the lines may be `__proto__`, of which Node makes no field.
+  if (names * 2 !== raw.rawHeaders.length && hasProto(raw.rawHeaders)) {
+    if (nominated?.has(PROTO) || isUnderscoreRemoved(PROTO, options))
+      removed = (removed ?? new Set()).add(PROTO)
   }
   if (removed) remove(raw, removed)
   if (proxyFields && options.trust(peer, []) === 0)
@@ -71,11 +79,18 @@ function isUnderscoreRemoved(name: string, { underscoreHeaders }: StripOptions):
   return GATEWAY_FIELDS.has(hyphenated) || isProxyField(hyphenated)
 }
 
+/** Whether a line has the name `__proto__`. */
+function hasProto(rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === PROTO.length && name.toLowerCase() === PROTO) return true
+  }
+  return false
+}
+
 function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
   const { headers, rawHeaders } = raw
-  // Node makes headersDistinct from rawHeaders on the first access, so it is read before rawHeaders change. HTTP/2 has
-  // no headersDistinct.
-  const distinct = (raw.headersDistinct as IncomingMessage['headersDistinct'] | undefined) ?? {}
+  const distinct = distinctOf(raw)
   for (const name of names) {
     delete headers[name]
     delete distinct[name]
@@ -88,4 +103,18 @@ function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
     rawHeaders[kept++] = rawHeaders[i + 1] as string
   }
   rawHeaders.length = kept
+}
+
+/**
+ * The lists of values that Node makes from `rawHeaders` on the first access, which therefore has to come before
+ * `rawHeaders` are changed.
+ */
+function distinctOf(raw: IncomingMessage): Record<string, unknown> {
+  try {
+    // HTTP/2 has no headersDistinct.
+    return (raw.headersDistinct as IncomingMessage['headersDistinct'] | undefined) ?? {}
+  } catch {
+    // Some releases of Node 20 throw here if a line has the name `__proto__`.
+    return {}
+  }
 }

@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { ProxyContext } from '../../context.js'
+import { PROTO } from '../../http/fields.js'
 import { type UpstreamResponse, WholeBody } from '../../http/response.js'
 import { type ResponseFieldOptions, responseFields } from '../fields/response-fields.js'
 import type { AppHooks } from '../host-app/app-hooks.js'
@@ -29,7 +30,11 @@ export function sendResponse(
     headers['content-length'] ??= String(body.bytes.length)
   }
   protocolOf(raw).fitHead(reply, context, headers, isClosing)
-  for (const name in headers) reply.header(name, headers[name])
+  for (const name in headers) {
+    // Fastify would lose a field of this name.
+    if (name === PROTO) reply.raw.setHeader(name, headers[name] as string | string[])
+    else reply.header(name, headers[name])
+  }
   // If an error has to be sent after all, the error handler removes these fields again.
   head.headers = headers
   if (appHooks.touchRequests) dropLengthOfTrailed(reply)
