@@ -103,8 +103,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     timeout: timeouts.body,
   }
   // This onRoute hook is added first, because the later ones add hooks of the pool to each route.
-  const appHooks = watchAppHooks(scope)
-  const handler = new RequestHandler({
+  const appHooks = watchAppHooks(scope, () => handler.forward)
+  const handler: RequestHandler = new RequestHandler({
     balancer,
     strip: { trust, underscoreHeaders, server, appHooks },
     admission: { ...paths, maxBody, via, allow: methods.join(', ') },

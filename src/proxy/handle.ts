@@ -20,6 +20,7 @@ import { refusalCodeOf } from './downstream/errors/errors.js'
 import { setRequestFields } from './downstream/fields/request-fields.js'
 import { acceptsTrailers } from './downstream/fields/request-trailers.js'
 import { stripRequestFields } from './downstream/fields/strip-request-fields.js'
+import { isHandlerAwaited } from './downstream/host-app/app-hooks.js'
 import { stopProbe } from './downstream/host-app/route-probe.js'
 import { admit, type Destination } from './downstream/request/admission.js'
 import { answerOptions, mayForward } from './downstream/request/max-forwards.js'
@@ -114,8 +115,8 @@ export class RequestHandler {
   }
 
   /** 5. The route's handler, after all hooks: forwards the request with the body that hooks have left. */
-  readonly forward = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const { balancer, admission, trailerRuleFor } = this.#options
+  readonly forward = (request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined => {
+    const { balancer, admission, trailerRuleFor, appHooks } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
     const context = contextOf(request)
@@ -136,7 +137,8 @@ export class RequestHandler {
       context.body = raw
       context.expectsContinue = expectsContinue(raw)
     }
-    return reply.from('/', this.#replyFrom)
+    reply.from('/', this.#replyFrom)
+    return isHandlerAwaited(appHooks) ? reply : undefined
   }
 
   /** Forwards a request whose body is not, or no longer, the one that the client sends. */

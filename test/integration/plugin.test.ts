@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { tracingChannel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -7,7 +8,7 @@ import * as http2 from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import Fastify from 'fastify'
+import Fastify, { type FastifyReply } from 'fastify'
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
 import { answering, TestBackend } from '../support/backend.js'
 import { call } from '../support/client.js'
@@ -419,4 +420,44 @@ test('an onSend hook sees a stream, whether an answer came in one piece or not; 
   writes = 0
   assert.equal((await call(`${plain.listeningOrigin}/p`)).text, 'typed')
   assert.equal(writes, 1, 'head and body in one')
+})
+
+test('code of the app that wraps handlers, or watches them, waits for the response', async (t) => {
+  const backend = await answering()
+  t.after(() => backend.close())
+  const app = Fastify()
+  t.after(() => app.close())
+  const order: string[] = []
+  app.addHook('onRoute', (route) => {
+    const { handler } = route
+    route.handler = async function (request, reply) {
+      const returned = await handler.call(this, request, reply)
+      order.push(`handler ${reply.sent}`)
+      return returned
+    }
+  })
+  await app.register(leastwise, { prefix: '/p', backends: [backend.url] })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  assert.equal((await call(`${app.listeningOrigin}/p`)).text, 'ok')
+  assert.deepEqual(order, ['handler true'])
+
+  const watched = Fastify()
+  t.after(() => watched.close())
+  await watched.register(leastwise, { prefix: '/p', backends: [backend.url] })
+  await watched.listen({ port: 0, host: '127.0.0.1' })
+  let isSent: boolean | undefined
+  const channel = tracingChannel('fastify.request.handler')
+  const watcher = {
+    start() {},
+    end() {},
+    asyncStart(message: object) {
+      isSent = (message as { reply: FastifyReply }).reply.sent
+    },
+    asyncEnd() {},
+    error() {},
+  }
+  channel.subscribe(watcher)
+  t.after(() => channel.unsubscribe(watcher))
+  assert.equal((await call(`${watched.listeningOrigin}/p`)).text, 'ok')
+  assert.equal(isSent, true)
 })

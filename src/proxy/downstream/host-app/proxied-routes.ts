@@ -11,7 +11,7 @@ export interface ProxiedRoutesOptions {
   constraints: Constraints
   /** The methods that were chosen to be proxied; undefined for all. */
   methods: readonly string[] | undefined
-  handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
+  handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined
 }
 
 /**
