@@ -1,4 +1,5 @@
 import type { BackendSpec, HostHeader } from '../balancer/backends/spec.js'
+import { isUnixUrl } from '../balancer/backends/unix-url.js'
 import { Balancer } from '../balancer/balancer.js'
 import { BackendExistsError, InvalidBackendError } from '../balancer/errors.js'
 import type { BalancerOptions } from '../balancer/options.js'
@@ -146,6 +147,8 @@ function booleanOf(name: Parameter, value: string): boolean {
  */
 function withoutPassword(entries: string[], i: number): string {
   const entry = entries[i] as string
+  // The URL of a Unix socket has no password; in it, `@` begins a name.
+  if (isUnixUrl(entry)) return entry
   if (entry.includes('@')) return entry.replace(/^(https?:\/\/)?.*@/is, '$1***@')
   for (const next of entries.slice(i + 1)) {
     if (next.includes('://')) break

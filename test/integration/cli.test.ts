@@ -105,7 +105,7 @@ describe('leastwise', { concurrency: true }, () => {
       exitCode: 1,
       code: 'LEASTWISE_INVALID_BACKEND',
       statusCode: 400,
-      message: 'url must start with http:// or https://',
+      message: 'url must start with http:// or https://, or with unix:/',
     })
 
     const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))

@@ -96,7 +96,10 @@ export class RawBackend {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`
+    const address = this.#server.address()
+    return typeof address === 'string'
+      ? `unix:${address}`
+      : `http://127.0.0.1:${(address as { port: number }).port}`
   }
 
   /** The last request. */
@@ -104,8 +107,10 @@ export class RawBackend {
     return this.requests.at(-1) ?? ''
   }
 
-  async listen(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1')
+  /** Listens on a port of loopback, or on a Unix socket. */
+  async listen(path?: string): Promise<this> {
+    if (path === undefined) this.#server.listen(0, '127.0.0.1')
+    else this.#server.listen(path)
     await once(this.#server, 'listening')
     return this
   }

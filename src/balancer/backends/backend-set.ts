@@ -68,7 +68,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return backend
   }
 
-  /** Returns the backend with this URL, spelt as `new URL(url).origin` spells it; undefined where there is none. */
+  /** Returns the backend with this URL, in the spelling of `Backend.url`; undefined where there is none. */
   protected withUrl(url: string): Backend | undefined {
     return this.#urls.get(url)
   }

@@ -6,6 +6,7 @@ import { Latency } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
 import { type BackendTls, noTls } from './backend-tls.js'
 import type { BackendView, CheckResult, Health, Verdict } from './backend-view.js'
+import type { Origin } from './origin.js'
 import type { AdminState, BackendSource, HostHeader } from './spec.js'
 
 /** Tells which part of its fair share of requests a backend may have now. */
@@ -19,9 +20,9 @@ export interface ShareSource {
  */
 export class Backend {
   readonly id: string
-  /** The origin, as `new URL(url).origin` spells it. */
+  /** The origin, as `new URL(url).origin` spells it, or `unix:` and the path of a socket. */
   readonly url: string
-  /** `host[:port]` of the origin, as a Host field has it. */
+  /** `host[:port]` of the origin, as a Host field has it; `localhost` for a Unix socket. */
   readonly host: string
   hostHeader: HostHeader | undefined
   readonly addedAt: Date
@@ -78,14 +79,14 @@ export class Backend {
 
   constructor(
     id: string,
-    origin: URL,
+    { origin, host }: Pick<Origin, 'origin' | 'host'>,
     hostHeader: HostHeader | undefined,
     addedAt: Date,
     counter: LoadCounter = new LocalLoadCounter(),
   ) {
     this.id = id
-    this.url = origin.origin
-    this.host = origin.host
+    this.url = origin
+    this.host = host
     this.hostHeader = hostHeader
     this.addedAt = addedAt
     this.#counter = counter

@@ -4,20 +4,13 @@ import { LocalLoadCounter } from '../leases/load-counter.js'
 import { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
-import { type BackendTls, checkTls, isSameTls, noTls, patchedTls } from './backend-tls.js'
+import { type BackendTls, checkTls, isSameTls, noTls } from './backend-tls.js'
 import { Departures } from './departures.js'
+import { parseOrigin } from './origin.js'
+import { patched } from './patch.js'
 import { type SourceEntry, Sources } from './sources.js'
 import type { BackendPatch, BackendRecord, BackendSource, ConfiguredBackend } from './spec.js'
-import {
-  checkAddedAt,
-  checkAdminState,
-  checkBackup,
-  checkHealthHost,
-  checkHealthPort,
-  checkMaxConnections,
-  checkSpec,
-  checkWeight,
-} from './validation.js'
+import { checkAddedAt, checkAdminState, checkMaxConnections, checkSpec } from './validation.js'
 
 /** The backends of a pool. All adding, changing, draining and removing of backends is done here. */
 export class Registry extends BackendHealth {
@@ -38,7 +31,7 @@ export class Registry extends BackendHealth {
     const state = checkAdminState(record.state ?? 'active')
     const addedAt = record.addedAt === undefined ? this.options.clock.date() : checkAddedAt(record.addedAt)
     if (this.withUrl(spec.url)) throw new BackendExistsError(`url ${spec.url}`)
-    const origin = new URL(spec.url)
+    const origin = parseOrigin(spec.url)
     const id = spec.id ?? idFromOrigin(origin, (taken) => this.hasId(taken))
     if (this.hasId(id)) throw new BackendExistsError(`id "${id}"`)
 
@@ -104,20 +97,9 @@ export class Registry extends BackendHealth {
    */
   update(id: string, patch: BackendPatch): Backend {
     const backend = this.get(id)
-    const weight = patch.weight === undefined ? backend.weight : checkWeight(patch.weight)
-    const limit =
-      patch.maxConnections === undefined ? backend.maxConnections : checkMaxConnections(patch.maxConnections)
-    const backup = patch.backup === undefined ? backend.backup : checkBackup(patch.backup)
-    const healthPort = patch.healthPort === undefined ? backend.healthPort : checkHealthPort(patch.healthPort)
-    const healthHost = patch.healthHost === undefined ? backend.healthHost : checkHealthHost(patch.healthHost)
-    const tls = this.#verifiedTls(backend, patchedTls(backend, patch))
-    backend.weight = weight
-    backend.maxConnections = limit
-    backend.ownLimit ||= patch.maxConnections !== undefined
-    backend.backup = backup
-    backend.healthPort = healthPort
-    backend.healthHost = healthHost
-    backend.tls = tls
+    const fields = patched(backend, patch)
+    fields.tls = this.#verifiedTls(backend, fields.tls)
+    Object.assign(backend, fields)
     this.refresh()
     this.announce('updated', backend)
     return backend

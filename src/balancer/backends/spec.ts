@@ -15,7 +15,10 @@ export type HealthInitial = (typeof healthInitials)[number]
 
 /** Describes a backend that is to be registered. */
 export interface BackendSpec extends GivenTls {
-  /** `http://host:port` or `https://host:port`, without credentials, path, query or fragment. */
+  /**
+   * `http://host:port` or `https://host:port`, without credentials, path, query or fragment; or `unix:/run/app.sock` for
+   * plain HTTP on a Unix socket.
+   */
   url: string
   /**
    * An id that is unique in the pool, 1 to 64 characters of `A-Z a-z 0-9 . _ ~ -`; by default it is made from the
@@ -38,7 +41,7 @@ export interface BackendSpec extends GivenTls {
 
 /** The description of a backend in the configuration of a pool, with the defaults of its own fields filled in. */
 export interface ConfiguredBackend extends BackendTls {
-  /** The origin, as `new URL(url).origin` spells it. */
+  /** The origin, as `new URL(url).origin` spells it, or `unix:` and the path of a socket. */
   url: string
   /** The id; left out where it is made from the address. */
   id?: string

@@ -1,5 +1,6 @@
 import { InvalidBackendError } from '../errors.js'
 import { checkTls } from './backend-tls.js'
+import { parseOrigin } from './origin.js'
 import {
   type AdminState,
   type BackendSpec,
@@ -10,45 +11,9 @@ import {
   MAX_PORT,
   MAX_WEIGHT,
 } from './spec.js'
+import { isUnixUrl } from './unix-url.js'
 
 const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
-
-/**
- * Parses a backend's URL.
- * @throws {InvalidBackendError} for anything but scheme, host and port. WHATWG URL parsing silently corrects many
- *   mistakes (blanks, backslashes, a missing slash); such a URL is refused instead.
- */
-export function parseOrigin(text: string): URL {
-  const refuse = (why: string) => new InvalidBackendError('url', why)
-  if (typeof text !== 'string' || !/^https?:\/\//i.test(text))
-    throw refuse('must start with http:// or https://')
-  const rest = text.slice(text.indexOf('//') + 2)
-  if (rest.includes('@')) throw refuse('must not have credentials')
-  if (rest.includes('?')) throw refuse('must not have a query')
-  if (rest.includes('#')) throw refuse('must not have a fragment')
-  if (/[^/]*\/./.test(rest)) throw refuse('must not have a path')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\s\\\u0000-\u001f\u007f]/.test(rest)) throw refuse('must be scheme://host:port')
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch {
-    throw refuse('must be scheme://host:port')
-  }
-  if (url.port === '0') throw refuse('must not have port 0')
-  const ipv4 = mappedIpv4(url.hostname)
-  if (ipv4 !== undefined) url.hostname = ipv4
-  return url
-}
-
-/** The IPv4 address that an IPv6 address of the form `[::ffff:127.0.0.1]` stands for (RFC 4291 section 2.5.5.2). */
-function mappedIpv4(hostname: string): string | undefined {
-  // The URL parser has written the address in its shortest form, in hexadecimal digits.
-  const [, high, low] = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname) ?? []
-  if (high === undefined || low === undefined) return undefined
-  const [first, last] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
-  return [first >> 8, first & 255, last >> 8, last & 255].join('.')
-}
 
 /** @throws {InvalidBackendError} */
 export function checkId(id: string): string {
@@ -119,10 +84,17 @@ export function checkBackup(backup: boolean | undefined): boolean {
 
 /**
  * Returns undefined where the pool's setting applies.
+ * @param url of the backend
  * @throws {InvalidBackendError}
  */
-export function checkHealthPort(port: number | null | undefined): number | undefined {
+export function checkHealthPort(port: number | null | undefined, url: string): number | undefined {
   if (port === null || port === undefined) return undefined
+  if (isUnixUrl(url)) {
+    throw new InvalidBackendError(
+      'healthPort',
+      'is not for a Unix socket: its checks go to the socket itself',
+    )
+  }
   if (Number.isInteger(port) && port >= 1 && port <= MAX_PORT) return port
   throw new InvalidBackendError('healthPort', `must be a whole number from 1 to ${MAX_PORT}`)
 }
@@ -143,9 +115,9 @@ export function checkHealthHost(host: string | null | undefined): string | undef
  */
 export function checkSpec(spec: BackendSpec): ConfiguredBackend {
   const { id, maxConnections, hostHeader } = spec
-  const healthPort = checkHealthPort(spec.healthPort)
-  const healthHost = checkHealthHost(spec.healthHost)
   const url = parseOrigin(spec.url)
+  const healthPort = checkHealthPort(spec.healthPort, url.origin)
+  const healthHost = checkHealthHost(spec.healthHost)
   return {
     url: url.origin,
     ...(id !== undefined && { id: checkId(id) }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseOrigin } from '../../../src/balancer/backends/validation.js'
+import { parseOrigin } from '../../../src/balancer/backends/origin.js'
 import { InvalidBackendError } from '../../../src/balancer/errors.js'
 
 test('an origin is scheme, host and port', () => {
@@ -25,7 +25,8 @@ test('anything else is refused, also what URL parsers mend', () => {
     'a:80',
     '//a',
     'ftp://a',
-    'unix:/tmp/x',
+    'unix:tmp/x',
+    'unix://a/tmp/x',
     'http:a',
     'http:/a',
     'http://',

@@ -26,9 +26,9 @@ export function responseFields(
   if (paths && namesPath(headers)) {
     const prefix = prefixOf(raw, paths)
     const { fields, host, lease } = context
-    const { url } = lease.backend
-    const scheme = url.startsWith('https:') ? 'https' : 'http'
-    const hosts = [url.slice(url.indexOf('//') + 2), host, firstValue(fields, 'x-forwarded-host')]
+    const { backend } = lease
+    const scheme = backend.url.startsWith('https:') ? 'https' : 'http'
+    const hosts = [backend.host, host, firstValue(fields, 'x-forwarded-host')]
     const { rewritePrefix } = paths
     if (prefix !== '') restorePrefix(headers, { prefix, rewritePrefix, hosts, scheme })
   }

@@ -13,6 +13,8 @@ export function watchNames(registry: Registry, names: NameLookup): () => void {
   const leave = new Map<Backend, () => void>()
   const begin = (backend: Backend) => {
     const { host } = addressOf(backend)
+    // A Unix socket has no name.
+    if (host === '') return
     // A listener that was called before this one may have removed the backend.
     if (isIP(host) !== 0 || !registry.holds(backend)) return
     leave.set(

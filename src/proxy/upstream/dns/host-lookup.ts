@@ -51,7 +51,7 @@ export class HostLookup {
   }
 }
 
-/** Makes an object that looks up a host's name. Returns undefined if the host is an IP address. */
+/** Makes an object that looks up a host's name. Returns undefined if the host is an IP address, or empty. */
 export function hostLookup(names: NameLookup, host: string): HostLookup | undefined {
-  return isIP(host) === 0 ? new HostLookup(names, host) : undefined
+  return host !== '' && isIP(host) === 0 ? new HostLookup(names, host) : undefined
 }

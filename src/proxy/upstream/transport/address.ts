@@ -1,10 +1,14 @@
 import type { Backend } from '../../../balancer/backends/backend.js'
+import { socketPathOf } from '../../../balancer/backends/unix-url.js'
 import { certificateName } from './tls.js'
 
 /** The address of a backend, in the form that Node's HTTP clients take. */
 export interface Address {
-  /** An IP address without brackets, or a host name. */
+  /** Path of the Unix socket to connect to in place of host and port; undefined for TCP. */
+  socketPath: string | undefined
+  /** An IP address without brackets, or a host name; empty for a Unix socket. */
   host: string
+  /** 0 for a Unix socket. */
   port: number
   /** The name that the backend's certificate has to be valid for, see {@link certificateName}. */
   servername: string
@@ -14,8 +18,16 @@ export interface Address {
 
 /** Returns the address that a backend's URL contains. */
 export function addressOf({ url }: Pick<Backend, 'url'>): Address {
+  const socketPath = socketPathOf(url)
+  if (socketPath !== undefined) return { socketPath, host: '', port: 0, servername: '', secure: false }
   const { protocol, hostname, port } = new URL(url)
   const secure = protocol === 'https:'
   const host = hostname.replace(/^\[|\]$/g, '')
-  return { host, port: Number(port) || (secure ? 443 : 80), servername: certificateName(host), secure }
+  return {
+    socketPath,
+    host,
+    port: Number(port) || (secure ? 443 : 80),
+    servername: certificateName(host),
+    secure,
+  }
 }

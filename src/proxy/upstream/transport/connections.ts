@@ -50,7 +50,7 @@ export class Connections {
     this.address = addressOf(backend)
     this.lookup = hostLookup(names, this.address.host)
     this.#connectOptions = this.tlsOptions
-    this.#connect = connectFor(this.lookup, this.#connectOptions)
+    this.#connect = connectFor(this.address, this.lookup, this.#connectOptions)
     this.agent = keepAliveAgent(this.address.secure, KEEP_ALIVE_MS)
   }
 
@@ -99,7 +99,7 @@ export class Connections {
     const options = this.tlsOptions
     if (options !== this.#connectOptions) {
       this.#connectOptions = options
-      this.#connect = connectFor(this.lookup, options)
+      this.#connect = connectFor(this.address, this.lookup, options)
     }
     return this.#connect
   }

@@ -1,8 +1,9 @@
 import { type ClientRequest, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
-import { connect } from 'node:net'
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { type Headers, toHeaders } from '../../http/fields.js'
+import type { Address } from './address.js'
 import type { Connections } from './connections.js'
 import type { UpstreamRequest } from './transport.js'
 
@@ -36,12 +37,20 @@ export function createOutgoing(
     maxHeaderSize,
     headers,
     // Without an agent, Node makes a connection for this request alone.
-    ...(isSingle ? { createConnection: () => (secure ? tlsConnect(target) : connect(target)) } : { agent }),
+    ...(isSingle
+      ? { createConnection: () => (secure ? tlsConnect(target) : connectPlain(target)) }
+      : { agent }),
   })
   // The size of the response's head is limited instead. Past a number of fields Node would drop the remaining fields, a
   // Content-Length among them.
   outgoing.maxHeadersCount = 0
   return outgoing
+}
+
+/** Node's `net` takes the path of a Unix socket by another name than `http` does. */
+function connectPlain(target: TcpNetConnectOpts & Pick<Address, 'socketPath'>): Socket {
+  const { socketPath } = target
+  return socketPath === undefined ? connect(target) : connect({ ...target, path: socketPath })
 }
 
 /** Returns the header fields for Node's client, including the fields that apply to the connection only. */

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { Client, type Dispatcher, errors } from 'undici'
 import type { Backend } from '../../../balancer/backends/backend.js'
+import { isUnixUrl } from '../../../balancer/backends/unix-url.js'
 import type { Headers } from '../../http/fields.js'
 import type { HostLookup } from '../dns/host-lookup.js'
 import { nameParserError } from './parser-error.js'
@@ -69,7 +70,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
       onLookedUp: () => this.#listener?.onLookedUp(),
       onSocket: (socket) => this.#watch(socket),
     })
-    this.#client = new Client(backend.url, {
+    this.#client = new Client(isUnixUrl(backend.url) ? `http://${backend.host}` : backend.url, {
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -3,6 +3,7 @@ import { buildConnector } from 'undici'
 import type { HostLookup } from '../dns/host-lookup.js'
 import { NameWait } from '../dns/name-wait.js'
 import type { TlsOptions } from '../tls/upstream-tls.js'
+import type { Address } from './address.js'
 
 /** The type of undici's connector. The connector returns the socket at once, which undici's own type leaves out. */
 export type Connect = (...parameters: Parameters<buildConnector.connector>) => Socket
@@ -14,7 +15,12 @@ type Callback = Parameters<Connect>[1]
 const connectToAddress = buildConnector({ timeout: 0 }) as Connect
 
 /** Returns the function by which undici's connections to a backend are made. */
-export function connectFor(lookup: HostLookup | undefined, tls: TlsOptions | undefined): Connect {
+export function connectFor(
+  { socketPath }: Address,
+  lookup: HostLookup | undefined,
+  tls: TlsOptions | undefined,
+): Connect {
+  if (socketPath !== undefined) return buildConnector({ timeout: 0, socketPath }) as Connect
   const isShared = !lookup && (!tls || (!tls.secureContext && tls.rejectUnauthorized))
   const connect = isShared
     ? connectToAddress
