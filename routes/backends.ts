@@ -105,7 +105,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
       schema: {
         tags,
-        summary: 'Change weight, limit, or how it is checked',
+        summary: 'Change weight, limit, checks or TLS',
         description: 'What is left out stays as it is, and so do the counts.',
         params: BackendParams,
         body: UpdateBody,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { call, callJson } from '../support/client.js'
+import { commandsWith } from '../support/command.js'
 import { noPassiveHealth, openGateway } from '../support/gateway.js'
 import { root, runServer, startGateway } from '../support/process.js'
 import { exchange } from '../support/raw.js'
@@ -195,8 +196,10 @@ test('the admin API checks files, shows paths, and the state keeps them', async 
     assert.match(json.message, message)
   }
   const fields = { ca, ...pair, servername: 'shop.example', rejectUnauthorized: false }
-  const added = await post(fields)
-  assert.equal(added.status, 201)
+  const run = commandsWith({ LEASTWISE_URL: before.admin })
+  const options = `--ca ${ca} --cert ${pair.cert} --key ${pair.key} --servername shop.example`
+  const added = await run(`backends add ${url} --id a ${options} --reject-unauthorized false --json`)
+  assert.equal(added.stderr, '')
   const shown = ({ ca, cert, key, servername, rejectUnauthorized }: Record<string, unknown>) => ({
     ca,
     cert,
@@ -204,12 +207,13 @@ test('the admin API checks files, shows paths, and the state keeps them', async 
     servername,
     rejectUnauthorized,
   })
-  assert.deepEqual(shown(added.json), fields)
+  assert.deepEqual(shown(JSON.parse(added.stdout)), fields)
   await before.line(({ event, backend }) => event === 'certificates not checked' && backend === 'a')
   const patch = (body: object) => callJson('PATCH', `${before.admin}/backends/a`, body)
   assert.equal((await patch({ key: path('leaf.key.pem') })).status, 400)
   assert.equal((await patch({ cert: null })).status, 400)
-  assert.equal((await patch({ rejectUnauthorized: null })).json.rejectUnauthorized, null)
+  const updated = await run('backends update a --reject-unauthorized default --health-port off --json')
+  assert.deepEqual([updated.stderr, JSON.parse(updated.stdout).rejectUnauthorized], ['', null])
   await before.stop()
 
   assert.doesNotMatch(readFileSync(stateFile, 'utf8'), /BEGIN/)

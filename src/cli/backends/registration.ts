@@ -5,24 +5,27 @@ import { type AdminOptions, clientOf, poolCommand, print, readId, whole } from '
 import { Failure } from '../failure.js'
 import { readBackend } from '../responses.js'
 import { terminalText } from '../terminal-text.js'
+import { nullIfOff, type OFF, orOff } from './or-off.js'
 import { pathOf } from './path.js'
+import { addTlsOptions, type TlsOptions, tlsChangesIn } from './tls-options.js'
 
-interface Changes {
+interface Changes extends TlsOptions {
   weight?: number
   maxConnections?: number
   backup?: boolean
-  healthPort?: number | null
-  healthHost?: string | null
+  healthPort?: number | typeof OFF
+  healthHost?: string | typeof OFF
 }
 
 /** Makes the command `leastwise backends add`. */
 export function add(): Command {
-  return poolCommand(
+  const command = poolCommand(
     'add',
     'register a backend; it gets requests from now on, in slow start fewer at first',
     `Examples:
   leastwise backends add http://10.0.0.3:8080
   leastwise backends add https://10.0.0.4 --id c --weight 3 --max-connections 99
+  leastwise backends add https://10.0.0.5 --id d --ca /etc/leastwise/ca.pem
 
 With --json it prints the backend, as POST /backends answers.`,
   )
@@ -39,19 +42,21 @@ With --json it prints the backend, as POST /backends answers.`,
         'backend',
       ]),
     )
-    .action(async (url: string, options: AdminOptions & Changes & { id?: string; hostHeader?: string }) => {
+  return addTlsOptions(command).action(
+    async (url: string, options: AdminOptions & Changes & { id?: string; hostHeader?: string }) => {
       const { id, hostHeader } = options
       const body = { url, id, hostHeader, ...changesIn(options) }
       const added = await clientOf(options).call('POST', '/backends', { read: readBackend, body })
       print(options, added, `added ${terminalText(added.id)} (${terminalText(added.url)}): ${limits(added)}`)
-    })
+    },
+  )
 }
 
 /** Makes the command `leastwise backends update`. */
 export function update(): Command {
-  return poolCommand(
+  const command = poolCommand(
     'update',
-    'change the weight, the limit or the checks of a backend; its counts are kept',
+    'change the weight, the limit, the checks or the TLS of a backend; its counts are kept',
     `Examples:
   leastwise backends update c --weight 5
   leastwise backends update c --max-connections 0
@@ -66,16 +71,16 @@ With --json it prints the backend, as PATCH /backends/:id answers.`,
     .option('--no-backup', 'use it like any other')
     .addOption(healthPort())
     .addOption(healthHost())
-    .action(async (id: string, options: AdminOptions & Changes) => {
-      const body = changesIn(options)
-      if (Object.values(body).every((value) => value === undefined))
-        throw new Failure(
-          'usage',
-          'backends update takes one or more of --weight, --max-connections, --backup, --no-backup, --health-port and --health-host',
-        )
-      const updated = await clientOf(options).call('PATCH', pathOf(id), { read: readBackend, body })
-      print(options, updated, `updated ${terminalText(updated.id)}: ${limits(updated)}`)
-    })
+  return addTlsOptions(command).action(async (id: string, options: AdminOptions & Changes) => {
+    const body = changesIn(options)
+    if (Object.values(body).every((value) => value === undefined))
+      throw new Failure(
+        'usage',
+        'backends update takes one or more of --weight, --max-connections, --backup, --no-backup, --health-port, --ca, --cert, --key, --servername, --reject-unauthorized and --health-host',
+      )
+    const updated = await clientOf(options).call('PATCH', pathOf(id), { read: readBackend, body })
+    print(options, updated, `updated ${terminalText(updated.id)}: ${limits(updated)}`)
+  })
 }
 
 function weight(): Option {
@@ -107,12 +112,17 @@ function healthHost(): Option {
   ).argParser(orOff((text: string) => text))
 }
 
-function orOff<T>(read: (text: string) => T): (text: string) => T | null {
-  return (text) => (text === 'off' ? null : read(text))
-}
-
-function changesIn({ weight, maxConnections, backup, healthPort, healthHost }: Changes): Changes {
-  return { weight, maxConnections, backup, healthPort, healthHost } as Changes
+/** Returns the values of the options as the admin API takes them; undefined where an option was left out. */
+function changesIn(options: Changes) {
+  const { weight, maxConnections, backup, healthPort, healthHost } = options
+  return {
+    weight,
+    maxConnections,
+    backup,
+    healthPort: nullIfOff(healthPort),
+    healthHost: nullIfOff(healthHost),
+    ...tlsChangesIn(options),
+  }
 }
 
 function limits({ weight, maxConnections, backup }: BackendView): string {

@@ -36,6 +36,7 @@ const wrong: [line: string, message: RegExp][] = [
   ['backends add http://a --host-header both', /Allowed choices are client, backend/],
   ['backends update a', /^backends update takes one or more of --weight, .* and --health-host$/],
   ['backends update a --health-port 0', /from 1 to 65535/],
+  ['backends update a --reject-unauthorized off', /It takes true, false or default/],
   ['backends update --weight 2', /missing required argument 'id'/],
   ['backends update .. --weight 2', /'..' is invalid for argument 'id'/],
   ['backends drain a/b', /'a\/b' is invalid for argument 'id'/],

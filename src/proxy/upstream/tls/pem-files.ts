@@ -25,6 +25,9 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024
 
 const CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----.*?-----END \1-----/gs
 
+/** What a private key with a passphrase begins with, in PKCS #8 and in the older form. */
+const ENCRYPTED = /^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m
+
 /** A file for TLS cannot be used. The message says why, and completes a sentence that begins with the path. */
 export class TlsFileError extends Error {
   readonly field: keyof TlsFiles
@@ -103,8 +106,8 @@ function checkCertificates(field: keyof TlsFiles, path: string, content: Buffer)
 function privateKey(path: string, content: Buffer): KeyObject {
   try {
     return createPrivateKey({ key: content, format: 'pem' })
-  } catch (error) {
-    const isEncrypted = (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE'
+  } catch {
+    const isEncrypted = ENCRYPTED.test(content.toString('latin1'))
     throw new TlsFileError(
       'key',
       path,
