@@ -130,13 +130,18 @@ test('a file of authorities replaces those that Node trusts', async (t) => {
     NODE_EXTRA_CA_CERTS: ca,
     UPSTREAM_SERVERNAME: 'shop.example',
     BACKENDS: await backend(t),
+    RETRIES: '0',
+    ...noPassiveHealth,
   })
   t.after(() => gateway.stop())
-  assert.equal((await call(gateway.url)).status, 200)
   const { id } = (await callJson('GET', `${gateway.admin}/backends`)).json.backends[0]
-  const change = { ca: path('client-authority.cert.pem') }
-  assert.equal((await callJson('PATCH', `${gateway.admin}/backends/${id}`, change)).status, 200)
-  assert.match(await messageOf(gateway.url, 'POST'), /authority that is not trusted/)
+  const change = (ca: string | null) => callJson('PATCH', `${gateway.admin}/backends/${id}`, { ca })
+  assert.equal((await change(path('client-authority.cert.pem'))).status, 200)
+  for (const method of ['GET', 'POST'])
+    assert.match(await messageOf(gateway.url, method), /authority that is not trusted/)
+  assert.equal((await change(null)).status, 200)
+  for (const method of ['GET', 'POST'] as const)
+    assert.equal((await call(gateway.url, { method })).status, 200)
 })
 
 test('health checks use the same authorities, certificate and name', async (t) => {
