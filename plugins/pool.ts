@@ -72,6 +72,8 @@ export const poolPlugin = fp<PoolPluginOptions>(
       observers: [...(options.accessLog ? [logRequest] : []), ...metered],
       maxBody: settings.maxBody,
       maxResponseHeaders: settings.maxResponseHeaders,
+      keepAlive: settings.upstreamKeepAlive,
+      maxConnectionAge: settings.maxConnectionAge,
       retries: settings.retries,
       tlsOptionsOf: tls.optionsOf,
       onFailed,

@@ -57,6 +57,10 @@ export interface ProxyOptions extends LoadSheddingOptions {
   maxBody: number
   /** Largest head of a backend's response in bytes; trailers have the same limit. */
   maxResponseHeaders: number
+  /** How long an idle connection to a backend is kept, in milliseconds; 0 if each request gets a new connection. */
+  keepAlive: number
+  /** How long after its opening a connection to a backend takes requests, in milliseconds; 0 for any time. */
+  maxConnectionAge: number
   timeouts: Timeouts
   /** Returns the options for TLS with a backend. */
   tlsOptionsOf: TlsOptionsOf
@@ -119,6 +123,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
   })
   const { failureStatus, retryStatus, retries, hostHeader, maxResponseHeaders, tlsOptionsOf, onFailed } =
     options
+  const { keepAlive, maxConnectionAge } = options
   const dispatcher = new LeaseDispatcher({
     balancer,
     timeouts,
@@ -128,6 +133,8 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     hostHeader,
     maxBody,
     maxResponseHeaders,
+    keepAlive,
+    maxConnectionAge,
     tlsOptionsOf,
     onFailed,
   })

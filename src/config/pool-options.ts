@@ -1,4 +1,5 @@
-// Made from src/config/settings/ by npm run generate: change the settings there, and run it again.
+// Over 200 lines: it has every setting of a pool. It is made from src/config/settings/ by npm run generate: change the
+// settings there, and run it again.
 import type { OptionOf } from './settings.js'
 
 /** Settings of a pool as options. Each is optional. Times are in milliseconds. */
@@ -30,6 +31,16 @@ export interface PoolOptions {
    * plugin is in closes; then they are cut (milliseconds). Default: `30000`.
    */
   drainTimeout?: OptionOf<'drainTimeout'>
+  /**
+   * Time for which an idle connection to a backend is kept; it has to be shorter than the time for which the
+   * backend keeps it. `0`: each request gets a new connection (milliseconds). Default: `4000`.
+   */
+  upstreamKeepAlive?: OptionOf<'upstreamKeepAlive'>
+  /**
+   * Age from which a connection to a backend takes no further request, so that a new address of its name is
+   * noticed; the request that it has goes on. `0` for any age (milliseconds). Default: `300000`.
+   */
+  maxConnectionAge?: OptionOf<'maxConnectionAge'>
   /**
    * PEM file with the authorities that may have signed the certificates of backends over TLS; no others are
    * trusted then. Empty for the authorities that Node trusts. The `ca` of a backend takes precedence.

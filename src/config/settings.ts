@@ -13,6 +13,7 @@ import { retriesAndHedges } from './settings/retries-and-hedges.js'
 import type { Group, Setting } from './settings/setting.js'
 import { shutdown } from './settings/shutdown.js'
 import { timeouts } from './settings/timeouts.js'
+import { upstreamConnections } from './settings/upstream-connections.js'
 import { upstreamTls } from './settings/upstream-tls.js'
 
 /**
@@ -20,6 +21,7 @@ import { upstreamTls } from './settings/upstream-tls.js'
  */
 export const poolGroups: readonly Group[] = [
   backends,
+  upstreamConnections,
   upstreamTls,
   queue,
   checks,
@@ -38,6 +40,7 @@ export const groups: readonly Group[] = [listeners, ...poolGroups, clientConnect
 
 const poolSettings = {
   ...backends.settings,
+  ...upstreamConnections.settings,
   ...upstreamTls.settings,
   ...queue.settings,
   ...checks.settings,

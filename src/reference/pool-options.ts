@@ -8,7 +8,8 @@ const LINE_WIDTH = 110
 /** Returns the text of `src/config/pool-options.ts`: the settings of a pool as options of the plugin, with comments. */
 export function poolOptions(): string {
   const options = poolGroups.flatMap(({ settings }) => Object.entries(settings))
-  return `// Made from src/config/settings/ by npm run generate: change the settings there, and run it again.
+  return `// Over 200 lines: it has every setting of a pool. It is made from src/config/settings/ by npm run generate: change the
+// settings there, and run it again.
 import type { OptionOf } from './settings.js'
 
 /** Settings of a pool as options. Each is optional. Times are in milliseconds. */

@@ -27,6 +27,10 @@ export interface DispatcherOptions
   retryStatus: string
   /** Largest size in bytes of a response's head, and of its trailers. */
   maxResponseHeaders: number
+  /** Milliseconds for which a connection without a request is kept; 0 if each request gets a new connection. */
+  keepAlive: number
+  /** Milliseconds after its opening in which a connection takes requests; 0 for any time. */
+  maxConnectionAge: number
   /** Resolves the names of backends. By default all pools of this process share one such object. */
   names?: NameLookup
   /** Returns the options for TLS with a backend. By default those of Node apply, without any setting of a pool. */
@@ -41,6 +45,7 @@ export class LeaseDispatcher {
   readonly #connections = new Map<Backend, Connections>()
   readonly #options: ForwarderOptions
   readonly #maxResponseHeaders: number
+  readonly #keepAlive: number
   readonly #names: NameLookup
   readonly #tlsOptionsOf: TlsOptionsOf
   readonly #stopNames: () => void
@@ -49,12 +54,14 @@ export class LeaseDispatcher {
     failureStatus,
     retryStatus,
     maxResponseHeaders,
+    keepAlive,
     names = systemNames,
     tlsOptionsOf = defaultTlsOptionsOf,
     ...options
   }: DispatcherOptions) {
     const { registry, clock } = options.balancer
     this.#maxResponseHeaders = maxResponseHeaders
+    this.#keepAlive = keepAlive
     this.#names = names
     this.#tlsOptionsOf = tlsOptionsOf
     this.#options = {
@@ -100,7 +107,13 @@ export class LeaseDispatcher {
   #connectionsTo(backend: Backend): Connections {
     let known = this.#connections.get(backend)
     if (!known) {
-      known = new Connections(backend, this.#maxResponseHeaders, this.#names, this.#tlsOptionsOf)
+      known = new Connections(
+        backend,
+        this.#maxResponseHeaders,
+        this.#keepAlive,
+        this.#names,
+        this.#tlsOptionsOf,
+      )
       this.#connections.set(backend, known)
     }
     return known

@@ -105,6 +105,20 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     bad: ['OFF', 'no', '65536'],
   },
   ADMIN_TOKEN: { good: [['s3cret!', 's3cret!']], bad: ['two words', 'tab\t', 'ümlaut'] },
+  UPSTREAM_KEEP_ALIVE: {
+    good: [
+      ['0', 0],
+      ['60000', 60_000],
+    ],
+    bad: ['-1', '4s', '2147483648'],
+  },
+  MAX_CONNECTION_AGE: {
+    good: [
+      ['0', 0],
+      ['60000', 60_000],
+    ],
+    bad: ['-1', '5m', '2147483648'],
+  },
   UPSTREAM_CA: { good: [['/etc/ca.pem', '/etc/ca.pem']], bad: ['a\0b'] },
   UPSTREAM_CERT: { good: [], bad: ['a\0b', '/etc/cert.pem'] },
   UPSTREAM_KEY: { good: [], bad: ['a\0b', '/etc/key.pem'] },
@@ -424,7 +438,7 @@ test('every default is one that the setting takes', () => {
 test('every time is said to be in milliseconds', () => {
   for (const name of settingNames) {
     const { type }: Setting = settings[name]
-    if (!/(Timeout|Delay|Interval|Base|ejectMax|Decay|slowStart|hedge)$/.test(name)) continue
+    if (!/(Timeout|Delay|KeepAlive|Age|Interval|Base|ejectMax|Decay|slowStart|hedge)$/.test(name)) continue
     assert.equal(type.unit, 'milliseconds', name)
   }
 })

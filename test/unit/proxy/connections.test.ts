@@ -23,7 +23,7 @@ async function connected(t: TestContext) {
   t.after(() => backend.close())
   const balancer = new Balancer({ backends: [backend.url] })
   const [known] = balancer.registry.list() as [Backend]
-  const connections = new Connections(known, 65_536, new NameLookup(() => {}, systemClock))
+  const connections = new Connections(known, 65_536, 60_000, new NameLookup(() => {}, systemClock))
   t.after(() => connections.destroy())
   return { backend, connections }
 }

@@ -9,12 +9,6 @@ import { keepAliveAgent } from './node-agent.js'
 import { UndiciConnection } from './undici-connection.js'
 import { type Connect, connectFor } from './undici-connector.js'
 
-/**
- * Milliseconds for which a connection without a request is kept. Node's HTTP servers close such connections after five
- * seconds.
- */
-const KEEP_ALIVE_MS = 4000
-
 /** The connections to one backend, both those of undici's client and those of Node's client. */
 export class Connections {
   readonly #backend: Backend
@@ -23,6 +17,8 @@ export class Connections {
   readonly lookup: HostLookup | undefined
   /** Largest size of a response's head in bytes. */
   readonly maxHeaderSize: number
+  /** Milliseconds for which a connection without a request is kept; 0 if each request gets a new connection. */
+  readonly keepAlive: number
   /** Node's agent, which keeps the connections of Node's client. */
   readonly agent: Agent
   #connect: Connect
@@ -41,17 +37,19 @@ export class Connections {
   constructor(
     backend: Backend,
     maxHeaderSize: number,
+    keepAlive: number,
     names: NameLookup,
     tlsOptionsOf: TlsOptionsOf = defaultTlsOptionsOf,
   ) {
     this.#backend = backend
     this.#tlsOptionsOf = tlsOptionsOf
     this.maxHeaderSize = maxHeaderSize
+    this.keepAlive = keepAlive
     this.address = addressOf(backend)
     this.lookup = hostLookup(names, this.address.host)
     this.#connectOptions = this.tlsOptions
     this.#connect = connectFor(this.address, this.lookup, this.#connectOptions)
-    this.agent = keepAliveAgent(this.address.secure, KEEP_ALIVE_MS)
+    this.agent = keepAliveAgent(this.address.secure, keepAlive)
   }
 
   /** The options for a new connection to the backend by TLS; undefined if the backend has no TLS. */
@@ -106,7 +104,7 @@ export class Connections {
 
   #onDone(connection: UndiciConnection): void {
     if (!this.#all.has(connection) || connection.idle) return
-    if (this.#closed || !connection.usable) {
+    if (this.#closed || this.keepAlive === 0 || !connection.usable) {
       this.#drop(connection)
     } else {
       connection.idle = true

@@ -9,10 +9,15 @@ interface AgentInternals {
 /**
  * Makes Node's agent for the connections to one backend. A kept connection on which bytes arrive without a request is
  * closed, because the next request would take these bytes for its response.
- * @param keepAliveMs milliseconds that a connection without a request is kept
+ * @param keepAliveMs milliseconds that a connection without a request is kept; 0 if each request gets a new connection
  */
 export function keepAliveAgent(secure: boolean, keepAliveMs: number): Agent {
-  const options = { keepAlive: true, timeout: keepAliveMs, scheduling: 'lifo', noDelay: true } as const
+  const options = {
+    keepAlive: keepAliveMs > 0,
+    timeout: keepAliveMs,
+    scheduling: 'lifo',
+    noDelay: true,
+  } as const
   // Node would resume a session also after other authorities or another certificate have come into force.
   const agent = (secure ? new TlsAgent({ ...options, maxCachedSessions: 0 }) : new Agent(options)) as Agent &
     AgentInternals

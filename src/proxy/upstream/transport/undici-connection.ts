@@ -14,6 +14,8 @@ export interface UndiciConnectionOptions {
   maxHeaderSize: number
   /** Looks up the backend's name; undefined if the backend's host is an IP address. */
   lookup: HostLookup | undefined
+  /** Milliseconds for which the connection is kept without a request; 0 if it serves one request only. */
+  keepAlive: number
 }
 
 /**
@@ -57,7 +59,7 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
    */
   constructor(
     backend: Backend,
-    { maxHeaderSize, lookup }: UndiciConnectionOptions,
+    { maxHeaderSize, lookup, keepAlive }: UndiciConnectionOptions,
     connect: Connect,
     onDone: (connection: UndiciConnection) => void,
     onLost: (connection: UndiciConnection) => void,
@@ -75,6 +77,9 @@ export class UndiciConnection implements Transport, Dispatcher.DispatchHandler {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize,
+      // A backend may announce a shorter time, and no longer one.
+      keepAliveTimeout: Math.max(keepAlive, 1),
+      keepAliveMaxTimeout: Math.max(keepAlive, 1),
       connect: (target, callback) => this.#connector.connect(target, callback),
     })
     this.#client.on('connect', () => {
