@@ -33,19 +33,35 @@ export function isFieldValue(text: string): boolean {
 }
 
 /**
+ * The class of header fields. A field may have any name, even `__proto__`, so its objects inherit nothing. V8 accesses
+ * them faster than what `Object.create(null)` returns, which it treats as a hash table.
+ */
+class HeaderFields {}
+Object.setPrototypeOf(HeaderFields.prototype, null)
+Reflect.deleteProperty(HeaderFields.prototype, 'constructor')
+Object.freeze(HeaderFields.prototype)
+
+/** Returns header fields to which lines may be added. */
+export function emptyHeaders(): Headers {
+  return new HeaderFields() as Headers
+}
+
+/** Adds a header line. @param name in lower case */
+export function addLine(headers: Headers, name: string, value: string): void {
+  const before = headers[name]
+  if (before === undefined) headers[name] = value
+  else if (typeof before === 'string') headers[name] = [before, value]
+  else before.push(value)
+}
+
+/**
  * Converts header lines to fields by lower-case name, and keeps the value of each line. Node would join the lines of
  * some fields, and would keep only the first line of others.
  */
 export function toHeaders(lines: readonly string[]): Headers {
-  // A field may have any name, even `__proto__`, so the object has no prototype.
-  const headers: Headers = Object.create(null)
+  const headers = emptyHeaders()
   for (let i = 0; i < lines.length; i += 2) {
-    const name = (lines[i] as string).toLowerCase()
-    const value = lines[i + 1] as string
-    const before = headers[name]
-    if (before === undefined) headers[name] = value
-    else if (Array.isArray(before)) before.push(value)
-    else headers[name] = [before, value]
+    addLine(headers, (lines[i] as string).toLowerCase(), lines[i + 1] as string)
   }
   return headers
 }

@@ -41,7 +41,7 @@ export function diagnose(error: Error): Diagnosis {
     const { waitingFor, message } = error
     return { code: SETTINGS[waitingFor], text: message, message: TIMEOUT_MESSAGES[waitingFor] }
   }
-  if (error instanceof BadResponseError) {
+  if (error instanceof BadResponseError || (error as LibraryError).code === 'BAD_ANSWER') {
     const message = `the backend's answer is not HTTP: ${error.message}`
     return { code: 'BAD_ANSWER', text: error.message, message }
   }
