@@ -1,5 +1,4 @@
 import type { BackendSpec, HostHeader } from '../balancer/backends/spec.js'
-import { isUnixUrl } from '../balancer/backends/unix-url.js'
 import { Balancer } from '../balancer/balancer.js'
 import { BackendExistsError, InvalidBackendError } from '../balancer/errors.js'
 import type { BalancerOptions } from '../balancer/options.js'
@@ -97,10 +96,10 @@ function readEntry(entry: string, isLast: boolean): BackendSpec {
       isLast ? 'it is empty: there is a comma too many at the end' : 'it is empty: there is a comma too many',
     )
   if (/^["'`]/.test(entry)) throw new Error('it begins with a quotation mark, and those are not taken off')
-  if (/^\[\s*(["'{]|[a-z]+:\/\/)/.test(entry)) throw new Error('a list has no brackets here')
+  if (/^\[\s*(["'{]|[a-z]+:\/)/.test(entry)) throw new Error('a list has no brackets here')
   if (/\s/.test(entry)) {
     throw new Error(
-      /\s\S*:\/\/|\s\S+:\d/.test(entry)
+      /\s\S*:[/@]|\s\S+:\d/.test(entry)
         ? 'entries are separated by commas, not by blanks or new lines'
         : 'it has a blank or a new line in it',
     )
@@ -115,7 +114,8 @@ function readEntry(entry: string, isLast: boolean): BackendSpec {
 
 function readPair(spec: BackendSpec, pair: string): void {
   if (pair === '') throw new Error('there is a semicolon too many')
-  if (/^[a-z0-9+.-]+:\/\//i.test(pair)) throw new Error('entries are separated by commas, not by semicolons')
+  if (/^([a-z0-9+.-]+:\/\/|unix:)/i.test(pair))
+    throw new Error('entries are separated by commas, not by semicolons')
   const [key = '', value] = pair.split(/=(.*)/s)
   if (!isParameter(key)) {
     const meant = nearest(key, Object.keys(parameters), lenient)
@@ -125,8 +125,9 @@ function readPair(spec: BackendSpec, pair: string): void {
   Object.assign(spec, { [key]: parameters[key](value) })
 }
 
-/** Returns advice for a URL that lacks only its scheme, such as `10.0.0.1:8080`; undefined for any other text. */
+/** Returns advice for a URL that lacks only its scheme, like `10.0.0.1:8080` or `/run/app.sock`; undefined for others. */
 export function missingScheme(url: string): string | undefined {
+  if (/^\/[^/?#]/.test(url)) return `it has no scheme: unix:${url} was probably meant`
   if (!/^([\w.-]+|\[[0-9a-f:.]+\])(:\d+)?\/?$/i.test(url)) return undefined
   return `it has no scheme: http://${url} was probably meant`
 }
@@ -147,8 +148,8 @@ function booleanOf(name: Parameter, value: string): boolean {
  */
 function withoutPassword(entries: string[], i: number): string {
   const entry = entries[i] as string
-  // The URL of a Unix socket has no password; in it, `@` begins a name.
-  if (isUnixUrl(entry)) return entry
+  // The URL of a Unix socket has no password, and may have an `@`.
+  if (/^unix:[/@]/i.test(entry)) return entry
   if (entry.includes('@')) return entry.replace(/^(https?:\/\/)?.*@/is, '$1***@')
   for (const next of entries.slice(i + 1)) {
     if (next.includes('://')) break

@@ -341,6 +341,13 @@ test('what a machine on loopback cannot make happen has its words, too', () => {
   assert.equal(of('ENOTFOUND').message, 'the name of the backend has no address')
   assert.equal(of('EAI_AGAIN').message, 'the name of the backend cannot be looked up')
   assert.match(of('EE_KEY_TOO_SMALL').message, /certificate is not trusted/)
+  const socket = { address: '/run/app.sock' }
+  assert.equal(of('EACCES', socket).message, 'the gateway may not use the socket of the backend')
+  assert.equal(of('EPERM', socket).message, 'the gateway may not use the socket of the backend')
+  assert.equal(of('EPROTOTYPE', socket).message, 'the socket of the backend is not one for streams')
+  assert.equal(of('EPIPE', socket).message, 'the backend closed the connection before it had answered')
+  const abstract = Object.assign(new Error('connect ECONNREFUSED \0app'), { code: 'ECONNREFUSED' })
+  assert.equal(diagnose(abstract).text, 'connect ECONNREFUSED @app')
   // A name with several addresses: Node tells of all of them in one error without words.
   const errors = ['::1', '127.0.0.1'].map((host) => new Error(`connect ECONNREFUSED ${host}:1`))
   const both = diagnose(Object.assign(new AggregateError(errors, ''), { code: 'ECONNREFUSED' }))

@@ -66,14 +66,17 @@ export class TestBackend {
   }
 }
 
-/** A backend that answers "ok" after `delay` milliseconds, having read the body. */
-export function answering(delay = 0): Promise<TestBackend> {
+/**
+ * A backend that answers "ok" after `delay` milliseconds, having read the body.
+ * @param path of a Unix socket, where it is not to listen on a port
+ */
+export function answering(delay = 0, path?: string): Promise<TestBackend> {
   return new TestBackend((request, response) => {
     request.resume().once('end', () => {
       if (delay === 0) response.end('ok')
       else setTimeout(() => response.end('ok'), delay)
     })
-  }).listen()
+  }).listen(path)
 }
 
 /** A backend that can be given another part at any time. */
@@ -97,13 +100,13 @@ export function status(code: number, delay = 0): Handler {
   }
 }
 
-/** A backend whose answers wait for `release`. */
-export async function holding(): Promise<TestBackend & { release(): void }> {
+/** A backend whose answers wait for `release`. @param path of a Unix socket, where it is not to listen on a port */
+export async function holding(path?: string): Promise<TestBackend & { release(): void }> {
   const held: ServerResponse[] = []
   const backend = await new TestBackend((request, response) => {
     request.resume()
     held.push(response)
-  }).listen()
+  }).listen(path)
   return Object.assign(backend, {
     release() {
       for (const response of held.splice(0)) response.end('held')

@@ -95,6 +95,9 @@ test('bad descriptions are refused by field, and nothing is changed', () => {
     [{ url: 'http://b:1', id: '' }, 'id'],
     [{ url: 'http://b:1', id: '..' }, 'id'],
     [{ url: 'http://b:1', id: 'a/b' }, 'id'],
+    [{ url: 'unix:b.sock' }, 'url'],
+    [{ url: 'unix:/b.sock', healthPort: 1 }, 'healthPort'],
+    [{ url: 'unix:/b.sock', ca: '/ca.pem' }, 'ca'],
   ]
   for (const [spec, field] of bad) {
     assert.throws(

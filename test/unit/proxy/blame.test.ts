@@ -15,6 +15,10 @@ function coded(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
 
+function unconnected(code: string, address: string): Error {
+  return Object.assign(coded(code), { syscall: 'connect', address })
+}
+
 interface Case extends Partial<Omit<Progress, 'context' | 'transport' | 'body'>> {
   upgrade?: string
   source?: { complete: boolean }
@@ -52,6 +56,11 @@ const cases: [string, Error, Case, string][] = [
   ['the client left', new ClientGoneError(), {}, 'cancelled'],
   ['a head over the limit of the gateway', coded('HPE_HEADER_OVERFLOW'), {}, 'cancelled'],
   ['no descriptor left', coded('EMFILE'), { isSent: false }, 'cancelled'],
+  ['no descriptor left for a Unix socket', unconnected('EMFILE', '/a.sock'), { isSent: false }, 'cancelled'],
+  ['no room for another connection', unconnected('EAGAIN', '10.0.0.1'), { isSent: false }, 'cancelled'],
+  ['a Unix socket whose queue is full', unconnected('EAGAIN', '/a.sock'), { isSent: false }, 'failed'],
+  ['an abstract socket whose queue is full', unconnected('EAGAIN', '\0a'), { isSent: false }, 'failed'],
+  ['a Unix socket that does not exist', unconnected('ENOENT', '/a.sock'), { isSent: false }, 'failed'],
   ['a refused connection', coded('ECONNREFUSED'), { isSent: false }, 'failed'],
   ['a reset while the response is waited for', coded('ECONNRESET'), {}, 'failed'],
   [

@@ -92,7 +92,8 @@ function textOf(error: LibraryError): string {
   const { code = '', errors, reason } = error
   const said = errors?.map(({ message }) => message).join(', ') || reason || parserReasonOf(error)
   const instead = code === 'HPE_INVALID_CONSTANT' ? `, and not ${quoted(firstBytesOf(error))}` : ''
-  return (said || code).replaceAll(/\s+/g, ' ').trim() + instead
+  // The byte 0 begins the name of an abstract socket, which is written with `@`.
+  return (said || code).replaceAll('\0', '@').replaceAll(/\s+/g, ' ').trim() + instead
 }
 
 function quoted(bytes: string): string {

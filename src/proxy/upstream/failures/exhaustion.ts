@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { isOfUnixSocket } from './library-error.js'
 
 /** A resource that this process, or its machine, can run out of. */
 export interface Exhaustion {
@@ -50,7 +51,8 @@ export function exhaustionOf(error: Error): Exhaustion | undefined {
 
 function isOurs(error: Error, code: string): boolean {
   const { syscall, address } = error as NodeJS.ErrnoException & { address?: string }
-  if (code === 'EAGAIN') return syscall === 'connect'
+  // From a Unix socket this code means that the backend does not accept the connections that wait.
+  if (code === 'EAGAIN') return syscall === 'connect' && !isOfUnixSocket(error)
   // Without IPv6 on this machine there is no IPv6 address to connect from, however many ports are free.
   if (code === 'EADDRNOTAVAIL') return !(address !== undefined && isIPv6(address)) || hasIpv6()
   return true

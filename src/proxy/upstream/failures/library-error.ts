@@ -8,6 +8,14 @@ export interface LibraryError extends NodeJS.ErrnoException {
   data?: string
   /** The errors of a connection attempt, one for each address that was tried. */
   errors?: Error[]
+  /** The IP address or the path of a Unix socket that a connection attempt was made to. */
+  address?: string
+}
+
+/** Returns true if the error is that of a connection attempt to a Unix socket. */
+export function isOfUnixSocket({ syscall, address = '' }: LibraryError): boolean {
+  // The byte 0 begins the name of an abstract socket.
+  return syscall === 'connect' && /^[/\0]/.test(address)
 }
 
 /** Number of bytes that are looked at and shown of a response that is not HTTP. */

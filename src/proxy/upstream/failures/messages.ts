@@ -1,4 +1,4 @@
-import { firstBytesOf, type LibraryError, parserReasonOf } from './library-error.js'
+import { firstBytesOf, isOfUnixSocket, type LibraryError, parserReasonOf } from './library-error.js'
 
 /** The first two bytes of a TLS record that contains an alert. */
 const TLS_ALERT = '\x15\x03'
@@ -12,6 +12,8 @@ const RESET = 'the backend reset the connection before it had answered'
 const UNREACHABLE = 'the backend cannot be reached'
 const NO_ADDRESS = 'the name of the backend has no address'
 const UNKNOWN_ISSUER = "the backend's certificate is from an authority that is not trusted"
+const NO_SOCKET = 'the socket of the backend does not exist'
+const NO_ACCESS = 'the gateway may not use the socket of the backend'
 const NO_TLS = 'the backend does not speak TLS, and its URL says https'
 
 /** Messages for clients, by error code. */
@@ -65,6 +67,19 @@ const MESSAGES: Record<string, string> = {
   HPE_STRICT: malformed('a line does not end with CR and LF'),
 }
 
+/** Messages for clients about a Unix socket to which no connection could be made, by error code. */
+const SOCKET_MESSAGES: Record<string, string> = {
+  ENOENT: NO_SOCKET,
+  ENOTDIR: NO_SOCKET,
+  EACCES: NO_ACCESS,
+  EPERM: NO_ACCESS,
+  ECONNREFUSED: 'nobody listens on the socket of the backend',
+  ENOTSOCK: 'the socket of the backend is no socket',
+  EPROTOTYPE: 'the socket of the backend is not one for streams',
+  // A listener of Linux refuses so while its queue of connections is full.
+  EAGAIN: 'the backend takes no further connection on its socket',
+}
+
 function malformed(how: string): string {
   return `the backend's answer is malformed: ${how}`
 }
@@ -75,6 +90,7 @@ function malformed(how: string): string {
  */
 export function messageFor(error: LibraryError): string {
   const { code = '' } = error
+  if (isOfUnixSocket(error) && SOCKET_MESSAGES[code]) return SOCKET_MESSAGES[code]
   const known = code === 'HPE_INVALID_CONSTANT' ? notHttp(error) : MESSAGES[code]
   return known ?? messageOfKind(code, error)
 }

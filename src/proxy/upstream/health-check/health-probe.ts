@@ -17,7 +17,10 @@ import type { CheckHosts } from './check-hosts.js'
 export interface HealthProbeOptions {
   /** Path and query of the checks. */
   path: string
-  /** Port of health checks for backends that have no health port of their own; 0 for the port of requests. */
+  /**
+   * Port of health checks for backends that have no health port of their own; 0 for the port of requests. It does not
+   * apply to Unix sockets.
+   */
   port: number
   hosts: CheckHosts
   /** Milliseconds that one request may take, from the connection to the last byte. */
@@ -54,9 +57,11 @@ export function healthProbe(options: HealthProbeOptions): SendCheck {
   const { hosts, port, clock, names = systemNames } = options
   const passes = statusesOf(options.status)
   return (backend, done) => {
-    const healthPort = backend.healthPort ?? port
+    const { host: ownAddress, socketPath } = addressOf(backend)
+    // A Unix socket has no port, so the pool's setting does not apply to it.
+    const healthPort = socketPath === undefined ? (backend.healthPort ?? port) : 0
     const ownHost = hostOf(backend, healthPort)
-    const lookup = hostLookup(names, addressOf(backend).host)
+    const lookup = hostLookup(names, ownAddress)
     let hostsLeft = hosts.of(backend, ownHost)
     /**
      * The result that is reported if no Host passes: the result with the backend's own address as Host, or otherwise
