@@ -64,7 +64,7 @@ const MESSAGES: Record<string, string> = {
   HPE_TOO_MANY_FIELDS: malformed('it has too many header fields'),
   HPE_CHUNK_EXTENSIONS_OVERFLOW: malformed('the extensions of a chunk are too long'),
   HPE_INVALID_CHUNK_SIZE: malformed('the size of a chunk is no number'),
-  HPE_STRICT: malformed('a line does not end with CR and LF'),
+  HPE_STRICT: malformed('an extension of a chunk has a character that it must not have'),
 }
 
 /** Messages for clients about a Unix socket to which no connection could be made, by error code. */

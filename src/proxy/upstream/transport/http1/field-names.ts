@@ -6,7 +6,7 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
 }
 
 /** Number of names that are kept. */
-const SLOTS = 256
+const SLOTS = 512
 /** Longest name that is kept. */
 const LONGEST = 40
 
@@ -16,15 +16,22 @@ const kept: string[] = new Array(SLOTS).fill('')
 /**
  * Returns a field's name in lower case. A name that came lately is not made again, because most responses have the same
  * names.
- * @param hash any number that depends on nothing but the lower-case name
  */
-export function fieldName(bytes: Buffer, from: number, to: number, hash: number): string {
-  const slot = hash & (SLOTS - 1)
+export function fieldName(bytes: Buffer, from: number, to: number): string {
+  const slot = slotOf(bytes, from, to)
   const name = kept[slot] as string
   if (name.length === to - from && isSame(bytes, from, name)) return name
   const made = bytes.toString('latin1', from, to).toLowerCase()
   if (made.length <= LONGEST) kept[slot] = made
   return made
+}
+
+/** Returns the place of a name. A few of its characters and its length tell the names apart that are usual. */
+function slotOf(bytes: Buffer, from: number, to: number): number {
+  const first = LOWER[bytes[from] as number] as number
+  const middle = LOWER[bytes[(from + to) >> 1] as number] as number
+  const last = LOWER[bytes[to - 1] as number] as number
+  return (((first * 31 + middle) * 31 + last) * 31 + to - from) & (SLOTS - 1)
 }
 
 function isSame(bytes: Buffer, from: number, name: string): boolean {

@@ -3,7 +3,7 @@ import { FieldLines } from './field-lines.js'
 import { MalformedResponseError } from './malformed-response-error.js'
 import { LF } from './octets.js'
 import { PartialLine } from './partial-line.js'
-import { StatusLine } from './status-line.js'
+import { PROTOCOL_BYTES, StatusLine } from './status-line.js'
 
 /** Reads the head of a response, or its trailers, from pieces that may be cut anywhere. */
 export class HeadReader {
@@ -76,9 +76,10 @@ export class HeadReader {
     const lineEnd = bytes.indexOf(LF, from)
     const isWhole = lineEnd !== -1 && lineEnd < to
     const next = isWhole ? lineEnd + 1 : to
-    partial.append(bytes, from, next)
     // A status line is looked at before it has ended, because it may be no HTTP at all.
-    if (isWhole || !this.statusLine.isComplete) this.#parse(partial.bytes, 0, partial.length)
+    const isFirst = !this.statusLine.isComplete && partial.length < PROTOCOL_BYTES
+    partial.append(bytes, from, next)
+    if (isWhole || isFirst) this.#parse(partial.bytes, 0, partial.length)
     if (isWhole) partial.clear()
     return next
   }

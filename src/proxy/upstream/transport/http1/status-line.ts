@@ -3,6 +3,7 @@ import { CR, DOT, LF, NINE, SP, ZERO } from './octets.js'
 
 /** Each response begins with these bytes. */
 const PROTOCOL = Buffer.from('HTTP/')
+export const PROTOCOL_BYTES = PROTOCOL.length
 
 /** Number of bytes between the beginning of a status line and the end of its status code: `HTTP/1.1 200`. */
 const CODE_END = 12
@@ -30,7 +31,7 @@ export class StatusLine {
     const end = bytes.indexOf(LF, start)
     const isWhole = end !== -1 && end < to
     // Protocols other than HTTP may have no lines at all, so these bytes are looked at before the line has ended.
-    if (isWhole || to - start >= PROTOCOL.length) checkProtocol(bytes, start, to)
+    if (isWhole || to - start >= PROTOCOL_BYTES) checkProtocol(bytes, start, to)
     if (!isWhole) return start
     this.#readLine(bytes, start, end)
     this.isComplete = true
@@ -52,7 +53,7 @@ export class StatusLine {
 }
 
 function checkProtocol(bytes: Buffer, start: number, to: number): void {
-  for (let i = 0; i < PROTOCOL.length; i++) {
+  for (let i = 0; i < PROTOCOL_BYTES; i++) {
     if (bytes[start + i] === PROTOCOL[i]) continue
     throw new MalformedResponseError('HPE_INVALID_CONSTANT', 'Expected HTTP/', bytes.subarray(start, to))
   }
@@ -60,7 +61,7 @@ function checkProtocol(bytes: Buffer, start: number, to: number): void {
 
 /** Returns the second digit of the version; the first one is 1. */
 function minorVersion(bytes: Buffer, start: number): number {
-  const at = start + PROTOCOL.length
+  const at = start + PROTOCOL_BYTES
   const major = bytes[at] as number
   const minor = bytes[at + 2] as number
   if (bytes[at + 1] === DOT && bytes[at + 3] === SP) {
