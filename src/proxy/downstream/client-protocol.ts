@@ -44,6 +44,8 @@ export interface ClientProtocol {
    * @param isClosing whether the gateway is shutting down, and no connection should be used again
    */
   fitHead(reply: FastifyReply, context: ProxyContext, headers: Headers, isClosing: boolean): void
+  /** Adds trailers to a response that is about to end. @param trailers may be changed */
+  addTrailers(response: ServerResponse, trailers: Headers): void
   /** Removes the reason phrase that was set for a response, the only part of its head that is not a field. */
   dropReason(reply: FastifyReply): void
   /**

@@ -8,7 +8,7 @@ import { nominatedBy } from '../http/hop-by-hop.js'
 import { type Peer, peerOf } from '../http/peer.js'
 import { rawHead } from '../http/raw-head.js'
 import { sendHead } from '../http/send-head.js'
-import { addTrailers } from '../http/trailers.js'
+import { sendableTrailers } from '../http/trailers.js'
 import type { ClientProtocol } from './client-protocol.js'
 import { toGatewayError } from './errors/gateway-error.js'
 import type { Addresses } from './fields/client-origin.js'
@@ -96,7 +96,7 @@ export class HttpDownstream implements Downstream {
     const { raw } = this.reply
     if (raw.writableEnded || raw.destroyed) return
     const nominated = nominatedBy(contextOf(this.request)?.responseHead?.connection)
-    addTrailers(raw, fields, nominated && ((name) => nominated.has(name)))
+    this.protocol.addTrailers(raw, sendableTrailers(fields, nominated && ((name) => nominated.has(name))))
   }
 
   switchProtocols(headers: Headers): { socket: Socket; head: Buffer } | undefined {

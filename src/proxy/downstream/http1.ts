@@ -80,6 +80,9 @@ export const http1: ClientProtocol = {
     if (!raw.complete || (isClosing && isOnlyPending(raw))) headers.connection = 'close'
   },
 
+  // A response that is not sent in chunks ends without them.
+  addTrailers: (response, trailers) => response.addTrailers(trailers),
+
   dropReason(reply) {
     reply.raw.statusMessage = ''
   },

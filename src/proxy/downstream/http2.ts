@@ -31,6 +31,11 @@ export const http2: ClientProtocol = {
     joinLines(headers)
   },
 
+  addTrailers(response, trailers) {
+    joinLines(trailers)
+    response.addTrailers(trailers)
+  },
+
   // HTTP/2 has no reason phrase.
   dropReason() {},
   stopUpload: (reply) => stopUpload(reply.request.raw),

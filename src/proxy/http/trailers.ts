@@ -1,5 +1,4 @@
-import type { OutgoingHttpHeaders } from 'node:http'
-import type { Headers } from './fields.js'
+import { type Headers, isFieldValue, isToken } from './fields.js'
 
 /**
  * Matches fields that must not be trailers (RFC 9110 section 6.5.1): fields for framing, routing, request modifiers,
@@ -9,7 +8,7 @@ import type { Headers } from './fields.js'
 const FORBIDDEN = new RegExp(
   `^(${[
     'age|allow|authorization|cache-control|connection|content-(encoding|length|location|range|type)|cookie|date',
-    'expect|expires|forwarded|host|if-.*|keep-alive|location|max-forwards|pragma|proxy(-.*)?|range|retry-after',
+    'expect|expires|forwarded|host|http2-settings|if-.*|keep-alive|location|max-forwards|pragma|proxy(-.*)?|range|retry-after',
     'set-cookie|te|trailer|transfer-encoding|upgrade|vary|via|www-authenticate|x-forwarded(-.*)?',
     '(.*-)?client-ip|x-original-.*|x-real-ip|x-rewrite-url',
   ].join('|')})$`,
@@ -29,14 +28,16 @@ export function mayBeTrailer(name: string, isDropped: TrailerRule | undefined): 
 }
 
 /**
- * Adds trailers to a message that is about to end, except trailers that no message may have.
+ * Returns the trailers that can be sent with a message. A recipient must do without trailers (RFC 9110 section 6.5.1),
+ * so those that cannot be sent are left out, and the message ends well.
  * @param isDropped decides which further trailers are left out of this message
  */
-export function addTrailers(
-  message: { addTrailers(fields: OutgoingHttpHeaders): void },
-  trailers: Headers,
-  isDropped?: TrailerRule,
-): void {
-  const names = Object.keys(trailers).filter((name) => mayBeTrailer(name, isDropped))
-  if (names.length > 0) message.addTrailers(Object.fromEntries(names.map((name) => [name, trailers[name]])))
+export function sendableTrailers(trailers: Headers, isDropped?: TrailerRule): Headers {
+  const isSendable = (name: string) => {
+    const lines = [trailers[name] ?? []].flat()
+    return isToken(name) && lines.every(isFieldValue) && mayBeTrailer(name, isDropped)
+  }
+  const names = Object.keys(trailers).filter(isSendable)
+  // A name may be `__proto__`, which becomes a property like any other here.
+  return Object.fromEntries(names.map((name) => [name, trailers[name]]))
 }

@@ -5,7 +5,7 @@ import { PROTO } from '../../http/fields.js'
 import { type UpstreamResponse, WholeBody } from '../../http/response.js'
 import { type ResponseFieldOptions, responseFields } from '../fields/response-fields.js'
 import type { AppHooks } from '../host-app/app-hooks.js'
-import { dropLengthOfTrailed } from '../host-app/app-trailers.js'
+import { fitAppTrailers } from '../host-app/app-trailers.js'
 import { protocolOf } from '../protocol-of.js'
 import { BytesPipe } from './bytes-pipe.js'
 import { endInOneWrite, isPlain, MAX_COALESCED_BYTES } from './one-write.js'
@@ -37,7 +37,7 @@ export function sendResponse(
   }
   // If an error has to be sent after all, the error handler removes these fields again.
   head.headers = headers
-  if (appHooks.touchRequests) dropLengthOfTrailed(reply)
+  if (appHooks.touchRequests) fitAppTrailers(reply)
   sendBody(reply, body, appHooks.seeResponses)
 }
 

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { ClientGoneError } from '../../../balancer/errors.js'
 import { toHeaders } from '../../http/fields.js'
 import { sendHead } from '../../http/send-head.js'
-import { addTrailers } from '../../http/trailers.js'
+import { sendableTrailers } from '../../http/trailers.js'
 import { BodyLengthError, HookBodyError, UploadTooLargeError } from '../failures/failures.js'
 import type { UpstreamRequest } from './transport.js'
 
@@ -123,7 +123,9 @@ export class BodySender {
     }
     this.#ended = true
     const { rawTrailers } = request.source ?? (body as IncomingMessage)
-    if (rawTrailers?.length) addTrailers(this.#outgoing, toHeaders(rawTrailers), request.isTrailerDropped)
+    if (rawTrailers?.length) {
+      this.#outgoing.addTrailers(sendableTrailers(toHeaders(rawTrailers), request.isTrailerDropped))
+    }
     this.#outgoing.end()
   }
 
