@@ -79,7 +79,7 @@ export interface PoolOptions {
   healthPath?: OptionOf<'healthPath'>
   /**
    * Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend takes
-   * precedence. Default: `0`.
+   * precedence. It does not apply to Unix sockets. Default: `0`.
    */
   healthPort?: OptionOf<'healthPort'>
   /**

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { parse as parseEnv } from 'dotenv'
 import { parse, parseAllDocuments } from 'yaml'
+import { Balancer } from '../../src/balancer/index.js'
 import { parseConfig } from '../../src/config/environment.js'
 import { settingNames, variable } from '../../src/config/settings.js'
 import { answering, type TestBackend } from '../support/backend.js'
@@ -59,6 +60,20 @@ interface Manifest {
   // biome-ignore lint/suspicious/noExplicitAny: what it is, the test says
   [field: string]: any
 }
+
+test('the backends of the settings for Unix sockets are those that the comment tells of', () => {
+  const { backends, healthPath } = settingsOf(parseEnv(file('unix-sockets.env')))
+  const { registry } = new Balancer({ backends })
+  assert.deepEqual(
+    registry.list().map(({ id, url, backup }) => [id, url, backup]),
+    [
+      ['one', 'unix:/run/shop/1.sock', false],
+      ['two', 'unix:/run/shop/2.sock', false],
+      ['10.0.0.2-8080', 'http://10.0.0.2:8080', true],
+    ],
+  )
+  assert.equal(healthPath, '/healthz')
+})
 
 describe('files to deploy it', { concurrency: true }, () => {
   test('the variables of the unit are settings, and a gateway serves with them', async (t) => {

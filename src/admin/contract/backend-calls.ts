@@ -34,7 +34,8 @@ export const Backends = Type.Object({
 export const AddBody = Type.Object(
   {
     url: Type.String({
-      description: '`http` or `https`, host and port, without credentials, path, query or fragment.',
+      description:
+        '`http` or `https`, host and port, without credentials, path, query or fragment; or `unix:` and the absolute path of a socket, like `unix:/run/app.sock`.',
     }),
     id: Type.Optional(
       Type.String({

@@ -28,7 +28,8 @@ export const HealthPort = nullable<number>(
   Type.Integer({
     minimum: 1,
     maximum: MAX_PORT,
-    description: "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is 0.",
+    description:
+      "Port that its checks ask; null for `HEALTH_PORT`, or the backend's own where that is 0. Not for a Unix socket.",
   }),
 )
 

@@ -54,7 +54,8 @@ export const Backend = schemaOf<BackendView>()(
           'Unique in the pool: 1 to 64 of `A-Z a-z 0-9 . _ ~ -`. Made from the URL where none is given, like `10.0.0.3-8080`.',
       }),
       url: Type.String({
-        description: '`http` or `https`, with a host and a port and nothing else. Unique in the pool.',
+        description:
+          '`http` or `https`, with a host and a port and nothing else, or `unix:` and the path of a socket. Unique in the pool.',
       }),
       weight: Weight,
       maxConnections: nullable<number>(

@@ -33,7 +33,7 @@ export interface BackendSpec extends GivenTls {
   hostHeader?: HostHeader | undefined
   /** True if the backend is a backup, which is used only where no other backend is usable; false by default. */
   backup?: boolean | undefined
-  /** The port that active checks connect to; null or left out for the pool's setting. */
+  /** The port that active checks connect to; null or left out for the pool's setting. Not for a Unix socket. */
   healthPort?: number | null | undefined
   /** The Host field that active checks send; null or left out for the pool's setting. */
   healthHost?: string | null | undefined

@@ -25,11 +25,15 @@ export function add(): Command {
     `Examples:
   leastwise backends add http://10.0.0.3:8080
   leastwise backends add https://10.0.0.4 --id c --weight 3 --max-connections 99
+  leastwise backends add unix:/run/app.sock
   leastwise backends add https://10.0.0.5 --id d --ca /etc/leastwise/ca.pem
 
 With --json it prints the backend, as POST /backends answers.`,
   )
-    .argument('<url>', 'http:// or https://, host and port, and nothing else')
+    .argument(
+      '<url>',
+      'http:// or https://, host and port, and nothing else; or unix: and the path of a socket',
+    )
     .option('--id <id>', 'its name; made from the URL where it is left out (10.0.0.3-8080)')
     .addOption(weight())
     .addOption(maxConnections())
@@ -100,9 +104,10 @@ function maxConnections(): Option {
 }
 
 function healthPort(): Option {
-  return new Option('--health-port <n>', "port that its checks ask; off for the gateway's setting").argParser(
-    orOff(whole(1, 65_535)),
-  )
+  return new Option(
+    '--health-port <n>',
+    "port that its checks ask, not for a Unix socket; off for the gateway's setting",
+  ).argParser(orOff(whole(1, 65_535)))
 }
 
 function healthHost(): Option {

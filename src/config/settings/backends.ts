@@ -9,7 +9,7 @@ export const backends = group('Backends', {
     type: backendList,
     default: [],
     meaning:
-      'Backends that are registered at the start, comma-separated: `http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://…`. A backend also takes `hostHeader=backend`, `backup=true`, `healthPort=9000` and `healthHost=shop.example`. The list may be empty, because backends can be registered over the admin API',
+      'Backends that are registered at the start, comma-separated: `http://10.0.0.1:8080;weight=2;maxConnections=100;id=a,http://…`. A backend also takes `hostHeader=backend`, `backup=true`, `healthPort=9000` and `healthHost=shop.example`. `unix:/run/app.sock` is a backend on a [Unix socket](guides/unix-sockets.md). The list may be empty, because backends can be registered over the admin API',
     meaningOfOption: 'Backends that are there from the start: URLs, or whole descriptions',
   }),
   policy: setting({

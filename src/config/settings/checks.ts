@@ -15,7 +15,7 @@ export const checks = group('Active checks', {
     type: integer(0, MAX_PORT, '', "for the backend's own"),
     default: 0,
     meaning:
-      'Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend takes precedence',
+      'Port that health checks connect to; `0` for the port of the backend. The `healthPort` of a backend takes precedence. It does not apply to Unix sockets',
   }),
   healthHost: setting({
     type: hostField,
