@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -189,7 +189,11 @@ test('the admin API checks files, shows paths, and the state keeps them', async 
   t.after(() => rmSync(folder, { recursive: true }))
   const stateFile = join(folder, 'state.json')
   const url = await backend(t, demanding)
-  const before = await startGateway({ STATE_FILE: stateFile })
+  const poolCa = join(folder, 'ca.pem')
+  copyFileSync(ca, poolCa)
+  const before = await startGateway({ STATE_FILE: stateFile, UPSTREAM_CA: poolCa })
+  // The gateway notices this in a while, and the test does not wait for it here.
+  copyFileSync(path('client-authority.cert.pem'), poolCa)
   const post = (body: object) => callJson('POST', `${before.admin}/backends`, { url, id: 'a', ...body })
   for (const [fields, message] of [
     [{ ca: '/no/such.pem' }, /^ca "\/no\/such\.pem" cannot be read: ENOENT/],
@@ -219,6 +223,8 @@ test('the admin API checks files, shows paths, and the state keeps them', async 
   assert.equal((await patch({ cert: null })).status, 400)
   const updated = await run('backends update a --reject-unauthorized default --health-port off --json')
   assert.deepEqual([updated.stderr, JSON.parse(updated.stdout).rejectUnauthorized], ['', null])
+  const taken = await before.line(({ event }) => event === 'tls files taken')
+  assert.deepEqual([taken.level, taken.pool, taken.ca, taken.cert], [30, 'default', poolCa, undefined])
   await before.stop()
 
   assert.doesNotMatch(readFileSync(stateFile, 'utf8'), /BEGIN/)

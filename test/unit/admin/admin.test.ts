@@ -105,6 +105,7 @@ test('bad bodies get 400 with the field named, and change nothing', async () => 
     ['POST', '/backends', { url: 'http://b', healthPort: 0 }, /healthPort/],
     ['POST', '/backends', { url: 'http://b', healthHost: 'a b' }, /healthHost must be a host name/],
     ['POST', '/backends', { url: 'http://b', ca: '/ca.pem' }, /ca is only for a backend whose URL is https/],
+    ['POST', '/backends', { url: 'unix:/b', ca: '/ca.pem' }, /ca is only for a backend whose URL is https/],
     ['POST', '/backends', { url: 'https://b', ca: '' }, /ca must be the path/],
     ['POST', '/backends', { url: 'https://b', cert: '/c.pem' }, /key is missing/],
     ['POST', '/backends', { url: 'https://b', key: '/k.pem' }, /cert is missing/],
