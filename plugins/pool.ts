@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Balancer } from '../src/balancer/balancer.js'
+import { ObserverGuard } from '../src/balancer/observer-guard.js'
 import { openPool } from '../src/config/open-pool.js'
 import { optionLabel, refuseOption } from '../src/config/option-error.js'
 import type { MetricsRegistry, ParsedOptions } from '../src/config/plugin-options.js'
@@ -106,9 +107,10 @@ export const poolPlugin = fp<PoolPluginOptions>(
 
 /** Reads the pool's files for TLS with backends, and looks at them until the app has closed. @throws {SettingError} */
 function openTls(app: FastifyInstance, pool: string, settings: PoolSettings): UpstreamTls {
+  const guard = new ObserverGuard(observerLog(app, pool))
   try {
     const tls = new UpstreamTls(poolTlsOf(settings), undefined, (change) =>
-      logFileChange(app.log, pool, change),
+      guard.call(() => logFileChange(app.log, pool, change)),
     )
     app.addHook('onClose', async () => tls.close())
     return tls

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import Fastify from 'fastify'
+import leastwise from '../../src/index.js'
 import { call, callJson } from '../support/client.js'
 import { commandsWith } from '../support/command.js'
 import { noPassiveHealth, openGateway } from '../support/gateway.js'
@@ -233,4 +235,32 @@ test('the admin API checks files, shows paths, and the state keeps them', async 
   const { json } = await callJson('GET', `${again.admin}/backends/a`)
   assert.deepEqual(shown(json), { ...fields, rejectUnauthorized: null })
   assert.equal((await call(again.url)).text, 'shop.example gateway')
+
+  const state = readFileSync(stateFile, 'utf8').replaceAll(ca, '/no/such.pem')
+  const otherFile = join(folder, 'other.json')
+  writeFileSync(otherFile, state)
+  await assert.rejects(openGateway([], { STATE_FILE: otherFile }), {
+    message: `STATE_FILE "${otherFile}" cannot be used: ca "/no/such.pem" cannot be read: ENOENT: no such file or directory`,
+  })
+})
+
+test('a plugin with files that cannot be used fails with the name of the option', async () => {
+  for (const [options, message] of [
+    [{ upstreamCa: '/no' }, 'leastwise: option "upstreamCa" does not accept "/no": it cannot be read: '],
+    [
+      { backends: ['http://a', { url: 'https://b', ca: '/no' }] },
+      'leastwise: option "backends[1].ca" does not accept "/no": ca "/no" cannot be read: ',
+    ],
+    [
+      { upstreamKey: '/no' },
+      'leastwise: option "upstreamKey" does not accept "/no": leastwise: option "upstreamCert" is',
+    ],
+  ] as const) {
+    const app = Fastify()
+    await assert.rejects(
+      async () => await app.register(leastwise, options),
+      (error: Error) => error.message.startsWith(message),
+    )
+    await app.close().catch(() => {})
+  }
 })

@@ -54,7 +54,7 @@ export class TlsContexts {
 
   /**
    * @param used returns the contexts that are in use; the files of others are not looked at again
-   * @param onChange called when changed files were taken, and when they could not be taken
+   * @param onChange called when changed files were taken, and when they could not be taken; must not throw
    */
   constructor(
     clock: Clock,
