@@ -208,6 +208,7 @@ describe('each answer is one line, with the id that the client is told', () => {
     ['\x16\x03\x01\x02\x1b[31m\r\n\r\n', 400, 'MALFORMED_REQUEST', null],
     [`GET / HTTP/1.1\r\n${head}X-Request-Id: a\0b\r\n\r\n`, 400, 'MALFORMED_REQUEST', null],
     [`GET / HTTP/1.1\r\n${head}X-Request-Id: ${'x'.repeat(65_536)}\r\n\r\n`, 431, 'HEAD_TOO_LARGE', null],
+    [`GET /${'x'.repeat(65_536)} HTTP/1.1\r\n${head}\r\n`, 414, 'URI_TOO_LONG', null],
     ['GET /late HTTP/1.1\r\nHost: h\r\n', 408, 'REQUEST_TIMEOUT', null],
     [`${chunked}zz\r\n`, 400, 'MALFORMED_REQUEST', '/'],
     [`CONNECT me:hush-hush@h:443 HTTP/1.1\r\n${head}\r\n`, 405, 'METHOD_NOT_ALLOWED', 'h:443'],

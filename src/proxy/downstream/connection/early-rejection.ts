@@ -9,6 +9,7 @@ import { type Peer, peerOf } from '../../http/peer.js'
 import { rawHead } from '../../http/raw-head.js'
 import { errorBody } from '../errors/error-response.js'
 import { chooseRequestId, makeRequestId, REQUEST_ID } from '../request/request-id.js'
+import { findLargePart, type LargePart } from './head-overflow.js'
 import { adopt, release, whenIdle } from './hijacked-socket.js'
 import { pendingOn, rejectInOrder } from './pipeline.js'
 
@@ -28,14 +29,29 @@ export interface EarlyRejection {
 /** Called once for each rejection, when its response is written. */
 export type RejectionObserver = (rejection: EarlyRejection) => void
 
+/** Why bytes are rejected. */
+interface Reason {
+  statusCode: number
+  /** The error code, `LEASTWISE_…`. */
+  code: string
+  message: string
+}
+
 /** Responses, by error code of Node's parser, for errors that have other reasons than a malformed request. */
-const otherReasons: Record<string, { statusCode: number; code: string; message: string }> = {
+const otherReasons: Record<string, Reason> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     statusCode: 408,
     code: 'LEASTWISE_REQUEST_TIMEOUT',
     message: 'the head of the request did not come in time',
   },
-  HPE_HEADER_OVERFLOW: {
+}
+const largePart: Record<LargePart, Reason> = {
+  line: {
+    statusCode: 414,
+    code: 'LEASTWISE_URI_TOO_LONG',
+    message: 'the request line is too long',
+  },
+  fields: {
     statusCode: 431,
     code: 'LEASTWISE_HEAD_TOO_LARGE',
     message: 'the head of the request is too large',
@@ -76,8 +92,20 @@ export function rejectMalformed(error: ConnectionError, socket: Socket, observe?
   }
   // Bytes after a request with `Connection: close` are ignored, and that request gets its response.
   if (rejectedOn.has(socket) || (error.code === 'HPE_CLOSED_CONNECTION' && pendingOn(socket) > 0)) return
+  const reject = (reason: Reason) => {
+    if (!socket.destroyed) rejectFor(reason, socket, observe)
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') findLargePart(error, socket, (part) => reject(largePart[part]))
+  else reject(otherReasons[error.code] ?? malformedRequest)
+}
+
+function rejectFor(
+  { statusCode, code, message }: Reason,
+  socket: Socket,
+  observe: RejectionObserver | undefined,
+): void {
+  if (rejectedOn.has(socket)) return
   rejectedOn.add(socket)
-  const { statusCode, code, message } = otherReasons[error.code] ?? malformedRequest
   const body = errorBody(statusCode, code, message)
   const peer = peerOf(socket)
   const bytes = body.length
