@@ -2,12 +2,17 @@ import { fstatSync, write, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 
 const STDOUT = 1
-/** Number of characters after which log lines are written without waiting for more lines. */
-const FLUSH_CHARACTERS = 16 * 1024
+/**
+ * Number of characters after which log lines are written without waiting for more lines; a pipe holds as many. Each write
+ * wakes a thread of libuv and the reader, which costs more than the lines of a small write.
+ */
+const FLUSH_CHARACTERS = 64 * 1024
 /** Bytes that may wait for a slow reader; lines beyond that are dropped. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
 /** Time that a line may wait for further lines. */
 const FLUSH_INTERVAL_MS = 20
+/** Time until the first further attempt to write to a full pipe; it doubles with each one up to the interval above. */
+const FIRST_RETRY_MS = 1
 const NEWLINE = 0x0a
 /** Time that a write in libuv's thread pool gets to finish when the process exits, long enough for a busy machine. */
 const WRITE_GRACE_MS = 200
@@ -37,6 +42,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
   let writing = false
   /** Bytes that the reader had no room for (EAGAIN); the write is tried again. */
   let refused: Buffer | undefined
+  let retryDelay = FIRST_RETRY_MS
   let retryTimer: NodeJS.Timeout | undefined
   let flushTimer: NodeJS.Timeout | undefined
   /** Number of dropped lines, and how many of them were reported to `onDropped`. */
@@ -72,8 +78,12 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
       const rest = chunk.subarray(written)
       if (error?.code === 'EAGAIN') {
         refused = chunk
-        retryTimer = setTimeout(send, FLUSH_INTERVAL_MS, chunk)
-      } else if (!error && rest.length > 0) {
+        retryTimer = setTimeout(send, retryDelay, chunk)
+        retryDelay = Math.min(2 * retryDelay, FLUSH_INTERVAL_MS)
+        return
+      }
+      retryDelay = FIRST_RETRY_MS
+      if (!error && rest.length > 0) {
         send(rest)
       } else {
         if (error) dropped += linesIn(rest)
