@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Headers } from '../http/fields.js'
+import { sendHead } from '../http/send-head.js'
 import type { ClientProtocol } from './client-protocol.js'
 
 /** HTTP/2: each request has a stream of its own, which frames bodies and can be reset without the connection. */
@@ -23,8 +24,10 @@ export const http2: ClientProtocol = {
     streamOf(request).additionalHeaders({ ...headers, ':status': statusCode })
   },
 
-  // A stream that is destroyed before its end is reset, and the reset tells the client that the response is incomplete.
-  breakOff() {},
+  breakOff(request, response) {
+    // Node would reset a destroyed stream with NO_ERROR, which some clients take for the end of the response.
+    if (response.headersSent) streamOf(request).close(constants.NGHTTP2_INTERNAL_ERROR)
+  },
 
   fitHead(reply, _context, headers) {
     stopUpload(reply.request.raw)
@@ -33,6 +36,8 @@ export const http2: ClientProtocol = {
 
   addTrailers(response, trailers) {
     joinLines(trailers)
+    // Node ends a stream with its head where no byte of the body was written, and leaves the trailers out.
+    if (!response.headersSent && Object.keys(trailers).length > 0) sendHead(response)
     response.addTrailers(trailers)
   },
 
