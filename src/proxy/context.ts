@@ -60,6 +60,8 @@ export class ProxyContext implements Assignment {
    * it.
    */
   source: UploadSource | undefined = undefined
+  /** The whole body, if it is in memory. */
+  wholeBody: Buffer | undefined = undefined
   /** The value of the Upgrade field: the protocols that the client wants to switch to; undefined if there are none. */
   upgrade: string | undefined = undefined
   /** True if the client waits for 100 (Continue) before it sends the body. */

@@ -16,7 +16,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     room: 'src/proxy/upstream/',
     may: ['src/balancer/', 'src/proxy/http/', 'src/proxy/context.js'],
-    packages: /^(node:(crypto|dns|fs|fs\/promises|http|https|net|os|stream|tls)|undici)$/,
+    packages: /^node:(crypto|dns|fs|fs\/promises|http|https|net|os|stream|tls)$/,
   },
   {
     room: 'src/proxy/downstream/',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import http, { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import http, { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable, Stream } from 'node:stream'
@@ -128,26 +128,38 @@ test('canary: writes of a socket', async (t) => {
   assert.deepEqual(seen, ['_write', '_writev', '_final'])
 })
 
-test('canary: methods of the agent', async (t) => {
-  const server = createServer((_request, response) => response.end('x'))
+test('canary: the buffer of a read', async (t) => {
+  const server = net.createServer((socket) => socket.on('data', (chunk) => socket.write(chunk)))
   t.after(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  const agent = new Agent({ keepAlive: true }) as Agent & Record<string, (...args: unknown[]) => unknown>
-  t.after(() => agent.destroy())
-  const called: string[] = []
-  for (const name of ['addRequest', 'keepSocketAlive', 'reuseSocket']) {
-    const before = agent[name] as (...args: unknown[]) => unknown
-    ;(agent as Record<string, unknown>)[name] = function (this: unknown, ...args: unknown[]) {
-      called.push(name)
-      return before.apply(this, args)
-    }
+  const first = Buffer.alloc(8)
+  const second = Buffer.alloc(8)
+  const buffers = [first, undefined, second]
+  const reads: [number, boolean][] = []
+  const socket = connect({
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    onread: {
+      buffer: (() => buffers.shift()) as () => Uint8Array,
+      callback(bytes, buffer) {
+        reads.push([bytes, buffer === first])
+        socket.emit('read')
+        return true
+      },
+    },
+  })
+  t.after(() => socket.destroy())
+  for (const text of ['a', 'bc', 'def']) {
+    socket.write(text)
+    await once(socket, 'read')
   }
-  for (let i = 0; i < 2; i++) {
-    const request = http.get({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', agent })
-    const [response] = (await once(request, 'response')) as [IncomingMessage]
-    await Promise.all([once(response.resume(), 'end'), once(request, 'close')])
-  }
-  assert.deepEqual(called, ['addRequest', 'keepSocketAlive', 'addRequest', 'reuseSocket', 'keepSocketAlive'])
+  assert.deepEqual(reads, [
+    [1, true],
+    [2, true],
+    [3, false],
+  ])
+  assert.equal(first.toString('latin1', 0, 2), 'bc')
+  assert.equal(second.toString('latin1', 0, 3), 'def')
 })
 
 test('canary: fields of a request', async (t) => {

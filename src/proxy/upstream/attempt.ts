@@ -1,5 +1,4 @@
-// Over 200 lines: the class has one method for each event that an HTTP client (undici's or Node's) reports of a
-// request.
+// Over 200 lines: the class has one method for each event that the HTTP client reports of a request.
 import type { Socket } from 'node:net'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
@@ -77,7 +76,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     return this.#phases.current === 'body' && this.#outcome === 'ok'
   }
 
-  /** Sends the request by the given HTTP client. */
+  /** Sends the request on the given connection. */
   start(transport: Transport): void {
     this.transport = transport
     transport.send(this.context, this)
@@ -169,7 +168,6 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
   onResponseEnd(trailers: Headers): void {
     if (this.#phases.isOver) return
     this.#finish(this.#outcome)
-    this.transport.done()
     this.body?.end(trailers)
   }
 

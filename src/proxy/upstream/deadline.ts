@@ -14,7 +14,7 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /**
  * A point in time that is moved often and reached rarely. Moving it to a later time is one write; a timer that fires
- * before that time is started again for the rest. (undici's own timers are too coarse: 100 ms become a second.)
+ * before that time is started again for the rest.
  */
 export class Deadline {
   readonly #clock: Clock

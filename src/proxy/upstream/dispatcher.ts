@@ -2,35 +2,31 @@
 //  1. dispatcher.ts   sees that the request has a lease, and gives it to a forwarder;
 //  2. forwarder.ts    makes an attempt on the lease's backend, and another one if that fails or takes long;
 //  3. attempt.ts      holds the lease from the first byte to the last, under the deadline of each phase;
-//  4. transport/      sends the request by undici's or Node's HTTP client, and reports the response to the attempt;
+//  4. transport/http1 sends the request on a connection, and reports the response to the attempt;
 //  5. response-body.ts delivers the body, whole or as a stream, by way of the forwarder to the callback of step 1.
-import { errors } from 'undici'
 import type { Backend } from '../../balancer/backends/backend.js'
-import { StoppedError } from '../../balancer/errors.js'
+import { ClientGoneError, StoppedError } from '../../balancer/errors.js'
 import type { ProxyContext } from '../context.js'
 import type { ResponseCallback } from '../http/response.js'
 import { statusesOf } from '../http/status-ranges.js'
 import { DeadlinePool } from './deadline.js'
 import { watchNames } from './dns/backend-names.js'
-import { systemNames } from './dns/host-lookup.js'
+import { hostLookup, systemNames } from './dns/host-lookup.js'
 import type { NameLookup } from './dns/name-lookup.js'
 import { Forwarder, type ForwarderOptions } from './forwarder.js'
 import { reacquire } from './reacquire.js'
 import { defaultTlsOptionsOf, type TlsOptionsOf } from './tls/upstream-tls.js'
-import { Connections } from './transport/connections.js'
+import { addressOf } from './transport/address.js'
+import { type ConnectionOptions, ConnectionPool } from './transport/http1/connection-pool.js'
+import { Connector } from './transport/http1/connector.js'
 
 export interface DispatcherOptions
-  extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'> {
+  extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'>,
+    Omit<ConnectionOptions, 'clock'> {
   /** Statuses of responses that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
   failureStatus: string
   /** Statuses of responses after which another backend is asked, as {@link statusesOf} reads them; empty for none. */
   retryStatus: string
-  /** Largest size in bytes of a response's head, and of its trailers. */
-  maxResponseHeaders: number
-  /** Milliseconds for which a connection without a request is kept; 0 if each request gets a new connection. */
-  keepAlive: number
-  /** Milliseconds after its opening in which a connection takes requests; 0 for any time. */
-  maxConnectionAge: number
   /** Resolves the names of backends. By default all pools of this process share one such object. */
   names?: NameLookup
   /** Returns the options for TLS with a backend. By default those of Node apply, without any setting of a pool. */
@@ -42,10 +38,9 @@ export interface DispatcherOptions
  * until the backend is done, because no hook is called exactly once for every way in which a request can end.
  */
 export class LeaseDispatcher {
-  readonly #connections = new Map<Backend, Connections>()
+  readonly #connections = new Map<Backend, ConnectionPool>()
   readonly #options: ForwarderOptions
-  readonly #maxResponseHeaders: number
-  readonly #keepAlive: number
+  readonly #connectionOptions: ConnectionOptions
   readonly #names: NameLookup
   readonly #tlsOptionsOf: TlsOptionsOf
   readonly #stopNames: () => void
@@ -53,15 +48,12 @@ export class LeaseDispatcher {
   constructor({
     failureStatus,
     retryStatus,
-    maxResponseHeaders,
-    keepAlive,
     names = systemNames,
     tlsOptionsOf = defaultTlsOptionsOf,
     ...options
   }: DispatcherOptions) {
     const { registry, clock } = options.balancer
-    this.#maxResponseHeaders = maxResponseHeaders
-    this.#keepAlive = keepAlive
+    this.#connectionOptions = { ...options, clock }
     this.#names = names
     this.#tlsOptionsOf = tlsOptionsOf
     this.#options = {
@@ -83,7 +75,7 @@ export class LeaseDispatcher {
     if (context.lease.held) {
       new Forwarder(this.#options, context, callback)
     } else if (context.isOver) {
-      callback(new errors.RequestAbortedError())
+      callback(new ClientGoneError())
     } else {
       // The backend was removed before anything was sent to it, so another backend can take the request as well.
       reacquire(this.#options.balancer, context, {
@@ -104,16 +96,13 @@ export class LeaseDispatcher {
     this.#options.deadlines.close()
   }
 
-  #connectionsTo(backend: Backend): Connections {
+  #connectionsTo(backend: Backend): ConnectionPool {
     let known = this.#connections.get(backend)
     if (!known) {
-      known = new Connections(
-        backend,
-        this.#maxResponseHeaders,
-        this.#keepAlive,
-        this.#names,
-        this.#tlsOptionsOf,
-      )
+      const address = addressOf(backend)
+      const lookup = hostLookup(this.#names, address.host)
+      const connector = new Connector(address, lookup, () => this.#tlsOptionsOf(backend))
+      known = new ConnectionPool(connector, this.#connectionOptions)
       this.#connections.set(backend, known)
     }
     return known

@@ -11,15 +11,12 @@ import { BackendError } from './failures/failures.js'
 import { Hedge } from './hedge.js'
 import { reacquire } from './reacquire.js'
 import { type RetryOptions, RetryRules } from './retry-rules.js'
-import type { Connections } from './transport/connections.js'
-import { transportFor } from './transport/transport-for.js'
+import type { ConnectionPool } from './transport/http1/connection-pool.js'
 
 /** Options that all requests of one pool share. */
 export interface ForwarderOptions extends AttemptOptions, RetryOptions {
   hostHeader: HostHeader
-  /** Largest size of a request's body in bytes; 0 for no limit. */
-  maxBody: number
-  connectionsTo(backend: Backend): Connections
+  connectionsTo(backend: Backend): ConnectionPool
   /** Called with the error of each attempt that failed. */
   onFailed(error: Error): void
 }
@@ -89,7 +86,7 @@ export class Forwarder implements AttemptListener {
     this.#options.onFailed(error)
     // The backend was not reached, so its name may have another address by now.
     if (!attempt.isSent && !(error instanceof UnresolvedError)) {
-      this.#options.connectionsTo(attempt.backend).lookup?.doubt()
+      this.#options.connectionsTo(attempt.backend).connector.lookup?.doubt()
     }
     this.#retryRules.noteFailure(attempt.backend)
     const [other] = this.#attempts
@@ -114,15 +111,15 @@ export class Forwarder implements AttemptListener {
 
   /**
    * Starts an attempt.
-   * @param isRetry true if another attempt came before, so that this one needs a connection that cannot be stale
+   * @param isFresh true if its connection must be a new one, which the backend cannot have closed meanwhile
    */
-  #attempt(lease: Lease, isRetry: boolean): void {
-    const { maxBody, connectionsTo } = this.#options
+  #attempt(lease: Lease, isFresh: boolean): void {
     const context = this.#context
     const attempt = new Attempt(context, lease, this.#options, this)
     this.#attempts.push(attempt)
     context.fields[1] = this.#hostFor(lease.backend)
-    attempt.start(transportFor(connectionsTo(lease.backend), context, maxBody, isRetry))
+    const connections = this.#options.connectionsTo(lease.backend)
+    attempt.start(isFresh || context.upgrade !== undefined ? connections.takeNew() : connections.take())
   }
 
   /** Returns the value of the Host field for a backend. */
@@ -139,7 +136,8 @@ export class Forwarder implements AttemptListener {
   #retry(attempt: AttemptState, error: Error): void {
     const { balancer } = this.#options
     const { failed } = this.#retryRules
-    const isElsewhere = !attempt.isConnectionFault(error) || balancer.hasRoom(failed)
+    const isStale = attempt.isConnectionFault(error)
+    const isElsewhere = !isStale || balancer.hasRoom(failed)
     reacquire(balancer, this.#context, {
       except: isElsewhere ? failed : undefined,
       again: true,
@@ -147,7 +145,7 @@ export class Forwarder implements AttemptListener {
         this.#retryRules.noteRetry(attempt.isSent)
         balancer.retried()
         this.#context.attempts++
-        this.#attempt(lease, true)
+        this.#attempt(lease, isStale)
       },
       // The client is told why the backend failed, and not why no other backend was available.
       onReject: () => this.#end(new BackendError(attempt.backend.id, error)),

@@ -117,7 +117,10 @@ export class RetryRules {
    */
   allows(attempt: AttemptState, error: Error): boolean {
     const { retries, balancer } = this.#options
-    if (retries === 0 || attempt.isBodyTaken || isClientFault(error)) return false
+    if (retries === 0 || isClientFault(error)) return false
+    const isStale = attempt.isConnectionFault(error)
+    // A small body is still in memory, and goes to another connection after one that had been closed.
+    if (attempt.isBodyTaken && !(isStale && this.#context.wholeBody)) return false
     // The response of any other backend would be too large as well, or the connection to it would fail as well.
     if (isHeadTooLarge(error) || exhaustionOf(error)) return false
     if (!attempt.isSent) return this.#allowsSearch()
@@ -127,7 +130,7 @@ export class RetryRules {
     // The client has already waited for as long as a response may take.
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#context.method)) return false
-    if (attempt.isConnectionFault(error)) return true
+    if (isStale) return true
     return balancer.hasOther(this.failed) && balancer.retryBudget.spend()
   }
 

@@ -22,7 +22,7 @@ const nobody = {
 
 type Callback = Parameters<LeaseDispatcher['forward']>[1]
 
-function dispatching(t: TestContext, url: string, clock?: TestClock, keepAlive = 4000) {
+function dispatching(t: TestContext, url: string, clock?: TestClock) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
   const dispatcher = new LeaseDispatcher({
@@ -35,7 +35,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock, keepAlive =
     hostHeader: 'client',
     maxBody: 0,
     maxResponseHeaders: 65_536,
-    keepAlive,
+    keepAlive: 4000,
     maxConnectionAge: 0,
   })
   t.after(() => dispatcher.destroy())
@@ -101,28 +101,6 @@ test('no request waits behind another on a connection', async (t) => {
   backend.release()
   assert.deepEqual(await Promise.all(both), ['held', 'held'])
 })
-
-for (const method of ['GET', 'POST']) {
-  test(`a connection serves one request where none are kept: ${method}`, async (t) => {
-    const backend = await answering()
-    t.after(() => backend.close())
-    let connections = 0
-    backend.server.on('connection', () => connections++)
-    const ask = async (keepAlive: number) => {
-      const { send } = dispatching(t, backend.url, undefined, keepAlive)
-      for (const path of ['/1', '/2']) {
-        await new Promise((resolve) => {
-          send(path, (_error, response) => resolve(response), method)
-        })
-        await backend.untilOpen(0)
-      }
-    }
-    await ask(0)
-    assert.equal(connections, 2)
-    await ask(60_000)
-    assert.equal(connections, 3)
-  })
-}
 
 test('the connections of a backend that was removed are closed, and not before its requests are done', async (t) => {
   const backend = await holding()

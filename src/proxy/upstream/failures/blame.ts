@@ -1,4 +1,3 @@
-import { errors } from 'undici'
 import type { Outcome } from '../../../balancer/leases/outcome.js'
 import type { ProxyContext } from '../../context.js'
 import { UnresolvedError } from '../dns/unresolved-error.js'
@@ -69,12 +68,11 @@ function isClientInduced(error: NodeJS.ErrnoException, progress: Progress): bool
 
 /**
  * Returns true if only the connection was to blame, and the backend may be well: the connection was a kept one that was
- * closed meanwhile, or undici took a 100 (Continue) on it for an error, which Node's client does not do.
+ * closed meanwhile.
  * @param age milliseconds since the request was sent
  */
 export function isConnectionFault(error: Error, isReused: boolean, age: number): boolean {
-  if (error instanceof errors.SocketError && error.message === 'bad response') return true
   const { code = '' } = error as NodeJS.ErrnoException
-  const isClosed = code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET'
+  const isClosed = code === 'ECONNRESET' || code === 'EPIPE'
   return isReused && isClosed && age < STALE_CONNECTION_MS
 }

@@ -70,7 +70,6 @@ function diagnoseLibraryError(error: LibraryError): Diagnosis {
       message: 'the backend closed the connection in the TLS handshake',
     }
   }
-  if (error.message === 'bad upgrade') return diagnose(new BadResponseError('a switch that nobody asked for'))
   const text = textOf(error)
   if (isClosing(error)) return { code: 'CLOSED', text, message: CLOSED }
   return { code: error.code || 'UNKNOWN', text, message: messageFor(error) }
@@ -78,13 +77,10 @@ function diagnoseLibraryError(error: LibraryError): Diagnosis {
 
 /** Returns true if the other side ended the connection in an orderly way, but too early. */
 export function isClosing({ code, syscall }: NodeJS.ErrnoException): boolean {
-  // Node's client reports an orderly end as a reset, too, but only the error of a real reset names a system call.
+  // Node reports an orderly end in the TLS handshake as a reset, too, but only the error of a real reset names a system
+  // call.
   if (code === 'ECONNRESET') return syscall === undefined
-  return (
-    code === 'HPE_INVALID_EOF_STATE' ||
-    code === 'UND_ERR_SOCKET' ||
-    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
-  )
+  return code === 'HPE_INVALID_EOF_STATE'
 }
 
 /** Returns the text of an error in one line that a log and a terminal can show. */

@@ -1,4 +1,3 @@
-import { errors } from 'undici'
 import { ClientGoneError } from '../../../balancer/errors.js'
 
 /** An error between the gateway and a backend, with the reason in `cause`. */
@@ -28,6 +27,16 @@ export class BadResponseError extends Error {}
 export class TruncatedResponseError extends Error {
   constructor() {
     super('the answer was cut short')
+  }
+}
+
+/** The backend closed a connection in an orderly way before it had responded. */
+export class ClosedError extends Error {
+  // Node gives a close that comes too early this code, too.
+  readonly code = 'ECONNRESET'
+
+  constructor(message = 'the backend closed the connection') {
+    super(message)
   }
 }
 
@@ -97,16 +106,16 @@ export class BodyLengthError extends Error {
 /** Returns true if the head or the trailers of a response were larger than the gateway takes. */
 export function isHeadTooLarge(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
-  return code === 'HPE_HEADER_OVERFLOW' || code === 'UND_ERR_HEADERS_OVERFLOW'
+  return code === 'HPE_HEADER_OVERFLOW'
 }
 
 /**
- * Returns true if an HTTP client refuses to send a request, for example because a hook of the app has set a malformed
+ * Returns true if the HTTP client refuses to send a request, for example because a hook of the app has set a malformed
  * field.
  */
 export function isUnsendable(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
-  return error instanceof errors.InvalidArgumentError || /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
+  return /^ERR_(INVALID_|HTTP_|UNESCAPED_)/.test(code ?? '')
 }
 
 /** Returns true if a request failed because of something that the client or the app sent, or stopped sending. */

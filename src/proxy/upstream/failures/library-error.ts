@@ -1,11 +1,9 @@
-/** Properties of errors of Node and undici besides code and message. */
+/** Properties of errors of Node and of the HTTP client besides code and message. */
 export interface LibraryError extends NodeJS.ErrnoException {
   /** OpenSSL's description of the error, without the position in OpenSSL's source that the message has. */
   reason?: string
-  /** The bytes that could not be read as HTTP, in an error of Node's client. */
+  /** The bytes that could not be read as HTTP. */
   rawPacket?: Buffer
-  /** The bytes that could not be read as HTTP, in an error of undici. */
-  data?: string
   /** The errors of a connection attempt, one for each address that was tried. */
   errors?: Error[]
   /** The IP address or the path of a Unix socket that a connection attempt was made to. */
@@ -22,8 +20,8 @@ export function isOfUnixSocket({ syscall, address = '' }: LibraryError): boolean
 const FIRST_BYTES = 40
 
 /** Returns the first of the bytes that could not be read as HTTP, decoded as latin1. */
-export function firstBytesOf({ rawPacket, data }: LibraryError): string {
-  return rawPacket ? rawPacket.toString('latin1', 0, FIRST_BYTES) : (data ?? '').slice(0, FIRST_BYTES)
+export function firstBytesOf({ rawPacket }: LibraryError): string {
+  return rawPacket?.toString('latin1', 0, FIRST_BYTES) ?? ''
 }
 
 /** Returns the HTTP parser's description of an error. */

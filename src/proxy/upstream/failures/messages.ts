@@ -85,7 +85,7 @@ function malformed(how: string): string {
 }
 
 /**
- * The message for clients about an error of Node or undici. It contains no address, and no text of a backend or a
+ * The message for clients about an error of Node or of a response. It contains no address, and no text of a backend or a
  * library.
  */
 export function messageFor(error: LibraryError): string {

@@ -16,9 +16,11 @@ export type UpstreamRequest = Readonly<
     | 'takesTrailers'
     | 'isTrailerDropped'
   >
->
+> &
+  // The transport keeps a small body that it has read, so that the request can be sent again on another connection.
+  Pick<ProxyContext, 'wholeBody'>
 
-/** Sends requests to a backend by one of two HTTP clients, undici's or Node's, one request at a time. */
+/** Sends requests to a backend, one request at a time. */
 export interface Transport {
   /**
    * Sends a request, and reports its progress to the listener. The Host among the request's fields is read during this
@@ -30,8 +32,6 @@ export interface Transport {
   resume(): void
   /** Drops the request together with its connection. The listener is not called any more. */
   abort(reason: Error): void
-  /** Notes that the response has been read, so that the connection may serve another request. */
-  done(): void
   /**
    * True if the connection had served a request before, so that the backend may have closed the connection meanwhile.
    */
@@ -44,13 +44,16 @@ export interface Transport {
   readonly silent: boolean
 }
 
-/** Receives the events of a request. `onResponseEnd`, `onSwitched` or `onFailed` is the last one. */
+/**
+ * Receives the events of a request. `onResponseEnd`, `onSwitched` or `onFailed` is the last one; the transport may serve
+ * another request by then.
+ */
 export interface TransportListener {
   /** Called when the backend's name had to be looked up, and the connection begins only now. */
   onLookedUp(): void
   /** Called when there is a connection and the head of the request is being sent. */
   onStarted(): void
-  /** Called when the request's body is about to be read, after which the body can be sent to no other backend. */
+  /** Called when the request's body is about to be read. It is not called for a body that was in memory before. */
   onBodyStarted(): void
   /** Called with the number of bytes of the request's body that were sent. */
   onBodySent(bytes: number): void
@@ -61,6 +64,8 @@ export interface TransportListener {
   /** Called with the head of each informational response (1xx), and with the head of the response. */
   onResponseHead(statusCode: number, headers: Headers, statusMessage: string): void
   onResponseData(chunk: Buffer): void
+  /** Called when everything that came together has been reported, and the response has not ended. */
+  onReadEnd(): void
   onResponseEnd(trailers: Headers): void
   /**
    * Called when the backend has responded with 101.

@@ -17,6 +17,7 @@ function request(parts: Partial<UpstreamRequest> = {}): UpstreamRequest {
     fields: HOST,
     body: undefined,
     source: undefined,
+    wholeBody: undefined,
     upgrade: undefined,
     expectsContinue: false,
     takesTrailers: false,

@@ -17,7 +17,7 @@ export function chunkHead(bytes: number): string {
 
 /**
  * Returns the end of a body in chunks: the last chunk, the trailers, and an empty line. It has to be written as latin1.
- * @param trailers names and values in turn; those that no message may have are left out
+ * @param trailers names and values in turn; those that no message may have are left out, names are written in lower case
  * @param isDropped decides which further trailers are left out
  */
 export function lastChunk(trailers: readonly string[], isDropped?: TrailerRule): string {
@@ -27,8 +27,9 @@ export function lastChunk(trailers: readonly string[], isDropped?: TrailerRule):
     const name = trailers[i] as string
     const value = trailers[i + 1] as string
     // A recipient must not need trailers, so one that cannot be sent is left out (RFC 9110 section 6.5.1).
-    if (isToken(name) && isFieldValue(value) && mayBeTrailer(name.toLowerCase(), isDropped))
-      end += `${name}: ${value}\r\n`
+    const lower = name.toLowerCase()
+    if (isToken(name) && isFieldValue(value) && mayBeTrailer(lower, isDropped))
+      end += `${lower}: ${value}\r\n`
   }
   return `${end}\r\n`
 }

@@ -1,0 +1,62 @@
+import { connect, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { HostLookup } from '../../dns/host-lookup.js'
+import type { TlsOptions } from '../../tls/upstream-tls.js'
+import type { Address } from '../address.js'
+
+/**
+ * Milliseconds between two TCP probes of a silent connection. While no bytes are sent, only such a probe can find out
+ * that a backend has vanished.
+ */
+const KEEP_ALIVE_PROBE_MS = 60_000
+
+/** Opens sockets to one backend. */
+export class Connector {
+  readonly #address: Address
+  /** Looks up the backend's name; undefined if the backend's host is an IP address. */
+  readonly lookup: HostLookup | undefined
+  readonly #tlsOptions: () => TlsOptions | undefined
+
+  /** @param tlsOptions returns the options for the next connection; undefined for a backend without TLS */
+  constructor(address: Address, lookup: HostLookup | undefined, tlsOptions: () => TlsOptions | undefined) {
+    this.#address = address
+    this.lookup = lookup
+    this.#tlsOptions = tlsOptions
+  }
+
+  /** The event that a socket emits when it is connected, and its TLS handshake is done. */
+  get connectEvent(): 'connect' | 'secureConnect' {
+    return this.#address.secure ? 'secureConnect' : 'connect'
+  }
+
+  /**
+   * Opens a socket that passes what it reads to `onread`. Addresses of a name are tried as RFC 8305 says.
+   * @throws {Error} for options of TLS that Node does not take
+   */
+  open(onread: OnReadOpts): Socket {
+    return this.#open({ onread })
+  }
+
+  /** Opens a socket that emits `data`, and whose two halves are closed independently of each other. */
+  openForUpgrade(): Socket {
+    return this.#open({ allowHalfOpen: true })
+  }
+
+  #open(options: { onread?: OnReadOpts; allowHalfOpen?: boolean }): Socket {
+    const { socketPath, host, port, secure } = this.#address
+    if (socketPath !== undefined) return connect({ path: socketPath, ...options })
+    const target: TcpNetConnectOpts = { host, port, autoSelectFamily: true, ...options }
+    if (this.lookup) target.lookup = this.lookup.lookup
+    const tls = secure ? this.#tlsOptions() : undefined
+    const socket = tls ? openTls(target, tls) : connect(target)
+    return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_PROBE_MS)
+  }
+}
+
+function openTls(target: TcpNetConnectOpts, tls: TlsOptions): Socket {
+  const socket = connectTls({ ...target, ...tls } as ConnectionOptions)
+  // The next handshake takes less time with the newest session.
+  return socket.on('session', (session) => {
+    tls.session = session
+  })
+}
