@@ -136,6 +136,18 @@ test('half a head is forgotten with its request', () => {
   }
 })
 
+test('the size of a chunk is forgotten with its request', () => {
+  const { parser, notes } = noting()
+  for (const half of [`${CHUNKED}1`, `${CHUNKED}1;x`, `${CHUNKED}5\r\nab`, `${CHUNKED}1\r\na`]) {
+    parser.begin('GET', false)
+    parser.execute(bytesOf(half))
+    parser.begin('GET', false)
+    notes.length = 0
+    parser.execute(bytesOf(`${CHUNKED}1\r\na\r\n0\r\n\r\n`))
+    assert.deepEqual(notes, ['head 200', 'body a', 'end'])
+  }
+})
+
 test('after a fault nothing more is read', () => {
   const { parser, notes } = noting()
   parser.begin('GET', false)
@@ -171,6 +183,12 @@ test('bytes behind a switch are left', () => {
   parser.begin('GET', true)
   assert.equal(parser.execute(bytesOf(`${SWITCH}${TWO}`)), SWITCH.length)
   assert.deepEqual([notes, parser.isReading], [['switch'], false])
+})
+
+test('a field that came in several lines is a list in their order', () => {
+  const lines = ['X: 1', 'x: 2', 'Y: one', 'X:', 'X: 1, 3'].join('\r\n')
+  const headers = play([bytesOf(`${OK}${lines}\r\n\r\n`)]).heads[0]?.[2] as Headers
+  assert.deepEqual({ ...headers }, { x: ['1', '2', '', '1, 3'], y: 'one' })
 })
 
 test('fields of any name, which inherit nothing', () => {

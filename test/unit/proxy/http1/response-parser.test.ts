@@ -367,6 +367,12 @@ const cases: Case[] = [
     { end: 'BAD_ANSWER' },
     { isUpgrade: true },
   ],
+  [
+    'a switch to an empty name',
+    'HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade:\r\n\r\nabc',
+    { end: 'BAD_ANSWER' },
+    { isUpgrade: true },
+  ],
   ['no switch', `${TWO}\r\nab`, { body: 'ab' }, { isUpgrade: true }],
 
   ['Connection: close', `${TWO}Connection: close\r\n\r\nab`, { keepsAlive: false }],

@@ -168,7 +168,7 @@ export class ResponseParser {
   }
 
   #switch(headers: Headers): void {
-    const isSwitch = headers.upgrade !== undefined && hasOption(headers.connection, 'upgrade')
+    const isSwitch = Boolean(headers.upgrade) && hasOption(headers.connection, 'upgrade')
     // A server must not switch to a protocol that nobody asked for (RFC 9110 section 7.8).
     if (!this.#isUpgrade || !isSwitch) {
       throw new MalformedResponseError('BAD_ANSWER', 'a switch that nobody asked for')
