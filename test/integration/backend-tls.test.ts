@@ -24,7 +24,12 @@ const pair = { cert: path('gateway.cert.pem'), key: path('gateway.key.pem') }
 const demanding = { requestCert: true, rejectUnauthorized: true, ca: fixture('client-authority.cert.pem') }
 
 /** A backend on 127.0.0.1 with a certificate for shop.example; it answers with SNI and the name of the client's certificate. */
-async function backend(t: TestContext, options: ServerOptions = {}, certificate = 'other-name') {
+async function backend(
+  t: TestContext,
+  options: ServerOptions = {},
+  certificate = 'other-name',
+  onConnection: (socket: TLSSocket) => void = () => {},
+) {
   const certified = { cert: fixture(`${certificate}.cert.pem`), key: fixture('leaf.key.pem') }
   const server = createServer({ ...certified, ...options }, (request, response) => {
     request.resume().on('end', () => response.end(seen(request.socket as TLSSocket)))
@@ -34,6 +39,7 @@ async function backend(t: TestContext, options: ServerOptions = {}, certificate 
       `HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n${seen(socket as TLSSocket)}`,
     )
   })
+  server.on('secureConnection', onConnection)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
@@ -124,6 +130,26 @@ test('a certificate that is not valid is refused, unless it is not checked', asy
       for (const method of ['GET', 'POST'] as const)
         assert.equal((await call(lax.url, { method })).status, 200)
     }
+  }
+})
+
+test('a TLS session is resumed, unless other settings apply by then, and never that of a refused connection', async (t) => {
+  const upgrade = 'GET / HTTP/1.1\r\nHost: c.example\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const reused: boolean[] = []
+    const url = await backend(t, { maxVersion }, 'other-name', (socket) =>
+      reused.push(socket.isSessionReused()),
+    )
+    const gateway = await open(t, [`${url};servername=elsewhere.example`], { UPSTREAM_CA: ca })
+    for (let i = 0; i < 3; i++) assert.match(await messageOf(gateway.url), /certificate is for another name/)
+    reused.length = 0
+    const { registry } = gateway.balancer
+    const { id } = gateway.backend()
+    registry.update(id, { servername: 'shop.example' })
+    for (let i = 0; i < 2; i++) await exchange(gateway.url, upgrade)
+    registry.update(id, { ...pair })
+    for (let i = 0; i < 2; i++) await exchange(gateway.url, upgrade)
+    assert.deepEqual(reused, [false, true, false, true], maxVersion)
   }
 })
 
