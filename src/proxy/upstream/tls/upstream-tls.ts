@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Backend } from '../../../balancer/backends/backend.js'
 import type { BackendTls } from '../../../balancer/backends/backend-tls.js'
@@ -104,7 +105,7 @@ export class UpstreamTls {
     const context = hasFiles(files) ? (this.#contexts.find(files) ?? this.#contexts.load(files)) : undefined
     const options: TlsOptions = {
       secureContext: context?.secureContext,
-      servername: tls.servername ?? (pool.servername || addressOf(backend).servername),
+      servername: tls.servername ?? (pool.servername || certificateName(addressOf(backend).host)),
       rejectUnauthorized: tls.rejectUnauthorized ?? pool.rejectUnauthorized,
       ALPNProtocols: ALPN_PROTOCOLS,
       session: undefined,
@@ -137,6 +138,11 @@ export class UpstreamTls {
 const defaultTls = new UpstreamTls()
 
 export const defaultTlsOptionsOf: TlsOptionsOf = defaultTls.optionsOf
+
+/** Returns the name that the certificate of a host has to be valid for; empty for an IP address. */
+function certificateName(host: string): string {
+  return isIP(host) === 0 ? host : ''
+}
 
 function hasFiles({ ca, cert }: TlsFiles): boolean {
   return ca !== '' || cert !== ''

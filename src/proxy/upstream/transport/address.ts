@@ -1,6 +1,5 @@
 import type { Backend } from '../../../balancer/backends/backend.js'
 import { socketPathOf } from '../../../balancer/backends/unix-url.js'
-import { certificateName } from './tls.js'
 
 /** The address of a backend, in the form that Node's HTTP clients take. */
 export interface Address {
@@ -10,8 +9,6 @@ export interface Address {
   host: string
   /** 0 for a Unix socket. */
   port: number
-  /** The name that the backend's certificate has to be valid for, see {@link certificateName}. */
-  servername: string
   /** True if the connection uses TLS. */
   secure: boolean
 }
@@ -19,15 +16,9 @@ export interface Address {
 /** Returns the address that a backend's URL contains. */
 export function addressOf({ url }: Pick<Backend, 'url'>): Address {
   const socketPath = socketPathOf(url)
-  if (socketPath !== undefined) return { socketPath, host: '', port: 0, servername: '', secure: false }
+  if (socketPath !== undefined) return { socketPath, host: '', port: 0, secure: false }
   const { protocol, hostname, port } = new URL(url)
   const secure = protocol === 'https:'
   const host = hostname.replace(/^\[|\]$/g, '')
-  return {
-    socketPath,
-    host,
-    port: Number(port) || (secure ? 443 : 80),
-    servername: certificateName(host),
-    secure,
-  }
+  return { socketPath, host, port: Number(port) || (secure ? 443 : 80), secure }
 }

@@ -1,5 +1,5 @@
 import { connect, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import type { HostLookup } from '../../dns/host-lookup.js'
 import type { TlsOptions } from '../../tls/upstream-tls.js'
 import type { Address } from '../address.js'
@@ -55,8 +55,14 @@ export class Connector {
 
 function openTls(target: TcpNetConnectOpts, tls: TlsOptions): Socket {
   const socket = connectTls({ ...target, ...tls } as ConnectionOptions)
-  // The next handshake takes less time with the newest session.
-  return socket.on('session', (session) => {
-    tls.session = session
-  })
+  socket.on('session', keepSession.bind(undefined, socket, tls))
+  return socket
+}
+
+/**
+ * Keeps the newest session, with which the next handshake takes less time. Node does not check names again when a
+ * session is resumed, so only the session of a connection whose certificate is valid is kept.
+ */
+function keepSession(socket: TLSSocket, tls: TlsOptions, session: Buffer): void {
+  if (socket.authorized) tls.session = session
 }
