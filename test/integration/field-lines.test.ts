@@ -40,9 +40,9 @@ after(async () => {
 const OWN = /^(host|x-request-id|via|x-forwarded-.*|forwarded|connection): /i
 
 /** The lines of the client that the backend hears, in their order. */
-async function lines(url: string, fields: readonly string[]): Promise<string[]> {
-  const head = ['GET / HTTP/1.1', 'Host: shop.example', 'Connection: close', ...fields]
-  const answer = await exchange(url, `${head.join('\r\n')}\r\n\r\n`)
+async function lines(url: string, fields: readonly string[], line = 'GET /', body = ''): Promise<string[]> {
+  const head = [`${line} HTTP/1.1`, 'Host: shop.example', 'Connection: close', ...fields]
+  const answer = await exchange(url, `${head.join('\r\n')}\r\n\r\n${body}`)
   assert.match(answer, /^HTTP\/1\.1 200 /)
   return passed(backend.last)
 }
@@ -53,9 +53,9 @@ function passed(request: string): string[] {
 }
 
 /** What two apps send to the backend, one without hooks and one with a hook that changes nothing. */
-async function lineSets(fields: readonly string[]): Promise<string[][]> {
+async function lineSets(fields: readonly string[], line?: string, body?: string): Promise<string[][]> {
   act = () => {}
-  return [await lines(bare, fields), await lines(hooked, fields)]
+  return [await lines(bare, fields, line, body), await lines(hooked, fields, line, body)]
 }
 
 const given = [
@@ -77,6 +77,13 @@ const given = [
 
 test('every line of a client reaches the backend as it came, with and without a hook', async () => {
   for (const sent of await lineSets(given)) assert.deepEqual(sent, given)
+  const sized = [...given, 'CONTENT-Length: 2', 'X-Last: z']
+  for (const sent of await lineSets(sized, 'POST /', 'hi')) assert.deepEqual(sent, sized)
+  const chunked = ['Trailer: X-T', ...given, 'Transfer-Encoding: chunked', 'X-Last: z']
+  for (const sent of await lineSets(chunked, 'DELETE /', '2\r\nhi\r\n0\r\nX-T: 1\r\n\r\n')) {
+    assert.deepEqual(sent, ['Trailer: X-T', ...given, 'X-Last: z', 'transfer-encoding: chunked'])
+    assert.equal(bodyOf(backend.last), '2\r\nhi\r\n0\r\nX-T: 1\r\n\r\n')
+  }
 })
 
 test('of a field that Node tells once, the backend gets what hooks have seen', async () => {
@@ -193,6 +200,27 @@ test('fields of the connection and of proxies stay out, wherever they stand amon
   assert.deepEqual(moved.filter((line) => line !== 'X-Real-IP: x').sort(), [...kept].sort())
 })
 
+test('a field of the connection does not pass for another one with the same value', async () => {
+  // Node has the number first, although it is the second line.
+  for (const [name, number] of [
+    ['TE', '12'],
+    ['Proxy-Connection', '1234567890123456'],
+    ['Keep-Alive', '1234567890'],
+  ]) {
+    act = () => {}
+    for (const url of [bare, hooked]) {
+      const fields = `${name}: x\r\n${number}: x\r\nHost: a\r\nConnection: close\r\n`
+      await exchange(url, `GET / HTTP/1.1\r\n${fields}\r\n`)
+      assert.deepEqual(passed(backend.last), [`${number}: x`])
+    }
+  }
+  act = ({ raw: { headers } }) => {
+    Reflect.deleteProperty(headers, 'x-admin')
+    headers['x-audit'] = '1'
+  }
+  assert.deepEqual(await lines(hooked, ['X-Admin: 1']), ['x-audit: 1'])
+})
+
 test('no request with two lengths, two codings or two hosts comes through', async () => {
   const before = backend.requests.length
   for (const url of [bare, hooked]) {
@@ -253,11 +281,15 @@ test('`__proto__` of a response that is not sent is not sent with the error', as
       if (reply.statusCode === 200) throw new Error('no')
     }),
   )
-  backend.script = 'HTTP/1.1 200 OK\r\n__proto__: a\r\nContent-Length: 2\r\n\r\nok'
-  const answer = await exchange(failing, 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
-  backend.script = OK
-  assert.match(answer, /^HTTP\/1\.1 500 /)
-  assert.equal(field(answer, '__proto__'), undefined)
+  for (const url of [bare, failing]) {
+    // The chunk is malformed, which is known before anything of the response is sent.
+    backend.script =
+      'HTTP/1.1 200 OK\r\n__proto__: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n'
+    const answer = await exchange(url, 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    backend.script = OK
+    assert.match(answer, /^HTTP\/1\.1 50[02] /)
+    assert.equal(field(answer, '__proto__'), undefined)
+  }
 })
 
 test('lines of HTTP/2 are passed on as well, and its cookies in one line', async () => {

@@ -106,6 +106,28 @@ for (const [what, text, expected] of heads) {
   })
 }
 
+test('a line is known by its beginning, without its end', async () => {
+  const get = 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n'
+  for (const [text, expected] of [
+    [`GET /${long}`, TOO_LONG],
+    [`GET / HTTP/1.1\r\nX: ${long}`, TOO_LARGE],
+  ] as const) {
+    for (const pieces of [[text], [get, text], [get + text]]) {
+      const answer = await inPieces(pieces)
+      assert.deepEqual(refusal(answer.slice(answer.lastIndexOf('HTTP/1.1 '))), expected)
+    }
+  }
+})
+
+test('a line is known by its end, wherever that is cut', async () => {
+  const end = ' HTTP/1.1\r\n'
+  for (let at = 1; at < end.length; at++) {
+    const line = cut(`GET /${long}`, 10_000)
+    const answer = await inPieces([...line, end.slice(0, at), `${end.slice(at)}${head}\r\n`])
+    assert.deepEqual(refusal(answer), TOO_LONG, `after ${at}`)
+  }
+})
+
 test('a line that does not end is refused as well, once the client has ended its side', async () => {
   for (const text of [`GET /${long}`, `GET / HTTP/1.1\r\nX: ${long}`]) {
     const connected = once(server, 'connection')

@@ -48,8 +48,7 @@ export function findLargePart(
     const before = Math.max(bytesParsed - 1, 0)
     const start = bytes.lastIndexOf(LF, before) + 1
     const beginning = bytes.toString('latin1', start, start + BEGINNING_BYTES)
-    const isWhole = start > 0 || socket.bytesRead === bytes.length
-    if (isWhole) conclude(REQUEST_LINE.test(beginning) ? 'line' : 'fields')
+    if (start > 0) conclude(REQUEST_LINE.test(beginning) ? 'line' : 'fields')
     else if (CERTAIN_REQUEST_LINE.test(beginning)) conclude('line')
     else new OpenLine(socket, conclude).read(bytes.subarray(before))
   }
