@@ -9,7 +9,6 @@ import {
 import { BalancerError } from '../../../balancer/errors.js'
 import { warn } from '../../../balancer/observer-guard.js'
 import { contextOf } from '../../context.js'
-import { PROTO } from '../../http/fields.js'
 import { BackendError } from '../../upstream/failures/failures.js'
 import { protocolOf } from '../protocol-of.js'
 import { REQUEST_ID, requestIdOf } from '../request/request-id.js'
@@ -135,7 +134,6 @@ function prepareReply(error: Thrown, statusCode: number, request: FastifyRequest
   if (context?.responseHead) {
     // These fields and the reason phrase belong to a response that its backend did not finish.
     for (const name of Object.keys(context.responseHead.headers)) reply.removeHeader(name)
-    if (!reply.raw.headersSent) reply.raw.removeHeader(PROTO)
     protocol.dropReason(reply)
   }
   if (ownCode(error) !== undefined) {
