@@ -267,6 +267,14 @@ test('a client is told what is wrong with a socket, and not where it is', async 
   }
 })
 
+test('a server that hangs up without a word is not taken for one that expects TLS', async (t) => {
+  const backend = await raw(t)
+  backend.script = (socket) => void socket.end()
+  const gateway = await gatewayTo(t, [backend], { RETRIES: '0' })
+  const { text } = await call(gateway.url)
+  assert.equal(JSON.parse(text).message, 'the backend closed the connection before it had answered')
+})
+
 test('an abstract socket is connected to by its name', {
   skip: process.platform !== 'linux' && 'only Linux has abstract sockets',
 }, async (t) => {

@@ -1,5 +1,7 @@
 // Over 200 lines: the class has one method for each event that the HTTP client reports of a request.
+
 import type { Socket } from 'node:net'
+import { isUnixUrl } from '../../balancer/backends/unix-url.js'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { Outcome } from '../../balancer/leases/outcome.js'
@@ -189,7 +191,9 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
 
   onFailed(failure: Error): void {
     if (this.#phases.isOver) return
-    const isSilent = this.isSent && isClosing(failure) && this.transport.silent
+    // Nobody expects TLS on a Unix socket.
+    const mayExpectTls = this.transport.silent && !isUnixUrl(this.backend.url)
+    const isSilent = this.isSent && isClosing(failure) && mayExpectTls
     const error = isSilent ? new SilentlyClosedError(failure) : failure
     this.#fail(error, outcomeOf(error, this))
   }
