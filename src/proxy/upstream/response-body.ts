@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream'
 import type { ProxyContext } from '../context.js'
 import type { Headers } from '../http/fields.js'
 import { type ArrivingBody, type UpstreamResponse, WholeBody } from '../http/response.js'
-import { type BatchedBody, BodyBatcher } from './body-batcher.js'
 import type { BodyReader, BodySource } from './body-reader.js'
 import type { Phases } from './phases.js'
 import { PipedBody } from './piped-body.js'
@@ -18,13 +17,11 @@ export interface BodyOwner {
   onBodyDropped(error: Error | null): void
 }
 
-const batcher = new BodyBatcher()
-
 /**
  * The body of a response on its way from the backend to downstream. It is delivered whole if it came together with its
  * head. Otherwise it is delivered while it arrives, and read from the backend as fast as downstream takes it.
  */
-export class ResponseBody implements BatchedBody, ArrivingBody, BodySource {
+export class ResponseBody implements ArrivingBody, BodySource {
   readonly #owner: BodyOwner
   readonly #context: ProxyContext
   readonly #transport: Transport
@@ -49,7 +46,6 @@ export class ResponseBody implements BatchedBody, ArrivingBody, BodySource {
     this.#context = context
     this.#transport = transport
     this.#phases = phases
-    batcher.add(this)
   }
 
   /** True if the body was delivered while it was arriving. */
