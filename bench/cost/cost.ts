@@ -4,7 +4,7 @@ import { findPeers } from '../peers/find.js'
 import { startScript, stop } from './child.js'
 import { type Cores, chooseCores } from './cores.js'
 import { processTree } from './cpu-time.js'
-import { kinds as allKinds, type KindName } from './kinds.js'
+import { kinds as allKinds, type KindName, kindOf } from './kinds.js'
 import type { Order, Sample } from './load.js'
 import { type Node, ownNode } from './nodes.js'
 import { featuresOn, type Rival, type Running, rivalOf, rivalsOn } from './rivals.js'
@@ -65,6 +65,8 @@ export interface CostResult {
 const LEAD = 150
 /** Milliseconds of the round that warms up: code on Node is compiled in it, which costs many times a request. */
 const WARM_UP = 2500
+/** Answers in that time, for which a slow machine gets more of it. */
+const WARM_UP_ANSWERS = 20_000
 /** The same for what is not on Node, and needs no more than to make its connections. */
 const SHORT_WARM_UP = 300
 
@@ -139,9 +141,12 @@ async function oneKind(plan: OneKind): Promise<CostRow[]> {
         if (round === 0) {
           // Without a rate: who is warm is what matters, not how much it took.
           const warm = { ...order, rate: undefined, duration: rival.node ? WARM_UP : SHORT_WARM_UP }
-          for (const one of [...before, kind]) await measure(load, { ...warm, kind: one })
+          for (const one of [...before, kind]) {
+            const answers = rival.node && kindOf(one).answer !== 'stream' ? WARM_UP_ANSWERS : 0
+            await measure(load, { ...warm, kind: one, answers })
+          }
         } else {
-          note(row, await measure(load, { ...order, kind, rate, duration }))
+          note(row, await measure(load, { ...order, kind, rate, duration, answers: 0 }))
         }
       }
     }

@@ -12,7 +12,14 @@ export interface Order extends ClientsOptions {
   lead: number
   /** Milliseconds that count. */
   duration: number
+  /** Answers for which that is made longer, up to {@link LONGEST} times; 0 for any. */
+  answers: number
 }
+
+/** A measurement is at most so many times as long as was asked for. */
+const LONGEST = 4
+/** Milliseconds between two looks at whether there were enough answers. */
+const LOOK_MS = 100
 
 /** One measurement. */
 export interface Sample {
@@ -60,6 +67,8 @@ async function measure(order: Order): Promise<Sample> {
     await sleep(order.lead)
     const before = look()
     await sleep(order.duration)
+    const longest = before.elapsed + LONGEST * order.duration
+    while (clients.answered < order.answers && performance.now() < longest) await sleep(LOOK_MS)
     const after = look()
     if (clients.error) throw clients.error
     return {
