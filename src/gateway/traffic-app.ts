@@ -18,6 +18,8 @@ import { stateFile } from '../stores/state-file.js'
 import { appOptions } from './app-options.js'
 import { UnproxiedRequests } from './unproxied-requests.js'
 
+const NO_QUERY = Object.freeze({})
+
 /**
  * The app behind the traffic listener: one pool, to which everything is proxied.
  * @param metrics registry that gets the metrics of the pool; undefined where nobody can ask for them
@@ -50,6 +52,8 @@ export async function createTrafficApp(
     // Requests that still come on open connections are served, and their responses say that the connection closes.
     return503OnClosing: false,
     rewriteUrl: routableUrl,
+    // Queries are passed on as they are, and nothing here reads one.
+    routerOptions: { querystringParser: () => NO_QUERY },
     exposeHeadRoutes: false,
   })
   await app.register(leastwise, {
