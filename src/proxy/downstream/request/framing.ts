@@ -6,10 +6,17 @@ import { InvalidRequestError, NotImplementedError, VersionError } from '../error
 // RFC 3986 section 3.2.2: a name, or an address in brackets; and a port.
 const HOST = /^(?:\[([^\]]*)\]|(?:[\w.~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::(\d{0,5}))?$/
 
+/** The last text that was a host: most requests name the same one. */
+let lastHost = ''
+
 /** Whether a text is a host, with or without a port. */
 export function isHost(text: string): boolean {
+  if (text === lastHost) return text !== ''
   const [whole, address, port] = HOST.exec(text) ?? []
-  return whole !== undefined && (address === undefined || isIPv6(address)) && Number(port ?? 0) <= 65_535
+  if (whole === undefined || (address !== undefined && !isIPv6(address)) || Number(port ?? 0) > 65_535)
+    return false
+  lastHost = text
+  return true
 }
 
 /**
