@@ -269,9 +269,9 @@ const cases: Case[] = [
   ['a folded trailer', `${CHUNKED}0\r\nX: a\r\n b\r\n\r\n`, { end: 'HPE_INVALID_HEADER_TOKEN' }],
   ['a space before the first trailer', `${CHUNKED}0\r\n X: a\r\n\r\n`, { end: 'HPE_UNEXPECTED_SPACE' }],
   [
-    'a length in trailers',
-    `${CHUNKED}0\r\nContent-Length: 1\r\n\r\na`,
-    { end: 'HPE_UNEXPECTED_CONTENT_LENGTH' },
+    'trailers that are for heads',
+    `${CHUNKED}0\r\nContent-Length: 1\r\nTransfer-Encoding: gzip\r\nContent-Length: x\r\n\r\na`,
+    { body: '', left: 'a', trailers: { 'content-length': ['1', 'x'], 'transfer-encoding': 'gzip' } },
   ],
 
   ...['gzip', 'gzip, chunked', 'chunked, gzip', 'chunked, chunked', 'xchunked', '', 'identity'].map(

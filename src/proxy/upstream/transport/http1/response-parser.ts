@@ -225,9 +225,6 @@ export class ResponseParser {
     const at = head.read(bytes, from)
     if (!head.isComplete) return at
     const trailers = head.headers
-    if (trailers['content-length'] !== undefined) {
-      throw new MalformedResponseError('HPE_UNEXPECTED_CONTENT_LENGTH', 'Content-Length in trailers')
-    }
     this.#end()
     this.#handler.onEnd(trailers)
     return at
