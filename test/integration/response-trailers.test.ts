@@ -102,6 +102,7 @@ test('trailers beside a Content-Length are dropped, and what announces them', as
 test('trailers that must not be trailers are left out, and the others are sent', async () => {
   const url = await open(() => {})
   for (const bad of [
+    'Content-Length: 5',
     'Transfer-Encoding: chunked',
     'Set-Cookie: a=1',
     'HTTP2-Settings: x',
