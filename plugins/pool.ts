@@ -72,6 +72,7 @@ export const poolPlugin = fp<PoolPluginOptions>(
       rewritePrefix: options.rewritePrefix,
       observers: [...(options.accessLog ? [logRequest] : []), ...metered],
       maxBody: settings.maxBody,
+      requestBuffer: settings.requestBuffer,
       maxResponseHeaders: settings.maxResponseHeaders,
       keepAlive: settings.upstreamKeepAlive,
       maxConnectionAge: settings.maxConnectionAge,

@@ -55,6 +55,8 @@ export interface ProxyOptions extends LoadSheddingOptions {
   rewritePrefix: string
   /** Largest request body in bytes; 0 for any. */
   maxBody: number
+  /** Bytes of a request body that are read before a backend is chosen; 0 for none. */
+  requestBuffer: number
   /** Largest head of a backend's response in bytes; trailers have the same limit. */
   maxResponseHeaders: number
   /** How long an idle connection to a backend is kept, in milliseconds; 0 if each request gets a new connection. */
@@ -117,6 +119,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     trailerRuleFor: trailerRules(underscoreHeaders),
     bodyLimits,
     bodyTimeout: timeouts.body,
+    readAheadLimits: { requestBuffer: options.requestBuffer, maxBody },
     appHooks,
     onRefused: options.onRefused,
     record: requestRecorder({ ...options, isFailure: statusesOf(options.failureStatus) }),
@@ -132,6 +135,7 @@ export const proxyPlugin: FastifyPluginAsync<ProxyOptions> = async (scope, optio
     retryStatus,
     hostHeader,
     maxBody,
+    requestBuffer: options.requestBuffer,
     maxResponseHeaders,
     keepAlive,
     maxConnectionAge,

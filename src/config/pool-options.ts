@@ -153,8 +153,8 @@ export interface PoolOptions {
    */
   retries?: OptionOf<'retries'>
   /**
-   * Response statuses that cause a retry, like `502-504`, where the request is idempotent and has no body;
-   * empty for none. Default: nothing.
+   * Response statuses that cause a retry, like `502-504`, where the request is idempotent and has no body, or
+   * one that `requestBuffer` has read whole; empty for none. Default: nothing.
    */
   retryStatus?: OptionOf<'retryStatus'>
   /**
@@ -192,6 +192,13 @@ export interface PoolOptions {
   via?: OptionOf<'via'>
   /** Largest request body; a larger one gets 413; `0` for no limit (bytes). Default: `0`. */
   maxBody?: OptionOf<'maxBody'>
+  /**
+   * Bytes of a request body that are read before a backend is chosen, at most 1073741824, so that a slow
+   * client holds no place on a backend meanwhile; `0` for none. A body that is read whole can be sent again
+   * with a retry. Each request that waits or has no response yet takes up to as much memory (bytes). Default:
+   * `0`.
+   */
+  requestBuffer?: OptionOf<'requestBuffer'>
   /**
    * Largest head of a backend's response, from 1024 to 16777216. Trailers have the same limit. A larger one
    * gets 502 (bytes). Default: `65536`.

@@ -56,12 +56,15 @@ export class ProxyContext implements Assignment {
   fields: FieldLines = []
   body: Readable | undefined = undefined
   /**
+   * The bytes of the whole body, if they are in memory, so that the body can be sent more than once. They are set by
+   * downstream, or by the transport before it sends them, and dropped by the forwarder when a response has come.
+   */
+  wholeBody: Buffer | undefined = undefined
+  /**
    * The client's request, set only if `body` is not the client's own body but a stream that a hook of the app made from
    * it.
    */
   source: UploadSource | undefined = undefined
-  /** The whole body, if it is in memory. */
-  wholeBody: Buffer | undefined = undefined
   /** The value of the Upgrade field: the protocols that the client wants to switch to; undefined if there are none. */
   upgrade: string | undefined = undefined
   /** True if the client waits for 100 (Continue) before it sends the body. */

@@ -13,6 +13,7 @@ import { contextOf, ProxyContext } from './context.js'
 import { copyIfRead } from './downstream/body/body-copy.js'
 import { limitSilence } from './downstream/body/body-timeout.js'
 import { findBodyToSend, isBodyUntouched } from './downstream/body/body-to-send.js'
+import { keepWhole, readAhead } from './downstream/body/read-ahead.js'
 import { expectsContinue } from './downstream/connection/expect.js'
 import { isOpen, onFinished } from './downstream/connection/pipeline.js'
 import { DOWNSTREAM, downstreamOf, HttpDownstream } from './downstream/downstream.js'
@@ -75,14 +76,16 @@ export class RequestHandler {
    * hook of the app refuses must not take a lease.
    */
   readonly admit: onRequestHookHandler = (request, reply, done) => {
-    const { admission, bodyTimeout, bodyLimits } = this.#options
+    const { admission, bodyTimeout, bodyLimits, readAheadLimits } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
     const destination = admit(raw, reply, admission)
     if (bodyTimeout > 0) limitSilence(request, reply, bodyTimeout)
     // A hook may read the body while the request waits.
     if (downstream.protocol.hasBody(raw)) copyIfRead(raw, bodyLimits)
-    downstream.protocol.onTurn(raw, reply.raw, () => this.#takeLease(downstream, destination, done))
+    const proceed = (error: Error | null) =>
+      error ? done(error as FastifyError) : this.#takeLease(downstream, destination, done)
+    downstream.protocol.onTurn(raw, reply.raw, () => readAhead(downstream, readAheadLimits, proceed))
   }
 
   /** 4. Takes a lease on a backend. While all backends are full, the request waits in the queue for it. */
@@ -116,7 +119,7 @@ export class RequestHandler {
 
   /** 5. The route's handler, after all hooks: forwards the request with the body that hooks have left. */
   readonly forward = (request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined => {
-    const { balancer, admission, trailerRuleFor, appHooks } = this.#options
+    const { balancer, admission, trailerRuleFor, appHooks, readAheadLimits } = this.#options
     const { raw } = request
     const downstream = downstreamOf(request) as HttpDownstream
     const context = contextOf(request)
@@ -136,6 +139,7 @@ export class RequestHandler {
     if (hasBody) {
       context.body = raw
       context.expectsContinue = expectsContinue(raw)
+      keepWhole(downstream, context, readAheadLimits)
     }
     reply.from('/', this.#replyFrom)
     return isHandlerAwaited(appHooks) ? reply : undefined

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { BodyLimits } from './downstream/body/body-copy.js'
+import type { ReadAheadLimits } from './downstream/body/read-ahead.js'
 import type { HttpDownstream } from './downstream/downstream.js'
 import type { RequestFieldOptions } from './downstream/fields/request-fields.js'
 import type { TrailerRules } from './downstream/fields/request-trailers.js'
@@ -20,6 +21,8 @@ export interface HandlerOptions {
   bodyLimits: BodyLimits
   /** Milliseconds for which a client may be silent in the middle of a body; 0 for any time. */
   bodyTimeout: number
+  /** Limits for what is read of a body before a backend is chosen. */
+  readAheadLimits: ReadAheadLimits
   /** What hooks of the app may do. */
   appHooks: AppHooks
   /** Called with the Host of each request for which no backend was found. */

@@ -61,6 +61,19 @@ test('canary: the response of a socket', async (t) => {
   assert.equal(drained, 1)
 })
 
+test('canary: whether a stream was read', async (t) => {
+  const { request, client } = await served(t, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n')
+  client.write('body')
+  await once(request, 'readable')
+  request.unshift(request.read())
+  assert.equal(request.readableDidRead, true)
+  const { _readableState } = request as unknown as { _readableState: { dataEmitted: boolean } }
+  _readableState.dataEmitted = false
+  assert.equal(request.readableDidRead, false)
+  assert.equal(String(request.read()), 'body')
+  assert.equal(request.readableDidRead, true)
+})
+
 test('canary: the end of a connection', async (t) => {
   const { socket, response } = await served(t)
   const called = new Promise<void>((resolve) => {

@@ -7,6 +7,8 @@ import { group, setting } from './setting.js'
 const MIN_RESPONSE_HEAD_BYTES = 1024
 /** Upper bound of the setting, in bytes. Each connection to a backend may need as much memory as the limit. */
 const MAX_RESPONSE_HEAD_BYTES = 16 * 1024 * 1024
+/** Upper bound of the setting, in bytes. A body may be held in memory for each request. */
+const MAX_REQUEST_BUFFER_BYTES = 1024 ** 3
 
 export const messages = group('Requests and responses', {
   hostHeader: setting({
@@ -36,6 +38,11 @@ export const messages = group('Requests and responses', {
     type: bytes('for any'),
     default: 0,
     meaning: 'Largest request body; a larger one gets 413; `0` for no limit',
+  }),
+  requestBuffer: setting({
+    type: integer(0, MAX_REQUEST_BUFFER_BYTES, 'bytes', 'for none'),
+    default: 0,
+    meaning: `[Bytes of a request body that are read before a backend is chosen](operations.md#slow-uploads), at most ${MAX_REQUEST_BUFFER_BYTES}, so that a slow client holds no place on a backend meanwhile; \`0\` for none. A body that is read whole can be sent again with a retry. Each request that waits or has no response yet takes up to as much memory`,
   }),
   maxResponseHeaders: setting({
     type: integer(MIN_RESPONSE_HEAD_BYTES, MAX_RESPONSE_HEAD_BYTES, 'bytes'),

@@ -13,7 +13,7 @@ export const retriesAndHedges = group('Retries and hedging', {
     type: failureStatuses,
     default: '',
     meaning:
-      'Response statuses that cause a retry, like `502-504`, where the request is idempotent and has no body; empty for none',
+      'Response statuses that cause a retry, like `502-504`, where the request is idempotent and has no body, or one that `REQUEST_BUFFER` has read whole; empty for none',
   }),
   retryBudget: setting({
     type: percent,

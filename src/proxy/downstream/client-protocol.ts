@@ -17,6 +17,8 @@ export interface IdleTimer {
 export interface ClientProtocol {
   /** Whether a request has a body. */
   hasBody(request: IncomingMessage): boolean
+  /** Whether all of a request's body has come, although it may not have been read. */
+  hasAll(request: IncomingMessage): boolean
   /** Finds a fault in the framing of a request that Node's parser accepted; undefined where there is none. */
   framingFault(request: IncomingMessage): FastifyError | undefined
   /** Records a request when its head has come, so that its position among the requests of its connection is known. */
@@ -31,6 +33,8 @@ export interface ClientProtocol {
   idleTimer(request: IncomingMessage): IdleTimer
   /** Calls `callback` whenever that timer runs out. */
   onIdle(request: IncomingMessage, response: ServerResponse, callback: () => void): void
+  /** Calls `callback` when all of a response was written, unless the client leaves before. */
+  onWritten(request: IncomingMessage, response: ServerResponse, callback: () => void): void
   /** Closes the client's connection, or resets its stream. */
   cut(request: IncomingMessage): void
 

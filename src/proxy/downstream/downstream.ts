@@ -48,6 +48,8 @@ export class HttpDownstream implements Downstream {
   queuedAt = 0
   /** Whether the request was given to the forwarder. */
   isForwarded = false
+  /** Whether the body is being read before a backend is chosen, so that the client must not be silent. */
+  isReadingAhead = false
   /** Fields that describe the body with which hooks of the app have replaced the client's. */
   bodyFields: Record<string, string | undefined> | undefined = undefined
   readonly #options: ResponseFieldOptions

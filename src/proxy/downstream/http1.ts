@@ -18,6 +18,7 @@ const KEEP_ALIVE_PROBE_MS = 60_000
  */
 export const http1: ClientProtocol = {
   hasBody,
+  hasAll: (request) => request.complete,
   framingFault,
   arrived: noteArrival,
 
@@ -31,6 +32,7 @@ export const http1: ClientProtocol = {
 
   idleTimer: (request) => request.socket,
   onIdle: (_request, response, callback) => void response.on('timeout', callback),
+  onWritten: (_request, response, callback) => void response.once('finish', callback),
   cut: (request) => void request.socket.destroy(),
 
   inform(request, response, statusCode, headers) {

@@ -8,6 +8,8 @@ import type { ClientProtocol } from './client-protocol.js'
 export const http2: ClientProtocol = {
   // In HTTP/2 a request can have a body that no field announces.
   hasBody: (request) => !streamOf(request).endAfterHeaders,
+  // The request itself is complete only when it was read.
+  hasAll: (request) => streamOf(request).readableEnded,
   framingFault: () => undefined,
   // HTTP/2 sends responses in any order, so the order of arrival does not matter.
   arrived() {},
@@ -15,6 +17,8 @@ export const http2: ClientProtocol = {
 
   idleTimer: streamOf,
   onIdle: (request, _response, callback) => void streamOf(request).on('timeout', callback),
+  // The response emits its own event only when the stream is closed.
+  onWritten: (request, _response, callback) => void streamOf(request).once('finish', callback),
   cut: (request) => streamOf(request).close(constants.NGHTTP2_CANCEL),
 
   inform(request, _response, statusCode, headers) {
@@ -59,7 +63,6 @@ function streamOf(request: IncomingMessage): ServerHttp2Stream & { readonly endA
 function stopUpload(request: IncomingMessage): void {
   if (!http2.hasBody(request) || request.complete) return
   const stream = streamOf(request)
-  // The response emits its own event only when the stream is closed.
   stream.once('finish', () => {
     stream.close(constants.NGHTTP2_NO_ERROR)
     // Node keeps a stream in memory until everything that came on it was read.

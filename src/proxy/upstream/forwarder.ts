@@ -57,6 +57,7 @@ export class Forwarder implements AttemptListener {
     const context = this.#context
     context.lease = attempt.lease
     context.hedge = undefined
+    context.wholeBody = undefined
     const { host, responseHead } = context
     // A health check may use the Host of a request to which the backend has responded well.
     if (host !== undefined && responseHead && responseHead.statusCode < 400) attempt.backend.clientHost = host

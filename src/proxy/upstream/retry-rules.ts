@@ -19,6 +19,8 @@ export interface RetryOptions {
    * Largest number of further attempts for a request that had reached a backend; 0 for no further attempt of any kind.
    */
   retries: number
+  /** Largest body in bytes that is kept to be sent again after a failure of a backend; 0 for none. */
+  requestBuffer: number
   /** Statuses of responses after which another backend is asked. */
   isRetried: Statuses
 }
@@ -106,7 +108,8 @@ export class RetryRules {
   rejects({ backend }: AttemptState, statusCode: number, isHedged: boolean): boolean {
     const { isRetried, retries, balancer } = this.#options
     const { method, body } = this.#context
-    if (!isRetried(statusCode) || !IDEMPOTENT.has(method) || body || this.#retries >= retries) return false
+    if (!isRetried(statusCode) || !IDEMPOTENT.has(method) || this.#retries >= retries) return false
+    if (body && !this.#isBodyKept) return false
     if (isHedged) return true
     return balancer.hasRoom(new Set([...this.failed, backend])) && balancer.retryBudget.spend()
   }
@@ -131,7 +134,15 @@ export class RetryRules {
     if (error instanceof BackendTimeoutError) return false
     if (!IDEMPOTENT.has(this.#context.method)) return false
     if (isStale) return true
+    // Unless it is to be kept for that, a body that was sent is sent again only after a stale connection.
+    if (this.#context.wholeBody && !this.#isBodyKept) return false
     return balancer.hasOther(this.failed) && balancer.retryBudget.spend()
+  }
+
+  /** True if the whole body is in memory, and small enough to be kept for further attempts. */
+  get #isBodyKept(): boolean {
+    const { wholeBody } = this.#context
+    return wholeBody !== undefined && wholeBody.length <= this.#options.requestBuffer
   }
 
   /**

@@ -217,6 +217,7 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
   HEADERS_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
   KEEP_ALIVE_TIMEOUT: { good: [['1', 1]], bad: ['0', 'x'] },
   MAX_BODY: { good: [['0', 0]], bad: ['-1', '1MB'] },
+  REQUEST_BUFFER: { good: [['65536', 65_536]], bad: ['-1', '64k', '1073741825'] },
   MAX_RESPONSE_HEADERS: { good: [['1024', 1024]], bad: ['1023', '16777217', '64k'] },
   TRUST_PROXY: {
     good: [

@@ -34,6 +34,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
     retryStatus: '',
     hostHeader: 'client',
     maxBody: 0,
+    requestBuffer: 0,
     maxResponseHeaders: 65_536,
     keepAlive: 4000,
     maxConnectionAge: 0,

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { systemClock } from '../../../balancer/time/clock.js'
 import { contextOf } from '../../context.js'
+import { downstreamOf } from '../downstream.js'
 import { RequestTimeoutError } from '../errors/errors.js'
 import { protocolOf } from '../protocol-of.js'
 
@@ -26,7 +27,7 @@ export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeo
       // The process was suspended, and what the client sent meanwhile may not have been read yet.
       stoodStill = systemClock.stoodStill
       timer.setTimeout(timeout)
-    } else if (!raw.complete && raw.readableFlowing && !contextOf(request)?.isQuiet) {
+    } else if (!raw.complete && isAwaited(request) && !contextOf(request)?.isQuiet) {
       if (reply.raw.headersSent) protocol.cut(raw)
       else reply.send(new RequestTimeoutError())
     } else if (timer.writableLength > 0) {
@@ -36,4 +37,9 @@ export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeo
       timer.setTimeout(timeout)
     }
   })
+}
+
+/** Whether somebody waits for the client to send more of a body. */
+function isAwaited(request: FastifyRequest): boolean {
+  return request.raw.readableFlowing === true || downstreamOf(request)?.isReadingAhead === true
 }

@@ -63,7 +63,7 @@ export class RequestSender {
     const bytes = wholeBodyOf(request, framing)
     if (!bytes) {
       this.#sendStream(request.body, head, request, framing, listener, () => listener.onBodyStarted())
-    } else if (bytes.length > MAX_COALESCED_BYTES || (this.#maxBody > 0 && bytes.length > this.#maxBody)) {
+    } else if (bytes.length > MAX_COALESCED_BYTES || !this.#isAllowed(bytes.length, framing)) {
       this.#sendStream(streamOf(bytes), head, request, framing, listener, () => {})
     } else {
       if (isTaken) listener.onBodyStarted()
@@ -71,6 +71,11 @@ export class RequestSender {
       socket.write(head + framedText(bytes, request, framing), 'latin1', this.#onSent)
       listener.onBodySent(bytes.length)
     }
+  }
+
+  /** Returns false for a body whose length is not the one that is announced, or above the limit. */
+  #isAllowed(length: number, framing: BodyFraming): boolean {
+    return (framing === 'chunked' || framing === length) && (this.#maxBody === 0 || length <= this.#maxBody)
   }
 
   #sendStream(
