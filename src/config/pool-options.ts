@@ -201,7 +201,7 @@ export interface PoolOptions {
   requestBuffer?: OptionOf<'requestBuffer'>
   /**
    * Largest head of a backend's response, from 1024 to 16777216. Trailers have the same limit. A larger one
-   * gets 502 (bytes). Default: `65536`.
+   * gets 502, and so does one with more than 25,000 fields (bytes). Default: `65536`.
    */
   maxResponseHeaders?: OptionOf<'maxResponseHeaders'>
   /**

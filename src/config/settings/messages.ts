@@ -47,6 +47,6 @@ export const messages = group('Requests and responses', {
   maxResponseHeaders: setting({
     type: integer(MIN_RESPONSE_HEAD_BYTES, MAX_RESPONSE_HEAD_BYTES, 'bytes'),
     default: 65_536,
-    meaning: `Largest head of a backend's response, from ${MIN_RESPONSE_HEAD_BYTES} to ${MAX_RESPONSE_HEAD_BYTES}. Trailers have the same limit. A larger one gets 502`,
+    meaning: `Largest head of a backend's response, from ${MIN_RESPONSE_HEAD_BYTES} to ${MAX_RESPONSE_HEAD_BYTES}. Trailers have the same limit. A larger one gets 502, and so does one with more than 25,000 fields`,
   }),
 })

@@ -54,6 +54,7 @@ function refused(): UploadProgress {
 const cases: [string, Error, Case, string][] = [
   ['the client left', new ClientGoneError(), {}, 'cancelled'],
   ['a head over the limit of the gateway', coded('HPE_HEADER_OVERFLOW'), {}, 'cancelled'],
+  ['a head with too many fields for the gateway', coded('HPE_TOO_MANY_FIELDS'), {}, 'cancelled'],
   ['no descriptor left', coded('EMFILE'), { isSent: false }, 'cancelled'],
   ['no descriptor left for a Unix socket', unconnected('EMFILE', '/a.sock'), { isSent: false }, 'cancelled'],
   ['no room for another connection', unconnected('EAGAIN', '10.0.0.1'), { isSent: false }, 'cancelled'],

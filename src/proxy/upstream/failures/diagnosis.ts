@@ -56,7 +56,10 @@ export function diagnose(error: Error): Diagnosis {
     return { code: 'CLOSED', text: error.message, message: CLOSED_SILENTLY }
   }
   if (isHeadTooLarge(error)) {
-    const message = "the head of the backend's answer is larger than MAX_RESPONSE_HEADERS allows"
+    const message =
+      (error as LibraryError).code === 'HPE_TOO_MANY_FIELDS'
+        ? `the head of the backend's answer has too many fields`
+        : "the head of the backend's answer is larger than MAX_RESPONSE_HEADERS allows"
     return { code: 'HEAD_TOO_LARGE', text: message, message }
   }
   return diagnoseLibraryError(error)

@@ -103,10 +103,10 @@ export class BodyLengthError extends Error {
   }
 }
 
-/** Returns true if the head or the trailers of a response were larger than the gateway takes. */
+/** Returns true if the head or the trailers of a response were larger, or had more fields, than the gateway takes. */
 export function isHeadTooLarge(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException
-  return code === 'HPE_HEADER_OVERFLOW'
+  return code === 'HPE_HEADER_OVERFLOW' || code === 'HPE_TOO_MANY_FIELDS'
 }
 
 /**

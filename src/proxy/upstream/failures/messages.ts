@@ -61,9 +61,8 @@ const MESSAGES: Record<string, string> = {
   HPE_INVALID_STATUS: malformed('its status is none'),
   HPE_INVALID_HEADER_TOKEN: malformed('a header field has a character that it must not have'),
   HPE_UNEXPECTED_SPACE: malformed('its first field begins with a space'),
-  HPE_TOO_MANY_FIELDS: malformed('it has too many header fields'),
   HPE_CHUNK_EXTENSIONS_OVERFLOW: malformed('the extensions of a chunk are too long'),
-  HPE_INVALID_CHUNK_SIZE: malformed('the size of a chunk is no number'),
+  HPE_INVALID_CHUNK_SIZE: malformed('the size of a chunk is no number, or not that of its data'),
   HPE_STRICT: malformed('an extension of a chunk has a character that it must not have'),
 }
 

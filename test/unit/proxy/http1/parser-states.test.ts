@@ -31,7 +31,7 @@ function noting(during: (what: string, parser: ResponseParser) => void = () => {
     onEnd: () => note('end'),
     onSwitch: () => note('switch'),
   }
-  const parser: ResponseParser = new ResponseParser(handler, 65_536)
+  const parser: ResponseParser = new ResponseParser(handler, 200_000)
   return { parser, notes }
 }
 
@@ -283,7 +283,8 @@ test('each fault has a message of its own', () => {
       'HPE_CHUNK_EXTENSIONS_OVERFLOW',
       'is malformed: the extensions of a chunk are too long',
     ],
-    [`${OK}X: ${'x'.repeat(70_000)}`, 'HEAD_TOO_LARGE', 'is larger than MAX_RESPONSE_HEADERS allows'],
+    [`${OK}X: ${'x'.repeat(200_000)}`, 'HEAD_TOO_LARGE', 'is larger than MAX_RESPONSE_HEADERS allows'],
+    [`${OK}${'a: b\r\n'.repeat(MAX_FIELDS + 1)}`, 'HEAD_TOO_LARGE', 'has too many fields'],
   ] as const) {
     const { parser } = noting()
     parser.begin('GET', false)
