@@ -4,8 +4,8 @@ import { bareLineEnd, MalformedResponseError } from './malformed-response-error.
 import { COLON, CR, DEL, HTAB, LF, SP } from './octets.js'
 
 /**
- * Largest number of field lines in a head, and in trailers. Each takes memory of its own however short it is. The
- * limit on bytes alone allows a few of them less by default, and any number where it is set high.
+ * Largest number of field lines in a head, and in trailers. A field takes memory of its own, however short its line is.
+ * A head of 64 KB has at most 16,000 lines, so this limit matters only where larger heads are allowed.
  */
 export const MAX_FIELDS = 25_000
 
@@ -23,6 +23,7 @@ for (let byte = 0; byte < 256; byte++) {
 /** The lines that were found, and have not become fields yet. */
 const found = new Int32Array(LINES * NUMBERS)
 
+/** The fields while none are read. */
 const NONE: Headers = Object.freeze(emptyHeaders())
 
 /** Reads field lines up to the empty line behind them (RFC 9112 section 5). */
@@ -37,6 +38,7 @@ export class FieldLines {
     this.#count = 0
   }
 
+  /** Forgets the fields, which may be a large object. */
   forget(): void {
     this.headers = NONE
   }
@@ -127,7 +129,11 @@ function tooManyFields(): MalformedResponseError {
   return new MalformedResponseError('HPE_TOO_MANY_FIELDS', `it has more than ${MAX_FIELDS} fields`)
 }
 
-/** @param at position of the first byte that does not belong to the name */
+/**
+ * Returns the fault of a line.
+ * @param at position of the first byte that does not belong to the name
+ * @param isFirst true if no field was read before the line
+ */
 function faultInName(bytes: Buffer, start: number, at: number, isFirst: boolean): MalformedResponseError {
   const byte = bytes[at]
   if (at === start && byte === LF) return bareLineEnd(true, 'the last line')
@@ -142,7 +148,7 @@ function faultInName(bytes: Buffer, start: number, at: number, isFirst: boolean)
   return new MalformedResponseError('HPE_INVALID_HEADER_TOKEN', 'Invalid header token')
 }
 
-/** @param at position of the first byte that must not be in the value */
+/** Returns the fault of a line. @param at position of the first byte that must not be in the value */
 function faultInValue(bytes: Buffer, at: number): MalformedResponseError {
   if (bytes[at] === LF) return bareLineEnd(true, 'a field')
   if (bytes[at] === CR) return bareLineEnd(false, 'a field')

@@ -10,7 +10,7 @@ const SLOTS = 512
 /** Longest name that is kept. */
 const LONGEST = 40
 
-/** Names that came lately, by their hash. */
+/** Names that came lately. Each has a slot that depends on the name only. */
 const kept: string[] = new Array(SLOTS).fill('')
 
 /**
@@ -26,7 +26,7 @@ export function fieldName(bytes: Buffer, from: number, to: number): string {
   return made
 }
 
-/** Returns the place of a name. A few of its characters and its length tell the names apart that are usual. */
+/** Returns the slot of a name. Its length and three of its characters tell nearly all usual names apart. */
 function slotOf(bytes: Buffer, from: number, to: number): number {
   const first = LOWER[bytes[from] as number] as number
   const middle = LOWER[bytes[(from + to) >> 1] as number] as number

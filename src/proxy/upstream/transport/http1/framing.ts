@@ -7,7 +7,7 @@ export type Framing = 'none' | 'length' | 'chunked' | 'connection'
 /** A field's value; of a field with several lines, the list of their values. */
 type Value = string | string[] | undefined
 
-/** Longest Content-Length that is exact as a number. */
+/** Number of digits up to which every Content-Length is exact as a number. */
 const MAX_DIGITS = 15
 
 /**

@@ -37,7 +37,7 @@ export class HeadReader {
     this.#fields.begin()
   }
 
-  /** Forgets the fields, which may be a large object, and the beginning of a line. */
+  /** Forgets the fields and the beginning of a line. */
   forget(): void {
     this.#fields.forget()
     if (this.#partial.length > 0) this.#partial.clear()
@@ -63,6 +63,7 @@ export class HeadReader {
     return at
   }
 
+  /** Reads the lines that are complete, and keeps the beginning of the next one. */
   #readLines(bytes: Buffer, from: number, to: number): number {
     const end = this.#parse(bytes, from, to)
     if (this.isComplete || end === to) return end
@@ -84,6 +85,7 @@ export class HeadReader {
     return next
   }
 
+  /** Reads the lines that are complete. Returns where the first line begins that is not. */
   #parse(bytes: Buffer, from: number, to: number): number {
     let at = from
     if (!this.statusLine.isComplete) at = this.statusLine.read(bytes, at, to)

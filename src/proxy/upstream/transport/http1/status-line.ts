@@ -38,7 +38,7 @@ export class StatusLine {
     return end + 1
   }
 
-  /** @param end where the LF is */
+  /** Reads a status line that is complete. @param end position of its LF */
   #readLine(bytes: Buffer, start: number, end: number): void {
     this.minorVersion = minorVersion(bytes, start)
     this.statusCode = statusCode(bytes, start)
@@ -52,6 +52,7 @@ export class StatusLine {
   }
 }
 
+/** Checks that a response begins with `HTTP/`. */
 function checkProtocol(bytes: Buffer, start: number, to: number): void {
   for (let i = 0; i < PROTOCOL_BYTES; i++) {
     if (bytes[start + i] === PROTOCOL[i]) continue
