@@ -314,6 +314,31 @@ test('chunks that a listener keeps are not overwritten by later reads', async (t
   for (const check of await Promise.all(kept)) check()
 })
 
+test('a connection that still has to send the last request is not used for the next one', async (t) => {
+  const { pool, backend } = await pooled(t)
+  // Nobody reads the body, and it is too large for the buffers of the system.
+  const body = Object.assign(new Readable({ read() {} }), { complete: false })
+  body.push(Buffer.alloc(16_000_000))
+  body.push(null)
+  const connection = pool.take()
+  const exchange = send(connection, { method: 'POST', body })
+  await backend.until(() => backend.heardOn !== undefined)
+  const socket = backend.heardOn as Socket
+  socket.pause()
+  socket.write(OK)
+  assert.equal((await exchange.over).text, 'ok')
+  assert.equal(connection.blocked, true)
+  const next = pool.take()
+  assert.notEqual(next, connection)
+  assert.equal((await send(next).over).text, 'ok')
+  // It may be used again once the backend has read everything.
+  backend.script = () => {}
+  socket.resume()
+  await backend.until(() => backend.requests.length === 2 && !connection.blocked)
+  const takes = [pool.take(), pool.take()]
+  assert.ok(takes.includes(next) && takes.includes(connection))
+})
+
 test('closing a pool leaves requests in flight, and keeps no connection', async (t) => {
   let answer = () => {}
   const { pool, backend } = await pooled(t, (socket) => {

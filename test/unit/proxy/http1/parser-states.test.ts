@@ -6,6 +6,7 @@ import { MAX_CHUNK_LINE_BYTES } from '../../../../src/proxy/upstream/transport/h
 import { MAX_FIELDS } from '../../../../src/proxy/upstream/transport/http1/field-lines.js'
 import { PartialLine } from '../../../../src/proxy/upstream/transport/http1/partial-line.js'
 import {
+  MAX_INFORMATIONAL,
   type ResponseHandler,
   ResponseParser,
 } from '../../../../src/proxy/upstream/transport/http1/response-parser.js'
@@ -298,4 +299,22 @@ test('each fault has a message of its own', () => {
       },
     )
   }
+})
+
+test('informational responses without an end are a fault, and are counted anew for each request', () => {
+  const hints = bytesOf('HTTP/1.1 103 H\r\n\r\n'.repeat(MAX_INFORMATIONAL))
+  const { parser, notes } = noting()
+  for (let request = 0; request < 2; request++) {
+    parser.begin('GET', false)
+    parser.execute(hints)
+    parser.execute(bytesOf(TWO))
+    assert.equal(notes.splice(0).length, MAX_INFORMATIONAL + 3)
+  }
+  parser.begin('GET', false)
+  parser.execute(hints)
+  assert.throws(() => parser.execute(bytesOf('HTTP/1.1 103 H\r\n\r\n')), {
+    code: 'BAD_ANSWER',
+    message: /^too many informational responses/,
+  })
+  assert.equal(notes.length, MAX_INFORMATIONAL)
 })

@@ -359,9 +359,19 @@ const cases: Case[] = [
   [
     '204 with a length',
     'HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nab',
-    { status: 204, body: '', left: 'ab', keepsAlive: true },
+    { status: 204, body: '', left: 'ab', keepsAlive: false },
   ],
-  ['204 with chunks', 'HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n0', { status: 204, left: '0' }],
+  [
+    '204 with chunks',
+    'HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n0',
+    { status: 204, left: '0', keepsAlive: false },
+  ],
+  ['204 without a body', 'HTTP/1.1 204 No\r\n\r\n', { status: 204, body: '', keepsAlive: true }],
+  [
+    '204 with the length 0',
+    'HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n',
+    { status: 204, body: '', keepsAlive: true },
+  ],
   [
     '304 with a length',
     'HTTP/1.1 304 No\r\nContent-Length: 2\r\n\r\n',

@@ -53,10 +53,16 @@ export class ConnectionPool implements ConnectionOwner {
   /** Returns a connection that has no request, and that the backend is not about to close: a kept one, or a new one. */
   take(): Connection {
     const now = this.#options.clock.now()
-    for (let kept = this.#idle.last; kept; kept = this.#idle.last) {
-      this.#leaveIdle(kept)
-      if (now < kept.keptUntil) return kept
-      kept.destroy()
+    for (let kept = this.#idle.last; kept; ) {
+      const { previous }: Connection = kept
+      if (now >= kept.keptUntil) {
+        kept.destroy()
+      } else if (!kept.blocked) {
+        this.#leaveIdle(kept)
+        return kept
+      }
+      // A backend that has responded early may never read the rest of that request, nor the next request behind it.
+      kept = previous
     }
     return this.takeNew()
   }

@@ -79,13 +79,25 @@ export function hasOption(connection: Value, option: string): boolean {
  * Returns true if the connection may serve another request after a response (RFC 9112 section 9.3).
  * @param minorVersion 0 for HTTP/1.0, 1 for HTTP/1.1
  */
-export function keepsAlive(minorVersion: number, headers: Headers, framing: Framing): boolean {
+export function keepsAlive(
+  minorVersion: number,
+  statusCode: number,
+  headers: Headers,
+  framing: Framing,
+): boolean {
   if (framing === 'connection') return false
   const { connection } = headers
+  // A server that announces a body for 204, which has none, may send one, and the next response would begin with it.
+  if (statusCode === 204 && announcesBody(headers)) return false
   if (minorVersion === 1) return !hasOption(connection, 'close')
   // HTTP/1.0 has no Transfer-Encoding, so where such a response ends is uncertain (RFC 9112 section 6.1).
   if (headers['transfer-encoding'] !== undefined) return false
   return hasOption(connection, 'keep-alive') && !hasOption(connection, 'close')
+}
+
+function announcesBody(headers: Headers): boolean {
+  const length = headers['content-length']
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
 /** Returns the seconds of `Keep-Alive: timeout=`; undefined if there is no such number. */

@@ -23,6 +23,8 @@ export interface ResponseHandler {
 /** What is read next. */
 type Stage = 'nothing' | 'head' | 'body' | 'chunks' | 'trailers' | 'rest'
 
+/** Largest number of informational responses before one response. Without a limit, a backend could send them forever. */
+export const MAX_INFORMATIONAL = 1000
 const NO_TRAILERS: Headers = Object.freeze(emptyHeaders())
 
 /** Reads the responses of one connection, one after the other (RFC 9112). It keeps nothing of one that is over. */
@@ -36,6 +38,7 @@ export class ResponseParser {
   #method = ''
   #isUpgrade = false
   #hasBegun = false
+  #informational = 0
   #framing: Framing = 'none'
   /** Number of bytes of the body that have not come, where its length is known. */
   #remaining = 0
@@ -91,6 +94,7 @@ export class ResponseParser {
     this.#method = ''
     this.#isUpgrade = false
     this.#hasBegun = false
+    this.#informational = 0
     this.#framing = 'none'
     this.#keepsAlive = false
     this.#keepAliveTimeout = undefined
@@ -153,6 +157,9 @@ export class ResponseParser {
     if (statusCode === 101) {
       this.#switch(headers)
     } else if (statusCode < 200) {
+      if (++this.#informational > MAX_INFORMATIONAL) {
+        throw new MalformedResponseError('BAD_ANSWER', 'too many informational responses')
+      }
       head.beginHead()
       this.#handler.onHead(statusCode, headers, statusMessage)
     } else {
@@ -181,7 +188,7 @@ export class ResponseParser {
   #frame(statusCode: number, headers: Headers, length: number | undefined): void {
     const framing = framingOf(this.#method, statusCode, headers, length)
     this.#framing = framing
-    this.#keepsAlive = keepsAlive(this.#head.statusLine.minorVersion, headers, framing)
+    this.#keepsAlive = keepsAlive(this.#head.statusLine.minorVersion, statusCode, headers, framing)
     this.#keepAliveTimeout = keepAliveTimeout(headers)
     if (framing === 'chunked') {
       this.#chunks.begin()
