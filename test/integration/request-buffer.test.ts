@@ -368,6 +368,11 @@ async function app(
 }
 
 const hooks: Record<string, (app: FastifyInstance) => unknown> = {
+  'reads along without waiting': (app) =>
+    app.addHook('preParsing', async (_request, _reply, payload) => {
+      payload.on('data', () => {})
+      return payload
+    }),
   'reads along': (app) => app.register(rawBody),
   'reads all, and leaves it': (app) =>
     app.addHook('preHandler', async (request) => {
@@ -449,9 +454,14 @@ test('HTTP/2: bodies of any size, clients that leave, and hooks that answer inst
   const { app: host, url } = await app(
     t,
     (app) =>
-      app.addHook('preHandler', async ({ url }, reply) => {
-        if (url === '/no') return reply.code(403).send('no')
-      }),
+      app
+        .addHook('preHandler', async ({ url }, reply) => {
+          if (url === '/no') return reply.code(403).send('no')
+        })
+        .addHook('preParsing', async ({ url }, _reply, payload) => {
+          if (url === '/along') payload.on('data', () => {})
+          return payload
+        }),
     { http2: true } as FastifyServerOptions,
   )
   const session = http2.connect(url)
@@ -459,11 +469,13 @@ test('HTTP/2: bodies of any size, clients that leave, and hooks that answer inst
   const [backend] = host.balancer.registry.list()
   for (const length of [0, 1, 1000, 1001, 300_000]) {
     const body = Buffer.from(bytesOf(length), 'latin1')
-    const stream = session.request({ ':method': 'POST', ':path': '/' })
-    stream.write(body.subarray(0, length / 2))
-    await setImmediate()
-    stream.end(body.subarray(length / 2))
-    assert.equal(JSON.parse(await text(stream)).hash, hashOf(body), String(length))
+    for (const path of ['/', '/along']) {
+      const stream = session.request({ ':method': 'POST', ':path': path })
+      stream.write(body.subarray(0, length / 2))
+      await setImmediate()
+      stream.end(body.subarray(length / 2))
+      assert.equal(JSON.parse(await text(stream)).hash, hashOf(body), `${path} ${length}`)
+    }
   }
   const known = backend?.leases.total
   const left = session.request({ ':method': 'POST', ':path': '/' })

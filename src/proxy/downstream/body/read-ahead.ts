@@ -134,8 +134,9 @@ class ReadAhead {
       const { _readableState } = raw as unknown as ReadState
       _readableState.dataEmitted = false
     }
-    // The stream forgets its listener in the next tick.
-    process.nextTick(this.#callback, error)
+    // The stream forgets its listener in the next tick. A hook that reads already gets its first bytes in that tick.
+    if (isBeingRead(raw)) process.nextTick(this.#callback, error)
+    else process.nextTick(goOn, this.#callback, error)
   }
 
   #stop(): void {
@@ -145,4 +146,12 @@ class ReadAhead {
     this.#downstream.isReadingAhead = false
     this.#downstream.request.raw.off('readable', this.#onReadable)
   }
+}
+
+/**
+ * Calls back in a microtask. The bytes that are there go to a hook that begins to read in the tick after its microtasks,
+ * so that an asynchronous hook returns, and its reading can be seen, before it has got any.
+ */
+function goOn(callback: (error: Error | null) => void, error: Error | null): void {
+  queueMicrotask(() => callback(error))
 }
