@@ -125,6 +125,12 @@ export const differences: readonly Difference[] = [
       ours.heads.at(-1)?.[2]['content-length'] === undefined,
   },
   {
+    name: '204 that announces a body',
+    reason: 'It may come although a 204 has none, so the connection is not used again.',
+    explains: ({ ours, differs }) =>
+      differs.join() === 'keepsAlive' && !ours.keepsAlive && ours.heads.at(-1)?.[0] === 204,
+  },
+  {
     name: 'a length beside an empty transfer coding',
     reason:
       'A Transfer-Encoding of any kind beside a length may be an attempt to smuggle (RFC 9112 section 6.3).',
