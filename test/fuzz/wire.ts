@@ -48,7 +48,7 @@ export class Wire {
     this.#server = server
     server.on('connection', (socket: Socket) => this.#serve(socket))
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    this.#pool = new ConnectionPool(new Connector(addressOf({ url }), undefined, () => undefined), {
+    this.#pool = new ConnectionPool(new Connector(addressOf({ url }), undefined, () => undefined, 0), {
       keepAlive: 4000,
       maxConnectionAge: 0,
       maxResponseHeaders: 65_536,

@@ -101,7 +101,8 @@ export class LeaseDispatcher {
     if (!known) {
       const address = addressOf(backend)
       const lookup = hostLookup(this.#names, address.host)
-      const connector = new Connector(address, lookup, () => this.#tlsOptionsOf(backend))
+      const tls = () => this.#tlsOptionsOf(backend)
+      const connector = new Connector(address, lookup, tls, this.#options.timeouts.connect)
       known = new ConnectionPool(connector, this.#connectionOptions)
       this.#connections.set(backend, known)
     }

@@ -37,6 +37,11 @@ export class HostLookup {
     }
   }
 
+  /** Number of addresses that are known. */
+  get addressCount(): number {
+    return this.#names.last(this.#name)?.length ?? 0
+  }
+
   /**
    * Waits until there are addresses to connect to. This time does not count towards the backend's CONNECT_TIMEOUT.
    * @returns a function that ends the wait; undefined if `done` was called at once

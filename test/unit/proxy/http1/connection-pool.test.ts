@@ -27,7 +27,7 @@ async function pooled(t: TestContext, script: Script = OK, options: Partial<Conn
   const backend = await new RawBackend(script).listen()
   t.after(() => backend.close())
   const clock = new TestClock()
-  const connector = new Connector(addressOf({ url: backend.url }), undefined, () => undefined)
+  const connector = new Connector(addressOf({ url: backend.url }), undefined, () => undefined, 0)
   const pool = new ConnectionPool(connector, {
     keepAlive: 4000,
     maxConnectionAge: 0,
