@@ -314,6 +314,41 @@ test('a connection that its backend closes as it is used again costs no error, w
   assert.ok(backend.requests.length > 50, 'and it happened')
 })
 
+test('408 for an idle connection is not taken for the response, if the request may be repeated', async (t) => {
+  const served = new WeakSet<object>()
+  const timeout = (connection: string) =>
+    `HTTP/1.1 408 Request Timeout\r\nConnection: ${connection}\r\nContent-Length: 0\r\n\r\n`
+  let notice = timeout('close')
+  const backend = await raw(t, (socket) => {
+    socket.write(served.has(socket) ? notice : OK)
+    served.add(socket)
+  })
+  const gateway = await opened(t, [backend], { RETRY_BUDGET: '0' })
+  for (const method of ['GET', 'GET', 'PUT'] as const) {
+    const body = method === 'PUT' ? { body: 'x' } : {}
+    assert.equal((await call(gateway.url, { method, ...body })).status, 200, method)
+  }
+  assert.deepEqual([backend.requests.length, backend.connections], [5, 3])
+  assert.deepEqual(counts(gateway), [[5, 0]])
+  assert.equal((await call(gateway.url, { method: 'POST', body: 'x' })).status, 408)
+  assert.equal(backend.requests.length, 6)
+  notice = timeout('keep-alive')
+  assert.equal((await call(gateway.url)).status, 200)
+  assert.equal((await call(gateway.url)).status, 408)
+  assert.equal(backend.requests.length, 8)
+  await gateway.settled()
+})
+
+test('408 on a new connection is the response', async (t) => {
+  const backend = await raw(
+    t,
+    'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+  )
+  const gateway = await opened(t, [backend], { RETRY_BUDGET: '0' })
+  for (let i = 0; i < 2; i++) assert.equal((await call(gateway.url)).status, 408)
+  assert.equal(backend.requests.length, 2)
+})
+
 test('what is wrong with a response is not blamed on the connection', async (t) => {
   let answers = 0
   const backend = await raw(t, (socket) => socket.write(++answers === 1 ? OK : 'garbage\r\n\r\n'))

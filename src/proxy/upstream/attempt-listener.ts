@@ -1,6 +1,7 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { Lease } from '../../balancer/leases/lease.js'
 import type { UpstreamResponse } from '../http/response.js'
+import type { RejectedResponseError } from './failures/failures.js'
 
 /** The state of an attempt that its listener can read. */
 export interface AttemptState {
@@ -16,8 +17,10 @@ export interface AttemptState {
 
 /** Receives the result of an attempt: a response or an error, or neither of them if protocols are switched. */
 export interface AttemptListener {
-  /** Returns true if a response with this status is not passed on, because another backend is asked instead. */
-  rejects(attempt: AttemptState, statusCode: number): boolean
+  /** Returns true if the request is sent again on another connection, as only the connection was to blame. */
+  resends(attempt: AttemptState, error: Error): boolean
+  /** Returns the error for a response that is not passed on, because another backend is asked; otherwise undefined. */
+  rejects(attempt: AttemptState, statusCode: number): RejectedResponseError | undefined
   /** Called when the head of a response has come. The response is delivered soon after. */
   onResponse(attempt: AttemptState): void
   deliver(response: UpstreamResponse): void

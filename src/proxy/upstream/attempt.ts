@@ -14,16 +14,10 @@ import type { DeadlinePool } from './deadline.js'
 import { isConnectionFault, outcomeOf, type Progress } from './failures/blame.js'
 import { diagnose, isClosing } from './failures/diagnosis.js'
 import { failureOnDeadline } from './failures/expiry.js'
-import {
-  BackendError,
-  isClientFault,
-  RejectedResponseError,
-  SilentlyClosedError,
-  SupersededError,
-} from './failures/failures.js'
+import { BackendError, isClientFault, SilentlyClosedError, SupersededError } from './failures/failures.js'
 import { Phases } from './phases.js'
 import { type BodyOwner, ResponseBody } from './response-body.js'
-import { checkResponseHead, isQuietStream } from './response-check.js'
+import { checkResponseHead, idleNotice, isQuietStream } from './response-check.js'
 import type { Timeouts } from './timeouts.js'
 import type { Transport, TransportListener } from './transport/transport.js'
 import { switchProtocols } from './tunnel/switch-protocols.js'
@@ -144,12 +138,18 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
       this.#fail(fault, 'failed')
       return
     }
+    const notice = idleNotice(statusCode, headers)
+    if (notice && this.#listener.resends(this, notice)) {
+      this.#fail(notice, 'cancelled')
+      return
+    }
     const isFailure = this.#options.isFailure(statusCode)
     if (isFailure) this.#outcome = 'failed'
     const { now } = this
     this.lease.answered(now, isFailure ? 'failed' : statusCode >= 400 ? 'refused' : 'ok')
-    if (this.#listener.rejects(this, statusCode)) {
-      this.#fail(new RejectedResponseError(statusCode), this.#outcome)
+    const rejection = this.#listener.rejects(this, statusCode)
+    if (rejection) {
+      this.#fail(rejection, this.#outcome)
       return
     }
     const context = this.context

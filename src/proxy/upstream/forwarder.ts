@@ -7,7 +7,7 @@ import type { ResponseCallback, UpstreamResponse } from '../http/response.js'
 import { Attempt, type AttemptOptions } from './attempt.js'
 import type { AttemptListener, AttemptState } from './attempt-listener.js'
 import { UnresolvedError } from './dns/unresolved-error.js'
-import { BackendError } from './failures/failures.js'
+import { BackendError, RejectedResponseError } from './failures/failures.js'
 import { Hedge } from './hedge.js'
 import { reacquire } from './reacquire.js'
 import { type RetryOptions, RetryRules } from './retry-rules.js'
@@ -48,8 +48,15 @@ export class Forwarder implements AttemptListener {
 
   // Attempts call the following methods.
 
-  rejects(attempt: AttemptState, statusCode: number): boolean {
-    return this.#retryRules.rejects(attempt, statusCode, this.#attempts.length > 1)
+  resends(attempt: AttemptState, error: Error): boolean {
+    return attempt.isConnectionFault(error) && this.#retryRules.allows(attempt, error)
+  }
+
+  rejects(attempt: AttemptState, statusCode: number): RejectedResponseError | undefined {
+    const isHedged = this.#attempts.length > 1
+    return this.#retryRules.rejects(attempt, statusCode, isHedged)
+      ? new RejectedResponseError(statusCode)
+      : undefined
   }
 
   onResponse(attempt: AttemptState): void {

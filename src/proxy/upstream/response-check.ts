@@ -1,5 +1,6 @@
 import type { Headers } from '../http/fields.js'
-import { BadResponseError } from './failures/failures.js'
+import { BadResponseError, ClosedError } from './failures/failures.js'
+import { hasOption } from './transport/http1/framing.js'
 
 /**
  * Checks the head of a backend's response. Returns the fault for which the response must not be passed on, or undefined
@@ -13,6 +14,15 @@ export function checkResponseHead(statusCode: number, headers: Headers): BadResp
     return new BadResponseError(`transfer coding "${coding}" is not understood`)
   }
   return undefined
+}
+
+/**
+ * Returns the error for a response that may not be one to the request: a backend may say 408 when it closes an idle
+ * connection, and a request may be on its way then (RFC 9110 section 15.5.9). Otherwise returns undefined.
+ */
+export function idleNotice(statusCode: number, headers: Headers): ClosedError | undefined {
+  if (statusCode !== 408 || !hasOption(headers.connection, 'close')) return undefined
+  return new ClosedError('the backend said 408 and closed the connection')
 }
 
 /** Media types of streams in which each part is sent when an event occurs. */
