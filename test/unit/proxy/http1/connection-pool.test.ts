@@ -339,6 +339,28 @@ test('a connection that still has to send the last request is not used for the n
   assert.ok(takes.includes(next) && takes.includes(connection))
 })
 
+test('a body that fails after its end does not harm the next request on the connection', async (t) => {
+  const { pool, backend } = await pooled(t)
+  // Such a body is that of a client that leaves before its response is sent, or that of a hook of the app.
+  const body = new Readable({ read() {}, autoDestroy: false })
+  body.push(Buffer.alloc(100_000))
+  body.push(null)
+  const connection = pool.take()
+  const request = { method: 'POST', fields: ['host', 'a', 'content-length', '100000'], body }
+  await send(connection, request).over
+  let respond = () => {}
+  backend.script = (socket) => {
+    respond = () => void socket.write(OK)
+  }
+  assert.equal(pool.take(), connection)
+  const next = send(connection)
+  await backend.until(() => backend.requests.length === 2)
+  body.destroy(new Error('it has failed'))
+  await assert.rejects(once(body, 'close'), { message: 'it has failed' })
+  respond()
+  assert.equal((await next.over).text, 'ok')
+})
+
 test('closing a pool leaves requests in flight, and keeps no connection', async (t) => {
   let answer = () => {}
   const { pool, backend } = await pooled(t, (socket) => {

@@ -154,15 +154,15 @@ export class BodySender {
   }
 
   readonly #onError = (error: Error): void => {
+    // Nothing is missing, and the connection may serve another request by now.
+    if (this.#ended) return
     const { source } = this.#options.request
     // A body that a hook of the app makes from the client's body breaks as well when the client leaves.
     const isClientGone = !source || (source.destroyed && !source.complete)
     this.#options.onFailed(isClientGone ? new ClientGoneError() : new HookBodyError(error))
   }
 
-  readonly #onClose = (): void => {
-    if (!this.#ended) this.#onError(new Error('it has no end'))
-  }
+  readonly #onClose = (): void => this.#onError(new Error('it has no end'))
 }
 
 /** Writes one chunk, and returns whether the socket takes more. */
