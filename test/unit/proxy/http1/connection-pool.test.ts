@@ -222,6 +222,21 @@ test('a POST is sent on another connection if the kept one is closed in the same
   }
 })
 
+test('a POST is sent on another connection if the kept one is reset in the same turn', async (t) => {
+  const { pool, backend } = await pooled(t)
+  const [kept] = (await opened(pool, 1)) as [Connection]
+  const [socket] = backend.sockets
+  // The request is queued after the event loop has read, so that it waits until the reset was read as well.
+  await setImmediate()
+  socket?.resetAndDestroy()
+  assert.equal(pool.take(), kept)
+  const exchange = send(kept, { method: 'POST' })
+  assert.equal((await exchange.over).text, 'ok')
+  assert.equal(backend.connections, 2)
+  assert.equal(kept.reused, false)
+  assert.equal(pool.take(), kept)
+})
+
 test('a small body leaves with the head of its request, and both are reported before the response', async (t) => {
   const { pool, backend } = await pooled(t)
   const exchange = send(pool.take(), withBody('four'))

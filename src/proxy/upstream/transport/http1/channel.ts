@@ -49,9 +49,9 @@ export class Channel {
     return this.#socket
   }
 
-  /** True while bytes can be sent. */
+  /** True while bytes can be sent. A socket that was reset is destroyed before it tells that it is closed. */
   get isConnected(): boolean {
-    return this.#isConnected
+    return this.#isConnected && this.#socket?.destroyed === false
   }
 
   /** True while the backend's name is being looked up. */

@@ -114,6 +114,7 @@ export class Connection extends PoolEntry<Connection> implements Transport, Chan
 
   #open(): void {
     this.#served = 0
+    this.#channel?.close()
     this.#channel = new Channel(this.#owner.connector, this)
     this.#channel.open(this.#request?.upgrade !== undefined)
   }
@@ -199,9 +200,8 @@ export class Connection extends PoolEntry<Connection> implements Transport, Chan
 
   /** Ends the response, because the backend has ended the connection. */
   #finish(): void {
-    const reader = this.#reader
-    const { hasBegun } = reader
-    if (reader.finish()) this.#complete(reader.trailers ?? {}, false)
+    const { hasBegun } = this.#reader
+    if (this.#reader.finish()) this.#complete(this.#reader.trailers ?? {}, false)
     else this.#fail(hasBegun ? new TruncatedResponseError() : (this.#sender.writeError ?? new ClosedError()))
   }
 
