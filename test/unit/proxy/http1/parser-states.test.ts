@@ -158,6 +158,19 @@ test('after a fault nothing more is read', () => {
   assert.deepEqual(notes, [])
 })
 
+test('after an error of the handler nothing more is read', () => {
+  for (const at of ['head 200', 'body a']) {
+    const { parser, notes } = noting((what) => {
+      if (what === at) throw new Error('thrown')
+    })
+    parser.begin('GET', false)
+    assert.throws(() => parser.execute(bytesOf(`${OK}Content-Length: 2\r\n\r\na`)), { message: 'thrown' })
+    assert.equal(parser.isReading, false)
+    assert.equal(parser.execute(bytesOf('b')), 0)
+    assert.equal(notes.at(-1), at)
+  }
+})
+
 test('the end of the connection completes only a body that has no other end', () => {
   for (const [text, isComplete, said] of [
     ['', false, []],

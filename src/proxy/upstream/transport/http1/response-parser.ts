@@ -101,7 +101,7 @@ export class ResponseParser {
   }
 
   /**
-   * Reads bytes of the connection.
+   * Reads bytes of the connection. Nothing is read any more after an error of the parser, or of the handler.
    * @returns how many were read: fewer than given if the response has ended before, or `stop` was called
    * @throws {MalformedResponseError}
    */
@@ -112,7 +112,7 @@ export class ResponseParser {
     try {
       while (at < bytes.length && this.#round === round && this.isReading) at = this.#read(bytes, at)
     } catch (error) {
-      if (error instanceof MalformedResponseError) this.#end()
+      this.#end()
       throw error
     }
     return at
