@@ -37,7 +37,7 @@ export class RequestSender {
 
   /**
    * The error of a write that failed: the backend takes no more bytes, but bytes that the backend has sent may still be
-   * read.
+   * read. It is not forgotten with its request, because the connection serves no further one.
    */
   get writeError(): Error | undefined {
     return this.#writeError
@@ -138,7 +138,6 @@ export class RequestSender {
     this.#hasBody = false
     this.#isUploading = false
     this.#isStopped = false
-    this.#writeError = undefined
     this.#statusCode = 0
   }
 
