@@ -224,7 +224,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
     // A response that had begun is delivered to downstream before it is broken off.
     this.body?.openBroken()
     this.#phases.end()
-    this.transport?.abort(error)
+    this.transport?.abort()
     const context = this.context
     if (!isClientFault(error) && !(error instanceof SupersededError)) {
       const { code, text } = diagnose(error)

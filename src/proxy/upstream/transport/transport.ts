@@ -31,7 +31,7 @@ export interface Transport {
   pause(): void
   resume(): void
   /** Drops the request together with its connection. The listener is not called any more. */
-  abort(reason: Error): void
+  abort(): void
   /**
    * True if the connection had served a request before, so that the backend may have closed the connection meanwhile.
    */
