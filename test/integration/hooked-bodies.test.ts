@@ -240,6 +240,17 @@ test('a stream of a hook that breaks, or was closed, is told at once', async (t)
   }
 })
 
+test('a stream of a hook with a part that is neither text nor bytes is told at once', async (t) => {
+  const { send } = await build(t, (app) =>
+    app.addHook('preHandler', async (request) => {
+      request.body = Readable.from(['text', { neither: 'text nor bytes' }])
+    }),
+  )
+  assert.deepEqual(refused(await send('text')).slice(0, 2), [500, 'LEASTWISE_BODY_READ'])
+  const sized = await send('text', { 'content-length': '4' })
+  assert.deepEqual(refused(sized).slice(0, 2), [500, 'LEASTWISE_BODY_READ'])
+})
+
 for (const phase of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
   const add = (app: FastifyInstance, hook: (request: FastifyRequest) => Promise<void>) =>
     app.addHook(phase as 'preHandler', async (request) => {

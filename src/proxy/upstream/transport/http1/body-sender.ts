@@ -115,9 +115,14 @@ export class BodySender {
     // The listener for `error` stays, because an error may still come and would be thrown without a listener.
   }
 
-  readonly #onData = (data: Buffer | string): void => {
+  readonly #onData = (data: unknown): void => {
     const { socket, body, framing, maxBody, onBytes, onFailed, onSent } = this.#options
     const chunk = typeof data === 'string' ? Buffer.from(data) : data
+    // A stream that a hook of the app made may emit any object.
+    if (!(chunk instanceof Uint8Array)) {
+      onFailed(new HookBodyError(new TypeError('it has a part that is neither text nor bytes')))
+      return
+    }
     if (chunk.length === 0) return
     this.#bytes += chunk.length
     if (maxBody > 0 && this.#bytes > maxBody) {
@@ -166,7 +171,7 @@ export class BodySender {
 }
 
 /** Writes one chunk, and returns whether the socket takes more. */
-function writeChunk(socket: Socket, chunk: Buffer): boolean {
+function writeChunk(socket: Socket, chunk: Uint8Array): boolean {
   socket.cork()
   socket.write(chunkHead(chunk.length), 'latin1')
   socket.write(chunk)
