@@ -54,18 +54,6 @@ export function addLine(headers: Headers, name: string, value: string): void {
   else before.push(value)
 }
 
-/**
- * Converts header lines to fields by lower-case name, and keeps the value of each line. Node would join the lines of
- * some fields, and would keep only the first line of others.
- */
-export function toHeaders(lines: readonly string[]): Headers {
-  const headers = emptyHeaders()
-  for (let i = 0; i < lines.length; i += 2) {
-    addLine(headers, (lines[i] as string).toLowerCase(), lines[i + 1] as string)
-  }
-  return headers
-}
-
 /** Returns the value of the first line that has a name; undefined if there is none. @param name as it is written */
 export function firstValue(lines: FieldLines, name: string): string | undefined {
   for (let i = 0; i < lines.length; i += 2) if (lines[i] === name) return lines[i + 1]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toHeaders } from '../../../src/proxy/http/fields.js'
 import { sendableTrailers } from '../../../src/proxy/http/trailers.js'
+import { toHeaders } from '../../support/headers.js'
 
 const sendable = (lines: string[], isDropped?: (name: string) => boolean) =>
   Object.entries(sendableTrailers(toHeaders(lines), isDropped))

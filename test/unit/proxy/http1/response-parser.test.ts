@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Headers, toHeaders } from '../../../../src/proxy/http/fields.js'
+import type { Headers } from '../../../../src/proxy/http/fields.js'
+import { toHeaders } from '../../../support/headers.js'
 import { type Asked, byteByByte, cut, type Played, play } from '../../../support/played-response.js'
 
 interface Expected {
