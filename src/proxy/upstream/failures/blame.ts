@@ -23,10 +23,8 @@ export interface Progress {
   readonly body: Pick<ResponseBody, 'isStream' | 'pausedFor'> | undefined
 }
 
-/**
- * Matches the parser's error codes for bytes that are not HTTP, but not the code for a response that ended too early.
- */
-const NOT_HTTP = /^HPE_(?!INVALID_EOF_STATE)/
+/** Matches the error codes of a response that is not HTTP. */
+const NOT_HTTP = /^HPE_/
 /** Milliseconds without progress after which a server may give up on a client. */
 const STALLED_MS = 200
 /** Size in bytes from which on a server may reject a body as too large before the server has all of it. */

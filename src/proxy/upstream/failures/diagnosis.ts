@@ -8,7 +8,7 @@ import {
   SilentlyClosedError,
   TruncatedResponseError,
 } from './failures.js'
-import { firstBytesOf, type LibraryError, parserReasonOf } from './library-error.js'
+import { firstBytesOf, type LibraryError } from './library-error.js'
 import { CLOSED, CLOSED_SILENTLY, messageFor } from './messages.js'
 
 /**
@@ -82,14 +82,13 @@ function diagnoseLibraryError(error: LibraryError): Diagnosis {
 export function isClosing({ code, syscall }: NodeJS.ErrnoException): boolean {
   // Node reports an orderly end in the TLS handshake as a reset, too, but only the error of a real reset names a system
   // call.
-  if (code === 'ECONNRESET') return syscall === undefined
-  return code === 'HPE_INVALID_EOF_STATE'
+  return code === 'ECONNRESET' && syscall === undefined
 }
 
 /** Returns the text of an error in one line that a log and a terminal can show. */
 function textOf(error: LibraryError): string {
   const { code = '', errors, reason } = error
-  const said = errors?.map(({ message }) => message).join(', ') || reason || parserReasonOf(error)
+  const said = errors?.map(({ message }) => message).join(', ') || reason || error.message
   const instead = code === 'HPE_INVALID_CONSTANT' ? `, and not ${quoted(firstBytesOf(error))}` : ''
   // The byte 0 begins the name of an abstract socket, which is written with `@`.
   return (said || code).replaceAll('\0', '@').replaceAll(/\s+/g, ' ').trim() + instead

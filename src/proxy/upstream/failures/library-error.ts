@@ -23,8 +23,3 @@ const FIRST_BYTES = 40
 export function firstBytesOf({ rawPacket }: LibraryError): string {
   return rawPacket?.toString('latin1', 0, FIRST_BYTES) ?? ''
 }
-
-/** Returns the HTTP parser's description of an error. */
-export function parserReasonOf({ message }: LibraryError): string {
-  return message.replace(/^Parse Error: /, '')
-}

@@ -1,4 +1,4 @@
-import { firstBytesOf, isOfUnixSocket, type LibraryError, parserReasonOf } from './library-error.js'
+import { firstBytesOf, isOfUnixSocket, type LibraryError } from './library-error.js'
 
 /** The first two bytes of a TLS record that contains an alert. */
 const TLS_ALERT = '\x15\x03'
@@ -54,7 +54,6 @@ const MESSAGES: Record<string, string> = {
 
   HPE_UNEXPECTED_CONTENT_LENGTH: malformed('its length is said twice'),
   HPE_INVALID_CONTENT_LENGTH: malformed('its Content-Length is no number'),
-  HPE_INVALID_TRANSFER_ENCODING: malformed('its Transfer-Encoding is not understood'),
   HPE_CR_EXPECTED: malformed('a line does not end with CR and LF'),
   HPE_LF_EXPECTED: malformed('a line does not end with CR and LF'),
   HPE_INVALID_VERSION: malformed('its version is none'),
@@ -91,7 +90,7 @@ export function messageFor(error: LibraryError): string {
   const { code = '' } = error
   if (isOfUnixSocket(error) && SOCKET_MESSAGES[code]) return SOCKET_MESSAGES[code]
   const known = code === 'HPE_INVALID_CONSTANT' ? notHttp(error) : MESSAGES[code]
-  return known ?? messageOfKind(code, error)
+  return known ?? messageOfKind(code)
 }
 
 /** Returns the message for a response that does not begin with HTTP, by its first bytes. */
@@ -105,9 +104,8 @@ function notHttp(error: LibraryError): string {
 }
 
 /** Returns the message for a code that is not in the table. */
-function messageOfKind(code: string, error: LibraryError): string {
+function messageOfKind(code: string): string {
   if (code.startsWith('EAI_')) return 'the name of the backend cannot be looked up'
-  if (code.startsWith('HPE_')) return malformed(parserReasonOf(error))
   if (/CERTIFICATE_REQUIRED/.test(code)) return 'the backend wants a certificate of the gateway'
   if (/ALERT/.test(code)) {
     return 'the backend refused the TLS handshake: it may want a certificate of the gateway, or another version of TLS'
