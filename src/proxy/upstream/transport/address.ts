@@ -1,7 +1,7 @@
 import type { Backend } from '../../../balancer/backends/backend.js'
 import { socketPathOf } from '../../../balancer/backends/unix-url.js'
 
-/** The address of a backend, in the form that Node's HTTP clients take. */
+/** The address of a backend, in parts that `net.connect` takes. */
 export interface Address {
   /** Path of the Unix socket to connect to in place of host and port; undefined for TCP. */
   socketPath: string | undefined

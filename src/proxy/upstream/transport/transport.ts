@@ -74,8 +74,3 @@ export interface TransportListener {
   onSwitched(headers: Headers, socket: Socket, head: Buffer): void
   onFailed(error: Error): void
 }
-
-/** Returns true if a connection does not use TLS and nothing at all has come on it. */
-export function isSilent(socket: Socket | undefined): boolean {
-  return socket?.bytesRead === 0 && !('encrypted' in socket)
-}

@@ -54,6 +54,12 @@ export class Channel {
     return this.#isConnected && this.#socket?.destroyed === false
   }
 
+  /** True if the socket does not use TLS and nothing at all has come on it. */
+  get isSilent(): boolean {
+    const socket = this.#socket
+    return socket?.bytesRead === 0 && !('encrypted' in socket)
+  }
+
   /** True while the backend's name is being looked up. */
   get isLookingUp(): boolean {
     return this.#nameWait.isWaiting

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Headers } from '../../../http/fields.js'
 import { ClosedError, TruncatedResponseError } from '../../failures/failures.js'
-import { isSilent, type Transport, type TransportListener, type UpstreamRequest } from '../transport.js'
+import type { Transport, TransportListener, UpstreamRequest } from '../transport.js'
 import { Channel, type ChannelListener } from './channel.js'
 import type { Connector } from './connector.js'
 import { PoolEntry } from './pool-entry.js'
@@ -61,7 +61,7 @@ export class Connection extends PoolEntry<Connection> implements Transport, Chan
   }
 
   get silent(): boolean {
-    return isSilent(this.#channel?.socket)
+    return this.#channel?.isSilent === true
   }
 
   get blocked(): boolean {

@@ -40,7 +40,7 @@ export function framedText(bytes: Buffer, request: UpstreamRequest, framing: Bod
   return text === '' ? end : chunkHead(text.length) + text + CHUNK_END + end
 }
 
-/** Returns a large body in memory as a stream. */
+/** Returns a body in memory as a stream. */
 export function streamOf(bytes: Buffer): Readable {
   return Readable.from(parts(bytes), { objectMode: false })
 }
