@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import http, { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable, Stream } from 'node:stream'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import Fastify from 'fastify'
 import { type Logger, pino } from 'pino'
 import { type Metric, Registry } from 'prom-client'
 import { root } from '../support/process.js'
+import { received } from '../support/received.js'
 
-/** A server without anything of ours, and one request on a connection to it. */
-async function served(t: TestContext, text = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n') {
-  const server = createServer()
-  t.after(() => server.closeAllConnections())
-  t.after(() => server.close())
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  t.after(() => client.destroy())
-  client.write(text)
-  const [request, response] = (await once(server, 'request')) as [IncomingMessage, ServerResponse]
-  return { server, client, request, response, socket: request.socket }
-}
+const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'
 
 const described = (object: object | null): string[] => {
   const found: string[] = []
@@ -53,7 +43,7 @@ test('every file and every test that the ledger names is there', () => {
 })
 
 test('canary: the response of a socket', async (t) => {
-  const { socket, response } = await served(t)
+  const { socket, response } = await received(t, GET)
   assert.equal((socket as unknown as { _httpMessage: unknown })._httpMessage, response)
   let drained = 0
   response.on('drain', () => drained++)
@@ -62,7 +52,7 @@ test('canary: the response of a socket', async (t) => {
 })
 
 test('canary: whether a stream was read', async (t) => {
-  const { request, client } = await served(t, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n')
+  const { request, client } = await received(t, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n')
   client.write('body')
   await once(request, 'readable')
   request.unshift(request.read())
@@ -75,7 +65,7 @@ test('canary: whether a stream was read', async (t) => {
 })
 
 test('canary: the end of a connection', async (t) => {
-  const { socket, response } = await served(t)
+  const { socket, response } = await received(t, GET)
   const called = new Promise<void>((resolve) => {
     socket.destroySoon = resolve
   })
@@ -87,7 +77,7 @@ test('canary: the end of a connection', async (t) => {
 })
 
 test('canary: one write', async (t) => {
-  const { client, socket, response } = await served(t)
+  const { client, socket, response } = await received(t, GET)
   const { write, end } = http.ServerResponse.prototype
   let writes = 0
   const handle = (socket as unknown as { _handle: Record<string, (...args: unknown[]) => unknown> })._handle
@@ -108,7 +98,7 @@ test('canary: one write', async (t) => {
 })
 
 test('canary: idle connections', async (t) => {
-  const { server, client, response } = await served(t)
+  const { server, client, response } = await received(t, GET)
   response.end('x')
   await once(client, 'data')
   net.Server.prototype.close.call(server)
@@ -120,7 +110,7 @@ test('canary: idle connections', async (t) => {
 })
 
 test('canary: writes of a socket', async (t) => {
-  const { client, socket } = await served(t)
+  const { client, socket } = await received(t, GET)
   const seen: string[] = []
   for (const name of ['_write', '_writev', '_final'] as const) {
     const before = client[name] as (...args: unknown[]) => void
@@ -176,7 +166,7 @@ test('canary: the buffer of a read', async (t) => {
 })
 
 test('canary: fields of a request', async (t) => {
-  const { request } = await served(t, 'GET / HTTP/1.1\r\nhost: a\r\nX-A: 1\r\nx-a: 2\r\n\r\n')
+  const { request } = await received(t, 'GET / HTTP/1.1\r\nhost: a\r\nX-A: 1\r\nx-a: 2\r\n\r\n')
   assert.deepEqual(request.rawHeaders, ['host', 'a', 'X-A', '1', 'x-a', '2'])
   assert.deepEqual(request.headersDistinct['x-a'], ['1', '2'])
   delete request.headers['x-a']

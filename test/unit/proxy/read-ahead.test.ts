@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -9,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GrowingBuffer } from '../../../src/proxy/downstream/body/growing-buffer.js'
 import { readAhead } from '../../../src/proxy/downstream/body/read-ahead.js'
 import { HttpDownstream } from '../../../src/proxy/downstream/downstream.js'
+import { received } from '../../support/received.js'
 
 /** A request on a server without anything of ours, whose body is read ahead. */
 async function arriving(
@@ -16,14 +16,7 @@ async function arriving(
   text: string,
   requestBuffer = 1000,
 ): Promise<{ raw: IncomingMessage; client: Socket; done: Promise<Error | null>; isDone(): boolean }> {
-  const server = createServer()
-  t.after(() => server.closeAllConnections())
-  t.after(() => server.close())
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  t.after(() => client.destroy())
-  client.write(text)
-  const [raw, response] = (await once(server, 'request')) as [IncomingMessage, ServerResponse]
+  const { client, request: raw, response } = await received(t, text)
   const request = { raw, headers: raw.headers } as FastifyRequest
   const downstream = new HttpDownstream(request, { raw: response, sent: false } as FastifyReply, 0, {
     via: undefined,
