@@ -16,7 +16,7 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
 const MAX_NOMINATED = 100
 
 /** Returns true if a Connection field names no other fields, as in most requests. */
-export function isPlain(connection: string | string[] | undefined): boolean {
+function isPlain(connection: string | string[] | undefined): boolean {
   return connection === undefined || connection === 'keep-alive' || connection === 'close'
 }
 

@@ -1,6 +1,6 @@
 import type { Headers } from '../http/fields.js'
 import { BadResponseError, ClosedError } from './failures/failures.js'
-import { hasOption } from './transport/http1/framing.js'
+import { hasOption } from './transport/http1/persistence.js'
 
 /**
  * Checks the head of a backend's response. Returns the fault for which the response must not be passed on, or undefined

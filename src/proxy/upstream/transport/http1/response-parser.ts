@@ -1,9 +1,10 @@
 // Over 200 lines: the stages of a response share its state; the parts that are read have files of their own.
 import { emptyHeaders, type Headers } from '../../../http/fields.js'
 import { ChunkedBody } from './chunked-body.js'
-import { contentLength, type Framing, framingOf, hasOption, keepAliveTimeout, keepsAlive } from './framing.js'
 import { HeadReader } from './head-reader.js'
 import { MalformedResponseError } from './malformed-response-error.js'
+import { hasOption, keepAliveTimeout, keepsAlive } from './persistence.js'
+import { contentLength, type Framing, framingOf } from './response-framing.js'
 
 /** Receives the parts of a response. */
 export interface ResponseHandler {
@@ -76,10 +77,7 @@ export class ResponseParser {
     return this.#framing === 'connection'
   }
 
-  /**
-   * Begins to read the response to a request.
-   * @param isUpgrade true if the request asks to switch protocols
-   */
+  /** Begins to read the response to a request. @param isUpgrade true if the request asks to switch protocols */
   begin(method: string, isUpgrade: boolean): void {
     this.stop()
     this.#method = method
