@@ -22,7 +22,7 @@ export class RequestSender {
   #unconfirmed = 0
   #isStopped = false
   #writeError: Error | undefined
-  /** The status of the response; 0 before the response. */
+  /** The status of the response to a request with a body; 0 before the response. */
   #statusCode = 0
 
   constructor(maxBody: number, onFailed: (error: Error) => void) {
@@ -117,6 +117,7 @@ export class RequestSender {
 
   /** Stops sending a body that the backend does not want, as the head of its response shows. */
   onResponse(statusCode: number): void {
+    if (!this.#hasBody) return
     this.#statusCode = statusCode
     const body = this.#body
     // The backend has responded without waiting for the rest of the body (RFC 9112 section 9.5), or without asking for
