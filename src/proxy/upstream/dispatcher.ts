@@ -21,7 +21,10 @@ import { type ConnectionOptions, ConnectionPool } from './transport/http1/connec
 import { Connector } from './transport/http1/connector.js'
 
 export interface DispatcherOptions
-  extends Omit<ForwarderOptions, 'isFailure' | 'isRetried' | 'connectionsTo' | 'deadlines'>,
+  extends Omit<
+      ForwarderOptions,
+      'isFailure' | 'isRetried' | 'connectionsTo' | 'doubtAddresses' | 'deadlines'
+    >,
     Omit<ConnectionOptions, 'clock'> {
   /** Statuses of responses that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
   failureStatus: string
@@ -62,6 +65,8 @@ export class LeaseDispatcher {
       isRetried: statusesOf(retryStatus),
       deadlines: new DeadlinePool(clock),
       connectionsTo: (backend) => this.#connectionsTo(backend),
+      // A backend that was removed has no connections any more, and must get none here.
+      doubtAddresses: (backend) => this.#connections.get(backend)?.connector.lookup?.doubt(),
     }
     registry.on('removed', (backend) => this.#closeConnections(backend))
     this.#stopNames = watchNames(registry, names)

@@ -17,6 +17,8 @@ import type { ConnectionPool } from './transport/http1/connection-pool.js'
 export interface ForwarderOptions extends AttemptOptions, RetryOptions {
   hostHeader: HostHeader
   connectionsTo(backend: Backend): ConnectionPool
+  /** Called when a backend was not reached, so that its name may have another address by now. */
+  doubtAddresses(backend: Backend): void
   /** Called with the error of each attempt that failed. */
   onFailed(error: Error): void
 }
@@ -92,10 +94,7 @@ export class Forwarder implements AttemptListener {
       return
     }
     this.#options.onFailed(error)
-    // The backend was not reached, so its name may have another address by now.
-    if (!attempt.isSent && !(error instanceof UnresolvedError)) {
-      this.#options.connectionsTo(attempt.backend).connector.lookup?.doubt()
-    }
+    if (!attempt.isSent && !(error instanceof UnresolvedError)) this.#options.doubtAddresses(attempt.backend)
     this.#retryRules.noteFailure(attempt.backend)
     const [other] = this.#attempts
     if (other) {

@@ -8,6 +8,7 @@ import { ClientGoneError } from '../../../src/balancer/errors.js'
 import { ProxyContext } from '../../../src/proxy/context.js'
 import { WholeBody } from '../../../src/proxy/http/response.js'
 import { LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
+import { NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
 import { answering, holding, TestBackend } from '../../support/backend.js'
 import { TestClock } from '../../support/clock.js'
 
@@ -22,7 +23,7 @@ const nobody = {
 
 type Callback = Parameters<LeaseDispatcher['forward']>[1]
 
-function dispatching(t: TestContext, url: string, clock?: TestClock) {
+function dispatching(t: TestContext, url: string, clock?: TestClock, names?: NameLookup) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
   const timeouts = { connect: 60_000, response: 60_000, body: 60_000 }
   const dispatcher = new LeaseDispatcher({
@@ -38,6 +39,7 @@ function dispatching(t: TestContext, url: string, clock?: TestClock) {
     maxResponseHeaders: 65_536,
     keepAlive: 4000,
     maxConnectionAge: 0,
+    ...(names && { names }),
   })
   t.after(() => dispatcher.destroy())
   /** Sends a request on a lease of its own. */
@@ -75,6 +77,25 @@ test('a request that is cut before it has a connection never reaches the backend
     backend.seen.map(({ url }) => url),
     ['/next'],
   )
+})
+
+test('a backend that is removed while a connection to it is made is not looked up again', async (t) => {
+  // It accepts, and says nothing of TLS.
+  const silent = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.after(() => silent.close())
+  const { port } = silent.address() as { port: number }
+  const names = new NameLookup(
+    (_name, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),
+    new TestClock(),
+  )
+  const doubted = t.mock.method(names, 'doubt')
+  const { balancer, send } = dispatching(t, `https://name.test:${port}`, undefined, names)
+  const failed = new Promise((resolve) => send('/', resolve))
+  await once(silent, 'connection')
+  balancer.registry.remove('a', { force: true })
+  assert.match(String(await failed), /was removed/)
+  assert.equal(doubted.mock.callCount(), 0)
 })
 
 test('a lease is not held for a connection that may never come, nor is the connection for ever', async (t) => {
