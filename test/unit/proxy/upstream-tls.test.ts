@@ -83,6 +83,25 @@ test('a backend without TLS has no options, and one with TLS has those of Node b
   assert.equal(clock.pending, 0, 'no timer')
 })
 
+test('the variable of Node turns the check off, except for a backend that asks for it', (t) => {
+  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+  t.after(() => {
+    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+  })
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+  const url = 'https://shop.example'
+  const balancer = new Balancer({
+    backends: [
+      { url, id: 'a' },
+      { url: `${url}:8443`, id: 'b', rejectUnauthorized: true },
+    ],
+  })
+  const { optionsOf } = new UpstreamTls()
+  const checked = (id: string) => optionsOf(balancer.registry.get(id))?.rejectUnauthorized
+  assert.deepEqual([checked('a'), checked('b')], [false, true])
+})
+
 test('backends share one context for the same files, and each keeps its options', (t) => {
   const backends = [
     { url: 'https://a:1' },

@@ -106,7 +106,7 @@ export class UpstreamTls {
     const options: TlsOptions = {
       secureContext: context?.secureContext,
       servername: tls.servername ?? (pool.servername || certificateName(addressOf(backend).host)),
-      rejectUnauthorized: tls.rejectUnauthorized ?? pool.rejectUnauthorized,
+      rejectUnauthorized: tls.rejectUnauthorized ?? (pool.rejectUnauthorized && isCheckedByNode()),
       ALPNProtocols: ALPN_PROTOCOLS,
       session: undefined,
     }
@@ -142,6 +142,11 @@ export const defaultTlsOptionsOf: TlsOptionsOf = defaultTls.optionsOf
 /** Returns the name that the certificate of a host has to be valid for; empty for an IP address. */
 function certificateName(host: string): string {
   return isIP(host) === 0 ? host : ''
+}
+
+/** Returns false if Node's own variable turns the check of certificates off, which Node warns of. */
+function isCheckedByNode(): boolean {
+  return process.env.NODE_TLS_REJECT_UNAUTHORIZED !== '0'
 }
 
 function hasFiles({ ca, cert }: TlsFiles): boolean {
