@@ -101,6 +101,7 @@ const ofProxies = new Set(['nginx', 'caddyfile', 'haproxy'])
 /** Variables that are not ours. */
 const ofOthers = new Set([
   'NODE_EXTRA_CA_CERTS',
+  'NODE_TLS_REJECT_UNAUTHORIZED',
   'NODE_OPTIONS',
   'NODE_ENV',
   'LEASTWISE_URL',
