@@ -18,26 +18,30 @@ const FORBIDDEN = new RegExp(
 export type TrailerRule = (name: string) => boolean
 
 /**
- * Returns true if a field may be sent as a trailer.
+ * Returns true if a field can be sent as a trailer. A recipient must do without trailers (RFC 9110 section 6.5.1), so one
+ * that cannot be sent is left out, and the message ends well.
  * @param name in lower case
+ * @param lines the field's values, one for each line
  * @param isDropped decides which further trailers are left out of a message
  */
-export function mayBeTrailer(name: string, isDropped: TrailerRule | undefined): boolean {
+export function isSendableTrailer(
+  name: string,
+  lines: readonly string[],
+  isDropped: TrailerRule | undefined,
+): boolean {
+  if (!isToken(name) || !lines.every(isFieldValue)) return false
   // Some servers treat an underscore in a field's name as a hyphen.
   return !FORBIDDEN.test(name.replaceAll('_', '-')) && !isDropped?.(name)
 }
 
 /**
- * Returns the trailers that can be sent with a message. A recipient must do without trailers (RFC 9110 section 6.5.1),
- * so those that cannot be sent are left out, and the message ends well.
+ * Returns the trailers that can be sent with a message.
  * @param isDropped decides which further trailers are left out of this message
  */
 export function sendableTrailers(trailers: Headers, isDropped?: TrailerRule): Headers {
-  const isSendable = (name: string) => {
-    const lines = [trailers[name] ?? []].flat()
-    return isToken(name) && lines.every(isFieldValue) && mayBeTrailer(name, isDropped)
-  }
-  const names = Object.keys(trailers).filter(isSendable)
+  const names = Object.keys(trailers).filter((name) =>
+    isSendableTrailer(name, [trailers[name] ?? []].flat(), isDropped),
+  )
   // A name may be `__proto__`, which becomes a property like any other here.
   return Object.fromEntries(names.map((name) => [name, trailers[name]]))
 }

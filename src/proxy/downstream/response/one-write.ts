@@ -1,8 +1,5 @@
 import { ServerResponse } from 'node:http'
 
-/** Largest body in bytes that is worth converting to text. */
-export const MAX_COALESCED_BYTES = 16 * 1024
-
 const { write } = ServerResponse.prototype
 const end = ServerResponse.prototype.end as (...args: unknown[]) => ServerResponse
 

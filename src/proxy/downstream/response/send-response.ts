@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import type { ProxyContext } from '../../context.js'
+import { MAX_COALESCED_BYTES } from '../../http/coalescing.js'
 import { PROTO } from '../../http/fields.js'
 import { type UpstreamResponse, WholeBody } from '../../http/response.js'
 import { type ResponseFieldOptions, responseFields } from '../fields/response-fields.js'
@@ -8,7 +9,7 @@ import type { AppHooks } from '../host-app/app-hooks.js'
 import { fitAppTrailers } from '../host-app/app-trailers.js'
 import { protocolOf } from '../protocol-of.js'
 import { BytesPipe } from './bytes-pipe.js'
-import { endInOneWrite, isPlain, MAX_COALESCED_BYTES } from './one-write.js'
+import { endInOneWrite, isPlain } from './one-write.js'
 
 /**
  * Sends a backend's response to the client. Its status was set before.

@@ -1,5 +1,4 @@
-import { isFieldValue, isToken } from '../../../http/fields.js'
-import { mayBeTrailer, type TrailerRule } from '../../../http/trailers.js'
+import { isSendableTrailer, type TrailerRule } from '../../../http/trailers.js'
 
 /** Ends the data of each chunk. */
 export const CHUNK_END = '\r\n'
@@ -24,12 +23,9 @@ export function lastChunk(trailers: readonly string[], isDropped?: TrailerRule):
   if (trailers.length === 0) return LAST_CHUNK
   let end = '0\r\n'
   for (let i = 0; i < trailers.length; i += 2) {
-    const name = trailers[i] as string
+    const name = (trailers[i] as string).toLowerCase()
     const value = trailers[i + 1] as string
-    // A recipient must not need trailers, so one that cannot be sent is left out (RFC 9110 section 6.5.1).
-    const lower = name.toLowerCase()
-    if (isToken(name) && isFieldValue(value) && mayBeTrailer(lower, isDropped))
-      end += `${lower}: ${value}\r\n`
+    if (isSendableTrailer(name, [value], isDropped)) end += `${name}: ${value}\r\n`
   }
   return `${end}\r\n`
 }

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { MAX_COALESCED_BYTES } from '../../../http/coalescing.js'
 import type { TransportListener, UpstreamRequest } from '../transport.js'
 import { BodySender } from './body-sender.js'
 import { forgetBrokenWrites, outliveBrokenWrites } from './broken-writes.js'
 import { type BodyFraming, bodyFraming } from './request-head.js'
-import { framedText, MAX_COALESCED_BYTES, streamOf, wholeBodyOf } from './whole-body.js'
+import { framedText, streamOf, wholeBodyOf } from './whole-body.js'
 
 /** Sends the requests of one connection, one after the other. Between two requests it keeps nothing of either. */
 export class RequestSender {

@@ -1,11 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { MAX_COALESCED_BYTES } from '../../../http/coalescing.js'
 import type { UpstreamRequest } from '../transport.js'
 import { CHUNK_END, chunkHead, lastChunk } from './chunks.js'
 import type { BodyFraming } from './request-head.js'
-
-/** Largest body that is worth converting to text, so that it leaves in one write with the head of its request. */
-export const MAX_COALESCED_BYTES = 16 * 1024
 
 /** Bytes of a body in memory that are handed to the socket at a time, so that a slow backend is noticed. */
 const PART_BYTES = 64 * 1024
