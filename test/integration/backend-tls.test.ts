@@ -59,6 +59,14 @@ async function open(t: TestContext, backends: string[], env: Record<string, stri
   return gateway
 }
 
+/** Settings with which a gateway and a demanding backend trust each other. */
+const trusted = {
+  UPSTREAM_CA: ca,
+  UPSTREAM_CERT: pair.cert,
+  UPSTREAM_KEY: pair.key,
+  UPSTREAM_SERVERNAME: 'shop.example',
+}
+
 const messageOf = async (url: string, method = 'GET') => {
   const { status, text } = await call(url, { method })
   assert.equal(status, 502, text)
@@ -66,12 +74,7 @@ const messageOf = async (url: string, method = 'GET') => {
 }
 
 test('requests of every kind trust the authority, show the certificate and ask for the name of the settings', async (t) => {
-  const gateway = await open(t, [await backend(t, demanding)], {
-    UPSTREAM_CA: ca,
-    UPSTREAM_CERT: pair.cert,
-    UPSTREAM_KEY: pair.key,
-    UPSTREAM_SERVERNAME: 'shop.example',
-  })
+  const gateway = await open(t, [await backend(t, demanding)], trusted)
   for (const method of ['GET', 'DELETE', 'POST', 'GET', 'POST'] as const) {
     const headers = { host: 'client.example' }
     const { status, text } = await call(gateway.url, {
@@ -174,10 +177,7 @@ test('a file of authorities replaces those that Node trusts', async (t) => {
 
 test('health checks use the same authorities, certificate and name', async (t) => {
   const gateway = await open(t, [await backend(t, demanding)], {
-    UPSTREAM_CA: ca,
-    UPSTREAM_CERT: pair.cert,
-    UPSTREAM_KEY: pair.key,
-    UPSTREAM_SERVERNAME: 'shop.example',
+    ...trusted,
     HEALTH_PATH: '/',
     HEALTH_INITIAL: 'unusable',
     HEALTH_INTERVAL: '10',
