@@ -7,6 +7,7 @@ import { root } from '../support/process.js'
 /** The rooms of the tree from the bottom to the top. A file imports from its own room and from rooms that `may` names. */
 const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   { room: 'src/text/', may: [], packages: /^$/ },
+  { room: 'src/threads/', may: [], packages: /^node:worker_threads$/ },
   { room: 'src/balancer/', may: [], packages: /^node:events$/ },
   {
     room: 'src/proxy/http/',
