@@ -10,6 +10,7 @@ import { findPeers } from './peers/find.js'
 const parts: Record<string, { about: string; draws: boolean }> = {
   select: { about: 'what a choice costs, by policy and size of the pool', draws: false },
   simulate: { about: 'every policy in simulated pools, and beside published figures', draws: true },
+  counts: { about: 'what one count of all workers is worth, simulated', draws: true },
   cost: { about: 'CPU time of a proxied request, beside others', draws: false },
   idle: { about: 'memory of idle connections', draws: false },
   spike: { about: 'latency and errors while backends misbehave, beside others', draws: true },

@@ -39,6 +39,8 @@ export interface Titles {
 export interface Axis {
   name: string
   log?: boolean
+  /** Of a logarithmic axis; 10 where it is left out. */
+  base?: number
   min?: number
   max?: number
   /** How a value is written; as it is where it is left out. */
@@ -93,13 +95,14 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }
 
-export function axis({ name, log = false, min, max, format }: Axis, vertical: boolean) {
+export function axis({ name, log = false, base, min, max, format }: Axis, vertical: boolean) {
   return {
     type: log ? 'log' : 'value',
     name,
     nameLocation: vertical ? 'end' : 'middle',
     nameGap: vertical ? 14 : 34,
     nameTextStyle: { fontSize: 14, color: QUIET, align: vertical ? 'left' : 'center', padding: 0 },
+    ...(base !== undefined && { logBase: base }),
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
     axisLabel: { fontSize: 14, color: TEXT, ...(format && { formatter: format }) },

@@ -22,6 +22,10 @@ export interface Played {
   hedges: number
   /** Jobs that each backend was given. */
   arrived: number[]
+  /** Requests that had to wait for a worker of their backend although another backend had a free one. */
+  waitedBesideFree: number
+  /** Most that one backend had at any time, waiting or worked on. */
+  mostInFlight: number
   /** Most that waited for a worker of one backend at any time. */
   longestQueue: number
   /** Leases that were still held after the last answer: none, or something is wrong. */
@@ -45,6 +49,8 @@ export function play(scene: Scene, policy: PolicyName, seed: number): Played {
     answered: 0,
     hedges: 0,
     arrived: [],
+    waitedBesideFree: 0,
+    mostInFlight: 0,
     longestQueue: 0,
     held: 0,
     duration: 0,
@@ -55,7 +61,9 @@ export function play(scene: Scene, policy: PolicyName, seed: number): Played {
     sent({ number }, backend) {
       if (number <= sent) return
       sent = number
-      if (number >= warmUp) played.chosen[number - warmUp] = backend
+      if (number < warmUp) return
+      played.chosen[number - warmUp] = backend
+      if (servers[backend]?.isFull && servers.some(({ isFull }) => !isFull)) played.waitedBesideFree++
     },
     answered({ number, due, work }) {
       played.answered++
@@ -70,11 +78,12 @@ export function play(scene: Scene, policy: PolicyName, seed: number): Played {
   const gateways = Array.from({ length: scene.gateways }, (_, i) => {
     return new Gateway(scene, policy, timeline, servers, seeded(stream(seed, i + 1)), observer)
   })
+  const gatewayOf = gatewaysOfConnections(scene, seeded(stream(seed, gateways.length + 1)))
   const random = seeded(stream(seed, 0))
   let begun = 0
   const next = () => {
     if (begun === requests) return
-    const gateway = gateways[Math.floor(random() * gateways.length)] as Gateway
+    const gateway = gateways[gatewayOf[Math.floor(random() * gatewayOf.length)] as number] as Gateway
     gateway.handle({ number: begun++, due: timeline.now(), work: work(random) })
   }
   for (const { at, happens } of scene.events ?? []) timeline.plan(at, { happen: () => happens(servers) })
@@ -92,6 +101,7 @@ export function play(scene: Scene, policy: PolicyName, seed: number): Played {
   timeline.run()
   played.duration = timeline.now()
   played.arrived = servers.map(({ arrived }) => arrived)
+  played.mostInFlight = Math.max(...servers.map(({ mostInFlight }) => mostInFlight))
   played.longestQueue = Math.max(...servers.map(({ longestQueue }) => longestQueue))
   for (const { balancer, hedges } of gateways) {
     played.hedges += hedges
@@ -99,6 +109,15 @@ export function play(scene: Scene, policy: PolicyName, seed: number): Played {
     balancer.close()
   }
   return played
+}
+
+/** The gateway of each connection, from which requests are drawn; of each gateway one where there are none. */
+function gatewaysOfConnections({ gateways, connections }: Scene, random: () => number): number[] {
+  if (!connections) return Array.from({ length: gateways }, (_, i) => i)
+  const { count, spread } = connections
+  return Array.from({ length: count }, (_, i) =>
+    spread === 'even' ? i % gateways : Math.floor(random() * gateways),
+  )
 }
 
 /** A seed for each of the independent sequences of numbers that are drawn in a run. */

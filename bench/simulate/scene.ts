@@ -6,6 +6,8 @@ export interface Scene {
   backends: readonly BackendModel[]
   /** Each chooses by what it knows itself, and knows nothing of the others' requests. */
   gateways: number
+  /** Connections of clients. Without them each request comes to a gateway that is drawn for it alone. */
+  connections?: Connections
   requests: number
   /** Requests at the start that are played and not counted. */
   warmUp?: number
@@ -15,6 +17,13 @@ export interface Scene {
   events?: readonly SceneEvent[]
   /** Second tries on another backend. */
   hedging?: HedgingOptions
+}
+
+/** Requests come on so many connections, on each as likely; a connection stays with one gateway. */
+export interface Connections {
+  count: number
+  /** `even`: gateways have connections in turn. `hashed`: each is drawn, as Linux does with `SO_REUSEPORT`. */
+  spread: 'even' | 'hashed'
 }
 
 export interface BackendModel {

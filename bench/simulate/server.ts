@@ -30,6 +30,8 @@ export class Server {
   timeFor = (work: number): number => work
   /** Jobs given to it so far. */
   arrived = 0
+  /** Most that it ever had at once, waiting or worked on. */
+  mostInFlight = 0
   /** Most that ever waited for a worker. */
   longestQueue = 0
   readonly #timeline: Timeline
@@ -47,8 +49,19 @@ export class Server {
     this.#workers = workers
   }
 
+  /** Jobs that it has, waiting or worked on. */
+  get inFlight(): number {
+    return this.#busy + this.#waiting
+  }
+
+  /** True if a job that comes now would have to wait for a worker. */
+  get isFull(): boolean {
+    return this.#busy >= this.#workers
+  }
+
   take(job: Job): void {
     this.arrived++
+    this.mostInFlight = Math.max(this.mostInFlight, this.inFlight + 1)
     if (this.#busy < this.#workers) {
       this.#start(job)
       return
