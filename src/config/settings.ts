@@ -12,6 +12,7 @@ import { queue } from './settings/queue.js'
 import { retriesAndHedges } from './settings/retries-and-hedges.js'
 import type { Group, Setting } from './settings/setting.js'
 import { shutdown } from './settings/shutdown.js'
+import { threads } from './settings/threads.js'
 import { timeouts } from './settings/timeouts.js'
 import { upstreamConnections } from './settings/upstream-connections.js'
 import { upstreamTls } from './settings/upstream-tls.js'
@@ -36,7 +37,7 @@ export const poolGroups: readonly Group[] = [
  * All groups of settings, in the order of `.env.example`. Settings that do not belong to a pool exist only in the
  * stand-alone gateway.
  */
-export const groups: readonly Group[] = [listeners, ...poolGroups, clientConnections, shutdown, log]
+export const groups: readonly Group[] = [listeners, threads, ...poolGroups, clientConnections, shutdown, log]
 
 const poolSettings = {
   ...backends.settings,
@@ -59,6 +60,7 @@ const poolSettings = {
  */
 export const settings = {
   ...listeners.settings,
+  ...threads.settings,
   ...poolSettings,
   ...clientConnections.settings,
   ...shutdown.settings,

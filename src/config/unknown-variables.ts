@@ -18,6 +18,9 @@ const known: ReadonlySet<string> = new Set(variables)
 /** Variables in `.env` that are valid although `serve` does not read them, because other commands do. */
 const ofOtherCommands: ReadonlySet<string> = new Set(['LEASTWISE_URL'])
 
+/** Variables that are common in environments, although they have almost the name of a setting. */
+const ofOtherPrograms: ReadonlySet<string> = new Set(['WORKER'])
+
 /**
  * Finds variables that are not settings. In `.env` it finds all of them. In the environment, which has many variables
  * of other programs, it finds only variables whose name is almost that of a setting.
@@ -29,7 +32,8 @@ export function unknownVariables(file: Variables, env: Variables): UnknownVariab
     found.push({ name, place: '.env', meant: meantBy(name, lenient) })
   }
   for (const [name, value = ''] of Object.entries(env)) {
-    if (known.has(name) || value === '' || name.startsWith('npm_') || SERVICE_ADDRESS.test(value)) continue
+    if (known.has(name) || ofOtherPrograms.has(name) || value === '') continue
+    if (name.startsWith('npm_') || SERVICE_ADDRESS.test(value)) continue
     const meant = meantBy(name, strict)
     // If the setting itself is set as well, a variable with a similar name probably belongs to another program.
     if (meant === undefined || env[meant] || file[meant]) continue

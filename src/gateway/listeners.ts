@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { SettingError } from '../config/setting-error.js'
 import type { Settings } from '../config/settings.js'
 
 /** A listener could not be opened. The message is one line that names the environment variable. */
@@ -13,15 +14,53 @@ export async function probePorts({ host, port, adminHost, adminPort }: Settings)
 }
 
 async function probe(host: string, port: number, prefix: string): Promise<void> {
-  const server = createServer()
   try {
-    await once(server.listen({ host: addressOf(host), port }), 'listening')
+    await closed(await opened({ host: addressOf(host), port }))
   } catch (error) {
     throw listenError(error, host, port, prefix)
   }
+}
+
+async function opened(options: ListenOptions): Promise<Server> {
+  const server = createServer()
+  await once(server.listen(options), 'listening')
+  return server
+}
+
+async function closed(server: Server): Promise<void> {
   server.close()
   await once(server, 'close')
 }
+
+/**
+ * Checks that several threads can listen on the traffic port, and that nobody else does: another gateway with several
+ * threads would not be noticed otherwise, and would get a part of the connections.
+ * @throws {ListenError | SettingError}
+ */
+export async function probeSharedPort({
+  host,
+  port,
+  workers,
+}: Pick<Settings, 'host' | 'port' | 'workers'>): Promise<void> {
+  await probe(host, port, '')
+  // Systems differ, so it is tried on a port that nobody uses.
+  const options = { host: addressOf(host), reusePort: true }
+  const servers: Server[] = []
+  try {
+    servers.push(await opened({ ...options, port: 0 }))
+    const { port: shared } = (servers[0] as Server).address() as AddressInfo
+    servers.push(await opened({ ...options, port: shared }))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Some versions of Node ignore the option.
+    if (code !== 'ENOTSUP' && code !== 'EADDRINUSE') throw listenError(error, host, port, '')
+    throw new SettingError('WORKERS', `does not accept ${JSON.stringify(workers)}: ${NO_SHARED_PORT}`)
+  } finally {
+    await Promise.all(servers.map(closed))
+  }
+}
+
+const NO_SHARED_PORT = `threads cannot share a port on this system (${process.platform}), as they can on Linux, FreeBSD, DragonFlyBSD, Solaris and AIX`
 
 /** Opens the listener of an app. @param prefix of the variables for host and port @throws {ListenError} */
 export async function listen(

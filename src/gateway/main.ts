@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
@@ -8,11 +9,12 @@ import { SettingError } from '../config/setting-error.js'
 import type { Settings } from '../config/settings.js'
 import { type UnknownVariable, unknownVariables, warningOf, warningsOf } from '../config/unknown-variables.js'
 import { createGateway } from './gateway.js'
-import { ListenError } from './listeners.js'
+import { ListenError, probeSharedPort } from './listeners.js'
 import { logStream } from './logging/log-stream.js'
 import { prettyLog } from './logging/pretty-log.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
+import { workerCount } from './worker-count.js'
 
 const NO_PRETTY_LOG =
   'log lines are JSON: LOG_FORMAT=pretty needs the package pino-pretty; npm install pino-pretty adds it'
@@ -26,6 +28,8 @@ async function main(): Promise<void> {
   const file = readEnvFile()
   const unknown = unknownVariables(file.variables, process.env)
   const settings = readSettings({ ...file.variables, ...process.env }, unknown)
+  const workers = workerCount(settings.workers, process.versions.node, availableParallelism())
+  if (workers > 1) await probeSharedPort(settings)
   const stdout = logStream((lines, total) =>
     logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
   )

@@ -246,6 +246,14 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
   },
   UNDERSCORE_HEADERS: { good: [['pass', 'pass']], bad: ['on', 'Drop'] },
   VIA: { good: [['off', 'off']], bad: ['false', 'Off'] },
+  WORKERS: {
+    good: [
+      ['1', 1],
+      ['256', 256],
+      ['auto', 'auto'],
+    ],
+    bad: ['0', '257', '-1', '1.5', '2x', 'Auto', 'max'],
+  },
   LOG_LEVEL: { good: [['silent', 'silent']], bad: ['verbose', 'INFO'] },
   LOG_FORMAT: { good: [['pretty', 'pretty']], bad: ['text', 'JSON'] },
 }

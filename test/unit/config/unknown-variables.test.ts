@@ -24,6 +24,7 @@ test('near misses in the environment', () => {
     ['POLCY', 'POLICY'],
     ['LOGLEVEL', 'LOG_LEVEL'],
     ['port', 'PORT'],
+    ['WORKES', 'WORKERS'],
   ] as const)
     assert.equal(meant(name, 'env'), setting, name)
 })
@@ -65,6 +66,7 @@ test('in .env settings of other programs are not taken for ours', () => {
     ['LEASTWISE_PORT', 'PORT'],
     ['PORT_ADMIN', 'ADMIN_PORT'],
     ['ADMN_PORT', 'ADMIN_PORT'],
+    ['WORKER', 'WORKERS'],
   ] as const)
     assert.equal(meant(name, 'file'), setting, name)
 })
