@@ -1,10 +1,6 @@
 import { parseArgs } from 'node:util'
 import { Presets, SingleBar } from 'cli-progress'
 import { run, STOPPED, untilStopped, whole } from '../command.js'
-import { write } from '../plot/write.js'
-import { playCounts } from './counts.js'
-import { pictures } from './pictures.js'
-import { render } from './report.js'
 
 const usage = `node dist/bench/counts/main.js [--seed N] [--requests N] [--pictures FOLDER] [--help]
 
@@ -34,6 +30,8 @@ async function main(): Promise<number> {
   const seed = whole('seed', values.seed, 0, 4_000_000_000)
   const requests = whole('requests', values.requests, 1000, 10_000_000)
   const signal = untilStopped()
+  // Only what simulates needs the whole core.
+  const { playCounts } = await import('./counts.js')
   console.log('Simulating; this takes about twenty seconds.\n')
   const bar = process.stdout.isTTY
     ? new SingleBar(
@@ -52,8 +50,15 @@ async function main(): Promise<number> {
       },
     })
     bar?.stop()
+    const { render } = await import('./report.js')
     console.log(render(data))
-    if (values.pictures !== undefined) await write(values.pictures, pictures(data))
+    if (values.pictures !== undefined) {
+      const [{ write }, { pictures }] = await Promise.all([
+        import('../plot/write.js'),
+        import('./pictures.js'),
+      ])
+      await write(values.pictures, pictures(data))
+    }
     return 0
   } catch (error) {
     bar?.stop()

@@ -1,10 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { run, STOPPED, untilStopped, whole } from '../command.js'
-import { write } from '../plot/write.js'
-import { pictures } from './pictures.js'
-import { render } from './report.js'
-import { spike } from './spike.js'
 
 const usage = `node dist/bench/spike/main.js [--seconds N] [--scenarios A,B] [--contenders "A;B"]
             [--json FILE] [--pictures FOLDER]
@@ -37,6 +33,8 @@ async function main(): Promise<number> {
   }
   const seconds = whole('seconds', values.seconds, 4, 120)
   const signal = untilStopped()
+  // Only what measures needs the whole product.
+  const { spike } = await import('./spike.js')
   try {
     let scenario = ''
     const result = await spike({
@@ -51,8 +49,15 @@ async function main(): Promise<number> {
       },
     })
     if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(result))
+    const { render } = await import('./report.js')
     console.log(render(result))
-    if (values.pictures !== undefined) await write(values.pictures, pictures(result))
+    if (values.pictures !== undefined) {
+      const [{ write }, { pictures }] = await Promise.all([
+        import('../plot/write.js'),
+        import('./pictures.js'),
+      ])
+      await write(values.pictures, pictures(result))
+    }
     return 0
   } catch (error) {
     if (signal.aborted) return STOPPED

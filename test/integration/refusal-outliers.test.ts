@@ -6,7 +6,6 @@ import { callJson } from '../support/client.js'
 
 // The other policies are in test/long/.
 refusalOutlier('least-connections')
-refusalOutlier('least-response-time')
 
 test('a pool that answers 404 everywhere is balanced as ever', async (t) => {
   const missing = status(404, 5)

@@ -42,7 +42,7 @@ for (const policy of ['least-connections', 'round-robin']) {
 test('the share grows with the ramp, and after it all is fair', async (t) => {
   const joined = await answering(2)
   t.after(() => joined.close())
-  const gateway = await started(t, [await answering(2), await answering(2)], { SLOW_START: '5000' })
+  const gateway = await started(t, [await answering(2), await answering(2)], { SLOW_START: '2500' })
   await register(gateway, joined)
   const share = async () => {
     const before = joined.total
