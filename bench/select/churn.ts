@@ -45,7 +45,7 @@ export function leasesAlone(size: number): Churn {
   const acquire = () => {
     const backend = backends[next] as Backend
     next = next + 1 === size ? 0 : next + 1
-    return Lease.open(backend, systemClock.now())
+    return Lease.open(backend, systemClock.now(), backend.counter.claim(Number.POSITIVE_INFINITY, undefined))
   }
   return churn(size, acquire, () => {})
 }

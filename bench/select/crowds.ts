@@ -1,7 +1,8 @@
 import { Balancer } from '../../src/balancer/balancer.js'
 import type { Lease } from '../../src/balancer/leases/lease.js'
-import { Budget, hedgeAllowance, recentRequests } from '../../src/balancer/resilience/budget.js'
+import { BUDGET_WINDOW_MS, Budget, hedgeAllowance } from '../../src/balancer/resilience/budget.js'
 import { Hedging, type Wait } from '../../src/balancer/resilience/hedging.js'
+import { SlidingCount } from '../../src/balancer/stats/sliding-count.js'
 import { TestClock } from '../../test/support/clock.js'
 import { seeded } from '../../test/support/random.js'
 
@@ -64,8 +65,12 @@ function waitingPosts(count: number): () => void {
 /** With each step one of those that are waited for is answered, a new one is sent, and timers do what is due. */
 function waitingHedges(count: number): () => void {
   const clock = new TestClock()
-  const requests = recentRequests(clock)
-  const hedging = new Hedging((count * PACE_MS) / 2, new Budget(hedgeAllowance(1), requests, clock), clock)
+  const requests = new SlidingCount(BUDGET_WINDOW_MS, clock)
+  const hedging = new Hedging(
+    (count * PACE_MS) / 2,
+    new Budget(hedgeAllowance(1), requests, new SlidingCount(BUDGET_WINDOW_MS, clock)),
+    clock,
+  )
   const refuse = () => false
   const send = () => hedging.expect(refuse) as Wait
   const waits = Array.from({ length: count }, send)

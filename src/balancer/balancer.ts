@@ -1,7 +1,7 @@
 // Over 200 lines: the whole public interface of a pool, in which each method is a few lines.
 import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
-import { AllFullError, NoBackendError, StoppedError } from './errors.js'
+import { AllFullError, ControlledElsewhereError, NoBackendError, StoppedError } from './errors.js'
 import type { Decision, DecisionFilter } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
 import type { Lease } from './leases/lease.js'
@@ -15,9 +15,11 @@ import type { PoolView } from './pool-view.js'
 import type { Budget } from './resilience/budget.js'
 import type { Hedging } from './resilience/hedging.js'
 import type { PolicyName } from './selection/policies/index.js'
-import type { Selection, Selector } from './selection/selection.js'
+import type { Selection } from './selection/selection.js'
+import type { Selector } from './selection/selector.js'
 import type { StateKeeper } from './state/keeper.js'
 import { type RefusalCode, RefusalCounter } from './stats/refusal-counter.js'
+import type { PoolWorkers } from './threads/pool-workers.js'
 import type { Clock } from './time/clock.js'
 
 export interface BalancerEvents {
@@ -33,14 +35,14 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly observerGuard: ObserverGuard
   readonly retryBudget: Budget
   readonly hedging: Hedging
+  /** The other threads that carry the traffic of the pool; undefined where this thread carries it. */
+  readonly workers: PoolWorkers | undefined
   /** Stores the changes of the pool, where it has a store; see `openBalancer`. */
   keeper: StateKeeper | undefined
   readonly #parts: PoolParts
   readonly #selection: Selection
   readonly #queue: WaitQueue
   readonly #refusals = new RefusalCounter()
-  #requested = 0
-  #retried = 0
   #closing = false
   #endsConnections = false
   #stopped = false
@@ -60,8 +62,9 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     this.#queue = parts.queue
     this.clock = parts.clock
     this.registry = parts.registry
-    this.retryBudget = parts.retryBudget
-    this.hedging = parts.hedging
+    ;({ retryBudget: this.retryBudget, hedging: this.hedging, workers: this.workers } = parts)
+    parts.onPolicy = () => this.announce('policy', this.policy)
+    parts.member?.start()
   }
 
   get selector(): Selector {
@@ -72,11 +75,10 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     return this.selector.name
   }
 
-  /** Switches the policy; leases and counts stay as they are. @throws {UnknownPolicyError} */
+  /** Switches the policy; counts stay as they are. @throws {UnknownPolicyError | ControlledElsewhereError} */
   set policy(wanted: string) {
-    const before = this.policy
-    this.#selection.use(wanted)
-    if (this.policy !== before) this.announce('policy', this.policy)
+    if (this.#parts.member) throw new ControlledElsewhereError()
+    this.#parts.usePolicy(wanted)
   }
 
   /**
@@ -127,13 +129,13 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** Counts a request that begins; the budgets of retries and hedges are a part of these requests. */
   requested(): void {
-    this.#requested++
+    this.#parts.memory.count('requests')
     this.#parts.recentRequests.add()
   }
 
-  /** Counts a retry of a request that failed. */
+  /** Counts a retry. */
   retried(): void {
-    this.#retried++
+    this.#parts.memory.count('retries')
   }
 
   /** Counts a request that was answered with 503 although no backend failed it. */
@@ -202,8 +204,8 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
       panic: registry.panicking,
       inFlight: registry.inFlight,
       queue: { length: this.#queue.length, limit: this.#queue.limit },
-      requests: this.#requested,
-      retries: this.#retried,
+      requests: this.#parts.memory.counted('requests'),
+      retries: this.#parts.memory.counted('retries'),
       hedges: this.hedging.sent,
       refused: this.#refusals.view(),
       closing: this.#closing,

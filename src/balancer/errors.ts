@@ -81,6 +81,16 @@ export class QueueTimeoutError extends BalancerError {
   }
 }
 
+/** The backends and the policy of this pool are changed in the thread that controls it, and not in a worker. */
+export class ControlledElsewhereError extends BalancerError {
+  constructor() {
+    super(
+      'LEASTWISE_CONTROLLED_ELSEWHERE',
+      'this pool is changed in the thread that controls it, not in a worker',
+    )
+  }
+}
+
 /** The pool was stopped and serves no more requests. */
 export class StoppedError extends BalancerError {
   constructor(why: string) {

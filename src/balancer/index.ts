@@ -32,10 +32,13 @@ export type {
   PolicyConstructor,
   Preview,
 } from './selection/policies/policy.js'
-export type { Selector } from './selection/selection.js'
+export type { Selector } from './selection/selector.js'
 export type { StateKeeper, StateKeeperEvents } from './state/keeper.js'
 export { openBalancer } from './state/open-balancer.js'
 export type { BackendState, BackendStore, PoolState, StoredState, StoreRevision } from './state/store.js'
 export type { LatencySummary } from './stats/latency.js'
 export type { RefusalCode, RefusalCounts } from './stats/refusal-counter.js'
+export type { PoolHandle } from './threads/messages.js'
+export type { PoolWorker } from './threads/pool-worker.js'
+export type { PoolWorkers, PoolWorkersEvents } from './threads/pool-workers.js'
 export { type Clock, systemClock } from './time/clock.js'

@@ -4,6 +4,7 @@ import { InvalidOptionError } from './errors.js'
 import { type PanicMode, panicModes } from './health/panic.js'
 import { type OnObserverError, warn } from './observer-guard.js'
 import type { HedgeAfter } from './resilience/hedging.js'
+import type { PoolHandle } from './threads/messages.js'
 import { type Clock, MAX_TIMER_MS, systemClock } from './time/clock.js'
 
 /** Options of a pool. Each can be left out; times are milliseconds. */
@@ -63,6 +64,13 @@ export interface BalancerOptions {
    * {@link InvalidBackendError} to refuse them. By default any are accepted, because the core opens no file.
    */
   verifyTls?: ((tls: BackendTls) => void) | undefined
+  /**
+   * Largest number of other threads that carry the traffic of the pool, while this thread controls it; see
+   * `balancer.workers`. 0 by default, for a pool whose traffic this thread carries.
+   */
+  workers?: number | undefined
+  /** The handle of a pool that another thread controls, for which this thread carries traffic. */
+  shared?: PoolHandle | undefined
   clock?: Clock | undefined
   /** Source of random numbers, uniform in [0, 1). */
   random?: (() => number) | undefined
@@ -70,8 +78,8 @@ export interface BalancerOptions {
 
 /** All options, with the defaults filled in. */
 export type CompleteOptions = {
-  [K in keyof Required<BalancerOptions>]: Exclude<BalancerOptions[K], undefined>
-}
+  [K in keyof Required<Omit<BalancerOptions, 'shared'>>]: Exclude<BalancerOptions[K], undefined>
+} & Pick<BalancerOptions, 'shared'>
 
 /** The defaults of all options. Settings of a pool take their defaults from here. */
 export const defaults: Readonly<CompleteOptions> = Object.freeze({
@@ -94,6 +102,7 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
   retryBudget: 20,
   hedge: 'off',
   hedgeBudget: 5,
+  workers: 0,
   onObserverError: warn,
   verifyTls: () => {},
   clock: systemClock,

@@ -14,6 +14,7 @@ import type { Tunnels } from './leases/tunnels.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import type { ResidualLoad } from './resilience/residual-load.js'
 import type { Selection } from './selection/selection.js'
+import type { PoolWorkers } from './threads/pool-workers.js'
 
 /** The parts of a pool that react to its events. */
 export interface ObservingParts {
@@ -29,6 +30,8 @@ export interface ObservingParts {
   readonly refusalOutliers: RefusalOutliers
   readonly residualLoad: ResidualLoad
   readonly tunnels: Tunnels
+  /** The workers that are told of changes; undefined where this thread has none. */
+  readonly workers: PoolWorkers | undefined
 }
 
 /** Passes each event of backends and leases on to the parts of the pool that need it, in a fixed order. */
@@ -80,8 +83,9 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   settled(): void {
-    const { ejection, queue } = this.#parts
+    const { ejection, queue, workers } = this.#parts
     ejection.enforceMaxPercent()
+    workers?.backendsChanged()
     if (queue.length === 0) return
     queue.serve()
     queue.dismiss()
@@ -92,7 +96,8 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   renewed(backend: Backend): void {
-    const { penalty, limits, refusalOutliers, ejection } = this.#parts
+    const { penalty, limits, refusalOutliers, ejection, workers } = this.#parts
+    workers?.renewed(backend)
     backend.responseTime.forget()
     penalty.forget(backend)
     limits.succeeded(backend)
@@ -101,7 +106,8 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   removed(backend: Backend): void {
-    const { residualLoad, refusalOutliers, limits, slowStart, penalty, ejection } = this.#parts
+    const { residualLoad, refusalOutliers, limits, slowStart, penalty, ejection, workers } = this.#parts
+    workers?.removed(backend)
     residualLoad.clear(backend)
     refusalOutliers.forget(backend)
     limits.forget(backend)

@@ -1,4 +1,5 @@
 import { Registry } from './backends/registry.js'
+import type { RegistryOptions } from './backends/registry-options.js'
 import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
 import { DecisionLog } from './explain/decision-log.js'
 import { Ejection } from './health/ejection.js'
@@ -9,15 +10,21 @@ import { ShareLimits } from './health/share-limits.js'
 import { SlowStart } from './health/slow-start.js'
 import { Tunnels } from './leases/tunnels.js'
 import { WaitQueue } from './leases/wait-queue.js'
+import type { LocalMemory, RecentCount } from './memory.js'
 import type { ObserverGuard } from './observer-guard.js'
 import { type CompleteOptions, toRecord } from './options.js'
 import { PoolObserver } from './pool-observer.js'
-import { Budget, hedgeAllowance, recentRequests, retryAllowance } from './resilience/budget.js'
+import { BUDGET_WINDOW_MS, Budget, hedgeAllowance, retryAllowance } from './resilience/budget.js'
 import { Hedging } from './resilience/hedging.js'
 import { ResidualLoad } from './resilience/residual-load.js'
 import { Selection } from './selection/selection.js'
-import type { SlidingCount } from './stats/sliding-count.js'
-import type { Clock } from './time/clock.js'
+import { memoryOf } from './threads/memory-of.js'
+import { PoolMember } from './threads/pool-member.js'
+import { type ControlledPool, PoolWorkers } from './threads/pool-workers.js'
+import { processClock } from './threads/process-clock.js'
+import { ReplicaRegistry } from './threads/replica-registry.js'
+import type { SharedMemory } from './threads/shared-memory.js'
+import { type Clock, systemClock } from './time/clock.js'
 
 /** The stored state of the backends of a pool. */
 export interface StoredBackends {
@@ -30,7 +37,8 @@ export interface StoredBackends {
 /** Makes the parts of a pool, in such an order that each can be given the parts that it works with. */
 export class PoolParts {
   readonly clock: Clock
-  readonly recentRequests: SlidingCount
+  readonly memory: LocalMemory | SharedMemory
+  readonly recentRequests: RecentCount
   readonly retryBudget: Budget
   readonly hedging: Hedging
   readonly registry: Registry
@@ -45,14 +53,24 @@ export class PoolParts {
   readonly tunnels: Tunnels
   readonly residualLoad: ResidualLoad
   readonly queue: WaitQueue
+  /** The workers of a pool that this thread controls; undefined where it carries the traffic itself. */
+  readonly workers: PoolWorkers | undefined
+  /** This worker's part in a pool that another thread controls; undefined in every other pool. */
+  readonly member: PoolMember | undefined
+  /** Called after another policy came into force. */
+  onPolicy = () => {}
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
   constructor(options: CompleteOptions, observerGuard: ObserverGuard, stored: StoredBackends | undefined) {
-    const { clock } = options
+    const memory = memoryOf(options)
+    // Threads compare times, so their clocks need one origin.
+    const clock = memory.isShared && options.clock === systemClock ? processClock : options.clock
+    this.memory = memory
     this.clock = clock
-    this.recentRequests = recentRequests(clock)
-    this.retryBudget = new Budget(retryAllowance(options.retryBudget), this.recentRequests, clock)
-    const hedgeBudget = new Budget(hedgeAllowance(options.hedgeBudget), this.recentRequests, clock)
+    this.recentRequests = memory.recent('requests', BUDGET_WINDOW_MS, clock)
+    const spent = (event: 'retries' | 'hedges') => memory.recent(event, BUDGET_WINDOW_MS, clock)
+    this.retryBudget = new Budget(retryAllowance(options.retryBudget), this.recentRequests, spent('retries'))
+    const hedgeBudget = new Budget(hedgeAllowance(options.hedgeBudget), this.recentRequests, spent('hedges'))
     this.hedging = new Hedging(options.hedgeBudget === 0 ? 'off' : options.hedge, hedgeBudget, clock)
 
     this.penalty = new FailurePenalty(options.failureDecay)
@@ -62,11 +80,20 @@ export class PoolParts {
       meanInFlight: () => this.registry.inFlight / Math.max(1, this.registry.eligible.length),
       retiered: (backend) => this.selection.retiered(backend),
     })
-    this.registry = new Registry({
+    const { shared } = options
+    if (memory.isShared && !shared) {
+      this.workers = new PoolWorkers(memory.table, clock, observerGuard, () => this.#controlled)
+    }
+    const registryOptions: RegistryOptions = {
       ...options,
+      memory,
+      clock,
       observerGuard,
+      otherThreads: this.workers,
       shareSource: { shareOf: (backend) => this.limits.shareOf(backend, clock.now()) },
-    })
+    }
+    const replica = shared && new ReplicaRegistry(registryOptions)
+    this.registry = replica ?? new Registry(registryOptions)
     this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
     this.ejection = new Ejection(
       this.registry,
@@ -82,22 +109,27 @@ export class PoolParts {
     this.judge = new OutcomeJudge(this.ejection, this.penalty, this.limits, clock)
 
     // The first backends have no slow start, and the policy learns of them all at once, because no observer is set yet.
-    this.registry.batch(() => {
-      if (stored) this.registry.sync('store', stored.backends)
-      this.registry.sync('config', options.backends.map(toRecord), stored?.configuredBefore)
-    })
+    if (replica && shared && memory.isShared) {
+      this.member = new PoolMember(shared, memory.table, {
+        registry: replica,
+        clock,
+        usePolicy: (name) => this.usePolicy(name),
+        renewed: (backend) => observer.renewed(backend),
+      })
+    } else {
+      this.registry.batch(() => {
+        if (stored) this.registry.sync('store', stored.backends)
+        this.registry.sync('config', options.backends.map(toRecord), stored?.configuredBefore)
+      })
+    }
     const observer = new PoolObserver(this)
     this.decisions = new DecisionLog(clock)
-    this.selection = new Selection(
-      options.policy,
-      this.registry,
-      this.ejection,
-      this.limits,
-      this.decisions,
-      clock,
-      options.random,
-      observer,
-    )
+    const { random } = options
+    this.selection = new Selection(shared?.policy ?? options.policy, {
+      ...this,
+      random,
+      leaseObserver: observer,
+    })
     this.tunnels = new Tunnels(clock)
     this.residualLoad = new ResidualLoad(clock, (backend) => this.selection.changed(backend))
     this.queue = new WaitQueue(
@@ -109,13 +141,37 @@ export class PoolParts {
     this.registry.observer = observer
   }
 
+  /** @throws {UnknownPolicyError} */
+  usePolicy(name: string): void {
+    const before = this.selection.selector.name
+    this.selection.use(name)
+    if (this.selection.selector.name === before) return
+    this.workers?.policyChanged(name)
+    this.onPolicy()
+  }
+
   /** Cancels all timers. */
   close(): void {
+    this.workers?.close()
+    this.member?.close()
     this.ejection.close()
     this.limits.close()
     this.tunnels.close()
     this.hedging.close()
     this.residualLoad.close()
     this.registry.close()
+  }
+
+  /** The pool as its workers need it. */
+  get #controlled(): ControlledPool {
+    const { registry, selection } = this
+    return {
+      registry,
+      policy: selection.selector.name,
+      heard: (message, backend) => {
+        if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
+      },
+      freed: () => {},
+    }
   }
 }

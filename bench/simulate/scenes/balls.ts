@@ -67,7 +67,7 @@ function byPolicy(backends: readonly Backend[], Policy: PolicyConstructor, rando
   for (let ball = 0; ball < backends.length; ball++) {
     const backend = policy.pick({ now: 0, reach: tiers.withinShare })
     if (!backend) continue
-    leases.push(Lease.open(backend, 0))
+    leases.push(Lease.open(backend, 0, backend.counter.claim(Number.POSITIVE_INFINITY, undefined)))
     policy.changed?.(backend)
   }
   const fullest = backends.reduce((most, { inFlight }) => Math.max(most, inFlight), 0)

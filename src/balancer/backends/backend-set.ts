@@ -21,7 +21,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
   constructor(options: RegistryOptions) {
     super(options.observerGuard)
     this.options = options
-    this.#eligibility = new Eligibility(options)
+    this.#eligibility = new Eligibility(options, options.memory)
   }
 
   get size(): number {
@@ -87,7 +87,10 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
 
   /** Number of requests in flight on all registered backends. */
   get inFlight(): number {
-    return this.#inFlight
+    if (!this.options.memory.isShared) return this.#inFlight
+    let sum = 0
+    for (const { inFlight } of this.#backends.values()) sum += inFlight
+    return sum
   }
 
   /** Returns true if there is an eligible backend that is not in `except`. */

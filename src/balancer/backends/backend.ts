@@ -1,9 +1,8 @@
 import type { AnswerTally } from '../health/answer-tally.js'
 import { LeaseBook } from '../leases/lease-book.js'
-import { type LoadCounter, LocalLoadCounter } from '../leases/load-counter.js'
+import type { LoadCounter } from '../leases/load-counter.js'
+import { type BackendMemory, localBackend } from '../memory.js'
 import { type Tier, tiers } from '../selection/tier.js'
-import { Latency } from '../stats/latency.js'
-import { ResponseTime } from '../stats/response-time.js'
 import { type BackendTls, noTls } from './backend-tls.js'
 import type { BackendView, CheckResult, Health, Verdict } from './backend-view.js'
 import type { Origin } from './origin.js'
@@ -29,8 +28,10 @@ export class Backend {
   /** The source that registered the backend: the configuration, a call of the API, or the store. */
   source: BackendSource = 'api'
   readonly leases: LeaseBook
-  readonly latency = new Latency()
-  readonly responseTime = new ResponseTime()
+  readonly latency: BackendMemory['latency']
+  readonly responseTime: BackendMemory['responseTime']
+  /** @internal The backend's row in the table that threads share; 0 where the pool has one thread. */
+  readonly row: number
   weight = 1
   /** Largest number of requests (not connections) in flight on the backend; Infinity for no limit. */
   maxConnections = Number.POSITIVE_INFINITY
@@ -67,42 +68,49 @@ export class Backend {
    * True if the backend was eligible and not full when `Eligibility`, which counts such backends, last looked at it.
    */
   isOpen = false
-  /** Number of requests that a hedge took away and that still count for a while; see `ResidualLoad`. */
-  residualLoad = 0
   /** Counts of the backend's recent answers; see `RefusalOutliers`. */
   answerTally: AnswerTally | undefined
   /** The tier in which the backend is considered for a choice; see `ShareLimits`. */
   tier: Tier = tiers.unlimited
   /** @internal Tells which part of its fair share the backend may have now; undefined for a backend without a pool. */
   shareSource: ShareSource | undefined
-  readonly #counter: LoadCounter
+  /** @internal */
+  readonly counter: LoadCounter
 
   constructor(
     id: string,
     { origin, host }: Pick<Origin, 'origin' | 'host'>,
     hostHeader: HostHeader | undefined,
     addedAt: Date,
-    counter: LoadCounter = new LocalLoadCounter(),
+    { row, counter, latency, responseTime }: BackendMemory = localBackend(),
   ) {
     this.id = id
     this.url = origin
     this.host = host
     this.hostHeader = hostHeader
     this.addedAt = addedAt
-    this.#counter = counter
+    this.row = row
+    this.latency = latency
+    this.responseTime = responseTime
+    this.counter = counter
     this.leases = new LeaseBook(counter)
   }
 
   /** Number of requests in flight on this backend. */
   get inFlight(): number {
-    return this.#counter.inFlight
+    return this.counter.inFlight
   }
 
   /**
    * The load that policies compare: requests in flight, some of which count only in part, and residual load of hedges.
    */
   get load(): number {
-    return this.#counter.load + this.residualLoad
+    return this.counter.load
+  }
+
+  /** Number of requests that a hedge took away and that still count for a while; see `ResidualLoad`. */
+  get residualLoad(): number {
+    return this.counter.residual
   }
 
   /** The health of the backend. `unhealthy` by active checks takes precedence over an ejection. */
@@ -130,7 +138,7 @@ export class Backend {
   }
 
   get isFull(): boolean {
-    return this.#counter.inFlight >= this.maxConnections
+    return this.counter.inFlight >= this.maxConnections
   }
 
   /** True if the backend has a limit on its requests in flight, and so can be full. */
@@ -140,7 +148,7 @@ export class Backend {
 
   /** Returns true if the backend is not full and its tier is not after `reach`. */
   takes(reach: Tier): boolean {
-    return this.tier <= reach && this.#counter.inFlight < this.maxConnections
+    return this.tier <= reach && this.counter.inFlight < this.maxConnections
   }
 
   /**
@@ -160,7 +168,7 @@ export class Backend {
       state: this.state,
       health: this.health,
       inFlight: this.inFlight,
-      tunnels: this.#counter.tunnels,
+      tunnels: this.counter.tunnels,
       total: this.leases.total,
       failed: this.leases.failed,
       latency: this.latency.summary(),

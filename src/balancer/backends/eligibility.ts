@@ -1,9 +1,12 @@
 import { eligibleOf, type PanicOptions } from '../health/panic.js'
+import type { PoolMemory } from '../memory.js'
 import type { Backend } from './backend.js'
 
 /** Keeps the set of backends that may be given requests now, and the number of those that are not full. */
 export class Eligibility {
   readonly #options: PanicOptions
+  /** True if other threads change the number of requests in flight, so that open backends are counted when asked for. */
+  readonly #isShared: boolean
   #eligible: readonly Backend[] = []
   #standby: readonly Backend[] = []
   #usesBackups = false
@@ -11,8 +14,9 @@ export class Eligibility {
   /** Number of eligible backends that are not full. */
   #open = 0
 
-  constructor(options: PanicOptions) {
+  constructor(options: PanicOptions, { isShared }: Pick<PoolMemory, 'isShared'>) {
     this.#options = options
+    this.#isShared = isShared
   }
 
   get eligible(): readonly Backend[] {
@@ -81,7 +85,7 @@ export class Eligibility {
 
   /** Returns true if there is a backend, not in `except`, that may be given a request now and is not full. */
   hasRoom(except: ReadonlySet<Backend> | undefined): boolean {
-    let count = this.#open
+    let count = this.#isShared ? this.#eligible.filter(({ isFull }) => !isFull).length : this.#open
     if (except) for (const { isEligible, isFull } of except) if (isEligible && !isFull) count--
     if (count > 0) return true
     if (!except || this.hasEligible(except)) return false

@@ -1,4 +1,5 @@
 import type { PanicOptions } from '../health/panic.js'
+import type { PoolMemory } from '../memory.js'
 import type { ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
 import type { Backend, ShareSource } from './backend.js'
@@ -38,8 +39,19 @@ export interface RegistryObserver {
   removed(backend: Backend): void
 }
 
+/** The other threads of a pool, as its registry reaches them. */
+export interface OtherThreads {
+  /** Cuts the requests that other threads have in flight on a backend. */
+  cut(backend: Backend, why: string): void
+  /** Calls back once all other threads know of every change so far. */
+  whenKnown(callback: () => void): void
+}
+
 export interface RegistryOptions extends PanicOptions {
   clock: Clock
+  memory: PoolMemory
+  /** The threads that carry the traffic of the pool; undefined where this thread does. */
+  otherThreads?: OtherThreads | undefined
   /**
    * Largest number of requests in flight on a backend that is registered without a limit of its own; 0 for no limit.
    */

@@ -1,6 +1,5 @@
 // Over 200 lines: every operation on the backends of a pool, each with the events that it emits.
 import { BackendExistsError, BackendGoneError } from '../errors.js'
-import { LocalLoadCounter } from '../leases/load-counter.js'
 import { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
@@ -35,8 +34,8 @@ export class Registry extends BackendHealth {
     const id = spec.id ?? idFromOrigin(origin, (taken) => this.hasId(taken))
     if (this.hasId(id)) throw new BackendExistsError(`id "${id}"`)
 
-    const counter = new LocalLoadCounter(this.options.tunnelWeight)
-    const backend = new Backend(id, origin, spec.hostHeader, addedAt, counter)
+    const memory = this.options.memory.backend(this.options.tunnelWeight)
+    const backend = new Backend(id, origin, spec.hostHeader, addedAt, memory)
     backend.source = source
     backend.shareSource = this.options.shareSource
     this.#apply(backend, spec)
@@ -138,8 +137,10 @@ export class Registry extends BackendHealth {
     const backend = this.get(id)
     if (!force) return this.#depart(backend, timeout, true)
     if (backend.inFlight > 0) this.announce('cut', backend, backend.inFlight)
+    const why = 'was removed'
+    this.options.otherThreads?.cut(backend, why)
     this.#forget(backend)
-    backend.leases.cutAll(new BackendGoneError(id, 'was removed'), this.options.observerGuard)
+    backend.leases.cutAll(new BackendGoneError(id, why), this.options.observerGuard)
     return backend
   }
 
@@ -154,8 +155,9 @@ export class Registry extends BackendHealth {
     this.#departures.begin(backend, timeout, remove, (isCurrent) => {
       this.announce('cut', backend, backend.inFlight)
       if (!isCurrent()) return
-      const reason = new BackendGoneError(backend.id, 'did not finish draining in time')
-      backend.leases.cutAll(reason, this.options.observerGuard)
+      const why = 'did not finish draining in time'
+      this.options.otherThreads?.cut(backend, why)
+      backend.leases.cutAll(new BackendGoneError(backend.id, why), this.options.observerGuard)
     })
     if (backend.state === 'active') {
       this.change(backend, () => {
@@ -166,8 +168,18 @@ export class Registry extends BackendHealth {
       // The backend was draining already, and is now to be removed as well.
       this.announce('updated', backend)
     }
-    if (backend.inFlight === 0) this.becameIdle(backend)
+    this.#lookWhenKnown(backend)
     return backend
+  }
+
+  /** Finishes the drain of a backend without requests, as soon as no other thread gives it any more. */
+  #lookWhenKnown(backend: Backend): void {
+    const look = () => {
+      if (backend.inFlight === 0) this.becameIdle(backend)
+    }
+    const { otherThreads } = this.options
+    if (otherThreads) otherThreads.whenKnown(look)
+    else look()
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Lease } from '../leases/lease.js'
+import type { RequestTraits } from '../leases/lease-request.js'
 import type { Cause } from '../leases/outcome.js'
 import { type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
@@ -12,6 +13,21 @@ export type DecisionKind = keyof typeof decisionKindNumbers
 
 /** The number by which each kind is stored. */
 export const decisionKindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
+
+/**
+ * Returns the number of a decision's kind.
+ * @param isProbe true if the request probes an ejected backend
+ * @param waitingSince when the request began to wait; undefined if it did not wait
+ */
+export function decisionKindNumber(
+  { again }: RequestTraits,
+  isProbe: boolean,
+  waitingSince: number | undefined,
+): number {
+  if (isProbe) return decisionKindNumbers.trial
+  if (again) return decisionKindNumbers.retry
+  return waitingSince === undefined ? decisionKindNumbers.choice : decisionKindNumbers.queue
+}
 
 export const decisionKinds = Object.keys(decisionKindNumbers) as DecisionKind[]
 

@@ -185,7 +185,7 @@ export class Ejection {
   #restart(backend: Backend, history: FailureHistory): void {
     history.streak = 0
     history.changedAt = this.#clock.now()
-    history.lastOrdinal = backend.leases.total
+    history.lastOrdinal = backend.leases.opened
   }
 }
 

@@ -24,8 +24,7 @@ export interface BookedLease extends ListNode<BookedLease> {
  */
 export class LeaseBook {
   readonly #counter: LoadCounter
-  #total = 0
-  readonly #ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
+  #opened = 0
   readonly #prepared = new LinkedList<BookedLease>()
   /** Leases whose answer is awaited; the one that has waited longest comes first. */
   readonly #awaited = new LinkedList<BookedLease>()
@@ -40,19 +39,24 @@ export class LeaseBook {
     return this.#counter.tunnels
   }
 
-  /** Number of leases opened so far. */
+  /** Number of leases opened so far, by all threads that share the pool. */
   get total(): number {
-    return this.#total
+    return this.#counter.total
+  }
+
+  /** Number of leases opened so far by this thread. */
+  get opened(): number {
+    return this.#opened
   }
 
   /** Number of leases that ended as `failed` so far. */
   get failed(): number {
-    return this.#ended.failed
+    return this.#counter.ended.failed
   }
 
   /** Number of leases that ended so far, by outcome. */
   get ended(): Readonly<Record<Outcome, number>> {
-    return this.#ended
+    return this.#counter.ended
   }
 
   /**
@@ -65,10 +69,9 @@ export class LeaseBook {
     return this.#prepared.first && Number.POSITIVE_INFINITY
   }
 
-  /** @internal Adds a new lease. */
+  /** @internal Adds a new lease, whose request was counted already. */
   add(lease: BookedLease): void {
-    this.#total++
-    this.#counter.increment()
+    this.#opened++
     this.#listOf(lease.phase).append(lease)
   }
 
@@ -85,8 +88,7 @@ export class LeaseBook {
   /** @internal Takes out a lease that is released. */
   remove(lease: BookedLease, outcome: Outcome): void {
     this.#listOf(lease.phase).remove(lease)
-    this.#counter.decrement()
-    this.#ended[outcome]++
+    this.#counter.end(outcome)
   }
 
   /** @internal Changes the number of tunnels, and the number of those without traffic, by these amounts. */

@@ -38,7 +38,7 @@ export class Lease {
   readonly acquiredAt: number
   /** Requests in flight on the backend when it was chosen, this request included. */
   readonly inFlight: number
-  /** Number of this lease among all leases of its backend since the backend was registered, counted from 1. */
+  /** Number of this lease among all leases that this thread has opened on the backend, counted from 1. */
   readonly ordinal: number
   /**
    * Stops the backend's work on this request and releases the lease. It is set by the code that puts the backend to
@@ -68,23 +68,24 @@ export class Lease {
   #dispatchedAt: number
   #tunnel: TunnelState = 'none'
 
-  private constructor(backend: Backend, now: number, observer: LeaseObserver | undefined) {
+  private constructor(backend: Backend, now: number, inFlight: number, observer: LeaseObserver | undefined) {
     this.backend = backend
     this.#observer = observer
     this.acquiredAt = now
     this.#awaitedSince = now
     this.#dispatchedAt = now
-    this.inFlight = backend.inFlight + 1
-    this.ordinal = backend.leases.total + 1
+    this.inFlight = inFlight
+    this.ordinal = backend.leases.opened + 1
   }
 
   /**
    * @internal Opens a lease on a backend that was chosen.
    * @param now monotonic milliseconds
+   * @param inFlight the backend's requests in flight, with this one, which was counted already
    * @param observer the pool's observer; undefined for a backend without a pool
    */
-  static open(backend: Backend, now: number, observer?: LeaseObserver): Lease {
-    const lease = new Lease(backend, now, observer)
+  static open(backend: Backend, now: number, inFlight: number, observer?: LeaseObserver): Lease {
+    const lease = new Lease(backend, now, inFlight, observer)
     backend.leases.add(lease)
     observer?.opened(lease)
     return lease

@@ -1,29 +1,63 @@
+import type { Outcome } from './outcome.js'
+
 /**
- * Counts the requests in flight on one backend. A lease book writes the counts, and a choice reads them. With one
- * thread the counts are plain numbers; threads that share backends would need numbers that they share.
+ * Counts the requests of one backend: those in flight, and those so far. A lease book writes the counts, and a choice
+ * reads them. With one thread they are plain numbers; threads that share a pool share its numbers as well.
  */
 export interface LoadCounter {
   /** Number of requests in flight. */
   readonly inFlight: number
   /** Number of requests in flight whose connection was upgraded, as for WebSockets. */
   readonly tunnels: number
-  /** The load that policies compare: requests in flight, of which tunnels without traffic count only in part. */
+  /**
+   * The load that policies compare: requests in flight, of which tunnels without traffic count only in part, and
+   * requests that a hedge took away.
+   */
   readonly load: number
-  /** A request begins. */
-  increment(): void
-  /** A request ends. */
-  decrement(): void
+  /** Number of requests that a hedge took away and that still count in `load` for a while; see `ResidualLoad`. */
+  readonly residual: number
+  /** Number of requests that began so far. */
+  readonly total: number
+  /** Number of requests that ended so far, by outcome. */
+  readonly ended: Readonly<Record<Outcome, number>>
+  /**
+   * Counts a request that begins, unless the limit is reached, or another thread has changed the number of requests in
+   * flight since the choice.
+   * @param limit largest number of requests in flight
+   * @param seen the number of requests in flight that the choice saw; undefined if it did not depend on it
+   * @returns the number of requests in flight with this one; 0 if the request was not counted
+   */
+  claim(limit: number, seen: number | undefined): number
+  /** Counts a request that ends. */
+  end(outcome: Outcome): void
   /** Changes the number of tunnels, and the number of those without traffic, by these amounts. */
   addTunnels(tunnels: number, quiet: number): void
+  /** Adds a request that a hedge took away. */
+  addResidual(): void
+  /** Sets the number of requests that a hedge took away to 0. */
+  clearResidual(): void
+}
+
+/**
+ * Returns the part of the requests in flight that does not count as load, because their tunnels have no traffic.
+ * Policies compare whole requests, so the weight of all quiet tunnels together is rounded down.
+ * @param quiet number of tunnels without traffic
+ * @param tunnelWeight the weight in `load` of such a tunnel, in percent of the weight of a request
+ */
+export function reliefOf(quiet: number, tunnelWeight: number): number {
+  return quiet - Math.floor((quiet * tunnelWeight) / 100)
 }
 
 /** Counts for one thread. */
 export class LocalLoadCounter implements LoadCounter {
+  readonly ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
   readonly #tunnelWeight: number
   #inFlight = 0
+  #total = 0
   #tunnels = 0
   #quietTunnels = 0
-  /** The difference between `inFlight` and `load`, which comes from tunnels without traffic. */
+  #residual = 0
+  /** The difference between `inFlight` and `load`. */
   #relief = 0
 
   /** @param tunnelWeight the weight in `load` of a tunnel without traffic, in percent of the weight of a request */
@@ -43,18 +77,41 @@ export class LocalLoadCounter implements LoadCounter {
     return this.#inFlight - this.#relief
   }
 
-  increment(): void {
-    this.#inFlight++
+  get residual(): number {
+    return this.#residual
   }
 
-  decrement(): void {
+  get total(): number {
+    return this.#total
+  }
+
+  claim(): number {
+    this.#total++
+    return ++this.#inFlight
+  }
+
+  end(outcome: Outcome): void {
     this.#inFlight--
+    this.ended[outcome]++
   }
 
   addTunnels(tunnels: number, quiet: number): void {
     this.#tunnels += tunnels
     this.#quietTunnels += quiet
-    // Policies compare whole requests, so the weight of all quiet tunnels together is rounded down.
-    this.#relief = this.#quietTunnels - Math.floor((this.#quietTunnels * this.#tunnelWeight) / 100)
+    this.#updateRelief()
+  }
+
+  addResidual(): void {
+    this.#residual++
+    this.#updateRelief()
+  }
+
+  clearResidual(): void {
+    this.#residual = 0
+    this.#updateRelief()
+  }
+
+  #updateRelief(): void {
+    this.#relief = reliefOf(this.#quietTunnels, this.#tunnelWeight) - this.#residual
   }
 }

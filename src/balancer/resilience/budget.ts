@@ -1,8 +1,7 @@
-import { SlidingCount } from '../stats/sliding-count.js'
-import type { Clock } from '../time/clock.js'
+import type { RecentCount } from '../memory.js'
 
 /** Window in which requests and attempts are counted and compared. */
-const WINDOW_MS = 10_000
+export const BUDGET_WINDOW_MS = 10_000
 /**
  * Number of retries in a window that are allowed whatever the number of requests, so that a quiet pool retries, too.
  */
@@ -30,22 +29,22 @@ export const hedgeAllowance =
   (requests) =>
     percent === 0 ? 0 : Math.max(1, (percent / 100) * requests)
 
-/** Makes the counter of a pool's recent requests, which its budgets share. */
-export const recentRequests = (clock: Clock): SlidingCount => new SlidingCount(WINDOW_MS, clock)
-
 /**
  * Limits retries, or hedges, to a part of the requests, because a pool in trouble must not get a multiple of its load.
  */
 export class Budget {
   readonly #allowance: Allowance
-  readonly #requests: SlidingCount
-  readonly #spent: SlidingCount
+  readonly #requests: RecentCount
+  readonly #spent: RecentCount
 
-  /** @param requests the recent requests of the pool */
-  constructor(allowance: Allowance, requests: SlidingCount, clock: Clock) {
+  /**
+   * @param requests the recent requests of the pool
+   * @param spent the recent retries, or hedges
+   */
+  constructor(allowance: Allowance, requests: RecentCount, spent: RecentCount) {
     this.#allowance = allowance
     this.#requests = requests
-    this.#spent = new SlidingCount(WINDOW_MS, clock)
+    this.#spent = spent
   }
 
   /**

@@ -27,7 +27,7 @@ export class ResidualLoad {
     this.#cancelTimers.get(backend)?.()
     const cancelTimer = this.#clock.after(MAX_AGE_MS, () => this.clear(backend))
     this.#cancelTimers.set(backend, cancelTimer)
-    backend.residualLoad++
+    backend.counter.addResidual()
     this.#loadChanged(backend)
   }
 
@@ -36,7 +36,7 @@ export class ResidualLoad {
     if (backend.residualLoad === 0) return
     this.#cancelTimers.get(backend)?.()
     this.#cancelTimers.delete(backend)
-    backend.residualLoad = 0
+    backend.counter.clearResidual()
     this.#loadChanged(backend)
   }
 

@@ -2,24 +2,31 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
-import { type DecisionLog, decisionKindNumbers } from '../explain/decision-log.js'
+import { type DecisionLog, decisionKindNumber, decisionKindNumbers } from '../explain/decision-log.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease, type LeaseObserver } from '../leases/lease.js'
 import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
 import { leastLoadedBackup } from './backup.js'
-import { isPolicyName, type PolicyName, policies, policyNames } from './policies/index.js'
+import { isPolicyName, policies, policyNames } from './policies/index.js'
 import type { PickContext, Policy } from './policies/policy.js'
+import { extendedReach } from './reach.js'
 import type { SelectionPreview } from './selection-preview.js'
+import type { Selector } from './selector.js'
 import { type Tier, tiers } from './tier.js'
 import { tunnelPolicy } from './tunnel-policy.js'
+import { UnusableBackends } from './unusable-backends.js'
 
-/** The policy in force, as `balancer.selector` shows it. */
-export interface Selector {
-  readonly name: PolicyName
-  /** Returns the backend that the policy chooses now. It takes no lease: use `acquire` for a request. */
-  pick(): Backend | undefined
+/** The parts of a pool that a choice works with. */
+export interface SelectionParts {
+  readonly registry: Registry
+  readonly ejection: Ejection
+  readonly limits: ShareLimits
+  readonly decisions: DecisionLog
+  readonly clock: Clock
+  readonly random: () => number
+  readonly leaseObserver: LeaseObserver
 }
 
 /**
@@ -27,70 +34,55 @@ export interface Selector {
  * is the hot path of the core, so it allocates nothing but the lease.
  */
 export class Selection implements LeaseSource {
+  readonly #parts: SelectionParts
   readonly #registry: Registry
   readonly #ejection: Ejection
   readonly #limits: ShareLimits
-  readonly #decisions: DecisionLog
-  readonly #clock: Clock
-  readonly #random: () => number
-  readonly #leaseObserver: LeaseObserver
   #policy!: Policy
   #selector!: Selector
-  /** The index of the policy in `policyNames`. */
   #policyIndex = 0
-  /** The policy for upgrades in a pool whose own policy depends on load; made for the first upgrade. */
+  /** The policy for upgrades where the pool's own depends on load; made for the first upgrade. */
   #tunnelPolicy: Policy | undefined
-  /**
-   * A random number from 0 to 1 at which the tunnel policy starts: gateways that start together should not all begin
-   * with the same backend.
-   */
+  /** From 0 to 1: where the tunnel policy starts. Gateways that start together should not begin with the same backend. */
   readonly #start: number
-  /** The eligible backends that are not usable, cached for the set of eligible backends in `#unusableOf`. */
-  #unusable: ReadonlySet<Backend> = new Set()
-  #unusableOf: readonly Backend[] | undefined
+  readonly #unusable = new UnusableBackends()
   /** The context of the present choice. The same object is used for each choice, so that no request allocates one. */
   readonly #context: { -readonly [K in keyof PickContext]-?: PickContext[K] } = {
     now: 0,
     except: undefined,
     key: undefined,
     reach: tiers.withinShare,
+    seen: undefined,
   }
 
   /** @throws {UnknownPolicyError} */
-  constructor(
-    policy: string,
-    registry: Registry,
-    ejection: Ejection,
-    limits: ShareLimits,
-    decisions: DecisionLog,
-    clock: Clock,
-    random: () => number,
-    leaseObserver: LeaseObserver,
-  ) {
-    this.#registry = registry
-    this.#ejection = ejection
-    this.#limits = limits
-    this.#decisions = decisions
-    this.#clock = clock
-    this.#random = random
-    this.#leaseObserver = leaseObserver
+  constructor(policy: string, parts: SelectionParts) {
+    this.#parts = parts
+    this.#registry = parts.registry
+    this.#ejection = parts.ejection
+    this.#limits = parts.limits
     this.use(policy)
-    this.#start = random()
+    this.#start = parts.random()
   }
 
   get selector(): Selector {
     return this.#selector
   }
 
-  /** Switches the policy. @throws {UnknownPolicyError} */
+  /** @throws {UnknownPolicyError} */
   use(wanted: string): void {
     if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
     if (wanted === this.#selector?.name) return
-    this.#policy = new policies[wanted].policy(this.#random)
+    this.#policy = new policies[wanted].policy(this.#parts.random)
     this.#policyIndex = policyNames.indexOf(wanted)
     this.#selector = {
       name: wanted,
-      pick: () => this.#pick(this.#policy, this.#clock.now(), ANY_REQUEST, false),
+      pick: () => {
+        const now = this.#parts.clock.now()
+        const backend = this.#pick(this.#policy, now, ANY_REQUEST, false)
+        if (backend && this.#limits.any) this.#limits.chosen(backend, now)
+        return backend
+      },
     }
     this.update(this.#registry.eligible)
   }
@@ -122,25 +114,29 @@ export class Selection implements LeaseSource {
    * @param waitingSince monotonic milliseconds at which the request began to wait; undefined if it did not wait
    */
   choose(request: RequestTraits, canWait: boolean, waitingSince?: number): Lease | undefined {
-    const now = this.#clock.now()
+    const now = this.#parts.clock.now()
     const { probes } = this.#ejection
-    const probed = probes.anyDue ? probes.next(request) : undefined
     const policy = request.upgrade ? this.#policyForUpgrades() : this.#policy
-    const backend = probed ?? this.#pick(policy, now, request, canWait) ?? this.#backupFor(request.except)
-    if (!backend) return undefined
-    const lease = Lease.open(backend, now, this.#leaseObserver)
-    if (probed) probes.start(lease)
-    let kind: number = decisionKindNumbers.choice
-    if (probed) kind = decisionKindNumbers.trial
-    else if (request.again) kind = decisionKindNumbers.retry
-    else if (waitingSince !== undefined) kind = decisionKindNumbers.queue
-    this.#log(kind, lease, request.request, waitingSince)
-    return lease
+    for (;;) {
+      const probed = probes.anyDue ? probes.next(request) : undefined
+      const picked = probed ? undefined : this.#pick(policy, now, request, canWait)
+      const backend = probed ?? picked ?? this.#backupFor(request.except)
+      if (!backend) return undefined
+      const lease = this.#open(backend, now, picked !== undefined, picked && this.#context.seen)
+      if (!lease) continue
+      if (probed) probes.start(lease)
+      this.#log(
+        decisionKindNumber(request, probed !== undefined, waitingSince),
+        lease,
+        request.request,
+        waitingSince,
+      )
+      return lease
+    }
   }
 
   get hasCandidates(): boolean {
-    const { probes } = this.#ejection
-    return this.#registry.hasRoom() || probes.anyDue || this.#registry.standby.length > 0
+    return this.#registry.hasRoom() || this.#ejection.probes.anyDue || this.#registry.standby.length > 0
   }
 
   hasOther(except: ReadonlySet<Backend> | undefined): boolean {
@@ -152,23 +148,22 @@ export class Selection implements LeaseSource {
    * chosen.
    */
   chooseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
-    const now = this.#clock.now()
-    const unusable = this.#unusableBackends()
-    const backend = this.#policy.pick({
+    const now = this.#parts.clock.now()
+    const context: PickContext = {
       now,
-      except: unusable.size > 0 ? new Set([...unusable, ...except]) : except,
+      except: this.#unusable.with(except, this.#registry.eligible),
       reach: tiers.unlimited,
-    })
+    }
+    const backend = this.#policy.pick(context)
     if (!backend) return undefined
-    if (this.#limits.any) this.#limits.chosen(backend, now)
-    const lease = Lease.open(backend, now, this.#leaseObserver)
-    this.#log(decisionKindNumbers.hedge, lease, request, undefined)
+    const lease = this.#open(backend, now, true, context.seen)
+    if (lease) this.#log(decisionKindNumbers.hedge, lease, request, undefined)
     return lease
   }
 
   /** Returns what {@link choose} would do for such a request, and how the backends compare. It changes nothing. */
   preview(request: RequestTraits, canWait: boolean): SelectionPreview {
-    const now = this.#clock.now()
+    const now = this.#parts.clock.now()
     const { except, key } = request
     const probed = this.#ejection.probes.next(request)
     const policy = request.upgrade ? this.#policyForUpgrades() : this.#policy
@@ -196,14 +191,12 @@ export class Selection implements LeaseSource {
     context.now = now
     context.except = except
     context.key = key
+    context.seen = undefined
     context.reach = tiers.withinShare
     let backend = policy.pick(context)
-    if (this.#limits.any) {
-      if (!backend && this.#limits.shareUsedCount > 0) {
-        context.reach = this.#extendedReach(except, canWait)
-        backend = policy.pick(context)
-      }
-      if (backend) this.#limits.chosen(backend, now)
+    if (!backend && this.#limits.any && this.#limits.shareUsedCount > 0) {
+      context.reach = this.#extendedReach(except, canWait)
+      backend = policy.pick(context)
     }
     // The context outlives the request, and must not keep its objects alive.
     if (except) context.except = undefined
@@ -211,23 +204,24 @@ export class Selection implements LeaseSource {
     return backend
   }
 
-  /** Returns the last tier to choose from, where no backend within its share can be chosen. */
-  #extendedReach(except: ReadonlySet<Backend> | undefined, canWait: boolean): Tier {
-    // A request waits only if a backend within its share is full, because that one may soon have room.
-    let withinShare = this.#registry.eligible.length - this.#limits.shareUsedCount
-    if (except)
-      for (const { isEligible, tier } of except) if (isEligible && tier <= tiers.withinShare) withinShare--
-    return canWait && withinShare > 0 ? tiers.shareUsed : tiers.coolingDown
+  /**
+   * Opens a lease on a backend.
+   * @param isCharged true if the request counts for the backend's share
+   * @param seen see {@link PickContext.seen}
+   * @returns undefined if another thread was quicker, so that the choice has to be made again
+   */
+  #open(backend: Backend, now: number, isCharged: boolean, seen: number | undefined): Lease | undefined {
+    const inFlight = backend.counter.claim(backend.maxConnections, seen)
+    if (inFlight === 0) {
+      this.changed(backend)
+      return undefined
+    }
+    if (isCharged && this.#limits.any) this.#limits.chosen(backend, now)
+    return Lease.open(backend, now, inFlight, this.#parts.leaseObserver)
   }
 
-  /** Returns the backends that are eligible only because too few others are usable. */
-  #unusableBackends(): ReadonlySet<Backend> {
-    const { eligible } = this.#registry
-    if (this.#unusableOf !== eligible) {
-      this.#unusable = new Set(eligible.filter(({ isUsable }) => !isUsable))
-      this.#unusableOf = eligible
-    }
-    return this.#unusable
+  #extendedReach(except: ReadonlySet<Backend> | undefined, canWait: boolean): Tier {
+    return extendedReach(this.#registry.eligible.length - this.#limits.shareUsedCount, except, canWait)
   }
 
   /** Returns a backup for a request that has failed on every other backend; undefined for other requests. */
@@ -238,7 +232,14 @@ export class Selection implements LeaseSource {
   }
 
   #log(kind: number, lease: Lease, request: string | undefined, waitingSince: number | undefined): void {
-    this.#decisions.add(kind, lease, this.#policyIndex, this.#registry.eligible.length, request, waitingSince)
+    this.#parts.decisions.add(
+      kind,
+      lease,
+      this.#policyIndex,
+      this.#registry.eligible.length,
+      request,
+      waitingSince,
+    )
   }
 
   readonly #weightOf = ({ weight }: Backend): number => (this.#policy.ignoresWeight ? 1 : weight)

@@ -2,6 +2,7 @@ import { Registry } from '../backends/registry.js'
 import type { ConfiguredBackend } from '../backends/spec.js'
 import { Balancer } from '../balancer.js'
 import { StateNotSavedError, StoreError, UnknownPolicyError } from '../errors.js'
+import { LocalMemory } from '../memory.js'
 import { ObserverGuard } from '../observer-guard.js'
 import { type BalancerOptions, toRecord, withDefaults } from '../options.js'
 import { isPolicyName, type PolicyName, policyNames } from '../selection/policies/index.js'
@@ -45,7 +46,8 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
 function configurationOf(options: BalancerOptions): { policy: PolicyName; backends: ConfiguredBackend[] } {
   const { policy, backends, ...rest } = withDefaults(options)
   if (!isPolicyName(policy)) throw new UnknownPolicyError(policy, policyNames)
-  const trial = new Registry({ ...rest, observerGuard: new ObserverGuard(rest.onObserverError) })
+  const observerGuard = new ObserverGuard(rest.onObserverError)
+  const trial = new Registry({ ...rest, memory: new LocalMemory(), observerGuard })
   trial.sync('config', backends.map(toRecord))
   return {
     policy,

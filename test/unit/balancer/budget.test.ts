@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  BUDGET_WINDOW_MS,
   Budget,
   hedgeAllowance,
-  recentRequests,
   retryAllowance,
 } from '../../../src/balancer/resilience/budget.js'
+import { SlidingCount } from '../../../src/balancer/stats/sliding-count.js'
 import { TestClock } from '../../support/clock.js'
 
 function retries(percent: number, clock = new TestClock()) {
-  const requests = recentRequests(clock)
-  return { requests, budget: new Budget(retryAllowance(percent), requests, clock) }
+  const requests = new SlidingCount(BUDGET_WINDOW_MS, clock)
+  return {
+    requests,
+    budget: new Budget(retryAllowance(percent), requests, new SlidingCount(BUDGET_WINDOW_MS, clock)),
+  }
 }
 
 /** How many of `count` retries the budget allows. */
@@ -49,12 +53,15 @@ test('only the last ten seconds count', () => {
 
 test('hedges are a share of the requests, and at least one', () => {
   const clock = new TestClock()
-  const requests = recentRequests(clock)
-  const budget = new Budget(hedgeAllowance(5), requests, clock)
+  const requests = new SlidingCount(BUDGET_WINDOW_MS, clock)
+  const budget = new Budget(hedgeAllowance(5), requests, new SlidingCount(BUDGET_WINDOW_MS, clock))
   assert.equal(granted(budget, 100), 1)
   for (let i = 0; i < 100; i++) requests.add()
   assert.equal(budget.allows(), true)
   assert.equal(granted(budget, 100), 4)
   assert.equal(budget.allows(), false)
-  assert.equal(granted(new Budget(hedgeAllowance(0), requests, clock), 100), 0)
+  assert.equal(
+    granted(new Budget(hedgeAllowance(0), requests, new SlidingCount(BUDGET_WINDOW_MS, clock)), 100),
+    0,
+  )
 })

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
-import { Budget, hedgeAllowance, recentRequests } from '../../../src/balancer/resilience/budget.js'
+import { BUDGET_WINDOW_MS, Budget, hedgeAllowance } from '../../../src/balancer/resilience/budget.js'
 import { type HedgeAfter, Hedging } from '../../../src/balancer/resilience/hedging.js'
+import { SlidingCount } from '../../../src/balancer/stats/sliding-count.js'
 import { TestClock } from '../../support/clock.js'
 
 function hedging(after: HedgeAfter, percent = 100, sent = 100) {
   const clock = new TestClock()
-  const requests = recentRequests(clock)
+  const requests = new SlidingCount(BUDGET_WINDOW_MS, clock)
   for (let i = 0; i < sent; i++) requests.add()
   return {
     clock,
     requests,
-    hedging: new Hedging(after, new Budget(hedgeAllowance(percent), requests, clock), clock),
+    hedging: new Hedging(
+      after,
+      new Budget(hedgeAllowance(percent), requests, new SlidingCount(BUDGET_WINDOW_MS, clock)),
+      clock,
+    ),
   }
 }
 

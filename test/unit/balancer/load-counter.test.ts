@@ -2,58 +2,27 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Backend } from '../../../src/balancer/backends/backend.js'
 import { Lease } from '../../../src/balancer/leases/lease.js'
-import { type LoadCounter, LocalLoadCounter } from '../../../src/balancer/leases/load-counter.js'
+import { LocalLoadCounter } from '../../../src/balancer/leases/load-counter.js'
+import { type BackendMemory, LocalMemory } from '../../../src/balancer/memory.js'
 import { policies } from '../../../src/balancer/selection/policies/index.js'
 import { tiers } from '../../../src/balancer/selection/tier.js'
+import { SharedMemory } from '../../../src/balancer/threads/shared-memory.js'
+import { PoolTable } from '../../../src/balancer/threads/table.js'
 
-/** A row of numbers that threads share. Nothing else has to change where one counts so. */
-class SharedLoadCounter implements LoadCounter {
-  readonly #row: Int32Array
-
-  constructor(row: Int32Array) {
-    this.#row = row
-  }
-
-  get inFlight(): number {
-    return Atomics.load(this.#row, 0)
-  }
-
-  get tunnels(): number {
-    return Atomics.load(this.#row, 1)
-  }
-
-  get load(): number {
-    return this.inFlight - Atomics.load(this.#row, 2)
-  }
-
-  increment(): void {
-    Atomics.add(this.#row, 0, 1)
-  }
-
-  decrement(): void {
-    Atomics.sub(this.#row, 0, 1)
-  }
-
-  addTunnels(tunnels: number, quiet: number): void {
-    Atomics.add(this.#row, 1, tunnels)
-    Atomics.add(this.#row, 2, quiet)
-  }
-}
-
-const kinds: [string, () => LoadCounter][] = [
-  ['of one thread', () => new LocalLoadCounter(0)],
-  ['that threads share', () => new SharedLoadCounter(new Int32Array(new SharedArrayBuffer(12)))],
+const kinds: [string, () => BackendMemory][] = [
+  ['of one thread', () => new LocalMemory().backend(0)],
+  ['that threads share', () => new SharedMemory(PoolTable.create(1), 0).backend(0)],
 ]
 
-for (const [kind, counter] of kinds) {
+for (const [kind, memory] of kinds) {
   test(`a counter ${kind}: leases write it, and backends and policies read it`, () => {
-    const counters = [counter(), counter()]
-    const [a, b] = counters.map(
+    const memories = [memory(), memory()]
+    const [a, b] = memories.map(
       (own, i) => new Backend(`${i}`, new URL(`http://b${i}`), undefined, new Date(0), own),
     ) as [Backend, Backend]
-    const lease = Lease.open(a, 0)
-    Lease.open(a, 0).release('ok')
-    assert.deepEqual([a.inFlight, a.load, counters[0]?.inFlight, b.inFlight], [1, 1, 1, 0])
+    const lease = Lease.open(a, 0, a.counter.claim(Number.POSITIVE_INFINITY, undefined))
+    Lease.open(a, 0, a.counter.claim(Number.POSITIVE_INFINITY, undefined)).release('ok')
+    assert.deepEqual([a.inFlight, a.load, memories[0]?.counter.inFlight, b.inFlight], [1, 1, 1, 0])
     a.maxConnections = 1
     assert.deepEqual([a.isFull, b.isFull], [true, false])
     const policy = new policies['least-connections'].policy(() => 0)
@@ -68,7 +37,7 @@ for (const [kind, counter] of kinds) {
 
 test('what tunnels without traffic weigh is rounded down to whole requests', () => {
   const counter = new LocalLoadCounter(30)
-  for (let i = 0; i < 5; i++) counter.increment()
+  for (let i = 0; i < 5; i++) counter.claim()
   const loads = Array.from({ length: 5 }, () => {
     counter.addTunnels(1, 1)
     return counter.load

@@ -11,6 +11,11 @@ export interface PickContext {
   readonly key?: string | undefined
   /** The last tier whose backends may be chosen; see `Backend.takes`. */
   readonly reach: Tier
+  /**
+   * Set by a policy whose choice depended on the number of requests in flight on the chosen backend: that number. Where
+   * it has changed by the time that the request is counted, because threads share the pool, the choice is made again.
+   */
+  seen?: number | undefined
 }
 
 /**

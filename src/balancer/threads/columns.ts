@@ -1,0 +1,44 @@
+/** The measures of {@link Columns}. */
+export interface ColumnsSize {
+  /** Number of threads that write. */
+  workers: number
+  /** Number of rows: 1 for numbers of the pool, else one for each backend and one for the pool. */
+  rows: number
+  /** Number of numbers that each thread has in a row. */
+  width: number
+}
+
+/**
+ * Numbers that threads count without disturbing each other: each worker has numbers of its own for each row, in memory
+ * that all can read. Only that worker writes them, so a plain write is enough, and a sum over the workers is exact as
+ * soon as they rest. They outlast their worker.
+ */
+export class Columns {
+  readonly size: ColumnsSize
+  readonly #numbers: Float64Array
+
+  constructor(buffer: SharedArrayBuffer, size: ColumnsSize) {
+    this.size = size
+    this.#numbers = new Float64Array(buffer)
+  }
+
+  static allocate({ workers, rows, width }: ColumnsSize): SharedArrayBuffer {
+    return new SharedArrayBuffer(workers * rows * width * Float64Array.BYTES_PER_ELEMENT)
+  }
+
+  /** Returns a worker's numbers of a row, to read and, for that worker, to write. */
+  of(worker: number, row: number): Float64Array {
+    const { rows, width } = this.size
+    const begin = (worker * rows + row) * width
+    return this.#numbers.subarray(begin, begin + width)
+  }
+
+  /** Returns the sum of one number of a row over all workers. */
+  sum(row: number, at: number): number {
+    const { workers, rows, width } = this.size
+    let sum = 0
+    for (let i = row * width + at, worker = 0; worker < workers; worker++, i += rows * width)
+      sum += this.#numbers[i] as number
+    return sum
+  }
+}

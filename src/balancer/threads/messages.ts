@@ -1,0 +1,93 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Backend } from '../backends/backend.js'
+import type { TableBuffers } from './table.js'
+
+/** The fields of a backend that all threads have to know. */
+const knownFields = [
+  'row',
+  'id',
+  'url',
+  'host',
+  'hostHeader',
+  'addedAt',
+  'source',
+  'weight',
+  'maxConnections',
+  'ownLimit',
+  'backup',
+  'healthPort',
+  'healthHost',
+  'tls',
+  'state',
+  'checked',
+  'unproven',
+  'ejectedUntil',
+  'ejections',
+  'lastCheck',
+] as const satisfies readonly (keyof Backend)[]
+
+/** Fields by which two descriptions of a backend are compared: results of checks alone are not sent each time. */
+const comparedFields = knownFields.filter((field) => field !== 'lastCheck')
+
+/** What a thread has to know of a backend. It can be sent in a message. */
+export type KnownBackend = Pick<Backend, (typeof knownFields)[number]>
+
+/** A change of a pool, as the control plane sends it to the workers. */
+export type PoolChange =
+  /** A backend was registered, or is different now. */
+  | { kind: 'backend'; backend: KnownBackend }
+  /** Earlier failures of a backend no longer count. */
+  | { kind: 'renewed'; row: number }
+  | { kind: 'removed'; row: number }
+  /** The requests in flight on a backend are cut. */
+  | { kind: 'cut'; row: number; why: string }
+  | { kind: 'policy'; name: string }
+
+/** Changes that a worker applies together, in their order, and then acknowledges. */
+export interface PoolUpdate {
+  /** A number that grows with each update. */
+  revision: number
+  changes: PoolChange[]
+}
+
+/** What a worker tells the control plane. All of it is rare: nothing is sent for each request. */
+export type WorkerMessage =
+  /** The worker has applied all updates up to this revision. */
+  | { kind: 'applied'; revision: number }
+  /** A backend that drains has no request in flight any more. */
+  | { kind: 'idle'; row: number }
+  /** A backend failed as often in a row as ejects it, or its probe failed. */
+  | { kind: 'failing'; row: number }
+  /** An ejected backend answered well. */
+  | { kind: 'answered'; row: number }
+
+/** What a worker is given to take part in a pool. It can be sent in a message, together with its port. */
+export interface PoolHandle {
+  /** The number of the worker, from 0 on: its column in the table. */
+  worker: number
+  table: TableBuffers
+  /** The policy and the backends at the time of `revision`. */
+  policy: string
+  backends: KnownBackend[]
+  revision: number
+  /** Connects the worker with the control plane. */
+  port: MessagePort
+}
+
+/** Returns what other threads have to know of a backend. */
+export function knownOf(backend: Backend): KnownBackend {
+  return Object.fromEntries(knownFields.map((field) => [field, backend[field]])) as unknown as KnownBackend
+}
+
+/** Takes over the fields that may change. */
+export function takeOver(backend: Backend, known: KnownBackend): void {
+  const { row, id, url, host, addedAt, ...changing } = known
+  Object.assign(backend, changing)
+}
+
+/** Returns true if other threads do not know the present state of a backend. */
+export function isOutdated(known: KnownBackend, backend: Backend): boolean {
+  // Panic looks at whether the last check was answered at all.
+  if (known.lastCheck?.answered !== backend.lastCheck?.answered) return true
+  return comparedFields.some((field) => known[field] !== backend[field])
+}

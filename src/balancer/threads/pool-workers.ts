@@ -1,0 +1,203 @@
+// Over 200 lines: all that happens to the workers of a pool, each a few lines that share one list.
+import type { Backend } from '../backends/backend.js'
+import type { Registry } from '../backends/registry.js'
+import type { OtherThreads } from '../backends/registry-options.js'
+import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
+import type { Clock } from '../time/clock.js'
+import { isOutdated, type KnownBackend, knownOf, type PoolChange, type WorkerMessage } from './messages.js'
+import { PoolWorker } from './pool-worker.js'
+import { takeOffColumn } from './shared-load-counter.js'
+import { column, type PoolTable, poolColumn, ROW_COUNT } from './table.js'
+
+/** Interval in which the control plane looks whether the event loops of all workers turn. */
+const LOOK_INTERVAL_MS = 500
+/** A worker whose event loop has not turned for this long is silent. */
+const SILENT_AFTER_MS = 5000
+
+/** The parts of the control plane's pool that its workers work with. */
+export interface ControlledPool {
+  readonly registry: Registry
+  readonly policy: string
+  /** Handles what a worker has told of a backend. */
+  heard(message: WorkerMessage, backend: Backend): void
+  /** A worker has ended, and its requests were taken off the counts. */
+  freed(worker: number): void
+}
+
+export interface PoolWorkersEvents {
+  /** A worker's event loop has not turned for 5 seconds. It should be ended, and another one started. */
+  silent: [PoolWorker]
+}
+
+/** The workers of a pool that threads share, as the control plane sees them. */
+export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements OtherThreads {
+  /** Largest number of workers at the same time. */
+  readonly limit: number
+  readonly #table: PoolTable
+  readonly #pool: () => ControlledPool
+  readonly #clock: Clock
+  readonly #guard: ObserverGuard
+  readonly #workers = new Map<number, PoolWorker>()
+  /** What the workers know of each backend. */
+  readonly #known = new Map<Backend, KnownBackend>()
+  #pending: PoolChange[] = []
+  #revision = 0
+  #isFlushDue = false
+  /** Callbacks that wait until all workers have applied a revision. */
+  #waiting: { revision: number; callback: () => void }[] = []
+  #cancelLook = () => {}
+
+  /** @param pool returns the pool, which is complete by the time of the first call */
+  constructor(table: PoolTable, clock: Clock, guard: ObserverGuard, pool: () => ControlledPool) {
+    super(guard)
+    this.#guard = guard
+    this.#table = table
+    this.#clock = clock
+    this.#pool = pool
+    this.limit = table.workers
+  }
+
+  /** The workers that are connected now. */
+  get list(): PoolWorker[] {
+    return [...this.#workers.values()]
+  }
+
+  /**
+   * Makes a place for a worker.
+   * @throws {RangeError} where all places are taken
+   */
+  connect(): PoolWorker {
+    let number = 0
+    while (this.#workers.has(number)) number++
+    if (number >= this.limit) throw new RangeError(`the pool has at most ${this.limit} workers`)
+    this.#flush()
+    const { registry, policy } = this.#pool()
+    const worker: PoolWorker = new PoolWorker(
+      {
+        worker: number,
+        table: this.#table.buffers,
+        policy,
+        backends: registry.list().map(knownOf),
+        revision: this.#revision,
+      },
+      {
+        heard: (message) => this.#heard(worker, message),
+        closed: () => this.#leave(worker),
+      },
+      this.#clock.now(),
+    )
+    this.#workers.set(number, worker)
+    if (this.#workers.size === 1) this.#look()
+    return worker
+  }
+
+  /** Resolves once every worker has applied all changes so far. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => this.whenKnown(resolve))
+  }
+
+  whenKnown(callback: () => void): void {
+    this.#flush()
+    this.#waiting.push({ revision: this.#revision, callback })
+    this.#callBack()
+  }
+
+  cut({ row }: Backend, why: string): void {
+    this.#add({ kind: 'cut', row, why })
+  }
+
+  /** @internal */
+  renewed({ row }: Backend): void {
+    this.#add({ kind: 'renewed', row })
+  }
+
+  /** @internal */
+  removed(backend: Backend): void {
+    this.#known.delete(backend)
+    this.#add({ kind: 'removed', row: backend.row })
+  }
+
+  /** @internal */
+  policyChanged(name: string): void {
+    this.#add({ kind: 'policy', name })
+  }
+
+  /** @internal Sends what has changed of the backends. */
+  backendsChanged(): void {
+    for (const backend of this.#pool().registry.list()) {
+      const known = this.#known.get(backend)
+      if (known && !isOutdated(known, backend)) continue
+      const now = knownOf(backend)
+      this.#known.set(backend, now)
+      this.#pending.push({ kind: 'backend', backend: now })
+    }
+    this.#flush()
+  }
+
+  /** Disconnects all workers. */
+  close(): void {
+    for (const worker of this.list) worker.close()
+    this.#cancelLook()
+  }
+
+  #add(change: PoolChange): void {
+    this.#pending.push(change)
+    if (this.#isFlushDue) return
+    this.#isFlushDue = true
+    queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false
+    if (this.#pending.length === 0) return
+    const changes = this.#pending
+    this.#pending = []
+    const update = { revision: ++this.#revision, changes }
+    for (const worker of this.#workers.values()) worker.send(update)
+  }
+
+  #heard(worker: PoolWorker, message: WorkerMessage): void {
+    if (message.kind === 'applied') {
+      worker.applied = message.revision
+      this.#callBack()
+      return
+    }
+    const { registry, heard } = this.#pool()
+    const backend = registry.list().find(({ row }) => row === message.row)
+    if (backend) heard(message, backend)
+  }
+
+  #callBack(): void {
+    let applied = Number.POSITIVE_INFINITY
+    for (const worker of this.#workers.values()) applied = Math.min(applied, worker.applied)
+    const due = this.#waiting.filter(({ revision }) => revision <= applied)
+    this.#waiting = this.#waiting.filter(({ revision }) => revision > applied)
+    for (const { callback } of due) this.#guard.call(callback)
+  }
+
+  /** Takes a worker's requests off the counts once its thread has ended. */
+  #leave(worker: PoolWorker): void {
+    const { worker: number } = worker.handle
+    if (this.#workers.get(number) !== worker) return
+    this.#workers.delete(number)
+    const { registry, freed } = this.#pool()
+    for (let row = 1; row < ROW_COUNT; row++) {
+      if (this.#table.columns.of(number, row)[column.total] !== 0) takeOffColumn(this.#table, number, row)
+    }
+    freed(number)
+    for (const backend of registry.list()) if (backend.inFlight === 0) registry.becameIdle(backend)
+    this.#callBack()
+    if (this.#workers.size === 0) this.#cancelLook()
+  }
+
+  #look(): void {
+    const now = this.#clock.now()
+    for (const worker of this.list) {
+      const beat = this.#table.pool.of(worker.handle.worker, 0)[poolColumn.beat] as number
+      if (worker.heardBeat(beat, now) < SILENT_AFTER_MS || worker.isSilent) continue
+      worker.isSilent = true
+      this.announce('silent', worker)
+    }
+    this.#cancelLook = this.#clock.after(LOOK_INTERVAL_MS, () => this.#look())
+  }
+}

@@ -1,0 +1,129 @@
+import { type LoadCounter, reliefOf } from '../leases/load-counter.js'
+import type { Outcome } from '../leases/outcome.js'
+import { column, type PoolTable, word } from './table.js'
+
+/** Counts of a backend that threads share. @see LoadCounter */
+export class SharedLoadCounter implements LoadCounter {
+  readonly ended: Readonly<Record<Outcome, number>>
+  readonly #table: PoolTable
+  readonly #words: Int32Array
+  readonly #row: number
+  readonly #tunnelWeight: number
+  /** The index in the table of the number of requests in flight, which begins the row. */
+  readonly #at: number
+  /** This worker's own numbers; undefined in the control plane, which carries no request. */
+  readonly #own: Float64Array | undefined
+
+  /**
+   * @param worker number of this worker; undefined in the control plane
+   * @param tunnelWeight the weight in `load` of a tunnel without traffic, in percent of the weight of a request
+   */
+  constructor(table: PoolTable, row: number, worker: number | undefined, tunnelWeight: number) {
+    this.#table = table
+    this.#words = table.words
+    this.#row = row
+    this.#tunnelWeight = tunnelWeight
+    this.#at = table.wordAt(row, word.inFlight)
+    this.#own = worker === undefined ? undefined : table.columns.of(worker, row)
+    this.ended = sums(table, row)
+  }
+
+  get inFlight(): number {
+    return this.#words[this.#at] as number
+  }
+
+  get tunnels(): number {
+    return this.#words[this.#at + word.tunnels] as number
+  }
+
+  get residual(): number {
+    return this.#words[this.#at + word.residual] as number
+  }
+
+  get load(): number {
+    const quiet = this.#words[this.#at + word.quietTunnels] as number
+    return this.inFlight - reliefOf(quiet, this.#tunnelWeight) + this.residual
+  }
+
+  get total(): number {
+    return this.#table.columns.sum(this.#row, column.total)
+  }
+
+  claim(limit: number, seen: number | undefined): number {
+    const words = this.#words
+    const own = this.#own
+    if (!own) throw new Error('the control plane of a pool carries no request')
+    for (;;) {
+      const inFlight = Atomics.load(words, this.#at)
+      if (inFlight >= limit || (seen !== undefined && inFlight !== seen)) return 0
+      if (Atomics.compareExchange(words, this.#at, inFlight, inFlight + 1) !== inFlight) continue
+      // A thread is ended only at a call or a loop, so these lines follow the exchange in any case: the control plane
+      // takes off what this column says when the thread has ended.
+      own[column.inFlight] = (own[column.inFlight] as number) + 1
+      own[column.total] = (own[column.total] as number) + 1
+      this.#stamp()
+      return inFlight + 1
+    }
+  }
+
+  end(outcome: Outcome): void {
+    const own = this.#own as Float64Array
+    Atomics.sub(this.#words, this.#at, 1)
+    own[column.inFlight] = (own[column.inFlight] as number) - 1
+    own[column[outcome]] = (own[column[outcome]] as number) + 1
+    this.#stamp()
+  }
+
+  addTunnels(tunnels: number, quiet: number): void {
+    const own = this.#own as Float64Array
+    Atomics.add(this.#words, this.#at + word.tunnels, tunnels)
+    own[column.tunnels] = (own[column.tunnels] as number) + tunnels
+    Atomics.add(this.#words, this.#at + word.quietTunnels, quiet)
+    own[column.quietTunnels] = (own[column.quietTunnels] as number) + quiet
+    this.#stamp()
+  }
+
+  addResidual(): void {
+    Atomics.add(this.#words, this.#at + word.residual, 1)
+  }
+
+  clearResidual(): void {
+    Atomics.store(this.#words, this.#at + word.residual, 0)
+  }
+
+  /** Notes that the load changed just now: among equal loads, the one that is the oldest is chosen next. */
+  #stamp(): void {
+    Atomics.store(this.#words, this.#at + word.changed, this.#table.nextStamp())
+  }
+}
+
+/** Takes off the requests in flight of a worker that has ended. Its other numbers stay. */
+export function takeOffColumn(table: PoolTable, worker: number, row: number): number {
+  const own = table.columns.of(worker, row)
+  const inFlight = own[column.inFlight] as number
+  const at = table.wordAt(row, 0)
+  Atomics.sub(table.words, at + word.inFlight, inFlight)
+  Atomics.sub(table.words, at + word.tunnels, own[column.tunnels] as number)
+  Atomics.sub(table.words, at + word.quietTunnels, own[column.quietTunnels] as number)
+  for (const one of ['inFlight', 'tunnels', 'quietTunnels', 'awaitedSince'] as const) own[column[one]] = 0
+  return inFlight
+}
+
+/** The numbers of requests that ended, each added up over all workers when it is read. */
+function sums(table: PoolTable, row: number): Readonly<Record<Outcome, number>> {
+  const sum = (outcome: Outcome) => table.columns.sum(row, column[outcome])
+  return {
+    get ok() {
+      return sum('ok')
+    },
+    get failed() {
+      return sum('failed')
+    },
+    get cancelled() {
+      return sum('cancelled')
+    },
+    get doubtful() {
+      return sum('doubtful')
+    },
+  }
+}

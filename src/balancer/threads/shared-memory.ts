@@ -1,0 +1,71 @@
+import { InvalidBackendError } from '../errors.js'
+import type { BackendMemory, PoolMemory, PoolNumber, RecentCount, RecentEvent } from '../memory.js'
+import { poolNumbers } from '../memory.js'
+import { Latency } from '../stats/latency.js'
+import { ResponseTime } from '../stats/response-time.js'
+import { SlidingCount } from '../stats/sliding-count.js'
+import type { Clock } from '../time/clock.js'
+import { SharedLoadCounter } from './shared-load-counter.js'
+import { type PoolTable, ROW_COUNT, word } from './table.js'
+
+/** The memory of a pool that threads share, as one of them sees it. */
+export class SharedMemory implements PoolMemory {
+  readonly isShared = true
+  readonly table: PoolTable
+  /** Number of this worker; undefined in the control plane. */
+  readonly worker: number | undefined
+  readonly #numbers: Float64Array | undefined
+  /** The next row that was never used. */
+  #nextRow = 1
+  /** Rows of backends that were removed, the first one longest ago. */
+  readonly #freeRows: number[] = []
+
+  constructor(table: PoolTable, worker?: number) {
+    this.table = table
+    this.worker = worker
+    this.#numbers = worker === undefined ? undefined : table.pool.of(worker, 0)
+  }
+
+  backend(tunnelWeight: number, row = this.#takeRow()): BackendMemory {
+    return {
+      row,
+      counter: new SharedLoadCounter(this.table, row, this.worker, tunnelWeight),
+      latency: new Latency(),
+      responseTime: new ResponseTime(),
+    }
+  }
+
+  forget(row: number): void {
+    this.#freeRows.push(row)
+  }
+
+  recent(_event: RecentEvent, windowMs: number, clock: Clock): RecentCount {
+    return new SlidingCount(windowMs, clock)
+  }
+
+  count(number: PoolNumber): void {
+    const numbers = this.#numbers as Float64Array
+    const at = poolNumbers.indexOf(number)
+    numbers[at] = (numbers[at] as number) + 1
+  }
+
+  counted(number: PoolNumber): number {
+    return this.table.pool.sum(0, poolNumbers.indexOf(number))
+  }
+
+  /** Returns a row for a new backend. A row that was used before is taken only once no request is counted in it. */
+  #takeRow(): number {
+    if (this.#nextRow < ROW_COUNT) return this.#nextRow++
+    const { words } = this.table
+    const i = this.#freeRows.findIndex((row) => words[this.table.wordAt(row, word.inFlight)] === 0)
+    if (i === -1) {
+      throw new InvalidBackendError(
+        'url',
+        `is one too many: several threads share at most ${ROW_COUNT - 1} backends`,
+      )
+    }
+    const [row] = this.#freeRows.splice(i, 1) as [number]
+    this.table.clear(row)
+    return row
+  }
+}

@@ -1,0 +1,155 @@
+import { Columns } from './columns.js'
+import { Doorbells } from './doorbell.js'
+
+/** Largest number of rows: the pool itself has row 0, and each backend one of the others. */
+export const ROW_COUNT = 4096
+
+/** Number of Int32 words in a row, which are one cache line of 64 bytes. */
+export const ROW_WORDS = 16
+
+/** The words of a backend's row. All threads change them, and so only by atomic operations. */
+export const word = {
+  /** Number of requests in flight. */
+  inFlight: 0,
+  /** The stamp of the last change of the load; see {@link PoolTable.nextStamp}. */
+  changed: 1,
+  /** The stamp of the last time that the backend was chosen in its turn. */
+  chosen: 2,
+  /** Number of tunnels, and of those without traffic. */
+  tunnels: 3,
+  quietTunnels: 4,
+  /** Number of requests that a hedge took away and that still count. */
+  residual: 5,
+  /** Number of failures since the last success. */
+  streak: 6,
+  /** The probe of an ejected backend: 0 for none, 1 while the backend waits for one, else 2 and the worker's number. */
+  probe: 7,
+} as const
+
+/** The words of row 0, which belong to the pool. */
+export const poolWord = {
+  /** The stamp that was given last. */
+  stamp: 0,
+  /** Number of requests that wait, in all workers. */
+  waiting: 1,
+  /** Number of ejected backends that wait for a probe. */
+  due: 2,
+  /** A number that grows with each change of a failure rate, so that each worker notices it. */
+  failures: 3,
+} as const
+
+/** The numbers in a row of measurements. Each is written as a whole; of two writes at once, one may be lost. */
+export const measure = {
+  peak: 0,
+  peakAt: 1,
+  typical: 2,
+  typicalAt: 3,
+  failureRate: 4,
+  ewma: 5,
+  ewmaAt: 6,
+} as const
+
+export const MEASURES = 8
+
+/** The numbers in a worker's column for one backend. Only that worker writes them. */
+export const column = {
+  inFlight: 0,
+  tunnels: 1,
+  quietTunnels: 2,
+  total: 3,
+  ok: 4,
+  failed: 5,
+  cancelled: 6,
+  doubtful: 7,
+  /** Monotonic milliseconds at which the longest wait for an answer began; 0 for none. */
+  awaitedSince: 8,
+} as const
+
+export const COLUMN_WIDTH = 16
+
+/** The buffers of a table, which are handed to each thread. */
+export interface TableBuffers {
+  workers: number
+  words: SharedArrayBuffer
+  measures: SharedArrayBuffer
+  samples: SharedArrayBuffer
+  columns: SharedArrayBuffer
+  pool: SharedArrayBuffer
+  bells: SharedArrayBuffer
+}
+
+/** Number of latencies that are kept of each backend. */
+export const SAMPLES_PER_ROW = 1024
+
+/** Number of counters of the pool in each worker's column. */
+export const POOL_WIDTH = 256
+
+/** The numbers of the pool in a worker's column; the first ones are those of `poolNumbers`. */
+export const poolColumn = {
+  /** A number that grows as long as the worker's event loop turns. */
+  beat: 255,
+} as const
+
+/**
+ * The table of a pool in memory that threads share: a row for the pool and one for each backend. Memory that was never
+ * written costs nothing, because the system provides it at the first write.
+ */
+export class PoolTable {
+  readonly workers: number
+  readonly words: Int32Array
+  readonly measures: Float64Array
+  /** The latest latencies of each backend, in milliseconds. */
+  readonly samples: Float32Array
+  /** Each worker's numbers for each backend; see {@link column}. */
+  readonly columns: Columns
+  /** Each worker's numbers for the pool. */
+  readonly pool: Columns
+  /** One for each worker. */
+  readonly bells: Doorbells
+  readonly buffers: TableBuffers
+
+  constructor(buffers: TableBuffers) {
+    this.buffers = buffers
+    this.workers = buffers.workers
+    this.words = new Int32Array(buffers.words)
+    this.measures = new Float64Array(buffers.measures)
+    this.samples = new Float32Array(buffers.samples)
+    this.columns = new Columns(buffers.columns, {
+      workers: buffers.workers,
+      rows: ROW_COUNT,
+      width: COLUMN_WIDTH,
+    })
+    this.bells = new Doorbells(buffers.bells)
+    this.pool = new Columns(buffers.pool, { workers: buffers.workers, rows: 1, width: POOL_WIDTH })
+  }
+
+  /** @param workers largest number of threads that carry traffic at the same time */
+  static create(workers: number): PoolTable {
+    return new PoolTable({
+      workers,
+      words: new SharedArrayBuffer(ROW_COUNT * ROW_WORDS * Int32Array.BYTES_PER_ELEMENT),
+      measures: new SharedArrayBuffer(ROW_COUNT * MEASURES * Float64Array.BYTES_PER_ELEMENT),
+      samples: new SharedArrayBuffer(ROW_COUNT * SAMPLES_PER_ROW * Float32Array.BYTES_PER_ELEMENT),
+      columns: Columns.allocate({ workers, rows: ROW_COUNT, width: COLUMN_WIDTH }),
+      pool: Columns.allocate({ workers, rows: 1, width: POOL_WIDTH }),
+      bells: Doorbells.allocate(workers),
+    })
+  }
+
+  /** Returns the index in `words` of a word of a row. */
+  wordAt(row: number, of: number): number {
+    return row * ROW_WORDS + of
+  }
+
+  /** Returns the next stamp: a number that tells which of two events was later, in whatever thread. It wraps around. */
+  nextStamp(): number {
+    return (Atomics.add(this.words, poolWord.stamp, 1) + 1) | 0
+  }
+
+  /** Sets a row to 0, for another backend. Nobody may use the row any more. */
+  clear(row: number): void {
+    this.words.fill(0, row * ROW_WORDS, (row + 1) * ROW_WORDS)
+    this.measures.fill(0, row * MEASURES, (row + 1) * MEASURES)
+    for (let worker = 0; worker < this.workers; worker++) this.columns.of(worker, row).fill(0)
+  }
+}
