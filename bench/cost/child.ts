@@ -7,6 +7,8 @@ import { pinned } from './cores.js'
 export interface ChildOptions {
   /** The core it is to run on; undefined for any. */
   core: number | undefined
+  /** Whether it gives way to whoever else wants a core. */
+  niced?: boolean
   /** Path of the Node that runs it; the one that runs this without it. */
   node?: string
   arguments?: string[]
@@ -26,10 +28,10 @@ export async function startScript<T>(
   options: ChildOptions,
 ): Promise<{ child: ChildProcess; ready: T }> {
   const script = fileURLToPath(new URL(`${name}.js`, import.meta.url))
-  const { core, reader, env, node = process.execPath } = options
+  const { core, niced = false, reader, env, node = process.execPath } = options
   const output = reader ? start(['cat'], reader.core, ['pipe', 'ignore', 'inherit']).stdin : 'ignore'
   const child = start(
-    [node, script, ...(options.arguments ?? [])],
+    [...(niced ? ['nice', '-n', '19'] : []), node, script, ...(options.arguments ?? [])],
     core,
     ['ignore', output, 'inherit', 'ipc'],
     { PATH: process.env.PATH ?? '', ...env },

@@ -9,17 +9,27 @@ export interface Cores {
   load: number
 }
 
-/** Two cores of this machine; undefined where it has one, or no way to keep a process on one. */
-export function chooseCores(): Cores | undefined {
+/** Cores that this process may use. */
+export function allowedCores(): number[] {
   const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
-  const cores = allowed.split(',').flatMap((range) => {
+  return allowed.split(',').flatMap((range) => {
     const [first = 0, last = first] = range.split('-').map(Number)
     return Array.from({ length: last - first + 1 }, (_, i) => first + i)
   })
+}
+
+/** Whether there is a way to keep a process on some cores. */
+export function canPin(): boolean {
+  return spawnSync('taskset', ['-V']).status === 0
+}
+
+/** Two cores of this machine; undefined where it has one, or no way to keep a process on one. */
+export function chooseCores(): Cores | undefined {
+  const cores = allowedCores()
   const load = cores[0]
   const gateway = cores.at(-1)
   if (load === undefined || gateway === undefined || load === gateway) return undefined
-  return spawnSync('taskset', ['-V']).status === 0 ? { gateway, load } : undefined
+  return canPin() ? { gateway, load } : undefined
 }
 
 /** A command line that runs on one core. (taskset becomes the command: the process is the same.) */

@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { findPeers } from '../peers/find.js'
 import { startScript, stop } from './child.js'
 import { type Cores, chooseCores } from './cores.js'
 import { processTree } from './cpu-time.js'
 import { kinds as allKinds, type KindName, kindOf } from './kinds.js'
-import type { Order, Sample } from './load.js'
+import type { Sample } from './load.js'
 import { type Node, ownNode } from './nodes.js'
 import { featuresOn, type Rival, type Running, rivalOf, rivalsOn } from './rivals.js'
+import { measure, shuffled } from './rounds.js'
 
 export interface CostOptions {
   /** Kinds of requests; all without it. */
@@ -156,25 +156,9 @@ async function oneKind(plan: OneKind): Promise<CostRow[]> {
   }
 }
 
-async function measure(load: ChildProcess, order: Order): Promise<Sample> {
-  const answer = once(load, 'message')
-  load.send(order)
-  const [{ sample, error }] = (await answer) as [{ sample?: Sample; error?: string }]
-  if (!sample) throw new Error(error)
-  return sample
-}
-
 function note(row: CostRow, { requests, late, cpu, elapsed }: Sample): void {
   row.cost.push(cpu / 1000 / requests)
   row.rate.push((1000 * requests) / elapsed)
   row.busy.push(cpu / 1e6 / elapsed)
   row.late += late
-}
-
-/** No rival always comes after the same one. */
-function shuffled<T>(list: readonly T[]): T[] {
-  return list
-    .map((item) => ({ item, key: Math.random() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ item }) => item)
 }

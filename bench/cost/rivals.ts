@@ -33,7 +33,7 @@ export const names = {
  * With everything on that a request could have to pay for. Second tries are watched for, but not made: one is another
  * request, which the others do not send.
  */
-const everything = { HEALTH_PATH: '/health', HEDGE: '1000' }
+export const everything = { HEALTH_PATH: '/health', HEDGE: '1000' }
 
 /** What is measured on each Node. */
 export function rivalsOn(node: Node): Rival[] {

@@ -37,16 +37,16 @@ export interface RunningProxy {
 
 /**
  * Starts a proxy in the foreground and waits until it answers.
- * @param cpu the one processor it may run on
+ * @param cores that it may run on; undefined for any
  */
 export async function runInForeground(
   name: string,
   launch: (place: Place) => Launch,
-  cpu?: number,
+  cores?: number | readonly number[],
 ): Promise<RunningProxy> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runOnce(name, launch, cpu)
+      return await runOnce(name, launch, cores)
     } catch (error) {
       if (attempt === ATTEMPTS || !/in use/i.test((error as Error).message)) throw error
     }
@@ -56,14 +56,14 @@ export async function runInForeground(
 async function runOnce(
   name: string,
   launch: (place: Place) => Launch,
-  cpu: number | undefined,
+  cores: number | readonly number[] | undefined,
 ): Promise<RunningProxy> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'leastwise-proxy-'))
   const clean = () => rmSync(folder, { recursive: true, force: true })
   let child: ChildProcess
   try {
-    child = start(launch({ port, folder }), folder, cpu)
+    child = start(launch({ port, folder }), folder, cores)
   } catch (error) {
     clean()
     throw error
@@ -96,9 +96,13 @@ async function runOnce(
   return { url: `http://127.0.0.1:${port}`, pid: child.pid as number, stop }
 }
 
-function start({ command, files = {}, env }: Launch, folder: string, cpu: number | undefined): ChildProcess {
+function start(
+  { command, files = {}, env }: Launch,
+  folder: string,
+  cores: number | readonly number[] | undefined,
+): ChildProcess {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-  const [program = '', ...rest] = cpu === undefined ? command : ['taskset', '-c', String(cpu), ...command]
+  const [program = '', ...rest] = cores === undefined ? command : ['taskset', '-c', String(cores), ...command]
   return spawn(program, rest, {
     cwd: folder,
     env: { PATH: process.env.PATH, ...env },

@@ -18,6 +18,10 @@ const commands: Record<string, { wrong: string[][]; silent?: boolean }> = {
     ],
     silent: true,
   },
+  cores: {
+    wrong: [['--workers', '2,1'], ['--rounds', '0'], ['--node', 'no-such-node'], ['--loud']],
+    silent: true,
+  },
   idle: { wrong: [['--connections', '5'], ['--loud']], silent: true },
   spike: { wrong: [['--seconds', '3'], ['--loud']], silent: true },
   simulate: { wrong: [['--seed', 'x'], ['--requests', '10'], ['--loud']] },
@@ -35,7 +39,7 @@ describe('commands of bench', { concurrency: 3 }, () => {
     const main = join(root, 'dist/bench/main.js')
     const help = await start([main, '--help']).ended
     assert.deepEqual([help.code, help.stderr], [0, ''])
-    for (const part of ['select', 'simulate', 'counts', 'cost', 'idle', 'spike'])
+    for (const part of ['select', 'simulate', 'counts', 'cost', 'cores', 'idle', 'spike'])
       assert.match(help.stdout, new RegExp(`\\b${part} `))
     const { code, stderr } = await start([main, 'speed']).ended
     assert.equal(code, 1)
