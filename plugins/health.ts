@@ -16,8 +16,6 @@ export interface HealthOptions extends ChecksOptions {
   host: string
   /** Which Host field is sent to backends that have no such setting of their own. */
   hostHeader: HostHeader
-  /** The Host of the last request for which no backend was usable. */
-  refusedHost(): string | undefined
   /** Milliseconds that a check may take. */
   timeout: number
   /** Statuses with which a check passes, like `200-299,401`. */
@@ -32,23 +30,16 @@ export interface HealthOptions extends ChecksOptions {
 export const healthPlugin = fp<HealthOptions>(
   async (
     app,
-    {
-      balancer,
-      path,
-      port,
-      host,
-      hostHeader,
-      refusedHost,
-      timeout,
-      status,
-      tlsOptionsOf,
-      onFailed,
-      ...options
-    },
+    { balancer, path, port, host, hostHeader, timeout, status, tlsOptionsOf, onFailed, ...options },
   ) => {
     if (path === '') return
     const { clock, registry } = balancer
-    const hosts = new CheckHosts({ registry, healthHost: host, hostHeader, refused: refusedHost })
+    const hosts = new CheckHosts({
+      registry,
+      healthHost: host,
+      hostHeader,
+      refused: () => balancer.registry.refusedHost,
+    })
     const probe = healthProbe({ path, port, hosts, timeout, status, clock, tlsOptionsOf, onFailed })
     const checks = new Checks(registry, probe, options, clock)
     app.addHook('onReady', async () => checks.start())

@@ -11,6 +11,8 @@ import { closeIdle } from '../src/proxy/downstream/connection/idle-connections.j
 import { registerRoutes } from '../src/proxy/downstream/host-app/register-routes.js'
 import { routeUpgrades } from '../src/proxy/downstream/upgrade/upgrade.js'
 import { trustOf, trustOfApp } from '../src/proxy/http/trust.js'
+import { watchNames } from '../src/proxy/upstream/dns/backend-names.js'
+import { systemNames } from '../src/proxy/upstream/dns/host-lookup.js'
 import { TlsFileError } from '../src/proxy/upstream/tls/pem-files.js'
 import { UpstreamTls } from '../src/proxy/upstream/tls/upstream-tls.js'
 import { logRequest } from '../src/telemetry/access-log.js'
@@ -34,33 +36,33 @@ export interface PoolPluginOptions extends Omit<ParsedOptions, 'admin' | 'metric
  */
 export const poolPlugin = fp<PoolPluginOptions>(
   async (app, { settings, ...options }) => {
-    const { name, prefix } = options
+    const { name, prefix, workers, shared } = options
     const tls = openTls(app, name, settings)
     const onObserverError = observerLog(app, name)
-    const balancer = await openPool({ ...settings, onObserverError, verifyTls: tls.verify }, options.store)
+    const threads = { workers, shared, onObserverError, verifyTls: tls.verify }
+    const balancer = await openPool({ ...settings, ...threads }, options.store)
     tls.follow(balancer.registry)
     await app.register(balancerPlugin, { balancer, name, drainTimeout: settings.drainTimeout })
     const onFailed = exhaustionGuard(app, balancer, name)
-    let rejectedHost: string | undefined
-    await app.register(healthPlugin, {
-      balancer,
-      onFailed,
-      path: settings.healthPath,
-      port: settings.healthPort,
-      host: settings.healthHost,
-      hostHeader: settings.hostHeader,
-      refusedHost: () => rejectedHost,
-      interval: settings.healthInterval,
-      timeout: settings.healthTimeout,
-      status: settings.healthStatus,
-      rise: settings.healthRise,
-      fall: settings.healthFall,
-      tlsOptionsOf: tls.optionsOf,
-    })
-    logChanges(app, balancer, name)
-    warnOfUncheckedTls(app.log, name, balancer.registry, settings.upstreamRejectUnauthorized)
+    // What has to be done once is not done in each worker.
+    if (!shared) {
+      await app.register(healthPlugin, {
+        balancer,
+        onFailed,
+        tlsOptionsOf: tls.optionsOf,
+        ...checksOf(settings),
+      })
+      logChanges(app, balancer, name)
+      warnOfUncheckedTls(app.log, name, balancer.registry, settings.upstreamRejectUnauthorized)
+    }
     const { registries } = options
     const metered = registries.length > 0 ? [meter(app, { name, balancer, registries })] : []
+    if (workers > 0) {
+      // The other threads carry the traffic.
+      const stopNames = watchNames(balancer.registry, systemNames)
+      app.addHook('onClose', async () => stopNames())
+      return
+    }
     const proxyOptions = {
       prefix,
       balancer,
@@ -80,7 +82,7 @@ export const poolPlugin = fp<PoolPluginOptions>(
       tlsOptionsOf: tls.optionsOf,
       onFailed,
       onRefused(host: string | undefined) {
-        rejectedHost = host
+        balancer.registry.refusedHost = host
       },
       failureStatus: settings.failureStatus === 'off' ? '' : settings.failureStatus,
       retryStatus: settings.retryStatus,
@@ -105,6 +107,21 @@ export const poolPlugin = fp<PoolPluginOptions>(
   },
   { name: 'leastwise-pool', fastify: '5.x' },
 )
+
+/** The settings of active checks. */
+function checksOf(settings: PoolSettings) {
+  return {
+    path: settings.healthPath,
+    port: settings.healthPort,
+    host: settings.healthHost,
+    hostHeader: settings.hostHeader,
+    interval: settings.healthInterval,
+    timeout: settings.healthTimeout,
+    status: settings.healthStatus,
+    rise: settings.healthRise,
+    fall: settings.healthFall,
+  }
+}
 
 /** Reads the pool's files for TLS with backends, and looks at them until the app has closed. @throws {SettingError} */
 function openTls(app: FastifyInstance, pool: string, settings: PoolSettings): UpstreamTls {

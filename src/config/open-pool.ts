@@ -14,7 +14,7 @@ import type { PoolSettings } from './settings.js'
  * @throws {StoreError} if the store cannot be read
  */
 export async function openPool(
-  settings: PoolSettings & Pick<BalancerOptions, 'onObserverError' | 'verifyTls'>,
+  settings: PoolSettings & Pick<BalancerOptions, 'onObserverError' | 'verifyTls' | 'workers' | 'shared'>,
   store: BackendStore | undefined,
 ): Promise<Balancer> {
   try {

@@ -15,6 +15,7 @@ import {
 import type { LeastwiseOptions, ParsedOptions } from './plugin-options.js'
 import { check, type PoolSettings, poolSettingNames, settings } from './settings.js'
 import { checkTogether } from './settings-together.js'
+import { readShared, readWorkers } from './thread-options.js'
 
 /**
  * Options of the plugin that are not settings, with their defaults. A default is undefined if the option is off by
@@ -33,6 +34,8 @@ export const ownDefaults = {
   accessLog: false,
   metrics: undefined,
   store: undefined,
+  workers: 0,
+  shared: undefined,
 } as const satisfies { [O in Exclude<keyof LeastwiseOptions, keyof PoolSettings>]-?: LeastwiseOptions[O] }
 
 export const DEFAULT_ADMIN_PREFIX = '/admin'
@@ -68,6 +71,8 @@ export function parseOptions(
     accessLog: readBoolean('accessLog', given.accessLog ?? ownDefaults.accessLog),
     metrics: readMetricsRegistry(given.metrics),
     store: readStore(given.store),
+    workers: readWorkers(given.workers ?? ownDefaults.workers),
+    shared: readShared(given),
     trustProxy: given.trustProxy,
   }
 }

@@ -1,14 +1,16 @@
 import type { Registry } from 'prom-client'
 import type { BackendStore } from '../balancer/state/store.js'
+import type { PoolHandle } from '../balancer/threads/messages.js'
 import type { TrustSetting } from '../proxy/http/trust.js'
 import type { PoolOptions } from './pool-options.js'
 import type { PoolSettings } from './settings.js'
+import type { ThreadOptions } from './thread-options.js'
 
 /** The methods of a prom-client registry that leastwise calls. */
 export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric'>
 
 /** Options of the plugin. All are optional; the default of a pool's setting is that of its environment variable. */
-export interface LeastwiseOptions extends PoolOptions {
+export interface LeastwiseOptions extends PoolOptions, ThreadOptions {
   /** Name of the pool, unique in the app, as in `app.balancers.get(name)`; `default` by default. */
   name?: string | undefined
   /**
@@ -85,6 +87,8 @@ export interface ParsedOptions {
   accessLog: boolean
   metrics: MetricsRegistry | undefined
   store: BackendStore | undefined
+  workers: number
+  shared: PoolHandle | undefined
   /**
    * The proxies that are trusted; undefined if the option was left out, because then the app's own `trustProxy`
    * applies.

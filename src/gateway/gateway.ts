@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { Balancer } from '../balancer/balancer.js'
 import type { Settings } from '../config/settings.js'
 import { openConnections } from '../proxy/downstream/connection/open-connections.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
@@ -14,9 +15,8 @@ import { createTrafficApp } from './traffic-app.js'
 
 /** The stand-alone gateway, with one listener for traffic and one for administration. */
 export interface Gateway {
-  traffic: FastifyInstance
-  /** The admin app; undefined where ADMIN_PORT is off. */
-  admin: FastifyInstance | undefined
+  /** The pool that the gateway balances over. */
+  balancer: Balancer
   /** Opens the listeners. @throws {ListenError} */
   listen(): Promise<void>
   /**
@@ -27,8 +27,15 @@ export interface Gateway {
   close(timeout: number): Promise<number>
 }
 
+/** A gateway whose main thread carries the traffic. */
+export interface OneThreadGateway extends Gateway {
+  traffic: FastifyInstance
+  /** The admin app; undefined where ADMIN_PORT is off. */
+  admin: FastifyInstance | undefined
+}
+
 /**
- * Makes the gateway that the settings describe. It does not listen yet.
+ * Makes the gateway that the settings describe, with one thread. It does not listen yet.
  * @param log destination of the logger's lines, where it counts the lines that it drops
  * @throws {SettingError | StoreError | ListenError}
  */
@@ -36,7 +43,7 @@ export async function createGateway(
   settings: Settings,
   logger: Logger,
   log?: Pick<LogStream, 'dropped'>,
-): Promise<Gateway> {
+): Promise<OneThreadGateway> {
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
@@ -49,6 +56,7 @@ export async function createGateway(
   const connections = openConnections(traffic.server)
 
   return {
+    balancer,
     traffic,
     admin,
 
@@ -59,7 +67,7 @@ export async function createGateway(
       // Without a free file descriptor a connection cannot be accepted, and the error must not end the process.
       const logExhaustion = exhaustionLog(logger as FastifyBaseLogger, balancer.clock, 'default')
       for (const app of [traffic, admin]) app?.server.on('error', logExhaustion)
-      logReady(logger, traffic, admin)
+      logReady(logger, balancer, traffic.listeningOrigin, admin)
     },
 
     async close(timeout) {
@@ -74,14 +82,21 @@ export async function createGateway(
   }
 }
 
-function logReady(logger: Logger, traffic: FastifyInstance, admin: FastifyInstance | undefined): void {
-  const { registry, policy } = traffic.balancer
+/** Logs that the gateway listens. @param workers number of threads that carry traffic, where it is more than one */
+export function logReady(
+  logger: Logger,
+  { registry, policy }: Balancer,
+  traffic: string,
+  admin: FastifyInstance | undefined,
+  workers?: number,
+): void {
   logger.info(
     {
-      traffic: traffic.listeningOrigin,
+      traffic,
       admin: admin?.listeningOrigin ?? null,
       backends: registry.size,
       policy,
+      ...(workers !== undefined && { workers }),
     },
     'gateway ready',
   )

@@ -62,15 +62,22 @@ export async function probeSharedPort({
 
 const NO_SHARED_PORT = `threads cannot share a port on this system (${process.platform}), as they can on Linux, FreeBSD, DragonFlyBSD, Solaris and AIX`
 
-/** Opens the listener of an app. @param prefix of the variables for host and port @throws {ListenError} */
+/**
+ * Opens the listener of an app.
+ * @param prefix of the variables for host and port
+ * @param reusePort true if other threads listen on the same port
+ * @throws {ListenError}
+ */
 export async function listen(
   app: FastifyInstance,
   host: string,
   port: number,
   prefix: string,
+  reusePort = false,
 ): Promise<void> {
   try {
-    await app.listen({ host: addressOf(host), port })
+    // Fastify passes the options on to Node, whose types have reusePort only in newer releases.
+    await app.listen({ host: addressOf(host), port, ...(reusePort && { reusePort }) })
   } catch (error) {
     throw listenError(error, host, port, prefix)
   }

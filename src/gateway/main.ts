@@ -15,6 +15,7 @@ import { prettyLog } from './logging/pretty-log.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
 import { workerCount } from './worker-count.js'
+import { createControlPlane } from './workers/control-plane.js'
 
 const NO_PRETTY_LOG =
   'log lines are JSON: LOG_FORMAT=pretty needs the package pino-pretty; npm install pino-pretty adds it'
@@ -42,7 +43,10 @@ async function main(): Promise<void> {
     logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
   ignoreHangup(logger)
   guardMemoryUsage()
-  const gateway = await createGateway(settings, logger, stdout)
+  const gateway =
+    workers > 1
+      ? await createControlPlane(settings, workers, logger, stdout)
+      : await createGateway(settings, logger, stdout)
   let received: NodeJS.Signals | undefined
   const signals = new Signals({
     end(signal) {
@@ -73,7 +77,7 @@ async function main(): Promise<void> {
     const { shutdownDelay } = settings
     logger.info({ signal, ...(shutdownDelay > 0 && { shutdownDelay }) }, 'shutting down')
     if (shutdownDelay === 0) return
-    gateway.traffic.balancer.announceClosing()
+    gateway.balancer.announceClosing()
     await setTimeout(shutdownDelay)
   }
   signals.listen()

@@ -37,7 +37,8 @@ export async function finishRequests(
     for (const socket of connections) pending += pendingOn(socket)
     // The larger number counts: a client may still read a response that its backend has finished, and a backend may
     // still work for a client that left.
-    cut = Math.max(pending, balancer.registry.inFlight)
+    const held = balancer.registry.list().reduce((sum, { leases }) => sum + leases.held, 0)
+    cut = Math.max(pending, held)
     balancer.stop(new StoppedError('the gateway shut down'))
     // Requests that can still be answered get a response.
     setTimeout(() => {

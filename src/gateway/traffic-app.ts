@@ -1,6 +1,8 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
+import type { BackendStore } from '../balancer/state/store.js'
+import type { PoolHandle } from '../balancer/threads/messages.js'
 import { type PoolSettings, poolSettingNames, type Settings } from '../config/settings.js'
 import leastwise from '../index.js'
 import {
@@ -23,11 +25,13 @@ const NO_QUERY = Object.freeze({})
 /**
  * The app behind the traffic listener: one pool, to which everything is proxied.
  * @param metrics registry that gets the metrics of the pool; undefined where nobody can ask for them
+ * @param shared the handle of the pool, where this thread is one of several workers
  */
 export async function createTrafficApp(
   settings: Settings,
   logger: Logger,
   metrics: Registry | undefined,
+  shared?: PoolHandle,
 ): Promise<FastifyInstance> {
   const accessLog = settings.logLevel !== 'silent'
   const log = accessLog ? (logger as FastifyBaseLogger) : undefined
@@ -60,7 +64,7 @@ export async function createTrafficApp(
     ...poolSettings(settings),
     accessLog,
     metrics,
-    store: settings.stateFile === '' ? undefined : stateFile(settings.stateFile, 'STATE_FILE'),
+    ...(shared ? { shared } : { store: storeOf(settings) }),
   })
   app.setErrorHandler(sendError)
   // This handler gets only methods that are never proxied.
@@ -80,6 +84,11 @@ export async function createTrafficApp(
   return app
 }
 
-function poolSettings(settings: Settings): Partial<PoolSettings> {
+/** Returns where the pool is stored; undefined where it is not. */
+export function storeOf({ stateFile: path }: Settings): BackendStore | undefined {
+  return path === '' ? undefined : stateFile(path, 'STATE_FILE')
+}
+
+export function poolSettings(settings: Settings): Partial<PoolSettings> {
   return Object.fromEntries(poolSettingNames.map((name) => [name, settings[name]]))
 }

@@ -109,6 +109,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/stores/',
       'src/telemetry/',
       'src/text/',
+      'src/threads/',
       'src/index.js',
       'plugins/',
       'routes/admin.js',

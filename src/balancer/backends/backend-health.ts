@@ -4,6 +4,9 @@ import type { CheckResult, Verdict } from './backend-view.js'
 
 /** The registered backends, with what active checks, name lookups and requests found out about their health. */
 export class BackendHealth extends BackendSet {
+  /** @internal The Host of the last request for which no backend was usable; active checks may send it. */
+  refusedHost: string | undefined
+
   /**
    * Records what an active check of a backend found, be it a check of this package or one that the app makes itself.
    * @param verdict the health that follows from the checks so far

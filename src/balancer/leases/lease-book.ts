@@ -25,6 +25,7 @@ export interface BookedLease extends ListNode<BookedLease> {
 export class LeaseBook {
   readonly #counter: LoadCounter
   #opened = 0
+  #held = 0
   readonly #prepared = new LinkedList<BookedLease>()
   /** Leases whose answer is awaited; the one that has waited longest comes first. */
   readonly #awaited = new LinkedList<BookedLease>()
@@ -47,6 +48,11 @@ export class LeaseBook {
   /** Number of leases opened so far by this thread. */
   get opened(): number {
     return this.#opened
+  }
+
+  /** Number of leases that this thread holds now. */
+  get held(): number {
+    return this.#held
   }
 
   /** Number of leases that ended as `failed` so far. */
@@ -72,6 +78,7 @@ export class LeaseBook {
   /** @internal Adds a new lease, whose request was counted already. */
   add(lease: BookedLease): void {
     this.#opened++
+    this.#held++
     this.#listOf(lease.phase).append(lease)
   }
 
@@ -88,6 +95,7 @@ export class LeaseBook {
   /** @internal Takes out a lease that is released. */
   remove(lease: BookedLease, outcome: Outcome): void {
     this.#listOf(lease.phase).remove(lease)
+    this.#held--
     this.#counter.end(outcome)
   }
 

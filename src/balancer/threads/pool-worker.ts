@@ -40,6 +40,11 @@ export class PoolWorker {
     port1.unref()
   }
 
+  /** The number of the worker, from 0 on. A worker that has ended leaves its number to another one. */
+  get number(): number {
+    return this.handle.worker
+  }
+
   /** Disconnects the worker when this thread ends: the requests that it had in flight are taken off the counts. */
   follow(worker: EndingThread): void {
     worker.once('exit', () => this.close())
@@ -49,6 +54,11 @@ export class PoolWorker {
   close(): void {
     this.#port.close()
     this.#listener.closed()
+  }
+
+  /** True once the worker takes part in the pool. */
+  get hasBegun(): boolean {
+    return this.applied !== -1
   }
 
   /** @internal */
@@ -61,7 +71,7 @@ export class PoolWorker {
    * @returns milliseconds for which its event loop has not turned
    */
   heardBeat(beat: number, now: number): number {
-    if (beat !== this.#beat || this.applied === -1) this.#turnedAt = now
+    if (beat !== this.#beat || !this.hasBegun) this.#turnedAt = now
     this.#beat = beat
     return now - this.#turnedAt
   }

@@ -134,6 +134,14 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#flush()
   }
 
+  /** Returns the number of requests that a worker has in flight. */
+  inFlightOf({ number }: PoolWorker): number {
+    let sum = 0
+    for (const { row } of this.#pool().registry.list())
+      sum += this.#table.columns.of(number, row)[column.inFlight] as number
+    return sum
+  }
+
   /** Disconnects all workers. */
   close(): void {
     for (const worker of this.list) worker.close()
@@ -169,7 +177,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
 
   #callBack(): void {
     let applied = Number.POSITIVE_INFINITY
-    for (const worker of this.#workers.values()) applied = Math.min(applied, worker.applied)
+    // A worker that has not begun yet carries no traffic, and it begins with the latest state.
+    for (const worker of this.#workers.values())
+      if (worker.hasBegun) applied = Math.min(applied, worker.applied)
     const due = this.#waiting.filter(({ revision }) => revision <= applied)
     this.#waiting = this.#waiting.filter(({ revision }) => revision > applied)
     for (const { callback } of due) this.#guard.call(callback)

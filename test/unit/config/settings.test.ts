@@ -8,7 +8,7 @@ import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { parseConfig } from '../../../src/config/environment.js'
 import { SettingError } from '../../../src/config/setting-error.js'
 import type { Setting } from '../../../src/config/settings/setting.js'
-import { accept, settingNames, settings, variable } from '../../../src/config/settings.js'
+import { accept, poolSettingNames, settingNames, settings, variable } from '../../../src/config/settings.js'
 import { generated } from '../../../src/reference/generated.js'
 import { root } from '../../support/process.js'
 
@@ -442,7 +442,7 @@ test('npm run generate was run: files that are made from the table are as it wou
 })
 
 test('a setting has the default of the option of the core that has its name', () => {
-  const shared = settingNames.filter((name) => Object.hasOwn(defaults, name))
+  const shared = poolSettingNames.filter((name) => Object.hasOwn(defaults, name))
   assert.ok(shared.length > 10, 'they have the same names')
   for (const name of shared) {
     assert.deepEqual(settings[name].default, defaults[name as keyof typeof defaults], name)

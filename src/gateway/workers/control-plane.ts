@@ -1,0 +1,77 @@
+import Fastify from 'fastify'
+import type { Logger } from 'pino'
+import type { PoolWorkers } from '../../balancer/threads/pool-workers.js'
+import type { Settings } from '../../config/settings.js'
+import leastwise from '../../index.js'
+import { countDroppedLines, pageRegistry } from '../../telemetry/metrics/process.js'
+import { createAdminApp } from '../admin-app.js'
+import { appOptions } from '../app-options.js'
+import { type Gateway, logReady } from '../gateway.js'
+import { listen } from '../listeners.js'
+import type { LogStream } from '../logging/log-stream.js'
+import { checkTlsFiles } from '../tls-files.js'
+import { poolSettings, storeOf } from '../traffic-app.js'
+import type { RestartDelays } from './restart-delays.js'
+import { TrafficWorkers } from './traffic-workers.js'
+
+/** A gateway whose traffic worker threads carry. */
+export interface ControlPlane extends Gateway {
+  workers: TrafficWorkers
+}
+
+/**
+ * Makes a gateway with several threads. This thread controls it: it has the registry, the health checks, the state and
+ * the admin API, and the worker threads carry the traffic.
+ * @param count number of worker threads
+ * @param log destination of the logger's lines, where it counts the lines that it drops
+ * @param delays says how long to wait before a worker is started again
+ * @throws {SettingError | StoreError | ListenError}
+ */
+export async function createControlPlane(
+  settings: Settings,
+  count: number,
+  logger: Logger,
+  log?: Pick<LogStream, 'dropped'>,
+  delays?: Pick<RestartDelays, 'next'>,
+): Promise<ControlPlane> {
+  const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
+  if (metrics && log) countDroppedLines(metrics, log.dropped)
+  checkTlsFiles(settings)
+  // This app has no listener: it is there for the pool, which begins and ends with it.
+  const app = Fastify(appOptions(settings, logger))
+  await app.register(leastwise, {
+    ...poolSettings(settings),
+    metrics,
+    workers: count,
+    store: storeOf(settings),
+  })
+  await app.ready()
+  const { balancer } = app
+  const admin = metrics && (await createAdminApp(settings, logger, balancer, metrics))
+  const workers = new TrafficWorkers(settings, logger, balancer.workers as PoolWorkers, delays)
+
+  return {
+    balancer,
+    workers,
+
+    async listen() {
+      // The admin listener opens first, so that the gateway's state can be asked for by the time traffic is accepted.
+      if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
+      await workers.start()
+      logReady(logger, balancer, originOf(settings.host, workers.port), admin, count)
+    },
+
+    async close(timeout) {
+      balancer.startClosing()
+      const cut = await workers.finish(timeout)
+      await app.close()
+      // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.
+      await admin?.close()
+      return cut
+    },
+  }
+}
+
+function originOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
