@@ -30,7 +30,7 @@ export class Backend {
   readonly leases: LeaseBook
   readonly latency: BackendMemory['latency']
   readonly responseTime: BackendMemory['responseTime']
-  /** @internal The backend's row in the table that threads share; 0 where the pool has one thread. */
+  /** The backend's row in the table that threads share; 0 where the pool has one thread. */
   readonly row: number
   weight = 1
   /** Largest number of requests (not connections) in flight on the backend; Infinity for no limit. */
