@@ -102,8 +102,8 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#callBack()
   }
 
-  cut({ row }: Backend, why: string): void {
-    this.#add({ kind: 'cut', row, why })
+  cut(backend: Backend, why: string): void {
+    this.#add({ kind: 'cut', row: backend.row, why })
   }
 
   /** @internal */
