@@ -59,6 +59,8 @@ export type WorkerMessage =
   | { kind: 'idle'; row: number }
   /** A backend failed as often in a row as ejects it, or its probe failed. */
   | { kind: 'failing'; row: number }
+  /** The Host field of the last request that a backend answered, or with row 0 that no backend was found for. */
+  | { kind: 'host'; row: number; host: string }
   /** An ejected backend answered well. */
   | { kind: 'answered'; row: number }
 
