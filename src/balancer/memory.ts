@@ -1,3 +1,4 @@
+import { type HealthMemory, LocalHealth } from './health/health-memory.js'
 import { type LoadCounter, LocalLoadCounter } from './leases/load-counter.js'
 import { Latency } from './stats/latency.js'
 import { ResponseTime } from './stats/response-time.js'
@@ -9,6 +10,7 @@ export interface BackendMemory {
   /** The number of the backend's row in the table that threads share; 0 where the pool has one thread. */
   readonly row: number
   readonly counter: LoadCounter
+  readonly healthMemory: HealthMemory
   readonly latency: Pick<Latency, 'add' | 'summary'>
   readonly responseTime: Pick<ResponseTime, 'add' | 'atLeast' | 'forget' | 'estimate'>
 }
@@ -79,6 +81,7 @@ export function localBackend(tunnelWeight?: number): BackendMemory {
   return {
     row: 0,
     counter: new LocalLoadCounter(tunnelWeight),
+    healthMemory: new LocalHealth(),
     latency: new Latency(),
     responseTime: new ResponseTime(),
   }

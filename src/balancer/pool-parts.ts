@@ -18,6 +18,7 @@ import { BUDGET_WINDOW_MS, Budget, hedgeAllowance, retryAllowance } from './resi
 import { Hedging } from './resilience/hedging.js'
 import { ResidualLoad } from './resilience/residual-load.js'
 import { Selection } from './selection/selection.js'
+import { FailureFollower } from './threads/failure-follower.js'
 import { memoryOf } from './threads/memory-of.js'
 import { PoolMember } from './threads/pool-member.js'
 import { type ControlledPool, PoolWorkers } from './threads/pool-workers.js'
@@ -57,6 +58,8 @@ export class PoolParts {
   readonly workers: PoolWorkers | undefined
   /** This worker's part in a pool that another thread controls; undefined in every other pool. */
   readonly member: PoolMember | undefined
+  /** Follows failures in other threads; undefined where no other thread carries traffic of the pool. */
+  readonly failures: FailureFollower | undefined
   /** Called after another policy came into force. */
   onPolicy = () => {}
 
@@ -116,6 +119,12 @@ export class PoolParts {
         usePolicy: (name) => this.usePolicy(name),
         renewed: (backend) => observer.renewed(backend),
       })
+      this.failures = new FailureFollower(memory.news, {
+        limits: this.limits,
+        clock,
+        list: () => replica.list(),
+        at: (row) => replica.at(row),
+      })
     } else {
       this.registry.batch(() => {
         if (stored) this.registry.sync('store', stored.backends)
@@ -139,6 +148,7 @@ export class PoolParts {
       observerGuard,
     )
     this.registry.observer = observer
+    this.failures?.begin()
   }
 
   /** @throws {UnknownPolicyError} */
@@ -169,8 +179,7 @@ export class PoolParts {
       registry,
       policy: selection.selector.name,
       heard: (message, backend) => {
-        if (message.kind === 'host') backend.clientHost = message.host
-        else if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
+        if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
       },
       freed: () => {},
     }

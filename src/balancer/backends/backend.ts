@@ -30,7 +30,9 @@ export class Backend {
   readonly leases: LeaseBook
   readonly latency: BackendMemory['latency']
   readonly responseTime: BackendMemory['responseTime']
-  /** The backend's row in the table that threads share; 0 where the pool has one thread. */
+  /** @internal What requests and slow start say about the backend's health. */
+  readonly healthMemory: BackendMemory['healthMemory']
+  /** @internal The backend's row in the table that threads share; 0 where the pool has one thread. */
   readonly row: number
   weight = 1
   /** Largest number of requests (not connections) in flight on the backend; Infinity for no limit. */
@@ -82,7 +84,7 @@ export class Backend {
     { origin, host }: Pick<Origin, 'origin' | 'host'>,
     hostHeader: HostHeader | undefined,
     addedAt: Date,
-    { row, counter, latency, responseTime }: BackendMemory = localBackend(),
+    { row, counter, latency, responseTime, healthMemory }: BackendMemory = localBackend(),
   ) {
     this.id = id
     this.url = origin
@@ -92,6 +94,7 @@ export class Backend {
     this.row = row
     this.latency = latency
     this.responseTime = responseTime
+    this.healthMemory = healthMemory
     this.counter = counter
     this.leases = new LeaseBook(counter)
   }

@@ -24,10 +24,8 @@ interface PoolCount {
   ejected: number
 }
 
-/** The recent failures and ejections of one backend. */
+/** The ejections of one backend. Its failures in a row are counted in `HealthMemory`. */
 interface FailureHistory {
-  /** Number of failures since the last success. */
-  streak: number
   /** Number of ejections, less one for each `base` milliseconds that passed since without another one. */
   ejections: number
   /** Monotonic milliseconds at which the backend was last ejected or reinstated. */
@@ -74,7 +72,7 @@ export class Ejection {
   succeeded(lease: Lease): void {
     const history = this.#historyFor(lease)
     if (!history) return
-    history.streak = 0
+    lease.backend.healthMemory.endStreak()
     // In panic an ejected backend gets requests that are no probes, and any success reinstates it.
     if (lease.backend.isEjected) this.#reinstate(lease.backend, history)
   }
@@ -88,8 +86,8 @@ export class Ejection {
       if (this.probes.isProbe(lease)) this.#eject(backend, history)
       return
     }
-    history.streak++
-    if (history.streak >= this.#options.consecutive && this.#allows(1)) this.#eject(backend, history)
+    const streak = backend.healthMemory.addFailure()
+    if (streak >= this.#options.consecutive && this.#allows(1)) this.#eject(backend, history)
   }
 
   /**
@@ -102,10 +100,9 @@ export class Ejection {
 
   /** Ends an ejection without a probe, because something else shows that the backend is well. */
   reset(backend: Backend): void {
+    backend.healthMemory.endStreak()
     const history = this.#histories.get(backend)
-    if (!history) return
-    history.streak = 0
-    if (backend.isEjected) this.#reinstate(backend, history)
+    if (history && backend.isEjected) this.#reinstate(backend, history)
   }
 
   /** Reinstates the longest-ejected backends until `maxPercent` holds again, after a change of the pool. */
@@ -132,7 +129,7 @@ export class Ejection {
 
   #begin({ backend }: Lease): FailureHistory | undefined {
     if (this.#options.maxPercent === 0 || this.#histories.has(backend)) return undefined
-    const history = { streak: 0, ejections: 0, changedAt: this.#clock.now(), lastOrdinal: 0 }
+    const history = { ejections: 0, changedAt: this.#clock.now(), lastOrdinal: 0 }
     this.#histories.set(backend, history)
     this.hasHistory = true
     return history
@@ -183,7 +180,7 @@ export class Ejection {
 
   /** Begins a new streak: from now on only results of new requests count. */
   #restart(backend: Backend, history: FailureHistory): void {
-    history.streak = 0
+    backend.healthMemory.endStreak()
     history.changedAt = this.#clock.now()
     history.lastOrdinal = backend.leases.opened
   }

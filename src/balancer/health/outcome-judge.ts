@@ -35,7 +35,7 @@ export class OutcomeJudge {
       if (outcome === 'failed') this.#ejection.failed(lease)
       else this.#ejection.cancelled(lease)
     } else if (outcome === 'ok' || lease.answeredWell) {
-      if (this.#penalty.any && this.#penalty.succeeded(backend, this.#clock.now()))
+      if (this.#penalty.has(backend) && this.#penalty.succeeded(backend, this.#clock.now()))
         this.#limits.succeeded(backend)
       if (this.#ejection.hasHistory) this.#ejection.succeeded(lease)
     } else {

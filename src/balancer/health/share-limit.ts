@@ -10,7 +10,11 @@ const MAX_CREDIT = 2
 /** Largest rounding error in a whole request of credit. */
 const ROUNDING_ERROR = 1e-9
 
-/** The limit on the share of one backend, and the backend's credit: the number of requests that it may be given now. */
+/**
+ * The limit on the share of one backend, and the backend's credit: the number of requests that it may be given now.
+ * Threads that share a pool share what slow start and failures allow a backend, but each has its own credit. So each
+ * keeps the backend to its part of the requests of that thread, and together they keep it to its part of all requests.
+ */
 export class ShareLimit implements DueItem {
   readonly backend: Backend
   /** True if the backend may not have more than its fair share. */

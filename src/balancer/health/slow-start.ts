@@ -1,5 +1,6 @@
 import type { Backend } from '../backends/backend.js'
 import type { Clock } from '../time/clock.js'
+import { markOf } from './health-memory.js'
 
 /**
  * Gives a backend that joined, was activated or recovered a share that grows from nothing to its fair share, because
@@ -10,8 +11,6 @@ import type { Clock } from '../time/clock.js'
 export class SlowStart {
   readonly #durationMs: number
   readonly #clock: Clock
-  /** Monotonic milliseconds at which the slow start of each backend began. */
-  readonly #beganAt = new Map<Backend, number>()
 
   /** @param durationMs milliseconds that slow start takes; 0 for no slow start */
   constructor(durationMs: number, clock: Clock) {
@@ -20,29 +19,29 @@ export class SlowStart {
   }
 
   /**
-   * Begins the slow start of a backend.
+   * Begins the slow start of a backend. A worker takes part in the one that the control plane has begun.
    * @returns false if there is no slow start
    */
-  begin(backend: Backend): boolean {
+  begin({ healthMemory }: Backend): boolean {
     if (this.#durationMs === 0) return false
-    this.#beganAt.set(backend, this.#clock.now())
+    healthMemory.setSlowStart(markOf(this.#clock.now()))
     return true
   }
 
-  forget(backend: Backend): void {
-    this.#beganAt.delete(backend)
+  forget({ healthMemory }: Backend): void {
+    healthMemory.setSlowStart(0)
   }
 
   /**
    * Returns the part of its fair share that slow start allows a backend, from 0 to 1; 1 for a backend that is not in
    * slow start.
    */
-  factorOf(backend: Backend, now: number): number {
-    const beganAt = this.#beganAt.get(backend)
-    if (beganAt === undefined) return 1
-    const factor = (now - beganAt) / this.#durationMs
-    if (factor < 1) return factor
-    this.#beganAt.delete(backend)
+  factorOf({ healthMemory }: Backend, now: number): number {
+    const { slowStartAt } = healthMemory
+    if (slowStartAt === 0) return 1
+    const factor = (now - slowStartAt) / this.#durationMs
+    if (factor < 1) return Math.max(0, factor)
+    healthMemory.setSlowStart(0)
     return 1
   }
 }

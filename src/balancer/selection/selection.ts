@@ -7,8 +7,9 @@ import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease, type LeaseObserver } from '../leases/lease.js'
 import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
+import type { FailureFollower } from '../threads/failure-follower.js'
 import type { Clock } from '../time/clock.js'
-import { leastLoadedBackup } from './backup.js'
+import { backupFor } from './backup.js'
 import { isPolicyName, policies, policyNames } from './policies/index.js'
 import type { PickContext, Policy } from './policies/policy.js'
 import { extendedReach } from './reach.js'
@@ -27,6 +28,8 @@ export interface SelectionParts {
   readonly clock: Clock
   readonly random: () => number
   readonly leaseObserver: LeaseObserver
+  /** Follows failures in other threads; undefined where there are none. */
+  readonly failures: FailureFollower | undefined
 }
 
 /**
@@ -120,7 +123,7 @@ export class Selection implements LeaseSource {
     for (;;) {
       const probed = probes.anyDue ? probes.next(request) : undefined
       const picked = probed ? undefined : this.#pick(policy, now, request, canWait)
-      const backend = probed ?? picked ?? this.#backupFor(request.except)
+      const backend = probed ?? picked ?? backupFor(this.#registry, request.except)
       if (!backend) return undefined
       const lease = this.#open(backend, now, picked !== undefined, picked && this.#context.seen)
       if (!lease) continue
@@ -173,7 +176,7 @@ export class Selection implements LeaseSource {
       reach = this.#extendedReach(except, canWait)
       preview = policy.explain({ now, except, key, reach })
     }
-    const choice = probed ?? preview.choice ?? this.#backupFor(except)
+    const choice = probed ?? preview.choice ?? backupFor(this.#registry, except)
     return { choice, isProbe: probed !== undefined, scores: preview.scores, reach }
   }
 
@@ -187,6 +190,7 @@ export class Selection implements LeaseSource {
   }
 
   #pick(policy: Policy, now: number, { except, key }: RequestTraits, canWait: boolean): Backend | undefined {
+    if (this.#parts.failures?.isBehind) this.#parts.failures.catchUp()
     const context = this.#context
     context.now = now
     context.except = except
@@ -222,13 +226,6 @@ export class Selection implements LeaseSource {
 
   #extendedReach(except: ReadonlySet<Backend> | undefined, canWait: boolean): Tier {
     return extendedReach(this.#registry.eligible.length - this.#limits.shareUsedCount, except, canWait)
-  }
-
-  /** Returns a backup for a request that has failed on every other backend; undefined for other requests. */
-  #backupFor(except: ReadonlySet<Backend> | undefined): Backend | undefined {
-    const { standby } = this.#registry
-    if (!except || standby.length === 0 || this.#registry.hasEligible(except)) return undefined
-    return leastLoadedBackup(standby, except)
   }
 
   #log(kind: number, lease: Lease, request: string | undefined, waitingSince: number | undefined): void {

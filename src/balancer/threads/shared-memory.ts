@@ -5,6 +5,8 @@ import { Latency } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
 import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
+import { FailureNews } from './failure-news.js'
+import { SharedHealth } from './shared-health.js'
 import { SharedLoadCounter } from './shared-load-counter.js'
 import { type PoolTable, ROW_COUNT, word } from './table.js'
 
@@ -14,6 +16,8 @@ export class SharedMemory implements PoolMemory {
   readonly table: PoolTable
   /** Number of this worker; undefined in the control plane. */
   readonly worker: number | undefined
+  /** Tells which backends failed in other threads. */
+  readonly news: FailureNews
   readonly #numbers: Float64Array | undefined
   /** The next row that was never used. */
   #nextRow = 1
@@ -23,6 +27,7 @@ export class SharedMemory implements PoolMemory {
   constructor(table: PoolTable, worker?: number) {
     this.table = table
     this.worker = worker
+    this.news = new FailureNews(table)
     this.#numbers = worker === undefined ? undefined : table.pool.of(worker, 0)
   }
 
@@ -30,6 +35,7 @@ export class SharedMemory implements PoolMemory {
     return {
       row,
       counter: new SharedLoadCounter(this.table, row, this.worker, tunnelWeight),
+      healthMemory: new SharedHealth(this.table, row, this.news, this.worker === undefined),
       latency: new Latency(),
       responseTime: new ResponseTime(),
     }

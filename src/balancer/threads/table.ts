@@ -44,12 +44,17 @@ export const measure = {
   peakAt: 1,
   typical: 2,
   typicalAt: 3,
-  failureRate: 4,
+  /** The failure mark of `HealthMemory`. It is changed only by atomic operations on its bits. */
+  failureMark: 4,
   ewma: 5,
   ewmaAt: 6,
+  /** Monotonic milliseconds at which slow start began; 0 for none. Only the control plane writes it. */
+  slowStartAt: 7,
+  /** Monotonic milliseconds since which an ejected backend waits for a probe. */
+  dueAt: 8,
 } as const
 
-export const MEASURES = 8
+export const MEASURES = 16
 
 /** The numbers in a worker's column for one backend. Only that worker writes them. */
 export const column = {
@@ -76,10 +81,14 @@ export interface TableBuffers {
   columns: SharedArrayBuffer
   pool: SharedArrayBuffer
   bells: SharedArrayBuffer
+  news: SharedArrayBuffer
 }
 
 /** Number of latencies that are kept of each backend. */
 export const SAMPLES_PER_ROW = 1024
+
+/** Number of changes of failure rates that are kept for threads that have not seen them yet; a power of 2. */
+export const NEWS_KEPT = 256
 
 /** Number of counters of the pool in each worker's column. */
 export const POOL_WIDTH = 256
@@ -98,6 +107,8 @@ export class PoolTable {
   readonly workers: number
   readonly words: Int32Array
   readonly measures: Float64Array
+  /** The bits of `measures`, for atomic operations. */
+  readonly measureBits: BigInt64Array
   /** The latest latencies of each backend, in milliseconds. */
   readonly samples: Float32Array
   /** Each worker's numbers for each backend; see {@link column}. */
@@ -106,6 +117,8 @@ export class PoolTable {
   readonly pool: Columns
   /** One for each worker. */
   readonly bells: Doorbells
+  /** The latest changes of failure rates; see `FailureNews`. */
+  readonly news: Int32Array
   readonly buffers: TableBuffers
 
   constructor(buffers: TableBuffers) {
@@ -113,6 +126,8 @@ export class PoolTable {
     this.workers = buffers.workers
     this.words = new Int32Array(buffers.words)
     this.measures = new Float64Array(buffers.measures)
+    this.measureBits = new BigInt64Array(buffers.measures)
+    this.news = new Int32Array(buffers.news)
     this.samples = new Float32Array(buffers.samples)
     this.columns = new Columns(buffers.columns, {
       workers: buffers.workers,
@@ -133,6 +148,7 @@ export class PoolTable {
       columns: Columns.allocate({ workers, rows: ROW_COUNT, width: COLUMN_WIDTH }),
       pool: Columns.allocate({ workers, rows: 1, width: POOL_WIDTH }),
       bells: Doorbells.allocate(workers),
+      news: new SharedArrayBuffer(NEWS_KEPT * Int32Array.BYTES_PER_ELEMENT),
     })
   }
 

@@ -1,0 +1,34 @@
+import type { TestContext } from 'node:test'
+import { Balancer } from '../../src/balancer/balancer.js'
+import type { BalancerOptions } from '../../src/balancer/options.js'
+import { TestClock } from './clock.js'
+
+/**
+ * A pool that `members` workers share, all of them in this thread and with one clock that passes when it is told to.
+ * Whatever is in shared memory is seen at once; messages between the workers and the control plane take a turn of the
+ * event loop.
+ */
+export function sharedPool(t: TestContext, { members, ...options }: BalancerOptions & { members: number }) {
+  const clock = new TestClock()
+  const control = new Balancer({ clock, random: () => 0, ...options, workers: members })
+  const { workers } = control
+  if (!workers) throw new Error('the pool has no workers')
+  /** Starts a worker. */
+  const join = () => {
+    const worker = workers.connect()
+    const { backends, ...rest } = options
+    const member = new Balancer({ clock, random: () => 0, ...rest, shared: worker.handle })
+    t.after(() => member.close())
+    return { member, worker }
+  }
+  const joined = Array.from({ length: members }, join)
+  t.after(() => control.close())
+  return {
+    clock,
+    control,
+    workers: joined.map(({ worker }) => worker),
+    members: joined.map(({ member }) => member),
+    join,
+    settled: () => workers.settled(),
+  }
+}
