@@ -179,7 +179,8 @@ export class PoolParts {
       registry,
       policy: selection.selector.name,
       heard: (message, backend) => {
-        if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
+        if (message.kind === 'host') backend.clientHost = message.host
+        else if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
       },
       freed: () => {},
     }

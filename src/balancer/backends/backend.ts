@@ -32,7 +32,7 @@ export class Backend {
   readonly responseTime: BackendMemory['responseTime']
   /** @internal What requests and slow start say about the backend's health. */
   readonly healthMemory: BackendMemory['healthMemory']
-  /** @internal The backend's row in the table that threads share; 0 where the pool has one thread. */
+  /** The backend's row in the table that threads share; 0 where the pool has one thread. */
   readonly row: number
   weight = 1
   /** Largest number of requests (not connections) in flight on the backend; Infinity for no limit. */

@@ -2,9 +2,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Backend } from '../backends/backend.js'
 import type { TableBuffers } from './table.js'
 
-/** The fields of a backend that all threads have to know. */
+/** The fields of a backend that all threads have to know, besides its row. */
 const knownFields = [
-  'row',
   'id',
   'url',
   'host',
@@ -30,7 +29,9 @@ const knownFields = [
 const comparedFields = knownFields.filter((field) => field !== 'lastCheck')
 
 /** What a thread has to know of a backend. It can be sent in a message. */
-export type KnownBackend = Pick<Backend, (typeof knownFields)[number]>
+export interface KnownBackend extends Pick<Backend, (typeof knownFields)[number]> {
+  row: number
+}
 
 /** A change of a pool, as the control plane sends it to the workers. */
 export type PoolChange =
@@ -58,6 +59,8 @@ export type WorkerMessage =
   | { kind: 'idle'; row: number }
   /** A backend failed as often in a row as ejects it, or its probe failed. */
   | { kind: 'failing'; row: number }
+  /** The Host field of the last request that a backend answered, or with row 0 that no backend was found for. */
+  | { kind: 'host'; row: number; host: string }
   /** An ejected backend answered well. */
   | { kind: 'answered'; row: number }
 
@@ -76,7 +79,8 @@ export interface PoolHandle {
 
 /** Returns what other threads have to know of a backend. */
 export function knownOf(backend: Backend): KnownBackend {
-  return Object.fromEntries(knownFields.map((field) => [field, backend[field]])) as unknown as KnownBackend
+  const fields = Object.fromEntries(knownFields.map((field) => [field, backend[field]]))
+  return { ...fields, row: backend.row } as KnownBackend
 }
 
 /** Takes over the fields that may change. */

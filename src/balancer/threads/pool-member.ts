@@ -6,6 +6,8 @@ import { type PoolTable, poolColumn } from './table.js'
 
 /** Interval in which a worker shows that its event loop turns. */
 const BEAT_INTERVAL_MS = 500
+/** Largest number of Host fields that are told in one interval. */
+const MAX_HOSTS_PER_BEAT = 20
 
 /** The parts of a worker's pool that follow the control plane. */
 export interface FollowingPool {
@@ -21,6 +23,8 @@ export class PoolMember {
   readonly #handle: PoolHandle
   readonly #pool: FollowingPool
   readonly #own: Float64Array
+  /** The Host field that was told last for each row. */
+  readonly #hosts = new Map<number, string>()
   #cancelBeat = () => {}
 
   constructor(handle: PoolHandle, table: PoolTable, pool: FollowingPool) {
@@ -52,22 +56,42 @@ export class PoolMember {
   }
 
   #apply({ revision, changes }: PoolUpdate): void {
-    const { registry, usePolicy, renewed } = this.#pool
-    for (const change of changes) {
-      if (change.kind === 'backend') registry.follow(change.backend)
-      else if (change.kind === 'removed') registry.leave(change.row)
-      else if (change.kind === 'cut') registry.cut(change.row, change.why)
-      else if (change.kind === 'policy') usePolicy(change.name)
-      else {
-        const backend = registry.at(change.row)
-        if (backend) renewed(backend)
+    const { registry } = this.#pool
+    const cuts: (() => void)[] = []
+    registry.batch(() => {
+      for (const change of changes) {
+        if (change.kind === 'backend') registry.follow(change.backend)
+        else if (change.kind === 'removed') registry.leave(change.row)
+        else if (change.kind === 'policy') this.#pool.usePolicy(change.name)
+        else {
+          const backend = registry.at(change.row)
+          if (!backend) continue
+          if (change.kind === 'renewed') this.#pool.renewed(backend)
+          // A request that is cut may be given to another backend, so the set of backends has to be up to date.
+          else cuts.push(() => registry.cut(backend, change.why))
+        }
       }
-    }
+    })
+    for (const cut of cuts) cut()
     this.tell({ kind: 'applied', revision })
   }
 
   #beat(): void {
     this.#own[poolColumn.beat] = (this.#own[poolColumn.beat] as number) + 1
+    this.#tellHosts()
     this.#cancelBeat = this.#pool.clock.after(BEAT_INTERVAL_MS, () => this.#beat())
+  }
+
+  /** Tells which Host fields requests have, as the active checks of the control plane may send them. */
+  #tellHosts(): void {
+    const { registry } = this.#pool
+    let left = MAX_HOSTS_PER_BEAT
+    const tell = (row: number, host: string | undefined) => {
+      if (host === undefined || this.#hosts.get(row) === host || left-- <= 0) return
+      this.#hosts.set(row, host)
+      this.tell({ kind: 'host', row, host })
+    }
+    tell(0, registry.refusedHost)
+    for (const { row, clientHost } of registry.list()) tell(row, clientHost)
   }
 }

@@ -8,6 +8,8 @@ export interface EndingThread {
 
 interface WorkerListener {
   heard(message: WorkerMessage): void
+  /** The worker follows the pool no longer. */
+  left(): void
   /** The worker has ended. */
   closed(): void
 }
@@ -24,6 +26,7 @@ export class PoolWorker {
   isSilent = false
   readonly #port: MessagePort
   readonly #listener: WorkerListener
+  #hasLeft = false
   #beat = 0
   /** Monotonic milliseconds at which the worker's event loop was last seen to turn. */
   #turnedAt: number
@@ -37,6 +40,10 @@ export class PoolWorker {
     this.handle = { ...handle, port: port2 }
     this.transferList = [port2]
     port1.on('message', (message: WorkerMessage) => listener.heard(message))
+    port1.on('close', () => {
+      this.#hasLeft = true
+      listener.left()
+    })
     port1.unref()
   }
 
@@ -56,9 +63,9 @@ export class PoolWorker {
     this.#listener.closed()
   }
 
-  /** True once the worker takes part in the pool. */
-  get hasBegun(): boolean {
-    return this.applied !== -1
+  /** True from the time that the worker takes part in the pool until it leaves the pool, or its thread ends. */
+  get takesPart(): boolean {
+    return this.applied !== -1 && !this.#hasLeft
   }
 
   /** @internal */
@@ -67,11 +74,11 @@ export class PoolWorker {
   }
 
   /**
-   * @internal Notes the present beat of the worker. A worker that has not begun yet is given any time.
+   * @internal Notes the present beat of the worker. One that does not take part is given any time.
    * @returns milliseconds for which its event loop has not turned
    */
   heardBeat(beat: number, now: number): number {
-    if (beat !== this.#beat || !this.hasBegun) this.#turnedAt = now
+    if (beat !== this.#beat || !this.takesPart) this.#turnedAt = now
     this.#beat = beat
     return now - this.#turnedAt
   }

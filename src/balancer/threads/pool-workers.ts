@@ -82,6 +82,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
       },
       {
         heard: (message) => this.#heard(worker, message),
+        left: () => this.#callBack(),
         closed: () => this.#leave(worker),
       },
       this.#clock.now(),
@@ -102,8 +103,8 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#callBack()
   }
 
-  cut({ row }: Backend, why: string): void {
-    this.#add({ kind: 'cut', row, why })
+  cut(backend: Backend, why: string): void {
+    this.#add({ kind: 'cut', row: backend.row, why })
   }
 
   /** @internal */
@@ -171,15 +172,16 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
       return
     }
     const { registry, heard } = this.#pool()
+    if (message.kind === 'host' && message.row === 0) registry.refusedHost = message.host
     const backend = registry.list().find(({ row }) => row === message.row)
     if (backend) heard(message, backend)
   }
 
   #callBack(): void {
     let applied = Number.POSITIVE_INFINITY
-    // A worker that has not begun yet carries no traffic, and it begins with the latest state.
+    // A worker that has not begun yet carries no traffic, and will begin with the latest state.
     for (const worker of this.#workers.values())
-      if (worker.hasBegun) applied = Math.min(applied, worker.applied)
+      if (worker.takesPart) applied = Math.min(applied, worker.applied)
     const due = this.#waiting.filter(({ revision }) => revision <= applied)
     this.#waiting = this.#waiting.filter(({ revision }) => revision > applied)
     for (const { callback } of due) this.#guard.call(callback)

@@ -32,6 +32,16 @@ export class ReplicaRegistry extends Registry {
     else this.announce('updated', backend)
   }
 
+  /** The name is looked up in this thread as well, but what checks found is the control plane's to say. */
+  override setUnresolved(backend: Backend, reason: string | undefined): void {
+    const { checked } = backend
+    super.setUnresolved(backend, reason)
+    if (backend.checked === checked) return
+    this.change(backend, () => {
+      backend.checked = checked
+    })
+  }
+
   /** Removes a backend. Requests in flight on it finish. */
   leave(row: number): void {
     const backend = this.#rows.get(row)
@@ -43,9 +53,8 @@ export class ReplicaRegistry extends Registry {
   }
 
   /** Cuts the requests in flight on a backend. */
-  cut(row: number, why: string): void {
-    const backend = this.#rows.get(row)
-    backend?.leases.cutAll(new BackendGoneError(backend.id, why), this.options.observerGuard)
+  cut(backend: Backend, why: string): void {
+    backend.leases.cutAll(new BackendGoneError(backend.id, why), this.options.observerGuard)
   }
 
   /** @internal Tells that a backend without requests may have finished its drain. */
