@@ -30,22 +30,22 @@ export class FailurePenalty {
   }
 
   /** Returns true if the backend may have a penalty, so that a success should be recorded. */
-  has({ healthMemory }: Backend): boolean {
-    return healthMemory.failureMark !== 0
+  has(backend: Backend): boolean {
+    return backend.healthMemory.failureMark !== 0
   }
 
   /**
    * Records a failed request.
    * @returns true if the backend has a penalty now
    */
-  failed({ healthMemory }: Backend, now: number): boolean {
+  failed(backend: Backend, now: number): boolean {
     if (this.#decayMs === 0) return false
     for (;;) {
-      const mark = healthMemory.failureMark
+      const mark = backend.healthMemory.failureMark
       const before = this.#successRate(mark, now)
       // A forgiven rate counts as 1, whether or not factorOf() was called since.
       const after = (before > FORGIVEN_RATE ? 1 : before) * (1 - GAIN)
-      if (healthMemory.replaceFailureMark(mark, markOf(now + this.#decayMs * Math.log(1 - after))))
+      if (backend.healthMemory.replaceFailureMark(mark, markOf(now + this.#decayMs * Math.log(1 - after))))
         return true
     }
   }
@@ -54,28 +54,28 @@ export class FailurePenalty {
    * Records a successful request.
    * @returns true if the backend had a penalty, which is smaller now
    */
-  succeeded({ healthMemory }: Backend, now: number): boolean {
+  succeeded(backend: Backend, now: number): boolean {
     for (;;) {
-      const mark = healthMemory.failureMark
+      const mark = backend.healthMemory.failureMark
       if (mark === 0) return false
       // Taking a part off the failure rate is the same as letting a certain time pass.
       const less = mark + this.#decayMs * Math.log(1 - GAIN)
       const after = this.#successRate(less, now) > FORGIVEN_RATE ? 0 : markOf(less)
-      if (healthMemory.replaceFailureMark(mark, after)) return true
+      if (backend.healthMemory.replaceFailureMark(mark, after)) return true
     }
   }
 
-  forget({ healthMemory }: Backend): void {
-    healthMemory.forgetFailures()
+  forget(backend: Backend): void {
+    backend.healthMemory.forgetFailures()
   }
 
   /** Returns the penalty factor: the part of its fair share that failures leave a backend, from 0 to 1. */
-  factorOf({ healthMemory }: Backend, now: number): number {
-    const mark = healthMemory.failureMark
+  factorOf(backend: Backend, now: number): number {
+    const mark = backend.healthMemory.failureMark
     if (mark === 0) return 1
     const success = this.#successRate(mark, now)
     if (success <= FORGIVEN_RATE) return success ** EXPONENT
-    healthMemory.replaceFailureMark(mark, 0)
+    backend.healthMemory.replaceFailureMark(mark, 0)
     return 1
   }
 

@@ -22,26 +22,26 @@ export class SlowStart {
    * Begins the slow start of a backend. A worker takes part in the one that the control plane has begun.
    * @returns false if there is no slow start
    */
-  begin({ healthMemory }: Backend): boolean {
+  begin(backend: Backend): boolean {
     if (this.#durationMs === 0) return false
-    healthMemory.setSlowStart(markOf(this.#clock.now()))
+    backend.healthMemory.setSlowStart(markOf(this.#clock.now()))
     return true
   }
 
-  forget({ healthMemory }: Backend): void {
-    healthMemory.setSlowStart(0)
+  forget(backend: Backend): void {
+    backend.healthMemory.setSlowStart(0)
   }
 
   /**
    * Returns the part of its fair share that slow start allows a backend, from 0 to 1; 1 for a backend that is not in
    * slow start.
    */
-  factorOf({ healthMemory }: Backend, now: number): number {
-    const { slowStartAt } = healthMemory
+  factorOf(backend: Backend, now: number): number {
+    const { slowStartAt } = backend.healthMemory
     if (slowStartAt === 0) return 1
     const factor = (now - slowStartAt) / this.#durationMs
     if (factor < 1) return Math.max(0, factor)
-    healthMemory.setSlowStart(0)
+    backend.healthMemory.setSlowStart(0)
     return 1
   }
 }
