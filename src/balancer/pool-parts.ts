@@ -137,6 +137,7 @@ export class PoolParts {
     this.selection = new Selection(shared?.policy ?? options.policy, {
       ...this,
       random,
+      table: memory.isShared ? memory.table : undefined,
       leaseObserver: observer,
     })
     this.tunnels = new Tunnels(clock)

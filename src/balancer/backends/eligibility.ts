@@ -85,11 +85,17 @@ export class Eligibility {
 
   /** Returns true if there is a backend, not in `except`, that may be given a request now and is not full. */
   hasRoom(except: ReadonlySet<Backend> | undefined): boolean {
-    let count = this.#isShared ? this.#eligible.filter(({ isFull }) => !isFull).length : this.#open
+    let count = this.#isShared ? this.#countOpenNow() : this.#open
     if (except) for (const { isEligible, isFull } of except) if (isEligible && !isFull) count--
     if (count > 0) return true
     if (!except || this.hasEligible(except)) return false
     return this.#standby.some((backup) => !backup.isFull && !except.has(backup))
+  }
+
+  #countOpenNow(): number {
+    let count = 0
+    for (const { isFull } of this.#eligible) if (!isFull) count++
+    return count
   }
 
   /**

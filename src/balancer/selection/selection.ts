@@ -2,35 +2,21 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
-import { type DecisionLog, decisionKindNumber, decisionKindNumbers } from '../explain/decision-log.js'
+import { decisionKindNumber, decisionKindNumbers } from '../explain/decision-log.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ShareLimits } from '../health/share-limits.js'
-import { Lease, type LeaseObserver } from '../leases/lease.js'
+import { Lease } from '../leases/lease.js'
 import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
-import type { FailureFollower } from '../threads/failure-follower.js'
-import type { Clock } from '../time/clock.js'
 import { backupFor } from './backup.js'
-import { isPolicyName, policies, policyNames } from './policies/index.js'
+import { isPolicyName, newPolicy, policyNames } from './policies/index.js'
 import type { PickContext, Policy } from './policies/policy.js'
 import { extendedReach } from './reach.js'
+import type { SelectionParts } from './selection-parts.js'
 import type { SelectionPreview } from './selection-preview.js'
 import type { Selector } from './selector.js'
 import { type Tier, tiers } from './tier.js'
 import { tunnelPolicy } from './tunnel-policy.js'
 import { UnusableBackends } from './unusable-backends.js'
-
-/** The parts of a pool that a choice works with. */
-export interface SelectionParts {
-  readonly registry: Registry
-  readonly ejection: Ejection
-  readonly limits: ShareLimits
-  readonly decisions: DecisionLog
-  readonly clock: Clock
-  readonly random: () => number
-  readonly leaseObserver: LeaseObserver
-  /** Follows failures in other threads; undefined where there are none. */
-  readonly failures: FailureFollower | undefined
-}
 
 /**
  * Chooses a backend for each request: a backend that is due for a probe, else the policy's choice, else a backup. This
@@ -76,14 +62,14 @@ export class Selection implements LeaseSource {
   use(wanted: string): void {
     if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
     if (wanted === this.#selector?.name) return
-    this.#policy = new policies[wanted].policy(this.#parts.random)
+    this.#policy = newPolicy(wanted, this.#parts.random, this.#parts.table)
     this.#policyIndex = policyNames.indexOf(wanted)
     this.#selector = {
       name: wanted,
       pick: () => {
         const now = this.#parts.clock.now()
         const backend = this.#pick(this.#policy, now, ANY_REQUEST, false)
-        if (backend && this.#limits.any) this.#limits.chosen(backend, now)
+        if (backend) this.#charge(this.#policy, backend, now)
         return backend
       },
     }
@@ -125,7 +111,7 @@ export class Selection implements LeaseSource {
       const picked = probed ? undefined : this.#pick(policy, now, request, canWait)
       const backend = probed ?? picked ?? backupFor(this.#registry, request.except)
       if (!backend) return undefined
-      const lease = this.#open(backend, now, picked !== undefined, picked && this.#context.seen)
+      const lease = this.#open(backend, now, picked && policy, picked && this.#context.seen)
       if (!lease) continue
       if (probed) probes.start(lease)
       this.#log(
@@ -152,16 +138,16 @@ export class Selection implements LeaseSource {
    */
   chooseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
     const now = this.#parts.clock.now()
-    const context: PickContext = {
-      now,
-      except: this.#unusable.with(except, this.#registry.eligible),
-      reach: tiers.unlimited,
+    const unusable = this.#unusable.with(except, this.#registry.eligible)
+    for (;;) {
+      const context: PickContext = { now, except: unusable, reach: tiers.unlimited }
+      const backend = this.#policy.pick(context)
+      if (!backend) return undefined
+      const lease = this.#open(backend, now, this.#policy, context.seen)
+      if (!lease) continue
+      this.#log(decisionKindNumbers.hedge, lease, request, undefined)
+      return lease
     }
-    const backend = this.#policy.pick(context)
-    if (!backend) return undefined
-    const lease = this.#open(backend, now, true, context.seen)
-    if (lease) this.#log(decisionKindNumbers.hedge, lease, request, undefined)
-    return lease
   }
 
   /** Returns what {@link choose} would do for such a request, and how the backends compare. It changes nothing. */
@@ -183,7 +169,7 @@ export class Selection implements LeaseSource {
   #policyForUpgrades(): Policy {
     if (this.#policy.ignoresLoad) return this.#policy
     if (!this.#tunnelPolicy) {
-      this.#tunnelPolicy = tunnelPolicy(this.#start)
+      this.#tunnelPolicy = tunnelPolicy(this.#start, this.#parts.table)
       this.#tunnelPolicy.update(this.#registry.eligible)
     }
     return this.#tunnelPolicy
@@ -210,18 +196,28 @@ export class Selection implements LeaseSource {
 
   /**
    * Opens a lease on a backend.
-   * @param isCharged true if the request counts for the backend's share
+   * @param policy the policy that chose the backend; undefined for a probe or a backup
    * @param seen see {@link PickContext.seen}
    * @returns undefined if another thread was quicker, so that the choice has to be made again
    */
-  #open(backend: Backend, now: number, isCharged: boolean, seen: number | undefined): Lease | undefined {
+  #open(
+    backend: Backend,
+    now: number,
+    policy: Policy | undefined,
+    seen: number | undefined,
+  ): Lease | undefined {
     const inFlight = backend.counter.claim(backend.maxConnections, seen)
     if (inFlight === 0) {
       this.changed(backend)
       return undefined
     }
-    if (isCharged && this.#limits.any) this.#limits.chosen(backend, now)
+    if (policy) this.#charge(policy, backend, now)
     return Lease.open(backend, now, inFlight, this.#parts.leaseObserver)
+  }
+
+  #charge(policy: Policy, backend: Backend, now: number): void {
+    if (this.#parts.table) policy.counted?.()
+    if (this.#limits.any) this.#limits.chosen(backend, now)
   }
 
   #extendedReach(except: ReadonlySet<Backend> | undefined, canWait: boolean): Tier {

@@ -1,3 +1,4 @@
+import { MAX_WEIGHT } from '../backends/spec.js'
 import { Columns } from './columns.js'
 import { Doorbells } from './doorbell.js'
 
@@ -72,6 +73,9 @@ export const column = {
 
 export const COLUMN_WIDTH = 16
 
+/** Number of deficits by weight, from 0 to the largest weight: see `SharedDeficits`. */
+export const DEFICIT_COUNT = MAX_WEIGHT + 1
+
 /** The buffers of a table, which are handed to each thread. */
 export interface TableBuffers {
   workers: number
@@ -82,6 +86,7 @@ export interface TableBuffers {
   pool: SharedArrayBuffer
   bells: SharedArrayBuffer
   news: SharedArrayBuffer
+  deficits: SharedArrayBuffer
 }
 
 /** Number of latencies that are kept of each backend. */
@@ -119,6 +124,8 @@ export class PoolTable {
   readonly bells: Doorbells
   /** The latest changes of failure rates; see `FailureNews`. */
   readonly news: Int32Array
+  /** The deficits of the weights in the policy for requests, and after them those in the policy for upgrades. */
+  readonly deficits: Int32Array
   readonly buffers: TableBuffers
 
   constructor(buffers: TableBuffers) {
@@ -135,6 +142,7 @@ export class PoolTable {
       width: COLUMN_WIDTH,
     })
     this.bells = new Doorbells(buffers.bells)
+    this.deficits = new Int32Array(buffers.deficits)
     this.pool = new Columns(buffers.pool, { workers: buffers.workers, rows: 1, width: POOL_WIDTH })
   }
 
@@ -149,6 +157,7 @@ export class PoolTable {
       pool: Columns.allocate({ workers, rows: 1, width: POOL_WIDTH }),
       bells: Doorbells.allocate(workers),
       news: new SharedArrayBuffer(NEWS_KEPT * Int32Array.BYTES_PER_ELEMENT),
+      deficits: new SharedArrayBuffer(2 * DEFICIT_COUNT * Int32Array.BYTES_PER_ELEMENT),
     })
   }
 

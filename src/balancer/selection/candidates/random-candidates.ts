@@ -17,12 +17,20 @@ export class RandomCandidates<C extends RandomCandidate> {
   readonly #random: () => number
   readonly #make: (backend: Backend, stride: Stride) => C
   readonly #scheduler = new StrideScheduler()
+  /** True if other threads change the counts as well, so that no set of available backends can be kept. */
+  readonly #isShared: boolean
+  /** The candidate that was chosen last, where it is charged only once the request was counted. */
+  #chosen: C | undefined
   #draw: WeightedDraw
   #available = new AvailableBackends([], weightOf)
 
-  /** @param make makes the candidate for a new backend */
-  constructor(random: () => number, make: (backend: Backend, stride: Stride) => C) {
+  /**
+   * @param isShared true if other threads change the counts as well
+   * @param make makes the candidate for a new backend
+   */
+  constructor(random: () => number, isShared: boolean, make: (backend: Backend, stride: Stride) => C) {
     this.#random = random
+    this.#isShared = isShared
     this.#make = make
     this.#draw = new WeightedDraw([], random)
   }
@@ -67,7 +75,12 @@ export class RandomCandidates<C extends RandomCandidate> {
    * @param count how many candidates to draw; none is drawn where no candidate can take a request
    * @param distinct true if each candidate is drawn once at most, so that there may be fewer than `count`
    */
-  drawAvailable(drawn: C[], count: number, distinct: boolean, { except, reach }: PickContext): void {
+  drawAvailable(drawn: C[], count: number, distinct: boolean, context: PickContext): void {
+    if (this.#isShared) {
+      this.#drawOpen(drawn, count, distinct, context)
+      return
+    }
+    const { except, reach } = context
     const available = this.#available
     available.excludeAll(except)
     while (drawn.length < count) {
@@ -86,8 +99,38 @@ export class RandomCandidates<C extends RandomCandidate> {
     return this.#scheduler.deficitOf(stride, backend.weight)
   }
 
+  /** Chooses a candidate. Where threads share the pool, it is charged only by {@link counted}. */
+  choose(candidate: C): Backend {
+    if (this.#isShared) this.#chosen = candidate
+    else this.#charge(candidate)
+    return candidate.backend
+  }
+
+  /** Charges the candidate that was chosen last, because its request was counted. */
+  counted(): void {
+    if (this.#chosen) this.#charge(this.#chosen)
+    this.#chosen = undefined
+  }
+
+  /** Draws like {@link drawAvailable}, from those that are open now. Looking at all of them is rarely needed. */
+  #drawOpen(drawn: C[], count: number, distinct: boolean, { except, reach }: PickContext): void {
+    const open = this.list.filter(({ backend }) => backend.takes(reach) && !except?.has(backend))
+    let draw: WeightedDraw | undefined
+    while (drawn.length < count && open.length > 0) {
+      draw ??= new WeightedDraw(
+        open.map(({ backend }) => backend),
+        this.#random,
+      )
+      const i = draw.draw()
+      drawn.push(open[i] as C)
+      if (!distinct) continue
+      open.splice(i, 1)
+      draw = undefined
+    }
+  }
+
   /** Charges a candidate for a request that it is given. */
-  charge({ backend, stride }: C): void {
+  #charge({ backend, stride }: C): void {
     this.#scheduler.charge(stride, backend.weight, this.#draw.totalWeight)
   }
 }

@@ -2,13 +2,13 @@ import type { Backend } from '../../backends/backend.js'
 import { LoadCandidate, LoadGroup } from '../candidates/load-groups.js'
 import { WeightGroups } from '../candidates/weight-groups.js'
 import type { Tier } from '../tier.js'
-import type { PickContext, Policy, Preview } from './policy.js'
+import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /**
  * Largest number of requests that a group may be behind or ahead of its share, so that the past does not count for
  * ever.
  */
-const MAX_DEFICIT = 2
+export const MAX_DEFICIT = 2
 
 /**
  * Chooses the backend with the fewest requests in flight for its weight. (`load` is compared, which with hedging
@@ -85,14 +85,7 @@ export class LeastConnections implements Policy {
       .sort((a, b) => compare(a.load, a.candidate, b.load, b.candidate))
     const scores = ranked.map(({ candidate, load }) => {
       const { backend, load: requests } = candidate
-      const owed = requests + 1 - load / total
-      return {
-        backend,
-        score: load / (total * backend.weight),
-        probability: backend === choice ? 1 : 0,
-        parts: { owed },
-        note: `${requests} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
-      }
+      return loadScore(backend, requests, load, total, backend === choice)
     })
     this.#restoreDeficits()
     return { choice, scores }
@@ -145,4 +138,26 @@ export class LeastConnections implements Policy {
 function compare(load: number, one: LoadCandidate, otherLoad: number, other: LoadCandidate): number {
   const difference = load * other.group.weight - otherLoad * one.group.weight
   return difference || other.tier - one.tier || one.since - other.since
+}
+
+/**
+ * Returns the comparison of a backend with the others.
+ * @param requests the load of the backend
+ * @param load the load with one more request, less the deficit, times the total weight
+ */
+export function loadScore(
+  backend: Backend,
+  requests: number,
+  load: number,
+  totalWeight: number,
+  isChosen: boolean,
+): CandidateScore {
+  const owed = requests + 1 - load / totalWeight
+  return {
+    backend,
+    score: load / (totalWeight * backend.weight),
+    probability: isChosen ? 1 : 0,
+    parts: { owed },
+    note: `${requests} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
+  }
 }

@@ -1,4 +1,5 @@
 import type { Backend } from '../../backends/backend.js'
+import type { PoolTable } from '../../threads/table.js'
 import { type RandomCandidate, RandomCandidates } from '../candidates/random-candidates.js'
 import { bestOfDrawsProbabilities, type Contender } from '../probabilities/best-of-draws.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
@@ -48,9 +49,10 @@ export class LeastResponseTime implements Policy {
   /** The candidates that were drawn for the present choice; the same array is used for each choice. */
   readonly #drawn: Candidate[] = []
 
-  constructor(random: () => number) {
+  /** @param table given where threads share the pool */
+  constructor(random: () => number, table?: PoolTable) {
     this.#random = random
-    this.#candidates = new RandomCandidates<Candidate>(random, (backend, stride) => ({
+    this.#candidates = new RandomCandidates<Candidate>(random, table !== undefined, (backend, stride) => ({
       backend,
       stride,
       estimateMs: 0,
@@ -72,9 +74,11 @@ export class LeastResponseTime implements Policy {
 
   pick(context: PickContext): Backend | undefined {
     const best = this.#find(context)
-    if (!best) return undefined
-    this.#candidates.charge(best)
-    return best.backend
+    return best && this.#candidates.choose(best)
+  }
+
+  counted(): void {
+    this.#candidates.counted()
   }
 
   explain(context: PickContext): Preview {

@@ -1,4 +1,5 @@
 import type { Backend } from '../../backends/backend.js'
+import type { PoolTable } from '../../threads/table.js'
 import type { Tier } from '../tier.js'
 
 /** The inputs of a choice besides the state of the backends. */
@@ -38,6 +39,11 @@ export interface Policy {
    * @param context valid during this call only, because the pool uses the same object for its next choice
    */
   pick(context: PickContext): Backend | undefined
+  /**
+   * Is called where threads share the pool, once the request that {@link pick} chose for last was counted. Where another
+   * thread has forestalled it, `pick` is called again instead.
+   */
+  counted?(): void
   /** The result that {@link pick} would return, and why. It changes no later choice, and draws nothing at random. */
   explain(context: PickContext): Preview
 }
@@ -78,3 +84,6 @@ export function likeliest(scores: readonly CandidateScore[]): Backend | undefine
  * @param random a source of numbers that are uniform in [0, 1), injected so that choices can be repeated
  */
 export type PolicyConstructor = new (random: () => number) => Policy
+
+/** The constructor of a policy for a pool whose counts several threads change, each with an instance of its own. */
+export type SharedPolicyConstructor = new (random: () => number, table: PoolTable) => Policy

@@ -1,4 +1,5 @@
 import type { Backend } from '../../backends/backend.js'
+import type { PoolTable } from '../../threads/table.js'
 import { type RandomCandidate, RandomCandidates } from '../candidates/random-candidates.js'
 import { betterOfTwoProbabilities, type Contender } from '../probabilities/better-of-two.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
@@ -30,11 +31,16 @@ export class PowerOfTwo implements Policy {
   /** The pair that was drawn from the backends that can be chosen; the same array is used for each choice. */
   readonly #drawn: RandomCandidate[] = []
 
-  constructor(random: () => number) {
-    this.#candidates = new RandomCandidates<RandomCandidate>(random, (backend, stride) => ({
-      backend,
-      stride,
-    }))
+  /** @param table given where threads share the pool */
+  constructor(random: () => number, table?: PoolTable) {
+    this.#candidates = new RandomCandidates<RandomCandidate>(
+      random,
+      table !== undefined,
+      (backend, stride) => ({
+        backend,
+        stride,
+      }),
+    )
   }
 
   update(eligible: readonly Backend[]): void {
@@ -56,14 +62,18 @@ export class PowerOfTwo implements Policy {
       const first = this.#candidates.draw()
       const one = list[first] as RandomCandidate
       if (!canBeChosen(one, context)) continue
-      if (list.length === 1) return this.#choose(one)
+      if (list.length === 1) return this.#candidates.choose(one)
       const other = list[this.#candidates.drawOther(first)] as RandomCandidate
-      if (canBeChosen(other, context)) return this.#choose(this.#lessLoaded(one, other))
+      if (canBeChosen(other, context)) return this.#candidates.choose(this.#lessLoaded(one, other))
     }
     this.#drawn.length = 0
     this.#candidates.drawAvailable(this.#drawn, 2, true, context)
     const [one, other] = this.#drawn
-    return one && this.#choose(other ? this.#lessLoaded(one, other) : one)
+    return one && this.#candidates.choose(other ? this.#lessLoaded(one, other) : one)
+  }
+
+  counted(): void {
+    this.#candidates.counted()
   }
 
   explain(context: PickContext): Preview {
@@ -107,11 +117,6 @@ export class PowerOfTwo implements Policy {
     const deficit = this.#candidates.deficitOf(candidate)
     const bounded = Math.max(-MAX_DEFICIT_IN_LOAD, Math.min(MAX_DEFICIT_IN_LOAD, deficit))
     return (load + 0.5 - bounded) / weight
-  }
-
-  #choose(candidate: RandomCandidate): Backend {
-    this.#candidates.charge(candidate)
-    return candidate.backend
   }
 }
 

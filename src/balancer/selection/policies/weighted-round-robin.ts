@@ -65,13 +65,7 @@ export class WeightedRoundRobin implements Policy {
       .map(({ backend, group }): CandidateScore => {
         // The total is 0 where no backend can be chosen; no deficit was added then.
         const credit = total === 0 ? 0 : group.deficit / total
-        return {
-          backend,
-          score: -credit,
-          probability: backend === choice ? 1 : 0,
-          parts: { credit },
-          note: `those of weight ${group.weight} take turns, and have a credit of ${credit.toFixed(2)} requests`,
-        }
+        return creditScore(backend, credit, backend === choice)
       })
     for (const group of this.#groups.list) group.deficit = group.deficitBefore
     return { choice, scores }
@@ -112,5 +106,19 @@ export class WeightedRoundRobin implements Policy {
       const candidate = this.#groups.candidates.get(backend)
       if (candidate && !candidate.isFull && candidate.tier <= reach) candidate.group.excluded += change
     }
+  }
+}
+
+/**
+ * Returns the comparison of a backend with the others.
+ * @param credit the number of requests that the backends of its weight are behind their share
+ */
+export function creditScore(backend: Backend, credit: number, isChosen: boolean): CandidateScore {
+  return {
+    backend,
+    score: -credit,
+    probability: isChosen ? 1 : 0,
+    parts: { credit },
+    note: `those of weight ${backend.weight} take turns, and have a credit of ${credit.toFixed(2)} requests`,
   }
 }
