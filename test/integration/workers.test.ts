@@ -1,41 +1,81 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { TestBackend } from '../support/backend.js'
-import { startGateway } from '../support/process.js'
+import { type TestContext, test } from 'node:test'
+import { Agent } from 'undici'
+import { answering, type TestBackend } from '../support/backend.js'
+import { call, callJson } from '../support/client.js'
+import { type GatewayProcess, startGateway } from '../support/process.js'
 import { noSharedPort } from '../support/shared-port.js'
 
-interface Pool {
-  inFlight: number
-  requests: number
+/** Connections that are kept, as many as make it certain that each of two threads has some of them. */
+const CONNECTIONS = 24
+
+/** Starts a gateway with two threads that carry traffic. */
+async function twoThreads(t: TestContext, backends: TestBackend[], env: Record<string, string> = {}) {
+  const gateway = await startGateway({
+    WORKERS: '2',
+    SLOW_START: '0',
+    BACKENDS: backends.map(({ url }) => url).join(),
+    ...env,
+  })
+  const agents = Array.from({ length: CONNECTIONS }, () => new Agent({ connections: 1, pipelining: 1 }))
+  t.after(async () => {
+    await Promise.all(agents.map((agent) => agent.destroy()))
+    await gateway.stop('SIGKILL')
+    await Promise.all(backends.map((backend) => backend.close()))
+  })
+  return {
+    gateway,
+    /** Sends a request over each connection, and returns how many reached each backend. */
+    async round(path = '/') {
+      const before = backends.map(({ total }) => total)
+      const replies = await Promise.all(
+        agents.map((dispatcher) => call(`${gateway.url}${path}`, { dispatcher })),
+      )
+      assert.deepEqual(new Set(replies.map(({ status }) => status)), new Set([200]))
+      return backends.map(({ total }, i) => total - (before[i] as number))
+    },
+  }
 }
 
-const json = async <T>(url: string, init?: RequestInit) => (await (await fetch(url, init)).json()) as T
+const backendsOf = ({ admin }: GatewayProcess, path = '') => `${admin}/backends${path}`
 
-test('a gateway with several threads proxies, shows one view, and follows the admin API', {
-  skip: noSharedPort,
-}, async (t) => {
-  const [a, b] = await Promise.all(
-    [1, 2].map((name) => new TestBackend((_request, response) => response.end(`${name}`)).listen()),
-  )
-  t.after(() => Promise.all([a, b].map((backend) => backend?.close())))
-  const gateway = await startGateway({ WORKERS: '2', BACKENDS: a?.url as string, SLOW_START: '0' })
-  t.after(() => gateway.stop('SIGKILL'))
+test('several threads proxy, and are seen as one gateway', { skip: noSharedPort }, async (t) => {
+  const backends = [await answering(), await answering()]
+  const { gateway, round } = await twoThreads(t, backends)
   const ready = await gateway.line(({ msg }) => msg === 'gateway ready')
   assert.equal(ready.workers, 2)
-
-  const ask = async () => (await fetch(gateway.url, { headers: { connection: 'close' } })).text()
-  assert.equal(await ask(), '1')
-  const { id } = await json<{ id: string }>(`${gateway.admin}/backends`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ url: b?.url }),
-  })
-  // Each of these is a connection of its own, so that both threads have some of them.
-  const answers = await Promise.all(Array.from({ length: 40 }, ask))
-  assert.deepEqual(new Set(answers), new Set(['1', '2']))
-  await json(`${gateway.admin}/backends/${id}/drain`, { method: 'POST' })
-  assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, ask))), new Set(['1']))
-  const pool = await json<Pool>(`${gateway.admin}/pool`)
-  assert.equal(pool.requests, 61)
+  const counts = await round()
+  assert.equal(counts[0], counts[1], 'the count is one: equal backends get equally much')
+  const { json: pool } = await callJson('GET', `${gateway.admin}/pool`)
+  assert.deepEqual([pool.requests, pool.inFlight], [CONNECTIONS, 0])
+  const { json } = await callJson('GET', backendsOf(gateway))
+  assert.deepEqual(
+    json.backends.map(({ total }: { total: number }) => total),
+    counts,
+  )
   assert.equal(await gateway.stop(), 0)
+})
+
+test('a change over the API is answered once every thread follows it', { skip: noSharedPort }, async (t) => {
+  const [a, b] = [await answering(), await answering()]
+  const { gateway, round } = await twoThreads(t, [a, b])
+  const { json } = await callJson('GET', backendsOf(gateway))
+  const { id } = json.backends[1]
+  for (let i = 0; i < 10; i++) {
+    await callJson('POST', backendsOf(gateway, `/${id}/drain`))
+    assert.deepEqual(await round(), [CONNECTIONS, 0], 'none to a backend that drains')
+    await callJson('POST', backendsOf(gateway, `/${id}/activate`))
+    assert.notEqual((await round())[1], 0, 'some to a backend that is active again')
+    await callJson('DELETE', backendsOf(gateway, `/${id}?force=true`))
+    assert.deepEqual(await round(), [CONNECTIONS, 0], 'none to a backend that was removed')
+    const { status } = await callJson('POST', backendsOf(gateway), { url: b.url, id })
+    assert.equal(status, 201)
+    assert.notEqual((await round())[1], 0, 'some to a backend that was registered')
+    const policy = i % 2 === 0 ? 'round-robin' : 'least-connections'
+    await callJson('PUT', `${gateway.admin}/policy`, { policy })
+    await round(`/after-${i}`)
+    const lines = () => gateway.lines.filter(({ path }) => path === `/after-${i}`)
+    while (lines().length < CONNECTIONS) await gateway.next()
+    assert.deepEqual(new Set(lines().map((line) => line.policy)), new Set([policy]))
+  }
 })
