@@ -1,14 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Clients } from '../cost/clients.js'
-import { ANSWER_BYTES } from '../cost/kinds.js'
+import { load } from '../../test/support/client.js'
 
 const BACKENDS = 3
 /** Milliseconds that a request takes a backend, at random between the two. */
 const WORK_MS = { least: 5, most: 15 }
-const answer = 'x'.repeat(ANSWER_BYTES.small)
 
 /** What is to be measured. */
 export interface PeakOrder {
@@ -29,15 +26,15 @@ export interface Peaks {
 /** A backend that always takes as many requests as come, and counts those that it has. */
 class CountingBackend {
   peak = 0
-  open = 0
+  #open = 0
   readonly #server = createServer((request, response) => {
-    this.open++
-    this.peak = Math.max(this.peak, this.open)
+    this.#open++
+    this.peak = Math.max(this.peak, this.#open)
     request.resume()
     const work = WORK_MS.least + Math.random() * (WORK_MS.most - WORK_MS.least)
     setTimeout(() => {
-      this.open--
-      response.end(answer)
+      this.#open--
+      response.end('ok')
     }, work)
   })
 
@@ -53,18 +50,15 @@ class CountingBackend {
 async function main(): Promise<void> {
   const backends = Array.from({ length: BACKENDS }, () => new CountingBackend())
   const urls = await Promise.all(backends.map((backend) => backend.listen()))
+  // Clients end only when their last request is answered: a backend would still count one that its client has left.
   const measure = async ({ port, connections, duration }: PeakOrder): Promise<Peaks> => {
-    // What the clients of the last measurement had asked for.
-    while (backends.some(({ open }) => open > 0)) await sleep(WORK_MS.most)
     for (const backend of backends) backend.peak = 0
-    const clients = new Clients({ port, connections, kind: 'get', rate: undefined })
-    try {
-      await sleep(duration)
-      if (clients.error) throw clients.error
-      return { peaks: backends.map(({ peak }) => peak), requests: clients.answered }
-    } finally {
-      clients.stop()
-    }
+    const stop = AbortSignal.timeout(duration)
+    const statuses = await load(`http://127.0.0.1:${port}`, { concurrency: connections, stop })
+    const [other] = [...statuses.keys()].filter((status) => status !== 200)
+    if (other !== undefined)
+      throw new Error(`not the answer that was expected: ${other || 'a broken connection'}`)
+    return { peaks: backends.map(({ peak }) => peak), requests: statuses.get(200) ?? 0 }
   }
   process.on('disconnect', () => process.exit())
   // Who presses Ctrl-C wants the parent to stop.
