@@ -1,5 +1,6 @@
 import { fstatSync, write, writeSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
+import type { WorkerLogs } from './worker-logs.js'
 
 const STDOUT = 1
 /**
@@ -7,7 +8,7 @@ const STDOUT = 1
  * wakes a thread of libuv and the reader, which costs more than the lines of a small write.
  */
 const FLUSH_CHARACTERS = 64 * 1024
-/** Bytes that may wait for a slow reader; lines beyond that are dropped. */
+/** Bytes that may wait for a slow reader; lines beyond that are dropped, or stay with the worker that logged them. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
 /** Time that a line may wait for further lines. */
 const FLUSH_INTERVAL_MS = 20
@@ -33,8 +34,12 @@ export type LogStream = DestinationStream & {
  * on exit, unless the process gets no notice of it: SIGKILL, abort, out of memory.
  * @param onDropped called once lines are written again after some were dropped, with their number since the last call
  * and in all
+ * @param workers whose lines are written as well, and whose dropped lines are counted with those of this thread
  */
-export function logStream(onDropped: (lines: number, total: number) => void = () => {}): LogStream {
+export function logStream(
+  onDropped: (lines: number, total: number) => void = () => {},
+  workers?: WorkerLogs,
+): LogStream {
   let lines = ''
   // Lines that wait for long are kept as buffers, because each garbage collection would copy strings.
   let packed: Buffer[] = []
@@ -45,21 +50,26 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
   let retryDelay = FIRST_RETRY_MS
   let retryTimer: NodeJS.Timeout | undefined
   let flushTimer: NodeJS.Timeout | undefined
-  /** Number of dropped lines, and how many of them were reported to `onDropped`. */
+  /** Number of lines that were dropped here. */
   let dropped = 0
+  /** Number of lines, of workers as well, that were dropped and reported to `onDropped`. */
   let reported = 0
 
+  const droppedInAll = () => dropped + (workers?.dropped() ?? 0)
   /** Reports the number of dropped lines, once there is room for a line about it. */
   const reportDropped = () => {
-    if (dropped === reported) return
-    const since = dropped - reported
-    reported = dropped
-    onDropped(since, dropped)
+    const total = droppedInAll()
+    if (total === reported) return
+    const since = total - reported
+    reported = total
+    onDropped(since, total)
   }
-  const pack = () => {
-    const chunk = Buffer.from(lines)
+  const add = (chunk: Buffer) => {
     packed.push(chunk)
     size += chunk.length
+  }
+  const pack = () => {
+    add(Buffer.from(lines))
     lines = ''
   }
   const take = () => {
@@ -103,6 +113,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
     // A pending write runs in a thread of libuv, and bytes written here would overtake it. Nothing tells when that
     // thread is done, so it gets some time.
     if (writing && !refused) pause(WRITE_GRACE_MS)
+    workers?.addAll()
     let rest = refused ? Buffer.concat([refused, take()]) : take()
     if (refused) {
       clearTimeout(retryTimer)
@@ -125,6 +136,15 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
   }
   process.on('exit', flushSync)
   neverBlock()
+  workers?.writeTo({
+    room: () => MAX_WAITING_BYTES - size,
+    add(chunk) {
+      // Lines of this thread that were logged before stay before.
+      if (lines !== '') pack()
+      add(chunk)
+    },
+    flush,
+  })
   return {
     write(line) {
       if (size > MAX_WAITING_BYTES) {
@@ -140,7 +160,7 @@ export function logStream(onDropped: (lines: number, total: number) => void = ()
       }
     },
     flushSync,
-    dropped: () => dropped,
+    dropped: droppedInAll,
   }
 }
 
