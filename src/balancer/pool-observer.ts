@@ -2,9 +2,9 @@ import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import type { RegistryObserver } from './backends/registry-options.js'
 import type { DecisionLog } from './explain/decision-log.js'
-import type { Ejection } from './health/ejection.js'
 import type { FailurePenalty } from './health/failure-penalty.js'
 import type { OutcomeJudge } from './health/outcome-judge.js'
+import type { PassiveHealth } from './health/passive-health.js'
 import type { RefusalOutliers } from './health/refusal-outliers.js'
 import type { ShareLimits } from './health/share-limits.js'
 import type { SlowStart } from './health/slow-start.js'
@@ -23,7 +23,7 @@ export interface ObservingParts {
   readonly queue: WaitQueue
   readonly decisions: DecisionLog
   readonly judge: OutcomeJudge
-  readonly ejection: Ejection
+  readonly ejection: PassiveHealth
   readonly penalty: FailurePenalty
   readonly limits: ShareLimits
   readonly slowStart: SlowStart

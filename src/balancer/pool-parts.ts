@@ -2,9 +2,9 @@ import { Registry } from './backends/registry.js'
 import type { RegistryOptions } from './backends/registry-options.js'
 import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
 import { DecisionLog } from './explain/decision-log.js'
-import { Ejection } from './health/ejection.js'
 import { FailurePenalty } from './health/failure-penalty.js'
 import { OutcomeJudge } from './health/outcome-judge.js'
+import type { PassiveHealth } from './health/passive-health.js'
 import { RefusalOutliers } from './health/refusal-outliers.js'
 import { ShareLimits } from './health/share-limits.js'
 import { SlowStart } from './health/slow-start.js'
@@ -18,8 +18,10 @@ import { BUDGET_WINDOW_MS, Budget, hedgeAllowance, retryAllowance } from './resi
 import { Hedging } from './resilience/hedging.js'
 import { ResidualLoad } from './resilience/residual-load.js'
 import { Selection } from './selection/selection.js'
+import type { ControlHealth } from './threads/control-health.js'
 import { FailureFollower } from './threads/failure-follower.js'
 import { memoryOf } from './threads/memory-of.js'
+import { poolHealth } from './threads/pool-health.js'
 import { PoolMember } from './threads/pool-member.js'
 import { type ControlledPool, PoolWorkers } from './threads/pool-workers.js'
 import { processClock } from './threads/process-clock.js'
@@ -47,7 +49,7 @@ export class PoolParts {
   readonly penalty: FailurePenalty
   readonly limits: ShareLimits
   readonly refusalOutliers: RefusalOutliers
-  readonly ejection: Ejection
+  readonly ejection: PassiveHealth
   readonly judge: OutcomeJudge
   readonly decisions: DecisionLog
   readonly selection: Selection
@@ -60,6 +62,7 @@ export class PoolParts {
   readonly member: PoolMember | undefined
   /** Follows failures in other threads; undefined where no other thread carries traffic of the pool. */
   readonly failures: FailureFollower | undefined
+  readonly #controlHealth: ControlHealth | undefined
   /** Called after another policy came into force. */
   onPolicy = () => {}
 
@@ -98,17 +101,24 @@ export class PoolParts {
     const replica = shared && new ReplicaRegistry(registryOptions)
     this.registry = replica ?? new Registry(registryOptions)
     this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
-    this.ejection = new Ejection(
-      this.registry,
+    const { ejection, control } = poolHealth(
       {
         consecutive: options.ejectConsecutive,
         base: options.ejectBase,
         max: options.ejectMax,
         maxPercent: options.ejectMaxPercent,
       },
-      clock,
-      () => this.queue.serve(),
+      {
+        memory,
+        registry: this.registry,
+        replica,
+        clock,
+        onProbeDue: () => this.queue.serve(),
+        tell: (message) => this.member?.tell(message),
+      },
     )
+    this.ejection = ejection
+    this.#controlHealth = control
     this.judge = new OutcomeJudge(this.ejection, this.penalty, this.limits, clock)
 
     // The first backends have no slow start, and the policy learns of them all at once, because no observer is set yet.
@@ -182,8 +192,9 @@ export class PoolParts {
       heard: (message, backend) => {
         if (message.kind === 'host') backend.clientHost = message.host
         else if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
+        else this.#controlHealth?.heard(message, backend)
       },
-      freed: () => {},
+      freed: (worker) => this.#controlHealth?.freed(worker),
     }
   }
 }

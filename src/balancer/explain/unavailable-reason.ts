@@ -1,12 +1,12 @@
 import type { Backend } from '../backends/backend.js'
-import type { Ejection } from '../health/ejection.js'
+import type { PassiveHealth } from '../health/passive-health.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import type { SelectionPreview } from '../selection/selection-preview.js'
 
 /** The parts of a pool that may keep a backend from being chosen. */
 export interface UnavailabilitySources {
   preview: SelectionPreview
-  ejection: Ejection
+  ejection: PassiveHealth
   limits: ShareLimits
 }
 

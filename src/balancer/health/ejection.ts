@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
 import type { Clock } from '../time/clock.js'
-import { HalfOpenProbes } from './half-open-probes.js'
+import type { PassiveHealth, ScheduledProbes } from './passive-health.js'
 
 export interface EjectionOptions {
   /** Number of failures in a row that eject a backend. */
@@ -41,11 +41,11 @@ interface FailureHistory {
  * limits how many backends are ejected at once; it is a percentage of the backends that are active and not unhealthy,
  * rounded down.
  */
-export class Ejection {
+export class Ejection implements PassiveHealth {
   /** True if any backend has a history of failures. While none has, successes need not be reported. */
   hasHistory = false
   /** Brings ejected backends back. */
-  readonly probes: HalfOpenProbes
+  readonly probes: ScheduledProbes
   readonly #registry: Registry
   readonly #options: EjectionOptions
   readonly #clock: Clock
@@ -54,12 +54,11 @@ export class Ejection {
   /** The counts for `maxPercent`; undefined where they have to be counted again. */
   #count: PoolCount | undefined
 
-  /** @param onProbeDue called when a backend begins to wait for a request that probes it */
-  constructor(registry: Registry, options: EjectionOptions, clock: Clock, onProbeDue: () => void) {
+  constructor(registry: Registry, options: EjectionOptions, clock: Clock, probes: ScheduledProbes) {
     this.#registry = registry
     this.#options = options
     this.#clock = clock
-    this.probes = new HalfOpenProbes(registry, clock, options.base, onProbeDue)
+    this.probes = probes
   }
 
   /** Reinstates the backend if this lease is its probe: the first bytes suffice, because a stream may never end. */
@@ -79,15 +78,23 @@ export class Ejection {
 
   /** Records that a request failed through the fault of its backend. */
   failed(lease: Lease): void {
-    const history = this.#historyFor(lease) ?? this.#begin(lease)
-    if (!history) return
     const { backend } = lease
+    if (!this.#historyFor(lease) && !this.#begin(backend)) return
     if (backend.isEjected) {
-      if (this.probes.isProbe(lease)) this.#eject(backend, history)
+      if (this.probes.isProbe(lease)) this.condemn(backend)
       return
     }
     const streak = backend.healthMemory.addFailure()
-    if (streak >= this.#options.consecutive && this.#allows(1)) this.#eject(backend, history)
+    if (streak >= this.#options.consecutive) this.condemn(backend)
+  }
+
+  /**
+   * Ejects a backend that failed as often in a row as ejects it, unless too many are ejected already, or one whose
+   * probe failed.
+   */
+  condemn(backend: Backend): void {
+    const history = this.#histories.get(backend) ?? this.#begin(backend)
+    if (history && (backend.isEjected || this.#allows(1))) this.#eject(backend, history)
   }
 
   /**
@@ -127,7 +134,7 @@ export class Ejection {
     this.probes.close()
   }
 
-  #begin({ backend }: Lease): FailureHistory | undefined {
+  #begin(backend: Backend): FailureHistory | undefined {
     if (this.#options.maxPercent === 0 || this.#histories.has(backend)) return undefined
     const history = { ejections: 0, changedAt: this.#clock.now(), lastOrdinal: 0 }
     this.#histories.set(backend, history)

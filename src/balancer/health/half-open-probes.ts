@@ -3,9 +3,10 @@ import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
 import type { RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
+import type { ScheduledProbes } from './passive-health.js'
 
 /** The part of the base ejection time for which a due backend waits for a request that can be repeated. */
-const REPEATABLE_ONLY_PART = 0.1
+export const REPEATABLE_ONLY_PART = 0.1
 
 interface Probe {
   /** The lease of the request that probes the backend; undefined as long as no request does. */
@@ -20,7 +21,7 @@ interface Probe {
  * single request probes the backend, and its result decides. Every ejected backend has a probe here until it is
  * reinstated.
  */
-export class HalfOpenProbes {
+export class HalfOpenProbes implements ScheduledProbes {
   /** True if any backend is due, which means that it waits for a request that probes it. */
   anyDue = false
   readonly #registry: Registry
@@ -59,10 +60,6 @@ export class HalfOpenProbes {
     return undefined
   }
 
-  /**
-   * Returns what an ejected backend waits for: the end of its ejection time (`time`), a request that probes it
-   * (`request`), or the result of that request (`trial`).
-   */
   waitsFor(backend: Backend): 'time' | 'request' | 'trial' {
     if (this.#due.has(backend)) return 'request'
     return this.#probes.get(backend)?.lease?.held ? 'trial' : 'time'
@@ -74,6 +71,12 @@ export class HalfOpenProbes {
     const cancelTimer = this.#clock.after(ejectionMs, () => this.#makeDue(backend))
     this.#probes.set(backend, { lease: undefined, cancelTimer })
   }
+
+  take(): boolean {
+    return true
+  }
+
+  giveBack(): void {}
 
   /** Makes the request of this lease the probe of its backend. */
   start(lease: Lease): void {

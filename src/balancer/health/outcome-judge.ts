@@ -1,18 +1,18 @@
 import type { Lease } from '../leases/lease.js'
 import type { Outcome } from '../leases/outcome.js'
 import type { Clock } from '../time/clock.js'
-import type { Ejection } from './ejection.js'
 import type { FailurePenalty } from './failure-penalty.js'
+import type { PassiveHealth } from './passive-health.js'
 import type { ShareLimits } from './share-limits.js'
 
 /** Decides what the end of a request says about its backend, and tells that to the ejection and the failure penalty. */
 export class OutcomeJudge {
-  readonly #ejection: Ejection
+  readonly #ejection: PassiveHealth
   readonly #penalty: FailurePenalty
   readonly #limits: ShareLimits
   readonly #clock: Clock
 
-  constructor(ejection: Ejection, penalty: FailurePenalty, limits: ShareLimits, clock: Clock) {
+  constructor(ejection: PassiveHealth, penalty: FailurePenalty, limits: ShareLimits, clock: Clock) {
     this.#ejection = ejection
     this.#penalty = penalty
     this.#limits = limits

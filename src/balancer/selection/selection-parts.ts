@@ -1,6 +1,6 @@
 import type { Registry } from '../backends/registry.js'
 import type { DecisionLog } from '../explain/decision-log.js'
-import type { Ejection } from '../health/ejection.js'
+import type { PassiveHealth } from '../health/passive-health.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import type { LeaseObserver } from '../leases/lease.js'
 import type { FailureFollower } from '../threads/failure-follower.js'
@@ -10,7 +10,7 @@ import type { Clock } from '../time/clock.js'
 /** The parts of a pool that a choice works with. */
 export interface SelectionParts {
   readonly registry: Registry
-  readonly ejection: Ejection
+  readonly ejection: PassiveHealth
   readonly limits: ShareLimits
   readonly decisions: DecisionLog
   readonly clock: Clock

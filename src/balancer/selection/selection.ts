@@ -3,7 +3,7 @@ import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
 import { decisionKindNumber, decisionKindNumbers } from '../explain/decision-log.js'
-import type { Ejection } from '../health/ejection.js'
+import type { PassiveHealth } from '../health/passive-health.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease } from '../leases/lease.js'
 import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
@@ -25,7 +25,7 @@ import { UnusableBackends } from './unusable-backends.js'
 export class Selection implements LeaseSource {
   readonly #parts: SelectionParts
   readonly #registry: Registry
-  readonly #ejection: Ejection
+  readonly #ejection: PassiveHealth
   readonly #limits: ShareLimits
   #policy!: Policy
   #selector!: Selector
@@ -108,11 +108,15 @@ export class Selection implements LeaseSource {
     const policy = request.upgrade ? this.#policyForUpgrades() : this.#policy
     for (;;) {
       const probed = probes.anyDue ? probes.next(request) : undefined
+      if (probed && !probes.take(probed)) continue
       const picked = probed ? undefined : this.#pick(policy, now, request, canWait)
       const backend = probed ?? picked ?? backupFor(this.#registry, request.except)
       if (!backend) return undefined
       const lease = this.#open(backend, now, picked && policy, picked && this.#context.seen)
-      if (!lease) continue
+      if (!lease) {
+        if (probed) probes.giveBack(probed)
+        continue
+      }
       if (probed) probes.start(lease)
       this.#log(
         decisionKindNumber(request, probed !== undefined, waitingSince),

@@ -58,11 +58,13 @@ export type WorkerMessage =
   /** A backend that drains has no request in flight any more. */
   | { kind: 'idle'; row: number }
   /** A backend failed as often in a row as ejects it, or its probe failed. */
-  | { kind: 'failing'; row: number }
+  | { kind: 'failing'; row: number; ejections: number; isEjected: boolean }
   /** The Host field of the last request that a backend answered, or with row 0 that no backend was found for. */
   | { kind: 'host'; row: number; host: string }
   /** An ejected backend answered well. */
-  | { kind: 'answered'; row: number }
+  | { kind: 'answered'; row: number; ejections: number; isEjected: boolean }
+  /** A request probes an ejected backend. */
+  | { kind: 'probing'; row: number }
 
 /** What a worker is given to take part in a pool. It can be sent in a message, together with its port. */
 export interface PoolHandle {

@@ -11,6 +11,8 @@ export class ReplicaRegistry extends Registry {
   readonly #rows = new Map<number, Backend>()
   /** Called when a backend that drains has no request in flight any more. */
   onIdle: ((backend: Backend) => void) | undefined
+  /** Called when a backend was ejected or reinstated. */
+  onEjection: ((backend: Backend) => void) | undefined
 
   /** Returns the backend with this row; undefined where it was removed. */
   at(row: number): Backend | undefined {
@@ -24,8 +26,11 @@ export class ReplicaRegistry extends Registry {
       this.#begin(known)
       return
     }
-    const { state, health } = backend
-    this.change(backend, () => takeOver(backend, known))
+    const { state, health, ejectedUntil } = backend
+    this.change(backend, () => {
+      takeOver(backend, known)
+      if (backend.ejectedUntil?.getTime() !== ejectedUntil?.getTime()) this.onEjection?.(backend)
+    })
     this.refresh()
     if (backend.state !== state) this.announce(backend.state === 'active' ? 'activated' : 'draining', backend)
     else if (backend.health !== health) this.announce('health', backend)
@@ -97,6 +102,7 @@ export class ReplicaRegistry extends Registry {
     backend.shareSource = this.options.shareSource
     takeOver(backend, known)
     this.#rows.set(known.row, backend)
+    if (backend.isEjected) this.onEjection?.(backend)
     this.insert(backend)
     this.announce('added', backend)
   }
