@@ -12,6 +12,7 @@ import { createGateway } from './gateway.js'
 import { ListenError, probeSharedPort } from './listeners.js'
 import { logStream } from './logging/log-stream.js'
 import { prettyLog } from './logging/pretty-log.js'
+import { WorkerLogs } from './logging/worker-logs.js'
 import { guardMemoryUsage } from './memory-usage.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
 import { workerCount } from './worker-count.js'
@@ -31,8 +32,10 @@ async function main(): Promise<void> {
   const settings = readSettings({ ...file.variables, ...process.env }, unknown)
   const workers = workerCount(settings.workers, process.versions.node, availableParallelism())
   if (workers > 1) await probeSharedPort(settings)
-  const stdout = logStream((lines, total) =>
-    logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
+  const workerLogs = workers > 1 ? new WorkerLogs() : undefined
+  const stdout = logStream(
+    (lines, total) => logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
+    workerLogs,
   )
   const pretty = settings.logFormat === 'pretty' ? await prettyLog(stdout) : undefined
   const logger = pino({ level: settings.logLevel }, pretty ?? stdout)
@@ -44,8 +47,8 @@ async function main(): Promise<void> {
   ignoreHangup(logger)
   guardMemoryUsage()
   const gateway =
-    workers > 1
-      ? await createControlPlane(settings, workers, logger, stdout)
+    workerLogs !== undefined
+      ? await createControlPlane(settings, workers, logger, workerLogs, stdout)
       : await createGateway(settings, logger, stdout)
   let received: NodeJS.Signals | undefined
   const signals = new Signals({

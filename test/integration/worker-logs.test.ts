@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,13 @@ import {
   textOf,
   upTo,
 } from '../scenarios/worker-logs.js'
+import { answering } from '../support/backend.js'
+import { spawn } from '../support/children.js'
+import { call } from '../support/client.js'
+import { parseExposition } from '../support/exposition.js'
+import { freePort, root, startGateway } from '../support/process.js'
+import { noSharedPort } from '../support/shared-port.js'
+import { until } from '../support/until.js'
 
 slowReader({ lines: 300, pauseBytes: 65_536, pause: 1 })
 endedThreads({ runs: 1, threads: 3 })
@@ -72,4 +80,49 @@ test('lines of threads can be formatted for people', async () => {
     [0, 1].map((i) => `INFO: line {"thread":${thread},"i":${i},"fill":""}`),
   )
   assert.deepEqual(lines.toSorted(), expected)
+})
+
+test('a gateway with workers has one log, and stops with all lines written', {
+  skip: noSharedPort,
+}, async (t) => {
+  const backend = await answering()
+  t.after(() => backend.close())
+  const gateway = await startGateway({ WORKERS: '2', BACKENDS: backend.url })
+  t.after(() => gateway.stop('SIGKILL'))
+  // A connection for each, so that each worker gets some of them.
+  const fields = { headers: { connection: 'close' } }
+  await Promise.all(upTo(100).map((i) => call(`${gateway.url}/${i}`, fields)))
+  const ended = once(gateway.child, 'close')
+  assert.equal(await gateway.stop(), 0)
+  await ended
+  const paths = gateway.lines.filter(({ msg }) => msg === 'request').map(({ path }) => path)
+  assert.deepEqual(new Set(paths), new Set(upTo(100).map((i) => `/${i}`)))
+  assert.equal(paths.length, 100)
+})
+
+test('lines of workers that are dropped are counted on the page of metrics', {
+  skip: noSharedPort,
+}, async (t) => {
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const gateway = spawn(process.execPath, [`${root}/dist/src/gateway/main.js`], {
+    env: { PATH: process.env.PATH, WORKERS: '2', PORT: String(port), ADMIN_PORT: String(adminPort) },
+    stdio: ['ignore', openSync('/dev/full', 'w'), 'inherit'],
+  })
+  t.after(() => gateway.kill('SIGKILL'))
+  const dropped = () =>
+    call(`http://127.0.0.1:${adminPort}/metrics`).then(
+      ({ text }) => parseExposition(text).sum('leastwise_log_lines_dropped_total'),
+      () => 0,
+    )
+  await until(
+    () =>
+      call(`http://127.0.0.1:${port}/`).then(
+        ({ status }) => status,
+        () => 0,
+      ),
+    (status) => status === 503,
+  )
+  const before = await dropped()
+  await Promise.all(upTo(50).map(() => call(`http://127.0.0.1:${port}/`)))
+  await until(dropped, (lines) => lines >= before + 50)
 })

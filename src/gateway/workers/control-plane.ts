@@ -9,6 +9,7 @@ import { appOptions } from '../app-options.js'
 import { type Gateway, logReady } from '../gateway.js'
 import { listen } from '../listeners.js'
 import type { LogStream } from '../logging/log-stream.js'
+import type { WorkerLogs } from '../logging/worker-logs.js'
 import { checkTlsFiles } from '../tls-files.js'
 import { poolSettings, storeOf } from '../traffic-app.js'
 import type { RestartDelays } from './restart-delays.js'
@@ -23,6 +24,7 @@ export interface ControlPlane extends Gateway {
  * Makes a gateway with several threads. This thread controls it: it has the registry, the health checks, the state and
  * the admin API, and the worker threads carry the traffic.
  * @param count number of worker threads
+ * @param workerLogs has the lines of the workers written
  * @param log destination of the logger's lines, where it counts the lines that it drops
  * @param delays says how long to wait before a worker is started again
  * @throws {SettingError | StoreError | ListenError}
@@ -31,6 +33,7 @@ export async function createControlPlane(
   settings: Settings,
   count: number,
   logger: Logger,
+  workerLogs: WorkerLogs,
   log?: Pick<LogStream, 'dropped'>,
   delays?: Pick<RestartDelays, 'next'>,
 ): Promise<ControlPlane> {
@@ -48,7 +51,7 @@ export async function createControlPlane(
   await app.ready()
   const { balancer } = app
   const admin = metrics && (await createAdminApp(settings, logger, balancer, metrics))
-  const workers = new TrafficWorkers(settings, logger, balancer.workers as PoolWorkers, delays)
+  const workers = new TrafficWorkers(settings, logger, workerLogs, balancer.workers as PoolWorkers, delays)
 
   return {
     balancer,

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { PoolHandle } from '../../balancer/threads/messages.js'
 import type { Settings } from '../../config/settings.js'
+import type { LogHandle } from '../logging/worker-logs.js'
 
 /** What a worker is given when it starts. */
 export interface WorkerStart {
@@ -8,6 +9,7 @@ export interface WorkerStart {
   worker: number
   settings: Settings
   pool: PoolHandle
+  log: LogHandle
   /** The worker's end of the channel to the control plane. */
   port: MessagePort
 }

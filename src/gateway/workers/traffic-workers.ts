@@ -7,6 +7,7 @@ import type { Settings } from '../../config/settings.js'
 import { Channel } from '../../threads/channel.js'
 import { AnswerError } from '../../threads/errors.js'
 import { ListenError } from '../listeners.js'
+import type { WorkerLogs } from '../logging/worker-logs.js'
 import type { ToControl, ToWorker, WorkerStart } from './protocol.js'
 import { RestartDelays } from './restart-delays.js'
 
@@ -28,6 +29,7 @@ interface Running {
 export class TrafficWorkers {
   readonly #settings: Settings
   readonly #logger: Logger
+  readonly #logs: WorkerLogs
   readonly #pool: PoolWorkers
   readonly #running = new Set<Running>()
   readonly #delays: Pick<RestartDelays, 'next'>
@@ -39,12 +41,14 @@ export class TrafficWorkers {
   constructor(
     settings: Settings,
     logger: Logger,
+    logs: WorkerLogs,
     pool: PoolWorkers,
     delays: Pick<RestartDelays, 'next'> = new RestartDelays(systemClock),
   ) {
     this.#delays = delays
     this.#settings = settings
     this.#logger = logger
+    this.#logs = logs
     this.#pool = pool
     this.#port = settings.port
     pool.on('silent', (member) => this.#replace(member))
@@ -84,15 +88,18 @@ export class TrafficWorkers {
   /** Starts a worker. It does not listen yet. */
   async #begin(): Promise<Running> {
     const member = this.#pool.connect()
+    const log = this.#logs.connect()
     const { port1, port2 } = new MessageChannel()
     const workerData: WorkerStart = {
       worker: member.number,
       settings: this.#settings,
       pool: member.handle,
+      log: log.handle,
       port: port2,
     }
     const thread = new Worker(FILE, { workerData, transferList: [...member.transferList, port2] })
     member.follow(thread)
+    log.follow(thread)
     let isReady = () => {}
     const ready = new Promise<void>((resolve) => {
       isReady = resolve

@@ -6,16 +6,16 @@ import { openConnections } from '../../proxy/downstream/connection/open-connecti
 import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
 import { Channel } from '../../threads/channel.js'
 import { listen } from '../listeners.js'
-import { logStream } from '../logging/log-stream.js'
 import { prettyLog } from '../logging/pretty-log.js'
+import { workerLogStream } from '../logging/worker-log-stream.js'
 import { guardMemoryUsage } from '../memory-usage.js'
 import { finishRequests } from '../shutdown.js'
 import { createTrafficApp } from '../traffic-app.js'
 import type { ToControl, ToWorker, WorkerStart } from './protocol.js'
 
 /** Runs a worker: a thread that listens beside others on the traffic port, and proxies. Importing this file starts it. */
-async function main({ settings, pool, port }: WorkerStart): Promise<void> {
-  const stdout = logStream()
+async function main({ worker, settings, pool, log, port }: WorkerStart): Promise<void> {
+  const stdout = workerLogStream(log)
   const pretty = settings.logFormat === 'pretty' ? await prettyLog(stdout) : undefined
   const logger = pino({ level: settings.logLevel }, pretty ?? stdout)
   guardMemoryUsage()
@@ -29,7 +29,8 @@ async function main({ settings, pool, port }: WorkerStart): Promise<void> {
         // Without a free file descriptor a connection cannot be accepted, and the error must not end the worker.
         traffic.server.on(
           'error',
-          exhaustionLog(logger as FastifyBaseLogger, traffic.balancer.clock, 'default'),
+          // A request's line is the same whichever worker had it; what a worker says of itself has its number.
+          exhaustionLog(logger.child({ worker }) as FastifyBaseLogger, traffic.balancer.clock, 'default'),
         )
         return portOf(traffic.server.address())
       },
@@ -38,7 +39,6 @@ async function main({ settings, pool, port }: WorkerStart): Promise<void> {
         await traffic.close()
         // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
         await setImmediate()
-        stdout.flushSync()
         return cut
       },
     },
