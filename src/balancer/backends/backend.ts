@@ -30,7 +30,7 @@ export class Backend {
   readonly leases: LeaseBook
   readonly latency: BackendMemory['latency']
   readonly responseTime: BackendMemory['responseTime']
-  /** @internal What requests and slow start say about the backend's health. */
+  /** What requests and slow start say about the backend's health. */
   readonly healthMemory: BackendMemory['healthMemory']
   /** The backend's row in the table that threads share; 0 where the pool has one thread. */
   readonly row: number

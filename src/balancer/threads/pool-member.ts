@@ -1,8 +1,13 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { Backend } from '../backends/backend.js'
+import { InvalidOptionError } from '../errors.js'
 import type { Clock } from '../time/clock.js'
 import type { PoolHandle, PoolUpdate, WorkerMessage } from './messages.js'
 import type { ReplicaRegistry } from './replica-registry.js'
-import { type PoolTable, poolColumn } from './table.js'
+import { type PoolTable, poolColumn, poolWord } from './table.js'
+
+/** The ports of the handles that this thread has used. */
+const usedPorts = new WeakSet<MessagePort>()
 
 /** Interval in which a worker shows that its event loop turns. */
 const BEAT_INTERVAL_MS = 500
@@ -27,7 +32,13 @@ export class PoolMember {
   readonly #hosts = new Map<number, string>()
   #cancelBeat = () => {}
 
+  /** @throws {InvalidOptionError} for the handle of a pool that was closed, and for one that was used before */
   constructor(handle: PoolHandle, table: PoolTable, pool: FollowingPool) {
+    if (Atomics.load(table.words, poolWord.closed) === 1)
+      throw new InvalidOptionError('shared', 'is the handle of a pool that was closed')
+    if (usedPorts.has(handle.port))
+      throw new InvalidOptionError('shared', 'takes a handle once: call workers.connect() for each worker')
+    usedPorts.add(handle.port)
     this.#handle = handle
     this.#pool = pool
     this.#own = table.pool.of(handle.worker, 0)

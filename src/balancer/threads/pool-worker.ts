@@ -59,8 +59,13 @@ export class PoolWorker {
 
   /** Disconnects the worker. It must be called only after its thread has ended. */
   close(): void {
-    this.#port.close()
+    this.disconnect()
     this.#listener.closed()
+  }
+
+  /** @internal Sends nothing more to the worker, which keeps its counts. */
+  disconnect(): void {
+    this.#port.close()
   }
 
   /** True from the time that the worker takes part in the pool until it leaves the pool, or its thread ends. */

@@ -2,12 +2,13 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { OtherThreads } from '../backends/registry-options.js'
+import { StoppedError } from '../errors.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
 import { isOutdated, type KnownBackend, knownOf, type PoolChange, type WorkerMessage } from './messages.js'
 import { PoolWorker } from './pool-worker.js'
 import { takeOffColumn } from './shared-load-counter.js'
-import { column, type PoolTable, poolColumn, ROW_COUNT } from './table.js'
+import { column, type PoolTable, poolColumn, poolWord, ROW_COUNT } from './table.js'
 
 /** Interval in which the control plane looks whether the event loops of all workers turn. */
 const LOOK_INTERVAL_MS = 500
@@ -46,6 +47,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   /** Callbacks that wait until all workers have applied a revision. */
   #waiting: { revision: number; callback: () => void }[] = []
   #cancelLook = () => {}
+  #isClosed = false
 
   /** @param pool returns the pool, which is complete by the time of the first call */
   constructor(table: PoolTable, clock: Clock, guard: ObserverGuard, pool: () => ControlledPool) {
@@ -65,8 +67,10 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   /**
    * Makes a place for a worker.
    * @throws {RangeError} where all places are taken
+   * @throws {StoppedError} where the pool was closed
    */
   connect(): PoolWorker {
+    if (this.#isClosed) throw new StoppedError('the pool was closed')
     let number = 0
     while (this.#workers.has(number)) number++
     if (number >= this.limit) throw new RangeError(`the pool has at most ${this.limit} workers`)
@@ -82,7 +86,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
       },
       {
         heard: (message) => this.#heard(worker, message),
-        left: () => this.#callBack(),
+        left: () => this.#left(worker),
         closed: () => this.#leave(worker),
       },
       this.#clock.now(),
@@ -143,9 +147,11 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     return sum
   }
 
-  /** Disconnects all workers. */
+  /** Disconnects all workers. Those that still run go on with the backends that they know, and with true counts. */
   close(): void {
-    for (const worker of this.list) worker.close()
+    this.#isClosed = true
+    Atomics.store(this.#table.words, poolWord.closed, 1)
+    for (const worker of this.list) worker.disconnect()
     this.#cancelLook()
   }
 
@@ -185,6 +191,13 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     const due = this.#waiting.filter(({ revision }) => revision <= applied)
     this.#waiting = this.#waiting.filter(({ revision }) => revision > applied)
     for (const { callback } of due) this.#guard.call(callback)
+  }
+
+  /** A worker that has no request in flight leaves its place at once, any other one when its thread has ended. */
+  #left(worker: PoolWorker): void {
+    if (this.#isClosed) return
+    if (this.inFlightOf(worker) === 0) this.#leave(worker)
+    else this.#callBack()
   }
 
   /** Takes a worker's requests off the counts once its thread has ended. */

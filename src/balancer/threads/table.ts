@@ -37,6 +37,8 @@ export const poolWord = {
   due: 2,
   /** A number that grows with each change of a failure rate, so that each worker notices it. */
   failures: 3,
+  /** 1 once the control plane has closed the pool. */
+  closed: 15,
 } as const
 
 /** The numbers in a row of measurements. Each is written as a whole; of two writes at once, one may be lost. */
