@@ -19,6 +19,8 @@ export interface CoresOptions {
   duration?: number
   /** Kept connections of the clients for each worker. */
   connections?: number
+  /** Whether all threads of a gateway are to be on one core. */
+  onOneCore?: boolean
   signal: AbortSignal
   /** @param done part of the work, 0 to 1 */
   onProgress?: (done: number) => void
@@ -67,8 +69,15 @@ const WARM_UP_ANSWERS = 20_000
  * as many at a time as a single one does.
  */
 export async function cores(options: CoresOptions): Promise<CoresResult> {
-  const { workers, node = ownNode, rounds = 5, duration = 1000, connections = 32 } = options
-  const placement = placementFor(workers)
+  const {
+    workers,
+    node = ownNode,
+    rounds = 5,
+    duration = 1000,
+    connections = 32,
+    onOneCore = false,
+  } = options
+  const placement = placementFor(workers, onOneCore)
   const plan = { ...options, node, rounds, duration, connections, placement }
   const rows = await loaded(plan)
   for (const [i, row] of rows.entries()) {
@@ -78,7 +87,7 @@ export async function cores(options: CoresOptions): Promise<CoresResult> {
   return { rows, node, placement, processors: availableParallelism(), rounds, duration, connections }
 }
 
-type Plan = Required<Omit<CoresOptions, 'onProgress'>> &
+type Plan = Required<Omit<CoresOptions, 'onProgress' | 'onOneCore'>> &
   Pick<CoresOptions, 'onProgress'> & { placement: Placement }
 
 /** Part of the time in which requests are as many as can be answered. */

@@ -37,8 +37,12 @@ function rateGoal({ rows, placement }: CoresResult, two: CoresRow | undefined): 
   const rate = two && besideOne(rows, two, 'rate')
   if (two === undefined || rate === undefined) return unmeasured(text)
   const value = rate.toFixed(2)
-  if (!placement.gateway) {
-    return { text, value, reached: undefined, why: 'the load shares the cores with the gateway' }
+  if (placement.sharing !== 'own') {
+    const why = {
+      shared: 'the load shares the cores with the gateway',
+      one: 'the workers share one core',
+    }
+    return { text, value, reached: undefined, why: why[placement.sharing] }
   }
   if (rate < LEAST_RATE && median(two.busy) < FULL * two.workers) {
     return { text, value, reached: undefined, why: 'the load could not keep both workers busy' }

@@ -10,9 +10,12 @@ What a proxied request costs the stand-alone gateway with several workers beside
 with a single worker, how many there are a second, what a further worker takes in
 memory, and how evenly backends get the requests of all workers.
 
-  --workers N,...   how many, in rising order (1,2,4, at most two for each core)
+  --workers N,...   how many, in rising order (1,2,4, or 1,2 where these can have
+                    cores of their own and four cannot)
   --node PATH       binary of Node that runs the gateways; more than one worker needs
                     Node 22.12 or newer
+  --one-core        all threads of a gateway on one core, and the load on another: what
+                    the code costs by itself, without two cores that want one count
   --rounds N        rounds that count (5)
   --seconds N       of each measurement (1)
   --connections N   of the clients, for each worker (32)
@@ -24,6 +27,7 @@ async function main(): Promise<number> {
     options: {
       workers: { type: 'string' },
       node: { type: 'string' },
+      'one-core': { type: 'boolean', default: false },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '1' },
       connections: { type: 'string', default: '32' },
@@ -48,6 +52,7 @@ async function main(): Promise<number> {
   const measured = cores({
     ...{ workers, node, rounds, connections, signal },
     duration: 1000 * seconds,
+    onOneCore: values['one-core'],
     onProgress(done) {
       if (process.stderr.isTTY) process.stderr.write(`\r${Math.floor(100 * done)} %`)
     },

@@ -6,14 +6,17 @@ import { besideOne, goals } from './goals.js'
 /** A table with a row for each number of workers, and the goals. */
 export function report(result: CoresResult): string {
   const { rows, node, placement, processors, rounds, duration, connections } = result
-  const where = placement.gateway
-    ? `Each worker has a core of ${placement.gateway.join(', ')}; the load runs on ${placement.load?.join(', ')}.`
-    : `Gateway and load share ${processors} core${processors === 1 ? '' : 's'}, and the load gives way (nice 19).`
+  const where = {
+    own: `Each worker has a core of ${placement.gateway?.join(', ')}; the load runs on ${placement.load?.join(', ')}.`,
+    one: `All workers are on core ${placement.gateway?.[0]}; the load runs on ${placement.load?.[0]}.`,
+    shared: `Gateway and load share ${processors} core${processors === 1 ? '' : 's'}, and the load gives way (nice 19).`,
+  }[placement.sharing]
+  const most = { own: Number.POSITIVE_INFINITY, one: 1, shared: processors }[placement.sharing]
   return [
     `CPU time of all threads of the gateway's process for a proxied GET, Node ${node.version}. ${where}`,
     `${connections} kept connections for each worker, as many requests as are answered; median of ${rounds} rounds of ${duration / 1000} s.`,
     '',
-    costs(rows, placement.gateway ? Number.POSITIVE_INFINITY : processors),
+    costs(rows, most),
     '',
     memories(rows),
     '',

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { CoresResult, CoresRow } from '../../bench/cores/cores.js'
 import { goals } from '../../bench/cores/goals.js'
 import type { Peaks } from '../../bench/cores/peak.js'
-import { sensibleWorkers } from '../../bench/cores/placement.js'
+import { type Sharing, sensibleWorkers } from '../../bench/cores/placement.js'
 import { report } from '../../bench/cores/report.js'
 import { requestsByWorker, sharesBetween } from '../../bench/cores/shares.js'
 import { startScript, stop } from '../../bench/cost/child.js'
@@ -22,18 +22,17 @@ const row = (workers: number, more: Partial<CoresRow> = {}): CoresRow => ({
   ...more,
 })
 
-const result = (rows: CoresRow[], gateway: number[] | undefined): CoresResult => ({
+const result = (rows: CoresRow[], sharing: Sharing): CoresResult => ({
   rows,
   node: ownNode,
-  placement: { gateway, load: gateway && [0] },
+  placement: { sharing, gateway: [1, 2], load: [0] },
   processors: 4,
   rounds: 3,
   duration: 1000,
   connections: 32,
 })
 
-const judged = (rows: CoresRow[], gateway: number[] | undefined = [1, 2]) =>
-  goals(result(rows, gateway)).map(({ value, reached }) => [value, reached])
+const judged = (rows: CoresRow[]) => goals(result(rows, 'own')).map(({ value, reached }) => [value, reached])
 
 test('goals compare within a round, and take the peaks of the most workers', () => {
   const two = row(2, { cost: [43, 86, 90], rate: [47_500, 23_750, 30_000], busy: [2, 2, 2] })
@@ -57,18 +56,20 @@ test('goals compare within a round, and take the peaks of the most workers', () 
 
 test('requests a second are judged only where the cores were free, and the load kept them busy', () => {
   const two = row(2, { rate: [40_000, 20_000, 40_000], busy: [1.6, 1.6, 1.6] })
-  const [, shared] = goals(result([row(1), two], undefined))
+  const [, shared] = goals(result([row(1), two], 'shared'))
   assert.deepEqual([shared?.reached, shared?.why], [undefined, 'the load shares the cores with the gateway'])
-  const [, idle] = goals(result([row(1), two], [1, 2]))
+  const [, one] = goals(result([row(1), two], 'one'))
+  assert.deepEqual([one?.reached, one?.why], [undefined, 'the workers share one core'])
+  const [, idle] = goals(result([row(1), two], 'own'))
   assert.deepEqual([idle?.reached, idle?.why], [undefined, 'the load could not keep both workers busy'])
-  const [cost, rate] = goals(result([row(1)], [1]))
+  const [cost, rate] = goals(result([row(1)], 'own'))
   assert.deepEqual([cost?.reached, rate?.reached], [undefined, undefined])
 })
 
 test('the report has a row for each number of workers, and says of each goal what became of it', () => {
   const two = row(2, { cost: [44, 88, 44], memory: 150 * 2 ** 20, shares: [0.55, 0.45] })
   const four = row(4, { memory: 170 * 2 ** 20 })
-  const text = report(result([row(1), two, four], undefined))
+  const text = report(result([row(1), two, four], 'shared'))
   assert.match(text, /\n\| 2 +\| 44\.0 \| 44\.0-88\.0 \| 1\.10 \| +25000 \| 1\.00 \| +12500 \| +1\.00 \|/)
   assert.match(text, /\n\| 2 +\| +150\.0 \| +50\.0 \| +55 \/ 45 \| 8 \/ 8 \/ 8 \| +0 \|/)
   assert.match(text, /\n\| 4 +\| +170\.0 \| +10\.0 \| +\| 8 \/ 8 \/ 8 \| +0 \|/)
@@ -87,8 +88,11 @@ leastwise_worker_requests_total{pool="a",worker="2"} ${two}\n`)
   assert.equal(requestsByWorker('leastwise_requests_total{backend="a",code="2xx"} 7\n'), undefined)
 })
 
-test('on few cores there are few workers', () => {
-  assert.deepEqual([1, 2, 16].map(sensibleWorkers), [
+test('where workers can have cores of their own, there are no more of them', () => {
+  assert.deepEqual([1, 2, 3, 5, 6, 16].map(sensibleWorkers), [
+    [1, 2],
+    [1, 2, 4],
+    [1, 2],
     [1, 2],
     [1, 2, 4],
     [1, 2, 4],
