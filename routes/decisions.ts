@@ -21,7 +21,7 @@ export const decisionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { limit, backend, request } = call.query
       const pool = app.poolOf(call)
       return {
-        decisions: pool.decisions({
+        decisions: await pool.everyDecision({
           limit: limit === undefined ? undefined : Number(limit),
           backend,
           request,

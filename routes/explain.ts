@@ -20,7 +20,7 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { except = [], repeatable, upgrade } = request.body
       const pool = app.poolOf(request)
-      const explanation = pool.explain({
+      const explanation = await pool.explainNext({
         except: new Set(except.map((id) => pool.registry.get(id))),
         repeatable,
         upgrade,

@@ -2,14 +2,15 @@
 import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import { AllFullError, ControlledElsewhereError, NoBackendError, StoppedError } from './errors.js'
-import type { Decision, DecisionFilter } from './explain/decision-log.js'
-import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
+import type { Decision, DecisionFilter } from './explain/decision.js'
+import type { Explanation, Inquiry } from './explain/explanation.js'
 import type { Lease } from './leases/lease.js'
 import { leasePromise } from './leases/lease-promise.js'
 import { deliver, type LeaseRequest } from './leases/lease-request.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
+import { PoolInquiries } from './pool-inquiries.js'
 import { PoolParts, type StoredBackends } from './pool-parts.js'
 import type { PoolView } from './pool-view.js'
 import type { Budget } from './resilience/budget.js'
@@ -18,7 +19,7 @@ import type { PolicyName } from './selection/policies/index.js'
 import type { Selection } from './selection/selection.js'
 import type { Selector } from './selection/selector.js'
 import type { StateKeeper } from './state/keeper.js'
-import { type RefusalCode, RefusalCounter } from './stats/refusal-counter.js'
+import { type RefusalCode, refusalsOf } from './stats/refusals.js'
 import type { PoolWorkers } from './threads/pool-workers.js'
 import type { Clock } from './time/clock.js'
 
@@ -40,9 +41,9 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   /** Stores the changes of the pool, where it has a store; see `openBalancer`. */
   keeper: StateKeeper | undefined
   readonly #parts: PoolParts
+  readonly #inquiries: PoolInquiries
   readonly #selection: Selection
   readonly #queue: WaitQueue
-  readonly #refusals = new RefusalCounter()
   #closing = false
   #endsConnections = false
   #stopped = false
@@ -58,13 +59,14 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     this.observerGuard = observerGuard
     const parts = new PoolParts(complete, observerGuard, stored)
     this.#parts = parts
+    this.#inquiries = new PoolInquiries(parts, () => this.#stopped)
     this.#selection = parts.selection
     this.#queue = parts.queue
     this.clock = parts.clock
     this.registry = parts.registry
     ;({ retryBudget: this.retryBudget, hedging: this.hedging, workers: this.workers } = parts)
     parts.onPolicy = () => this.announce('policy', this.policy)
-    parts.member?.start()
+    parts.member?.start(this.#inquiries)
   }
 
   get selector(): Selector {
@@ -119,8 +121,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   }
 
   /**
-   * Like {@link acquire}, but waits in turn where every backend is full.
-   * @param options the signal ends the wait
+   * Like {@link acquire}, but waits in turn where every backend is full, until the signal ends the wait.
    * @throws {NoBackendError | QueueFullError | QueueTimeoutError} or the signal's reason
    */
   acquireInTurn({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lease> {
@@ -140,7 +141,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** Counts a request that was answered with 503 although no backend failed it. */
   refused(code: RefusalCode): void {
-    this.#refusals.add(code)
+    this.#parts.memory.count(code)
   }
 
   /**
@@ -175,23 +176,22 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
    * already would come first.
    */
   explain(inquiry: Inquiry = {}): Explanation {
-    const patient = inquiry.waits !== false && !this.#queue.isFull
-    return explain(inquiry, {
-      preview: this.#selection.preview(inquiry, patient),
-      policy: this.policy,
-      registry: this.registry,
-      ejection: this.#parts.ejection,
-      limits: this.#parts.limits,
-      queue: this.#queue,
-      clock: this.clock,
-      stopped: this.#stopped,
-      hasOther: this.hasOther(inquiry.except),
-    })
+    return this.#inquiries.explain(inquiry)
   }
 
-  /** Returns the latest choices, at most 1,000, the latest first. */
+  /** Like {@link explain}, but asks a worker thread where others carry the traffic: each has turns of its own. */
+  explainNext(inquiry: Inquiry = {}): Promise<Explanation> {
+    return this.#inquiries.explainNext(inquiry)
+  }
+
+  /** Returns the latest choices of this thread, at most 1,000, the latest first. */
   decisions(filter?: DecisionFilter): Decision[] {
-    return this.#parts.decisions.list(filter)
+    return this.#inquiries.decisions(filter)
+  }
+
+  /** Like {@link decisions}, but of all threads that carry traffic of the pool; those that do not answer are left out. */
+  everyDecision(filter?: DecisionFilter): Promise<Decision[]> {
+    return this.#inquiries.everyDecision(filter)
   }
 
   /** Returns the state of the pool as a whole. */
@@ -207,7 +207,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
       requests: this.#parts.memory.counted('requests'),
       retries: this.#parts.memory.counted('retries'),
       hedges: this.hedging.sent,
-      refused: this.#refusals.view(),
+      refused: refusalsOf(this.#parts.memory),
       closing: this.#closing,
     }
   }

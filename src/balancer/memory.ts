@@ -1,6 +1,7 @@
 import { type HealthMemory, LocalHealth } from './health/health-memory.js'
 import { type LoadCounter, LocalLoadCounter } from './leases/load-counter.js'
 import { Latency } from './stats/latency.js'
+import { refusalCodes } from './stats/refusals.js'
 import { ResponseTime } from './stats/response-time.js'
 import { SlidingCount } from './stats/sliding-count.js'
 import type { Clock } from './time/clock.js'
@@ -24,7 +25,7 @@ export const recentEvents = ['requests', 'retries', 'hedges', 'done'] as const
 export type RecentEvent = (typeof recentEvents)[number]
 
 /** Numbers that a pool counts since its start. */
-export const poolNumbers = ['requests', 'retries', 'hedges', 'hedgesWon'] as const
+export const poolNumbers = ['requests', 'retries', 'hedges', 'hedgesWon', ...refusalCodes] as const
 
 export type PoolNumber = (typeof poolNumbers)[number]
 
@@ -55,7 +56,7 @@ export interface PoolMemory {
 /** The memory of a pool with one thread. */
 export class LocalMemory implements PoolMemory {
   readonly isShared = false
-  readonly #numbers: Record<PoolNumber, number> = { requests: 0, retries: 0, hedges: 0, hedgesWon: 0 }
+  readonly #numbers = Object.fromEntries(poolNumbers.map((name) => [name, 0])) as Record<PoolNumber, number>
 
   backend(tunnelWeight: number): BackendMemory {
     return localBackend(tunnelWeight)

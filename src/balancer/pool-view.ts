@@ -1,5 +1,5 @@
 import type { PolicyName } from './selection/policies/index.js'
-import type { RefusalCounts } from './stats/refusal-counter.js'
+import type { RefusalCounts } from './stats/refusals.js'
 
 /** The state of a pool as a whole. */
 export interface PoolView {

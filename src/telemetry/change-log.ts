@@ -9,9 +9,19 @@ const conditions = {
 }
 
 /** Logs every change of a pool and of its backends, for the person on call. */
-export function logChanges(app: FastifyInstance, { registry, keeper }: Balancer, pool: string): void {
+export function logChanges(
+  app: FastifyInstance,
+  { registry, keeper, workers }: Balancer,
+  pool: string,
+): void {
   keeper?.on('failed', ({ message }) => app.log.error({ pool, event: 'state not saved' }, message))
   keeper?.on('recovered', () => app.log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
+  workers?.on('unanswered', ({ number }, { message }) =>
+    app.log.warn(
+      { pool, event: 'worker unanswered', worker: number },
+      `an answer is without a worker: ${message}`,
+    ),
+  )
   for (const event of ['added', 'updated', 'draining', 'drained', 'activated', 'removed'] as const) {
     registry.on(event, ({ id, url, state, health, weight, inFlight }) => {
       app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)

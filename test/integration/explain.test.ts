@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Decision } from '../../src/balancer/explain/decision-log.js'
+import type { Decision } from '../../src/balancer/explain/decision.js'
 import type { ExplainedBackend, Explanation } from '../../src/balancer/explain/explanation.js'
 import { changing, type Handler, holding, status, type TestBackend } from '../support/backend.js'
 import { call, callJson } from '../support/client.js'

@@ -8,7 +8,7 @@ import { root } from '../support/process.js'
 const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   { room: 'src/text/', may: [], packages: /^$/ },
   { room: 'src/threads/', may: [], packages: /^node:worker_threads$/ },
-  { room: 'src/balancer/', may: [], packages: /^node:(events|worker_threads)$/ },
+  { room: 'src/balancer/', may: ['src/threads/'], packages: /^node:(events|worker_threads)$/ },
   {
     room: 'src/proxy/http/',
     may: ['src/balancer/'],

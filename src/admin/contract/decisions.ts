@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { decisionKinds } from '../../balancer/explain/decision-log.js'
+import { decisionKinds } from '../../balancer/explain/decision.js'
 import type { Cause, Decision } from '../../balancer/index.js'
 import { Count, nullable, Policy, Time } from './schemas.js'
 import { schemaOf } from './view-schema.js'

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { PoolView } from '../../balancer/index.js'
-import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusal-counter.js'
+import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusals.js'
 import { Count, Policy } from './schemas.js'
 import { schemaOf } from './view-schema.js'
 

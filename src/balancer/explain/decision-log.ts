@@ -1,68 +1,17 @@
 import type { Lease } from '../leases/lease.js'
-import type { RequestTraits } from '../leases/lease-request.js'
 import type { Cause } from '../leases/outcome.js'
 import { type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
-
-/**
- * The reason for the choice of a backend. `choice`: for a request that just came. `trial`: to probe an ejected backend.
- * `retry`: for a request that failed on another backend. `hedge`: for the second attempt of a request that another
- * backend is slow to answer. `queue`: for a request that had waited in the queue.
- */
-export type DecisionKind = keyof typeof decisionKindNumbers
-
-/** The number by which each kind is stored. */
-export const decisionKindNumbers = { choice: 0, trial: 1, retry: 2, hedge: 3, queue: 4 } as const
-
-/**
- * Returns the number of a decision's kind.
- * @param isProbe true if the request probes an ejected backend
- * @param waitingSince when the request began to wait; undefined if it did not wait
- */
-export function decisionKindNumber(
-  { again }: RequestTraits,
-  isProbe: boolean,
-  waitingSince: number | undefined,
-): number {
-  if (isProbe) return decisionKindNumbers.trial
-  if (again) return decisionKindNumbers.retry
-  return waitingSince === undefined ? decisionKindNumbers.choice : decisionKindNumbers.queue
-}
-
-export const decisionKinds = Object.keys(decisionKindNumbers) as DecisionKind[]
-
-/** One choice of a backend for a request. */
-export interface Decision {
-  at: string
-  /** Id of the request; null where the lease was requested without one. */
-  request: string | null
-  policy: PolicyName
-  /** Id of the backend. */
-  backend: string
-  /** Number of requests in flight on the backend at that time, this one included. */
-  inFlight: number
-  /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
-  load: number
-  kind: DecisionKind
-  /** Number of backends that were eligible. */
-  eligible: number
-  /** Milliseconds that the request had waited when the choice was made. */
-  waited: number
-  /** The reason for which the backend failed the request; null where it did not fail it, or has not answered yet. */
-  cause: Cause | null
-}
-
-export interface DecisionFilter {
-  /** Largest number of decisions to return, the latest first; by default all that are kept. */
-  limit?: number | undefined
-  /** Returns only decisions for the backend with this id. */
-  backend?: string | undefined
-  /** Returns only decisions about the request with this id. */
-  request?: string | undefined
-}
+import {
+  type Decision,
+  type DecisionFilter,
+  type DecisionKind,
+  decisionKinds,
+  type TimedDecision,
+} from './decision.js'
 
 /** Number of decisions that are kept. */
-const CAPACITY = 1000
+export const DECISIONS_KEPT = 1000
 /**
  * Smallest shift of the wall clock against the monotonic clock after which decisions are shown with corrected dates.
  */
@@ -88,12 +37,12 @@ const MAX_ID_LENGTH = 128
 export class DecisionLog {
   readonly #clock: Clock
   /** {@link FIELD_COUNT} numbers for each decision. */
-  readonly #numbers = new Float64Array(CAPACITY * FIELD_COUNT)
+  readonly #numbers = new Float64Array(DECISIONS_KEPT * FIELD_COUNT)
   /** The ids of the backends. These strings exist as long as the backends, so none is allocated here. */
-  readonly #backend = new Array<string>(CAPACITY).fill('')
-  readonly #id = new Uint16Array(CAPACITY * MAX_ID_LENGTH)
+  readonly #backend = new Array<string>(DECISIONS_KEPT).fill('')
+  readonly #id = new Uint16Array(DECISIONS_KEPT * MAX_ID_LENGTH)
   /** The reason for which the backend failed the request; undefined where it did not. */
-  readonly #cause = new Array<Cause | undefined>(CAPACITY).fill(undefined)
+  readonly #cause = new Array<Cause | undefined>(DECISIONS_KEPT).fill(undefined)
   /** The date in milliseconds at which monotonic time was 0. */
   #epoch = 0
   #count = 0
@@ -122,8 +71,8 @@ export class DecisionLog {
     const { backend, inFlight, acquiredAt } = lease
     const i = this.#next
     lease.place = i
-    this.#next = i + 1 === CAPACITY ? 0 : i + 1
-    if (this.#count < CAPACITY) this.#count++
+    this.#next = i + 1 === DECISIONS_KEPT ? 0 : i + 1
+    if (this.#count < DECISIONS_KEPT) this.#count++
     this.#backend[i] = backend.id
     this.#cause[i] = undefined
     // An app's own id generator may return something that is no string.
@@ -153,19 +102,32 @@ export class DecisionLog {
   }
 
   /** Returns the decisions that match the filter, the latest first. */
-  list({ limit = CAPACITY, backend, request }: DecisionFilter = {}): Decision[] {
-    const found: Decision[] = []
-    const wanted = request?.slice(0, MAX_ID_LENGTH)
+  list(filter?: DecisionFilter): Decision[] {
+    return this.dated(this.timed(filter))
+  }
+
+  /** Gives decisions their dates. They may be of other threads whose clocks have the same origin. */
+  dated(decisions: readonly TimedDecision[]): Decision[] {
     const epoch = this.#clock.date().getTime() - this.#clock.now()
     // A decision keeps its date in every listing, unless the wall clock was set.
     if (Math.abs(epoch - this.#epoch) > CLOCK_STEP_MS) this.#epoch = epoch
+    return decisions.map(({ madeAt, ...decision }) => ({
+      at: new Date(this.#epoch + madeAt).toISOString(),
+      ...decision,
+    }))
+  }
+
+  /** Returns the decisions that match the filter, with the times at which they were made, the latest first. */
+  timed({ limit = DECISIONS_KEPT, backend, request }: DecisionFilter = {}): TimedDecision[] {
+    const found: TimedDecision[] = []
+    const wanted = request?.slice(0, MAX_ID_LENGTH)
     for (let back = 1; back <= this.#count && found.length < limit; back++) {
-      const i = (this.#next - back + CAPACITY) % CAPACITY
+      const i = (this.#next - back + DECISIONS_KEPT) % DECISIONS_KEPT
       if (backend !== undefined && this.#backend[i] !== backend) continue
       const id = this.#idOf(i)
       if (wanted !== undefined && id !== wanted) continue
       found.push({
-        at: new Date(this.#epoch + this.#number(i, AT)).toISOString(),
+        madeAt: this.#number(i, AT),
         request: id,
         policy: policyNames[this.#number(i, POLICY)] as PolicyName,
         backend: this.#backend[i] as string,

@@ -1,5 +1,5 @@
 /**
- * Counts of a backend's recent answers, each weighted by its age; kept by `RefusalOutliers`. (`RefusalCounter` counts
+ * Counts of a backend's recent answers, each weighted by its age; kept by `RefusalOutliers`. (`refusalsOf` counts
  * the requests that the pool itself refused.)
  */
 export class AnswerTally {

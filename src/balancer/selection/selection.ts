@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { UnknownPolicyError } from '../errors.js'
-import { decisionKindNumber, decisionKindNumbers } from '../explain/decision-log.js'
+import { decisionKindNumber, decisionKindNumbers } from '../explain/decision.js'
 import type { PassiveHealth } from '../health/passive-health.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease } from '../leases/lease.js'

@@ -1,5 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Backend } from '../backends/backend.js'
+import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
+import type { Explanation, Inquiry } from '../explain/explanation.js'
 import type { TableBuffers } from './table.js'
 
 /** The fields of a backend that all threads have to know, besides its row. */
@@ -65,6 +67,24 @@ export type WorkerMessage =
   | { kind: 'answered'; row: number; ejections: number; isEjected: boolean }
   /** A request probes an ejected backend. */
   | { kind: 'probing'; row: number }
+
+/** An inquiry as it is sent to a worker: it names backends by their rows. */
+export type SentInquiry = Omit<Inquiry, 'except'> & { except: number[] }
+
+/** The messages that a worker takes. */
+export interface ToPoolMember {
+  /** Changes of the pool. The worker acknowledges their revision. */
+  update(update: PoolUpdate): void
+  /** Asks for the latest decisions of this worker. */
+  decisions(filter: DecisionFilter): TimedDecision[]
+  /** Asks what would happen to a request that came to this worker now. */
+  explain(inquiry: SentInquiry): Explanation
+}
+
+/** The messages that the control plane takes of each worker. */
+export interface ToPoolControl {
+  news(message: WorkerMessage): void
+}
 
 /** What a worker is given to take part in a pool. It can be sent in a message, together with its port. */
 export interface PoolHandle {

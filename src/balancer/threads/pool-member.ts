@@ -1,8 +1,18 @@
 import type { MessagePort } from 'node:worker_threads'
+import { Channel } from '../../threads/channel.js'
 import type { Backend } from '../backends/backend.js'
 import { InvalidOptionError } from '../errors.js'
+import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
+import type { Explanation, Inquiry } from '../explain/explanation.js'
 import type { Clock } from '../time/clock.js'
-import type { PoolHandle, PoolUpdate, WorkerMessage } from './messages.js'
+import type {
+  PoolHandle,
+  PoolUpdate,
+  SentInquiry,
+  ToPoolControl,
+  ToPoolMember,
+  WorkerMessage,
+} from './messages.js'
 import type { ReplicaRegistry } from './replica-registry.js'
 import { type PoolTable, poolColumn, poolWord } from './table.js'
 
@@ -23,11 +33,18 @@ export interface FollowingPool {
   renewed(backend: Backend): void
 }
 
+/** What the control plane may ask of a worker. */
+export interface AnsweringPool {
+  timedDecisions(filter: DecisionFilter): TimedDecision[]
+  explain(inquiry: Inquiry): Explanation
+}
+
 /** A worker's part in a pool that threads share: it applies the updates of the control plane. */
 export class PoolMember {
   readonly #handle: PoolHandle
   readonly #pool: FollowingPool
   readonly #own: Float64Array
+  #channel: Channel<ToPoolMember, ToPoolControl> | undefined
   /** The Host field that was told last for each row. */
   readonly #hosts = new Map<number, string>()
   #cancelBeat = () => {}
@@ -50,20 +67,40 @@ export class PoolMember {
   }
 
   /** Begins to follow the control plane. It is called once the pool is complete. */
-  start(): void {
+  start(answers: AnsweringPool): void {
     const { port, revision } = this.#handle
-    port.on('message', (update: PoolUpdate) => this.#apply(update))
-    port.unref()
+    this.#channel = new Channel<ToPoolMember, ToPoolControl>(
+      port,
+      {
+        update: (update) => this.#apply(update),
+        decisions: (filter) => answers.timedDecisions(filter),
+        explain: (inquiry) => answers.explain(this.#inquiryOf(inquiry)),
+      },
+      {
+        // A worker that fails to follow the control plane must not go on with backends of its own.
+        onError(error) {
+          throw error
+        },
+      },
+    )
     this.tell({ kind: 'applied', revision })
   }
 
+  /** Tells the control plane something, once the worker has started. */
   tell(message: WorkerMessage): void {
-    this.#handle.port.postMessage(message)
+    this.#channel?.tell('news', message)
   }
 
   close(): void {
     this.#cancelBeat()
-    this.#handle.port.close()
+    this.#channel?.close()
+  }
+
+  #inquiryOf({ except, ...traits }: SentInquiry): Inquiry {
+    const backends = except
+      .map((row) => this.#pool.registry.at(row))
+      .filter((backend) => backend !== undefined)
+    return { ...traits, except: new Set(backends) }
   }
 
   #apply({ revision, changes }: PoolUpdate): void {

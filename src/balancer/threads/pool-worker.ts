@@ -1,5 +1,12 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { PoolHandle, PoolUpdate, WorkerMessage } from './messages.js'
+import { Channel } from '../../threads/channel.js'
+import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
+import type { Explanation, Inquiry } from '../explain/explanation.js'
+import type { Clock } from '../time/clock.js'
+import type { PoolHandle, PoolUpdate, ToPoolControl, ToPoolMember, WorkerMessage } from './messages.js'
+
+/** Milliseconds that a worker gets to answer a question; one whose event loop is busy for longer is passed over. */
+const ANSWER_TIMEOUT_MS = 1000
 
 /** The part of a `Worker` of Node that the pool uses. */
 export interface EndingThread {
@@ -12,6 +19,8 @@ interface WorkerListener {
   left(): void
   /** The worker has ended. */
   closed(): void
+  /** A message could not be read, or its handling failed. */
+  failed(error: Error): void
 }
 
 /** A worker of a pool that threads share, as the control plane sees it. */
@@ -24,27 +33,31 @@ export class PoolWorker {
   applied = -1
   /** True if the worker was found silent. */
   isSilent = false
-  readonly #port: MessagePort
+  readonly #channel: Channel<ToPoolControl, ToPoolMember>
   readonly #listener: WorkerListener
   #hasLeft = false
   #beat = 0
   /** Monotonic milliseconds at which the worker's event loop was last seen to turn. */
   #turnedAt: number
 
-  /** @param now monotonic milliseconds */
-  constructor(handle: Omit<PoolHandle, 'port'>, listener: WorkerListener, now: number) {
+  constructor(handle: Omit<PoolHandle, 'port'>, listener: WorkerListener, clock: Clock) {
     const { port1, port2 } = new MessageChannel()
-    this.#port = port1
     this.#listener = listener
-    this.#turnedAt = now
+    this.#turnedAt = clock.now()
     this.handle = { ...handle, port: port2 }
     this.transferList = [port2]
-    port1.on('message', (message: WorkerMessage) => listener.heard(message))
+    this.#channel = new Channel<ToPoolControl, ToPoolMember>(
+      port1,
+      { news: (message) => listener.heard(message) },
+      {
+        onError: (error) => listener.failed(error),
+        after: (delay, callback) => clock.after(delay, callback),
+      },
+    )
     port1.on('close', () => {
       this.#hasLeft = true
       listener.left()
     })
-    port1.unref()
   }
 
   /** The number of the worker, from 0 on. A worker that has ended leaves its number to another one. */
@@ -65,7 +78,7 @@ export class PoolWorker {
 
   /** @internal Sends nothing more to the worker, which keeps its counts. */
   disconnect(): void {
-    this.#port.close()
+    this.#channel.close()
   }
 
   /** True from the time that the worker takes part in the pool until it leaves the pool, or its thread ends. */
@@ -75,7 +88,18 @@ export class PoolWorker {
 
   /** @internal */
   send(update: PoolUpdate): void {
-    this.#port.postMessage(update)
+    this.#channel.tell('update', update)
+  }
+
+  /** @internal Asks for the latest decisions of this worker. @throws {ChannelError | AnswerError} */
+  decisions(filter: DecisionFilter): Promise<TimedDecision[]> {
+    return this.#channel.ask('decisions', filter, { timeout: ANSWER_TIMEOUT_MS })
+  }
+
+  /** @internal Asks what would happen to a request that came to this worker. @throws {ChannelError | AnswerError} */
+  explain({ except, ...traits }: Inquiry): Promise<Explanation> {
+    const rows = Array.from(except ?? [], ({ row }) => row)
+    return this.#channel.ask('explain', { ...traits, except: rows }, { timeout: ANSWER_TIMEOUT_MS })
   }
 
   /**

@@ -28,6 +28,8 @@ export interface ControlledPool {
 export interface PoolWorkersEvents {
   /** A worker's event loop has not turned for 5 seconds. It should be ended, and another one started. */
   silent: [PoolWorker]
+  /** A worker did not answer a question within a second, so the answer is without what it knows. */
+  unanswered: [PoolWorker, Error]
 }
 
 /** The workers of a pool that threads share, as the control plane sees them. */
@@ -59,9 +61,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.limit = table.workers
   }
 
-  /** The workers that are connected now. */
+  /** The workers that are connected now, in the order of their numbers. */
   get list(): PoolWorker[] {
-    return [...this.#workers.values()]
+    return [...this.#workers.values()].sort((a, b) => a.number - b.number)
   }
 
   /**
@@ -88,8 +90,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
         heard: (message) => this.#heard(worker, message),
         left: () => this.#left(worker),
         closed: () => this.#leave(worker),
+        failed: (error) => this.#guard.complain(error),
       },
-      this.#clock.now(),
+      this.#clock,
     )
     this.#workers.set(number, worker)
     if (this.#workers.size === 1) this.#look()
@@ -137,6 +140,24 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
       this.#pending.push({ kind: 'backend', backend: now })
     }
     this.#flush()
+  }
+
+  /**
+   * Asks workers a question, and leaves out those that do not answer.
+   * @returns the answers, in the order of the workers
+   */
+  async ask<A>(question: (worker: PoolWorker) => Promise<A>, workers = this.list): Promise<A[]> {
+    const answers = workers
+      .filter(({ takesPart }) => takesPart)
+      .map(async (worker) => {
+        try {
+          return [await question(worker)]
+        } catch (error) {
+          this.announce('unanswered', worker, error as Error)
+          return []
+        }
+      })
+    return (await Promise.all(answers)).flat() as A[]
   }
 
   /** Returns the number of requests that a worker has in flight. */

@@ -1,6 +1,6 @@
 import createError from '@fastify/error'
 import type { FastifyError, FastifyRequest } from 'fastify'
-import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusal-counter.js'
+import { type RefusalCode, refusalCodes } from '../../../balancer/stats/refusals.js'
 
 // Each of these errors is sent as `{ statusCode, code, error, message }`.
 

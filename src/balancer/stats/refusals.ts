@@ -12,15 +12,7 @@ export type RefusalCode = (typeof refusalCodes)[number]
 /** Number of requests that were refused with a 503, by error code. */
 export type RefusalCounts = Record<RefusalCode, number>
 
-/** Counts the requests that the pool refused. (`AnswerTally` counts what backends refuse.) */
-export class RefusalCounter {
-  readonly #counts = Object.fromEntries(refusalCodes.map((code) => [code, 0])) as RefusalCounts
-
-  add(code: RefusalCode): void {
-    this.#counts[code]++
-  }
-
-  view(): RefusalCounts {
-    return { ...this.#counts }
-  }
+/** Returns how often the pool refused a request with each code. (`AnswerTally` counts what backends refuse.) */
+export function refusalsOf(memory: { counted(code: RefusalCode): number }): RefusalCounts {
+  return Object.fromEntries(refusalCodes.map((code) => [code, memory.counted(code)])) as RefusalCounts
 }
