@@ -77,7 +77,7 @@ export class PoolParts {
     const spent = (event: 'retries' | 'hedges') => memory.recent(event, BUDGET_WINDOW_MS, clock)
     this.retryBudget = new Budget(retryAllowance(options.retryBudget), this.recentRequests, spent('retries'))
     const hedgeBudget = new Budget(hedgeAllowance(options.hedgeBudget), this.recentRequests, spent('hedges'))
-    this.hedging = new Hedging(options.hedgeBudget === 0 ? 'off' : options.hedge, hedgeBudget, clock)
+    this.hedging = new Hedging(options.hedgeBudget === 0 ? 'off' : options.hedge, hedgeBudget, clock, memory)
 
     this.penalty = new FailurePenalty(options.failureDecay)
     this.slowStart = new SlowStart(options.slowStart, clock)

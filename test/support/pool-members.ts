@@ -2,6 +2,7 @@ import type { TestContext } from 'node:test'
 import { Balancer } from '../../src/balancer/balancer.js'
 import type { BalancerOptions } from '../../src/balancer/options.js'
 import { TestClock } from './clock.js'
+import { until } from './until.js'
 
 /**
  * A pool that `members` workers share, all of them in this thread and with one clock that passes when it is told to.
@@ -29,6 +30,16 @@ export function sharedPool(t: TestContext, { members, ...options }: BalancerOpti
     workers: joined.map(({ worker }) => worker),
     members: joined.map(({ member }) => member),
     join,
-    settled: () => workers.settled(),
+    /** Resolves once every worker has applied all changes so far. */
+    async settled() {
+      // A worker that has not begun yet is not waited for.
+      await until(() => workers.list.every(({ applied }) => applied !== -1), Boolean)
+      let isSettled = false
+      workers.whenKnown(() => {
+        isSettled = true
+      })
+      // Looking keeps the thread alive, which messages alone do not.
+      await until(() => isSettled, Boolean)
+    },
   }
 }

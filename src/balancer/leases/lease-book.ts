@@ -70,9 +70,8 @@ export class LeaseBook {
    * that expect an answer are yet to be sent to the backend; undefined where no answer is expected.
    */
   get awaitedSince(): number | undefined {
-    const { first } = this.#awaited
-    if (first) return first.awaitedSince
-    return this.#prepared.first && Number.POSITIVE_INFINITY
+    const { waits } = this.#counter
+    return waits ? waits.longest() : this.#ownAwaitedSince
   }
 
   /** @internal Adds a new lease, whose request was counted already. */
@@ -80,6 +79,7 @@ export class LeaseBook {
     this.#opened++
     this.#held++
     this.#listOf(lease.phase).append(lease)
+    this.#counter.waits?.note(this.#ownAwaitedSince)
   }
 
   /** @internal Moves a lease to the end of the list of a phase, which may be the phase that it is in already. */
@@ -87,15 +87,18 @@ export class LeaseBook {
     const from = this.#listOf(lease.phase)
     const to = this.#listOf(phase)
     lease.phase = phase
-    if (from === to && to.last === lease) return
-    from.remove(lease)
-    to.append(lease)
+    if (from !== to || to.last !== lease) {
+      from.remove(lease)
+      to.append(lease)
+    }
+    this.#counter.waits?.note(this.#ownAwaitedSince)
   }
 
   /** @internal Takes out a lease that is released. */
   remove(lease: BookedLease, outcome: Outcome): void {
     this.#listOf(lease.phase).remove(lease)
     this.#held--
+    this.#counter.waits?.note(this.#ownAwaitedSince)
     this.#counter.end(outcome)
   }
 
@@ -115,6 +118,13 @@ export class LeaseBook {
     }
     for (const lease of held) observerGuard.call(() => lease.cut(reason))
     return held.length
+  }
+
+  /** The longest wait of this thread. */
+  get #ownAwaitedSince(): number | undefined {
+    const { first } = this.#awaited
+    if (first) return first.awaitedSince
+    return this.#prepared.first && Number.POSITIVE_INFINITY
   }
 
   #listOf(phase: LeasePhase): LinkedList<BookedLease> {

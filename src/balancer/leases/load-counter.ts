@@ -36,6 +36,19 @@ export interface LoadCounter {
   addResidual(): void
   /** Sets the number of requests that a hedge took away to 0. */
   clearResidual(): void
+  /** The longest waits for an answer of each thread; undefined where there is one thread. */
+  readonly waits: SharedWaits | undefined
+}
+
+/** How long answers of one backend are awaited, by the threads that share the pool. */
+export interface SharedWaits {
+  /**
+   * Notes the longest wait of this thread.
+   * @param since see `LeaseBook.awaitedSince`
+   */
+  note(since: number | undefined): void
+  /** Returns the longest wait of all threads; see `LeaseBook.awaitedSince`. */
+  longest(): number | undefined
 }
 
 /**
@@ -57,6 +70,7 @@ export class LocalLoadCounter implements LoadCounter {
   #tunnels = 0
   #quietTunnels = 0
   #residual = 0
+  readonly waits = undefined
   /** The difference between `inFlight` and `load`. */
   #relief = 0
 

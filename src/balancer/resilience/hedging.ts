@@ -1,4 +1,6 @@
 // Over 200 lines: hedging and the wait of one request, which share the heap of waits, the timer and the samples.
+
+import { LocalMemory, type PoolMemory } from '../memory.js'
 import { Samples } from '../stats/samples.js'
 import { DueHeap } from '../structures/due-heap.js'
 import type { Clock } from '../time/clock.js'
@@ -9,6 +11,8 @@ import type { Budget } from './budget.js'
  * or never (`off`).
  */
 export type HedgeAfter = number | 'p95' | 'off'
+
+type HedgeCounts = Pick<PoolMemory, 'count' | 'counted'>
 
 /** Number of the latest response times from which the 95th percentile is computed. */
 const SAMPLE_COUNT = 1024
@@ -38,24 +42,25 @@ export class Hedging {
   readonly #after: HedgeAfter
   readonly #budget: Budget
   readonly #clock: Clock
+  readonly #memory: HedgeCounts
   readonly #samples = new Samples(SAMPLE_COUNT)
   /**
    * The waiting requests, by the time at which each is late. The delay changes, so the oldest request is not always
    * late first.
    */
   readonly #waits = new DueHeap<Wait>()
-  #sent = 0
-  #won = 0
   #p95 = 0
   /** Number of samples when the 95th percentile was last computed. */
   #p95Count = 0
   #cancelTimer: (() => void) | undefined
   #timerDueAt = Number.POSITIVE_INFINITY
 
-  constructor(after: HedgeAfter, budget: Budget, clock: Clock) {
+  /** @param memory counts hedges, of all threads that share the pool */
+  constructor(after: HedgeAfter, budget: Budget, clock: Clock, memory: HedgeCounts = new LocalMemory()) {
     this.#after = after
     this.#budget = budget
     this.#clock = clock
+    this.#memory = memory
   }
 
   /**
@@ -93,17 +98,17 @@ export class Hedging {
 
   /** Number of hedges so far. */
   get sent(): number {
-    return this.#sent
+    return this.#memory.counted('hedges')
   }
 
   /** Number of hedges so far whose response was the first. */
   get won(): number {
-    return this.#won
+    return this.#memory.counted('hedgesWon')
   }
 
   /** Counts a hedge that was answered before the first attempt. */
   wins(): void {
-    this.#won++
+    this.#memory.count('hedgesWon')
   }
 
   /** Number of requests that wait for a response and may yet be hedged. */
@@ -162,7 +167,7 @@ export class Hedging {
     const isEarly = this.#after === 'p95' && now - wait.since < EARLY_RATIO * delay
     if (this.#budget.allows(isEarly ? EARLY_BUDGET_PART : 1) && wait.sendHedge()) {
       this.#budget.spend()
-      this.#sent++
+      this.#memory.count('hedges')
       wait.cancel()
       wait.hedgedAt = now
     } else {

@@ -8,6 +8,16 @@ const MIN_ESTIMATE_MS = 1
 /** The weight, in the moving average of the typical response time, of a sample that is slower than the average. */
 const GAIN = 0.1
 
+/** What is measured of a backend's responses. Threads that share a pool share these numbers. */
+export interface ResponseMeasures {
+  /** The time that the slowest recent response took, in milliseconds, and when it came, in monotonic milliseconds. */
+  peak: number
+  peakAt: number
+  /** The typical response time in milliseconds; 0 before the first response. */
+  typical: number
+  typicalAt: number
+}
+
 /**
  * Estimates how long a backend takes to respond, as a peak-sensitive moving average like finagle's peak EWMA
  * (https://github.com/twitter/finagle/blob/develop/finagle-core/src/main/scala/com/twitter/finagle/loadbalancer/PeakEwma.scala):
@@ -17,12 +27,11 @@ const GAIN = 0.1
  * has been awaited.
  */
 export class ResponseTime {
-  /** The time that the slowest recent response took, in milliseconds, and when it came, in monotonic milliseconds. */
-  #peak = 0
-  #peakAt = 0
-  /** The typical response time in milliseconds; undefined before the first response. */
-  #typical: number | undefined
-  #typicalAt = 0
+  readonly #measures: ResponseMeasures
+
+  constructor(measures: ResponseMeasures = { peak: 0, peakAt: 0, typical: 0, typicalAt: 0 }) {
+    this.#measures = measures
+  }
 
   /**
    * Records the time that a response took.
@@ -30,11 +39,13 @@ export class ResponseTime {
    * @param now monotonic milliseconds
    */
   add(sample: number, now: number): void {
-    this.#typical =
-      this.#typical === undefined || sample < this.#typical
-        ? sample
-        : this.#typical + GAIN * (sample - this.#typical)
-    this.#typicalAt = now
+    const measures = this.#measures
+    const { typical } = measures
+    const isFirst = typical === 0
+    // 0 would mean that there was no response.
+    measures.typical =
+      isFirst || sample < typical ? sample || Number.MIN_VALUE : typical + GAIN * (sample - typical)
+    measures.typicalAt = now
     this.atLeast(sample, now)
   }
 
@@ -44,19 +55,20 @@ export class ResponseTime {
    * @param now monotonic milliseconds
    */
   atLeast(waited: number, now: number): void {
-    if (waited < this.#peak * decay(now - this.#peakAt)) return
-    this.#peak = waited
-    this.#peakAt = now
-    if (this.#typical === undefined) {
-      this.#typical = waited
-      this.#typicalAt = now
+    const measures = this.#measures
+    if (waited < measures.peak * decay(now - measures.peakAt)) return
+    measures.peak = waited
+    measures.peakAt = now
+    if (measures.typical === 0) {
+      measures.typical = waited || Number.MIN_VALUE
+      measures.typicalAt = now
     }
   }
 
   /** Forgets all measurements, because they no longer apply. */
   forget(): void {
-    this.#peak = 0
-    this.#typical = undefined
+    this.#measures.peak = 0
+    this.#measures.typical = 0
   }
 
   /**
@@ -67,11 +79,11 @@ export class ResponseTime {
    *   about to be sent, undefined if none is in flight
    */
   estimate(now: number, awaitedSince: number | undefined): number {
-    if (this.#typical === undefined) return awaitedSince === undefined ? 0 : Number.POSITIVE_INFINITY
-    const peak = this.#peak * decay(now - this.#peakAt)
-    if (awaitedSince === undefined)
-      return Math.max(MIN_ESTIMATE_MS, peak, this.#typical * decay(now - this.#typicalAt))
-    return Math.max(MIN_ESTIMATE_MS, peak, this.#typical, now - awaitedSince)
+    const { typical, typicalAt, peakAt } = this.#measures
+    if (typical === 0) return awaitedSince === undefined ? 0 : Number.POSITIVE_INFINITY
+    const peak = this.#measures.peak * decay(now - peakAt)
+    if (awaitedSince === undefined) return Math.max(MIN_ESTIMATE_MS, peak, typical * decay(now - typicalAt))
+    return Math.max(MIN_ESTIMATE_MS, peak, typical, now - awaitedSince)
   }
 }
 

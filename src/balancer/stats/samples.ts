@@ -32,15 +32,22 @@ export class Samples {
    * @param ranks from 0 to 1, ascending
    */
   percentiles(...ranks: number[]): number[] {
-    const values = this.#samples.slice(0, Math.min(this.#count, this.#samples.length))
-    let from = 0
-    return ranks.map((rank) => {
-      const k = Math.max(from, Math.ceil(values.length * rank) - 1)
-      const value = quickselect(values, k, from)
-      from = k
-      return value
-    })
+    return percentilesOf(this.#samples.slice(0, Math.min(this.#count, this.#samples.length)), ranks)
   }
+}
+
+/**
+ * Returns nearest-rank percentiles; 0 where there is no value. The order of the values changes.
+ * @param ranks from 0 to 1, ascending
+ */
+export function percentilesOf(values: Float64Array | Float32Array, ranks: readonly number[]): number[] {
+  let from = 0
+  return ranks.map((rank) => {
+    const k = Math.max(from, Math.ceil(values.length * rank) - 1)
+    const value = quickselect(values, k, from)
+    from = k
+    return value
+  })
 }
 
 /**
@@ -48,7 +55,7 @@ export class Samples {
  * (https://en.wikipedia.org/wiki/Quickselect), which takes a quarter of the time of a sort. Afterwards no value before
  * `k` is larger, and none after `k` smaller.
  */
-function quickselect(values: Float64Array, k: number, from: number): number {
+function quickselect(values: Float64Array | Float32Array, k: number, from: number): number {
   let left = from
   let right = values.length - 1
   while (left < right) {

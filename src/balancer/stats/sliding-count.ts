@@ -1,7 +1,7 @@
 import type { Clock } from '../time/clock.js'
 
 /** Number of slices of a window; the window moves on by one slice at a time. */
-const SLICE_COUNT = 10
+export const SLICE_COUNT = 10
 
 /** Counts how often an event happened within a sliding window of time. */
 export class SlidingCount {

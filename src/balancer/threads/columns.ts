@@ -33,6 +33,12 @@ export class Columns {
     return this.#numbers.subarray(begin, begin + width)
   }
 
+  /** Returns one number of a worker in a row. */
+  at(worker: number, row: number, at: number): number {
+    const { rows, width } = this.size
+    return this.#numbers[(worker * rows + row) * width + at] as number
+  }
+
   /** Returns the sum of one number of a row over all workers. */
   sum(row: number, at: number): number {
     const { workers, rows, width } = this.size

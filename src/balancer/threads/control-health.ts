@@ -1,4 +1,5 @@
 import type { Backend } from '../backends/backend.js'
+import type { Registry } from '../backends/registry.js'
 import type { Ejection } from '../health/ejection.js'
 import type { ControlProbes } from './control-probes.js'
 import type { WorkerMessage } from './messages.js'
@@ -7,8 +8,10 @@ import type { WorkerMessage } from './messages.js'
 export class ControlHealth {
   readonly #ejection: Ejection
   readonly #probes: ControlProbes
+  readonly #registry: Registry
 
-  constructor(ejection: Ejection, probes: ControlProbes) {
+  constructor(ejection: Ejection, probes: ControlProbes, registry: Registry) {
+    this.#registry = registry
     this.#ejection = ejection
     this.#probes = probes
   }
@@ -23,8 +26,9 @@ export class ControlHealth {
     else this.#ejection.reset(backend)
   }
 
-  /** A worker has ended: its probes have no result. */
+  /** A worker has ended: its probes have no result, and nobody is left who would end the residual load of its hedges. */
   freed(worker: number): void {
     this.#probes.freed(worker)
+    for (const { counter } of this.#registry.list()) if (counter.residual !== 0) counter.clearResidual()
   }
 }

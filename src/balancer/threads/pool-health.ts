@@ -44,7 +44,7 @@ export function poolHealth(options: EjectionOptions, parts: HealthParts): PoolHe
   if (!replica || memory.worker === undefined) {
     const probes = new ControlProbes(pool)
     const ejection = new Ejection(registry, options, clock, probes)
-    return { ejection, control: new ControlHealth(ejection, probes) }
+    return { ejection, control: new ControlHealth(ejection, probes, registry) }
   }
   const onStart = ({ row }: Backend) => parts.tell({ kind: 'probing', row })
   const limit = options.maxPercent === 0 ? Number.POSITIVE_INFINITY : options.consecutive

@@ -1,9 +1,10 @@
-import { type LoadCounter, reliefOf } from '../leases/load-counter.js'
+import { type LoadCounter, reliefOf, type SharedWaits } from '../leases/load-counter.js'
 import type { Outcome } from '../leases/outcome.js'
 import { column, type PoolTable, word } from './table.js'
 
 /** Counts of a backend that threads share. @see LoadCounter */
-export class SharedLoadCounter implements LoadCounter {
+export class SharedLoadCounter implements LoadCounter, SharedWaits {
+  readonly waits = this
   readonly ended: Readonly<Record<Outcome, number>>
   readonly #table: PoolTable
   readonly #words: Int32Array
@@ -89,6 +90,23 @@ export class SharedLoadCounter implements LoadCounter {
 
   clearResidual(): void {
     Atomics.store(this.#words, this.#at + word.residual, 0)
+  }
+
+  note(since: number | undefined): void {
+    // 0 would mean that no answer is awaited.
+    if (this.#own) this.#own[column.awaitedSince] = since === undefined ? 0 : since || Number.MIN_VALUE
+  }
+
+  longest(): number | undefined {
+    let longest = Number.POSITIVE_INFINITY
+    let isAwaited = false
+    for (let worker = 0; worker < this.#table.workers; worker++) {
+      const since = this.#table.columns.at(worker, this.#row, column.awaitedSince)
+      if (since === 0) continue
+      isAwaited = true
+      if (since < longest) longest = since
+    }
+    return isAwaited ? longest : undefined
   }
 
   /** Notes that the load changed just now: among equal loads, the one that is the oldest is chosen next. */

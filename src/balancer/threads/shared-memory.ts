@@ -1,14 +1,15 @@
 import { InvalidBackendError } from '../errors.js'
 import type { BackendMemory, PoolMemory, PoolNumber, RecentCount, RecentEvent } from '../memory.js'
-import { poolNumbers } from '../memory.js'
+import { poolNumbers, recentEvents } from '../memory.js'
 import { Latency } from '../stats/latency.js'
 import { ResponseTime } from '../stats/response-time.js'
-import { SlidingCount } from '../stats/sliding-count.js'
 import type { Clock } from '../time/clock.js'
 import { FailureNews } from './failure-news.js'
 import { SharedHealth } from './shared-health.js'
 import { SharedLoadCounter } from './shared-load-counter.js'
-import { type PoolTable, ROW_COUNT, word } from './table.js'
+import { SharedMeasures, SharedSamples } from './shared-measures.js'
+import { SharedSlidingCount, SLICES_WIDTH } from './shared-sliding-count.js'
+import { type PoolTable, poolColumn, poolMeasure, ROW_COUNT, word } from './table.js'
 
 /** The memory of a pool that threads share, as one of them sees it. */
 export class SharedMemory implements PoolMemory {
@@ -32,12 +33,13 @@ export class SharedMemory implements PoolMemory {
   }
 
   backend(tunnelWeight: number, row = this.#takeRow()): BackendMemory {
+    const measures = new SharedMeasures(this.table, row)
     return {
       row,
       counter: new SharedLoadCounter(this.table, row, this.worker, tunnelWeight),
       healthMemory: new SharedHealth(this.table, row, this.news, this.worker === undefined),
-      latency: new Latency(),
-      responseTime: new ResponseTime(),
+      latency: new Latency(new SharedSamples(this.table, row), measures),
+      responseTime: this.worker === undefined ? new ResponseTime(measures) : new WorkerResponseTime(measures),
     }
   }
 
@@ -45,8 +47,12 @@ export class SharedMemory implements PoolMemory {
     this.#freeRows.push(row)
   }
 
-  recent(_event: RecentEvent, windowMs: number, clock: Clock): RecentCount {
-    return new SlidingCount(windowMs, clock)
+  recent(event: RecentEvent, windowMs: number, clock: Clock): RecentCount {
+    const { pool, measures } = this.table
+    const at = poolColumn.recent + recentEvents.indexOf(event) * SLICES_WIDTH
+    if (this.worker === undefined) measures[poolMeasure.startedAt] ||= clock.now()
+    const startedAt = () => measures[poolMeasure.startedAt] as number
+    return new SharedSlidingCount(pool, at, this.worker, windowMs, clock, startedAt)
   }
 
   count(number: PoolNumber): void {
@@ -74,4 +80,9 @@ export class SharedMemory implements PoolMemory {
     this.table.clear(row)
     return row
   }
+}
+
+/** The response times of a backend in a worker, which leaves it to the control plane to say when they no longer apply. */
+class WorkerResponseTime extends ResponseTime {
+  override forget(): void {}
 }

@@ -25,6 +25,8 @@ export const word = {
   streak: 6,
   /** The probe of an ejected backend: 0 for none, 1 while the backend waits for one, else 2 and the worker's number. */
   probe: 7,
+  /** Number of latencies that were measured. */
+  samples: 8,
 } as const
 
 /** The words of row 0, which belong to the pool. */
@@ -55,6 +57,12 @@ export const measure = {
   slowStartAt: 7,
   /** Monotonic milliseconds since which an ejected backend waits for a probe. */
   dueAt: 8,
+} as const
+
+/** The numbers of row 0 of the measurements, which belong to the pool. */
+export const poolMeasure = {
+  /** Monotonic milliseconds at which the pool began. Only the control plane writes it. */
+  startedAt: 0,
 } as const
 
 export const MEASURES = 16
@@ -102,6 +110,8 @@ export const POOL_WIDTH = 256
 
 /** The numbers of the pool in a worker's column; the first ones are those of `poolNumbers`. */
 export const poolColumn = {
+  /** Recent events, 20 numbers for each of `recentEvents`; see `SharedSlidingCount`. */
+  recent: 128,
   /** A number that grows as long as the worker's event loop turns. */
   beat: 255,
 } as const
