@@ -36,7 +36,7 @@ test('lines of threads that go on do not wait for their end', async () => {
 })
 
 test('a process that exits at once has written what its threads had logged', async () => {
-  const child = startLogging({ threads: 2, lines: 1000, length: 500, next: 'exit' })
+  const child = startLogging({ threads: 2, lines: 1000, length: 14_000, next: 'exit' })
   for (const lines of linesByThread(await textOf(child.stdout), 2)) assert.deepEqual(lines, upTo(1000))
 })
 

@@ -17,8 +17,12 @@ const FIRST_RETRY_MS = 1
 const NEWLINE = 0x0a
 /** Time that a write in libuv's thread pool gets to finish when the process exits, long enough for a busy machine. */
 const WRITE_GRACE_MS = 200
-/** Largest number of attempts to write the last lines when the process exits and the reader of a pipe is slow. */
-const MAX_EXIT_TRIES = 50
+/** Longest time that the process waits when it exits while the reader of a pipe takes nothing. */
+const MAX_STANDSTILL_MS = 1000
+/** Longest time in all that the process waits when it exits, for a reader that takes the last lines slowly. */
+const MAX_EXIT_WAIT_MS = 5000
+/** Longest time in all that this thread waits for the reader after a fatal line. */
+const MAX_FATAL_WAIT_MS = 1000
 
 /** Destination of log lines; `flushSync` is called for lines that are logged as fatal. */
 export type LogStream = DestinationStream & {
@@ -31,7 +35,7 @@ export type LogStream = DestinationStream & {
  * Standard output for log lines, with several lines in one write: one write for each line would cost more than all
  * other work for it. Writes do not block. Where they fail, as on a full disk, the lines are lost and the process goes
  * on. (pino's own destination waits for ever for room on a full disk when the process exits.) Otherwise nothing is lost
- * on exit, unless the process gets no notice of it: SIGKILL, abort, out of memory.
+ * on exit, unless nobody reads the lines, or the process gets no notice of it: SIGKILL, abort, out of memory.
  * @param onDropped called once lines are written again after some were dropped, with their number since the last call
  * and in all
  * @param workers whose lines are written as well, and whose dropped lines are counted with those of this thread
@@ -109,7 +113,7 @@ export function logStream(
     writing = true
     send(take())
   }
-  const flushSync = () => {
+  const flushWithin = (maxWait: number) => {
     // A pending write runs in a thread of libuv, and bytes written here would overtake it. Nothing tells when that
     // thread is done, so it gets some time.
     if (writing && !refused) pause(WRITE_GRACE_MS)
@@ -120,21 +124,25 @@ export function logStream(
       refused = undefined
       writing = false
     }
-    for (let tries = 0; rest.length > 0 && tries < MAX_EXIT_TRIES; ) {
+    let [standstill, waited] = [0, 0]
+    while (rest.length > 0 && standstill < MAX_STANDSTILL_MS && waited < maxWait) {
       try {
         rest = rest.subarray(writeSync(STDOUT, rest))
+        standstill = 0
       } catch (error) {
         // Nobody reads the output, or the disk is full, so there is no place left to report the error.
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
           dropped += linesIn(rest)
           return
         }
-        tries++
-        pause(FLUSH_INTERVAL_MS)
+        const delay = Math.min(Math.max(standstill, FIRST_RETRY_MS), FLUSH_INTERVAL_MS)
+        pause(delay)
+        standstill += delay
+        waited += delay
       }
     }
   }
-  process.on('exit', flushSync)
+  process.on('exit', () => flushWithin(MAX_EXIT_WAIT_MS))
   neverBlock()
   workers?.writeTo({
     room: () => MAX_WAITING_BYTES - size,
@@ -159,7 +167,7 @@ export function logStream(
         flush()
       }
     },
-    flushSync,
+    flushSync: () => flushWithin(MAX_FATAL_WAIT_MS),
     dropped: droppedInAll,
   }
 }
