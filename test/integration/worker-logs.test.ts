@@ -35,9 +35,12 @@ test('lines of threads that go on do not wait for their end', async () => {
   for (const lines of linesByThread(text, 2)) assert.deepEqual(lines, upTo(10))
 })
 
-test('a process that exits at once has written what its threads had logged', async () => {
+test('a process that exits at once has written what its threads had logged, and then its own line', async () => {
   const child = startLogging({ threads: 2, lines: 1000, length: 14_000, next: 'exit' })
-  for (const lines of linesByThread(await textOf(child.stdout), 2)) assert.deepEqual(lines, upTo(1000))
+  const text = await textOf(child.stdout)
+  const last = text.lastIndexOf('\n', text.length - 2) + 1
+  assert.equal(JSON.parse(text.slice(last)).msg, 'at last')
+  for (const lines of linesByThread(text.slice(0, last), 2)) assert.deepEqual(lines, upTo(1000))
 })
 
 test('the last lines of a thread that ends by an error are there', async () => {

@@ -19,7 +19,7 @@ export interface LoggingTask {
    * - `flow`: the threads end once they have logged their lines, and then the process.
    * - `stay`: the threads log their lines, and then nothing else happens.
    * - `end`: the threads end, and then the process.
-   * - `exit`: the process exits at once.
+   * - `exit`: the main thread logs a line, and the process exits at once.
    * - `fatal`: each thread logs a fatal line and ends by an error.
    * - `terminate`: the threads go on with lines until the main thread ends one after another, except for the first.
    */
@@ -67,7 +67,10 @@ async function main(task: LoggingTask): Promise<void> {
   // The threads need this one to start, and not to log.
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('online', resolve))))
   for (let done = 0; done < task.threads; done = Atomics.load(state, DONE)) Atomics.wait(state, DONE, done)
-  if (task.next === 'exit') process.exit(0)
+  if (task.next === 'exit') {
+    log.info('at last')
+    process.exit(0)
+  }
   if (task.next === 'terminate') {
     for (const worker of workers.slice(1)) await worker.terminate()
   }

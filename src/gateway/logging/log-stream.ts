@@ -159,6 +159,8 @@ export function logStream(
         dropped++
         return
       }
+      // What this thread says often follows from what a worker did, and comes after what that said.
+      workers?.gather()
       lines += line
       if (lines.length < FLUSH_CHARACTERS) {
         flushTimer ??= setTimeout(flush, FLUSH_INTERVAL_MS)

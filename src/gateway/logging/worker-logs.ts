@@ -99,6 +99,12 @@ export class WorkerLogs {
   #collect(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.gather()
+    this.#sink?.flush()
+  }
+
+  /** @internal Adds the lines to the sink for which that has room, and does not flush. */
+  gather(): void {
     const sink = this.#sink
     if (!sink) return
     this.#sources = this.#sources.filter(({ ring, hasEnded }) => {
@@ -112,6 +118,5 @@ export class WorkerLogs {
       if (hasEnded) this.#droppedByEnded += ring.dropped
       return !hasEnded
     })
-    sink.flush()
   }
 }
