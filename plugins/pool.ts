@@ -56,7 +56,7 @@ export const poolPlugin = fp<PoolPluginOptions>(
       warnOfUncheckedTls(app.log, name, balancer.registry, settings.upstreamRejectUnauthorized)
     }
     const { registries } = options
-    const metered = registries.length > 0 ? [meter(app, { name, balancer, registries })] : []
+    const count = meter(app, { name, balancer, registries, shared })
     if (workers > 0) {
       // The other threads carry the traffic.
       const stopNames = watchNames(balancer.registry, systemNames)
@@ -72,7 +72,7 @@ export const poolPlugin = fp<PoolPluginOptions>(
       constraints: options.constraints,
       appAnswersErrors: options.errors === 'app',
       rewritePrefix: options.rewritePrefix,
-      observers: [...(options.accessLog ? [logRequest] : []), ...metered],
+      observers: [...(options.accessLog ? [logRequest] : []), ...(count ? [count] : [])],
       maxBody: settings.maxBody,
       requestBuffer: settings.requestBuffer,
       maxResponseHeaders: settings.maxResponseHeaders,

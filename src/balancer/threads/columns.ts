@@ -39,6 +39,17 @@ export class Columns {
     return this.#numbers[(worker * rows + row) * width + at] as number
   }
 
+  /** Returns the sums of all numbers of a row over all workers. */
+  sums(row: number): Float64Array {
+    const { workers, width } = this.size
+    const sums = new Float64Array(width)
+    for (let worker = 0; worker < workers; worker++) {
+      const own = this.of(worker, row)
+      for (let at = 0; at < width; at++) sums[at] = (sums[at] as number) + (own[at] as number)
+    }
+    return sums
+  }
+
   /** Returns the sum of one number of a row over all workers. */
   sum(row: number, at: number): number {
     const { workers, rows, width } = this.size

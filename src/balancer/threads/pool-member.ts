@@ -59,6 +59,7 @@ export class PoolMember {
     this.#handle = handle
     this.#pool = pool
     this.#own = table.pool.of(handle.worker, 0)
+    this.#own[poolColumn.starts] = (this.#own[poolColumn.starts] as number) + 1
     pool.registry.onIdle = ({ row }) => this.tell({ kind: 'idle', row })
     pool.registry.batch(() => {
       for (const known of handle.backends) pool.registry.follow(known)

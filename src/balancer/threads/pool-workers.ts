@@ -36,7 +36,8 @@ export interface PoolWorkersEvents {
 export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements OtherThreads {
   /** Largest number of workers at the same time. */
   readonly limit: number
-  readonly #table: PoolTable
+  /** @internal */
+  readonly table: PoolTable
   readonly #pool: () => ControlledPool
   readonly #clock: Clock
   readonly #guard: ObserverGuard
@@ -55,7 +56,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   constructor(table: PoolTable, clock: Clock, guard: ObserverGuard, pool: () => ControlledPool) {
     super(guard)
     this.#guard = guard
-    this.#table = table
+    this.table = table
     this.#clock = clock
     this.#pool = pool
     this.limit = table.workers
@@ -81,7 +82,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     const worker: PoolWorker = new PoolWorker(
       {
         worker: number,
-        table: this.#table.buffers,
+        table: this.table.buffers,
         policy,
         backends: registry.list().map(knownOf),
         revision: this.#revision,
@@ -161,17 +162,17 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   }
 
   /** Returns the number of requests that a worker has in flight. */
-  inFlightOf({ number }: PoolWorker): number {
+  inFlightOf({ number }: Pick<PoolWorker, 'number'>): number {
     let sum = 0
     for (const { row } of this.#pool().registry.list())
-      sum += this.#table.columns.of(number, row)[column.inFlight] as number
+      sum += this.table.columns.of(number, row)[column.inFlight] as number
     return sum
   }
 
   /** Disconnects all workers. Those that still run go on with the backends that they know, and with true counts. */
   close(): void {
     this.#isClosed = true
-    Atomics.store(this.#table.words, poolWord.closed, 1)
+    Atomics.store(this.table.words, poolWord.closed, 1)
     for (const worker of this.list) worker.disconnect()
     this.#cancelLook()
   }
@@ -228,7 +229,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#workers.delete(number)
     const { registry, freed } = this.#pool()
     for (let row = 1; row < ROW_COUNT; row++) {
-      if (this.#table.columns.of(number, row)[column.total] !== 0) takeOffColumn(this.#table, number, row)
+      if (this.table.columns.of(number, row)[column.total] !== 0) takeOffColumn(this.table, number, row)
     }
     freed(number)
     for (const backend of registry.list()) if (backend.inFlight === 0) registry.becameIdle(backend)
@@ -239,7 +240,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   #look(): void {
     const now = this.#clock.now()
     for (const worker of this.list) {
-      const beat = this.#table.pool.of(worker.handle.worker, 0)[poolColumn.beat] as number
+      const beat = this.table.pool.of(worker.handle.worker, 0)[poolColumn.beat] as number
       if (worker.heardBeat(beat, now) < SILENT_AFTER_MS || worker.isSilent) continue
       worker.isSilent = true
       this.announce('silent', worker)

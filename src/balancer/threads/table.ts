@@ -1,3 +1,4 @@
+// Over 200 lines: the whole layout of the memory that threads share.
 import { MAX_WEIGHT } from '../backends/spec.js'
 import { Columns } from './columns.js'
 import { Doorbells } from './doorbell.js'
@@ -97,6 +98,8 @@ export interface TableBuffers {
   bells: SharedArrayBuffer
   news: SharedArrayBuffer
   deficits: SharedArrayBuffer
+  /** What others than the core count for the pool in the same way, by names of theirs. */
+  further: Record<string, SharedArrayBuffer>
 }
 
 /** Number of latencies that are kept of each backend. */
@@ -112,6 +115,11 @@ export const POOL_WIDTH = 256
 export const poolColumn = {
   /** Recent events, 20 numbers for each of `recentEvents`; see `SharedSlidingCount`. */
   recent: 128,
+  /** Number of times that a worker took this place. */
+  starts: 252,
+  /** The part of the last second in which the worker's event loop was busy, and its delay in that second in ms. */
+  eventLoopUtilization: 253,
+  eventLoopDelay: 254,
   /** A number that grows as long as the worker's event loop turns. */
   beat: 255,
 } as const
@@ -139,6 +147,8 @@ export class PoolTable {
   /** The deficits of the weights in the policy for requests, and after them those in the policy for upgrades. */
   readonly deficits: Int32Array
   readonly buffers: TableBuffers
+  /** Called with a row that becomes that of another backend, in the control plane. */
+  readonly onClear: ((row: number) => void)[] = []
 
   constructor(buffers: TableBuffers) {
     this.buffers = buffers
@@ -170,6 +180,7 @@ export class PoolTable {
       bells: Doorbells.allocate(workers),
       news: new SharedArrayBuffer(NEWS_KEPT * Int32Array.BYTES_PER_ELEMENT),
       deficits: new SharedArrayBuffer(2 * DEFICIT_COUNT * Int32Array.BYTES_PER_ELEMENT),
+      further: {},
     })
   }
 
@@ -188,5 +199,6 @@ export class PoolTable {
     this.words.fill(0, row * ROW_WORDS, (row + 1) * ROW_WORDS)
     this.measures.fill(0, row * MEASURES, (row + 1) * MEASURES)
     for (let worker = 0; worker < this.workers; worker++) this.columns.of(worker, row).fill(0)
+    for (const callback of this.onClear) callback(row)
   }
 }

@@ -1,4 +1,5 @@
 import type { Backend } from '../../balancer/backends/backend.js'
+import { type BackendCounters, outcomes, statusClasses } from './backend-counters.js'
 import {
   type Family,
   histogram,
@@ -9,7 +10,6 @@ import {
   states,
 } from './family.js'
 import type { Histogram } from './histogram.js'
-import { type BackendCounters, outcomes, statusClasses } from './request-counters.js'
 
 const labels = new WeakMap<Backend, Labels>()
 

@@ -1,12 +1,12 @@
 import type { Balancer } from '../../balancer/balancer.js'
 import { BOUNDS, type Histogram } from './histogram.js'
-import type { RequestCounters } from './request-counters.js'
+import type { PoolCounters } from './request-counters.js'
 
 /** A pool whose metrics are shown. */
 export interface MeteredPool {
   name: string
   balancer: Balancer
-  counters: RequestCounters
+  counters: PoolCounters
 }
 
 export type Labels = Record<string, string>

@@ -2,6 +2,7 @@ import type { Metric, Registry } from 'prom-client'
 import { backendFamilies } from './backend-families.js'
 import type { Family, MeteredPool, Sample } from './family.js'
 import { poolFamilies } from './pool-families.js'
+import { workerFamilies } from './worker-families.js'
 
 /** A metric of prom-client's registry that counts nothing itself: its lines are made when the registry asks for them. */
 export class FamilyMetric {
@@ -55,7 +56,10 @@ export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric
  * @returns a function that removes the metrics from the registry
  */
 export function registerIn(registry: MetricsRegistry, pool: MeteredPool): () => void {
-  const metrics = [...backendFamilies, ...poolFamilies].map((family) => metricIn(registry, family))
+  const ofWorkers = pool.balancer.workers ? workerFamilies : []
+  const metrics = [...backendFamilies, ...poolFamilies, ...ofWorkers].map((family) =>
+    metricIn(registry, family),
+  )
   for (const { pools } of metrics) pools.add(pool)
   return () => {
     for (const { pools } of metrics) pools.delete(pool)
