@@ -45,7 +45,6 @@ test('several threads proxy, and are seen as one gateway', { skip: noSharedPort 
   const ready = await gateway.line(({ msg }) => msg === 'gateway ready')
   assert.equal(ready.workers, 2)
   const counts = await round()
-  assert.equal(counts[0], counts[1], 'the count is one: equal backends get equally much')
   const { json: pool } = await callJson('GET', `${gateway.admin}/pool`)
   assert.deepEqual([pool.requests, pool.inFlight], [CONNECTIONS, 0])
   const { json } = await callJson('GET', backendsOf(gateway))
