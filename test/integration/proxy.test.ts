@@ -598,7 +598,8 @@ test('what follows a request is not answered into the middle of its answer, but 
   await client.until('half')
   client.send('no request\r\n\r\n')
   await new Promise((resolve) => setTimeout(resolve, 50))
-  assert.doesNotMatch(client.text, /400/)
+  // A name in Via is random, and may have any digits.
+  assert.match(client.text, /half\s*$/)
   finish()
   const answer = await client.untilClosed()
   assert.match(answer, /^HTTP\/1\.1 200 OK[\s\S]*half[\s\S]*whole\r\n0\r\n\r\nHTTP\/1\.1 400 [\s\S]*}$/)
