@@ -16,7 +16,8 @@ const announce = new URL('./announce.js', import.meta.url).href
 
 /**
  * What the addresses in a document stand for: real backends, and whatever serves at the moment. `10.0.0.1:8080`
- * and its like are backends, port 3000 is where traffic enters, 3001 the admin API of a stand-alone gateway.
+ * and its like are backends, port 3000 is where traffic enters, 3001 the admin API of a stand-alone gateway, or of the main
+ * thread of an app with worker threads.
  */
 export class DocsFixture {
   readonly #backends: TestBackend[] = []
@@ -48,7 +49,7 @@ export class DocsFixture {
       .replaceAll('http://localhost:3001', this.admin)
       .replaceAll('localhost:3000', this.#traffic)
       .replaceAll('localhost:3001', this.admin)
-      .replaceAll('port: 3000', "port: 0, host: '127.0.0.1'")
+      .replace(/port: 300[01]\b/g, "port: 0, host: '127.0.0.1'")
   }
 
   /** Starts a gateway in the place of what served before. */
@@ -68,9 +69,15 @@ export class DocsFixture {
     await this.stop()
     const { child, ended, told } = startProgram(['--import', announce, file], dirname(file))
     const where = `${program.document}, the program that ends after line ${program.line}`
-    const address = await Promise.race([listening(child), ended])
-    assert.ok(typeof address === 'object' && address, `${where} listens\n${told()}`)
-    this.#traffic = `http://127.0.0.1:${address.port}`
+    const addressOf = async (thread: 'main' | 'worker') => {
+      const address = await Promise.race([listening(child, thread), ended])
+      assert.ok(typeof address === 'object' && address, `${where} listens\n${told()}`)
+      return `http://127.0.0.1:${address.port}`
+    }
+    // Where worker threads carry the traffic, the main thread has the admin API.
+    const hasWorkers = program.code.includes('new Worker(')
+    const addresses = [addressOf(hasWorkers ? 'worker' : 'main'), ...(hasWorkers ? [addressOf('main')] : [])]
+    ;[this.#traffic = '', this.admin = this.admin] = await Promise.all(addresses)
     const graceful = program.code.includes('close-with-grace')
     this.#stop = async () => {
       child.kill()
@@ -134,9 +141,12 @@ function startProgram(args: string[], folder: string) {
   return { child, ended, told: () => output }
 }
 
-async function listening(child: ChildProcess): Promise<AddressInfo> {
-  const [address] = await once(child, 'message')
-  return address as AddressInfo
+/** Resolves to the first address on which the main thread, or a worker, of a program listens. */
+async function listening(child: ChildProcess, thread: 'main' | 'worker'): Promise<AddressInfo> {
+  for (;;) {
+    const [told] = (await once(child, 'message')) as [{ address: AddressInfo; thread: string }]
+    if (told.thread === thread) return told.address
+  }
 }
 
 /** What a program says that it prints. */
