@@ -34,13 +34,15 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Monitoring'],
         summary: 'Whether requests can be served',
         description:
-          'For a readiness probe: 503 with the reason where no backend is usable, and from the start of a shutdown.',
+          'For a readiness probe: 503 with the reason where no backend is usable, where no worker thread carries traffic although others should, and from the start of a shutdown.',
         response: { 200: jsonResponse(status('ready'), 'They can.') },
       },
     },
     async (request) => {
       const pool = app.poolOf(request)
       if (pool.closing) throw new NotReadyError('shutting down')
+      if (pool.workers && !pool.workers.list.some(({ takesPart }) => takesPart))
+        throw new NotReadyError('no worker carries traffic')
       if (!pool.registry.serves) throw new NotReadyError('no usable backend')
       return { status: 'ready' }
     },
