@@ -106,7 +106,8 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
       this.#queue.serve()
       if (this.#queue.isFull) this.#queue.relieve()
     }
-    const lease = this.#stopped ? undefined : this.#selection.choose(request, !this.#queue.isFull)
+    const mayTake = !this.#stopped && !this.#queue.isBehindOthers
+    const lease = mayTake ? this.#selection.choose(request, !this.#queue.isFull) : undefined
     if (lease) {
       deliver(request, lease)
       return undefined
@@ -196,13 +197,12 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** Returns the state of the pool as a whole. */
   view(): PoolView {
-    const { registry } = this
     return {
       policy: this.policy,
-      backends: registry.size,
-      eligible: registry.eligible.length,
-      panic: registry.panicking,
-      inFlight: registry.inFlight,
+      backends: this.registry.size,
+      eligible: this.registry.eligible.length,
+      panic: this.registry.panicking,
+      inFlight: this.registry.inFlight,
       queue: { length: this.#queue.length, limit: this.#queue.limit },
       requests: this.#parts.memory.counted('requests'),
       retries: this.#parts.memory.counted('retries'),

@@ -68,7 +68,8 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
     judge.judge(lease, outcome)
     // A listener of an ejection may have removed the backend.
     if (!registry.countInFlight(backend, -1)) return
-    this.loadChanged(backend)
+    this.#parts.selection.changed(backend)
+    if (queue.length > 0 && !backend.isFull) queue.freed()
     if (backend.inFlight === 0) registry.becameIdle(backend)
   }
 
@@ -87,7 +88,7 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
     ejection.enforceMaxPercent()
     workers?.backendsChanged()
     if (queue.length === 0) return
-    queue.serve()
+    queue.freed()
     queue.dismiss()
   }
 

@@ -1,3 +1,4 @@
+// Over 200 lines: all parts of a pool, each made in one place in an order that matters.
 import { Registry } from './backends/registry.js'
 import type { RegistryOptions } from './backends/registry-options.js'
 import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
@@ -8,6 +9,7 @@ import type { PassiveHealth } from './health/passive-health.js'
 import { RefusalOutliers } from './health/refusal-outliers.js'
 import { ShareLimits } from './health/share-limits.js'
 import { SlowStart } from './health/slow-start.js'
+import { RATE_WINDOW_MS } from './leases/retry-after.js'
 import { Tunnels } from './leases/tunnels.js'
 import { WaitQueue } from './leases/wait-queue.js'
 import type { LocalMemory, RecentCount } from './memory.js'
@@ -27,6 +29,7 @@ import { type ControlledPool, PoolWorkers } from './threads/pool-workers.js'
 import { processClock } from './threads/process-clock.js'
 import { ReplicaRegistry } from './threads/replica-registry.js'
 import type { SharedMemory } from './threads/shared-memory.js'
+import { SharedQueues } from './threads/shared-queues.js'
 import { type Clock, systemClock } from './time/clock.js'
 
 /** The stored state of the backends of a pool. */
@@ -56,6 +59,8 @@ export class PoolParts {
   readonly tunnels: Tunnels
   readonly residualLoad: ResidualLoad
   readonly queue: WaitQueue
+  /** The queues of other threads; undefined where no other thread carries traffic of the pool. */
+  readonly otherQueues: SharedQueues | undefined
   /** The workers of a pool that this thread controls; undefined where it carries the traffic itself. */
   readonly workers: PoolWorkers | undefined
   /** This worker's part in a pool that another thread controls; undefined in every other pool. */
@@ -113,7 +118,7 @@ export class PoolParts {
         registry: this.registry,
         replica,
         clock,
-        onProbeDue: () => this.queue.serve(),
+        onProbeDue: () => this.queue.freed(),
         tell: (message) => this.member?.tell(message),
       },
     )
@@ -152,11 +157,18 @@ export class PoolParts {
     })
     this.tunnels = new Tunnels(clock)
     this.residualLoad = new ResidualLoad(clock, (backend) => this.selection.changed(backend))
+    if (memory.isShared) {
+      this.otherQueues = new SharedQueues(memory.table, memory.worker, clock, this)
+    }
     this.queue = new WaitQueue(
       { limit: options.queueLimit, timeout: options.queueTimeout },
-      clock,
-      this.selection,
-      observerGuard,
+      {
+        clock,
+        source: this.selection,
+        observerGuard,
+        done: memory.recent('done', RATE_WINDOW_MS, clock),
+        others: this.otherQueues,
+      },
     )
     this.registry.observer = observer
     this.failures?.begin()
@@ -175,6 +187,7 @@ export class PoolParts {
   close(): void {
     this.workers?.close()
     this.member?.close()
+    this.otherQueues?.close()
     this.ejection.close()
     this.limits.close()
     this.tunnels.close()
@@ -194,7 +207,11 @@ export class PoolParts {
         else if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
         else this.#controlHealth?.heard(message, backend)
       },
-      freed: (worker) => this.#controlHealth?.freed(worker),
+      freed: (worker) => {
+        this.#controlHealth?.freed(worker)
+        this.otherQueues?.ended(worker)
+        this.queue.freed()
+      },
     }
   }
 }

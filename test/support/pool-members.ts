@@ -12,6 +12,9 @@ import { until } from './until.js'
 export function sharedPool(t: TestContext, { members, ...options }: BalancerOptions & { members: number }) {
   const clock = new TestClock()
   const control = new Balancer({ clock, random: () => 0, ...options, workers: members })
+  // The ports between the workers and the control plane keep no process alive.
+  const alive = setInterval(() => {}, 60_000)
+  t.after(() => clearInterval(alive))
   const { workers } = control
   if (!workers) throw new Error('the pool has no workers')
   /** Starts a worker. */

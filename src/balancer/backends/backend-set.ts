@@ -108,6 +108,11 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#eligibility.hasRoom(except)
   }
 
+  /** Number of further requests that the eligible backends may be given. */
+  get freeSlots(): number {
+    return this.#eligibility.freeSlots
+  }
+
   /**
    * Makes many changes as one: the set of eligible backends is computed once, after the last change. During the batch
    * it is outdated, and must not be read.

@@ -92,6 +92,13 @@ export class Eligibility {
     return this.#standby.some((backup) => !backup.isFull && !except.has(backup))
   }
 
+  /** Number of further requests that the eligible backends may be given. */
+  get freeSlots(): number {
+    let sum = 0
+    for (const { maxConnections, inFlight } of this.#eligible) sum += Math.max(0, maxConnections - inFlight)
+    return sum
+  }
+
   #countOpenNow(): number {
     let count = 0
     for (const { isFull } of this.#eligible) if (!isFull) count++

@@ -16,7 +16,8 @@ const READING_TIME_MS = 10
 export interface TimedQueue {
   /** Monotonic milliseconds at which the first waiting request's time is up; undefined where no request waits. */
   readonly firstDeadline: number | undefined
-  serve(): void
+  /** Serves the queue, although nothing says that a slot became free. */
+  serveByTimer(): void
   /**
    * Refuses the requests whose time is up.
    * @param now monotonic milliseconds
@@ -46,7 +47,7 @@ export class QueueTimer {
     const delay = wasLate ? READING_TIME_MS : Math.max(0, Math.min(SERVE_INTERVAL_MS, deadline - now))
     this.#cancel = this.#clock.after(delay, () => {
       this.#cancel = undefined
-      this.#queue.serve()
+      this.#queue.serveByTimer()
       const later = this.#clock.now()
       const isLate = !wasLate && later - (now + delay) > MAX_LATENESS_MS
       if (!isLate) this.#queue.expire(later)

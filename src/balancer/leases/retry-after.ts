@@ -1,20 +1,22 @@
-import { SlidingCount } from '../stats/sliding-count.js'
-import type { Clock } from '../time/clock.js'
+import type { RecentCount } from '../memory.js'
 
 /** Window over which the rate of finished requests is measured. */
-const RATE_WINDOW_MS = 10_000
+export const RATE_WINDOW_MS = 10_000
 /** Longest time for which a client is asked to wait before it tries again. */
 const MAX_RETRY_AFTER_S = 300
 
 /** Estimates when a request that finds no room is worth another try, from the rate at which requests finish. */
 export class RetryAfter {
-  readonly #done: SlidingCount
+  readonly #done: RecentCount
   readonly #fallback: number
 
-  /** @param fallback seconds to answer where no request finished within the window */
-  constructor(fallback: number, clock: Clock) {
+  /**
+   * @param fallback seconds to answer where no request finished within the window
+   * @param done the requests that finished within {@link RATE_WINDOW_MS}, in all threads that share the pool
+   */
+  constructor(fallback: number, done: RecentCount) {
     this.#fallback = fallback
-    this.#done = new SlidingCount(RATE_WINDOW_MS, clock)
+    this.#done = done
   }
 
   /** Counts a request that finished and so freed its slot. */

@@ -1,67 +1,54 @@
 // Over 200 lines: every way into and out of one queue; all of them share the state of its waiters.
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from '../errors.js'
-import type { ObserverGuard } from '../observer-guard.js'
-import type { Clock } from '../time/clock.js'
 import type { Lease } from './lease.js'
-import { deliver, type LeaseRequest, type LeaseSource } from './lease-request.js'
+import { deliver, type LeaseRequest } from './lease-request.js'
+import type { CalledQueue, OtherQueues } from './other-queues.js'
+import type { QueueOptions, QueueParts } from './queue-parts.js'
 import { QueueTimer, type TimedQueue } from './queue-timer.js'
 import { RetryAfter } from './retry-after.js'
-import { type Waiting, WaitingLines } from './waiting-lines.js'
-
-export interface QueueOptions {
-  /** Largest number of waiting requests; 0 for no queue. */
-  limit: number
-  /** Milliseconds that a request may wait. */
-  timeout: number
-}
-
-interface Waiter extends Waiting<Waiter> {
-  readonly request: LeaseRequest
-  /** Monotonic milliseconds at which the request began to wait. */
-  readonly since: number
-  /** Monotonic milliseconds at which the request's time is up. */
-  readonly deadline: number
-  state: 'waiting' | 'served' | 'gone'
-  /**
-   * The lease that was reserved when a slot became free. It is delivered in a microtask, after the code that freed the
-   * slot has finished.
-   */
-  lease: Lease | undefined
-}
+import { Waiter } from './waiter.js'
+import { ANY_BACKEND, WaitingLines } from './waiting-lines.js'
 
 /**
  * Requests that wait because every backend is at its limit, first come, first served. A slot that becomes free is
  * reserved at once for the first request in line that may use it, so no later request can take it.
  */
-export class WaitQueue implements TimedQueue {
+export class WaitQueue implements TimedQueue, CalledQueue {
   readonly #options: QueueOptions
-  readonly #clock: Clock
-  readonly #source: LeaseSource
-  readonly #observerGuard: ObserverGuard
+  readonly #parts: QueueParts
   readonly #lines = new WaitingLines<Waiter>()
   readonly #timer: QueueTimer
   readonly #retryAfter: RetryAfter
+  /** The queues of other threads that share the pool; undefined where there are none. */
+  readonly #others: OtherQueues | undefined
+  /** Number of requests that wait in this thread. */
   #length = 0
   #tickets = 0
   #isServing = false
   /** The reason for which the queue was closed; undefined while it is open. */
   #closed: BalancerError | undefined
 
-  constructor(options: QueueOptions, clock: Clock, source: LeaseSource, observerGuard: ObserverGuard) {
+  constructor(options: QueueOptions, parts: QueueParts) {
     this.#options = options
-    this.#clock = clock
-    this.#source = source
-    this.#observerGuard = observerGuard
-    this.#timer = new QueueTimer(this, clock)
-    this.#retryAfter = new RetryAfter(options.timeout / 1000, clock)
+    this.#parts = parts
+    this.#timer = new QueueTimer(this, parts.clock)
+    this.#retryAfter = new RetryAfter(options.timeout / 1000, parts.done)
+    this.#others = parts.others
+    this.#others?.begin(this)
   }
 
+  /** Number of requests that wait, in all threads that share the pool. */
   get length(): number {
-    return this.#length
+    return this.#others ? this.#others.waiting : this.#length
   }
 
   get isFull(): boolean {
-    return this.#length >= this.#options.limit
+    return this.length >= this.#options.limit
+  }
+
+  /** True if a request that comes now must leave a free slot to one that waits in another thread. */
+  get isBehindOthers(): boolean {
+    return this.#others !== undefined && this.length > 0 && !this.#others.isTurnOf(this.#parts.clock.now())
   }
 
   get limit(): number {
@@ -79,7 +66,7 @@ export class WaitQueue implements TimedQueue {
 
   /** Whole seconds, from 1 to 300, until all waiting requests and one more would be served; see {@link RetryAfter}. */
   get retryAfter(): number {
-    return this.#retryAfter.secondsFor(this.#length + 1)
+    return this.#retryAfter.secondsFor(this.length + 1)
   }
 
   /** The error with which a request that wants to join is refused now; undefined where it may join. */
@@ -96,20 +83,14 @@ export class WaitQueue implements TimedQueue {
    */
   join(request: LeaseRequest): () => void {
     if (this.refusal) throw this.refusal
-    const now = this.#clock.now()
+    const now = this.#parts.clock.now()
+    // Another thread was quicker to take the last place.
+    if (this.#others?.enter(this.#options.limit, now) === false) return this.join(request)
     request.queuedAt = now
-    const waiter: Waiter = {
-      request,
-      ticket: ++this.#tickets,
-      line: undefined,
-      since: now,
-      deadline: now + this.#options.timeout,
-      state: 'waiting',
-      lease: undefined,
-      previous: undefined,
-      next: undefined,
-    }
+    const waiter = new Waiter(request, ++this.#tickets, now, now + this.#options.timeout)
     this.#add(waiter)
+    // No thread calls for a slot that became free before this request was counted.
+    if (this.#others) this.serve()
     return () => {
       if (waiter.state === 'waiting') this.#remove(waiter)
       waiter.state = 'gone'
@@ -117,18 +98,46 @@ export class WaitQueue implements TimedQueue {
     }
   }
 
-  /** Gives free slots to waiting requests, in order of arrival, where a request may use the backend. */
+  /** Says that a slot became free, or that another backend may be used, and serves the queue. */
+  freed(): void {
+    this.#others?.renew()
+    this.serve()
+  }
+
+  /**
+   * Gives free slots to waiting requests, in order of arrival, where a request may use the backend. A slot that belongs
+   * to a request of another thread is left to that one.
+   */
   serve(): void {
-    if (this.#length === 0 || !this.#source.hasCandidates) return
+    const others = this.#others
+    if (this.#isServing || (this.#length === 0 && !others)) return
+    others?.look()
+    if (!this.#parts.source.hasCandidates) return
     this.#guarded(() => {
+      let hasMissed = false
       this.#lines.startRound()
       for (let line = this.#lines.next(); line; line = this.#lines.next()) {
         const waiter = line.waiters.first as Waiter
-        const lease = this.#source.choose(waiter.request, true, waiter.since)
-        if (lease) this.#handOver(waiter, lease)
-        else this.#lines.miss(line)
+        if (others?.isTurnOf(waiter.since) === false) return others.passOn(waiter.since)
+        const lease = this.#parts.source.choose(waiter.request, true, waiter.since)
+        if (lease) {
+          this.#handOver(waiter, lease)
+        } else {
+          this.#lines.miss(line)
+          hasMissed ||= line.key === ANY_BACKEND
+        }
       }
+      if (this.#length > 0) others?.missed()
+      // Where there was no backend for a request that may use any, there is none for others either.
+      if (!hasMissed) others?.passOn()
     })
+  }
+
+  serveByTimer(): void {
+    const waiting = this.#length
+    const isExpected = this.#others?.isCalling
+    this.freed()
+    if (isExpected === false) this.#others?.servedByTimer(waiting - this.#length)
   }
 
   /**
@@ -138,14 +147,17 @@ export class WaitQueue implements TimedQueue {
   relieve(): void {
     this.#guarded(() => {
       const { first } = this.#lines
-      if (first) this.#serveNow(first)
+      this.#others?.renew()
+      if (this.#others?.isTurnOf(first ? first.since : this.#parts.clock.now()) === false) {
+        this.#others.passOn(first?.since)
+      } else if (first) this.#serveNow(first)
     })
   }
 
   /** Refuses waiting requests for which there is no backend left to wait for. */
   dismiss(): void {
     for (const { except, waiters } of [...this.#lines.all()]) {
-      if (this.#source.hasOther(except)) continue
+      if (this.#parts.source.hasOther(except)) continue
       for (let { first } = waiters; first; first = waiters.first) this.#refuse(first, new NoBackendError())
     }
   }
@@ -174,7 +186,7 @@ export class WaitQueue implements TimedQueue {
    * found.
    */
   #serveNow(waiter: Waiter): boolean {
-    const lease = this.#source.choose(waiter.request, false, waiter.since)
+    const lease = this.#parts.source.choose(waiter.request, false, waiter.since)
     if (lease) this.#handOver(waiter, lease)
     return lease !== undefined
   }
@@ -188,10 +200,11 @@ export class WaitQueue implements TimedQueue {
       waiter.lease = undefined
       if (waiter.state === 'gone') return
       if (lease.held) {
-        this.#observerGuard.call(() => deliver(waiter.request, lease))
+        this.#parts.observerGuard.call(() => deliver(waiter.request, lease))
       } else {
         // The backend was removed in the meantime, so the request is first in line again.
         waiter.state = 'waiting'
+        this.#others?.enter(Number.POSITIVE_INFINITY, waiter.since)
         this.#add(waiter)
         if (this.#closed) return this.#refuse(waiter, this.#closed)
         this.serve()
@@ -202,18 +215,20 @@ export class WaitQueue implements TimedQueue {
   #refuse(waiter: Waiter, reason: Error): void {
     this.#remove(waiter)
     waiter.state = 'gone'
-    queueMicrotask(() => this.#observerGuard.call(() => waiter.request.onReject(reason)))
+    queueMicrotask(() => this.#parts.observerGuard.call(() => waiter.request.onReject(reason)))
   }
 
   #add(waiter: Waiter): void {
     this.#lines.add(waiter)
     this.#length++
+    this.#others?.firstSince((this.#lines.first as Waiter).since)
     this.#timer.start()
   }
 
   #remove(waiter: Waiter): void {
     this.#lines.remove(waiter)
     this.#length--
+    this.#others?.leave(this.#lines.first?.since)
     if (this.#length === 0) this.#timer.stop()
   }
 

@@ -5,6 +5,9 @@ import type { RequestTraits } from './lease-request.js'
 /** The traits of a request that decide which free backends it may use. */
 type Demand = Pick<RequestTraits, 'except' | 'repeatable'>
 
+/** The key of the line whose requests may use any backend. */
+export const ANY_BACKEND = 'any'
+
 /** A waiting request. */
 export interface Waiting<T extends Waiting<T>> extends ListNode<T> {
   readonly request: Demand
@@ -102,7 +105,7 @@ export class WaitingLines<T extends Waiting<T>> {
   }
 
   #keyOf({ except, repeatable = true }: Demand): string {
-    const kind = repeatable ? 'any' : 'lasting'
+    const kind = repeatable ? ANY_BACKEND : 'lasting'
     if (!except || except.size === 0) return kind
     const numbers = Array.from(except, (backend) => this.#numberOf(backend)).sort((a, b) => a - b)
     return `${kind} but ${numbers.join()}`

@@ -40,8 +40,21 @@ export const poolWord = {
   due: 2,
   /** A number that grows with each change of a failure rate, so that each worker notices it. */
   failures: 3,
+  /** A number that grows with each slot that becomes free while requests wait; see `SharedQueues`. */
+  round: 4,
   /** 1 once the control plane has closed the pool. */
   closed: 15,
+} as const
+
+/** Number of Int32 words that each worker has for calls to its queue, which are one cache line. */
+export const CALL_WORDS = 16
+
+/** The words for calls to a worker's queue; see `SharedQueues`. */
+export const callWord = {
+  /** Monotonic milliseconds, as an Int32, at which the worker was called for a free slot; 0 once it has answered. */
+  calledAt: 0,
+  /** The latest round in which the worker found no backend for its waiting requests. */
+  missed: 1,
 } as const
 
 /** The numbers in a row of measurements. Each is written as a whole; of two writes at once, one may be lost. */
@@ -96,6 +109,7 @@ export interface TableBuffers {
   columns: SharedArrayBuffer
   pool: SharedArrayBuffer
   bells: SharedArrayBuffer
+  calls: SharedArrayBuffer
   news: SharedArrayBuffer
   deficits: SharedArrayBuffer
   /** What others than the core count for the pool in the same way, by names of theirs. */
@@ -115,6 +129,12 @@ export const POOL_WIDTH = 256
 export const poolColumn = {
   /** Recent events, 20 numbers for each of `recentEvents`; see `SharedSlidingCount`. */
   recent: 128,
+  /** Number of requests that wait in this worker. */
+  waiting: 249,
+  /** Monotonic milliseconds at which the first of them began to wait; meaningful only where there is one. */
+  waitingSince: 250,
+  /** Number of requests that got a slot only because the timer of the queue looked for one. */
+  servedByTimer: 251,
   /** Number of times that a worker took this place. */
   starts: 252,
   /** The part of the last second in which the worker's event loop was busy, and its delay in that second in ms. */
@@ -142,6 +162,8 @@ export class PoolTable {
   readonly pool: Columns
   /** One for each worker. */
   readonly bells: Doorbells
+  /** The calls to the queue of each worker; see {@link callWord}. */
+  readonly calls: Int32Array
   /** The latest changes of failure rates; see `FailureNews`. */
   readonly news: Int32Array
   /** The deficits of the weights in the policy for requests, and after them those in the policy for upgrades. */
@@ -165,6 +187,7 @@ export class PoolTable {
     })
     this.bells = new Doorbells(buffers.bells)
     this.deficits = new Int32Array(buffers.deficits)
+    this.calls = new Int32Array(buffers.calls)
     this.pool = new Columns(buffers.pool, { workers: buffers.workers, rows: 1, width: POOL_WIDTH })
   }
 
@@ -178,6 +201,7 @@ export class PoolTable {
       columns: Columns.allocate({ workers, rows: ROW_COUNT, width: COLUMN_WIDTH }),
       pool: Columns.allocate({ workers, rows: 1, width: POOL_WIDTH }),
       bells: Doorbells.allocate(workers),
+      calls: new SharedArrayBuffer(workers * CALL_WORDS * Int32Array.BYTES_PER_ELEMENT),
       news: new SharedArrayBuffer(NEWS_KEPT * Int32Array.BYTES_PER_ELEMENT),
       deficits: new SharedArrayBuffer(2 * DEFICIT_COUNT * Int32Array.BYTES_PER_ELEMENT),
       further: {},
