@@ -115,7 +115,10 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
   }
 }
 
-/** Takes off the requests in flight of a worker that has ended. Its other numbers stay. */
+/**
+ * Takes off the requests in flight of a worker that has ended: they count as cancelled, because no backend is to blame.
+ * Its other numbers stay.
+ */
 export function takeOffColumn(table: PoolTable, worker: number, row: number): number {
   const own = table.columns.of(worker, row)
   const inFlight = own[column.inFlight] as number
@@ -123,6 +126,7 @@ export function takeOffColumn(table: PoolTable, worker: number, row: number): nu
   Atomics.sub(table.words, at + word.inFlight, inFlight)
   Atomics.sub(table.words, at + word.tunnels, own[column.tunnels] as number)
   Atomics.sub(table.words, at + word.quietTunnels, own[column.quietTunnels] as number)
+  own[column.cancelled] = (own[column.cancelled] as number) + inFlight
   for (const one of ['inFlight', 'tunnels', 'quietTunnels', 'awaitedSince'] as const) own[column[one]] = 0
   return inFlight
 }
