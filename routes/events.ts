@@ -19,7 +19,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ feeds: Feeds }> = async (a
         description: `Server-sent events. A \`snapshot\` when the stream begins and each second: \`at\`, the \`pool\` as in
 \`GET /pool\`, and all \`backends\`. A \`change\` whenever there is one: \`at\`, the \`type\` (\`added\`,
 \`updated\`, \`draining\`, \`drained\`, \`cut\` with \`requests\`, \`activated\`, \`health\`, \`removed\`,
-\`panic\` with \`panic\`, \`policy\` with \`policy\`) and the \`backend\`, or null. With
+\`panic\` with \`panic\`, \`policy\` with \`policy\`, \`worker\` with the \`worker\` thread: its \`number\`,
+its \`state\`, which is \`started\`, \`silent\` or \`ended\`, the \`reason\` or null, and how many of its
+requests were \`cut\`) and the \`backend\`, or null. With
 \`Last-Event-ID\` the changes since that one come first, with 0 all that are kept (100). At most 100 readers; one that
 falls behind gets fewer snapshots, and one that does not read is disconnected.`,
         headers: Type.Object({

@@ -17,6 +17,7 @@ import { guardMemoryUsage } from './memory-usage.js'
 import { ignoreHangup, ownSignals, Signals } from './signals.js'
 import { workerCount } from './worker-count.js'
 import { createControlPlane } from './workers/control-plane.js'
+import { WorkerStartError } from './workers/traffic-workers.js'
 
 const NO_PRETTY_LOG =
   'log lines are JSON: LOG_FORMAT=pretty needs the package pino-pretty; npm install pino-pretty adds it'
@@ -104,7 +105,9 @@ function readSettings(env: Record<string, string | undefined>, unknown: UnknownV
 }
 
 main().catch((error: unknown) => {
-  const expected = [SettingError, ListenError, StoreError, EnvFileError].some((kind) => error instanceof kind)
+  const expected = [SettingError, ListenError, StoreError, EnvFileError, WorkerStartError].some(
+    (kind) => error instanceof kind,
+  )
   process.stderr.write(
     `leastwise: ${expected ? (error as Error).message : ((error as Error)?.stack ?? String(error))}\n`,
   )

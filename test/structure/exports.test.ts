@@ -85,6 +85,7 @@ const core = {
     'StoredState',
     'Verdict',
     'Wait',
+    'WorkerChange',
   ],
 }
 

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { spawn } from './children.js'
 import { showIfOverdue } from './overdue.js'
+import { testWorkers } from './shared-port.js'
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 const server = join(root, 'dist/src/gateway/main.js')
@@ -44,7 +45,14 @@ export async function startGateway(
   const child = spawn(command, [...words, ...args], {
     cwd: folder ?? cwd,
     // A machine that is busy with other tests is not to make it shed requests.
-    env: { PATH: process.env.PATH, PORT: '0', ADMIN_PORT: '0', MAX_EVENT_LOOP_DELAY: '0', ...env },
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      ADMIN_PORT: '0',
+      MAX_EVENT_LOOP_DELAY: '0',
+      WORKERS: testWorkers,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines: Record<string, unknown>[] = []

@@ -5,3 +5,10 @@ export const noSharedPort =
   major > 22 || (major === 22 && minor >= 12)
     ? false
     : `several threads need Node 22.12 or newer: this is ${process.versions.node}`
+
+/**
+ * What WORKERS is in tests that do not set it themselves: TEST_WORKERS in the environment, so that whole files of tests
+ * run with several threads as well (`npm run test:workers`).
+ */
+export const testWorkers = process.env.TEST_WORKERS ?? '1'
+if (testWorkers !== '1' && noSharedPort) throw new Error(noSharedPort)

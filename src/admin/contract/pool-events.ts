@@ -1,4 +1,5 @@
 import type { BackendView, PolicyName, PoolView, RegistryEvents } from '../../balancer/index.js'
+import type { WorkerChange } from '../../balancer/threads/worker-change.js'
 
 /** Data of the event `snapshot` of `GET /events`. */
 export interface PoolSnapshot {
@@ -10,7 +11,7 @@ export interface PoolSnapshot {
 }
 
 /** A kind of change in a pool. */
-export type PoolChangeType = keyof RegistryEvents | 'policy'
+export type PoolChangeType = keyof RegistryEvents | 'policy' | 'worker'
 
 /** Data of the event `change` of `GET /events`. */
 export interface PoolChange {
@@ -25,4 +26,6 @@ export interface PoolChange {
   panic?: boolean
   /** For `policy`: the policy that applies from now on. */
   policy?: PolicyName
+  /** For `worker`: what happened to a worker thread. */
+  worker?: WorkerChange
 }

@@ -2,6 +2,7 @@ import type { Backend } from '../../balancer/backends/backend.js'
 import type { RegistryEvents } from '../../balancer/backends/registry-options.js'
 import type { Balancer } from '../../balancer/balancer.js'
 import type { PolicyName } from '../../balancer/selection/policies/index.js'
+import type { WorkerChange } from '../../balancer/threads/worker-change.js'
 import type { PoolChange, PoolChangeType } from '../contract/pool-events.js'
 import { serverSentEvent } from './server-sent-event.js'
 
@@ -28,6 +29,10 @@ export class ChangeLog {
     const onPolicy = (policy: PolicyName) => this.#add('policy', null, { policy })
     balancer.on('policy', onPolicy)
     this.#stop.push(() => balancer.off('policy', onPolicy))
+    const { workers } = balancer
+    const onWorker = (worker: WorkerChange) => this.#add('worker', null, { worker })
+    workers?.on('change', onWorker)
+    this.#stop.push(() => workers?.off('change', onWorker))
   }
 
   /** Returns the kept events with an id above this one, oldest first. */

@@ -10,7 +10,7 @@ const ANSWER_TIMEOUT_MS = 1000
 
 /** The part of a `Worker` of Node that the pool uses. */
 export interface EndingThread {
-  once(event: 'exit', listener: () => void): unknown
+  once(event: 'exit', listener: (code: number) => void): unknown
 }
 
 interface WorkerListener {
@@ -18,7 +18,7 @@ interface WorkerListener {
   /** The worker follows the pool no longer. */
   left(): void
   /** The worker has ended. */
-  closed(): void
+  closed(reason: string | null): void
   /** A message could not be read, or its handling failed. */
   failed(error: Error): void
 }
@@ -33,9 +33,12 @@ export class PoolWorker {
   applied = -1
   /** True if the worker was found silent. */
   isSilent = false
+  /** Number of requests that the worker had in flight when it ended. */
+  cut = 0
   readonly #channel: Channel<ToPoolControl, ToPoolMember>
   readonly #listener: WorkerListener
   #hasLeft = false
+  #hasEnded = false
   #beat = 0
   /** Monotonic milliseconds at which the worker's event loop was last seen to turn. */
   #turnedAt: number
@@ -67,13 +70,18 @@ export class PoolWorker {
 
   /** Disconnects the worker when this thread ends: the requests that it had in flight are taken off the counts. */
   follow(worker: EndingThread): void {
-    worker.once('exit', () => this.close())
+    worker.once('exit', (code) => this.close(`its thread ended with exit code ${code}`))
   }
 
-  /** Disconnects the worker. It must be called only after its thread has ended. */
-  close(): void {
+  /**
+   * Disconnects the worker. It must be called only after its thread has ended.
+   * @param reason why it ended, for people
+   */
+  close(reason: string | null = null): void {
     this.disconnect()
-    this.#listener.closed()
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#listener.closed(reason)
   }
 
   /** @internal Sends nothing more to the worker, which keeps its counts. */

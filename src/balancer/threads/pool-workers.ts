@@ -1,36 +1,20 @@
 // Over 200 lines: all that happens to the workers of a pool, each a few lines that share one list.
 import type { Backend } from '../backends/backend.js'
-import type { Registry } from '../backends/registry.js'
 import type { OtherThreads } from '../backends/registry-options.js'
 import { StoppedError } from '../errors.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { Clock } from '../time/clock.js'
+import type { ControlledPool } from './controlled-pool.js'
 import { isOutdated, type KnownBackend, knownOf, type PoolChange, type WorkerMessage } from './messages.js'
 import { PoolWorker } from './pool-worker.js'
 import { takeOffColumn } from './shared-load-counter.js'
 import { column, type PoolTable, poolColumn, poolWord, ROW_COUNT } from './table.js'
+import type { PoolWorkersEvents, WorkerChange } from './worker-change.js'
 
 /** Interval in which the control plane looks whether the event loops of all workers turn. */
 const LOOK_INTERVAL_MS = 500
 /** A worker whose event loop has not turned for this long is silent. */
 const SILENT_AFTER_MS = 5000
-
-/** The parts of the control plane's pool that its workers work with. */
-export interface ControlledPool {
-  readonly registry: Registry
-  readonly policy: string
-  /** Handles what a worker has told of a backend. */
-  heard(message: WorkerMessage, backend: Backend): void
-  /** A worker has ended, and its requests were taken off the counts. */
-  freed(worker: number): void
-}
-
-export interface PoolWorkersEvents {
-  /** A worker's event loop has not turned for 5 seconds. It should be ended, and another one started. */
-  silent: [PoolWorker]
-  /** A worker did not answer a question within a second, so the answer is without what it knows. */
-  unanswered: [PoolWorker, Error]
-}
 
 /** The workers of a pool that threads share, as the control plane sees them. */
 export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements OtherThreads {
@@ -90,7 +74,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
       {
         heard: (message) => this.#heard(worker, message),
         left: () => this.#left(worker),
-        closed: () => this.#leave(worker),
+        closed: (reason) => this.#ended(worker, reason),
         failed: (error) => this.#guard.complain(error),
       },
       this.#clock,
@@ -195,7 +179,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
 
   #heard(worker: PoolWorker, message: WorkerMessage): void {
     if (message.kind === 'applied') {
+      const isNew = worker.applied === -1
       worker.applied = message.revision
+      if (isNew) this.#changed(worker, 'started')
       this.#callBack()
       return
     }
@@ -224,8 +210,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
 
   /** Takes a worker's requests off the counts once its thread has ended. */
   #leave(worker: PoolWorker): void {
-    const { worker: number } = worker.handle
+    const { number } = worker
     if (this.#workers.get(number) !== worker) return
+    worker.cut = this.inFlightOf(worker)
     this.#workers.delete(number)
     const { registry, freed } = this.#pool()
     for (let row = 1; row < ROW_COUNT; row++) {
@@ -237,12 +224,22 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     if (this.#workers.size === 0) this.#cancelLook()
   }
 
+  #ended(worker: PoolWorker, reason: string | null): void {
+    this.#leave(worker)
+    this.#changed(worker, 'ended', reason)
+  }
+
+  #changed({ number, cut }: PoolWorker, state: WorkerChange['state'], reason: string | null = null): void {
+    this.announce('change', { number, state, reason, cut })
+  }
+
   #look(): void {
     const now = this.#clock.now()
     for (const worker of this.list) {
       const beat = this.table.pool.of(worker.handle.worker, 0)[poolColumn.beat] as number
       if (worker.heardBeat(beat, now) < SILENT_AFTER_MS || worker.isSilent) continue
       worker.isSilent = true
+      this.#changed(worker, 'silent')
       this.announce('silent', worker)
     }
     this.#cancelLook = this.#clock.after(LOOK_INTERVAL_MS, () => this.#look())

@@ -37,6 +37,8 @@ export function changeText(change: PoolChange): {
       return { text: `The policy is ${change.policy}`, level: 'plain' }
     case 'health':
       return healthText(change)
+    case 'worker':
+      return workerText(change.worker as NonNullable<PoolChange['worker']>)
     default:
       return { text: `${id} ${type}`, level: 'plain' }
   }
@@ -52,6 +54,18 @@ function healthText({ backend }: PoolChange): ReturnType<typeof changeText> {
     return { text: `${id} is ejected${until}: its requests fail`, level: 'bad' }
   }
   return { text: health === 'healthy' ? `${id} is healthy` : `${id} is used again`, level: 'good' }
+}
+
+function workerText({
+  number,
+  state,
+  reason,
+  cut,
+}: NonNullable<PoolChange['worker']>): ReturnType<typeof changeText> {
+  if (state === 'started') return { text: `Worker ${number} has started`, level: 'good' }
+  if (state === 'silent') return { text: `Worker ${number} does not answer`, level: 'bad' }
+  const why = reason === null ? '' : `: ${reason}`
+  return { text: `Worker ${number} has ended${why}; ${count(cut)} requests were cut`, level: 'bad' }
 }
 
 const list = byId('events')

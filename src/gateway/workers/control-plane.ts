@@ -27,6 +27,7 @@ export interface ControlPlane extends Gateway {
  * @param workerLogs has the lines of the workers written
  * @param log destination of the logger's lines, where it counts the lines that it drops
  * @param delays says how long to wait before a worker is started again
+ * @param file what a worker runs
  * @throws {SettingError | StoreError | ListenError}
  */
 export async function createControlPlane(
@@ -36,6 +37,7 @@ export async function createControlPlane(
   workerLogs: WorkerLogs,
   log?: Pick<LogStream, 'dropped'>,
   delays?: Pick<RestartDelays, 'next'>,
+  file?: URL,
 ): Promise<ControlPlane> {
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
@@ -51,7 +53,14 @@ export async function createControlPlane(
   await app.ready()
   const { balancer } = app
   const admin = metrics && (await createAdminApp(settings, logger, balancer, metrics))
-  const workers = new TrafficWorkers(settings, logger, workerLogs, balancer.workers as PoolWorkers, delays)
+  const workers = new TrafficWorkers(
+    settings,
+    logger,
+    workerLogs,
+    balancer.workers as PoolWorkers,
+    delays,
+    file,
+  )
 
   return {
     balancer,

@@ -7,24 +7,25 @@ const MAX_DELAY_MS = 30_000
 const CALM_MS = 60_000
 
 /**
- * Says how long to wait before a thread that ended is started again: not at all, unless threads end again and again,
- * as each start costs more than a request.
+ * Says how long to wait before a worker that ended is started again: not at all, unless the worker with this number ends
+ * again and again, as each start costs more than a request.
  */
 export class RestartDelays {
   readonly #clock: Clock
-  #lastAt = Number.NEGATIVE_INFINITY
-  #delay = 0
+  /** By the number of the worker. */
+  readonly #last = new Map<number, { at: number; delay: number }>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** Returns the milliseconds to wait before the next start. */
-  next(): number {
+  /** Returns the milliseconds to wait before the next start of the worker with this number. */
+  next(worker: number): number {
     const now = this.#clock.now()
-    if (now - this.#lastAt >= CALM_MS) this.#delay = 0
-    else this.#delay = Math.min(MAX_DELAY_MS, Math.max(FIRST_DELAY_MS, 2 * this.#delay))
-    this.#lastAt = now + this.#delay
-    return this.#delay
+    const last = this.#last.get(worker)
+    const isCalm = last === undefined || now - last.at >= CALM_MS
+    const delay = isCalm ? 0 : Math.min(MAX_DELAY_MS, Math.max(FIRST_DELAY_MS, 2 * last.delay))
+    this.#last.set(worker, { at: now + delay, delay })
+    return delay
   }
 }

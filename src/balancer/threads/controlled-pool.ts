@@ -1,0 +1,13 @@
+import type { Backend } from '../backends/backend.js'
+import type { Registry } from '../backends/registry.js'
+import type { WorkerMessage } from './messages.js'
+
+/** The parts of the control plane's pool that its workers work with. */
+export interface ControlledPool {
+  readonly registry: Registry
+  readonly policy: string
+  /** Handles what a worker has told of a backend. */
+  heard(message: WorkerMessage, backend: Backend): void
+  /** A worker has ended, and its requests were taken off the counts. */
+  freed(worker: number): void
+}
