@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Agent } from 'undici'
-import { answering, type TestBackend } from '../support/backend.js'
+import { answering, TestBackend } from '../support/backend.js'
 import { call, callJson } from '../support/client.js'
 import { type GatewayProcess, startGateway } from '../support/process.js'
 import { noSharedPort } from '../support/shared-port.js'
@@ -77,4 +77,15 @@ test('a change over the API is answered once every thread follows it', { skip: n
     while (lines().length < CONNECTIONS) await gateway.next()
     assert.deepEqual(new Set(lines().map((line) => line.policy)), new Set([policy]))
   }
+})
+
+test('a limit of requests in flight holds over all threads', { skip: noSharedPort }, async (t) => {
+  let most = 0
+  const backend: TestBackend = await new TestBackend((_request, response) => {
+    most = Math.max(most, backend.open)
+    setImmediate(() => response.end('ok'))
+  }).listen()
+  const { round } = await twoThreads(t, [backend], { MAX_CONNECTIONS: '3' })
+  for (let i = 0; i < 10; i++) await round()
+  assert.equal(most, 3)
 })

@@ -15,7 +15,7 @@ export interface CalledQueue {
 export interface OtherQueues {
   /** Number of requests that wait in all threads, this one included. */
   readonly waiting: number
-  /** True if a thread was called that has not answered yet, so that a free slot may be on its way to somebody. */
+  /** True if a thread was called a moment ago and has not answered yet: a free slot may be on its way to somebody. */
   readonly isCalling: boolean
   /** Connects the queue of this thread. */
   begin(queue: CalledQueue): void

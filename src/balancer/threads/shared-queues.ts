@@ -10,6 +10,8 @@ import { CALL_WORDS, callWord, type PoolTable, poolColumn, poolWord } from './ta
 const GRAIN_MS = 2
 /** A free slot waits this long for a thread that was called, before others may use the slot. */
 const PATIENCE_MS = 5
+/** A call that was not answered for this long is not waited for when slots are counted that only a timer found. */
+const LOST_AFTER_MS = 50
 
 /** The parts of a pool that say what is free. */
 export interface SlotSources {
@@ -71,9 +73,11 @@ export class SharedQueues implements OtherQueues {
   }
 
   get isCalling(): boolean {
-    return this.#columns.some(
-      (column, worker) => column[poolColumn.waiting] !== 0 && this.#calledAt(worker) !== 0,
-    )
+    const now = inWord(this.#clock.now())
+    return this.#columns.some((column, worker) => {
+      const calledAt = this.#calledAt(worker)
+      return column[poolColumn.waiting] !== 0 && calledAt !== 0 && ((now - calledAt) | 0) < LOST_AFTER_MS
+    })
   }
 
   begin(queue: CalledQueue): void {

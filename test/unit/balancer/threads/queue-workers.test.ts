@@ -66,7 +66,8 @@ for (const [name, loads] of cases) {
     assert.deepEqual([...pool.results], [requests, 0, 0])
     assert.deepEqual([pool.seen[1], pool.seen[3]], [5, 5])
     assert.deepEqual([pool.waiting(), pool.control.registry.inFlight], [0, 0])
-    assert.equal(pool.servedByTimer(), 0)
+    // A timer may come just between the release of a slot and the call for it. Without calls it would serve most.
+    assert.ok(pool.servedByTimer() <= requests / 100, `${pool.servedByTimer()} of ${requests}`)
   })
 }
 
