@@ -8,6 +8,9 @@ import type { PoolHandle, PoolUpdate, ToPoolControl, ToPoolMember, WorkerMessage
 /** Milliseconds that a worker gets to answer a question; one whose event loop is busy for longer is passed over. */
 const ANSWER_TIMEOUT_MS = 1000
 
+/** A worker whose event loop has not turned for this long is silent. */
+const SILENT_AFTER_MS = 5000
+
 /** The part of a `Worker` of Node that the pool uses. */
 export interface EndingThread {
   once(event: 'exit', listener: (code: number) => void): unknown
@@ -31,7 +34,7 @@ export class PoolWorker {
   readonly transferList: MessagePort[]
   /** The latest revision that the worker has applied; -1 before it takes part. */
   applied = -1
-  /** True if the worker was found silent. */
+  /** True while the worker is silent. */
   isSilent = false
   /** Number of requests that the worker had in flight when it ended. */
   cut = 0
@@ -112,11 +115,14 @@ export class PoolWorker {
 
   /**
    * @internal Notes the present beat of the worker. One that does not take part is given any time.
-   * @returns milliseconds for which its event loop has not turned
+   * @param now monotonic milliseconds
+   * @returns true if it is silent from now on
    */
-  heardBeat(beat: number, now: number): number {
+  becameSilent(beat: number, now: number): boolean {
     if (beat !== this.#beat || !this.takesPart) this.#turnedAt = now
     this.#beat = beat
-    return now - this.#turnedAt
+    const wasSilent = this.isSilent
+    this.isSilent = now - this.#turnedAt >= SILENT_AFTER_MS
+    return this.isSilent && !wasSilent
   }
 }

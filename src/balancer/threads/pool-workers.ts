@@ -13,8 +13,6 @@ import type { PoolWorkersEvents, WorkerChange } from './worker-change.js'
 
 /** Interval in which the control plane looks whether the event loops of all workers turn. */
 const LOOK_INTERVAL_MS = 500
-/** A worker whose event loop has not turned for this long is silent. */
-const SILENT_AFTER_MS = 5000
 
 /** The workers of a pool that threads share, as the control plane sees them. */
 export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements OtherThreads {
@@ -237,8 +235,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     const now = this.#clock.now()
     for (const worker of this.list) {
       const beat = this.table.pool.of(worker.handle.worker, 0)[poolColumn.beat] as number
-      if (worker.heardBeat(beat, now) < SILENT_AFTER_MS || worker.isSilent) continue
-      worker.isSilent = true
+      if (!worker.becameSilent(beat, now)) continue
       this.#changed(worker, 'silent')
       this.announce('silent', worker)
     }
