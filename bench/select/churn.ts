@@ -1,6 +1,7 @@
 import { Backend } from '../../src/balancer/backends/backend.js'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { Lease } from '../../src/balancer/leases/lease.js'
+import type { BalancerOptions } from '../../src/balancer/options.js'
 import { systemClock } from '../../src/balancer/time/clock.js'
 import { seeded } from '../../test/support/random.js'
 
@@ -18,22 +19,32 @@ export interface Churn {
   pick(times: number): void
 }
 
-/** Choices by a policy. */
-export function choices(policy: string, size: number, mixed: boolean): Churn {
-  const balancer = new Balancer({
+/**
+ * Choices by a policy.
+ * @param isShared true if the counts are in memory that threads share
+ */
+export function choices(policy: string, size: number, mixed: boolean, isShared: boolean): Churn {
+  const options = {
     policy,
     random: seeded(size),
     backends: Array.from({ length: size }, (_, i) => ({
       url: `http://backend-${i}`,
       weight: mixed ? 1 + (i % HEAVIEST) : 1,
     })),
-  })
+  }
+  const balancer = isShared ? memberOf(options) : new Balancer(options)
   const { selector } = balancer
   return churn(
     size,
     () => balancer.acquire(),
     () => selector.pick(),
   )
+}
+
+/** A worker of a pool that threads share, in this thread. */
+function memberOf({ random, ...options }: BalancerOptions): Balancer {
+  const worker = new Balancer({ ...options, random, workers: 2 }).workers?.connect()
+  return new Balancer({ random, shared: worker?.handle })
 }
 
 /** The same without a choice or a pool: the next backend's lease, opened and given back. */

@@ -18,12 +18,12 @@ export function render({ rounds, steps, rows, crowds, goals }: Selected): string
     colAligns: ['left', 'left', ...sizes.map(() => 'right' as const), 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   })
-  for (const { policy, mixed, times, ratio, bytes, pickBytes } of rows) {
+  for (const { policy, mixed, isShared, times, ratio, bytes, pickBytes } of rows) {
     table.push([
-      policy ?? 'lease alone',
+      isShared ? `${policy}, shared` : (policy ?? 'lease alone'),
       policy === undefined ? '-' : mixed ? `1 to ${HEAVIEST}` : 'equal',
-      ...times.map(({ nanoseconds }) => nanoseconds.toFixed(0)),
-      ratio.toFixed(1),
+      ...sizes.map((size) => times.find((time) => time.size === size)?.nanoseconds.toFixed(0) ?? '-'),
+      times.length === sizes.length ? ratio.toFixed(1) : '-',
       policy === undefined || !lease ? bytes.toFixed(0) : `+${Math.max(0, bytes - lease.bytes).toFixed(0)}`,
       policy === undefined ? '-' : pickBytes.toFixed(0),
     ])
@@ -35,7 +35,7 @@ backends. On average ${IN_FLIGHT} requests are in flight on each; which of them 
 Medians of ${rounds} rounds, in which all take turns, of five times ${steps}; each policy in a thread of its own,
 with a real clock. "Lease alone" is the same without a pool and a choice: what is in it, memory that is not in
 the cache included, is not the policy's. Bytes are what the heap grows by, with ${SMALL} backends: beside those of
-the lease, and those of the pick alone, 16 of which are the time that it reads from the clock.
+the lease, and those of the pick alone, 16 of which are the time that it reads from the clock. "Shared" is a pool of several threads.
 ${table.toString()}
 
 What a request costs in a crowd

@@ -1,6 +1,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type PolicyName, policyNames } from '../../src/balancer/selection/policies/index.js'
+import { ROW_COUNT } from '../../src/balancer/threads/table.js'
 import { type CrowdRow, FEW, MANY, measureCrowds } from './crowds.js'
 import type { Pool, Question, WorkerData } from './worker.js'
 
@@ -30,6 +31,8 @@ export interface SelectRow {
   policy: PolicyName | undefined
   /** Whether weights from 1 to 8 are mixed; equal otherwise. */
   mixed: boolean
+  /** Whether the counts are in memory that threads share. */
+  isShared: boolean
   /** Median nanoseconds of a choice, its lease, and what the answer changes, by size of the pool. */
   times: { size: number; nanoseconds: number }[]
   /** Time in the largest pool, in times in a pool of 10. */
@@ -65,7 +68,12 @@ export async function select(options: SelectOptions = {}): Promise<Selected> {
   try {
     for (const policy of [undefined, ...policyNames]) {
       for (const mixed of policy === undefined ? [false] : [false, true])
-        subjects.push(subject(policy, mixed, sizes, signal))
+        subjects.push(subject({ policy, mixed, isShared: false }, sizes, signal))
+    }
+    // A table in shared memory has room for fewer backends than the largest pool has.
+    const sharedSizes = sizes.filter((size) => size < ROW_COUNT)
+    for (const mixed of [false, true]) {
+      subjects.push(subject({ policy: 'least-connections', mixed, isShared: true }, sharedSizes, signal))
     }
     const total = sizes.length * (rounds + 2) + 2
     let done = 0
@@ -100,12 +108,11 @@ interface Subject {
 }
 
 function subject(
-  policy: PolicyName | undefined,
-  mixed: boolean,
+  { policy, mixed, isShared }: Pick<SelectRow, 'policy' | 'mixed' | 'isShared'>,
   sizes: readonly number[],
   signal: AbortSignal | undefined,
 ): Subject {
-  const workerData: WorkerData = { policy }
+  const workerData: WorkerData = { policy, isShared }
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     workerData,
     // Room for what is counted, between two collections.
@@ -122,9 +129,11 @@ function subject(
   const largest = sizes.at(-1) ?? SMALL
   return {
     async prepare(size) {
+      if (!samples.has(size)) return
       await ask({ measure: 'prepare', pool: pool(size) })
     },
     async time(size, steps, counts) {
+      if (!samples.has(size)) return
       const nanoseconds = await ask({ measure: 'time', pool: pool(size), steps })
       if (counts) samples.get(size)?.push(...nanoseconds)
     },
@@ -132,6 +141,7 @@ function subject(
       return {
         policy,
         mixed,
+        isShared,
         times: sizes.map((size) => ({ size, nanoseconds: median(size) })),
         ratio: median(largest) / median(SMALL),
         bytes: medianOf(await ask({ measure: 'bytes', pool: pool(SMALL), steps: COUNTED_STEPS })),
@@ -146,7 +156,7 @@ function subject(
 
 function goalsOf(rows: readonly SelectRow[], largest: number, crowds: readonly CrowdRow[]): Goal[] {
   const lease = rows.find(({ policy }) => policy === undefined)
-  const exact = rows.find(({ policy, mixed }) => policy === 'least-connections' && !mixed)
+  const exact = rows.find((row) => row.policy === 'least-connections' && !row.mixed && !row.isShared)
   if (!lease || !exact) return []
   const at = (row: SelectRow, size: number) =>
     row.times.find((time) => time.size === size)?.nanoseconds ?? Number.NaN

@@ -6,6 +6,8 @@ import { type Churn, choices, leasesAlone } from './churn.js'
 export interface WorkerData {
   /** None for leases alone. */
   policy: string | undefined
+  /** True if the counts are in memory that threads share. */
+  isShared: boolean
 }
 
 export interface Pool {
@@ -26,7 +28,7 @@ const BYTES_SLICES = 101
 /** Steps after which there is nothing left to compile. */
 const COMPILED = 100_000
 
-const { policy } = workerData as WorkerData
+const { policy, isShared } = workerData as WorkerData
 const churns = new Map<string, Churn>()
 
 parentPort?.on('message', (question: Question) => parentPort?.postMessage(answer(question)))
@@ -35,7 +37,7 @@ function answer(question: Question): number[] {
   const { size, mixed } = question.pool
   const key = `${size} ${mixed}`
   if (question.measure === 'prepare') {
-    churns.set(key, policy === undefined ? leasesAlone(size) : choices(policy, size, mixed))
+    churns.set(key, policy === undefined ? leasesAlone(size) : choices(policy, size, mixed, isShared))
     return []
   }
   const churn = churns.get(key)

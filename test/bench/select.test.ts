@@ -7,13 +7,15 @@ import { policyNames } from '../../src/balancer/selection/policies/index.js'
 test('every policy is measured in every pool, with equal weights and with mixed ones', async () => {
   const data = await select({ sizes: [3, 10, 100], rounds: 1, steps: 200 })
   assert.deepEqual(
-    data.rows.map(({ policy, mixed }) => [policy, mixed]),
+    data.rows.map(({ policy, mixed, isShared }) => [policy, mixed, isShared]),
     [
-      [undefined, false],
+      [undefined, false, false],
       ...policyNames.flatMap((policy) => [
-        [policy, false],
-        [policy, true],
+        [policy, false, false],
+        [policy, true, false],
       ]),
+      ['least-connections', false, true],
+      ['least-connections', true, true],
     ],
   )
   for (const { times, bytes, ratio } of data.rows) {
@@ -34,6 +36,7 @@ test('every policy is measured in every pool, with equal weights and with mixed 
   )
   const report = render(data)
   for (const policy of policyNames) assert.ok(report.includes(`│ ${policy}`), report)
+  assert.ok(report.includes('│ least-connections, shared'), report)
   assert.match(report, /^goal (holds |MISSED) {2}least-connections, 100 backends/m)
   assert.match(report, /^goal (holds |MISSED) {2}1000 waiting POSTs: times the cost with 10/m)
 })
