@@ -37,4 +37,12 @@ export class TestClock implements Clock {
     }
     this.#now = end
   }
+
+  /** So much time passes in one turn of the event loop: timers that were due meanwhile are called at its end. */
+  late(milliseconds: number): void {
+    this.#now += milliseconds
+    const due = this.#timers.filter(({ at }) => at <= this.#now).sort((a, b) => a.at - b.at)
+    this.#timers = this.#timers.filter((timer) => !due.includes(timer))
+    for (const { callback } of due) callback()
+  }
 }
