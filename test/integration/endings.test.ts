@@ -6,8 +6,10 @@ import { setImmediate } from 'node:timers/promises'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import leastwise, { type LeastwiseOptions } from '../../src/index.js'
 import { deadUrl } from '../support/backend.js'
+import { openGateway } from '../support/gateway.js'
 import { field, RawClient } from '../support/raw.js'
 import { ScriptedBackend } from '../support/scripted-backend.js'
+import { testWorkers } from '../support/shared-port.js'
 
 /** A host app with one backend, and what can be said of both at any moment. */
 interface Play {
@@ -26,19 +28,41 @@ async function play(
   t: TestContext,
   options: LeastwiseOptions = {},
   server: FastifyServerOptions = {},
-  prepare: (app: FastifyInstance) => void = () => {},
+  prepare?: (app: FastifyInstance) => void,
 ): Promise<Play> {
   const stage = await new ScriptedBackend().listen()
+  // Hooks and servers of an app are of one thread.
+  if (testWorkers !== '1' && !prepare && Object.keys(server).length === 0) return threads(t, stage, options)
   const app = Fastify({ forceCloseConnections: true, ...server }) as unknown as FastifyInstance
-  prepare(app)
-  // What leaks a lease or a request must not be tidied up by a timeout.
-  const endless = { responseTimeout: 0, bodyTimeout: 0, drainTimeout: 0 }
+  prepare?.(app)
   await app.register(leastwise, { backends: [stage.url], ...endless, ...options })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   t.after(async () => {
     await app.close()
     await stage.close()
   })
+  return playOf(app, stage, url)
+}
+
+// What leaks a lease or a request must not be tidied up by a timeout.
+const endless = { responseTimeout: 0, bodyTimeout: 0, drainTimeout: 0 }
+
+/** The same pool in a gateway with several threads. */
+async function threads(t: TestContext, stage: ScriptedBackend, { backends, ...options }: LeastwiseOptions) {
+  const env = Object.entries({ ...endless, ...options }).map(([name, value]) => [
+    name.replace(/[A-Z]/g, '_$&').toUpperCase(),
+    String(value),
+  ])
+  const urls = (backends ?? [stage.url]) as string[]
+  const gateway = await openGateway(urls, Object.fromEntries(env))
+  t.after(async () => {
+    await gateway.close()
+    await stage.close()
+  })
+  return playOf({ balancer: gateway.balancer } as FastifyInstance, stage, gateway.url)
+}
+
+function playOf(app: FastifyInstance, stage: ScriptedBackend, url: string): Play {
   const backend = app.balancer.registry.list()[0] as {
     inFlight: number
     leases: { total: number; failed: number }
