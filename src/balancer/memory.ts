@@ -43,7 +43,7 @@ export interface PoolMemory {
    * @throws {InvalidBackendError} where there is no room for another backend
    */
   backend(tunnelWeight: number, row?: number): BackendMemory
-  /** Frees the memory of a backend that was removed. */
+  /** Frees the memory of a backend that was removed, or never registered. No thread may know the backend any more. */
   forget(row: number): void
   /** Counts an event in a sliding window. */
   recent(event: RecentEvent, windowMs: number, clock: Clock): RecentCount

@@ -186,7 +186,6 @@ export class PoolParts {
 
   /** Cancels all timers. */
   close(): void {
-    this.workers?.close()
     this.member?.close()
     this.otherQueues?.close()
     this.ejection.close()
@@ -195,6 +194,8 @@ export class PoolParts {
     this.hedging.close()
     this.residualLoad.close()
     this.registry.close()
+    // Whoever waits for the workers finds that the registry has closed.
+    this.workers?.close()
   }
 
   /** The pool as its workers need it. */
@@ -208,6 +209,7 @@ export class PoolParts {
         else if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)
         else this.#controlHealth?.heard(message, backend)
       },
+      forgotten: ({ row }) => this.memory.forget(row),
       freed: (worker) => {
         this.#controlHealth?.freed(worker)
         this.otherQueues?.ended(worker)

@@ -38,7 +38,12 @@ export class Registry extends BackendHealth {
     const backend = new Backend(id, origin, spec.hostHeader, addedAt, memory)
     backend.source = source
     backend.shareSource = this.options.shareSource
-    this.#apply(backend, spec)
+    try {
+      this.#apply(backend, spec)
+    } catch (error) {
+      this.options.memory.forget(backend.row)
+      throw error
+    }
     if (this.options.healthInitial === 'unusable') {
       backend.unproven = true
       backend.checked = 'unhealthy'

@@ -8,6 +8,8 @@ export interface ControlledPool {
   readonly policy: string
   /** Handles what a worker has told of a backend. */
   heard(message: WorkerMessage, backend: Backend): void
+  /** No worker knows a backend any more that was removed. */
+  forgotten(backend: Backend): void
   /** A worker has ended, and its requests were taken off the counts. */
   freed(worker: number): void
 }

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Backend } from '../backends/backend.js'
+import { isSameTls } from '../backends/backend-tls.js'
 import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
 import type { Explanation, Inquiry } from '../explain/explanation.js'
 import type { TableBuffers } from './table.js'
@@ -108,6 +109,8 @@ export function knownOf(backend: Backend): KnownBackend {
 /** Takes over the fields that may change. */
 export function takeOver(backend: Backend, known: KnownBackend): void {
   const { row, id, url, host, addedAt, ...changing } = known
+  // A message has a copy of this object, and connections are made anew for another object.
+  if (isSameTls(known.tls, backend.tls)) changing.tls = backend.tls
   Object.assign(backend, changing)
 }
 

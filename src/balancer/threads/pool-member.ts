@@ -110,8 +110,10 @@ export class PoolMember {
     registry.batch(() => {
       for (const change of changes) {
         if (change.kind === 'backend') registry.follow(change.backend)
-        else if (change.kind === 'removed') registry.leave(change.row)
-        else if (change.kind === 'policy') this.#pool.usePolicy(change.name)
+        else if (change.kind === 'removed') {
+          registry.leave(change.row)
+          this.#hosts.delete(change.row)
+        } else if (change.kind === 'policy') this.#pool.usePolicy(change.name)
         else {
           const backend = registry.at(change.row)
           if (!backend) continue

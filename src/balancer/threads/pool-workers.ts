@@ -61,14 +61,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     if (number >= this.limit) throw new RangeError(`the pool has at most ${this.limit} workers`)
     this.#flush()
     const { registry, policy } = this.#pool()
+    const backends = registry.list().map(knownOf)
     const worker: PoolWorker = new PoolWorker(
-      {
-        worker: number,
-        table: this.table.buffers,
-        policy,
-        backends: registry.list().map(knownOf),
-        revision: this.#revision,
-      },
+      { worker: number, table: this.table.buffers, policy, backends, revision: this.#revision },
       {
         heard: (message) => this.#heard(worker, message),
         left: () => this.#left(worker),
@@ -82,7 +77,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     return worker
   }
 
-  /** Resolves once every worker has applied all changes so far. */
+  /** Resolves once every worker has applied all changes so far, or the pool was closed. */
   settled(): Promise<void> {
     return new Promise((resolve) => this.whenKnown(resolve))
   }
@@ -106,6 +101,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   removed(backend: Backend): void {
     this.#known.delete(backend)
     this.#add({ kind: 'removed', row: backend.row })
+    // The next update has the change, perhaps together with others.
+    const callback = () => this.#pool().forgotten(backend)
+    this.#waiting.push({ revision: this.#revision + 1, callback })
   }
 
   /** @internal */
@@ -143,11 +141,10 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     return (await Promise.all(answers)).flat() as A[]
   }
 
-  /** Returns the number of requests that a worker has in flight. */
+  /** Returns the number of requests that a worker has in flight, those on removed backends included. */
   inFlightOf({ number }: Pick<PoolWorker, 'number'>): number {
     let sum = 0
-    for (const { row } of this.#pool().registry.list())
-      sum += this.table.columns.of(number, row)[column.inFlight] as number
+    for (let row = 1; row < ROW_COUNT; row++) sum += this.table.columns.at(number, row, column.inFlight)
     return sum
   }
 
@@ -157,13 +154,17 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     Atomics.store(this.table.words, poolWord.closed, 1)
     for (const worker of this.list) worker.disconnect()
     this.#cancelLook()
+    this.#callBack()
   }
 
   #add(change: PoolChange): void {
     this.#pending.push(change)
     if (this.#isFlushDue) return
     this.#isFlushDue = true
-    queueMicrotask(() => this.#flush())
+    queueMicrotask(() => {
+      this.#flush()
+      this.#callBack()
+    })
   }
 
   #flush(): void {
@@ -192,7 +193,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   #callBack(): void {
     let applied = Number.POSITIVE_INFINITY
     // A worker that has not begun yet carries no traffic, and will begin with the latest state.
-    for (const worker of this.#workers.values())
+    for (const worker of this.#isClosed ? [] : this.#workers.values())
       if (worker.takesPart) applied = Math.min(applied, worker.applied)
     const due = this.#waiting.filter(({ revision }) => revision <= applied)
     this.#waiting = this.#waiting.filter(({ revision }) => revision > applied)
@@ -210,12 +211,11 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   #leave(worker: PoolWorker): void {
     const { number } = worker
     if (this.#workers.get(number) !== worker) return
-    worker.cut = this.inFlightOf(worker)
     this.#workers.delete(number)
     const { registry, freed } = this.#pool()
-    for (let row = 1; row < ROW_COUNT; row++) {
-      if (this.table.columns.of(number, row)[column.total] !== 0) takeOffColumn(this.table, number, row)
-    }
+    for (let row = 1; row < ROW_COUNT; row++)
+      if (this.table.columns.at(number, row, column.total) !== 0)
+        worker.cut += takeOffColumn(this.table, number, row)
     freed(number)
     for (const backend of registry.list()) if (backend.inFlight === 0) registry.becameIdle(backend)
     this.#callBack()
