@@ -16,7 +16,7 @@ const FLUSH_INTERVAL_MS = 20
 const FIRST_RETRY_MS = 1
 const NEWLINE = 0x0a
 /** Time that a write in libuv's thread pool gets to finish when the process exits, long enough for a busy machine. */
-const WRITE_GRACE_MS = 200
+const WRITE_GRACE_MS = 500
 /** Longest time that the process waits when it exits while the reader of a pipe takes nothing. */
 const MAX_STANDSTILL_MS = 1000
 /** Longest time in all that the process waits when it exits, for a reader that takes the last lines slowly. */
