@@ -61,6 +61,7 @@ function someRequest(): CountedRequest {
 }
 
 const timeout = { timeout: 60_000 }
+const ATTEMPTS = 'leastwise_backend_attempts_total'
 
 async function page(balancer: Balancer, counters: PoolCounters) {
   const registry = new Registry()
@@ -70,11 +71,12 @@ async function page(balancer: Balancer, counters: PoolCounters) {
   return parseExposition(text)
 }
 
-/** The lines that count something, apart from those of workers. */
+/** The lines that count something, apart from those of workers, and of the attempts that were cancelled. */
 async function counts(balancer: Balancer, counters: PoolCounters) {
   const { samples } = await page(balancer, counters)
   return samples
     .filter(({ name, labels }) => /_(total|bucket|sum|count)$/.test(name) && labels.worker === undefined)
+    .filter(({ name, labels }) => name !== ATTEMPTS || labels.outcome !== 'cancelled')
     .map(({ name, labels, value }) => `${name} ${JSON.stringify(labels)} ${value}`)
     .sort()
 }
@@ -102,6 +104,7 @@ test('metrics of a pool with several threads are those of one thread that had al
   await workers[0]?.thread.terminate()
   assert.equal(control.view().inFlight, 0)
   assert.deepEqual(await counts(control, sums), before)
+  assert.equal((await page(control, sums)).sum(ATTEMPTS, { outcome: 'cancelled' }), 5, 'those that were cut')
   assert.equal(control.view().requests, 500)
 
   workers[0] = await start(t, control)
