@@ -10,6 +10,7 @@ import { call, callJson } from '../support/client.js'
 import { openGateway } from '../support/gateway.js'
 import { type GatewayProcess, runServer, startGateway } from '../support/process.js'
 import { seeded } from '../support/random.js'
+import { noSharedPort } from '../support/shared-port.js'
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'leastwise-'))
@@ -202,7 +203,9 @@ test('a gateway that finds its ports taken leaves the file to the one that serve
   const path = join(folder(t), 'state.json')
   const first = await started(t, { STATE_FILE: path })
   const before = readFileSync(path, 'utf8')
-  for (const env of [{ PORT: new URL(first.url).port }, { ADMIN_PORT: new URL(first.admin).port }]) {
+  const [port, adminPort] = [first.url, first.admin].map((url) => new URL(url).port) as [string, string]
+  const severalThreads = noSharedPort ? [] : [{ ADMIN_PORT: adminPort, WORKERS: '2' }]
+  for (const env of [{ PORT: port }, { ADMIN_PORT: adminPort }, ...severalThreads]) {
     const { code, stderr } = await runServer({ PORT: '0', ADMIN_PORT: '0', STATE_FILE: path, ...env })
     assert.deepEqual(
       [code, /PORT cannot listen on .*: the address is in use/.test(stderr)],

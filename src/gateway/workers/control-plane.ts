@@ -1,13 +1,14 @@
-import Fastify from 'fastify'
+import Fastify, { type FastifyBaseLogger } from 'fastify'
 import type { Logger } from 'pino'
 import type { PoolWorkers } from '../../balancer/threads/pool-workers.js'
 import type { Settings } from '../../config/settings.js'
 import leastwise from '../../index.js'
+import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../../telemetry/metrics/process.js'
 import { createAdminApp } from '../admin-app.js'
 import { appOptions } from '../app-options.js'
 import { type Gateway, logReady } from '../gateway.js'
-import { listen } from '../listeners.js'
+import { listen, probePorts } from '../listeners.js'
 import type { LogStream } from '../logging/log-stream.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
 import { checkTlsFiles } from '../tls-files.js'
@@ -42,6 +43,8 @@ export async function createControlPlane(
   const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
+  // A start that fails must not take the state file from a gateway that serves on these ports.
+  if (settings.stateFile !== '') await probePorts(settings)
   // This app has no listener: it is there for the pool, which begins and ends with it.
   const app = Fastify(appOptions(settings, logger))
   await app.register(leastwise, {
@@ -69,6 +72,8 @@ export async function createControlPlane(
     async listen() {
       // The admin listener opens first, so that the gateway's state can be asked for by the time traffic is accepted.
       if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
+      // Without a free file descriptor a connection cannot be accepted, and the error must not end the process.
+      admin?.server.on('error', exhaustionLog(logger as FastifyBaseLogger, balancer.clock, 'default'))
       await workers.start()
       logReady(logger, balancer, originOf(settings.host, workers.port), admin, count)
     },
