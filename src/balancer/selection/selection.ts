@@ -91,7 +91,7 @@ export class Selection implements LeaseSource {
     this.#tunnelPolicy?.changed?.(backend)
   }
 
-  /** Updates the policies after the `tier` of a backend changed. */
+  /** Updates the policies after the `tier` of a backend changed, or its limit within a batch. */
   retiered(backend: Backend): void {
     this.#policy.retiered?.(backend)
     this.#tunnelPolicy?.retiered?.(backend)
@@ -213,6 +213,8 @@ export class Selection implements LeaseSource {
     const inFlight = backend.counter.claim(backend.maxConnections, seen)
     if (inFlight === 0) {
       this.changed(backend)
+      // In a batch of changes the policy may not know the latest limit yet, and would choose the backend for ever.
+      this.retiered(backend)
       return undefined
     }
     if (policy) this.#charge(policy, backend, now)

@@ -63,10 +63,12 @@ export abstract class ScannedBackends {
     this.#group()
   }
 
-  /** Updates a backend whose tier changed. */
+  /** Updates a backend whose tier or limit changed. */
   retiered(backend: Backend): void {
     const i = this.#indexes.get(backend)
-    if (i !== undefined) this.tiers[i] = backend.tier
+    if (i === undefined) return
+    this.tiers[i] = backend.tier
+    this.limits[i] = Math.min(MAX_INT32, backend.maxConnections)
   }
 
   /** Compares the stamps of two backends: negative where the first one has the older one. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import type { Backend } from '../../../../src/balancer/backends/backend.js'
 import type { Balancer } from '../../../../src/balancer/balancer.js'
+import { AllFullError } from '../../../../src/balancer/errors.js'
 import type { Lease } from '../../../../src/balancer/leases/lease.js'
 import type { BalancerOptions } from '../../../../src/balancer/options.js'
+import { policyNames } from '../../../../src/balancer/selection/policies/index.js'
 import { sharedPool } from '../../../support/pool-members.js'
 import { seeded } from '../../../support/random.js'
 
@@ -130,3 +133,21 @@ test('turns and ages go on when their stamps wrap around', (t) => {
     assert.deepEqual(got, [100, 100, 100], policy)
   }
 })
+
+for (const policy of policyNames)
+  test(`${policy}: a listener that asks for a backend while a lower limit is applied is refused`, async (t) => {
+    const backends = ['http://a', 'http://b']
+    const { members, control, settled } = sharedPool(t, { members: 1, policy, backends, maxConnections: 3 })
+    await settled()
+    const [member] = members as [Balancer]
+    for (let i = 0; i < 5; i++) member.acquire()
+    const free = member.registry.list().find(({ inFlight }) => inFlight === 2) as Backend
+    let isRefused = false
+    member.registry.on('updated', () => {
+      assert.throws(() => member.acquire(), AllFullError)
+      isRefused = true
+    })
+    control.registry.update(free.id, { maxConnections: 2 })
+    await settled()
+    assert.ok(isRefused)
+  })
