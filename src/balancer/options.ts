@@ -111,7 +111,8 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
 
 /**
  * Fills in the defaults.
- * @throws {InvalidOptionError} for a number that is not valid, or an unknown mode of panic, initial health or `hedge`
+ * @throws {InvalidOptionError} for a number that is not valid, an unknown mode of panic, initial health or `hedge`, and
+ *   for `workers` beside `shared`
  */
 export function withDefaults(options: BalancerOptions): CompleteOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
@@ -122,6 +123,9 @@ export function withDefaults(options: BalancerOptions): CompleteOptions {
     if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) continue
     throw new InvalidOptionError(name, 'must be a number from 0 on')
   }
+  if (!Number.isInteger(complete.workers)) throw new InvalidOptionError('workers', 'must be a whole number')
+  if (complete.workers > 0 && complete.shared)
+    throw new InvalidOptionError('workers', 'belongs to the thread that controls the pool, not to a worker')
   if (!panicModes.includes(complete.panic)) {
     throw new InvalidOptionError('panic', `must be one of ${panicModes.join(', ')}`)
   }

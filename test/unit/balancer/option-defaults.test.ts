@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Balancer } from '../../../src/balancer/balancer.js'
 import { defaults } from '../../../src/balancer/options.js'
 import { root } from '../../support/process.js'
 
@@ -17,4 +18,12 @@ test('the documentation of an option says the default that it has', () => {
     if (typeof value === 'string' || typeof value === 'number')
       assert.equal(said.get(name), String(value), name)
   }
+})
+
+test('the number of workers is whole, and only the thread that controls a pool has workers', (t) => {
+  assert.throws(() => new Balancer({ workers: 1.5 }), /"workers" must be a whole number/)
+  const control = new Balancer({ workers: 1 })
+  t.after(() => control.close())
+  const shared = control.workers?.connect().handle
+  assert.throws(() => new Balancer({ workers: 1, shared }), /"workers" belongs to the thread that controls/)
 })
