@@ -16,8 +16,12 @@ const IDLE_GRACE_MS = 1000
 const IDLE_CHECK_INTERVAL_MS = 50
 /** Time to write the last responses after the time limit of a shutdown. */
 const LAST_RESPONSES_MS = 50
-/** Number of connections that may wait to be accepted: the backlog that Node asks for. */
-const BACKLOG = 511
+/** Number of turns of the event loop without a new connection after which listening ends. */
+const QUIET_TURNS = 3
+/** A turn that takes no longer leaves hardly any time for a connection to come between the last look and the end. */
+const SHORT_TURN_MS = 0.25
+/** After this time one turn without a new connection is enough, and after twice this time none is waited for. */
+const PATIENCE_MS = 1000
 
 /**
  * Accepts no new connection, waits until all requests are over, and cuts the remaining ones at the time limit.
@@ -70,8 +74,9 @@ function closeIdle(connections: ReadonlySet<Socket>): NodeJS.Timeout {
 
 /**
  * Stops listening once no connection waits to be accepted: the system would reset such a connection together with the
- * request on it. libuv accepts one connection in each turn of its loop. `close` of `net.Server` is called, because
- * `close` of an HTTP server would also close its idle connections.
+ * request on it. libuv accepts one connection in each turn of its loop, and connections that come while the rest of the
+ * turn is worked off are seen in the next one only. `close` of `net.Server` is called, because `close` of an HTTP server
+ * would also close its idle connections.
  */
 async function stopAccepting(server: HttpServer): Promise<void> {
   let quietTurns = 0
@@ -81,10 +86,18 @@ async function stopAccepting(server: HttpServer): Promise<void> {
   server.on('connection', accept)
   // The turn of the loop in which the signal came is not over.
   await setImmediate()
-  // The number of turns is limited, because new connections may never stop coming.
-  for (let turn = 0; turn < BACKLOG && quietTurns < 3; turn++) {
+  const start = performance.now()
+  for (let isOver = false; !isOver; ) {
+    const begin = performance.now()
     quietTurns++
     await setImmediate()
+    const now = performance.now()
+    const isShort = now - begin < SHORT_TURN_MS
+    // The time is limited, because new connections may never stop coming.
+    isOver =
+      (quietTurns >= QUIET_TURNS && isShort) ||
+      (quietTurns > 0 && now - start > PATIENCE_MS) ||
+      now - start > 2 * PATIENCE_MS
   }
   server.off('connection', accept)
   await new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
