@@ -43,6 +43,7 @@ test('RESPONSE_TIMEOUT counts from the end of the request, and is 504', async (t
     client.close()
   }
   await backend.until(({ sockets }) => sockets.size === 0)
+  await gateway.settled()
   assert.deepEqual([gateway.balancer.registry.inFlight, failed(gateway)], [0, 2])
   // An upload that takes longer than that is not the backend's silence.
   const slow = new RawClient(gateway.url).send(post(10))
@@ -87,6 +88,7 @@ test('a client that stops in mid-upload gets 408 after BODY_TIMEOUT, and its lea
     assert.equal(gateway.balancer.registry.inFlight, 1)
     assert.match(await client.untilClosed(), /^HTTP\/1\.1 408 [\s\S]*LEASTWISE_REQUEST_TIMEOUT/)
     await backend.until(({ sockets }) => sockets.size === 0)
+    await gateway.settled()
     assert.deepEqual([gateway.balancer.registry.inFlight, failed(gateway)], [0, 0])
     backend.unfinished = ''
   }
@@ -132,6 +134,7 @@ test('a client that does not read is cut after BODY_TIMEOUT, also when the backe
   await backend.until(({ requests }) => requests.length === 1)
   client.socket.pause()
   await backend.until(({ sockets }) => sockets.size === 0)
+  await gateway.settled()
   assert.deepEqual([gateway.balancer.registry.inFlight, failed(gateway)], [0, 0])
   client.close()
 })
