@@ -45,6 +45,19 @@ test('a failure in one worker limits the backend in every worker, from its next 
   }
 })
 
+test('a share that grows again in one worker does so in every worker within 50 ms', (t) => {
+  const { members, clock } = sharedPool(t, { members: 2, backends: urls(2), ...noEjection })
+  const [failing, other] = members as [Balancer, Balancer]
+  const tier = () => other.registry.list()[0]?.tier
+  for (let i = 0; i < 5; i++) end(failing, 0, 'failed')
+  end(other, 1, 'ok')
+  assert.notEqual(tier(), 0)
+  for (let i = 0; i < 40; i++) end(failing, 0, 'ok')
+  assert.notEqual(tier(), 0)
+  clock.pass(50)
+  assert.equal(tier(), 0)
+})
+
 test('a worker that is started later knows of failures', (t) => {
   const { members, workers, join } = sharedPool(t, { members: 2, backends: urls(2), ...noEjection })
   for (let i = 0; i < 5; i++) end(members[0] as Balancer, 0, 'failed')

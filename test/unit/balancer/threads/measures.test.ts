@@ -156,3 +156,20 @@ test('a request that a hedge took away in one worker counts as load in all, unti
   workers[0]?.close()
   assert.deepEqual(loads(), [1, 1, 1])
 })
+
+test('a backend that refuses what others answer is found by each worker, from answers of its own', (t) => {
+  const { members, clock } = sharedPool(t, { members: 2, backends: [...backends, 'http://c:1'] })
+  const [first, second] = members as [Balancer, Balancer]
+  const isFound = () => all(members, ({ registry }) => registry.get('a-1').tier > 0)
+  const answer = (member: Balancer) => {
+    for (const id of ['a-1', 'b-1', 'c-1']) {
+      const lease = take(member, id)
+      lease.answered(clock.now(), id === 'a-1' ? 'refused' : 'ok')
+      lease.release('ok')
+    }
+  }
+  for (let i = 0; i < 30; i++) answer(first)
+  assert.deepEqual(isFound(), [true, false])
+  for (let i = 0; i < 30; i++) answer(second)
+  assert.deepEqual(isFound(), [true, true])
+})
