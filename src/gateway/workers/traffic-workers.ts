@@ -1,4 +1,5 @@
 // Over 200 lines: the whole life of a worker, from its start to the next one's.
+import { setImmediate } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { PoolWorker } from '../../balancer/threads/pool-worker.js'
@@ -155,7 +156,10 @@ export class TrafficWorkers {
   }
 
   /** @throws {ListenError} */
-  async #listen({ channel, ended }: Running): Promise<void> {
+  async #listen(worker: Running): Promise<void> {
+    const { channel, ended, member } = worker
+    // That the worker takes part is told on a port of its own, and may come after what it told on this one.
+    while (!member.takesPart && this.#running.has(worker)) await setImmediate()
     // The worker has to know of every change that was answered already.
     await Promise.race([this.#pool.settled(), ended])
     try {
