@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { StoppedError } from '../src/balancer/errors.js'
+import type { Pool } from '../src/pool/pool.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -12,28 +13,22 @@ declare module 'fastify' {
 }
 
 export interface BalancerPluginOptions {
-  balancer: Balancer
-  /** Name of the pool, unique in the app. */
-  name: string
+  pool: Pool
   /** Milliseconds that requests in flight may take when the app closes, unless other code ends the connections. */
   drainTimeout: number
 }
 
 /** Decorates the app with a pool, and closes the pool when the app closes. */
 export const balancerPlugin = fp<BalancerPluginOptions>(
-  async (app, { balancer, name, drainTimeout }) => {
+  async (app, { pool, drainTimeout }) => {
+    const { balancer, name } = pool
     let idleTimer: NodeJS.Timeout | undefined
     let cancelDeadline = () => {}
     // The hook is added before anything can fail: the pool may have a store, which has to be closed in any case.
     app.addHook('onClose', async () => {
       clearInterval(idleTimer)
       cancelDeadline()
-      // The store is closed before the pool forgets which backends leave once they have no request.
-      try {
-        await balancer.keeper?.close()
-      } finally {
-        balancer.close()
-      }
+      await pool.close()
     })
     if (!app.hasDecorator('balancers')) app.decorate('balancers', new Map())
     if (!app.hasDecorator('balancer')) app.decorate('balancer', balancer)

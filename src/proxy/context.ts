@@ -55,6 +55,8 @@ export class ProxyContext implements Assignment {
    */
   fields: FieldLines = []
   body: Readable | undefined = undefined
+  /** Largest size of the body in bytes; 0 for no limit. */
+  maxBody = 0
   /**
    * The bytes of the whole body, if they are in memory, so that the body can be sent more than once. They are set by
    * downstream, or by the transport before it sends them, and dropped by the forwarder when a response has come.

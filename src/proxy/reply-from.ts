@@ -2,7 +2,7 @@ import type { FastifyReplyFromHooks } from '@fastify/reply-from'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ProxyContext } from './context.js'
 import type { ResponseCallback, UpstreamResponse } from './http/response.js'
-import type { LeaseDispatcher } from './upstream/dispatcher.js'
+import type { Forwarding } from './upstream/forwarding.js'
 
 /**
  * The key under which a request's context passes through reply-from. reply-from makes the arguments for its client from
@@ -10,27 +10,30 @@ import type { LeaseDispatcher } from './upstream/dispatcher.js'
  * the context travels in that object, which contains nothing else.
  */
 const CONTEXT = Symbol('leastwise.context')
+/** The key of what forwards the request, which travels in the same way. */
+const FORWARDING = Symbol('leastwise.forwarding')
 
 interface ReplyFromRequest {
   method: string
-  headers: { [CONTEXT]: ProxyContext }
+  headers: { [CONTEXT]: ProxyContext; [FORWARDING]: Forwarding }
 }
 
 /**
  * The object that reply-from uses as its undici client. Errors bypass reply-from, which would log each one with a
  * stack; the request's own log line already has the error code.
  */
-export function replyFromClient(dispatcher: LeaseDispatcher) {
+export function replyFromClient() {
   return {
     request({ method, headers }: ReplyFromRequest, callback: ResponseCallback): void {
       const context = headers[CONTEXT]
       context.method = method
-      dispatcher.forward(context, (error, response) => {
+      headers[FORWARDING].forward(context, (error, response) => {
         if (error) context.downstream.fail(error)
         else callback(null, response)
       })
     },
-    destroy: () => dispatcher.destroy(),
+    // The connections belong to the pools.
+    destroy() {},
   }
 }
 
@@ -38,6 +41,8 @@ export function replyFromClient(dispatcher: LeaseDispatcher) {
 export interface ForwardSteps {
   /** Makes the header fields for the backend and returns the context that contains them. */
   setFields(request: FastifyRequest): ProxyContext
+  /** Returns what forwards the request. */
+  forwardingOf(request: FastifyRequest): Forwarding
   /** Sends the backend's response to the client. */
   respond(request: FastifyRequest, reply: FastifyReply, body: UpstreamResponse['body']): void
 }
@@ -58,7 +63,10 @@ const NO_FIELDS = Object.freeze({})
 export function replyFromHooks(steps: ForwardSteps): FastifyReplyFromHooks {
   const hooks = {
     getUpstream: () => UPSTREAM,
-    rewriteRequestHeaders: (request: FastifyRequest) => ({ [CONTEXT]: steps.setFields(request) }),
+    rewriteRequestHeaders: (request: FastifyRequest) => ({
+      [CONTEXT]: steps.setFields(request),
+      [FORWARDING]: steps.forwardingOf(request),
+    }),
     // `respond` sets the fields of the response, because it has the reply.
     rewriteHeaders: () => NO_FIELDS,
     onResponse(request: FastifyRequest, reply: FastifyReply, { stream }: { stream: unknown }) {

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 
 const conditions = {
@@ -10,41 +10,40 @@ const conditions = {
 
 /** Logs every change of a pool and of its backends, for the person on call. */
 export function logChanges(
-  app: FastifyInstance,
+  log: FastifyBaseLogger,
   { registry, keeper, workers }: Balancer,
   pool: string,
 ): void {
-  keeper?.on('failed', ({ message }) => app.log.error({ pool, event: 'state not saved' }, message))
-  keeper?.on('recovered', () => app.log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
+  keeper?.on('failed', ({ message }) => log.error({ pool, event: 'state not saved' }, message))
+  keeper?.on('recovered', () => log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
   workers?.on('unanswered', ({ number }, { message }) =>
-    app.log.warn(
+    log.warn(
       { pool, event: 'worker unanswered', worker: number },
       `an answer is without a worker: ${message}`,
     ),
   )
   for (const event of ['added', 'updated', 'draining', 'drained', 'activated', 'removed'] as const) {
     registry.on(event, ({ id, url, state, health, weight, inFlight }) => {
-      app.log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)
+      log.info({ pool, event, backend: id, url, state, health, weight, inFlight }, `backend ${event}`)
     })
   }
   registry.on('health', ({ id, url, state, health, inFlight, lastCheck, ejectedUntil, unresolved }) => {
     const line = { pool, event: 'health', backend: id, url, state, health, inFlight }
     if (unresolved !== undefined) {
-      app.log.warn(
+      log.warn(
         { ...line, reason: unresolved },
         `backend is not used: its name cannot be resolved (${unresolved})`,
       )
-    } else if (health === 'unhealthy')
-      app.log.warn({ ...line, lastCheck: lastCheck?.detail }, conditions[health])
-    else if (health === 'ejected') app.log.warn({ ...line, until: ejectedUntil }, conditions[health])
-    else app.log.info(line, conditions[health])
+    } else if (health === 'unhealthy') log.warn({ ...line, lastCheck: lastCheck?.detail }, conditions[health])
+    else if (health === 'ejected') log.warn({ ...line, until: ejectedUntil }, conditions[health])
+    else log.info(line, conditions[health])
   })
   registry.on('cut', ({ id }, requests) => {
-    app.log.warn({ pool, event: 'cut', backend: id, requests }, "backend's requests in flight are cut")
+    log.warn({ pool, event: 'cut', backend: id, requests }, "backend's requests in flight are cut")
   })
   registry.on('panic', (panic) => {
-    if (panic) app.log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
-    else app.log.info({ pool, event: 'panic over' }, 'enough usable backends again')
+    if (panic) log.warn({ pool, event: 'panic' }, 'too few usable backends: their health is ignored')
+    else log.info({ pool, event: 'panic over' }, 'enough usable backends again')
   })
   let outage = false
   const checkOutage = () => {
@@ -53,9 +52,8 @@ export function logChanges(
     const now = active && !registry.serves
     if (now === outage) return
     outage = now
-    if (outage) app.log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')
-    else
-      app.log.info({ pool, event: 'outage over' }, 'there is a usable backend again, or none is meant to be')
+    if (outage) log.error({ pool, event: 'outage' }, 'no usable backend: requests are answered 503')
+    else log.info({ pool, event: 'outage over' }, 'there is a usable backend again, or none is meant to be')
   }
   for (const event of ['added', 'draining', 'activated', 'health', 'removed'] as const)
     registry.on(event, checkOutage)

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { ObserverGuard } from '../balancer/observer-guard.js'
-import type { HttpDownstream } from '../proxy/downstream/downstream.js'
+import { downstreamOf, type HttpDownstream } from '../proxy/downstream/downstream.js'
 import { addressesOf } from '../proxy/downstream/fields/client-origin.js'
 import { receivedFrom } from '../proxy/downstream/fields/untrusted-fields.js'
 import type { Statuses } from '../proxy/http/status-ranges.js'
@@ -19,8 +19,9 @@ export interface RecorderOptions {
 
 /** Makes the function that passes each finished request to the observers of a pool. */
 export function requestRecorder({ balancer, observers, trust, isFailure }: RecorderOptions) {
-  return (request: FastifyRequest, reply: FastifyReply, downstream: HttpDownstream): void => {
+  return (request: FastifyRequest, reply: FastifyReply): void => {
     if (observers.length === 0) return
+    const downstream = downstreamOf(request) as HttpDownstream
     // A request that was not forwarded has no addresses yet.
     const addresses = downstream.addresses ?? addressesOf(receivedFrom(request, downstream.peer), trust)
     const record = recordOf(request, reply, balancer, addresses, isFailure, downstream.arrivedAt)

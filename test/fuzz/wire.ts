@@ -52,7 +52,6 @@ export class Wire {
       keepAlive: 4000,
       maxConnectionAge: 0,
       maxResponseHeaders: 65_536,
-      maxBody: 0,
       clock: new TestClock(),
     })
   }

@@ -26,6 +26,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/proxy/http/',
       'src/proxy/context.js',
       'src/proxy/downstream-port.js',
+      'src/proxy/route-target.js',
       'src/proxy/upstream/',
     ],
     packages: /./,
@@ -50,8 +51,13 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     packages: /^(node:(crypto|fs|module|path)|uplot)$/,
   },
   {
+    room: 'src/pool/',
+    may: ['src/balancer/', 'src/config/', 'src/proxy/', 'src/telemetry/'],
+    packages: /^(node:(crypto|http)|fastify)$/,
+  },
+  {
     room: 'plugins/',
-    may: ['src/balancer/', 'src/config/', 'src/proxy/', 'src/telemetry/', 'src/admin/'],
+    may: ['src/balancer/', 'src/config/', 'src/proxy/', 'src/pool/', 'src/telemetry/', 'src/admin/'],
     packages: /./,
   },
   {
@@ -106,6 +112,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/balancer/',
       'src/config/',
       'src/proxy/',
+      'src/pool/',
       'src/stores/',
       'src/telemetry/',
       'src/text/',

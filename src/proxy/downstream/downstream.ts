@@ -9,6 +9,7 @@ import { type Peer, peerOf } from '../http/peer.js'
 import { rawHead } from '../http/raw-head.js'
 import { sendHead } from '../http/send-head.js'
 import { sendableTrailers } from '../http/trailers.js'
+import type { RouteTarget } from '../route-target.js'
 import type { ClientProtocol } from './client-protocol.js'
 import { toGatewayError } from './errors/gateway-error.js'
 import type { Addresses } from './fields/client-origin.js'
@@ -35,6 +36,8 @@ declare module 'fastify' {
 export class HttpDownstream implements Downstream {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
+  /** The pool that the request goes to. */
+  readonly target: RouteTarget
   readonly protocol: ClientProtocol
   /** The other end of the connection. A socket forgets its addresses when it is closed. */
   readonly peer: Peer
@@ -57,11 +60,13 @@ export class HttpDownstream implements Downstream {
   constructor(
     request: FastifyRequest,
     reply: FastifyReply,
+    target: RouteTarget,
     arrivedAt: number,
     options: ResponseFieldOptions,
   ) {
     this.request = request
     this.reply = reply
+    this.target = target
     this.protocol = protocolOf(request.raw)
     this.peer = peerOf(request.raw.socket)
     this.arrivedAt = arrivedAt

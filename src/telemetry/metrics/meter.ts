@@ -1,4 +1,3 @@
-import type { FastifyInstance } from 'fastify'
 import type { Balancer } from '../../balancer/balancer.js'
 import type { PoolHandle } from '../../balancer/threads/messages.js'
 import { PoolTable } from '../../balancer/threads/table.js'
@@ -13,7 +12,7 @@ export interface MeterOptions {
   /** Name of the pool. */
   name: string
   balancer: Balancer
-  /** Registries that show the pool's metrics until the app closes. */
+  /** Registries that show the pool's metrics. */
   registries: readonly MetricsRegistry[]
   /** The handle of a pool that another thread controls. If that thread counts, this one counts with it. */
   shared?: PoolHandle | undefined
@@ -26,36 +25,41 @@ export function countersOf(balancer: Balancer): RequestCounters | undefined {
   return countersByPool.get(balancer)
 }
 
-/**
- * Counts the requests of a pool.
- * @returns the observer to call with each request; undefined where nobody asks for the counts, or no request comes
- */
-export function meter(
-  app: FastifyInstance,
-  { name, balancer, registries, shared }: MeterOptions,
-): RequestObserver | undefined {
+export interface Meter {
+  /** The observer to call with each request; undefined where nobody asks for the counts, or no request comes. */
+  observe: RequestObserver | undefined
+  /** Takes the metrics of the pool out of the registries. */
+  stop(): void
+}
+
+/** Counts the requests of a pool. */
+export function meter({ name, balancer, registries, shared }: MeterOptions): Meter {
   const common = shared ? SharedCounters.of(shared.table) : undefined
-  if (registries.length === 0 && !common) return undefined
+  if (registries.length === 0 && !common) return { observe: undefined, stop() {} }
   const { workers } = balancer
   if (workers) {
-    show(app, { name, balancer, counters: SharedCounters.allocate(workers.table).summed() }, registries)
-    return undefined
+    const counters = SharedCounters.allocate(workers.table).summed()
+    return { observe: undefined, stop: show({ name, balancer, counters }, registries) }
   }
   const counters = new RequestCounters(shared && common?.memoryOf(shared.worker))
   countersByPool.set(balancer, counters)
-  show(app, { name, balancer, counters: common?.summed() ?? counters }, registries)
-  if (shared && common) {
-    const own = new PoolTable(shared.table).pool.of(shared.worker, 0)
-    const stop = reportEventLoop(own, balancer.clock)
-    app.addHook('onClose', async () => stop())
+  const leave = show({ name, balancer, counters: common?.summed() ?? counters }, registries)
+  if (!shared || !common) return { observe: counters.observe, stop: leave }
+  const own = new PoolTable(shared.table).pool.of(shared.worker, 0)
+  const stopReports = reportEventLoop(own, balancer.clock)
+  return {
+    observe: counters.observe,
+    stop() {
+      stopReports()
+      leave()
+    },
   }
-  return counters.observe
 }
 
-/** Shows the metrics of a pool in registries until the app closes. */
-function show(app: FastifyInstance, pool: MeteredPool, registries: readonly MetricsRegistry[]): void {
+/** Shows the metrics of a pool in registries. @returns a function that takes them out again */
+function show(pool: MeteredPool, registries: readonly MetricsRegistry[]): () => void {
   const leave = registries.map((registry) => registerIn(registry, pool))
-  app.addHook('onClose', async () => {
+  return () => {
     for (const unregister of leave) unregister()
-  })
+  }
 }

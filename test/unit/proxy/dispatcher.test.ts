@@ -9,6 +9,7 @@ import { ProxyContext } from '../../../src/proxy/context.js'
 import { WholeBody } from '../../../src/proxy/http/response.js'
 import { LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
 import { NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
+import type { Forwarding } from '../../../src/proxy/upstream/forwarding.js'
 import { answering, holding, TestBackend } from '../../support/backend.js'
 import { TestClock } from '../../support/clock.js'
 
@@ -21,7 +22,7 @@ const nobody = {
   switchProtocols: () => undefined,
 }
 
-type Callback = Parameters<LeaseDispatcher['forward']>[1]
+type Callback = Parameters<Forwarding['forward']>[1]
 
 function dispatching(t: TestContext, url: string, clock?: TestClock, names?: NameLookup) {
   const balancer = new Balancer({ backends: [{ url, id: 'a' }], clock })
@@ -34,7 +35,6 @@ function dispatching(t: TestContext, url: string, clock?: TestClock, names?: Nam
     failureStatus: '500,502-504',
     retryStatus: '',
     hostHeader: 'client',
-    maxBody: 0,
     requestBuffer: 0,
     maxResponseHeaders: 65_536,
     keepAlive: 4000,
@@ -42,13 +42,14 @@ function dispatching(t: TestContext, url: string, clock?: TestClock, names?: Nam
     ...(names && { names }),
   })
   t.after(() => dispatcher.destroy())
+  const forwarding = dispatcher.forwarding()
   /** Sends a request on a lease of its own. */
   const send = (path: string, callback: Callback, method = 'GET') => {
     const lease = balancer.acquire()
     const context = new ProxyContext('1', lease, balancer.policy, path, 'a', nobody)
     context.fields = ['host', '']
     context.method = method
-    dispatcher.forward(context, callback)
+    forwarding.forward(context, callback)
     return lease
   }
   const ask = (path: string) =>

@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GrowingBuffer } from '../../../src/proxy/downstream/body/growing-buffer.js'
 import { readAhead } from '../../../src/proxy/downstream/body/read-ahead.js'
 import { HttpDownstream } from '../../../src/proxy/downstream/downstream.js'
+import type { RouteTarget } from '../../../src/proxy/route-target.js'
 import { received } from '../../support/received.js'
 
 /** A request on a server without anything of ours, whose body is read ahead. */
@@ -18,10 +19,16 @@ async function arriving(
 ): Promise<{ raw: IncomingMessage; client: Socket; done: Promise<Error | null>; isDone(): boolean }> {
   const { client, request: raw, response } = await received(t, text)
   const request = { raw, headers: raw.headers } as FastifyRequest
-  const downstream = new HttpDownstream(request, { raw: response, sent: false } as FastifyReply, 0, {
-    via: undefined,
-    paths: undefined,
-  })
+  const downstream = new HttpDownstream(
+    request,
+    { raw: response, sent: false } as FastifyReply,
+    {} as RouteTarget,
+    0,
+    {
+      via: undefined,
+      paths: undefined,
+    },
+  )
   let isDone = false
   const done = new Promise<Error | null>((resolve) => {
     readAhead(downstream, { requestBuffer, maxBody: 0 }, (error) => {

@@ -10,6 +10,7 @@ export type UpstreamRequest = Readonly<
     | 'path'
     | 'fields'
     | 'body'
+    | 'maxBody'
     | 'source'
     | 'upgrade'
     | 'expectsContinue'

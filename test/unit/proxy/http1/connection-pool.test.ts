@@ -32,7 +32,6 @@ async function pooled(t: TestContext, script: Script = OK, options: Partial<Conn
     keepAlive: 4000,
     maxConnectionAge: 0,
     maxResponseHeaders: 65_536,
-    maxBody: 0,
     clock,
     ...options,
   })
@@ -91,7 +90,7 @@ class Exchange implements TransportListener {
 function send(connection: Connection, request: Partial<UpstreamRequest> = {}): Exchange {
   const exchange = new Exchange()
   connection.send(
-    { method: 'GET', path: '/', fields: ['host', 'a'], ...request } as UpstreamRequest,
+    { method: 'GET', path: '/', fields: ['host', 'a'], maxBody: 0, ...request } as UpstreamRequest,
     exchange,
   )
   return exchange

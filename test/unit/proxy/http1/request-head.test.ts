@@ -16,6 +16,7 @@ function request(parts: Partial<UpstreamRequest> = {}): UpstreamRequest {
     path: '/',
     fields: HOST,
     body: undefined,
+    maxBody: 0,
     source: undefined,
     wholeBody: undefined,
     upgrade: undefined,

@@ -27,7 +27,7 @@ async function sendInVain(sender: RequestSender, events: string[] = []): Promise
 }
 
 test('after a write that failed, the connection counts as blocked even when its request is forgotten', async () => {
-  const sender = new RequestSender(0, assert.fail)
+  const sender = new RequestSender(assert.fail)
   await sendInVain(sender)
   assert.equal(sender.writeError, refused)
   sender.forget()
@@ -35,7 +35,7 @@ test('after a write that failed, the connection counts as blocked even when its 
 })
 
 test('the response to an earlier request on the connection does not count as one to an upload', async () => {
-  const sender = new RequestSender(0, assert.fail)
+  const sender = new RequestSender(assert.fail)
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }) as unknown as Socket
   const request = { method: 'GET', path: '/', fields: [] } as unknown as UpstreamRequest
   sender.send(socket, 'GET', request, {} as TransportListener)

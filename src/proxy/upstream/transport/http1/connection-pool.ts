@@ -11,8 +11,6 @@ export interface ConnectionOptions {
   maxConnectionAge: number
   /** Largest size of a response's head in bytes, and of its trailers. */
   maxResponseHeaders: number
-  /** Largest size of a request's body in bytes; 0 for no limit. */
-  maxBody: number
   clock: Clock
 }
 
@@ -40,10 +38,6 @@ export class ConnectionPool implements ConnectionOwner {
 
   get maxHeadBytes(): number {
     return this.#options.maxResponseHeaders
-  }
-
-  get maxBody(): number {
-    return this.#options.maxBody
   }
 
   get isSingleUse(): boolean {

@@ -16,8 +16,6 @@ export interface ConnectionOwner {
   readonly connector: Connector
   /** Largest size of a response's head in bytes, and of its trailers. */
   readonly maxHeadBytes: number
-  /** Largest size of a request's body in bytes; 0 for no limit. */
-  readonly maxBody: number
   /** True if each connection serves one request only. */
   readonly isSingleUse: boolean
   onOpened(connection: Connection): void
@@ -52,7 +50,7 @@ export class Connection extends PoolEntry<Connection> implements Transport, Chan
   constructor(owner: ConnectionOwner) {
     super()
     this.#owner = owner
-    this.#sender = new RequestSender(owner.maxBody, (error) => this.#fail(error))
+    this.#sender = new RequestSender((error) => this.#fail(error))
     this.#reader = new ResponseReader(owner.maxHeadBytes, this.#sender)
   }
 

@@ -9,8 +9,6 @@ import { framedText, streamOf, wholeBodyOf } from './whole-body.js'
 
 /** Sends the requests of one connection, one after the other. Between two requests it keeps nothing of either. */
 export class RequestSender {
-  /** Largest size of a request's body in bytes; 0 for no limit. */
-  readonly #maxBody: number
   /** Called when a body is not sent as it should be. */
   readonly #onFailed: (error: Error) => void
   #socket: Socket | undefined
@@ -26,8 +24,7 @@ export class RequestSender {
   /** The status of the response to a request with a body; 0 before the response. */
   #statusCode = 0
 
-  constructor(maxBody: number, onFailed: (error: Error) => void) {
-    this.#maxBody = maxBody
+  constructor(onFailed: (error: Error) => void) {
     this.#onFailed = onFailed
   }
 
@@ -64,7 +61,7 @@ export class RequestSender {
     const bytes = wholeBodyOf(request, framing)
     if (!bytes) {
       this.#sendStream(request.body, head, request, framing, listener, () => listener.onBodyStarted())
-    } else if (bytes.length > MAX_COALESCED_BYTES || !this.#isAllowed(bytes.length, framing)) {
+    } else if (bytes.length > MAX_COALESCED_BYTES || !isAllowed(bytes.length, framing, request.maxBody)) {
       this.#sendStream(streamOf(bytes), head, request, framing, listener, () => {})
     } else {
       if (isTaken) listener.onBodyStarted()
@@ -72,11 +69,6 @@ export class RequestSender {
       socket.write(head + framedText(bytes, request, framing), 'latin1', this.#onSent)
       listener.onBodySent(bytes.length)
     }
-  }
-
-  /** Returns false for a body whose length is not the one that is announced, or above the limit. */
-  #isAllowed(length: number, framing: BodyFraming): boolean {
-    return (framing === 'chunked' || framing === length) && (this.#maxBody === 0 || length <= this.#maxBody)
   }
 
   #sendStream(
@@ -96,7 +88,7 @@ export class RequestSender {
       body,
       head,
       framing,
-      maxBody: this.#maxBody,
+      maxBody: request.maxBody,
       onStarted,
       onBytes: (bytes) => listener.onBodySent(bytes),
       onUnasked: () => listener.onResponseHead(100, {}, 'Continue'),
@@ -161,4 +153,9 @@ export class RequestSender {
     this.#body?.stop()
     if (this.#statusCode > 0) this.#stop()
   }
+}
+
+/** Returns false for a body whose length is not the one that is announced, or above the limit. */
+function isAllowed(length: number, framing: BodyFraming, maxBody: number): boolean {
+  return (framing === 'chunked' || framing === length) && (maxBody === 0 || length <= maxBody)
 }

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Balancer } from '../balancer/balancer.js'
+import { Checks } from '../balancer/health/checks.js'
+import { ObserverGuard } from '../balancer/observer-guard.js'
+import type { BackendStore } from '../balancer/state/store.js'
+import type { PoolHandle } from '../balancer/threads/messages.js'
+import { openPool } from '../config/open-pool.js'
+import { optionLabel } from '../config/option-error.js'
+import type { MetricsRegistry } from '../config/plugin-options.js'
+import { poolTlsOf, refusedFile } from '../config/pool-tls.js'
+import type { PoolSettings } from '../config/settings.js'
+import { LeaseDispatcher } from '../proxy/upstream/dispatcher.js'
+import { watchNames } from '../proxy/upstream/dns/backend-names.js'
+import { systemNames } from '../proxy/upstream/dns/host-lookup.js'
+import { CheckHosts } from '../proxy/upstream/health-check/check-hosts.js'
+import { healthProbe } from '../proxy/upstream/health-check/health-probe.js'
+import { TlsFileError } from '../proxy/upstream/tls/pem-files.js'
+import { UpstreamTls } from '../proxy/upstream/tls/upstream-tls.js'
+import { logRequest } from '../telemetry/access-log.js'
+import { logChanges } from '../telemetry/change-log.js'
+import { exhaustionLog } from '../telemetry/exhaustion-log.js'
+import { meter } from '../telemetry/metrics/meter.js'
+import type { RequestObserver } from '../telemetry/record.js'
+import { logFileChange, warnOfUncheckedTls } from '../telemetry/tls-log.js'
+import { forwardingOptionsOf } from './forwarding-options.js'
+
+export interface PoolOptions {
+  /** Name of the pool, unique in the app or the gateway. */
+  name: string
+  settings: PoolSettings
+  log: FastifyBaseLogger
+  /** Registries that get the pool's metrics. Where there is none, nothing is counted. */
+  registries: readonly MetricsRegistry[]
+  /** Whether each request is logged in one line. */
+  accessLog: boolean
+  store: BackendStore | undefined
+  /** Largest number of other threads that carry the pool's traffic; 0 where this thread carries it. */
+  workers: number
+  /** The handle of a pool that another thread controls; undefined for every other pool. */
+  shared: PoolHandle | undefined
+  /** Closes idle connections of clients, where file descriptors have run out. */
+  closeIdleClients(): void
+}
+
+/**
+ * A pool of backends that is in use: it chooses and counts, it has the connections to the backends, checks them, and
+ * logs and measures what happens. Which requests it gets is decided elsewhere, and may change while it is in use.
+ */
+export class Pool {
+  readonly name: string
+  readonly balancer: Balancer
+  /** Sends requests to the backends; undefined where other threads carry the traffic. */
+  readonly dispatcher: LeaseDispatcher | undefined
+  /** Are called with each request when it is over. */
+  readonly observers: readonly RequestObserver[]
+  /** A name that no other pool has, for Via: a pool may be the backend of another pool, but not of itself. */
+  readonly viaName = `leastwise-${randomBytes(4).toString('hex')}`
+  readonly #options: PoolOptions
+  readonly #tls: UpstreamTls
+  readonly #onFailed: (error: Error) => void
+  readonly #ends: (() => void)[] = []
+  #settings: PoolSettings
+  #checks: Checks | undefined
+
+  private constructor(options: PoolOptions, balancer: Balancer, tls: UpstreamTls) {
+    const { name, settings, log, registries, shared, workers, accessLog } = options
+    this.name = name
+    this.balancer = balancer
+    this.#options = options
+    this.#settings = settings
+    this.#tls = tls
+    this.#onFailed = this.#exhaustionGuard()
+    tls.follow(balancer.registry)
+    // What has to be done once is not done in each worker.
+    if (!shared) {
+      logChanges(log, balancer, name)
+      warnOfUncheckedTls(log, name, balancer.registry, settings.upstreamRejectUnauthorized)
+    }
+    const { observe, stop } = meter({ name, balancer, registries, shared })
+    this.#ends.push(stop)
+    this.observers = [...(accessLog ? [logRequest] : []), ...(observe ? [observe] : [])]
+    if (workers > 0) {
+      // The other threads carry the traffic.
+      this.#ends.push(watchNames(balancer.registry, systemNames))
+      return
+    }
+    const dispatcher = new LeaseDispatcher({
+      ...forwardingOptionsOf(settings),
+      balancer,
+      tlsOptionsOf: tls.optionsOf,
+      onFailed: this.#onFailed,
+    })
+    this.dispatcher = dispatcher
+    this.#ends.push(() => dispatcher.destroy())
+  }
+
+  /**
+   * Makes a pool, with the state that its store has kept.
+   * @throws {SettingError} for backends that cannot be registered, and for files that cannot be used
+   * @throws {StoreError} if the store cannot be read
+   */
+  static async open(options: PoolOptions): Promise<Pool> {
+    const { name, settings, log, workers, shared, store } = options
+    const onObserverError = (err: unknown) =>
+      log.error({ pool: name, event: 'observer failed', err }, 'an observer threw; requests go on without it')
+    const tls = openTls(settings, name, log, new ObserverGuard(onObserverError))
+    try {
+      const threads = { workers, shared, onObserverError, verifyTls: tls.verify }
+      return new Pool(options, await openPool({ ...settings, ...threads }, store), tls)
+    } catch (error) {
+      tls.close()
+      throw error
+    }
+  }
+
+  /** The settings in force. */
+  get settings(): PoolSettings {
+    return this.#settings
+  }
+
+  /** Begins to check the backends. */
+  start(): void {
+    this.#startChecks()
+  }
+
+  /** Ends the pool: cuts what is in flight, closes the connections, and stores what was not stored yet. */
+  async close(): Promise<void> {
+    this.#checks?.stop()
+    for (const end of this.#ends) end()
+    this.#tls.close()
+    // The store is closed before the pool forgets which backends leave once they have no request.
+    try {
+      await this.balancer.keeper?.close()
+    } finally {
+      this.balancer.close()
+    }
+  }
+
+  #startChecks(): void {
+    const { balancer } = this
+    const { registry, clock } = balancer
+    const settings = this.#settings
+    // What has to be done once is not done in each worker.
+    if (settings.healthPath === '' || this.#options.shared) return
+    const hosts = new CheckHosts({
+      registry,
+      healthHost: settings.healthHost,
+      hostHeader: settings.hostHeader,
+      refused: () => registry.refusedHost,
+    })
+    const probe = healthProbe({
+      path: settings.healthPath,
+      port: settings.healthPort,
+      hosts,
+      timeout: settings.healthTimeout,
+      status: settings.healthStatus,
+      clock,
+      tlsOptionsOf: this.#tls.optionsOf,
+      onFailed: this.#onFailed,
+    })
+    const { healthInterval: interval, healthRise: rise, healthFall: fall } = settings
+    this.#checks = new Checks(registry, probe, { interval, rise, fall }, clock)
+    this.#checks.start()
+  }
+
+  /** Handles a failed attempt: where the process itself has run out of a resource, it logs that and frees descriptors. */
+  #exhaustionGuard(): (error: Error) => void {
+    const { balancer, name } = this
+    const { log, closeIdleClients } = this.#options
+    const logExhaustion = exhaustionLog(log, balancer.clock, name)
+    return (error) =>
+      balancer.observerGuard.call(() => {
+        // Idle clients hold descriptors that clients which wait for a backend need.
+        if (logExhaustion(error)) closeIdleClients()
+      })
+  }
+}
+
+/** Reads the pool's files for TLS with backends, and looks at them until the pool has closed. @throws {SettingError} */
+function openTls(
+  settings: PoolSettings,
+  pool: string,
+  log: FastifyBaseLogger,
+  guard: ObserverGuard,
+): UpstreamTls {
+  try {
+    return new UpstreamTls(poolTlsOf(settings), undefined, (change) =>
+      guard.call(() => logFileChange(log, pool, change)),
+    )
+  } catch (error) {
+    throw error instanceof TlsFileError ? refusedFile(error, optionLabel) : error
+  }
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage } from 'node:http'
+import type { FieldCounter } from '../proxy/downstream/fields/field-limits.js'
+import { trailerRules } from '../proxy/downstream/fields/request-trailers.js'
+import type { AppHooks } from '../proxy/downstream/host-app/app-hooks.js'
+import { statusesOf } from '../proxy/http/status-ranges.js'
+import type { Trust } from '../proxy/http/trust.js'
+import type { RouteRules } from '../proxy/route-rules.js'
+import type { RouteTarget } from '../proxy/route-target.js'
+import type { RouteForwarding } from '../proxy/upstream/dispatcher.js'
+import { requestRecorder } from '../telemetry/observers.js'
+import type { RequestObserver } from '../telemetry/record.js'
+import { failureStatusOf } from './forwarding-options.js'
+import type { Pool } from './pool.js'
+
+/** Facts of the scope that the routes belong to. */
+export interface ScopeFacts {
+  /** The server on which requests arrive. */
+  server: FieldCounter
+  appHooks: AppHooks
+  /** Largest body that is copied where a hook reads it, in bytes. */
+  bodyLimit: number
+  /** Whether the router treats several slashes in a row as one. */
+  joinsSlashes: boolean
+}
+
+/** What a route says about its requests. */
+export interface RouteOptions extends RouteForwarding {
+  /** Undefined where everything goes to one pool. */
+  name: string | undefined
+  /** How many segments at the start of a client's path are removed. */
+  segments: number
+  /** The path that backends get in their place. */
+  rewritePrefix: string
+  /** Whether what was removed from paths is put back into paths in response fields. */
+  restoresPrefix: boolean
+  /** The methods of the route. */
+  methods: readonly string[]
+  /** Which proxies are trusted to say where a request came from. */
+  trust: Trust
+  /** Largest request body in bytes, 0 for any; undefined where the pool's setting applies. */
+  maxBody?: number | undefined
+  /** Are called with each request of the route when it is over, besides those of the pool. */
+  observers?: readonly RequestObserver[]
+}
+
+/** Makes the rules of a route whose requests all go to one pool. */
+export function rulesFor(pool: Pool, route: RouteOptions, scope: ScopeFacts): RouteRules {
+  const target = targetOf(pool, route)
+  return rulesWith(pool, () => target, route, scope)
+}
+
+/**
+ * Makes the rules of a route.
+ * @param pool the pool whose settings apply to what happens before a pool is chosen
+ */
+function rulesWith(
+  { settings, viaName }: Pool,
+  targetFor: (raw: IncomingMessage) => RouteTarget,
+  route: RouteOptions,
+  { server, appHooks, bodyLimit, joinsSlashes }: ScopeFacts,
+): RouteRules {
+  const { segments, rewritePrefix, trust } = route
+  const paths = { segments, rewritePrefix, joinsSlashes }
+  const { underscoreHeaders, requestBuffer } = settings
+  const via = settings.via === 'on' ? viaName : undefined
+  const maxBody = route.maxBody ?? settings.maxBody
+  const bodyTimeout = route.timeouts?.body ?? settings.bodyTimeout
+  return {
+    name: route.name,
+    targetFor,
+    strip: { trust, underscoreHeaders, server, appHooks },
+    admission: { ...paths, maxBody, via, allow: route.methods.join(', ') },
+    requestFields: { trust, via, paths, appHooks },
+    responseFields: { via, paths: route.restoresPrefix && segments > 0 ? paths : undefined },
+    trailerRuleFor: trailerRules(underscoreHeaders),
+    bodyLimits: { maxBytes: bodyLimit, timeout: bodyTimeout },
+    bodyTimeout,
+    readAheadLimits: { requestBuffer, maxBody },
+  }
+}
+
+/** Makes a route's way to a pool. */
+function targetOf(pool: Pool, { trust, observers = [], ...route }: RouteOptions): RouteTarget {
+  const { balancer, dispatcher, settings } = pool
+  if (!dispatcher) throw new Error(`the pool "${pool.name}" carries no traffic in this thread`)
+  return {
+    balancer,
+    forwarding: dispatcher.forwarding(route),
+    onRefused(host) {
+      balancer.registry.refusedHost = host
+    },
+    record: requestRecorder({
+      balancer,
+      observers: [...pool.observers, ...observers],
+      trust,
+      isFailure: statusesOf(failureStatusOf(settings)),
+    }),
+  }
+}

@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http'
+import type { BodyLimits } from './downstream/body/body-copy.js'
+import type { ReadAheadLimits } from './downstream/body/read-ahead.js'
+import type { RequestFieldOptions } from './downstream/fields/request-fields.js'
+import type { TrailerRules } from './downstream/fields/request-trailers.js'
+import type { ResponseFieldOptions } from './downstream/fields/response-fields.js'
+import type { StripOptions } from './downstream/fields/strip-request-fields.js'
+import type { AdmissionOptions } from './downstream/request/admission.js'
+import type { Route } from './http/route.js'
+import type { RouteTarget } from './route-target.js'
+
+/** How the requests of one route are handled. A request keeps the rules that it began with. */
+export interface RouteRules extends Route {
+  /** Returns the pool that gets a request. */
+  targetFor(raw: IncomingMessage): RouteTarget
+  strip: StripOptions
+  admission: AdmissionOptions
+  requestFields: RequestFieldOptions
+  responseFields: ResponseFieldOptions
+  trailerRuleFor: TrailerRules
+  bodyLimits: BodyLimits
+  /** Milliseconds for which a client may be silent in the middle of a body; 0 for any time. */
+  bodyTimeout: number
+  /** Limits for what is read of a body before a backend is chosen. */
+  readAheadLimits: ReadAheadLimits
+}
