@@ -17,12 +17,15 @@ declare module 'fastify' {
 export interface OpenapiOptions {
   /** Whether calls need a token. */
   token: string | undefined
+  /** Whether there are calls about the configuration and the routes of a gateway. */
+  gateway: boolean
 }
 
 const tags = [
   { name: 'Backends', description: 'Register, change, drain and remove backends while traffic flows.' },
   { name: 'Policy', description: 'How a backend is chosen.' },
   { name: 'Pool', description: 'How the pool is as a whole, and why it does what it does.' },
+  { name: 'Gateway', description: 'The configuration and the routes of the gateway.' },
   { name: 'Monitoring', description: 'For probes, scrapers and screens.' },
   { name: 'Pages', description: 'For people, and this description.' },
 ]
@@ -39,7 +42,7 @@ an app, in that app's words.`
  * this plugin before those routes.
  */
 export const openapiPlugin = fp<OpenapiOptions>(
-  async (scope, { token }) => {
+  async (scope, { token, gateway }) => {
     const calls = new WeakSet<object>()
     scope.addHook('onRoute', (route) => {
       // A pool's calls are described once, at the path that does not name the pool.
@@ -60,7 +63,7 @@ export const openapiPlugin = fp<OpenapiOptions>(
         openapi: '3.1.0',
         info: { title: 'leastwise admin API', description: about, version },
         servers: [{ url: scope.prefix || '/' }],
-        tags,
+        tags: tags.filter(({ name }) => gateway || name !== 'Gateway'),
         ...(token !== undefined && {
           components: {
             securitySchemes: { token: { type: 'http', scheme: 'bearer', description: '`ADMIN_TOKEN`.' } },

@@ -6,11 +6,13 @@ import { readJsonBody } from '../src/admin/contract/json-body.js'
 import { validatorCompiler } from '../src/admin/contract/validation.js'
 import { UnsupportedMediaTypeError } from '../src/admin/errors.js'
 import { Feeds } from '../src/admin/event-feed/feeds.js'
+import type { GatewayControl } from '../src/admin/gateway-control.js'
 import { AdminPools } from '../src/admin/pools.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 import { sendError } from '../src/proxy/downstream/errors/error-response.js'
 import { notFound } from '../src/proxy/downstream/errors/errors.js'
 import { backendRoutes } from './backends.js'
+import { configRoutes } from './config.js'
 import { dashboardRoutes } from './dashboard.js'
 import { decisionRoutes } from './decisions.js'
 import { docsRoutes } from './docs.js'
@@ -20,6 +22,7 @@ import { metricsRoutes } from './metrics.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
 import { poolsRoutes } from './pools.js'
+import { routingRoutes } from './routing.js'
 import { statusRoutes } from './status.js'
 
 declare module 'fastify' {
@@ -35,8 +38,10 @@ declare module 'fastify' {
 }
 
 export interface AdminOptions {
-  /** Pools that the API administers, by name. There is at least one. */
+  /** Pools that the API administers, by name, at least one. The map is read at each call, so pools may come and go. */
   pools: ReadonlyMap<string, Balancer>
+  /** The gateway around the pools; undefined in an app, which then has no call about its configuration and routes. */
+  control?: GatewayControl | undefined
   token: string | undefined
   /** The registry whose metrics `/metrics` shows. */
   metrics?: Registry | undefined
@@ -47,12 +52,16 @@ export interface AdminOptions {
  * error handler of the host app do not apply to its routes.
  */
 export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, options) => {
-  const { token, metrics } = options
+  const { token, metrics, control } = options
   const pools = new AdminPools(options.pools)
-  const feeds = new Feeds(pools.entries().map(([, pool]) => pool))
+  const feeds = new Feeds(pools.list())
+  const unfollow = control?.onReload((reload) => feeds.reloaded(pools.list(), reload))
   // Readers of an event stream never close it themselves, and neither the gateway's shutdown nor the app's close waits
   // for them, so the API ends their streams here.
-  scope.addHook('preClose', async () => feeds.close())
+  scope.addHook('preClose', async () => {
+    unfollow?.()
+    feeds.close()
+  })
   scope.decorate('poolOf', (request) => pools.of(request))
   scope.decorate('saved', async <T>(pool: Balancer, document: T) => {
     await Promise.all([pool.keeper?.saved(), pool.workers?.settled()])
@@ -81,9 +90,13 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
   })
 
   await scope.register(adminAuthPlugin, { token })
-  await scope.register(openapiPlugin, { token })
+  await scope.register(openapiPlugin, { token, gateway: control !== undefined })
   await scope.register(docsRoutes)
   await scope.register(dashboardRoutes)
+  if (control) {
+    await scope.register(configRoutes, { control })
+    await scope.register(routingRoutes, { control })
+  }
   await scope.register(poolsRoutes, { pools })
   // Each call that concerns one pool has two paths: one with the pool's name, and one without it. The latter applies to
   // the pool `default` or, where there is only one pool, to that pool.
@@ -94,7 +107,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     await scope.register(explainRoutes, { prefix })
     await scope.register(decisionRoutes, { prefix })
     if (metrics) await scope.register(metricsRoutes, { prefix, metrics })
-    await scope.register(statusRoutes, { prefix })
+    await scope.register(statusRoutes, { prefix, pools, ofAll: control !== undefined && prefix === '' })
     await scope.register(eventRoutes, { prefix, feeds })
   }
   // Without this route, the proxied routes of the host app could match an unknown path under the API's prefix and

@@ -21,7 +21,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ feeds: Feeds }> = async (a
 \`updated\`, \`draining\`, \`drained\`, \`cut\` with \`requests\`, \`activated\`, \`health\`, \`removed\`,
 \`panic\` with \`panic\`, \`policy\` with \`policy\`, \`worker\` with the \`worker\` thread: its \`number\`,
 its \`state\`, which is \`started\`, \`silent\` or \`ended\`, the \`reason\` or null, and how many of its
-requests were \`cut\`) and the \`backend\`, or null. With
+requests were \`cut\`, \`reload\` of the gateway's file with \`reload\`: the first 20 \`changes\`, how many were
+\`changed\`, and the number of \`mistakes\` that kept it from being taken) and the \`backend\`, or null. With
 \`Last-Event-ID\` the changes since that one come first, with 0 all that are kept (100). At most 100 readers; one that
 falls behind gets fewer snapshots, and one that does not read is disconnected.`,
         headers: Type.Object({

@@ -2,9 +2,17 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { NotReadyError } from '../src/admin/errors.js'
+import type { AdminPools } from '../src/admin/pools.js'
+import type { Balancer } from '../src/balancer/balancer.js'
+
+export interface StatusOptions {
+  pools: AdminPools
+  /** Whether readiness is that of all pools together, and not that of one. */
+  ofAll: boolean
+}
 
 /** Adds the routes that an orchestrator probes: they report whether the gateway is alive and whether it is ready. */
-export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const statusRoutes: FastifyPluginAsyncTypebox<StatusOptions> = async (app, { pools, ofAll }) => {
   const status = (value: string) =>
     Type.Object(
       { status: Type.String({ description: `Always \`${value}\`.` }) },
@@ -34,17 +42,23 @@ export const statusRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Monitoring'],
         summary: 'Whether requests can be served',
         description:
-          'For a readiness probe: 503 with the reason where no backend is usable, where no worker thread carries traffic although others should, and from the start of a shutdown.',
+          'For a readiness probe: 503 with the reason where no backend is usable (of a gateway with several pools: in no pool), where no worker thread carries traffic although others should, and from the start of a shutdown.',
         response: { 200: jsonResponse(status('ready'), 'They can.') },
       },
     },
     async (request) => {
-      const pool = app.poolOf(request)
-      if (pool.closing) throw new NotReadyError('shutting down')
-      if (pool.workers && !pool.workers.list.some(({ takesPart }) => takesPart))
-        throw new NotReadyError('no worker carries traffic')
-      if (!pool.registry.serves) throw new NotReadyError('no usable backend')
+      const reasons = (ofAll ? pools.list() : [app.poolOf(request)]).map(unreadyReason)
+      if (reasons.includes('shutting down')) throw new NotReadyError('shutting down')
+      // A pool without a usable backend is no reason to keep requests from the other pools.
+      if (!reasons.includes(undefined)) throw new NotReadyError(reasons[0])
       return { status: 'ready' }
     },
   )
+}
+
+/** Returns why a pool cannot serve requests; undefined where it can. */
+function unreadyReason({ closing, workers, registry }: Balancer): string | undefined {
+  if (closing) return 'shutting down'
+  if (workers && !workers.list.some(({ takesPart }) => takesPart)) return 'no worker carries traffic'
+  return registry.serves ? undefined : 'no usable backend'
 }

@@ -1,8 +1,15 @@
 import createError from '@fastify/error'
+import type { ConfigMistake } from './contract/config.js'
 
 // These are the errors that only the admin API has. The API sends each as `{ statusCode, code, error, message }`.
 
 export const PoolNotFoundError = createError('LEASTWISE_POOL_NOT_FOUND', '%s', 404)
+export const RouteNotFoundError = createError('LEASTWISE_ROUTE_NOT_FOUND', 'there is no route "%s"', 404)
+export const NoConfigFileError = createError(
+  'LEASTWISE_NO_CONFIG_FILE',
+  'the gateway runs without a file: CONFIG_FILE is empty',
+  409,
+)
 export const UnsupportedMediaTypeError = createError(
   'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
   'a body must be JSON, and say so: content-type: application/json',
@@ -20,3 +27,22 @@ export const UnauthorizedError = createError(
   401,
 )
 export const ForbiddenError = createError('LEASTWISE_FORBIDDEN', '%s', 403)
+
+/** The file was not taken; what was in force stays in force. */
+export class InvalidConfigError extends createError('LEASTWISE_INVALID_CONFIG', '%s', 400) {
+  readonly mistakes: readonly ConfigMistake[]
+
+  /** @param mistakes at least one */
+  constructor(mistakes: readonly ConfigMistake[]) {
+    const [first] = mistakes
+    const others = mistakes.length > 1 ? `, and ${mistakes.length - 1} more` : ''
+    super(`the file was not taken: ${first ? messageOf(first) : 'it has mistakes'}${others}`)
+    this.mistakes = mistakes
+  }
+}
+
+/** Returns a mistake in one line, as compilers write it: FILE:LINE:COLUMN path: message. */
+export function messageOf({ file, line, column, path, message }: ConfigMistake): string {
+  const place = [file, line, column].filter((part) => part !== null).join(':')
+  return [place, path ? `${path}: ${message}` : message].join(' ')
+}

@@ -9,7 +9,7 @@ const DEFAULT_POOL = 'default'
 export class AdminPools {
   readonly #pools: ReadonlyMap<string, Balancer>
 
-  /** @param pools the pools, at least one; pools may be added to this map while the API is in use */
+  /** @param pools the pools, at least one; pools may be added and removed while the API is in use */
   constructor(pools: ReadonlyMap<string, Balancer>) {
     this.#pools = pools
   }
@@ -17,6 +17,11 @@ export class AdminPools {
   /** Returns pairs of a name and a pool, in order of registration. */
   entries(): [string, Balancer][] {
     return [...this.#pools]
+  }
+
+  /** Returns the pools in order of registration. */
+  list(): Balancer[] {
+    return [...this.#pools.values()]
   }
 
   /**

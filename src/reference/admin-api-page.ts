@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { adminRoutes } from '../../routes/admin.js'
 import { errorCodes } from '../admin/contract/error-codes.js'
 import type { Schema } from '../admin/contract/schema-text.js'
+import type { GatewayControl } from '../admin/gateway-control.js'
 import type { Answer, Call, Description, Parameter } from '../admin/reference-page/document.js'
 import { Balancer } from '../balancer/balancer.js'
 
@@ -28,6 +29,8 @@ export async function adminApiPage(): Promise<string> {
     ),
     pool: fieldTable('Pool', schemas),
     backend: fieldTable('Backend', schemas),
+    route: fieldTable('Route', schemas),
+    requestExplanation: fieldTable('RequestExplanation', schemas),
     decision: fieldTable('Decision', schemas),
     errors: errorTable(),
   }
@@ -37,10 +40,13 @@ export async function adminApiPage(): Promise<string> {
   )
 }
 
+/** A gateway, so that the calls about its configuration and routes are described, too. */
+const gateway = { onReload: () => () => {} } as unknown as GatewayControl
+
 async function description(): Promise<Description> {
   const app = Fastify()
   const pools = new Map([['default', new Balancer()]])
-  await app.register(adminRoutes, { pools, token: 'token', metrics: new Registry() })
+  await app.register(adminRoutes, { pools, token: 'token', metrics: new Registry(), control: gateway })
   const { body } = await app.inject('/openapi.json')
   await app.close()
   return JSON.parse(body) as Description

@@ -118,6 +118,10 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/text/',
       'src/threads/',
       'src/index.js',
+      // What the admin API asks the gateway, with the words of its answers.
+      'src/admin/contract/',
+      'src/admin/errors.js',
+      'src/admin/gateway-control.js',
       'plugins/',
       'routes/admin.js',
     ],

@@ -7,6 +7,7 @@ import type { Answer, Call, Description } from '../../src/admin/reference-page/d
 import { Balancer } from '../../src/balancer/balancer.js'
 import { StateKeeper } from '../../src/balancer/state/keeper.js'
 import { notFound } from '../../src/proxy/downstream/errors/errors.js'
+import { ScriptedControl } from './gateway-control.js'
 
 /** A route as it was added, before the description hides it from the app around it. */
 export interface Route {
@@ -54,7 +55,8 @@ export async function describedAdmin(token?: string) {
   app.addHook('preHandler', async (request) => {
     if (request.headers['x-fail']) throw new Error('as asked for')
   })
-  await app.register(adminRoutes, { pools: new Map([['default', balancer]]), token })
+  const control = new ScriptedControl()
+  await app.register(adminRoutes, { pools: new Map([['default', balancer]]), token, control })
 
   /** Events never end, so what does not come at once is not waited for. */
   const send = async (options: InjectOptions, endless = false): Promise<Reply> => {
@@ -69,7 +71,7 @@ export async function describedAdmin(token?: string) {
   const calls: Described[] = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, call]) => ({ method: method.toUpperCase(), path, call })),
   )
-  return { app, balancer, store, routes, document, calls, send }
+  return { app, balancer, store, control, routes, document, calls, send }
 }
 
 /** Looks whether values are as a description says, and have no field that it does not name. */

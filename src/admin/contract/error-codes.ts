@@ -22,6 +22,12 @@ export const errorCodes = {
     when: 'the url or the id is not one that a backend can have; the message names the field',
     message: 'url must not have a path',
   },
+  LEASTWISE_INVALID_CONFIG: {
+    statusCode: 400,
+    when: "the gateway's file has mistakes, or cannot be put in force; `mistakes` has all of them, and what was in force stays so",
+    message:
+      'the file was not taken: gateway.yaml:12:7 routes[0].pool: there is no pool "user"; did you mean "users"?',
+  },
   LEASTWISE_UNAUTHORIZED: {
     statusCode: 401,
     when: 'the token is missing or wrong',
@@ -42,6 +48,11 @@ export const errorCodes = {
     when: 'no pool has this name, or the path names none and there are several',
     message: 'there is no pool "users"',
   },
+  LEASTWISE_ROUTE_NOT_FOUND: {
+    statusCode: 404,
+    when: 'no route has this name',
+    message: 'there is no route "users"',
+  },
   LEASTWISE_NOT_FOUND: {
     statusCode: 404,
     when: 'there is no such call',
@@ -51,6 +62,11 @@ export const errorCodes = {
     statusCode: 409,
     when: 'the id or the url is registered already',
     message: 'a backend with id "c" is registered already',
+  },
+  LEASTWISE_NO_CONFIG_FILE: {
+    statusCode: 409,
+    when: 'the gateway runs without a file, from its environment',
+    message: 'the gateway runs without a file: CONFIG_FILE is empty',
   },
   LEASTWISE_BODY_TOO_LARGE: {
     statusCode: 413,

@@ -1,5 +1,6 @@
 import type { BackendView, PolicyName, PoolView, RegistryEvents } from '../../balancer/index.js'
 import type { WorkerChange } from '../../balancer/threads/worker-change.js'
+import type { ReloadOutcome } from './config.js'
 
 /** Data of the event `snapshot` of `GET /events`. */
 export interface PoolSnapshot {
@@ -11,7 +12,7 @@ export interface PoolSnapshot {
 }
 
 /** A kind of change in a pool. */
-export type PoolChangeType = keyof RegistryEvents | 'policy' | 'worker'
+export type PoolChangeType = keyof RegistryEvents | 'policy' | 'worker' | 'reload'
 
 /** Data of the event `change` of `GET /events`. */
 export interface PoolChange {
@@ -28,4 +29,6 @@ export interface PoolChange {
   policy?: PolicyName
   /** For `worker`: what happened to a worker thread. */
   worker?: WorkerChange
+  /** For `reload`: what loading the gateway's file again did. */
+  reload?: ReloadOutcome
 }

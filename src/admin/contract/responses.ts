@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { TSchema } from 'typebox'
+import { mistakeExample } from './config.js'
+import { ErrorBody } from './error-body.js'
 import { type AdminErrorCode, errorCodes } from './error-codes.js'
-import { ErrorBody } from './schemas.js'
 
 /**
  * The routes of the admin API describe themselves as in this example. /openapi.json and /docs are generated from the
@@ -105,7 +106,13 @@ function errorResponse(statusCode: number, codes: AdminErrorCode[]): object {
         code,
         {
           summary: sentence(errorCodes[code].when),
-          value: { statusCode, code, error, message: errorCodes[code].message },
+          value: {
+            statusCode,
+            code,
+            error,
+            message: errorCodes[code].message,
+            ...(code === 'LEASTWISE_INVALID_CONFIG' && { mistakes: [mistakeExample] }),
+          },
         },
       ]),
     ),

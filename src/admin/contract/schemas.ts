@@ -33,22 +33,3 @@ export const Weight = Type.Integer({
   description:
     'From 1 to 1,000: share relative to the other backends. A backend of weight 2 gets twice what one of weight 1 gets.',
 })
-
-/** The body of every error response. */
-export const ErrorBody = Type.Object(
-  {
-    statusCode: Type.Integer({
-      minimum: 400,
-      maximum: 599,
-      description: 'The status of the answer, once more.',
-    }),
-    code: Type.String({
-      pattern: '^LEASTWISE_[A-Z_]+$',
-      description:
-        'What went wrong, for programs: one of those that are named with the answer. Codes stay as they are from version to version.',
-    }),
-    error: Type.String({ description: 'The name of the status.' }),
-    message: Type.String({ description: 'What went wrong, for people.' }),
-  },
-  { title: 'Error', description: 'Every error has this shape.' },
-)

@@ -23,14 +23,14 @@ export class ChangeLog {
     // Ids start at the current time in milliseconds, so ids from before a restart are lower than all ids after it.
     this.#lastId = balancer.clock.date().getTime()
     for (const type of ['added', 'updated', 'draining', 'drained', 'activated', 'health', 'removed'] as const)
-      this.#listen(type, (backend) => this.#add(type, backend))
-    this.#listen('cut', (backend, requests) => this.#add('cut', backend, { requests }))
-    this.#listen('panic', (panic) => this.#add('panic', null, { panic }))
-    const onPolicy = (policy: PolicyName) => this.#add('policy', null, { policy })
+      this.#listen(type, (backend) => this.add(type, backend))
+    this.#listen('cut', (backend, requests) => this.add('cut', backend, { requests }))
+    this.#listen('panic', (panic) => this.add('panic', null, { panic }))
+    const onPolicy = (policy: PolicyName) => this.add('policy', null, { policy })
     balancer.on('policy', onPolicy)
     this.#stop.push(() => balancer.off('policy', onPolicy))
     const { workers } = balancer
-    const onWorker = (worker: WorkerChange) => this.#add('worker', null, { worker })
+    const onWorker = (worker: WorkerChange) => this.add('worker', null, { worker })
     workers?.on('change', onWorker)
     this.#stop.push(() => workers?.off('change', onWorker))
   }
@@ -38,6 +38,16 @@ export class ChangeLog {
   /** Returns the kept events with an id above this one, oldest first. */
   since(id: number): Buffer[] {
     return this.#kept.filter((kept) => kept.id > id).map(({ event }) => event)
+  }
+
+  /** Keeps a change, and hands it on. */
+  add(type: PoolChangeType, backend: Backend | null, details: Partial<PoolChange> = {}): void {
+    const id = ++this.#lastId
+    const at = this.#balancer.clock.date().toISOString()
+    const event = serverSentEvent('change', { at, type, backend: backend?.view() ?? null, ...details }, id)
+    this.#kept.push({ id, event })
+    if (this.#kept.length > MAX_KEPT_CHANGES) this.#kept.shift()
+    this.#onChange(event)
   }
 
   close(): void {
@@ -50,14 +60,5 @@ export class ChangeLog {
     registry.on(type, listener as any)
     // biome-ignore lint/suspicious/noExplicitAny: the types of registry.off() cannot express a generic event name
     this.#stop.push(() => registry.off(type, listener as any))
-  }
-
-  #add(type: PoolChangeType, backend: Backend | null, details: Partial<PoolChange> = {}): void {
-    const id = ++this.#lastId
-    const at = this.#balancer.clock.date().toISOString()
-    const event = serverSentEvent('change', { at, type, backend: backend?.view() ?? null, ...details }, id)
-    this.#kept.push({ id, event })
-    if (this.#kept.length > MAX_KEPT_CHANGES) this.#kept.shift()
-    this.#onChange(event)
   }
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Balancer } from '../../balancer/balancer.js'
 import { BACKENDS_PER_TURN, backendList } from '../contract/backend-list.js'
-import type { PoolSnapshot } from '../contract/pool-events.js'
+import type { PoolChange, PoolChangeType, PoolSnapshot } from '../contract/pool-events.js'
 import { ChangeLog } from './change-log.js'
 import { FeedReader } from './feed-reader.js'
 import { serverSentEvent, serverSentEventOf } from './server-sent-event.js'
@@ -75,6 +75,11 @@ export class Feed {
     this.#sendSnapshot(reader)
     this.#cancelTick ??= this.#balancer.clock.after(SNAPSHOT_INTERVAL_MS, this.#tick)
     return stream
+  }
+
+  /** Tells the readers of a change that the pool itself does not know of. */
+  tell(type: PoolChangeType, details: Partial<PoolChange>): void {
+    if (!this.#closed) this.#changeLog.add(type, null, details)
   }
 
   /** Ends all streams at once. Streams of readers that are behind are destroyed. */

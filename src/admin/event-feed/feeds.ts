@@ -1,4 +1,5 @@
 import type { Balancer } from '../../balancer/balancer.js'
+import type { ReloadOutcome } from '../contract/config.js'
 import { Feed } from './feed.js'
 
 /**
@@ -21,6 +22,20 @@ export class Feeds {
       this.#feeds.set(pool, feed)
     }
     return feed
+  }
+
+  /**
+   * Tells the readers of each pool that the configuration was loaded again. Pools that came with it get a feed, and the
+   * streams of those that left it end.
+   * @param pools the pools as they are now
+   */
+  reloaded(pools: readonly Balancer[], reload: ReloadOutcome): void {
+    for (const [pool, feed] of [...this.#feeds]) {
+      if (pools.includes(pool)) continue
+      feed.close()
+      this.#feeds.delete(pool)
+    }
+    for (const pool of pools) this.of(pool).tell('reload', { reload })
   }
 
   /** Ends all streams, and lets no new ones begin. */

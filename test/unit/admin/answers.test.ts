@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { InjectOptions } from 'fastify'
+import { mistakeExample } from '../../../src/admin/contract/config.js'
 import type { AdminErrorCode } from '../../../src/admin/contract/error-codes.js'
 import { codesOf, type Described, describedAdmin, type Reply, validator } from '../../support/described.js'
 
@@ -27,6 +28,10 @@ const failing: Partial<Record<AdminErrorCode, (request: InjectOptions) => Inject
   LEASTWISE_BACKEND_NOT_FOUND: (request) => request,
   LEASTWISE_BACKEND_EXISTS: (request) => request,
   LEASTWISE_POOL_NOT_FOUND: (request) => ({ ...request, url: '/pools/users' }),
+  LEASTWISE_ROUTE_NOT_FOUND: (request) => ({ ...request, url: '/routes/nowhere' }),
+  // The request is as before; it is the gateway's file that is another.
+  LEASTWISE_INVALID_CONFIG: (request) => request,
+  LEASTWISE_NO_CONFIG_FILE: (request) => request,
   LEASTWISE_NOT_READY: (request) => request,
   LEASTWISE_STATE_NOT_SAVED: (request) => request,
 }
@@ -39,7 +44,7 @@ const withoutBackend = ['addBackend', 'LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_
 
 for (const token of [undefined, 's3cret']) {
   test(`every described answer is given, and is as described, ${token ? 'with a' : 'without a'} token`, async (t) => {
-    const { balancer, store, document, calls, send } = await describedAdmin(token)
+    const { balancer, store, control, document, calls, send } = await describedAdmin(token)
     t.after(() => balancer.keeper?.close())
     const check = validator(document)
     const headers = { host: 'localhost', ...(token && { authorization: `Bearer ${token}` }) }
@@ -85,6 +90,8 @@ for (const token of [undefined, 's3cret']) {
           }
           const empty = withoutBackend.includes(code) || withoutBackend.includes(call.operationId)
           refill(!empty || code === 'LEASTWISE_BACKEND_EXISTS')
+          control.mistakes = code === 'LEASTWISE_INVALID_CONFIG' ? [mistakeExample] : []
+          control.hasFile = code !== 'LEASTWISE_NO_CONFIG_FILE'
           const reply = await send(provoke(plain))
           store.fails = false
           assert.equal(JSON.parse(reply.text).code, code, what)

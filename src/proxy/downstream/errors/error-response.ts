@@ -56,8 +56,17 @@ export function codeOf(request: FastifyRequest): string | undefined {
   return codes.get(request)
 }
 
-/** Fastify's error handler: sends what the core, a backend, a library or a hook of the app threw as an error in Fastify's shape. */
-export function sendError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+/**
+ * Fastify's error handler: sends what the core, a backend, a library or a hook of the app threw as an error in Fastify's
+ * shape.
+ * @param details further fields of the body
+ */
+export function sendError(
+  thrown: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  details?: object,
+): void {
   const error = errorOf(thrown)
   const statusCode = statusOf(error, request, reply)
   prepareReply(error, statusCode, request, reply)
@@ -65,7 +74,7 @@ export function sendError(thrown: FastifyError, request: FastifyRequest, reply: 
   reply
     .code(statusCode)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(bodyOf(error, statusCode))
+    .send(bodyOf(error, statusCode, details))
 }
 
 /**
@@ -91,9 +100,15 @@ export function errorsOf(app: FastifyInstance): typeof sendError {
   }
 }
 
-/** The body of an error of the gateway, in Fastify's shape. */
-export function errorBody(statusCode: number, code: unknown, message: string): string {
-  return JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message })
+/** The body of an error of the gateway, in Fastify's shape. @param details further fields */
+export function errorBody(statusCode: number, code: unknown, message: string, details?: object): string {
+  return JSON.stringify({
+    statusCode,
+    code,
+    error: STATUS_CODES[statusCode] ?? 'Error',
+    message,
+    ...details,
+  })
 }
 
 function errorOf(thrown: unknown): Thrown {
@@ -170,7 +185,7 @@ function codeFor(error: Thrown, statusCode: number): string | undefined {
   return typeof code === 'string' || typeof code === 'number' ? String(code) : undefined
 }
 
-function bodyOf(error: Thrown, statusCode: number): string {
+function bodyOf(error: Thrown, statusCode: number, details?: object): string {
   if (isHidden(error, statusCode)) return errorBody(statusCode, 'LEASTWISE_INTERNAL', 'internal error')
   // Fastify sends an object that is not an Error unchanged.
   if (!(error instanceof Error)) {
@@ -180,5 +195,5 @@ function bodyOf(error: Thrown, statusCode: number): string {
       // A value that cannot be written as JSON is handled like an Error.
     }
   }
-  return errorBody(statusCode, codeFor(error, statusCode), String(error.message ?? ''))
+  return errorBody(statusCode, codeFor(error, statusCode), String(error.message ?? ''), details)
 }
