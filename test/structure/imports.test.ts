@@ -7,6 +7,7 @@ import { root } from '../support/process.js'
 /** The rooms of the tree from the bottom to the top. A file imports from its own room and from rooms that `may` names. */
 const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   { room: 'src/text/', may: [], packages: /^$/ },
+  { room: 'src/routing/', may: ['src/text/'], packages: /^node:http$/ },
   { room: 'src/threads/', may: [], packages: /^node:worker_threads$/ },
   { room: 'src/balancer/', may: ['src/threads/'], packages: /^node:(events|worker_threads)$/ },
   {
@@ -35,13 +36,13 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   { room: 'src/telemetry/', may: ['src/text/', 'src/balancer/', 'src/proxy/'], packages: /./ },
   {
     room: 'src/config/',
-    may: ['src/text/', 'src/balancer/', 'src/proxy/http/'],
+    may: ['src/text/', 'src/routing/', 'src/balancer/', 'src/proxy/http/'],
     packages: /^(node:(fs|net|util)|typebox.*|dotenv|prom-client)$/,
   },
   { room: 'src/stores/', may: ['src/text/', 'src/balancer/'], packages: /^node:/ },
   {
     room: 'src/admin/',
-    may: ['src/text/', 'src/balancer/', 'src/proxy/downstream/errors/', 'src/telemetry/'],
+    may: ['src/text/', 'src/routing/', 'src/balancer/', 'src/proxy/downstream/errors/', 'src/telemetry/'],
     packages: /./,
   },
   {
@@ -113,6 +114,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/config/',
       'src/proxy/',
       'src/pool/',
+      'src/routing/',
       'src/stores/',
       'src/telemetry/',
       'src/text/',

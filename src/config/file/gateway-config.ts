@@ -1,4 +1,7 @@
+import type { RouteMatch } from '../../routing/route-match.js'
 import type { PoolSettings } from '../settings.js'
+
+export type { RouteMatch } from '../../routing/route-match.js'
 
 /**
  * What a gateway runs from, once its file was read and checked: names are resolved, defaults are filled in, and the
@@ -34,20 +37,6 @@ export interface AdminConfig {
 export interface PoolConfig {
   name: string
   settings: PoolSettings
-}
-
-/** The requests that a route takes. */
-export interface RouteMatch {
-  /** Lower case, without port: a name, or `*.` and a name for all names below it; undefined for any. */
-  host: string | undefined
-  /** A prefix by segments, without a slash at its end; empty for any path. */
-  path: string
-  /** In capitals; undefined for all. */
-  methods: readonly string[] | undefined
-  /** Values of header fields, by name in lower case. */
-  headers: Readonly<Record<string, string>>
-  /** Values of query parameters, by name. */
-  query: Readonly<Record<string, string>>
 }
 
 export interface RouteConfig {
