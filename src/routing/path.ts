@@ -1,3 +1,5 @@
+import { readsAlike } from './readings.js'
+
 /** A character that is in no path: a control character, a space, or the start of a fragment. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are refused.
 const FOREIGN = /[\x00-\x20\x7f#]/
@@ -43,7 +45,8 @@ export function decodedPath(path: string): string {
  * The path that a route names, as {@link decodedPath} has that of a request. It may have escapes, and characters beyond
  * ASCII as they are.
  * @returns undefined where no request's path can begin with it: it does not start with a slash, ends with one, has an
- *   empty segment, dots that are resolved, a query, or an escape that is malformed
+ *   empty segment, dots that are resolved, a query, an escape that is malformed, or
+ *   what servers read in different ways, such as an escaped slash
  */
 export function routePath(text: string): string | undefined {
   if (text === '') return ''
@@ -51,6 +54,7 @@ export function routePath(text: string): string | undefined {
   const raw = text.replace(UNESCAPED, encodeURIComponent)
   if (isMalformed(raw)) return undefined
   const path = decodedPath(raw)
+  if (!readsAlike(raw, decodedPath)) return undefined
   const segments = path.split('/').slice(1)
   return segments.some((segment) => segment === '' || segment === '.' || segment === '..') ? undefined : path
 }
