@@ -68,9 +68,9 @@ const Plugins = Type.Object(
 const Requests = Type.Object(
   {
     total: Count('All of them.'),
-    ok: Count('A backend answered, and not with a gateway failure.'),
+    ok: Count('A backend answered, and not with a gateway failure; or the gateway, as with a redirect.'),
     failed: Count('A backend had the request, and the client got a gateway failure or a cut response.'),
-    refused: Count('The gateway answered itself, as with a redirect or an error.'),
+    refused: Count('The gateway answered with an error itself, or its plugins did.'),
     cancelled: Count('The client left.'),
   },
   { description: 'Requests of the route that are over, since the start; by outcome.' },

@@ -22,12 +22,12 @@ export interface Sample {
 }
 
 /** All lines of one metric name. */
-export interface Family {
+export interface Family<T = MeteredPool> {
   name: string
   type: 'counter' | 'gauge' | 'histogram'
   help: string
-  /** A pool's lines, in groups that belong together. */
-  of(pool: MeteredPool): Iterable<Sample[]>
+  /** The lines of a pool, or of the routes of a gateway, in groups that belong together. */
+  of(source: T): Iterable<Sample[]>
 }
 
 const NONE: Labels = Object.freeze({})

@@ -44,6 +44,24 @@ export class Histogram {
     })
   }
 
+  /**
+   * Estimates a quantile in seconds, as if the durations of a bucket were evenly spread in it; of durations above the
+   * largest bound it says that bound. Undefined without a duration.
+   * @param part from 0 to 1, as 0.99
+   */
+  quantile(part: number): number | undefined {
+    const cumulative = this.cumulative()
+    const count = cumulative.at(-1) as number
+    if (count === 0) return undefined
+    const rank = part * count
+    const bucket = cumulative.findIndex((within) => within >= rank)
+    const upper = BOUNDS[bucket] ?? (BOUNDS.at(-1) as number)
+    const lower = bucket === 0 ? 0 : Math.min(upper, BOUNDS[bucket - 1] as number)
+    const below = bucket === 0 ? 0 : (cumulative[bucket - 1] as number)
+    const within = (cumulative[bucket] as number) - below
+    return within === 0 ? lower : lower + ((upper - lower) * (rank - below)) / within
+  }
+
   #counts(): Float64Array {
     return this.#numbers.subarray(0, SUM)
   }

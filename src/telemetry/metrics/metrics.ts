@@ -5,15 +5,16 @@ import { poolFamilies } from './pool-families.js'
 import { workerFamilies } from './worker-families.js'
 
 /** A metric of prom-client's registry that counts nothing itself: its lines are made when the registry asks for them. */
-export class FamilyMetric {
+export class FamilyMetric<T = unknown> {
   readonly name: string
   readonly help: string
   readonly type: Family['type']
   readonly aggregator = 'sum'
-  readonly pools = new Set<MeteredPool>()
-  readonly #of: Family['of']
+  /** What has lines: pools, or the routes of a gateway. */
+  readonly sources = new Set<T>()
+  readonly #of: Family<T>['of']
 
-  constructor({ name, help, type, of }: Family) {
+  constructor({ name, help, type, of }: Family<T>) {
     this.name = name
     this.help = help
     this.type = type
@@ -22,7 +23,7 @@ export class FamilyMetric {
 
   /** All lines, in groups that belong together. */
   *groups(): Generator<Sample[]> {
-    for (const pool of this.pools) yield* this.#of(pool)
+    for (const source of this.sources) yield* this.#of(source)
   }
 
   /** Called by the registry when a page is requested. */
@@ -60,15 +61,16 @@ export function registerIn(registry: MetricsRegistry, pool: MeteredPool): () => 
   const metrics = [...backendFamilies, ...poolFamilies, ...ofWorkers].map((family) =>
     metricIn(registry, family),
   )
-  for (const { pools } of metrics) pools.add(pool)
+  for (const { sources } of metrics) sources.add(pool)
   return () => {
-    for (const { pools } of metrics) pools.delete(pool)
+    for (const { sources } of metrics) sources.delete(pool)
   }
 }
 
-function metricIn(registry: MetricsRegistry, family: Family): FamilyMetric {
+/** Returns the metric of a family in a registry, which is added where it is not there yet. */
+export function metricIn<T>(registry: MetricsRegistry, family: Family<T>): FamilyMetric<T> {
   const known: unknown = registry.getSingleMetric(family.name)
-  if (known instanceof FamilyMetric) return known
+  if (known instanceof FamilyMetric) return known as FamilyMetric<T>
   const metric = new FamilyMetric(family)
   // The library's type of a metric is one of its own classes, but its registry calls only methods that this class has.
   registry.registerMetric(metric as unknown as Metric)

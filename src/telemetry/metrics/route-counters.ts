@@ -1,0 +1,60 @@
+import type { RequestObserver, RequestOutcome } from '../record.js'
+import { outcomes } from './backend-counters.js'
+import { HISTOGRAM_WIDTH, Histogram } from './histogram.js'
+
+/** What a route counted since the last time, as one thread tells it another. */
+export interface RouteDelta {
+  /** The requests by the order of {@link outcomes}, then the histogram of their durations. */
+  numbers: Float64Array
+  /** Requests that the gateway refused, by code. */
+  refused: [code: string, count: number][]
+}
+
+const DURATION = outcomes.length
+const WIDTH = DURATION + HISTOGRAM_WIDTH
+
+/** Counts the requests of one route. */
+export class RouteCounters {
+  readonly #numbers = new Float64Array(WIDTH)
+  readonly duration = new Histogram(this.#numbers.subarray(DURATION))
+  /** Requests that the gateway refused, by code; the codes are those of the gateway, so there are few. */
+  readonly refused = new Map<string, number>()
+
+  /** The observer of the route's requests that are over. */
+  readonly observe: RequestObserver = ({ outcome, error, responseTime }) => {
+    this.#add(outcomes.indexOf(outcome), 1)
+    this.duration.add(responseTime / 1000)
+    if (outcome === 'refused' && error !== null) this.#refuse(error, 1)
+  }
+
+  requests(outcome: RequestOutcome): number {
+    return this.#numbers[outcomes.indexOf(outcome)] as number
+  }
+
+  get total(): number {
+    return outcomes.reduce((sum, outcome) => sum + this.requests(outcome), 0)
+  }
+
+  /** Returns what was counted, and begins again at 0; undefined where nothing was counted. */
+  take(): RouteDelta | undefined {
+    if (this.total === 0) return undefined
+    const delta = { numbers: this.#numbers.slice(), refused: [...this.refused] }
+    this.#numbers.fill(0)
+    this.refused.clear()
+    return delta
+  }
+
+  /** Adds what another thread counted. */
+  add({ numbers, refused }: RouteDelta): void {
+    for (let i = 0; i < WIDTH; i++) this.#add(i, numbers[i] as number)
+    for (const [code, count] of refused) this.#refuse(code, count)
+  }
+
+  #add(at: number, amount: number): void {
+    this.#numbers[at] = (this.#numbers[at] as number) + amount
+  }
+
+  #refuse(code: string, count: number): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + count)
+  }
+}
