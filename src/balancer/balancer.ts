@@ -6,7 +6,7 @@ import type { Decision, DecisionFilter } from './explain/decision.js'
 import type { Explanation, Inquiry } from './explain/explanation.js'
 import type { Lease } from './leases/lease.js'
 import { leasePromise } from './leases/lease-promise.js'
-import { deliver, type LeaseRequest } from './leases/lease-request.js'
+import { deliver, type KeyTraits, type LeaseRequest } from './leases/lease-request.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
@@ -151,9 +151,9 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
    * @param except backends that have the request, or failed it before
    * @param request the request's id, as in {@link decisions}
    */
-  leaseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
+  leaseForHedge(except: ReadonlySet<Backend>, request?: string, keyed?: KeyTraits): Lease | undefined {
     if (this.#stopped || this.#queue.length > 0) return undefined
-    return this.#selection.chooseForHedge(except, request)
+    return this.#selection.chooseForHedge(except, { ...keyed, request })
   }
 
   /** Records that the request that holds this lease was answered later than its hedge. */

@@ -45,6 +45,21 @@ export interface BalancerOptions {
   healthInitial?: HealthInitial | undefined
   /** Milliseconds that requests in flight may take when their backend is drained; 30,000 by default. */
   drainTimeout?: number | undefined
+  /**
+   * `off` by default: keys of requests make no difference. With any other text, requests with a `key` go to the backend
+   * of their key; the text may say where the caller finds the keys.
+   */
+  affinity?: string | undefined
+  /**
+   * Percent of the mean load past which the backend of a key is passed over for the next one: 125 by default, 0 for any
+   * load, otherwise above 100.
+   */
+  affinityOverload?: number | undefined
+  /**
+   * What a drain means for requests with a key: the backend keeps its keys for nine tenths of the time (`keep` by
+   * default), or they move to others at once (`move`).
+   */
+  affinityDrain?: AffinityDrain | undefined
   /** Largest number of retries, in percent of the requests of the last 10 seconds; 20 by default. */
   retryBudget?: number | undefined
   /**
@@ -76,6 +91,10 @@ export interface BalancerOptions {
   random?: (() => number) | undefined
 }
 
+export const affinityDrains = ['keep', 'move'] as const
+
+export type AffinityDrain = (typeof affinityDrains)[number]
+
 /** All options, with the defaults filled in. */
 export type CompleteOptions = {
   [K in keyof Required<Omit<BalancerOptions, 'shared'>>]: Exclude<BalancerOptions[K], undefined>
@@ -99,6 +118,9 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
   panicThreshold: 0,
   healthInitial: 'usable',
   drainTimeout: 30_000,
+  affinity: 'off',
+  affinityOverload: 125,
+  affinityDrain: 'keep',
   retryBudget: 20,
   hedge: 'off',
   hedgeBudget: 5,
@@ -132,7 +154,11 @@ export function withDefaults(options: BalancerOptions): CompleteOptions {
   if (!healthInitials.includes(complete.healthInitial)) {
     throw new InvalidOptionError('healthInitial', `must be one of ${healthInitials.join(', ')}`)
   }
-  const { hedge } = complete
+  const { hedge, affinityOverload } = complete
+  if (affinityOverload > 0 && affinityOverload <= 100)
+    throw new InvalidOptionError('affinityOverload', 'must be 0 or a number above 100')
+  if (!affinityDrains.includes(complete.affinityDrain))
+    throw new InvalidOptionError('affinityDrain', `must be one of ${affinityDrains.join(', ')}`)
   if (
     hedge !== 'off' &&
     hedge !== 'p95' &&

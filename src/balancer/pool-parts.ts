@@ -102,6 +102,7 @@ export class PoolParts {
       clock,
       observerGuard,
       otherThreads: this.workers,
+      keepsKeysOnDrain: options.affinity !== 'off' && options.affinityDrain === 'keep',
       shareSource: { shareOf: (backend) => this.limits.shareOf(backend, clock.now()) },
     }
     const replica = shared && new ReplicaRegistry(registryOptions)
@@ -155,6 +156,7 @@ export class PoolParts {
       random,
       table: memory.isShared ? memory.table : undefined,
       leaseObserver: observer,
+      affinity: options.affinity !== 'off' ? { overload: options.affinityOverload } : undefined,
     })
     this.tunnels = new Tunnels(clock)
     this.residualLoad = new ResidualLoad(clock, (backend) => this.selection.changed(backend))

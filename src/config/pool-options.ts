@@ -32,6 +32,28 @@ export interface PoolOptions {
    */
   drainTimeout?: OptionOf<'drainTimeout'>
   /**
+   * Affinity: requests of one key go to one backend. The key is the address of the client (`ip`), a cookie of
+   * the gateway (`cookie`, or `cookie:NAME` for another name than `leastwise`), or a field of the request
+   * (`header:NAME`). `off`: requests have no key. Default: `off`.
+   */
+  affinity?: OptionOf<'affinity'>
+  /**
+   * Load past which a backend is passed over for the next one of a key, in percent of its part of all
+   * requests in flight; `0` for any load (percent). Default: `125`.
+   */
+  affinityOverload?: OptionOf<'affinityOverload'>
+  /**
+   * What becomes of the keys of a backend that drains: it keeps them for nine tenths of the time for the
+   * drain (`keep`), or they move to others at once (`move`). Default: `keep`.
+   */
+  affinityDrain?: OptionOf<'affinityDrain'>
+  /**
+   * Secret by which the cookie of `affinity` is signed, of at least 16 characters. Empty for a random one:
+   * then a cookie is good until the process ends, and only in this process. Gateways that share clients need
+   * the same one. Default: nothing.
+   */
+  affinitySecret?: OptionOf<'affinitySecret'>
+  /**
    * Time for which an idle connection to a backend is kept; it has to be shorter than the time for which the
    * backend keeps it. `0`: each request gets a new connection (milliseconds). Default: `4000`.
    */

@@ -3,6 +3,7 @@ import { type TSchema, Type } from 'typebox'
 import { isPath, isServername } from '../balancer/backends/backend-tls.js'
 import { type BackendSpec, HOST_FIELD } from '../balancer/backends/spec.js'
 import { MAX_TIMER_MS } from '../balancer/time/clock.js'
+import { isToken } from '../proxy/http/fields.js'
 import { statusesOf } from '../proxy/http/status-ranges.js'
 import { MAX_TRUSTED_HOPS, type TrustSetting, trustOf } from '../proxy/http/trust.js'
 import { readBackendList } from './backend-list.js'
@@ -165,6 +166,30 @@ function isTrustSetting(value: unknown): boolean {
   } catch {
     return false
   }
+}
+
+/** Largest percentage that a setting takes where 100 is no limit. */
+const MAX_OVERLOAD_PERCENT = 10_000
+
+export const overloadPercent = {
+  schema: Type.Refine(
+    Type.Integer({ minimum: 0, maximum: MAX_OVERLOAD_PERCENT }),
+    (value) => value === 0 || value > 100,
+  ),
+  accepts: `a whole number of percent from 101 to ${MAX_OVERLOAD_PERCENT}, or 0 for any load`,
+  unit: 'percent',
+  read: percent.read,
+}
+
+export const affinitySetting = refined(
+  isAffinity,
+  '"off", "ip", "cookie", "cookie:NAME" or "header:NAME", where NAME is a name of a cookie or of a header field',
+)
+
+function isAffinity(value: string): boolean {
+  if (value === 'off' || value === 'ip' || value === 'cookie') return true
+  const [kind, name] = value.split(/:(.*)/s, 2) as [string, string | undefined]
+  return (kind === 'cookie' || kind === 'header') && name !== undefined && isToken(name)
 }
 
 export const backendList = {

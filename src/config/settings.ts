@@ -1,6 +1,7 @@
 import type { Static } from 'typebox'
 import Value from 'typebox/value'
 import { refuse } from './setting-error.js'
+import { affinity } from './settings/affinity.js'
 import { backends } from './settings/backends.js'
 import { checks } from './settings/checks.js'
 import { failures } from './settings/failures.js'
@@ -22,6 +23,7 @@ import { upstreamTls } from './settings/upstream-tls.js'
  */
 export const poolGroups: readonly Group[] = [
   backends,
+  affinity,
   upstreamConnections,
   upstreamTls,
   queue,
@@ -41,6 +43,7 @@ export const groups: readonly Group[] = [listeners, threads, ...poolGroups, clie
 
 const poolSettings = {
   ...backends.settings,
+  ...affinity.settings,
   ...upstreamConnections.settings,
   ...upstreamTls.settings,
   ...queue.settings,

@@ -23,6 +23,7 @@ import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { meter } from '../telemetry/metrics/meter.js'
 import type { RequestObserver } from '../telemetry/record.js'
 import { logFileChange, warnOfUncheckedTls } from '../telemetry/tls-log.js'
+import { PoolAffinity, shareAffinitySecret } from './affinity.js'
 import { forwardingOptionsOf } from './forwarding-options.js'
 
 export interface PoolOptions {
@@ -52,6 +53,8 @@ export class Pool {
   readonly balancer: Balancer
   /** Sends requests to the backends; undefined where other threads carry the traffic. */
   readonly dispatcher: LeaseDispatcher | undefined
+  /** Finds the keys by which backends are chosen. */
+  readonly affinity: PoolAffinity
   /** Are called with each request when it is over. */
   readonly observers: readonly RequestObserver[]
   /** A name that no other pool has, for Via: a pool may be the backend of another pool, but not of itself. */
@@ -72,6 +75,8 @@ export class Pool {
     this.#tls = tls
     this.#onFailed = this.#exhaustionGuard()
     tls.follow(balancer.registry)
+    if (balancer.workers) shareAffinitySecret(balancer.workers.table.buffers)
+    this.affinity = new PoolAffinity(name, balancer.registry, settings, shared?.table)
     // What has to be done once is not done in each worker.
     if (!shared) {
       logChanges(log, balancer, name)

@@ -86,6 +86,7 @@ function targetOf(pool: Pool, { trust, observers = [], ...route }: RouteOptions)
   return {
     balancer,
     forwarding: dispatcher.forwarding(route),
+    affinity: pool.affinity.for(trust),
     onRefused(host) {
       balancer.registry.refusedHost = host
     },

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Lease } from '../balancer/leases/lease.js'
+import type { KeyTraits } from '../balancer/leases/lease-request.js'
 import type { Cause } from '../balancer/leases/outcome.js'
 import type { Downstream } from './downstream-port.js'
 import type { FieldLines } from './http/fields.js'
@@ -43,6 +44,8 @@ export class ProxyContext implements Assignment {
    */
   readonly path: string
   readonly downstream: Downstream
+  /** The key by which the backend was chosen; undefined where the request has none. */
+  readonly clientKey: KeyTraits | undefined
 
   // Set by downstream after the hooks of the app and before a backend is asked.
 
@@ -124,6 +127,7 @@ export class ProxyContext implements Assignment {
     path: string,
     host: string | undefined,
     downstream: Downstream,
+    clientKey?: KeyTraits,
   ) {
     this.requestId = requestId
     this.lease = lease
@@ -132,6 +136,7 @@ export class ProxyContext implements Assignment {
     this.path = path
     this.host = host
     this.downstream = downstream
+    this.clientKey = clientKey
   }
 }
 

@@ -19,15 +19,18 @@ export function takeLease(
   done: (error?: Error) => void,
 ): void {
   const { request, reply, protocol, isUpgrade, target } = downstream
-  const { balancer } = target
+  const { balancer, affinity } = target
   const { raw } = request
   // The client may have left while a hook of the app ran or an earlier request was answered.
   if (!isOpen(raw, reply.raw)) return
+  const clientKey = affinity?.keyOf(request, downstream.peer)
+  affinity?.strip(raw)
   const leaseRequest: LeaseRequest = {
     onLease(lease) {
       // Hooks of the app run before the backend is asked.
       lease.prepare()
-      request.assignment = new ProxyContext(request.id, lease, balancer.policy, path, host, downstream)
+      const { policy } = balancer
+      request.assignment = new ProxyContext(request.id, lease, policy, path, host, downstream, clientKey)
       done()
     },
     onReject(error) {
@@ -37,6 +40,8 @@ export function takeLease(
     request: request.id,
     repeatable: REPEATABLE.has(raw.method as string) && !isUpgrade && !protocol.hasBody(raw),
     upgrade: isUpgrade,
+    key: clientKey?.key,
+    home: clientKey?.home,
     queuedAt: undefined,
   }
   const leaveQueue = balancer.lease(leaseRequest)

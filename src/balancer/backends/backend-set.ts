@@ -48,6 +48,14 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return this.#eligibility.panicking
   }
 
+  /** The backends that drain and still get the requests of their keys. */
+  get kept(): readonly Backend[] {
+    return this.list().filter(
+      ({ keepsKeys, unresolved, checked, isEjected }) =>
+        keepsKeys && unresolved === undefined && checked !== 'unhealthy' && !isEjected,
+    )
+  }
+
   /**
    * Returns which backends would be left for requests if this backend got none: `usable` where one of them is usable,
    * `sick` where there are only unusable ones, `nobody` where there are none.

@@ -56,6 +56,8 @@ export class Backend {
    */
   clientHost: string | undefined
   state: AdminState = 'active'
+  /** True while the backend drains and still gets the requests of its keys; see `Departures`. */
+  keepsKeys = false
   checked: Verdict = 'unknown'
   lastCheck: CheckResult | undefined
   /** The time at which an ejected backend may be probed; undefined while the backend is not ejected. */
@@ -66,9 +68,7 @@ export class Backend {
   isRegistered = false
   /** True if requests may be given to the backend now; see `Registry.eligible`. */
   isEligible = false
-  /**
-   * True if the backend was eligible and not full when `Eligibility`, which counts such backends, last looked at it.
-   */
+  /** True if the backend was eligible and not full when `Eligibility` last looked at it. */
   isOpen = false
   /** Counts of the backend's recent answers; see `RefusalOutliers`. */
   answerTally: AnswerTally | undefined

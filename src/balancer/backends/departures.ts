@@ -1,10 +1,19 @@
 import type { Clock } from '../time/clock.js'
 import type { Backend } from './backend.js'
+import type { RegistryOptions } from './registry-options.js'
+
+/**
+ * Part of a drain in which requests still go to the backend of their key. The rest is for the requests in flight, which
+ * are cut at the end.
+ */
+export const KEEPING_PART = 0.9
 
 interface Departure {
   /** True if the backend is removed from the registry once it has no request in flight. */
   isRemoval: boolean
   cancelDeadline: () => void
+  /** Cancels the timer at which the backend's keys move to others. */
+  cancelMove: () => void
 }
 
 /** Keeps track of the backends that drain or are being removed, and of the deadlines for their requests in flight. */
@@ -13,9 +22,17 @@ export class Departures {
   readonly #departures = new Map<Backend, Departure>()
   /** Backends whose drain was announced as done. */
   readonly #drained = new Set<Backend>()
+  readonly #keepsKeys: boolean
+  readonly #onMove: (backend: Backend) => void
 
-  constructor(clock: Clock) {
+  /** @param onMove called when a backend has kept its keys for as long as it may */
+  constructor(
+    { clock, keepsKeysOnDrain = false }: Pick<RegistryOptions, 'clock' | 'keepsKeysOnDrain'>,
+    onMove: (backend: Backend) => void,
+  ) {
     this.#clock = clock
+    this.#keepsKeys = keepsKeysOnDrain
+    this.#onMove = onMove
   }
 
   /** Returns true if a departure of the backend is under way, so that its requests have a deadline. */
@@ -43,9 +60,11 @@ export class Departures {
     onDeadline: (isCurrent: () => boolean) => void,
   ): void {
     const before = this.#departures.get(backend)
-    before?.cancelDeadline()
+    if (before) cancelTimers(before)
+    isRemoval ||= before?.isRemoval === true
     const departure: Departure = {
-      isRemoval: isRemoval || before?.isRemoval === true,
+      isRemoval,
+      cancelMove: this.#keepKeys(backend, isRemoval ? 0 : timeout * KEEPING_PART),
       cancelDeadline: this.#clock.after(timeout, () => {
         onDeadline(() => this.#departures.get(backend) === departure)
       }),
@@ -58,8 +77,7 @@ export class Departures {
    * which is then announced.
    */
   finish(backend: Backend): boolean {
-    this.#departures.get(backend)?.cancelDeadline()
-    this.#departures.delete(backend)
+    this.#end(backend)
     const isFirst = !this.#drained.has(backend)
     this.#drained.add(backend)
     return isFirst
@@ -72,14 +90,39 @@ export class Departures {
 
   /** Cancels the departure of a backend, which was activated again or is already removed. */
   cancel(backend: Backend): void {
-    this.#departures.get(backend)?.cancelDeadline()
-    this.#departures.delete(backend)
+    this.#end(backend)
     this.#drained.delete(backend)
   }
 
   /** Cancels all timers. */
   close(): void {
-    for (const { cancelDeadline } of this.#departures.values()) cancelDeadline()
+    for (const departure of this.#departures.values()) cancelTimers(departure)
     this.#departures.clear()
   }
+
+  /**
+   * Lets a backend keep its keys.
+   * @param duration in milliseconds
+   * @returns a function that cancels the timer
+   */
+  #keepKeys(backend: Backend, duration: number): () => void {
+    backend.keepsKeys = this.#keepsKeys && duration > 0
+    if (!backend.keepsKeys) return () => {}
+    return this.#clock.after(duration, () => {
+      backend.keepsKeys = false
+      this.#onMove(backend)
+    })
+  }
+
+  #end(backend: Backend): void {
+    const departure = this.#departures.get(backend)
+    if (departure) cancelTimers(departure)
+    this.#departures.delete(backend)
+    backend.keepsKeys = false
+  }
+}
+
+function cancelTimers({ cancelDeadline, cancelMove }: Departure): void {
+  cancelDeadline()
+  cancelMove()
 }

@@ -62,6 +62,8 @@ export interface RegistryOptions extends PanicOptions {
   tunnelWeight: number
   /** Milliseconds that requests in flight may take on a drain, where the call gives no time. */
   drainTimeout: number
+  /** True if a backend that drains keeps the requests of its keys for most of that time. */
+  keepsKeysOnDrain?: boolean | undefined
   /** Tells which part of its fair share a backend may have; undefined where each backend has its whole share. */
   shareSource?: ShareSource | undefined
   /**

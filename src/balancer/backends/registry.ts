@@ -1,19 +1,19 @@
 // Over 200 lines: every operation on the backends of a pool, each with the events that it emits.
 import { BackendExistsError, BackendGoneError } from '../errors.js'
+import { applySpec, verifiedTls } from './apply-spec.js'
 import { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
-import { type BackendTls, checkTls, isSameTls, noTls } from './backend-tls.js'
 import { Departures } from './departures.js'
 import { parseOrigin } from './origin.js'
 import { patched } from './patch.js'
 import { type SourceEntry, Sources } from './sources.js'
-import type { BackendPatch, BackendRecord, BackendSource, ConfiguredBackend } from './spec.js'
-import { checkAddedAt, checkAdminState, checkMaxConnections, checkSpec } from './validation.js'
+import type { BackendPatch, BackendRecord, BackendSource } from './spec.js'
+import { checkAddedAt, checkAdminState, checkSpec } from './validation.js'
 
 /** The backends of a pool. All adding, changing, draining and removing of backends is done here. */
 export class Registry extends BackendHealth {
-  readonly #departures = new Departures(this.options.clock)
+  readonly #departures = new Departures(this.options, (backend) => this.#keysMoved(backend))
   readonly #sources = new Sources()
 
   /** Returns true if the backend is removed once it has no request in flight. */
@@ -39,7 +39,7 @@ export class Registry extends BackendHealth {
     backend.source = source
     backend.shareSource = this.options.shareSource
     try {
-      this.#apply(backend, spec)
+      applySpec(backend, spec, this.options)
     } catch (error) {
       this.options.memory.forget(backend.row)
       throw error
@@ -102,7 +102,7 @@ export class Registry extends BackendHealth {
   update(id: string, patch: BackendPatch): Backend {
     const backend = this.get(id)
     const fields = patched(backend, patch)
-    fields.tls = this.#verifiedTls(backend, fields.tls)
+    fields.tls = verifiedTls(backend, fields.tls, this.options)
     Object.assign(backend, fields)
     this.refresh()
     this.announce('updated', backend)
@@ -169,12 +169,19 @@ export class Registry extends BackendHealth {
         backend.state = 'draining'
       })
       this.announce('draining', backend)
-    } else if (remove && isDraining && !isRemoval) {
+    } else {
+      this.refresh()
       // The backend was draining already, and is now to be removed as well.
-      this.announce('updated', backend)
+      if (remove && isDraining && !isRemoval) this.announce('updated', backend)
     }
     this.#lookWhenKnown(backend)
     return backend
+  }
+
+  /** Finishes the drain of a backend whose keys go to other backends from now on. */
+  #keysMoved(backend: Backend): void {
+    this.refresh()
+    this.#lookWhenKnown(backend)
   }
 
   /** Finishes the drain of a backend without requests, as soon as no other thread gives it any more. */
@@ -192,7 +199,8 @@ export class Registry extends BackendHealth {
    *   under way.
    */
   becameIdle(backend: Backend): void {
-    if (!this.#departures.has(backend)) return
+    // A backend that keeps its keys may have another request any time.
+    if (backend.keepsKeys || !this.#departures.has(backend)) return
     const isRemoval = this.#departures.isRemoval(backend)
     if (this.#departures.finish(backend)) this.announce('drained', backend)
     // A listener of the event may have activated or removed the backend.
@@ -213,30 +221,11 @@ export class Registry extends BackendHealth {
       this.add({ addedAt: backend.addedAt.toISOString(), ...entry }, source)
       return
     }
-    this.#apply(backend, entry)
+    applySpec(backend, entry, this.options)
     this.refresh()
     this.announce('updated', backend)
     if (entry.state === 'draining') this.drain(backend.id)
     else if (backend.state === 'draining') this.activate(backend.id)
-  }
-
-  #apply(backend: Backend, spec: ConfiguredBackend): void {
-    const { maxConnections = this.options.maxConnections } = spec
-    backend.tls = this.#verifiedTls(backend, checkTls(spec, new URL(spec.url)))
-    backend.weight = spec.weight
-    backend.maxConnections = checkMaxConnections(maxConnections)
-    backend.ownLimit = spec.maxConnections !== undefined
-    backend.hostHeader = spec.hostHeader
-    backend.backup = spec.backup === true
-    backend.healthPort = spec.healthPort
-    backend.healthHost = spec.healthHost
-  }
-
-  /** Returns TLS fields that may come into force. @throws {InvalidBackendError} */
-  #verifiedTls(backend: Backend, tls: BackendTls): BackendTls {
-    if (isSameTls(tls, backend.tls)) return backend.tls
-    if (tls !== noTls) this.options.verifyTls(tls)
-    return tls
   }
 
   #forget(backend: Backend): void {

@@ -11,7 +11,7 @@ import type { Clock } from '../time/clock.js'
 import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
 /** The request to explain; by default one that comes now and can be repeated. */
-export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'repeatable' | 'upgrade'> {
+export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'home' | 'repeatable' | 'upgrade'> {
   /**
    * True if the request would wait where every backend is full, as with `lease()`; false if it would not, as with
    * `acquire()`. True by default.
@@ -148,6 +148,7 @@ function comparisonOf(
   best: CandidateScore | undefined,
 ): string {
   if (isProbe && backend === choice) return 'ejected, its time is up: the next request tries it'
+  if (backend.keepsKeys) return 'next: it drains, and keeps its keys until shortly before the end of that'
   if (!backend.isEligible) return 'backup: every other backend has failed the request'
   if (!candidate) return 'may be chosen'
   const { probability, score, note } = candidate
@@ -177,6 +178,7 @@ function whyOf(choice: Backend | undefined, { preview, queue }: ExplainContext):
     return `every backend that may be chosen is full or rests: it would wait behind ${length} others`
   const first = length > 0 ? `after ${length} that wait: ` : ''
   if (preview.isProbe) return `${first}${choice.id} was ejected, its time is up, and the request tries it`
+  if (choice.keepsKeys) return `${first}${choice.id} drains, and keeps its keys for now`
   if (!choice.isEligible)
     return `${first}${choice.id} is a backup, and every other backend has failed the request`
   const need = choice.tier > tiers.withinShare ? `all that need no rest are full, so that it is ` : ''

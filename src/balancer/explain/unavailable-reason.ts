@@ -21,7 +21,7 @@ export function unavailableReasonOf(
   { preview, ejection, limits }: UnavailabilitySources,
   now: number,
 ): string | undefined {
-  if (backend === preview.choice && (preview.isProbe || !backend.isEligible)) return undefined
+  if (backend === preview.choice) return undefined
   const { inFlight, maxConnections } = backend
   const full = `full: ${inFlight} of ${maxConnections}`
   if (backend.isEligible) {

@@ -16,9 +16,14 @@ export interface RequestTraits {
   readonly again?: boolean | undefined
   /** A key that is the same for all requests that should reach the same backend; see `PickContext`. */
   readonly key?: string | undefined
+  /** The code of the backend that the key belongs to as long as it is there; see `homeCodeOf`. */
+  readonly home?: number | undefined
   /** The id of the request in {@link Decision}s. */
   readonly request?: string | undefined
 }
+
+/** The part of a request's traits that tells to which backend it belongs. */
+export type KeyTraits = Pick<RequestTraits, 'key' | 'home'>
 
 /** A request for a lease. Either `onLease` or `onReject` is called, and only once. */
 export interface LeaseRequest extends RequestTraits {

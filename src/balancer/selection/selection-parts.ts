@@ -18,6 +18,8 @@ export interface SelectionParts {
   readonly table: PoolTable | undefined
   readonly random: () => number
   readonly leaseObserver: LeaseObserver
+  /** How requests with a key are given to their backends; undefined where keys make no difference. */
+  readonly affinity: { overload: number } | undefined
   /** Follows failures in other threads; undefined where there are none. */
   readonly failures: FailureFollower | undefined
 }

@@ -7,6 +7,7 @@ import type { PassiveHealth } from '../health/passive-health.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease } from '../leases/lease.js'
 import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
+import { keyed } from './affinity/keyed.js'
 import { backupFor } from './backup.js'
 import { isPolicyName, newPolicy, policyNames } from './policies/index.js'
 import type { PickContext, Policy } from './policies/policy.js'
@@ -40,6 +41,7 @@ export class Selection implements LeaseSource {
     now: 0,
     except: undefined,
     key: undefined,
+    home: undefined,
     reach: tiers.withinShare,
     seen: undefined,
   }
@@ -62,7 +64,7 @@ export class Selection implements LeaseSource {
   use(wanted: string): void {
     if (!isPolicyName(wanted)) throw new UnknownPolicyError(wanted, policyNames)
     if (wanted === this.#selector?.name) return
-    this.#policy = newPolicy(wanted, this.#parts.random, this.#parts.table)
+    this.#policy = keyed(newPolicy(wanted, this.#parts.random, this.#parts.table), this.#parts)
     this.#policyIndex = policyNames.indexOf(wanted)
     this.#selector = {
       name: wanted,
@@ -140,11 +142,11 @@ export class Selection implements LeaseSource {
    * Takes a lease for a hedge. A hedge is never necessary, so only a usable backend without a limit on its share is
    * chosen.
    */
-  chooseForHedge(except: ReadonlySet<Backend>, request?: string): Lease | undefined {
+  chooseForHedge(except: ReadonlySet<Backend>, { request, key, home }: RequestTraits): Lease | undefined {
     const now = this.#parts.clock.now()
     const unusable = this.#unusable.with(except, this.#registry.eligible)
     for (;;) {
-      const context: PickContext = { now, except: unusable, reach: tiers.unlimited }
+      const context: PickContext = { now, except: unusable, key, home, reach: tiers.unlimited }
       const backend = this.#policy.pick(context)
       if (!backend) return undefined
       const lease = this.#open(backend, now, this.#policy, context.seen)
@@ -157,14 +159,14 @@ export class Selection implements LeaseSource {
   /** Returns what {@link choose} would do for such a request, and how the backends compare. It changes nothing. */
   preview(request: RequestTraits, canWait: boolean): SelectionPreview {
     const now = this.#parts.clock.now()
-    const { except, key } = request
+    const { except, key, home } = request
     const probed = this.#ejection.probes.next(request)
     const policy = request.upgrade ? this.#policyForUpgrades() : this.#policy
     let reach: Tier = tiers.withinShare
-    let preview = policy.explain({ now, except, key, reach })
+    let preview = policy.explain({ now, except, key, home, reach })
     if (!preview.choice && this.#limits.shareUsedCount > 0) {
       reach = this.#extendedReach(except, canWait)
-      preview = policy.explain({ now, except, key, reach })
+      preview = policy.explain({ now, except, key, home, reach })
     }
     const choice = probed ?? preview.choice ?? backupFor(this.#registry, except)
     return { choice, isProbe: probed !== undefined, scores: preview.scores, reach }
@@ -173,18 +175,20 @@ export class Selection implements LeaseSource {
   #policyForUpgrades(): Policy {
     if (this.#policy.ignoresLoad) return this.#policy
     if (!this.#tunnelPolicy) {
-      this.#tunnelPolicy = tunnelPolicy(this.#start, this.#parts.table)
+      this.#tunnelPolicy = keyed(tunnelPolicy(this.#start, this.#parts.table), this.#parts, true)
       this.#tunnelPolicy.update(this.#registry.eligible)
     }
     return this.#tunnelPolicy
   }
 
-  #pick(policy: Policy, now: number, { except, key }: RequestTraits, canWait: boolean): Backend | undefined {
+  #pick(policy: Policy, now: number, request: RequestTraits, canWait: boolean): Backend | undefined {
+    const { except, key } = request
     if (this.#parts.failures?.isBehind) this.#parts.failures.catchUp()
     const context = this.#context
     context.now = now
     context.except = except
     context.key = key
+    if (key !== undefined) context.home = request.home
     context.seen = undefined
     context.reach = tiers.withinShare
     let backend = policy.pick(context)
@@ -231,14 +235,8 @@ export class Selection implements LeaseSource {
   }
 
   #log(kind: number, lease: Lease, request: string | undefined, waitingSince: number | undefined): void {
-    this.#parts.decisions.add(
-      kind,
-      lease,
-      this.#policyIndex,
-      this.#registry.eligible.length,
-      request,
-      waitingSince,
-    )
+    const { decisions } = this.#parts
+    decisions.add(kind, lease, this.#policyIndex, this.#registry.eligible.length, request, waitingSince)
   }
 
   readonly #weightOf = ({ weight }: Backend): number => (this.#policy.ignoresWeight ? 1 : weight)

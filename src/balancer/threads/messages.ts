@@ -21,6 +21,7 @@ const knownFields = [
   'healthHost',
   'tls',
   'state',
+  'keepsKeys',
   'checked',
   'unproven',
   'ejectedUntil',

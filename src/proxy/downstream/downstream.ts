@@ -10,6 +10,7 @@ import { rawHead } from '../http/raw-head.js'
 import { sendHead } from '../http/send-head.js'
 import { sendableTrailers } from '../http/trailers.js'
 import type { RouteTarget } from '../route-target.js'
+import { addAffinity } from './affinity/affinity.js'
 import type { ClientProtocol } from './client-protocol.js'
 import { toGatewayError } from './errors/gateway-error.js'
 import type { Addresses } from './fields/client-origin.js'
@@ -113,6 +114,7 @@ export class HttpDownstream implements Downstream {
     reply.hijack()
     const context = contextOf(request) as ProxyContext
     const passed = responseFields(headers, request.raw, context, this.#options)
+    addAffinity(passed, this.target.affinity, context)
     const fields = { ...withoutContent(passed), connection: 'upgrade', upgrade: headers.upgrade }
     reply.raw.detachSocket(upgrade.socket)
     upgrade.socket.write(rawHead(`HTTP/1.1 101 ${STATUS_CODES[101]}`, fields), 'latin1')

@@ -39,7 +39,8 @@ export class Hedge {
    */
   takeLease(failed: ReadonlySet<Backend>, first: AttemptState): Lease | undefined {
     const except = new Set([...failed, first.backend])
-    const lease = this.#balancer.leaseForHedge(except, this.#context.requestId)
+    const { requestId, clientKey } = this.#context
+    const lease = this.#balancer.leaseForHedge(except, requestId, clientKey)
     if (!lease) return undefined
     this.#lease = lease
     this.#context.hedge = lease

@@ -36,6 +36,8 @@ export function reacquire(
     repeatable: false,
     again,
     upgrade: context.upgrade !== undefined,
+    key: context.clientKey?.key,
+    home: context.clientKey?.home,
     request: context.requestId,
     onLease(lease) {
       endWait()

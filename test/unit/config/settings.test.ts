@@ -96,6 +96,39 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     ],
   },
   POLICY: { good: [['round-robin', 'round-robin']], bad: ['random', 'Round-Robin', 'toString'] },
+  AFFINITY: {
+    good: [
+      ['ip', 'ip'],
+      ['cookie', 'cookie'],
+      ['cookie:shop_session', 'cookie:shop_session'],
+      ['header:X-Session', 'header:X-Session'],
+    ],
+    bad: [
+      'on',
+      'IP',
+      'cookie:',
+      'cookie:a b',
+      'cookie:a=b',
+      'cookie:a;b',
+      'header',
+      'header:',
+      'header:a:b',
+      'ip:4',
+    ],
+  },
+  AFFINITY_OVERLOAD: {
+    good: [
+      ['0', 0],
+      ['101', 101],
+      ['10000', 10_000],
+    ],
+    bad: ['1', '100', '-1', '1.25', '125%', '10001'],
+  },
+  AFFINITY_DRAIN: { good: [['move', 'move']], bad: ['Keep', 'off'] },
+  AFFINITY_SECRET: {
+    good: [['0123456789abcdef', '0123456789abcdef']],
+    bad: ['0123456789abcde', '0123456789 abcdef', '0123456789abcdefü'],
+  },
   ADMIN_HOST: { good: [['localhost', 'localhost']], bad: ['a b', 'localhost:1'] },
   ADMIN_PORT: {
     good: [

@@ -10,6 +10,8 @@ export interface PickContext {
   readonly except?: ReadonlySet<Backend> | undefined
   /** A key that is the same for all requests that should reach the same backend, such as a session's id. */
   readonly key?: string | undefined
+  /** The code of the backend that the key belongs to as long as it is there; see `homeCodeOf`. */
+  readonly home?: number | undefined
   /** The last tier whose backends may be chosen; see `Backend.takes`. */
   readonly reach: Tier
   /**

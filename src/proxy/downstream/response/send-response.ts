@@ -4,6 +4,8 @@ import type { ProxyContext } from '../../context.js'
 import { MAX_COALESCED_BYTES } from '../../http/coalescing.js'
 import { PROTO } from '../../http/fields.js'
 import { type UpstreamResponse, WholeBody } from '../../http/response.js'
+import { addAffinity } from '../affinity/affinity.js'
+import { downstreamOf } from '../downstream.js'
 import { type ResponseFieldOptions, responseFields } from '../fields/response-fields.js'
 import type { AppHooks } from '../host-app/app-hooks.js'
 import { fitAppTrailers } from '../host-app/app-trailers.js'
@@ -26,6 +28,7 @@ export function sendResponse(
   const { raw } = reply.request
   const head = context.responseHead as NonNullable<ProxyContext['responseHead']>
   const headers = responseFields(head.headers, raw, context, options)
+  addAffinity(headers, downstreamOf(reply.request)?.target.affinity, context)
   // A body that is whole needs no chunks, and so one write less.
   if (!appHooks.seeResponses && body instanceof WholeBody && body.bytes.length > 0) {
     headers['content-length'] ??= String(body.bytes.length)
