@@ -56,8 +56,8 @@ export interface BalancerOptions {
    */
   affinityOverload?: number | undefined
   /**
-   * What a drain means for requests with a key: the backend keeps its keys for nine tenths of the time (`keep` by
-   * default), or they move to others at once (`move`).
+   * What a drain means for requests with a key, `keep` by default: the backend keeps its keys for nine tenths of the
+   * time. With `move` they go to others at once.
    */
   affinityDrain?: AffinityDrain | undefined
   /** Largest number of retries, in percent of the requests of the last 10 seconds; 20 by default. */
