@@ -39,6 +39,11 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: ['src/text/', 'src/routing/', 'src/balancer/', 'src/proxy/http/'],
     packages: /^(node:(fs|net|util)|typebox.*|dotenv|prom-client)$/,
   },
+  {
+    room: 'src/auth/',
+    may: ['src/balancer/time/', 'src/config/file/gateway-config.js'],
+    packages: /^(node:crypto|jose|bcrypt)$/,
+  },
   { room: 'src/stores/', may: ['src/text/', 'src/balancer/'], packages: /^node:/ },
   {
     room: 'src/admin/',
@@ -58,7 +63,15 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   },
   {
     room: 'plugins/',
-    may: ['src/balancer/', 'src/config/', 'src/proxy/', 'src/pool/', 'src/telemetry/', 'src/admin/'],
+    may: [
+      'src/auth/',
+      'src/balancer/',
+      'src/config/',
+      'src/proxy/',
+      'src/pool/',
+      'src/telemetry/',
+      'src/admin/',
+    ],
     packages: /./,
   },
   {
@@ -110,6 +123,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     room: 'src/gateway/',
     may: [
+      'src/auth/',
       'src/balancer/',
       'src/config/',
       'src/proxy/',

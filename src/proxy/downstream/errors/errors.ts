@@ -33,6 +33,13 @@ export const RequestTimeoutError = createError(
   'the body of the request did not come in time',
   408,
 )
+/** The credentials of a request are missing or not valid. WWW-Authenticate says what is needed. */
+export const UnauthorizedError = createError('LEASTWISE_UNAUTHORIZED', '%s', 401)
+export const KeysUnavailableError = createError(
+  'LEASTWISE_KEYS_UNAVAILABLE',
+  'the keys that verify tokens cannot be fetched now',
+  503,
+)
 export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
 /** A hook of the app has read the body of a request, and left nothing to send in its place. */
 export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)

@@ -59,7 +59,7 @@ export function stripRequestFields(raw: IncomingMessage, options: StripOptions):
     if (nominated?.has(PROTO) || isUnderscoreRemoved(PROTO, options))
       removed = (removed ?? new Set()).add(PROTO)
   }
-  if (removed) remove(raw, removed)
+  if (removed) removeFields(raw, removed)
   if (proxyFields && options.trust(peer, []) === 0)
     markUntrusted(headers, proxyFields, options.appHooks.touchRequests)
 }
@@ -88,7 +88,8 @@ function hasProto(rawHeaders: readonly string[]): boolean {
   return false
 }
 
-function remove(raw: IncomingMessage, names: ReadonlySet<string>): void {
+/** Removes fields of a request, wherever Node keeps them. */
+export function removeFields(raw: IncomingMessage, names: ReadonlySet<string>): void {
   const { headers, rawHeaders } = raw
   const distinct = distinctOf(raw)
   for (const name of names) {

@@ -67,6 +67,12 @@ export function markUntrusted(
   marked.set(headers, isWatched ? new WatchedNames(names) : new Set(names))
 }
 
+/** Takes the mark off a field whose value is not the peer's any more, also where hooks are not watched. */
+export function markTrusted(headers: IncomingHttpHeaders, name: string): void {
+  const names = marked.get(headers)
+  if (names instanceof Set) names.delete(name)
+}
+
 /** Marks all fields of a request that will be refused. */
 export function markAllUntrusted(headers: IncomingHttpHeaders): void {
   marked.set(headers, everyName)
