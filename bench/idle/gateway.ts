@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   // Who presses Ctrl-C wants the parent to stop.
   process.on('SIGINT', () => {})
   process.on('disconnect', () => process.exit())
-  process.send?.(gateway.traffic.listeningOrigin)
+  process.send?.(gateway.origins[0])
 }
 
 main()

@@ -16,16 +16,16 @@ async function main(): Promise<void> {
   const settings = parseConfig({ ...process.env, PORT: '0', ADMIN_PORT: 'off', LOG_LEVEL: 'silent' })
   const gateway = await createGateway(settings, pino({ level: 'silent' }))
   await gateway.listen()
-  const { balancer, listeningOrigin } = gateway.traffic
+  const balancer = gateway.balancers.get('default')
   process.on('message', () => {
     globalThis.gc?.()
     const resources: Record<string, number> = {}
     for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1
     const heap = process.memoryUsage().heapUsed
-    process.send?.({ heap, resources, inFlight: balancer.registry.inFlight } satisfies Holdings)
+    process.send?.({ heap, resources, inFlight: balancer?.registry.inFlight ?? 0 } satisfies Holdings)
   })
   process.on('disconnect', () => process.exit())
-  process.send?.(listeningOrigin)
+  process.send?.(gateway.origins[0])
 }
 
 main()

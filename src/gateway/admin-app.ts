@@ -3,25 +3,44 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { adminRoutes } from '../../routes/admin.js'
 import type { Balancer } from '../balancer/balancer.js'
+import type { GatewayConfig } from '../config/file/gateway-config.js'
 import type { Settings } from '../config/settings.js'
 import { sendError } from '../proxy/downstream/errors/error-response.js'
 import { notFound } from '../proxy/downstream/errors/errors.js'
 import { appOptions } from './app-options.js'
+import { type Address, addressOf, adminAddress, listenError } from './listeners.js'
 
-/** The app behind the admin listener. */
+/** The app behind the admin listener. @param pools are read at each call, as they may change */
 export async function createAdminApp(
+  { admin }: GatewayConfig,
   settings: Settings,
   logger: Logger,
-  balancer: Balancer,
+  pools: ReadonlyMap<string, Balancer>,
   metrics: Registry,
 ): Promise<FastifyInstance> {
   const app = Fastify({ ...appOptions(settings, logger), forceCloseConnections: true })
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(notFound)
-  await app.register(adminRoutes, {
-    pools: new Map([['default', balancer]]),
-    token: settings.adminToken || undefined,
-    metrics,
-  })
+  const token = admin === 'off' ? '' : admin.token
+  await app.register(adminRoutes, { pools, token: token || undefined, metrics })
   return app
+}
+
+/**
+ * Opens the admin listener.
+ * @param onError called with errors of the listener, which must not end the process, as for want of a file descriptor
+ * @throws {ListenError}
+ */
+export async function openAdmin(
+  app: FastifyInstance,
+  config: Pick<GatewayConfig, 'file' | 'admin'>,
+  onError: (error: Error) => void,
+): Promise<void> {
+  const address = adminAddress(config) as Address
+  try {
+    await app.listen({ host: addressOf(address.host), port: address.port })
+  } catch (error) {
+    throw listenError(error, address)
+  }
+  app.server.on('error', onError)
 }

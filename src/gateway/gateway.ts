@@ -2,21 +2,25 @@ import { setImmediate } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Balancer } from '../balancer/balancer.js'
+import { systemClock } from '../balancer/time/clock.js'
+import { environmentConfig } from '../config/file/environment-config.js'
+import type { GatewayConfig } from '../config/file/gateway-config.js'
 import type { Settings } from '../config/settings.js'
-import { openConnections } from '../proxy/downstream/connection/open-connections.js'
+import { Pool } from '../pool/pool.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../telemetry/metrics/process.js'
-import { createAdminApp } from './admin-app.js'
-import { listen, probePorts } from './listeners.js'
+import { createAdminApp, openAdmin } from './admin-app.js'
+import { probePorts } from './listeners.js'
 import type { LogStream } from './logging/log-stream.js'
-import { finishRequests } from './shutdown.js'
+import { storeOf } from './pool-store.js'
+import { GatewayPools } from './pools.js'
 import { checkTlsFiles } from './tls-files.js'
-import { createTrafficApp } from './traffic-app.js'
+import { Traffic } from './traffic/traffic.js'
 
-/** The stand-alone gateway, with one listener for traffic and one for administration. */
+/** The stand-alone gateway, with listeners for traffic and one for administration. */
 export interface Gateway {
-  /** The pool that the gateway balances over. */
-  balancer: Balancer
+  /** The pools that the gateway balances over, by name. */
+  balancers: ReadonlyMap<string, Balancer>
   /** Opens the listeners. @throws {ListenError} */
   listen(): Promise<void>
   /**
@@ -29,13 +33,14 @@ export interface Gateway {
 
 /** A gateway whose main thread carries the traffic. */
 export interface OneThreadGateway extends Gateway {
-  traffic: FastifyInstance
-  /** The admin app; undefined where ADMIN_PORT is off. */
+  /** The URLs where traffic enters. */
+  readonly origins: readonly string[]
+  /** The admin app; undefined where there is no admin API. */
   admin: FastifyInstance | undefined
 }
 
 /**
- * Makes the gateway that the settings describe, with one thread. It does not listen yet.
+ * Makes the gateway that a configuration describes, with one thread. It does not listen yet.
  * @param log destination of the logger's lines, where it counts the lines that it drops
  * @throws {SettingError | StoreError | ListenError}
  */
@@ -43,35 +48,55 @@ export async function createGateway(
   settings: Settings,
   logger: Logger,
   log?: Pick<LogStream, 'dropped'>,
+  config: GatewayConfig = environmentConfig(settings),
 ): Promise<OneThreadGateway> {
-  const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
+  const metrics = config.admin === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
   // The ports are tried first, so that a start that fails does not take the state file from a gateway that serves on
   // these ports.
-  if (settings.stateFile !== '') await probePorts(settings)
-  const traffic = await createTrafficApp(settings, logger, metrics)
-  const { balancer } = traffic
-  const admin = metrics && (await createAdminApp(settings, logger, balancer, metrics))
-  const connections = openConnections(traffic.server)
+  if (settings.stateFile !== '') await probePorts(config)
+  const pools: GatewayPools = new GatewayPools(({ name, settings: own }) =>
+    Pool.open({
+      name,
+      settings: own,
+      log: logger as FastifyBaseLogger,
+      registries: metrics ? [metrics] : [],
+      accessLog: settings.logLevel !== 'silent',
+      store: storeOf(settings, config, name),
+      workers: 0,
+      shared: undefined,
+      closeIdleClients: () => traffic.listeners.closeIdle(),
+    }),
+  )
+  const logExhaustion = exhaustionLog(logger as FastifyBaseLogger, systemClock, 'default')
+  const traffic = await Traffic.open(config, {
+    settings,
+    logger,
+    pools,
+    reusePort: false,
+    onListenerError: logExhaustion,
+  })
+  const { balancers } = pools
+  const admin = metrics && (await createAdminApp(config, settings, logger, balancers, metrics))
 
   return {
-    balancer,
-    traffic,
+    balancers,
     admin,
+
+    get origins() {
+      return traffic.listeners.origins
+    },
 
     async listen() {
       // The admin listener opens first, so that the gateway's state can be asked for by the time traffic is accepted.
-      if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
-      await listen(traffic, settings.host, settings.port, '')
-      // Without a free file descriptor a connection cannot be accepted, and the error must not end the process.
-      const logExhaustion = exhaustionLog(logger as FastifyBaseLogger, balancer.clock, 'default')
-      for (const app of [traffic, admin]) app?.server.on('error', logExhaustion)
-      logReady(logger, balancer, traffic.listeningOrigin, admin)
+      if (admin) await openAdmin(admin, config, logExhaustion)
+      await traffic.listen(config)
+      logReady(logger, balancers, traffic.listeners.origins, admin)
     },
 
     async close(timeout) {
-      const cut = await finishRequests(traffic, connections, timeout)
+      const cut = await traffic.finish(timeout)
       await traffic.close()
       // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
       await setImmediate()
@@ -85,22 +110,27 @@ export async function createGateway(
 /** Logs that the gateway listens. @param workers number of threads that carry traffic, where it is more than one */
 export function logReady(
   logger: Logger,
-  { registry, policy }: Balancer,
-  traffic: string,
+  balancers: ReadonlyMap<string, Balancer>,
+  origins: readonly string[],
   admin: FastifyInstance | undefined,
   workers?: number,
 ): void {
+  const [first] = balancers.values()
+  let backends = 0
+  for (const { registry } of balancers.values()) backends += registry.size
+  const isOnePool = balancers.size === 1
   logger.info(
     {
-      traffic,
+      traffic: origins.length === 1 ? origins[0] : origins,
       admin: admin?.listeningOrigin ?? null,
-      backends: registry.size,
-      policy,
+      ...(!isOnePool && { pools: balancers.size }),
+      backends,
+      ...(isOnePool && { policy: first?.policy }),
       ...(workers !== undefined && { workers }),
     },
     'gateway ready',
   )
-  if (registry.size === 0) logger.warn(admin ? NO_BACKENDS : NO_BACKENDS_EVER)
+  if (backends === 0) logger.warn(admin ? NO_BACKENDS : NO_BACKENDS_EVER)
 }
 
 const NO_BACKENDS =

@@ -1,23 +1,52 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { GatewayConfig } from '../config/file/gateway-config.js'
 import { SettingError } from '../config/setting-error.js'
-import type { Settings } from '../config/settings.js'
 
-/** A listener could not be opened. The message is one line that names the environment variable. */
+/** A listener could not be opened. The message is one line that names the setting. */
 export class ListenError extends Error {}
 
-/** Checks that both listeners could be opened now. @throws {ListenError} */
-export async function probePorts({ host, port, adminHost, adminPort }: Settings): Promise<void> {
-  if (adminPort !== 'off') await probe(adminHost, adminPort, 'ADMIN_')
-  await probe(host, port, '')
+/** An address to listen on. */
+export interface Address {
+  host: string
+  port: number
+  /** The port that other threads listen on already, where any port is free to be taken. */
+  shared?: number | undefined
+  /** What the user calls its host and its port: variables, or a place in the file. */
+  named: { host: string; port: string }
 }
 
-async function probe(host: string, port: number, prefix: string): Promise<void> {
+/** The addresses where traffic enters. */
+export function trafficAddresses({ file, listen }: Pick<GatewayConfig, 'file' | 'listen'>): Address[] {
+  return listen.map(({ host, port }, i) => {
+    const place = `listen[${i}]`
+    return {
+      host,
+      port,
+      named: file === undefined ? { host: 'HOST', port: 'PORT' } : { host: place, port: place },
+    }
+  })
+}
+
+/** The address of the admin API; undefined where there is none. */
+export function adminAddress({ file, admin }: Pick<GatewayConfig, 'file' | 'admin'>): Address | undefined {
+  if (admin === 'off') return undefined
+  const named =
+    file === undefined ? { host: 'ADMIN_HOST', port: 'ADMIN_PORT' } : { host: 'admin', port: 'admin' }
+  return { host: admin.host, port: admin.port, named }
+}
+
+/** Checks that all listeners could be opened now. @throws {ListenError} */
+export async function probePorts(config: GatewayConfig): Promise<void> {
+  const admin = adminAddress(config)
+  for (const address of [...(admin ? [admin] : []), ...trafficAddresses(config)]) await probe(address)
+}
+
+async function probe(address: Address): Promise<void> {
   try {
-    await closed(await opened({ host: addressOf(host), port }))
+    await closed(await opened({ host: addressOf(address.host), port: address.port }))
   } catch (error) {
-    throw listenError(error, host, port, prefix)
+    throw listenError(error, address)
   }
 }
 
@@ -33,18 +62,18 @@ async function closed(server: Server): Promise<void> {
 }
 
 /**
- * Checks that several threads can listen on the traffic port, and that nobody else does: another gateway with several
+ * Checks that several threads can listen on the traffic ports, and that nobody else does: another gateway with several
  * threads would not be noticed otherwise, and would get a part of the connections.
  * @throws {ListenError | SettingError}
  */
-export async function probeSharedPort({
-  host,
-  port,
-  workers,
-}: Pick<Settings, 'host' | 'port' | 'workers'>): Promise<void> {
-  await probe(host, port, '')
+export async function probeSharedPort(
+  config: Pick<GatewayConfig, 'file' | 'listen' | 'workers'>,
+): Promise<void> {
+  const addresses = trafficAddresses(config)
+  for (const address of addresses) await probe(address)
+  const [first] = addresses as [Address]
   // Systems differ, so it is tried on a port that nobody uses.
-  const options = { host: addressOf(host), reusePort: true }
+  const options = { host: addressOf(first.host), reusePort: true }
   const servers: Server[] = []
   try {
     servers.push(await opened({ ...options, port: 0 }))
@@ -53,8 +82,11 @@ export async function probeSharedPort({
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // Some versions of Node ignore the option.
-    if (code !== 'ENOTSUP' && code !== 'EADDRINUSE') throw listenError(error, host, port, '')
-    throw new SettingError('WORKERS', `does not accept ${JSON.stringify(workers)}: ${NO_SHARED_PORT}`)
+    if (code !== 'ENOTSUP' && code !== 'EADDRINUSE') throw listenError(error, first)
+    throw new SettingError(
+      config.file === undefined ? 'WORKERS' : 'workers',
+      `does not accept ${JSON.stringify(config.workers)}: ${NO_SHARED_PORT}`,
+    )
   } finally {
     await Promise.all(servers.map(closed))
   }
@@ -63,43 +95,43 @@ export async function probeSharedPort({
 const NO_SHARED_PORT = `threads cannot share a port on this system (${process.platform}), as they can on Linux, FreeBSD, DragonFlyBSD, Solaris and AIX`
 
 /**
- * Opens the listener of an app.
- * @param prefix of the variables for host and port
+ * Has a server listen on an address.
  * @param reusePort true if other threads listen on the same port
+ * @returns the port, which may be any free one
  * @throws {ListenError}
  */
-export async function listen(
-  app: FastifyInstance,
-  host: string,
-  port: number,
-  prefix: string,
-  reusePort = false,
-): Promise<void> {
+export async function listenOn(server: Server, address: Address, reusePort = false): Promise<number> {
   try {
-    // Fastify passes the options on to Node, whose types have reusePort only in newer releases.
-    await app.listen({ host: addressOf(host), port, ...(reusePort && { reusePort }) })
+    // Node's types have reusePort only in newer releases.
+    const port = address.shared ?? address.port
+    const options: ListenOptions = { host: addressOf(address.host), port, ...(reusePort && { reusePort }) }
+    await once(server.listen(options), 'listening')
+    return (server.address() as AddressInfo).port
   } catch (error) {
-    throw listenError(error, host, port, prefix)
+    throw listenError(error, address)
   }
 }
 
-/**
- * Resolves "localhost" to one address, because Fastify would open a listener for each of its addresses and wait for
- * only one of them when it closes.
- */
-function addressOf(host: string): string {
+/** The URL of a listener. */
+export function originOf(host: string, port: number): string {
+  const address = addressOf(host)
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
+/** Resolves "localhost" to one address, so that there is one listener and one socket to close. */
+export function addressOf(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host
 }
 
-function listenError(error: unknown, host: string, port: number, prefix: string): ListenError {
+export function listenError(error: unknown, { host, port, named }: Address): ListenError {
   const { code, message } = error as NodeJS.ErrnoException
-  const reasons: Record<string, [variable: string, why: string]> = {
-    EADDRINUSE: ['PORT', 'the address is in use'],
-    EACCES: ['PORT', 'permission denied'],
-    EADDRNOTAVAIL: ['HOST', 'this machine has no such address'],
-    ENOTFOUND: ['HOST', 'the name has no address'],
-    EAI_AGAIN: ['HOST', 'the name has no address'],
+  const reasons: Record<string, [name: string, why: string]> = {
+    EADDRINUSE: [named.port, 'the address is in use'],
+    EACCES: [named.port, 'permission denied'],
+    EADDRNOTAVAIL: [named.host, 'this machine has no such address'],
+    ENOTFOUND: [named.host, 'the name has no address'],
+    EAI_AGAIN: [named.host, 'the name has no address'],
   }
-  const [variable, why] = reasons[code ?? ''] ?? ['PORT', message]
-  return new ListenError(`${prefix}${variable} cannot listen on ${host}:${port}: ${why}`)
+  const [name, why] = reasons[code ?? ''] ?? [named.port, message]
+  return new ListenError(`${name} cannot listen on ${host}:${port}: ${why}`)
 }

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { StoreError } from '../balancer/errors.js'
 import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { parseConfig } from '../config/environment.js'
+import { environmentConfig } from '../config/file/environment-config.js'
 import { SettingError } from '../config/setting-error.js'
 import type { Settings } from '../config/settings.js'
 import { type UnknownVariable, unknownVariables, warningOf, warningsOf } from '../config/unknown-variables.js'
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   const unknown = unknownVariables(file.variables, process.env)
   const settings = readSettings({ ...file.variables, ...process.env }, unknown)
   const workers = workerCount(settings.workers, process.versions.node, availableParallelism())
-  if (workers > 1) await probeSharedPort(settings)
+  if (workers > 1) await probeSharedPort(environmentConfig(settings))
   const workerLogs = workers > 1 ? new WorkerLogs() : undefined
   const stdout = logStream(
     (lines, total) => logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
   guardMemoryUsage()
   const gateway =
     workerLogs !== undefined
-      ? await createControlPlane(settings, workers, logger, workerLogs, stdout)
+      ? await createControlPlane(settings, { count: workers, logger, workerLogs, log: stdout })
       : await createGateway(settings, logger, stdout)
   let received: NodeJS.Signals | undefined
   const signals = new Signals({
@@ -81,7 +82,7 @@ async function main(): Promise<void> {
     const { shutdownDelay } = settings
     logger.info({ signal, ...(shutdownDelay > 0 && { shutdownDelay }) }, 'shutting down')
     if (shutdownDelay === 0) return
-    gateway.balancer.announceClosing()
+    for (const balancer of gateway.balancers.values()) balancer.announceClosing()
     await setTimeout(shutdownDelay)
   }
   signals.listen()

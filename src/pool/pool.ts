@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
-import { Checks } from '../balancer/health/checks.js'
+import type { Checks } from '../balancer/health/checks.js'
 import { ObserverGuard } from '../balancer/observer-guard.js'
 import type { BackendStore } from '../balancer/state/store.js'
 import type { PoolHandle } from '../balancer/threads/messages.js'
@@ -13,8 +13,6 @@ import type { PoolSettings } from '../config/settings.js'
 import { LeaseDispatcher } from '../proxy/upstream/dispatcher.js'
 import { watchNames } from '../proxy/upstream/dns/backend-names.js'
 import { systemNames } from '../proxy/upstream/dns/host-lookup.js'
-import { CheckHosts } from '../proxy/upstream/health-check/check-hosts.js'
-import { healthProbe } from '../proxy/upstream/health-check/health-probe.js'
 import { TlsFileError } from '../proxy/upstream/tls/pem-files.js'
 import { UpstreamTls } from '../proxy/upstream/tls/upstream-tls.js'
 import { logRequest } from '../telemetry/access-log.js'
@@ -24,6 +22,7 @@ import { meter } from '../telemetry/metrics/meter.js'
 import type { RequestObserver } from '../telemetry/record.js'
 import { logFileChange, warnOfUncheckedTls } from '../telemetry/tls-log.js'
 import { PoolAffinity, shareAffinitySecret } from './affinity.js'
+import { checksOf } from './checks.js'
 import { forwardingOptionsOf } from './forwarding-options.js'
 
 export interface PoolOptions {
@@ -65,6 +64,7 @@ export class Pool {
   readonly #ends: (() => void)[] = []
   #settings: PoolSettings
   #checks: Checks | undefined
+  #isStarted = false
 
   private constructor(options: PoolOptions, balancer: Balancer, tls: UpstreamTls) {
     const { name, settings, log, registries, shared, workers, accessLog } = options
@@ -126,7 +126,25 @@ export class Pool {
 
   /** Begins to check the backends. */
   start(): void {
+    this.#isStarted = true
     this.#startChecks()
+  }
+
+  /**
+   * Takes other settings. What has begun goes on as it began, and nothing that the pool knows is lost.
+   * @throws {SettingError | InvalidBackendError | BackendExistsError} if they are not acceptable; then nothing has changed
+   */
+  configure(settings: PoolSettings): void {
+    this.#settings = settings
+    this.dispatcher?.configure(forwardingOptionsOf(settings))
+    if (!this.#isStarted) return
+    this.#checks?.stop()
+    this.#startChecks()
+  }
+
+  /** Ends the pool once its requests are over, or the time for a drain is. */
+  async retire(): Promise<void> {
+    await this.close()
   }
 
   /** Ends the pool: cuts what is in flight, closes the connections, and stores what was not stored yet. */
@@ -143,30 +161,10 @@ export class Pool {
   }
 
   #startChecks(): void {
-    const { balancer } = this
-    const { registry, clock } = balancer
-    const settings = this.#settings
     // What has to be done once is not done in each worker.
-    if (settings.healthPath === '' || this.#options.shared) return
-    const hosts = new CheckHosts({
-      registry,
-      healthHost: settings.healthHost,
-      hostHeader: settings.hostHeader,
-      refused: () => registry.refusedHost,
-    })
-    const probe = healthProbe({
-      path: settings.healthPath,
-      port: settings.healthPort,
-      hosts,
-      timeout: settings.healthTimeout,
-      status: settings.healthStatus,
-      clock,
-      tlsOptionsOf: this.#tls.optionsOf,
-      onFailed: this.#onFailed,
-    })
-    const { healthInterval: interval, healthRise: rise, healthFall: fall } = settings
-    this.#checks = new Checks(registry, probe, { interval, rise, fall }, clock)
-    this.#checks.start()
+    if (this.#options.shared) return
+    this.#checks = checksOf(this.balancer, this.#settings, this.#tls.optionsOf, this.#onFailed)
+    this.#checks?.start()
   }
 
   /** Handles a failed attempt: where the process itself has run out of a resource, it logs that and frees descriptors. */

@@ -56,7 +56,10 @@ test('a port that somebody shares is taken', { skip: noSharedPort }, async (t) =
   t.after(() => server.close())
   await once(server.listen({ host: '127.0.0.1', port: 0, reusePort: true } as ListenOptions), 'listening')
   const { port } = server.address() as AddressInfo
-  await assert.rejects(probeSharedPort({ host: '127.0.0.1', port, workers: 2 }), ListenError)
+  await assert.rejects(
+    probeSharedPort({ file: undefined, listen: [{ host: '127.0.0.1', port }], workers: 2 }),
+    ListenError,
+  )
   const { code, stderr } = await runServer({ ...free, PORT: String(port), WORKERS: '2' })
   assert.equal(code, 1)
   assert.equal(stderr, `leastwise: PORT cannot listen on 127.0.0.1:${port}: the address is in use\n`)

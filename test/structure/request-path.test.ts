@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { Session } from 'node:inspector/promises'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pino } from 'pino'
@@ -37,7 +36,7 @@ test('the way of a request is told in a page, and every file that it names is en
   await gateway.listen()
   const agent = new Agent({ keepAlive: true })
   t.after(() => agent.destroy())
-  const { port } = gateway.traffic.server.address() as AddressInfo
+  const { port } = new URL(gateway.origins[0] as string)
   const request = () =>
     new Promise<void>((resolve, reject) => {
       get({ port, host: '127.0.0.1', agent }, (response) => response.resume().once('end', resolve)).once(

@@ -56,7 +56,7 @@ export async function openGateway(
     settings.workers === 1
       ? await oneThread(settings, logger)
       : await threads(settings, logger, workers, (line) => complaints.push(line))
-  const { balancer } = gateway
+  const balancer = gateway.balancers.get('default') as Balancer
   return {
     url: gateway.url,
     balancer,
@@ -73,7 +73,7 @@ export async function openGateway(
 async function oneThread(settings: Settings, logger: Logger) {
   const gateway = await createGateway(settings, logger)
   await gateway.listen()
-  return { ...gateway, url: gateway.traffic.listeningOrigin, heard: async () => {} }
+  return { ...gateway, url: gateway.origins[0] as string, heard: async () => {} }
 }
 
 /** The pool is that of the control plane, in this thread. */
@@ -92,12 +92,12 @@ async function threads(
     flush() {},
   })
   const count = settings.workers as number
-  const gateway = await createControlPlane(settings, count, logger, logs, undefined, delays, file)
+  const gateway = await createControlPlane(settings, { count, logger, workerLogs: logs, delays, file })
   await gateway.listen()
-  const pool = gateway.balancer.workers as PoolWorkers
+  const pool = gateway.balancers.get('default')?.workers as PoolWorkers
   return {
     ...gateway,
-    url: `http://127.0.0.1:${gateway.workers.port}`,
+    url: `http://127.0.0.1:${gateway.workers.ports[0]}`,
     /** Resolves once what the workers have told before now is known. */
     async heard() {
       // An update of no backend, which they acknowledge.

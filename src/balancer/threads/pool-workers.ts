@@ -51,13 +51,15 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
 
   /**
    * Makes a place for a worker.
-   * @throws {RangeError} where all places are taken
+   * @param place the number of the place, from 0 on; the first free one by default
+   * @throws {RangeError} where the place is taken, or all are
    * @throws {StoppedError} where the pool was closed
    */
-  connect(): PoolWorker {
+  connect(place?: number): PoolWorker {
     if (this.#isClosed) throw new StoppedError('the pool was closed')
-    let number = 0
-    while (this.#workers.has(number)) number++
+    let number = place ?? 0
+    if (place === undefined) while (this.#workers.has(number)) number++
+    else if (this.#workers.has(place)) throw new RangeError(`the pool has a worker ${place} already`)
     if (number >= this.limit) throw new RangeError(`the pool has at most ${this.limit} workers`)
     this.#flush()
     const { registry, policy } = this.#pool()

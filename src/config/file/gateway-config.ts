@@ -8,6 +8,8 @@ export type { RouteMatch } from '../../routing/route-match.js'
  * contents of secret files are in place of their paths. It is plain data, so that it can be sent to worker threads.
  */
 export interface GatewayConfig {
+  /** Path of the file; undefined where the gateway runs from the environment alone. */
+  file: string | undefined
   /** Where traffic enters; at least one. */
   listen: readonly ListenerConfig[]
   /** Threads that carry traffic. */

@@ -1,18 +1,20 @@
-import Fastify, { type FastifyBaseLogger } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import type { Logger } from 'pino'
-import type { PoolWorkers } from '../../balancer/threads/pool-workers.js'
+import { systemClock } from '../../balancer/time/clock.js'
+import { environmentConfig } from '../../config/file/environment-config.js'
+import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
-import leastwise from '../../index.js'
+import { Pool } from '../../pool/pool.js'
 import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../../telemetry/metrics/process.js'
-import { createAdminApp } from '../admin-app.js'
-import { appOptions } from '../app-options.js'
+import { createAdminApp, openAdmin } from '../admin-app.js'
 import { type Gateway, logReady } from '../gateway.js'
-import { listen, probePorts } from '../listeners.js'
+import { originOf, probePorts } from '../listeners.js'
 import type { LogStream } from '../logging/log-stream.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
+import { storeOf } from '../pool-store.js'
+import { GatewayPools } from '../pools.js'
 import { checkTlsFiles } from '../tls-files.js'
-import { poolSettings, storeOf } from '../traffic-app.js'
 import type { RestartDelays } from './restart-delays.js'
 import { TrafficWorkers } from './traffic-workers.js'
 
@@ -21,74 +23,87 @@ export interface ControlPlane extends Gateway {
   workers: TrafficWorkers
 }
 
+/** What a gateway with several threads takes besides its settings. */
+export interface ControlPlaneOptions {
+  /** Number of worker threads. */
+  count: number
+  logger: Logger
+  /** Has the lines of the workers written. */
+  workerLogs: WorkerLogs
+  /** Destination of the logger's lines, where it counts the lines that it drops. */
+  log?: Pick<LogStream, 'dropped'> | undefined
+  config?: GatewayConfig | undefined
+  /** Says how long to wait before a worker is started again. */
+  delays?: Pick<RestartDelays, 'next'> | undefined
+  /** What a worker runs. */
+  file?: URL | undefined
+}
+
 /**
- * Makes a gateway with several threads. This thread controls it: it has the registry, the health checks, the state and
+ * Makes a gateway with several threads. This thread controls it: it has the registries, the health checks, the state and
  * the admin API, and the worker threads carry the traffic.
- * @param count number of worker threads
- * @param workerLogs has the lines of the workers written
- * @param log destination of the logger's lines, where it counts the lines that it drops
- * @param delays says how long to wait before a worker is started again
- * @param file what a worker runs
  * @throws {SettingError | StoreError | ListenError}
  */
 export async function createControlPlane(
   settings: Settings,
-  count: number,
-  logger: Logger,
-  workerLogs: WorkerLogs,
-  log?: Pick<LogStream, 'dropped'>,
-  delays?: Pick<RestartDelays, 'next'>,
-  file?: URL,
+  { count, logger, workerLogs, log, delays, file, config = environmentConfig(settings) }: ControlPlaneOptions,
 ): Promise<ControlPlane> {
-  const metrics = settings.adminPort === 'off' ? undefined : pageRegistry()
+  const metrics = config.admin === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
   // A start that fails must not take the state file from a gateway that serves on these ports.
-  if (settings.stateFile !== '') await probePorts(settings)
-  // This app has no listener: it is there for the pool, which begins and ends with it.
-  const app = Fastify(appOptions(settings, logger))
-  await app.register(leastwise, {
-    ...poolSettings(settings),
-    metrics,
-    workers: count,
-    store: storeOf(settings),
+  if (settings.stateFile !== '') await probePorts(config)
+  const pools = new GatewayPools(async ({ name, settings: own }) => {
+    const pool = await Pool.open({
+      name,
+      settings: own,
+      log: logger as FastifyBaseLogger,
+      registries: metrics ? [metrics] : [],
+      accessLog: false,
+      store: storeOf(settings, config, name),
+      workers: count,
+      shared: undefined,
+      closeIdleClients() {},
+    })
+    pool.balancer.workers?.on('silent', (member) => workers.replace(member))
+    return pool
   })
-  await app.ready()
-  const { balancer } = app
-  const admin = metrics && (await createAdminApp(settings, logger, balancer, metrics))
-  const workers = new TrafficWorkers(
+  const workers = new TrafficWorkers(config, {
+    count,
     settings,
     logger,
-    workerLogs,
-    balancer.workers as PoolWorkers,
+    logs: workerLogs,
+    pools,
     delays,
     file,
-  )
+  })
+  const prepared = await pools.prepare(config.pools)
+  prepared.commit()
+  const { balancers } = pools
+  const admin = metrics && (await createAdminApp(config, settings, logger, balancers, metrics))
 
   return {
-    balancer,
+    balancers,
     workers,
 
     async listen() {
       // The admin listener opens first, so that the gateway's state can be asked for by the time traffic is accepted.
-      if (admin) await listen(admin, settings.adminHost, settings.adminPort as number, 'ADMIN_')
-      // Without a free file descriptor a connection cannot be accepted, and the error must not end the process.
-      admin?.server.on('error', exhaustionLog(logger as FastifyBaseLogger, balancer.clock, 'default'))
+      if (admin) {
+        const onError = exhaustionLog(logger as FastifyBaseLogger, systemClock, 'default')
+        await openAdmin(admin, config, onError)
+      }
       await workers.start()
-      logReady(logger, balancer, originOf(settings.host, workers.port), admin, count)
+      const origins = config.listen.map(({ host }, i) => originOf(host, workers.ports[i] as number))
+      logReady(logger, balancers, origins, admin, count)
     },
 
     async close(timeout) {
-      balancer.startClosing()
+      for (const balancer of pools.all()) balancer.startClosing()
       const cut = await workers.finish(timeout)
-      await app.close()
+      await pools.close()
       // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.
       await admin?.close()
       return cut
     },
   }
-}
-
-function originOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -1,26 +1,47 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { PoolHandle } from '../../balancer/threads/messages.js'
+import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
 import type { LogHandle } from '../logging/worker-logs.js'
+
+/** A worker's part in each of several pools, by the name of the pool. */
+export type PoolHandles = Record<string, PoolHandle>
 
 /** What a worker is given when it starts. */
 export interface WorkerStart {
   /** Number of the worker, from 0 on. */
   worker: number
   settings: Settings
-  pool: PoolHandle
+  config: GatewayConfig
+  pools: PoolHandles
   log: LogHandle
   /** The worker's end of the channel to the control plane. */
   port: MessagePort
 }
 
+/** Another configuration for a worker that runs. */
+export interface NextConfig {
+  config: GatewayConfig
+  /** The pools that the worker does not have yet. */
+  pools: PoolHandles
+  /** The ports of the listeners, where another worker has opened them already. */
+  ports: readonly number[] | undefined
+}
+
 /** What the control plane asks of a worker. */
 export interface ToWorker {
   /**
-   * Opens the traffic listener, and answers its port.
+   * Opens the traffic listeners, and answers their ports.
+   * @param ports the ports, where another worker has opened them already
    * @throws {ListenError}
    */
-  listen(port: number): number
+  listen(ports: readonly number[] | undefined): readonly number[]
+  /** Makes ready for another configuration, and answers the ports of its listeners. */
+  prepare(next: NextConfig): readonly number[]
+  /** Brings the configuration into force that was prepared. */
+  commit(): void
+  /** Gives up the configuration that was prepared, if there is one. */
+  rollback(): void
   /**
    * Accepts no new connection, and finishes the requests in flight. Answers how many were cut.
    * @param timeout milliseconds after which the remaining requests are cut

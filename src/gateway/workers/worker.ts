@@ -2,40 +2,74 @@ import { setImmediate } from 'node:timers/promises'
 import { workerData } from 'node:worker_threads'
 import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
-import { openConnections } from '../../proxy/downstream/connection/open-connections.js'
+import { systemClock } from '../../balancer/time/clock.js'
+import { Pool } from '../../pool/pool.js'
 import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
 import { Channel } from '../../threads/channel.js'
-import { listen } from '../listeners.js'
 import { prettyLog } from '../logging/pretty-log.js'
 import { workerLogStream } from '../logging/worker-log-stream.js'
 import { guardMemoryUsage } from '../memory-usage.js'
-import { finishRequests } from '../shutdown.js'
-import { createTrafficApp } from '../traffic-app.js'
+import { GatewayPools } from '../pools.js'
+import { type PreparedTraffic, Traffic } from '../traffic/traffic.js'
 import type { ToControl, ToWorker, WorkerStart } from './protocol.js'
 
-/** Runs a worker: a thread that listens beside others on the traffic port, and proxies. Importing this file starts it. */
-async function main({ worker, settings, pool, log, port }: WorkerStart): Promise<void> {
+/** Runs a worker: a thread that listens beside others on the traffic ports, and proxies. Importing this file starts it. */
+async function main({ worker, settings, log, port, ...start }: WorkerStart): Promise<void> {
   const stdout = workerLogStream(log)
   const pretty = settings.logFormat === 'pretty' ? await prettyLog(stdout) : undefined
   const logger = pino({ level: settings.logLevel }, pretty ?? stdout)
   guardMemoryUsage()
-  const traffic = await createTrafficApp(settings, logger, undefined, pool)
-  const connections = openConnections(traffic.server)
+  let { config } = start
+  const handles = new Map(Object.entries(start.pools))
+  const pools: GatewayPools = new GatewayPools(({ name, settings: own }) => {
+    const shared = handles.get(name)
+    handles.delete(name)
+    return Pool.open({
+      name,
+      settings: own,
+      log: logger as FastifyBaseLogger,
+      registries: [],
+      accessLog: settings.logLevel !== 'silent',
+      store: undefined,
+      workers: 0,
+      shared,
+      closeIdleClients: () => traffic.listeners.closeIdle(),
+    })
+  })
+  const traffic = await Traffic.open(config, {
+    settings,
+    logger,
+    pools,
+    reusePort: true,
+    // A request's line is the same whichever worker had it; what a worker says of itself has its number.
+    onListenerError: exhaustionLog(logger.child({ worker }) as FastifyBaseLogger, systemClock, 'default'),
+  })
+  let prepared: { traffic: PreparedTraffic; config: typeof config } | undefined
   const channel = new Channel<ToWorker, ToControl>(
     port,
     {
-      async listen(shared) {
-        await listen(traffic, settings.host, shared, '', true)
-        // Without a free file descriptor a connection cannot be accepted, and the error must not end the worker.
-        traffic.server.on(
-          'error',
-          // A request's line is the same whichever worker had it; what a worker says of itself has its number.
-          exhaustionLog(logger.child({ worker }) as FastifyBaseLogger, traffic.balancer.clock, 'default'),
-        )
-        return portOf(traffic.server.address())
+      async listen(ports) {
+        await traffic.listen(config, ports)
+        return traffic.listeners.ports
+      },
+      async prepare(next) {
+        for (const [name, handle] of Object.entries(next.pools)) handles.set(name, handle)
+        prepared = { traffic: await traffic.prepare(next.config, next.ports), config: next.config }
+        return prepared.traffic.ports
+      },
+      commit() {
+        if (!prepared) return
+        prepared.traffic.commit()
+        config = prepared.config
+        prepared = undefined
+      },
+      async rollback() {
+        const given = prepared
+        prepared = undefined
+        await given?.traffic.rollback()
       },
       async finish(timeout) {
-        const cut = await finishRequests(traffic, connections, timeout)
+        const cut = await traffic.finish(timeout)
         await traffic.close()
         // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
         await setImmediate()
@@ -50,10 +84,6 @@ async function main({ worker, settings, pool, log, port }: WorkerStart): Promise
     },
   )
   channel.tell('ready', undefined)
-}
-
-function portOf(address: string | { port: number } | null): number {
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 await main(workerData as WorkerStart)

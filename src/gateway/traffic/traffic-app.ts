@@ -1,0 +1,94 @@
+import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { GatewayConfig } from '../../config/file/gateway-config.js'
+import type { Settings } from '../../config/settings.js'
+import type { Pool } from '../../pool/pool.js'
+import type { RejectionObserver } from '../../proxy/downstream/connection/early-rejection.js'
+import { sendError } from '../../proxy/downstream/errors/error-response.js'
+import { notFound } from '../../proxy/downstream/errors/errors.js'
+import { routableUrl } from '../../proxy/downstream/request/target.js'
+import { routeUpgrades } from '../../proxy/downstream/upgrade/upgrade.js'
+import { trustOf } from '../../proxy/http/trust.js'
+import { appOptions } from '../app-options.js'
+import { proxyToPool } from './single-pool.js'
+import { UnproxiedRequests } from './unproxied-requests.js'
+
+const NO_QUERY = Object.freeze({})
+
+/**
+ * The app that handles the traffic of one configuration. It does not listen: the listeners pass requests to its server,
+ * and to that of another app once another configuration is in force.
+ */
+export interface TrafficApp {
+  /** Takes requests as the events of a server that listens. */
+  readonly server: Server
+  /** The observer of rejections of requests, or of other bytes, that no route ever saw. */
+  readonly rejected: RejectionObserver
+  /** Ends what belongs to the app. Requests that it handles go on. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes the app for a configuration, ready for requests.
+ * @param pools the pools of the configuration, by name
+ */
+export async function createTrafficApp(
+  config: GatewayConfig,
+  settings: Settings,
+  logger: Logger,
+  pools: ReadonlyMap<string, Pool>,
+): Promise<TrafficApp> {
+  const log = settings.logLevel === 'silent' ? undefined : (logger as FastifyBaseLogger)
+  const pool = pools.get(config.pools[0]?.name ?? '')
+  if (!pool) throw new Error('a configuration has at least one pool')
+  const unproxied = new UnproxiedRequests(pool.balancer, trustOf(pool.settings.trustProxy), log)
+  const server = createServer()
+  const app = Fastify({
+    ...appOptions(settings, logger),
+    serverFactory(handler) {
+      server.on('request', handler)
+      return server
+    },
+    frameworkErrors(error, request, reply) {
+      unproxied.watch(request, reply)
+      sendError(error, request, reply)
+    },
+    // Requests that still come on open connections are served, and their responses say that the connection closes.
+    return503OnClosing: false,
+    rewriteUrl: routableUrl,
+    // Queries are passed on as they are, and nothing here reads one.
+    routerOptions: { querystringParser: () => NO_QUERY },
+    exposeHeadRoutes: false,
+  })
+  // Fields are counted by the proxy itself.
+  server.maxHeadersCount = 0
+  giveBackConnections(server)
+  app.decorate('balancer', pool.balancer)
+  app.setErrorHandler(sendError)
+  await proxyToPool(app, pool)
+  // This handler gets only methods that are never proxied.
+  app.setNotFoundHandler((request, reply) => {
+    unproxied.watch(request, reply)
+    return notFound(request)
+  })
+  routeUpgrades(app, { prefix: '', foreign: [] })
+  await app.ready()
+  return {
+    server,
+    rejected: unproxied.rejected,
+    close: () => app.close(),
+  }
+}
+
+/**
+ * Passes connections that come back, because an upgrade on them was declined, to the server that has accepted them: it
+ * has the timeouts, and may have another app by now.
+ */
+function giveBackConnections(server: Server): void {
+  server.removeAllListeners('connection')
+  server.on('connection', (socket: Socket & { server?: FastifyInstance['server'] }) =>
+    socket.server?.emit('connection', socket),
+  )
+}
