@@ -21,8 +21,10 @@ export interface GatewayControl {
    * @returns a function that ends the calls
    */
   onReload(listener: (outcome: ReloadOutcome) => void): () => void
-  /** The routes in the order of the file; empty where there are none. */
-  routes(): RouteView[]
+  /** The routes in the order of the file; none where every request goes to the only pool. */
+  routes(): Iterable<RouteView>
+  /** The route of this name; undefined where there is none. */
+  route(name: string): RouteView | undefined
   /** What would become of a request that came now. A dry run: no count and no later choice is changed by it. */
   explain(request: RequestInquiry): Promise<RequestExplanation>
 }

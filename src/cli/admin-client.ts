@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import type { ConfigMistake } from '../admin/contract/config.js'
 import type { Access } from './access.js'
 import { Failure } from './failure.js'
 
@@ -58,7 +59,7 @@ export class AdminClient {
     const document = parse(text)
     if (isRefusal(document)) {
       const hint = status === 401 && this.#token === undefined ? '; ADMIN_TOKEN is not set' : ''
-      throw new Failure('refused', document.message + hint, document.code, status)
+      throw new Failure('refused', document.message + hint, document.code, status, mistakesIn(document))
     }
     if (location !== undefined) throw this.#notAdminApi(`${status}, a redirect to ${location}`)
     throw this.#notAdminApi(`${status} ${phrase}`)
@@ -123,6 +124,18 @@ function parse(text: string): unknown {
 function isRefusal(document: unknown): document is { code: string; message: string } {
   const { code, message } = (document ?? {}) as Record<string, unknown>
   return typeof code === 'string' && code.startsWith('LEASTWISE_') && typeof message === 'string'
+}
+
+/** The mistakes of the gateway's file in an error; undefined where it has none. */
+function mistakesIn(document: object): readonly ConfigMistake[] | undefined {
+  const { mistakes } = document as { mistakes?: unknown }
+  const known = Array.isArray(mistakes) && mistakes.length > 0 && mistakes.every(isMistake)
+  return known ? mistakes : undefined
+}
+
+function isMistake(value: unknown): value is ConfigMistake {
+  const { file, path, message } = (value ?? {}) as Record<string, unknown>
+  return [file, path, message].every((text) => typeof text === 'string')
 }
 
 function reason({ code = '', message }: NodeJS.ErrnoException): string {

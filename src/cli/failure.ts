@@ -1,3 +1,4 @@
+import type { ConfigMistake } from '../admin/contract/config.js'
 import { terminalJson, terminalText } from './terminal-text.js'
 
 const exitCodes = {
@@ -20,17 +21,21 @@ export class Failure extends Error {
   readonly code: string
   /** HTTP status of the response with which the gateway refused the call; undefined for other failures. */
   readonly statusCode: number | undefined
+  /** Mistakes of the gateway's file, where it was not taken for them. */
+  readonly mistakes: readonly ConfigMistake[] | undefined
 
   constructor(
     kind: keyof typeof exitCodes,
     message: string,
     code = `LEASTWISE_${kind.toUpperCase()}`,
     statusCode?: number,
+    mistakes?: readonly ConfigMistake[],
   ) {
     super(message)
     this.exitCode = exitCodes[kind]
     this.code = code
     this.statusCode = statusCode
+    this.mistakes = mistakes
   }
 
   /** True if the same call may succeed when it is repeated a second later. */
@@ -39,14 +44,24 @@ export class Failure extends Error {
   }
 }
 
-/** Prints a failure on standard error, as one line. */
+/** Prints a failure on standard error, as one line, or as a line for each mistake of the gateway's file. */
 export function report(failure: Failure, json: boolean): void {
-  const { exitCode, code, statusCode, message } = failure
+  const { exitCode, code, statusCode, message, mistakes } = failure
+  if (mistakes && !json) {
+    for (const mistake of mistakes) process.stderr.write(`${terminalText(lineOf(mistake))}\n`)
+    return
+  }
   // Only refusals of the gateway are printed with their code; other messages are understood without one.
   const text = exitCode === exitCodes.refused ? `${code}: ${message}` : message
   process.stderr.write(
     json
-      ? `${terminalJson({ exitCode, code, statusCode, message })}\n`
+      ? `${terminalJson({ exitCode, code, statusCode, message, mistakes })}\n`
       : `leastwise: ${terminalText(text)}\n`,
   )
+}
+
+/** Returns a mistake as compilers write it: FILE:LINE:COLUMN PATH: MESSAGE. */
+function lineOf({ file, line, column, path, message }: ConfigMistake): string {
+  const place = [file, line, column].filter((part) => part !== null).join(':')
+  return `${place} ${path === '' ? message : `${path}: ${message}`}`
 }

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { Command, type CommanderError } from 'commander'
 import { backendsCommand } from './backends.js'
+import { explainCommand } from './explain.js'
 import { Failure } from './failure.js'
 import { policyCommand } from './policy.js'
 import { poolsCommand } from './pools.js'
+import { reloadCommand } from './reload.js'
+import { routesCommand } from './routes.js'
 import { serveCommand } from './serve.js'
 import { topCommand } from './top.js'
 
@@ -31,6 +34,9 @@ export function program(): Command {
     .addCommand(backendsCommand())
     .addCommand(policyCommand())
     .addCommand(poolsCommand())
+    .addCommand(routesCommand())
+    .addCommand(explainCommand())
+    .addCommand(reloadCommand())
     .addCommand(topCommand())
   failInOneLine(root, root.name())
   return root

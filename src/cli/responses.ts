@@ -60,9 +60,7 @@ export function readLeaving(document: unknown): BackendView & { warning?: string
 }
 
 export function readBackends(document: unknown): BackendView[] {
-  const { backends } = check<{ backends: unknown }>(document, 'the answer', { backends: 'object' })
-  if (!Array.isArray(backends)) throw new Error('backends is no list')
-  return backends.map(readBackend)
+  return listIn(document, 'backends').map(readBackend)
 }
 
 export function readPool(document: unknown): Pool {
@@ -79,9 +77,7 @@ export function readPool(document: unknown): Pool {
 }
 
 export function readPools(document: unknown): NamedPool[] {
-  const { pools } = check<{ pools: unknown }>(document, 'the answer', { pools: 'object' })
-  if (!Array.isArray(pools)) throw new Error('pools is no list')
-  return pools.map((one) => ({
+  return listIn(document, 'pools').map((one) => ({
     ...readPool(one),
     ...check<{ name: string }>(one, 'the pool', { name: 'string' }),
   }))
@@ -96,7 +92,15 @@ export function readNothing(document: unknown): undefined {
   if (document !== undefined) throw new Error('nothing was expected')
 }
 
-function check<T>(value: unknown, name: string, fields: Record<string, Kind>): T {
+/** Returns the list in a field of a document. @throws {Error} if there is none */
+export function listIn(document: unknown, field: string): unknown[] {
+  const list = check<Record<string, unknown>>(document, 'the answer', { [field]: 'object' })[field]
+  if (!Array.isArray(list)) throw new Error(`${field} is no list`)
+  return list
+}
+
+/** Returns the value as the type that it should have. @throws {Error} if it lacks one of the fields */
+export function check<T>(value: unknown, name: string, fields: Record<string, Kind>): T {
   if (typeof value !== 'object' || value === null) throw new Error(`${name} is no object`)
   for (const [field, kind] of Object.entries(fields)) {
     const found = (value as Record<string, unknown>)[field]

@@ -53,7 +53,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     // Types only: a browser loads the page's scripts, and nothing else of ours.
     room: 'src/dashboard/',
-    may: ['src/balancer/index.js', 'src/admin/contract/pool-events.js'],
+    may: ['src/balancer/index.js', 'src/admin/contract/'],
     packages: /^(node:(crypto|fs|module|path)|uplot)$/,
   },
   {
@@ -92,6 +92,8 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: [
       'src/balancer/',
       'src/proxy/http/loopback.js',
+      // Types only.
+      'src/admin/contract/',
       'src/config/admin-listener.js',
       'src/config/env-file.js',
       'src/text/',

@@ -1,5 +1,5 @@
 import type { ConfigMistake, ReloadOutcome } from '../../src/admin/contract/config.js'
-import { RequestExplanation } from '../../src/admin/contract/request-explanation.js'
+import { RequestExplanation, type RequestInquiry } from '../../src/admin/contract/request-explanation.js'
 import { Route, type RouteView } from '../../src/admin/contract/routes.js'
 import { InvalidConfigError, NoConfigFileError } from '../../src/admin/errors.js'
 import type { GatewayControl } from '../../src/admin/gateway-control.js'
@@ -43,7 +43,11 @@ export class ScriptedControl implements GatewayControl {
     return this.list
   }
 
-  async explain() {
+  route(wanted: string) {
+    return this.list.find(({ name }) => name === wanted)
+  }
+
+  async explain(_request?: RequestInquiry) {
     return exampleOf<RequestExplanation>(RequestExplanation)
   }
 }

@@ -1,24 +1,15 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Registry } from '../../balancer/backends/registry.js'
+import { jsonList } from './json-list.js'
 
-/**
- * Number of backends that are serialised in one turn of the event loop, which takes 1 to 2 milliseconds. The gateway
- * serves requests between two turns.
- */
-export const BACKENDS_PER_TURN = 100
+export { ITEMS_PER_TURN as BACKENDS_PER_TURN } from './json-list.js'
 
 /** Yields all backends as pieces of one JSON array, brackets included. */
-export async function* backendList(registry: Registry): AsyncGenerator<string> {
-  const backends = registry.list()
-  yield '['
-  for (let start = 0; start < backends.length; start += BACKENDS_PER_TURN) {
-    if (start > 0) await setImmediate()
-    const views = backends
-      .slice(start, start + BACKENDS_PER_TURN)
-      .map((backend) => JSON.stringify(backend.view()))
-    yield `${start > 0 ? ',' : ''}${views.join()}`
-  }
-  yield ']'
+export function backendList(registry: Registry): AsyncGenerator<string> {
+  return jsonList(viewsOf(registry))
+}
+
+function* viewsOf(registry: Registry) {
+  for (const backend of registry.list()) yield backend.view()
 }
 
 /** Yields the response of `GET /backends` as pieces of JSON. */

@@ -47,6 +47,13 @@ const wrong: [line: string, message: RegExp][] = [
   ['policy fastest', /Allowed choices are least-connections, .*; see leastwise policy --help$/],
   ['policy --pool ..', /'..' is invalid. It takes the name of a pool/],
   ['pools --pool a', /unknown option '--pool'/],
+  ['explain', /^required option '--path <path>' not specified; see leastwise explain --help$/],
+  ['explain --path users', /'users' is invalid. It takes a path that begins with a slash/],
+  ['explain --path / --method G(T', /It takes a method, such as GET/],
+  ['explain --path / --header x-a', /It takes a field, as 'NAME: VALUE'/],
+  ['explain --path / --header x(a:1', /It takes a field, as 'NAME: VALUE'/],
+  ['reload now', /too many arguments/],
+  ['routes --pool a', /unknown option '--pool'/],
   ['top --sort name', /Allowed choices are in-flight, id/],
 ]
 
@@ -73,7 +80,7 @@ test('the help of each command has its options, examples, and what else there is
   const { commands } = program()
   assert.deepEqual(
     commands.map((command) => command.name()),
-    ['serve', 'backends', 'policy', 'pools', 'top'],
+    ['serve', 'backends', 'policy', 'pools', 'routes', 'explain', 'reload', 'top'],
   )
   const [serve, backends, ...others] = commands as [Command, Command, ...Command[]]
   for (const command of [...backends.commands, ...others]) {
