@@ -1,4 +1,4 @@
-import { readsAlike } from './readings.js'
+import { disagreement } from './readings.js'
 
 /** A character that is in no path: a control character, a space, or the start of a fragment. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are refused.
@@ -54,7 +54,7 @@ export function routePath(text: string): string | undefined {
   const raw = text.replace(UNESCAPED, encodeURIComponent)
   if (isMalformed(raw)) return undefined
   const path = decodedPath(raw)
-  if (!readsAlike(raw, decodedPath)) return undefined
+  if (disagreement(raw, decodedPath)) return undefined
   const segments = path.split('/').slice(1)
   return segments.some((segment) => segment === '' || segment === '.' || segment === '..') ? undefined : path
 }

@@ -30,6 +30,8 @@ const STEPS: readonly ((path: string) => string)[] = [
   (path) => path.replace(/(?<=\/)(?: |%20|%0[9-d])+|(?: |%20|%0[9-d])+(?=\/|$)/gi, ''),
   // All escapes are decoded, and the result is decoded once more later.
   (path) => path.replace(/%([2-6][0-9a-f]|7[0-9a-e])/gi, character),
+  // What follows two slashes at the start is a host, as in a URL without a scheme.
+  (path) => path.replace(/^[/\\]{2,}[^/\\]*/, '').replace(/^$/, '/'),
   // A query or a fragment begins at what was escaped.
   (path) => path.replace(/[?#].*$/s, ''),
 ]
@@ -39,39 +41,43 @@ export function hasReadings(path: string): boolean {
   return AMBIGUOUS.test(path)
 }
 
+/** Why a path must not be forwarded: how a server may read it, or that there are too many ways to read it. */
+export type Disagreement = { reading: string } | 'too-many-readings'
+
 /**
- * Whether `leads` says the same of each path that a server may read in `path`. It stops at the first that differs.
+ * Looks whether `leads` says the same of each path that a server may read in `path`, and stops at the first that differs.
  * @param path without its query, well-formed
+ * @returns undefined where all readings agree
  */
-export function readsAlike<T>(path: string, leads: (reading: string) => T): boolean {
+export function disagreement<T>(path: string, leads: (reading: string) => T): Disagreement | undefined {
   const plain = leads(path)
   const readings = new Set([path])
   let characters = 0
   for (const reading of readings) {
     characters += reading.length
-    if (characters > MAX_CHARACTERS || readings.size > MAX_READINGS) return false
+    if (characters > MAX_CHARACTERS || readings.size > MAX_READINGS) return 'too-many-readings'
     for (const step of STEPS) {
       const next = step(reading)
       if (readings.has(next)) continue
-      if (leads(next) !== plain) return false
+      if (leads(next) !== plain) return { reading: next }
       readings.add(next)
     }
   }
-  return true
+  return undefined
 }
 
 /** Dots resolved as in RFC 3986 section 5.2.4: an empty segment is a segment. */
 function withoutDots(path: string): string {
   if (!path.includes('/.')) return path
   const segments: string[] = []
-  const parts = path.split('/')
-  for (let i = 1; i < parts.length; i++) {
-    const part = parts[i] as string
+  const parts = path.split('/').slice(1)
+  for (const part of parts) {
     if (part === '..') segments.pop()
     else if (part !== '.') segments.push(part)
-    // Dots at the end leave a path that ends with a slash.
-    if (i === parts.length - 1 && (part === '..' || part === '.')) segments.push('')
   }
+  // Dots at the end leave a path that ends with a slash.
+  const last = parts.at(-1)
+  if (last === '..' || last === '.') segments.push('')
   return `/${segments.join('/')}`
 }
 

@@ -19,6 +19,8 @@ export interface MatchedRoute {
   match: RouteMatch
   /** Whether the route answers preflights of CORS: any value but undefined. */
   cors?: unknown
+  /** The path that is removed before a backend gets the rest: that of the match, or the first segments of it. */
+  stripPrefix?: string
 }
 
 /** What a table needs to know of a request. */

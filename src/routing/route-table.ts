@@ -2,7 +2,7 @@ import { type Candidate, Candidates, candidate, entry } from './candidates.js'
 import { routeHost } from './host.js'
 import { decodedPath, isMalformed, routePath, withoutQuery } from './path.js'
 import { answersPreflight, distinctForPreflight, type Preflight, preflightOf } from './preflight.js'
-import { hasReadings, readsAlike } from './readings.js'
+import { type Disagreement, disagreement, hasReadings } from './readings.js'
 import { RequestValues } from './request-values.js'
 import type { MatchedRoute, RoutedRequest } from './route-match.js'
 import { compareConditions } from './specificity.js'
@@ -65,8 +65,39 @@ export class RouteTable {
     const preflight = preflightOf(request.method, request.headers)
     const found = this.#route(host, decodedPath(path), values, preflight)
     if (found === undefined || !this.#asksForPath || !hasReadings(path)) return found
+    return this.#disagreement(path, found, host, values, preflight) ? 'bad-path' : found
+  }
+
+  /** Why {@link find} refuses a request; undefined where it does not. */
+  badPath(request: RoutedRequest): 'malformed' | Disagreement | undefined {
+    const path = withoutQuery(request.path)
+    if (isMalformed(path)) return 'malformed'
+    const found = this.find(request)
+    if (found !== 'bad-path') return undefined
+    const values = new RequestValues(request)
+    const preflight = preflightOf(request.method, request.headers)
+    const host = routeHost(request.host)
+    const plain = this.#route(host, decodedPath(path), values, preflight) as number
+    return this.#disagreement(path, plain, host, values, preflight)
+  }
+
+  #disagreement(
+    path: string,
+    found: number,
+    host: string,
+    values: RequestValues,
+    preflight: Preflight | undefined,
+  ): Disagreement | undefined {
     const leads = (reading: string) => this.#route(host, decodedPath(reading), values, preflight)
-    return readsAlike(path, leads) ? found : 'bad-path'
+    const whole = disagreement(path, leads)
+    const { stripPrefix = '' } = this.routes[found] as MatchedRoute
+    if (whole || stripPrefix === '') return whole
+    // A backend that gets the path without this prefix reads what is left in ways of its own.
+    const end = endOfSegments(path, stripPrefix.split('/').length - 1)
+    const rest = path.slice(end) || '/'
+    return hasReadings(rest)
+      ? disagreement(rest, (reading) => leads(path.slice(0, end) + reading))
+      : undefined
   }
 
   #root(host = ''): PathNode {
@@ -151,6 +182,13 @@ function findBelow(
     if (best) return best.route
   }
   return undefined
+}
+
+/** Where the first `count` segments of a path end. */
+function endOfSegments(path: string, count: number): number {
+  let end = 0
+  for (let i = 0; i < count && end !== -1; i++) end = path.indexOf('/', end + 1)
+  return end === -1 ? path.length : end
 }
 
 /** The node of the longest path in the tree that a path begins with. */

@@ -50,3 +50,35 @@ test('dots do not lead out of the other prefix, however they are written', () =>
     assert.equal(rewritePath(`/api/${rest}`, 1, '/v2'), undefined, rest)
   }
 })
+
+test('dots do not lead out of the other prefix in any of the ways in which backends read a path', () => {
+  for (const rest of [
+    '..;/x',
+    '..;a=b/x',
+    'a%2fb/../../x',
+    'a\\b/../../x',
+    '%252e%252e/x',
+    '..%252fx',
+    '..%3bx/y',
+  ]) {
+    assert.equal(rewritePath(`/api/${rest}`, 1, '/v2'), undefined, rest)
+  }
+  for (const rest of ['a%2fb/../x', 'a;b/../x', '...;/x', 'a%252e%252e']) {
+    assert.equal(rewritePath(`/api/${rest}`, 1, '/v2'), `/v2/${rest}`, rest)
+  }
+})
+
+test('a prefix of several segments is counted in the path as the client wrote it', () => {
+  const cases: [string, number, string, string][] = [
+    ['/%75sers/1', 1, '', '/1'],
+    ['/%75%73ers', 1, '/v2', '/v2'],
+    ['/a%20b/c/%2F?x=%2F', 2, '', '/%2F?x=%2F'],
+    ['/m%C3%BCnchen/%C3%BC', 1, '/v2/x', '/v2/x/%C3%BC'],
+    ['/users/1', 1, '/', '/1'],
+    ['/users', 1, '/v2/', '/v2/'],
+    ['/users/', 1, '/v2', '/v2/'],
+    ['/users?a', 1, '', '/?a'],
+    ['/1?a', 0, '/v2', '/v2/1?a'],
+  ]
+  for (const [url, strip, prefix, path] of cases) assert.equal(rewritePath(url, strip, prefix), path, url)
+})

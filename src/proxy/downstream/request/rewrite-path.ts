@@ -69,14 +69,24 @@ function endOfSegments(path: string, count: number, joinsSlashes: boolean): numb
 /** Whether dots in a path lead above its start. */
 function leavesPrefix(rest: string): boolean {
   const path = rest.split('?', 1)[0] as string
-  if (!path.includes('.') && !/%2e/i.test(path)) return false
+  if (!path.includes('.') && !/%(?:25)*2e/i.test(path)) return false
+  const decoded = path.replaceAll(/%(?:25)*2e/gi, '.').replaceAll(/%(?:25)*3b/gi, ';')
   let depth = 0
-  // Backends differ in which characters separate segments once a path is decoded, so every character counts that any
-  // backend takes as a separator.
-  for (const segment of path.replaceAll(/%2e/gi, '.').split(/[/\\]|%2f|%5c/i)) {
-    if (segment === '..') depth--
-    else if (segment !== '' && segment !== '.') depth++
-    if (depth < 0) return true
+  for (const segment of decoded.split('/')) {
+    // Backends differ in which characters separate segments once a path is decoded, and some decode twice. So dots count
+    // behind every character that any backend takes as a separator, and what such characters separate leads down once.
+    let isDown = false
+    for (const part of segment.split(/\\|%(?:25)*(?:2f|5c)/i)) {
+      // Some backends take off what follows a semicolon.
+      const name = part.split(';', 1)[0] as string
+      if (name === '..') {
+        if (--depth < 0) return true
+        isDown = false
+      } else if (name !== '' && name !== '.' && !isDown) {
+        depth++
+        isDown = true
+      }
+    }
   }
   return false
 }
