@@ -1,8 +1,9 @@
 /**
  * Characters of a path that servers read in different ways: escapes of separators, of dots, of %, of `;`, `?` and `#`,
- * of white space at the edges of a segment, empty segments, dots that begin a segment, backslashes, and parameters.
+ * of white space at the edges of a segment, empty segments, dots at the edges of one, backslashes, and parameters.
  */
-const AMBIGUOUS = /%(?:2[35ef]|3[bf]|5c)|(?:\/|^)%(?:0[9-d]|20)|%(?:0[9-d]|20)(?:\/|$)|\/\/|\/\.|\\|;/i
+const AMBIGUOUS =
+  /%(?:2[35ef]|3[bf]|5c)|(?:\/|^)%(?:0[9-d]|20)|%(?:0[9-d]|20)(?:\/|$)|\/\/|\/\.|\.(?:\/|$)|\\|;/i
 
 /** Upper bound of the characters that are read for one request; a path that needs more is not safe to route. */
 const MAX_CHARACTERS = 65_536
@@ -27,7 +28,9 @@ const STEPS: readonly ((path: string) => string)[] = [
   // A segment ends at a semicolon; what follows are its parameters.
   (path) => path.replace(/;[^/]*/g, ''),
   // White space around a segment counts for nothing.
-  (path) => path.replace(/(?<=\/)(?: |%20|%0[9-d])+|(?: |%20|%0[9-d])+(?=\/|$)/gi, ''),
+  (path) => path.replace(/(?<=\/)(?: |%20|%0[9-d])+|(?<! |%20|%0[9-d])(?: |%20|%0[9-d])+(?=\/|$)/gi, ''),
+  // Dots at the end of a name count for nothing, as in Windows.
+  (path) => path.replace(/(?<=[^./])\.+(?=\/|$)/g, ''),
   // All escapes are decoded, and the result is decoded once more later.
   (path) => path.replace(/%([2-6][0-9a-f]|7[0-9a-e])/gi, character),
   // What follows two slashes at the start is a host, as in a URL without a scheme.

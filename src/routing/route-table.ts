@@ -1,23 +1,11 @@
-import { type Candidate, Candidates, candidate, entry } from './candidates.js'
+import { entry } from './candidates.js'
 import { routeHost } from './host.js'
 import { decodedPath, isMalformed, routePath, withoutQuery } from './path.js'
-import { answersPreflight, distinctForPreflight, type Preflight, preflightOf } from './preflight.js'
+import { PathTree } from './path-tree.js'
+import { type Preflight, preflightOf } from './preflight.js'
 import { type Disagreement, disagreement, hasReadings } from './readings.js'
 import { RequestValues } from './request-values.js'
 import type { MatchedRoute, RoutedRequest } from './route-match.js'
-import { compareConditions } from './specificity.js'
-
-/** The routes of one host and one path, in a tree by segments. */
-interface PathNode {
-  children: Map<string, PathNode>
-  /** The routes of just this path, as they stand in the list. */
-  routes: number[]
-  candidates: Candidates | undefined
-  /** The candidates that answer preflights. */
-  preflights: readonly Candidate[]
-  /** The next node towards the root that has routes. */
-  above: PathNode | undefined
-}
 
 /**
  * Finds the route that takes a request. The most specific one wins: an exact host is before the longest wildcard, shorter
@@ -28,9 +16,9 @@ interface PathNode {
 export class RouteTable {
   readonly routes: readonly MatchedRoute[]
   /** By host; that of any host is empty. */
-  readonly #hosts = new Map<string, PathNode>()
+  readonly #hosts = new Map<string, PathTree>()
   /** By what follows the `*`, from the dot on. */
-  readonly #wildcards = new Map<string, PathNode>()
+  readonly #wildcards = new Map<string, PathTree>()
   /** The most dots in a wildcard. */
   #wildcardDots = 0
   /** Whether any route asks for a path, so that it matters how a path is read. */
@@ -43,14 +31,10 @@ export class RouteTable {
       const path = routePath(match.path)
       if (path === undefined) throw new TypeError(`${match.path} is not the path of a route`)
       if (path !== '') this.#asksForPath = true
-      let node = this.#root(match.host)
-      if (path !== '') {
-        for (const segment of path.slice(1).split('/')) node = entry(node.children, segment, emptyNode)
-      }
-      node.routes.push(index)
+      this.#treeOf(match.host).add(path, index)
     }
-    for (const root of this.#hosts.values()) this.#complete(root)
-    for (const root of this.#wildcards.values()) this.#complete(root)
+    for (const tree of this.#hosts.values()) tree.complete(routes)
+    for (const tree of this.#wildcards.values()) tree.complete(routes)
   }
 
   /**
@@ -100,10 +84,10 @@ export class RouteTable {
       : undefined
   }
 
-  #root(host = ''): PathNode {
-    if (!host.startsWith('*')) return entry(this.#hosts, host, emptyNode)
+  #treeOf(host = ''): PathTree {
+    if (!host.startsWith('*')) return entry(this.#hosts, host, newTree)
     this.#wildcardDots = Math.max(this.#wildcardDots, host.split('.').length - 1)
-    return entry(this.#wildcards, host.slice(1), emptyNode)
+    return entry(this.#wildcards, host.slice(1), newTree)
   }
 
   #route(
@@ -114,18 +98,18 @@ export class RouteTable {
   ): number | undefined {
     if (host !== '') {
       const exact = this.#hosts.get(host)
-      const found = exact && findBelow(exact, path, values, preflight)
+      const found = exact?.find(path, values, preflight)
       if (found !== undefined) return found
       if (this.#wildcardDots > 0) {
         for (let dot = this.#firstDot(host); dot !== -1; dot = host.indexOf('.', dot + 1)) {
           const wildcard = dot === 0 ? undefined : this.#wildcards.get(host.slice(dot))
-          const below = wildcard && findBelow(wildcard, path, values, preflight)
+          const below = wildcard?.find(path, values, preflight)
           if (below !== undefined) return below
         }
       }
     }
     const any = this.#hosts.get('')
-    return any && findBelow(any, path, values, preflight)
+    return any?.find(path, values, preflight)
   }
 
   /** Where the longest wildcard that there is could begin in a host, so that a long host costs no more. */
@@ -139,49 +123,6 @@ export class RouteTable {
     }
     return first
   }
-
-  /** Orders the routes of each node, and links it to the one above, without recursion: a path may be long. */
-  #complete(root: PathNode): void {
-    const open: PathNode[] = [root]
-    for (let node = open.pop(); node; node = open.pop()) {
-      if (node.routes.length > 0) this.#order(node)
-      const above = node.candidates ? node : node.above
-      for (const child of node.children.values()) {
-        child.above = above
-        open.push(child)
-      }
-    }
-  }
-
-  #order(node: PathNode): void {
-    const ordered = node.routes.map((route) => this.routes[route] as MatchedRoute)
-    const byRank = node.routes
-      .map((route, place) => ({ route, match: (ordered[place] as MatchedRoute).match }))
-      .sort((a, b) => compareConditions(a.match, b.match) || a.route - b.route)
-      .map(({ route, match }, rank) => candidate(route, rank, match))
-    node.candidates = new Candidates(byRank)
-    node.preflights = distinctForPreflight(
-      byRank.filter(({ route }) => (this.routes[route] as MatchedRoute).cors !== undefined),
-    )
-  }
-}
-
-/** The route of the longest path that takes a request. */
-function findBelow(
-  root: PathNode,
-  path: string,
-  values: RequestValues,
-  preflight: Preflight | undefined,
-): number | undefined {
-  const deepest = descend(root, path)
-  for (let node = deepest.candidates ? deepest : deepest.above; node; node = node.above) {
-    const found = (node.candidates as Candidates).find(values)
-    const forPreflight =
-      preflight && node.preflights.find((each) => answersPreflight(each, values, preflight))
-    const best = !found || (forPreflight && forPreflight.rank < found.rank) ? forPreflight : found
-    if (best) return best.route
-  }
-  return undefined
 }
 
 /** Where the first `count` segments of a path end. */
@@ -191,19 +132,6 @@ function endOfSegments(path: string, count: number): number {
   return end === -1 ? path.length : end
 }
 
-/** The node of the longest path in the tree that a path begins with. */
-function descend(root: PathNode, path: string): PathNode {
-  if (!path.startsWith('/')) return root
-  let node = root
-  for (let start = 1, end = 0; end !== -1; start = end + 1) {
-    end = path.indexOf('/', start)
-    const child = node.children.get(end === -1 ? path.slice(start) : path.slice(start, end))
-    if (!child) break
-    node = child
-  }
-  return node
-}
-
-function emptyNode(): PathNode {
-  return { children: new Map(), routes: [], candidates: undefined, preflights: [], above: undefined }
+function newTree(): PathTree {
+  return new PathTree()
 }
