@@ -1,10 +1,15 @@
-import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { KeySetSource } from '../src/auth/keys/key-set-source.js'
+import { isRepeated } from '../src/auth/repeated-field.js'
 import type { Authenticator, Verdict } from '../src/auth/verdict.js'
 import { type Clock, systemClock } from '../src/balancer/time/clock.js'
-import type { AuthConfig } from '../src/config/file/gateway-config.js'
-import { KeysUnavailableError, UnauthorizedError } from '../src/proxy/downstream/errors/errors.js'
+import type { AuthConfig, BasicConfig } from '../src/config/file/gateway-config.js'
+import {
+  KeysUnavailableError,
+  OverloadedError,
+  UnauthorizedError,
+} from '../src/proxy/downstream/errors/errors.js'
 import { ReservedFields } from '../src/proxy/downstream/fields/reserved-fields.js'
 
 export interface AuthOptions {
@@ -22,40 +27,57 @@ type Done = Parameters<onRequestHookHandler>[2]
  */
 export const authPlugin = fp<AuthOptions>(
   async (scope, { auth, keySets, clock = systemClock }) => {
+    if ('basic' in auth) return await addBasicAuth(scope, auth.basic, clock)
     const authenticator = await authenticatorOf(auth, keySets, clock)
-    const fields = new ReservedFields(authenticator.fields)
-    const taken = new ReservedFields(credentialsOf(auth))
-
-    const settle = (verdict: Verdict, request: FastifyRequest, reply: FastifyReply, done: Done): void => {
-      if (verdict.kind === 'admitted') {
-        taken.remove(request.raw)
-        fields.set(request.raw, verdict.values)
-        done()
-      } else if (verdict.kind === 'refused') {
-        reply.header('www-authenticate', verdict.challenge)
-        done(new UnauthorizedError(verdict.message))
-      } else {
-        done(Object.assign(new KeysUnavailableError(), { retryAfter: verdict.retryAfter }))
-      }
-    }
-
+    // A key is for the gateway alone, and the backend gets its name. A token is for the API, which may verify it again.
+    const guard = new Guard(authenticator.fields, 'apiKey' in auth ? auth.apiKey.header : undefined)
     scope.addHook('onRequest', (request, reply, done) => {
-      fields.remove(request.raw)
-      const verdict = authenticator.authenticate(request.raw)
-      // A verified token is remembered, so that mostly nothing is waited for.
-      if (verdict instanceof Promise) {
-        verdict.then((settled) => settle(settled, request, reply, done)).catch(done)
-      } else {
-        settle(verdict, request, reply, done)
-      }
+      guard.begin(request)
+      guard.end(authenticator.authenticate(request.raw), request, reply, done)
     })
   },
   { name: 'leastwise-auth', fastify: '5.x' },
 )
 
+/** Carries out what became of the credentials of a request. */
+class Guard {
+  readonly #fields: ReservedFields
+  readonly #credentials: ReservedFields
+
+  /**
+   * @param fields that only the gateway may set
+   * @param credentials the field that does not go to the backend
+   */
+  constructor(fields: readonly string[], credentials: string | undefined) {
+    this.#fields = new ReservedFields(fields)
+    this.#credentials = new ReservedFields(credentials === undefined ? [] : [credentials])
+  }
+
+  begin(request: FastifyRequest): void {
+    this.#fields.remove(request.raw)
+  }
+
+  end(verdict: Verdict | Promise<Verdict>, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    // What was verified is remembered, so that mostly nothing is waited for.
+    if (verdict instanceof Promise) {
+      verdict.then((settled) => this.end(settled, request, reply, done)).catch(done)
+    } else if (verdict.kind === 'admitted') {
+      this.#credentials.remove(request.raw)
+      this.#fields.set(request.raw, verdict.values)
+      done()
+    } else if (verdict.kind === 'refused') {
+      reply.header('www-authenticate', verdict.challenge)
+      done(new UnauthorizedError(verdict.message))
+    } else {
+      const error = verdict.kind === 'busy' ? new OverloadedError() : new KeysUnavailableError()
+      done(Object.assign(error, { retryAfter: verdict.retryAfter }))
+    }
+  }
+}
+
 /** The libraries for tokens are loaded only where they are needed. */
 async function authenticatorOf(
-  auth: AuthConfig,
+  auth: Exclude<AuthConfig, { basic: unknown }>,
   keySets: KeySetSource,
   clock: Clock,
 ): Promise<Authenticator> {
@@ -63,18 +85,36 @@ async function authenticatorOf(
     const { JwtAuthenticator } = await import('../src/auth/jwt/jwt-authenticator.js')
     return new JwtAuthenticator(auth.jwt, keySets, clock)
   }
-  if ('apiKey' in auth) {
-    const { ApiKeyAuthenticator } = await import('../src/auth/api-key/api-key-authenticator.js')
-    return new ApiKeyAuthenticator(auth.apiKey)
-  }
-  throw new Error('not yet')
+  const { ApiKeyAuthenticator } = await import('../src/auth/api-key/api-key-authenticator.js')
+  return new ApiKeyAuthenticator(auth.apiKey)
 }
 
-/**
- * Fields that a backend does not get. A key or a password is for the gateway alone, and the backend has the name of its
- * owner; a token is for the API, which may want to verify it as well.
- */
-function credentialsOf(auth: AuthConfig): string[] {
-  if ('apiKey' in auth) return [auth.apiKey.header]
-  return 'basic' in auth ? ['authorization'] : []
+/** Admits users with a password. Neither goes to the backend, which gets the name of the user. */
+async function addBasicAuth(scope: FastifyInstance, config: BasicConfig, clock: Clock): Promise<void> {
+  const { BasicAuthenticator } = await import('../src/auth/basic/basic-authenticator.js')
+  const { default: basicAuth } = await import('@fastify/basic-auth')
+  const authenticator = new BasicAuthenticator(config, clock)
+  const guard = new Guard(authenticator.fields, 'authorization')
+  let read: FastifyInstance['basicAuth'] | undefined
+  // The package decorates the scope that it is in, and several scopes within each other may have users of their own.
+  await scope.register(async (inner) => {
+    await inner.register(basicAuth, {
+      validate(user, password, request, reply, done) {
+        guard.end(authenticator.check(user, password), request, reply, done)
+      },
+    })
+    read = inner.basicAuth
+  })
+  scope.addHook('onRequest', function (request, reply, done) {
+    guard.begin(request)
+    if (isRepeated(request.raw.rawHeaders, 'authorization')) {
+      guard.end(authenticator.refused, request, reply, done)
+      return
+    }
+    read?.call(this, request, reply, (error?: Error & { code?: string }) => {
+      // What is no field with a user and a password is an error of the package.
+      if (error?.code?.startsWith('FST_')) guard.end(authenticator.refused, request, reply, done)
+      else done(error)
+    })
+  })
 }

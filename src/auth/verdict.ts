@@ -1,5 +1,5 @@
 /** What became of the credentials of a request. */
-export type Verdict = Admitted | Refused | Unavailable
+export type Verdict = Admitted | Refused | Unavailable | Busy
 
 export interface Admitted {
   kind: 'admitted'
@@ -15,9 +15,16 @@ export interface Refused {
   challenge: string
 }
 
-/** The credentials could not be checked. */
+/** There are no keys with which a token could be verified. */
 export interface Unavailable {
   kind: 'unavailable'
+  /** Seconds after which the client may try again. */
+  retryAfter: number
+}
+
+/** Too many passwords are being checked. */
+export interface Busy {
+  kind: 'busy'
   /** Seconds after which the client may try again. */
   retryAfter: number
 }
