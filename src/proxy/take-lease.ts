@@ -1,6 +1,7 @@
 import type { FastifyError } from 'fastify'
 import type { LeaseRequest } from '../balancer/leases/lease-request.js'
 import { ProxyContext } from './context.js'
+import { keyFor } from './downstream/affinity/affinity.js'
 import { isOpen, onFinished } from './downstream/connection/pipeline.js'
 import type { HttpDownstream } from './downstream/downstream.js'
 import type { Destination } from './downstream/request/admission.js'
@@ -23,8 +24,9 @@ export function takeLease(
   const { raw } = request
   // The client may have left while a hook of the app ran or an earlier request was answered.
   if (!isOpen(raw, reply.raw)) return
-  const clientKey = affinity?.keyOf(request, downstream.peer)
+  const clientKey = affinity && keyFor(affinity, downstream, path)
   affinity?.strip(raw)
+  const isRepeatable = REPEATABLE.has(raw.method as string) && !isUpgrade && !protocol.hasBody(raw)
   const leaseRequest: LeaseRequest = {
     onLease(lease) {
       // Hooks of the app run before the backend is asked.
@@ -38,10 +40,12 @@ export function takeLease(
       done(error as FastifyError)
     },
     request: request.id,
-    repeatable: REPEATABLE.has(raw.method as string) && !isUpgrade && !protocol.hasBody(raw),
+    // A probe of another backend than that of the key may end a session.
+    repeatable: isRepeatable && clientKey === undefined,
     upgrade: isUpgrade,
     key: clientKey?.key,
     home: clientKey?.home,
+    pinned: clientKey?.pinned,
     queuedAt: undefined,
   }
   const leaveQueue = balancer.lease(leaseRequest)

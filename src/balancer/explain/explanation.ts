@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import { AllFullError, type BalancerError, NoBackendError } from '../errors.js'
-import type { RequestTraits } from '../leases/lease-request.js'
+import type { KeyTraits, RequestTraits } from '../leases/lease-request.js'
 import type { WaitQueue } from '../leases/wait-queue.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import type { CandidateScore } from '../selection/policies/policy.js'
@@ -11,7 +11,7 @@ import type { Clock } from '../time/clock.js'
 import { percent, type UnavailabilitySources, unavailableReasonOf } from './unavailable-reason.js'
 
 /** The request to explain; by default one that comes now and can be repeated. */
-export interface Inquiry extends Pick<RequestTraits, 'except' | 'key' | 'home' | 'repeatable' | 'upgrade'> {
+export interface Inquiry extends Pick<RequestTraits, 'except' | keyof KeyTraits | 'repeatable' | 'upgrade'> {
   /**
    * True if the request would wait where every backend is full, as with `lease()`; false if it would not, as with
    * `acquire()`. True by default.

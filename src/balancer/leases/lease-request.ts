@@ -18,12 +18,14 @@ export interface RequestTraits {
   readonly key?: string | undefined
   /** The code of the backend that the key belongs to as long as it is there; see `homeCodeOf`. */
   readonly home?: number | undefined
+  /** True if the backend of the key is not passed over for its load, because a session would end. */
+  readonly pinned?: boolean | undefined
   /** The id of the request in {@link Decision}s. */
   readonly request?: string | undefined
 }
 
 /** The part of a request's traits that tells to which backend it belongs. */
-export type KeyTraits = Pick<RequestTraits, 'key' | 'home'>
+export type KeyTraits = Pick<RequestTraits, 'key' | 'home' | 'pinned'>
 
 /** A request for a lease. Either `onLease` or `onReject` is called, and only once. */
 export interface LeaseRequest extends RequestTraits {

@@ -42,6 +42,7 @@ export class Selection implements LeaseSource {
     except: undefined,
     key: undefined,
     home: undefined,
+    pinned: undefined,
     reach: tiers.withinShare,
     seen: undefined,
   }
@@ -159,14 +160,14 @@ export class Selection implements LeaseSource {
   /** Returns what {@link choose} would do for such a request, and how the backends compare. It changes nothing. */
   preview(request: RequestTraits, canWait: boolean): SelectionPreview {
     const now = this.#parts.clock.now()
-    const { except, key, home } = request
+    const { except, key, home, pinned } = request
     const probed = this.#ejection.probes.next(request)
     const policy = request.upgrade ? this.#policyForUpgrades() : this.#policy
     let reach: Tier = tiers.withinShare
-    let preview = policy.explain({ now, except, key, home, reach })
+    let preview = policy.explain({ now, except, key, home, pinned, reach })
     if (!preview.choice && this.#limits.shareUsedCount > 0) {
       reach = this.#extendedReach(except, canWait)
-      preview = policy.explain({ now, except, key, home, reach })
+      preview = policy.explain({ now, except, key, home, pinned, reach })
     }
     const choice = probed ?? preview.choice ?? backupFor(this.#registry, except)
     return { choice, isProbe: probed !== undefined, scores: preview.scores, reach }
@@ -188,7 +189,10 @@ export class Selection implements LeaseSource {
     context.now = now
     context.except = except
     context.key = key
-    if (key !== undefined) context.home = request.home
+    if (key !== undefined) {
+      context.home = request.home
+      context.pinned = request.pinned
+    }
     context.seen = undefined
     context.reach = tiers.withinShare
     let backend = policy.pick(context)

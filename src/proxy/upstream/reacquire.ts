@@ -38,6 +38,7 @@ export function reacquire(
     upgrade: context.upgrade !== undefined,
     key: context.clientKey?.key,
     home: context.clientKey?.home,
+    pinned: context.clientKey?.pinned,
     request: context.requestId,
     onLease(lease) {
       endWait()

@@ -244,6 +244,13 @@ test('few requests pass no backend over, and with an overload of 0 any number do
   for (let i = 0; i < 300; i++) assert.equal(leaseFor(any, { key }).backend.id, 'a')
 })
 
+test('a pinned request is never passed over for load, and still for a full backend', () => {
+  const { balancer } = pool({ maxConnections: 50 })
+  const key = keyOf(balancer, 'a')
+  for (let i = 0; i < 50; i++) assert.equal(leaseFor(balancer, { key, pinned: true }).backend.id, 'a')
+  assert.notEqual(idFor(balancer, { key, pinned: true }), 'a')
+})
+
 test('an overload between 1 and 100 is refused', () => {
   for (const affinityOverload of [1, 99.9, 100, -1, Number.NaN])
     assert.throws(() => pool({ affinityOverload }), InvalidOptionError)

@@ -40,6 +40,7 @@ export class KeyedPolicy implements Policy {
   #isInnerChoice = false
   #except: ReadonlySet<Backend> | undefined
   #isStrict = false
+  #isPinned = false
   #now = 0
 
   constructor(inner: Policy, options: KeyedPolicyOptions) {
@@ -108,6 +109,7 @@ export class KeyedPolicy implements Policy {
     this.#now = context.now
     // A hedge is never necessary, so only a backend without a limit gets it.
     this.#isStrict = context.reach === tiers.unlimited
+    this.#isPinned = context.pinned === true
     const home = this.#homeOf(context)
     const backend = home && this.#backendFor(home)
     // The policy outlives the request, and must not keep its objects alive.
@@ -118,7 +120,7 @@ export class KeyedPolicy implements Policy {
   /** Returns the backend of the key, or the next one of the key's order that may be chosen. */
   #backendFor(home: Backend): Backend | undefined {
     const isFree = this.#takes(home)
-    if (isFree && this.#bound.isBelow(home) && !this.#isFailing(home)) return home
+    if (isFree && (this.#isPinned || this.#bound.isBelow(home)) && !this.#isFailing(home)) return home
     this.#bound.measure(this.#order.backends)
     if (isFree && this.#accepts(home)) return home
     const other = this.#order.first(this.#now, this.#acceptsOther)

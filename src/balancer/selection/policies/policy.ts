@@ -12,6 +12,8 @@ export interface PickContext {
   readonly key?: string | undefined
   /** The code of the backend that the key belongs to as long as it is there; see `homeCodeOf`. */
   readonly home?: number | undefined
+  /** True if the backend of the key is not passed over for its load, because a session would end. */
+  readonly pinned?: boolean | undefined
   /** The last tier whose backends may be chosen; see `Backend.takes`. */
   readonly reach: Tier
   /**

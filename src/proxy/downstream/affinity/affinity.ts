@@ -6,6 +6,12 @@ import type { ProxyContext } from '../../context.js'
 import { firstValue, type Headers } from '../../http/fields.js'
 import type { Peer } from '../../http/peer.js'
 
+/** A request, and the client's end of its connection. */
+interface RequestOfClient {
+  readonly request: FastifyRequest
+  readonly peer: Peer
+}
+
 /** Finds the key of each request of a pool, by which its backend is chosen. */
 export interface Affinity {
   /** Returns the key of a request; undefined where it has none. It changes nothing. */
@@ -19,6 +25,26 @@ export interface Affinity {
    * @param isSecure true if the client used TLS
    */
   addTo(headers: Headers, key: KeyTraits | undefined, backend: Backend, isSecure: boolean): void
+}
+
+/**
+ * A query of Engine.IO, the transport of Socket.IO (https://github.com/socketio/engine.io-protocol). Its client sends
+ * several requests in a session that lives in one process, and gives up where one of them reaches another.
+ */
+const ENGINE_IO = /[?&]EIO=\d/
+
+/**
+ * Returns the key of a request, and whether the backend of the key must not be passed over; undefined where it has none.
+ * @param path with the query
+ */
+export function keyFor(
+  affinity: Affinity,
+  { request, peer }: RequestOfClient,
+  path: string,
+): KeyTraits | undefined {
+  const found = affinity.keyOf(request, peer)
+  if (!found || !ENGINE_IO.test(path)) return found
+  return { key: found.key, home: found.home, pinned: true }
 }
 
 /** Adds to the fields of a response what makes its client come back to the backend that has answered. */
