@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FieldCounter } from '../proxy/downstream/fields/field-limits.js'
 import { trailerRules } from '../proxy/downstream/fields/request-trailers.js'
 import type { AppHooks } from '../proxy/downstream/host-app/app-hooks.js'
+import type { FieldChanges } from '../proxy/http/header-changes.js'
 import { statusesOf } from '../proxy/http/status-ranges.js'
 import type { Trust } from '../proxy/http/trust.js'
 import type { RouteRules } from '../proxy/route-rules.js'
@@ -37,6 +38,10 @@ export interface RouteOptions extends RouteForwarding {
   methods: readonly string[]
   /** Which proxies are trusted to say where a request came from. */
   trust: Trust
+  /** What is changed in the header fields of requests, after the gateway's own are made; undefined for nothing. */
+  requestChanges?: FieldChanges | undefined
+  /** What is changed in the header fields of a backend's responses; undefined for nothing. */
+  responseChanges?: FieldChanges | undefined
   /** Largest request body in bytes, 0 for any; undefined where the pool's setting applies. */
   maxBody?: number | undefined
   /** Are called with each request of the route when it is over, besides those of the pool. */
@@ -70,8 +75,12 @@ function rulesWith(
     targetFor,
     strip: { trust, underscoreHeaders, server, appHooks },
     admission: { ...paths, maxBody, via, allow: route.methods.join(', ') },
-    requestFields: { trust, via, paths, appHooks },
-    responseFields: { via, paths: route.restoresPrefix && segments > 0 ? paths : undefined },
+    requestFields: { trust, via, paths, appHooks, changes: route.requestChanges },
+    responseFields: {
+      via,
+      paths: route.restoresPrefix && segments > 0 ? paths : undefined,
+      changes: route.responseChanges,
+    },
     trailerRuleFor: trailerRules(underscoreHeaders),
     bodyLimits: { maxBytes: bodyLimit, timeout: bodyTimeout },
     bodyTimeout,

@@ -44,6 +44,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: ['src/balancer/time/', 'src/config/file/gateway-config.js'],
     packages: /^(node:crypto|jose|bcrypt)$/,
   },
+  { room: 'src/limits/', may: ['src/balancer/'], packages: /^node:crypto$/ },
   { room: 'src/stores/', may: ['src/text/', 'src/balancer/'], packages: /^node:/ },
   {
     room: 'src/admin/',
@@ -67,6 +68,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/auth/',
       'src/balancer/',
       'src/config/',
+      'src/limits/',
       'src/proxy/',
       'src/pool/',
       'src/telemetry/',
@@ -128,6 +130,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
       'src/auth/',
       'src/balancer/',
       'src/config/',
+      'src/limits/',
       'src/proxy/',
       'src/pool/',
       'src/routing/',

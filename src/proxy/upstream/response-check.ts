@@ -44,6 +44,11 @@ export function isQuietStream(headers: Headers): boolean {
   const type = headers['content-type']
   // A backend that sends a Content-Length has the whole body already, so it does not wait for events.
   if (typeof type !== 'string' || headers['content-length'] !== undefined) return false
+  return isEventStreamType(type)
+}
+
+/** Whether a Content-Type is that of a stream of events. */
+export function isEventStreamType(type: string): boolean {
   const essence = type.split(';', 1)[0] as string
   const name = essence.trim().toLowerCase()
   return EVENT_TYPES.has(name) || name.startsWith('application/grpc')

@@ -43,6 +43,13 @@ export const KeysUnavailableError = createError(
 export const InvalidRequestError = createError('LEASTWISE_INVALID_REQUEST', '%s', 400)
 /** A hook of the app has read the body of a request, and left nothing to send in its place. */
 export const BodyReadError = createError('LEASTWISE_BODY_READ', '%s', 500)
+/** A list of the route says that the address of the client may not use it. */
+export const ForbiddenError = createError('LEASTWISE_FORBIDDEN', 'this address may not use the route', 403)
+export const RateLimitedError = createError(
+  'LEASTWISE_RATE_LIMITED',
+  'too many requests; try again in %s seconds',
+  429,
+)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 const refusalCodeSet: ReadonlySet<string> = new Set(refusalCodes)
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ProxyContext } from '../../context.js'
 import type { FieldLines } from '../../http/fields.js'
+import { changeRequestFields, type FieldChanges } from '../../http/header-changes.js'
 import type { Trust } from '../../http/trust.js'
 import type { HttpDownstream } from '../downstream.js'
 import { lowerNames } from '../host-app/app-fields.js'
@@ -19,6 +20,8 @@ export interface RequestFieldOptions {
   via: string | undefined
   paths: PathMapping
   appHooks: AppHooks
+  /** What the route changes in the fields; undefined for nothing. */
+  changes?: FieldChanges | undefined
 }
 
 /** Properties of a request that are not header fields. */
@@ -34,7 +37,7 @@ interface Particulars {
 export function setRequestFields(
   downstream: HttpDownstream,
   context: ProxyContext,
-  { trust, via, paths, appHooks }: RequestFieldOptions,
+  { trust, via, paths, appHooks, changes }: RequestFieldOptions,
 ): void {
   const { request, peer } = downstream
   if (appHooks.touchRequests) lowerNames(request)
@@ -45,6 +48,7 @@ export function setRequestFields(
   context.fields = requestFields(received, origin, { trust, via, requestId: requestIdOf(request), prefix })
   if (appHooks.touchRequests) context.host = hostSetByApp(received) ?? context.host
   if (downstream.bodyFields) context.fields = replaceFields(context.fields, downstream.bodyFields)
+  if (changes) context.fields = changeRequestFields(context.fields, changes)
 }
 
 /** The header fields of a request for a backend. Host comes first, and the forwarder sets its value. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { ProxyContext } from '../../context.js'
 import { firstValue, type Headers, PROTO } from '../../http/fields.js'
+import { changeResponseFields, type FieldChanges } from '../../http/header-changes.js'
 import { HOP_BY_HOP, nominatedBy } from '../../http/hop-by-hop.js'
 import { type PathMapping, prefixOf } from '../request/rewrite-path.js'
 import { restorePrefix } from '../response/restore-prefix.js'
@@ -10,6 +11,8 @@ export interface ResponseFieldOptions {
   via: string | undefined
   /** How the paths of clients and backends differ, where a prefix is put back into responses. */
   paths: PathMapping | undefined
+  /** What the route changes in the fields; undefined for nothing. */
+  changes?: FieldChanges | undefined
 }
 
 /** An own property like those that are made by assignment. */
@@ -20,7 +23,7 @@ export function responseFields(
   given: Headers,
   raw: IncomingMessage,
   context: ProxyContext,
-  { via, paths }: ResponseFieldOptions,
+  { via, paths, changes }: ResponseFieldOptions,
 ): Headers {
   const headers = endToEndFields(given, via)
   if (paths && namesPath(headers)) {
@@ -32,6 +35,7 @@ export function responseFields(
     const { rewritePrefix } = paths
     if (prefix !== '') restorePrefix(headers, { prefix, rewritePrefix, hosts, scheme })
   }
+  if (changes) changeResponseFields(headers, changes)
   return headers
 }
 

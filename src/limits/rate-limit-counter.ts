@@ -1,0 +1,20 @@
+/** How many requests a key has had in its window. */
+export interface RateCount {
+  /** Requests in the window, this one included. */
+  current: number
+  /** Milliseconds until the window ends. */
+  ttl: number
+}
+
+/**
+ * Counts requests by key, in windows of fixed length: a window begins with the first request of its key, and the next
+ * one begins with the first request after its end.
+ */
+export interface RateLimitCounter {
+  /**
+   * Counts one request.
+   * @param window the length of the key's window in milliseconds
+   * @param max how many requests are allowed in a window; a counter may forget first the keys that have few of them
+   */
+  increment(key: string, window: number, max: number): RateCount | Promise<RateCount>
+}
