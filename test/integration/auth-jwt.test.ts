@@ -10,9 +10,11 @@ import { systemClock } from '../../src/balancer/time/clock.js'
 import type { JwtConfig } from '../../src/config/file/gateway-config.js'
 import { TestBackend } from '../support/backend.js'
 import { call, type Reply } from '../support/client.js'
+import { TestClock } from '../support/clock.js'
 import { guardedApp } from '../support/guarded-app.js'
 import { AUDIENCE, goodClaims, ISSUER, issuerKey, keyServer, sign } from '../support/key-server.js'
 import { exchange, RawBackend } from '../support/raw.js'
+import { until } from '../support/until.js'
 
 const [rsa, ec, ed, small, foreign] = await Promise.all([
   issuerKey('rsa', 'RS256'),
@@ -226,6 +228,78 @@ test('a token is remembered no longer than it is valid', async (t) => {
     late = milliseconds
     assert.equal((await asks(url, token)).status, status, `${milliseconds} ms later`)
   }
+})
+
+test('keys are rotated: a new one is found at once, and a token of an old one is not remembered', async (t) => {
+  const server = await keyServer([ec])
+  t.after(() => server.close())
+  const own = new KeySets({ clock: new TestClock() })
+  t.after(() => own.close())
+  const { url } = await guarded(t, config({ keys: { jwks: server.jwks } }), { keySets: own })
+  const [old, fresh, unknown] = await Promise.all([sign(ec), sign(ed), sign(rsa)])
+  assert.equal((await asks(url, old)).status, 200)
+  assert.equal((await asks(url, old)).status, 200)
+  server.publish([ed.jwk])
+  const replies = await Promise.all([fresh, fresh, fresh].map((token) => asks(url, token)))
+  assert.deepEqual(
+    replies.map(({ status }) => status),
+    [200, 200, 200],
+  )
+  assert.equal(server.total, 2)
+  assert.equal((await asks(url, old)).status, 401)
+  assert.equal((await asks(url, unknown)).status, 401)
+  assert.equal(
+    (await asks(url, await sign({ ...ed, privateKey: (await issuerKey('ed', 'EdDSA')).privateKey }))).status,
+    401,
+  )
+  assert.equal(server.total, 2, 'the set is not fetched again so soon')
+})
+
+test('without keys requests get 503 with Retry-After, and are admitted once the keys are there', async (t) => {
+  const server = await keyServer()
+  t.after(() => server.close())
+  server.become((response) => response.writeHead(500).end())
+  const clock = new TestClock()
+  const own = new KeySets({ clock })
+  t.after(() => own.close())
+  const { url, scope } = await guarded(t, config({ keys: { jwks: server.jwks } }), { keySets: own })
+  const token = await sign(ec)
+  for (const time of ['first', 'second']) {
+    const reply = await asks(url, token)
+    assert.deepEqual([reply.status, reply.headers['retry-after']], [503, '1'], time)
+    assert.equal(JSON.parse(reply.text).code, 'LEASTWISE_KEYS_UNAVAILABLE')
+    assert.ok(!reply.text.includes(server.url))
+  }
+  assert.equal(server.total, 1)
+  // What can be refused without a key is refused.
+  assert.equal((await call(url)).status, 401)
+  assert.equal((await asks(url, 'garbage')).status, 401)
+  assert.equal(scope.balancer.registry.list()[0]?.leases.total, 0)
+  server.publish([ec.jwk])
+  clock.pass(1000)
+  await until(
+    () => own.current(server.jwks),
+    (keySet) => keySet !== undefined,
+  )
+  assert.equal((await asks(url, token)).status, 200)
+  // The last keys are good for as long as the server is away.
+  await server.close()
+  clock.pass(480_000)
+  assert.equal((await asks(url, await sign(ec, { ...goodClaims(), sub: 'bob' }))).status, 200)
+})
+
+test('a set whose keys have no names, and a token that names none', async (t) => {
+  const nameless = [ec, ed, rsa, foreign].map(({ jwk: { kid, ...jwk } }) => jwk)
+  const server = await keyServer()
+  server.publish(nameless)
+  t.after(() => server.close())
+  const own = new KeySets()
+  t.after(() => own.close())
+  const { url } = await guarded(t, config({ keys: { jwks: server.jwks } }), { keySets: own })
+  for (const key of [ec, ed, rsa, foreign]) {
+    assert.equal((await asks(url, await sign(key, goodClaims(), { kid: undefined }))).status, 200)
+  }
+  assert.equal((await asks(url, await sign(ec))).status, 401, 'a name that no key has')
 })
 
 test('a shared secret, and a public key from a file, which a token names as it likes', async (t) => {
