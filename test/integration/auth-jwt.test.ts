@@ -108,7 +108,8 @@ test('whatever is wrong with a token, it is refused, reaches no backend and take
     'other claims under the same signature': `${head}.${encode({ ...claims, sub: 'root' })}.${signature}`,
     'a signature that is cut': good.slice(0, -4),
     'no signature': `${head}.${body}.`,
-    'too long': `${head}.${'a'.repeat(12_300)}.${signature}`,
+    'too long, and good apart from that': await sign(ec, { ...claims, padding: 'p'.repeat(9300) }),
+    'a subject that is too long for a field': await sign(ec, { ...claims, sub: 'ü'.repeat(700) }),
     'five parts': `${good}.${good}`,
     garbage: 'garbage',
     'garbage in three parts': 'a.b.c',
@@ -132,6 +133,9 @@ test('whatever is wrong with a token, it is refused, reaches no backend and take
   }
   assert.match((await asks(url, refused['expired by a second'] as string)).text, /the token has expired/)
   assert.match((await asks(url, refused['another audience'] as string)).text, /another audience/)
+  for (const what of ['a subject that is no Unicode', 'a subject that is too long for a field']) {
+    assert.match((await asks(url, refused[what] as string)).text, /a claim of the token cannot be forwarded/)
+  }
   // Without credentials of this kind there is no error to tell, RFC 6750 section 3.1.
   for (const headers of [{}, { authorization: 'Basic YTpi' }, { authorization: 'Bearerx a.b.c' }]) {
     const reply = await call(`${url}?access_token=${good}`, { headers })
@@ -141,6 +145,8 @@ test('whatever is wrong with a token, it is refused, reaches no backend and take
   const [entry] = scope.balancer.registry.list()
   assert.deepEqual([entry?.leases.total, entry?.inFlight], [0, 0])
   assert.equal((await asks(url, good)).status, 200)
+  // A token of an issuer that lists all groups of a user.
+  assert.equal((await asks(url, await sign(ec, { ...claims, groups: 'p'.repeat(8000) }))).status, 200)
 })
 
 test('clocks may differ by as much as is configured, and not more', async (t) => {
