@@ -54,7 +54,7 @@ class Guard {
   }
 
   begin(request: FastifyRequest): void {
-    this.#fields.remove(request.raw)
+    this.#fields.reserve(request.raw)
   }
 
   end(verdict: Verdict | Promise<Verdict>, request: FastifyRequest, reply: FastifyReply, done: Done): void {

@@ -107,7 +107,7 @@ export class RequestHandler {
     }
     const hasBody = downstream.protocol.hasBody(raw)
     if (raw.headers.te !== undefined) context.takesTrailers = acceptsTrailers(raw)
-    if (hasBody) context.isTrailerDropped = trailerRuleFor(raw.headers.connection)
+    if (hasBody) context.isTrailerDropped = trailerRuleFor(raw)
     if (downstream.isUpgrade) context.upgrade = wantedProtocols(raw)
     context.maxBody = admission.maxBody
     if (!isBodyUntouched(request)) return this.#forwardOtherBody(downstream, context)

@@ -199,6 +199,16 @@ test('a client cannot set a field that has a claim', async (t) => {
   }
 })
 
+test('nor can it send such a field as a trailer', async (t) => {
+  const { url } = await guarded(t, config(), { underscoreHeaders: 'pass' })
+  const head = `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${await sign(ec)}\r\n`
+  const body = '2\r\nhi\r\n0\r\nX-User: root\r\nx_user: root\r\nX-Sum: 1\r\n\r\n'
+  const answer = await exchange(url, `${head}Transfer-Encoding: chunked\r\n\r\n${body}`)
+  assert.match(answer, /^HTTP\/1\.1 200 /)
+  assert.match(backend.last, /^x-user: alice\r$/m)
+  assert.match(backend.last, /\r\n0\r\nX-Sum: 1\r\n\r\n$/i)
+})
+
 test('claims are sent so that a backend reads what the issuer wrote', async (t) => {
   const { url } = await guarded(
     t,

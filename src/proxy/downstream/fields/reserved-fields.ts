@@ -2,6 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import { removeFields } from './strip-request-fields.js'
 import { markTrusted } from './untrusted-fields.js'
 
+const reserved = new WeakMap<IncomingMessage, ReservedFields>()
+
+/** The fields that the client of a request cannot send as trailers; undefined where there are none. */
+export function reservedFieldsOf(raw: IncomingMessage): ReservedFields | undefined {
+  return reserved.get(raw)
+}
+
 /**
  * Request fields that a client cannot set, because the gateway sets them itself. A backend may read a field with an
  * underscore in place of a hyphen as the same one, so such a field is removed with it.
@@ -16,16 +23,25 @@ export class ReservedFields {
     this.#hyphenated = new Set(names.map(hyphenated))
   }
 
+  /** Removes what the client has sent of these fields, and keeps it from sending them as trailers. */
+  reserve(raw: IncomingMessage): void {
+    if (this.#names.length === 0) return
+    this.remove(raw)
+    // Only such requests can have trailers.
+    if (raw.headers['transfer-encoding'] !== undefined || raw.httpVersionMajor === 2) reserved.set(raw, this)
+  }
+
   /** Removes what the client has sent of these fields. */
   remove(raw: IncomingMessage): void {
     if (this.#names.length === 0) return
     let found: Set<string> | undefined
-    for (const name in raw.headers) {
-      if (this.#hyphenated.has(name.includes('_') ? hyphenated(name) : name)) {
-        found = (found ?? new Set()).add(name)
-      }
-    }
+    for (const name in raw.headers) if (this.has(name)) found = (found ?? new Set()).add(name)
     if (found) removeFields(raw, found)
+  }
+
+  /** Whether a backend may read a field as one of these. @param name in lower case */
+  has(name: string): boolean {
+    return this.#hyphenated.has(name.includes('_') ? hyphenated(name) : name)
   }
 
   /** Sets the fields, in the order of their names; undefined leaves one out. */
