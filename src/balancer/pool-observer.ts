@@ -13,6 +13,7 @@ import type { Outcome } from './leases/outcome.js'
 import type { Tunnels } from './leases/tunnels.js'
 import type { WaitQueue } from './leases/wait-queue.js'
 import type { ResidualLoad } from './resilience/residual-load.js'
+import type { KeyCounts } from './selection/affinity/key-counts.js'
 import type { Selection } from './selection/selection.js'
 import type { PoolWorkers } from './threads/pool-workers.js'
 
@@ -30,6 +31,7 @@ export interface ObservingParts {
   readonly refusalOutliers: RefusalOutliers
   readonly residualLoad: ResidualLoad
   readonly tunnels: Tunnels
+  readonly keyCounts: KeyCounts
   /** The workers that are told of changes; undefined where this thread has none. */
   readonly workers: PoolWorkers | undefined
 }
@@ -59,8 +61,9 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   released(lease: Lease, outcome: Outcome): void {
-    const { registry, decisions, queue, judge } = this.#parts
+    const { registry, decisions, queue, judge, keyCounts } = this.#parts
     const { backend } = lease
+    keyCounts.end(lease)
     if (lease.cause) decisions.failed(lease)
     queue.countDone()
     // A backend that was removed leaves no state behind.

@@ -19,6 +19,7 @@ import { PoolObserver } from './pool-observer.js'
 import { BUDGET_WINDOW_MS, Budget, hedgeAllowance, retryAllowance } from './resilience/budget.js'
 import { Hedging } from './resilience/hedging.js'
 import { ResidualLoad } from './resilience/residual-load.js'
+import { KeyCounts } from './selection/affinity/key-counts.js'
 import { Selection } from './selection/selection.js'
 import type { ControlHealth } from './threads/control-health.js'
 import type { ControlledPool } from './threads/controlled-pool.js'
@@ -56,6 +57,7 @@ export class PoolParts {
   readonly ejection: PassiveHealth
   readonly judge: OutcomeJudge
   readonly decisions: DecisionLog
+  readonly keyCounts: KeyCounts
   readonly selection: Selection
   readonly tunnels: Tunnels
   readonly residualLoad: ResidualLoad
@@ -150,6 +152,7 @@ export class PoolParts {
     }
     const observer = new PoolObserver(this)
     this.decisions = new DecisionLog(clock)
+    this.keyCounts = memory.isShared ? memory.table.keyCounts(memory.worker) : KeyCounts.local()
     const { random } = options
     this.selection = new Selection(shared?.policy ?? options.policy, {
       ...this,

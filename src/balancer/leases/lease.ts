@@ -49,6 +49,8 @@ export class Lease {
   cause: Cause | undefined = undefined
   /** @internal The place of this lease's choice in the decision log. */
   place = 0
+  /** @internal The count of the request's key; -1 for none. See `KeyCounts`. */
+  keySlot = -1
   /** @internal The phase of the request; the backend's lease book changes it. */
   phase: LeasePhase = 'awaited'
   /**

@@ -6,6 +6,7 @@ import type { LeaseObserver } from '../leases/lease.js'
 import type { FailureFollower } from '../threads/failure-follower.js'
 import type { PoolTable } from '../threads/table.js'
 import type { Clock } from '../time/clock.js'
+import type { KeyCounts } from './affinity/key-counts.js'
 
 /** The parts of a pool that a choice works with. */
 export interface SelectionParts {
@@ -20,6 +21,8 @@ export interface SelectionParts {
   readonly leaseObserver: LeaseObserver
   /** How requests with a key are given to their backends; undefined where keys make no difference. */
   readonly affinity: { overload: number } | undefined
+  /** Number of requests in flight of each key. */
+  readonly keyCounts: KeyCounts
   /** Follows failures in other threads; undefined where there are none. */
   readonly failures: FailureFollower | undefined
 }

@@ -121,12 +121,8 @@ export class Selection implements LeaseSource {
         continue
       }
       if (probed) probes.start(lease)
-      this.#log(
-        decisionKindNumber(request, probed !== undefined, waitingSince),
-        lease,
-        request.request,
-        waitingSince,
-      )
+      const kind = decisionKindNumber(request, probed !== undefined, waitingSince)
+      this.#log(kind, lease, request, waitingSince)
       return lease
     }
   }
@@ -143,7 +139,8 @@ export class Selection implements LeaseSource {
    * Takes a lease for a hedge. A hedge is never necessary, so only a usable backend without a limit on its share is
    * chosen.
    */
-  chooseForHedge(except: ReadonlySet<Backend>, { request, key, home }: RequestTraits): Lease | undefined {
+  chooseForHedge(except: ReadonlySet<Backend>, request: RequestTraits): Lease | undefined {
+    const { key, home } = request
     const now = this.#parts.clock.now()
     const unusable = this.#unusable.with(except, this.#registry.eligible)
     for (;;) {
@@ -238,8 +235,10 @@ export class Selection implements LeaseSource {
     return extendedReach(this.#registry.eligible.length - this.#limits.shareUsedCount, except, canWait)
   }
 
-  #log(kind: number, lease: Lease, request: string | undefined, waitingSince: number | undefined): void {
-    const { decisions } = this.#parts
+  /** Notes a choice, and counts the request for its key. */
+  #log(kind: number, lease: Lease, { key, request }: RequestTraits, waitingSince: number | undefined): void {
+    const { decisions, affinity, keyCounts } = this.#parts
+    if (key !== undefined && affinity) keyCounts.begin(lease, key)
     decisions.add(kind, lease, this.#policyIndex, this.#registry.eligible.length, request, waitingSince)
   }
 

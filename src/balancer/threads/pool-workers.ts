@@ -218,6 +218,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     for (let row = 1; row < ROW_COUNT; row++)
       if (this.table.columns.at(number, row, column.total) !== 0)
         worker.cut += takeOffColumn(this.table, number, row)
+    this.table.keys[number]?.fill(0)
     freed(number)
     for (const backend of registry.list()) if (backend.inFlight === 0) registry.becameIdle(backend)
     this.#callBack()

@@ -1,5 +1,6 @@
 // Over 200 lines: the whole layout of the memory that threads share.
 import { MAX_WEIGHT } from '../backends/spec.js'
+import { KEY_SLOTS, KeyCounts } from '../selection/affinity/key-counts.js'
 import { Columns } from './columns.js'
 import { Doorbells } from './doorbell.js'
 
@@ -112,6 +113,7 @@ export interface TableBuffers {
   calls: SharedArrayBuffer
   news: SharedArrayBuffer
   deficits: SharedArrayBuffer
+  keys: SharedArrayBuffer
   /** What others than the core count for the pool in the same way, by names of theirs. */
   further: Record<string, SharedArrayBuffer>
 }
@@ -168,6 +170,8 @@ export class PoolTable {
   readonly news: Int32Array
   /** The deficits of the weights in the policy for requests, and after them those in the policy for upgrades. */
   readonly deficits: Int32Array
+  /** The requests in flight of each key, in a column for each worker; see `KeyCounts`. */
+  readonly keys: readonly Int32Array[]
   readonly buffers: TableBuffers
   /** Called with a row that becomes that of another backend, in the control plane. */
   readonly onClear: ((row: number) => void)[] = []
@@ -187,6 +191,11 @@ export class PoolTable {
     })
     this.bells = new Doorbells(buffers.bells)
     this.deficits = new Int32Array(buffers.deficits)
+    const keyBytes = KEY_SLOTS * Int32Array.BYTES_PER_ELEMENT
+    this.keys = Array.from(
+      { length: buffers.workers },
+      (_, worker) => new Int32Array(buffers.keys, worker * keyBytes, KEY_SLOTS),
+    )
     this.calls = new Int32Array(buffers.calls)
     this.pool = new Columns(buffers.pool, { workers: buffers.workers, rows: 1, width: POOL_WIDTH })
   }
@@ -204,8 +213,14 @@ export class PoolTable {
       calls: new SharedArrayBuffer(workers * CALL_WORDS * Int32Array.BYTES_PER_ELEMENT),
       news: new SharedArrayBuffer(NEWS_KEPT * Int32Array.BYTES_PER_ELEMENT),
       deficits: new SharedArrayBuffer(2 * DEFICIT_COUNT * Int32Array.BYTES_PER_ELEMENT),
+      keys: new SharedArrayBuffer(workers * KEY_SLOTS * Int32Array.BYTES_PER_ELEMENT),
       further: {},
     })
+  }
+
+  /** @param worker number of this worker; undefined in the control plane, which carries no request */
+  keyCounts(worker: number | undefined): KeyCounts {
+    return new KeyCounts(this.keys, this.keys[worker ?? 0] as Int32Array)
   }
 
   /** Returns the index in `words` of a word of a row. */

@@ -244,6 +244,22 @@ test('few requests pass no backend over, and with an overload of 0 any number do
   for (let i = 0; i < 300; i++) assert.equal(leaseFor(any, { key }).backend.id, 'a')
 })
 
+test('a key with few requests is not passed over because of a busy one', () => {
+  const { balancer } = pool()
+  const [busy, ...light] = keys.filter((key) => balancer.explain({ key }).backend === 'a').slice(0, 21)
+  for (let i = 0; i < 120; i++) leaseFor(balancer, { key: busy as string })
+  while (balancer.explain({ key: busy as string }).backend === 'a')
+    leaseFor(balancer, { key: busy as string })
+  const held = light.map((key) => leaseFor(balancer, { key }))
+  for (const { backend } of held) assert.equal(backend.id, 'a')
+  // Once its requests have ended, the busy key is like any other.
+  for (const { leases } of balancer.registry.list()) leases.cutAll(new Error('over'))
+  for (const lease of held) assert.equal(lease.held, false)
+  for (const key of light) assert.equal(idFor(balancer, { key }), 'a')
+  for (let i = 0; i < UNBOUNDED_REQUESTS; i++)
+    assert.equal(leaseFor(balancer, { key: busy as string }).backend.id, 'a')
+})
+
 test('a pinned request is never passed over for load, and still for a full backend', () => {
   const { balancer } = pool({ maxConnections: 50 })
   const key = keyOf(balancer, 'a')

@@ -1,8 +1,9 @@
 import type { Backend } from '../../backends/backend.js'
 import type { CandidateScore, PickContext, Policy, Preview } from '../policies/policy.js'
 import { tiers } from '../tier.js'
+import type { KeyCounts } from './key-counts.js'
 import { KeyOrder } from './key-order.js'
-import { LoadBound } from './load-bound.js'
+import { LoadBound, UNBOUNDED_REQUESTS } from './load-bound.js'
 
 /**
  * Part of its fair share below which a backend counts as failing, and gets no requests of its keys as long as another
@@ -16,6 +17,8 @@ export interface KeyedPolicyOptions {
   overload: number
   /** True if tunnels without traffic count in full. */
   countsQuietTunnels: boolean
+  /** Number of requests in flight of each key. */
+  counts: KeyCounts
   /** Returns the backends that get no requests but those of their keys, because they drain. */
   kept(): readonly Backend[]
   /** Returns the parts of its fair share that slow start and failures allow a backend, each from 0 to 1. */
@@ -24,8 +27,9 @@ export interface KeyedPolicyOptions {
 
 /**
  * A policy by which requests of one key go to one backend, the first of the key's order; requests without a key go where
- * the policy that it wraps sends them. The next backend of the order is chosen where the first one is full, has more
- * than its bounded load, failed the request before, or fails nearly all requests.
+ * the policy that it wraps sends them. The next backend of the order is chosen where the first one is full, failed the
+ * request before, or fails nearly all requests; and for a busy key where it has more than its bounded load. A key with few
+ * requests is not passed over for load: it may be a session, and is not what makes its backend busy.
  *
  * The limits on shares (`Backend.tier`) do not apply to requests with a key: they would send some requests of each key
  * elsewhere, and so end sessions. A backend in slow start is first for a part of its keys instead, and each of the
@@ -40,6 +44,7 @@ export class KeyedPolicy implements Policy {
   #isInnerChoice = false
   #except: ReadonlySet<Backend> | undefined
   #isStrict = false
+  /** True if the backend of the key is not passed over for its load. */
   #isPinned = false
   #now = 0
 
@@ -109,7 +114,7 @@ export class KeyedPolicy implements Policy {
     this.#now = context.now
     // A hedge is never necessary, so only a backend without a limit gets it.
     this.#isStrict = context.reach === tiers.unlimited
-    this.#isPinned = context.pinned === true
+    this.#isPinned = context.pinned === true || !this.#isBusy(context.key as string)
     const home = this.#homeOf(context)
     const backend = home && this.#backendFor(home)
     // The policy outlives the request, and must not keep its objects alive.
@@ -148,6 +153,11 @@ export class KeyedPolicy implements Policy {
     return !backend.isFull && !this.#except?.has(backend)
   }
 
+  /** Returns true if a key has so many requests that they may be the reason for the load of its backend. */
+  #isBusy(key: string): boolean {
+    return this.#options.overload > 0 && this.#options.counts.of(key) >= UNBOUNDED_REQUESTS
+  }
+
   #isFailing(backend: Backend): boolean {
     if (backend.tier === tiers.unlimited) return false
     return this.#options.factorsOf(backend, this.#now).penaltyFactor < FAILING_SHARE
@@ -159,7 +169,7 @@ export class KeyedPolicy implements Policy {
     const order = place === 0 ? 'the backend of the key' : `number ${place + 1} in the order of the key`
     let note = order
     if (this.#isFailing(backend)) note = `${order}, passed over as it fails nearly all requests`
-    else if (!this.#bound.allows(backend)) {
+    else if (!isChosen && !this.#bound.allows(backend)) {
       const { overload } = this.#options
       note = `${order}, passed over with ${load} requests: ${limit} are ${overload} % of its part`
     }

@@ -8,10 +8,11 @@ import { KeyedPolicy } from './keyed-policy.js'
  * @param countsQuietTunnels true if a tunnel without traffic counts like any request
  */
 export function keyed(policy: Policy, parts: SelectionParts, countsQuietTunnels = false): Policy {
-  const { affinity, registry, limits } = parts
+  const { affinity, registry, limits, keyCounts: counts } = parts
   if (!affinity) return policy
   return new KeyedPolicy(policy, {
     ...affinity,
+    counts,
     countsQuietTunnels,
     kept: () => registry.kept,
     factorsOf: (backend, now) => limits.factorsOf(backend, now),

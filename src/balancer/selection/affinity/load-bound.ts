@@ -1,8 +1,9 @@
 import type { Backend } from '../../backends/backend.js'
 
 /**
- * Number of requests in flight below which no backend is passed over. Few requests say little about load: without this,
- * of three backends with four requests one that has three of them would already count as overloaded.
+ * Number of requests in flight below which no backend is full of keys, and no key is so busy that the load of its backend
+ * could be its doing. Few requests say little about load: without this, of three backends with four requests one that
+ * has three of them would already count as overloaded.
  */
 export const UNBOUNDED_REQUESTS = 12
 
