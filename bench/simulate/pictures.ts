@@ -1,6 +1,7 @@
 import { policyNames } from '../../src/balancer/selection/policies/index.js'
 import { bars } from '../plot/bars.js'
 import { lines } from '../plot/lines.js'
+import { affinity, methods } from './scenes/affinity.js'
 import { healthy } from './scenes/healthy.js'
 import { pauses } from './scenes/pauses.js'
 import { slowDown } from './scenes/slow-down.js'
@@ -15,6 +16,8 @@ export function pictures(data: Simulated): Map<string, string> {
     ['pauses-hedging.svg', pausesHedging(data)],
     ['healthy-backends.svg', healthyBackends(data)],
     ['healthy-gateways.svg', healthyGateways(data)],
+    ['affinity-fullest.svg', affinityFullest(data)],
+    ['affinity-moved.svg', affinityMoved(data)],
   ])
 }
 
@@ -112,6 +115,35 @@ function healthyGateways({ healthy: { rows } }: Simulated): string {
         .filter((row) => row.policy === policy && row.backends === backends)
         .map(({ gateways, waitP99 }): [number, number] => [gateways, waitP99]),
     })),
+  })
+}
+
+const keyed = `${affinity.backends} backends of ${affinity.workers} workers, exponential work of ${affinity.work} ms on average, ${100 * affinity.utilisation} % of it in use; ${affinity.keys} keys.`
+
+function affinityFullest({ affinity: { rows } }: Simulated): string {
+  return bars({
+    title: 'Requests with keys: the fullest backend',
+    subtitle: `${keyed}\nMost requests in flight on one backend, simulated. The n-th of the Zipf keys has a part in proportion to 1/n.`,
+    groups: methods,
+    y: { name: 'requests', log: true, min: 10, format: (value) => `${Math.round(value)}` },
+    series: (['uniform', 'Zipf'] as const).map((keys) => ({
+      name: `${keys} keys`,
+      values: rows.filter((row) => row.keys === keys).map(({ mostInFlight }) => mostInFlight),
+    })),
+  })
+}
+
+function affinityMoved({ affinity: { moved } }: Simulated): string {
+  const shown = moved.filter(({ method }) => method === 'hash, modulo' || method === 'affinity, no bound')
+  return bars({
+    title: 'Keys that have another backend',
+    subtitle: `${keyed}\nOne backend of them leaves, or another one joins.`,
+    groups: ['hash, modulo', 'affinity'],
+    y: { name: 'keys', min: 0, max: 100, format: (value) => `${Math.round(value)} %` },
+    series: [
+      { name: 'one leaves', values: shown.map(({ leave }) => leave) },
+      { name: 'one joins', values: shown.map(({ join }) => join) },
+    ],
   })
 }
 

@@ -1,5 +1,6 @@
 import { policyNames } from '../../src/balancer/selection/policies/index.js'
 import { published } from './published.js'
+import { affinity } from './scenes/affinity.js'
 import { healthy } from './scenes/healthy.js'
 import { pauses } from './scenes/pauses.js'
 import { slowDown } from './scenes/slow-down.js'
@@ -13,6 +14,7 @@ export function render(data: Simulated): string {
     slowDownText(data),
     pausesText(data),
     tunnelsText(data),
+    affinityText(data),
     healthyText(data),
     ...published(data),
     `Seed ${data.seed}: another one gives other requests, and much the same figures.`,
@@ -59,6 +61,40 @@ last ${lifetime / 1000} s on average, and as many are opened. Requests of the fi
       even.toFixed(0),
     ]),
   )
+}
+
+function affinityText({ affinity: { rows, moved }, requests }: Simulated): string {
+  const { backends, workers, work, utilisation, keys } = affinity
+  return [
+    section(
+      'Requests with keys',
+      `${backends} backends of ${workers} workers, exponential work of ${work} ms on average, ${100 * utilisation} % of it in use; ${requests} requests
+of ${keys} keys. The n-th of the Zipf keys has a part of the requests in proportion to 1/n.`,
+      [
+        'keys',
+        'method',
+        'p50',
+        'p99',
+        'most at a time',
+        'busiest backend, %',
+        'not on the backend of most, %',
+      ],
+      rows.map((row) => [
+        row.keys,
+        row.method,
+        ...[row.p50, row.p99].map(milliseconds),
+        `${row.mostInFlight}`,
+        row.busiest.toFixed(1),
+        row.elsewhere.toFixed(1),
+      ]),
+    ),
+    section(
+      'Keys that move',
+      `Percent of ${keys} keys that have another backend when one of ${backends} leaves, and when another one joins.`,
+      ['method', 'leaves', 'joins'],
+      moved.map(({ method, leave, join }) => [method, leave.toFixed(1), join.toFixed(1)]),
+    ),
+  ].join('\n\n')
 }
 
 function pausesText({ pauses: rows }: Simulated): string {

@@ -1,4 +1,5 @@
 import { policyNames } from '../../src/balancer/selection/policies/index.js'
+import { type Affinity, playAffinity } from './scenes/affinity.js'
 import { type Balls, playBalls } from './scenes/balls.js'
 import { type Healthy, healthy, playHealthy } from './scenes/healthy.js'
 import { type LinkerdRow, playLinkerd } from './scenes/linkerd.js'
@@ -28,6 +29,7 @@ export interface Simulated {
   linkerd: LinkerdRow[]
   tower: TowerRow[]
   tunnels: TunnelsRow[]
+  affinity: Affinity
   balls: Balls
   supermarket: Supermarket
 }
@@ -35,7 +37,7 @@ export interface Simulated {
 /** Plays every policy through every scene, in simulated time. */
 export async function simulate(options: SimulateOptions = {}): Promise<Simulated> {
   const { seed = 1, requests = 100_000, signal, onProgress } = options
-  const total = healthy.backends.length * healthy.gateways.length * policyNames.length + 7
+  const total = healthy.backends.length * healthy.gateways.length * policyNames.length + 8
   let done = 0
   const played = async (what: string) => {
     onProgress?.(++done, total, what)
@@ -56,6 +58,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<Simulated
     linkerd: await scene('Linkerd', () => playLinkerd(seed)),
     tower: await scene('tower', () => playTower(seed)),
     tunnels: await scene('tunnels', () => playTunnels(seed)),
+    affinity: await scene('affinity', () => playAffinity(seed, requests)),
     balls: await scene('balls into bins', () => playBalls(seed)),
     supermarket: await scene('supermarket', () => playSupermarket(seed)),
     healthy: await playHealthy(requests, seed, played),

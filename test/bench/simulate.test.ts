@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { erlangMean } from '../../bench/simulate/erlang.js'
 import { type Played, play } from '../../bench/simulate/play.js'
 import { exponential, type Scene, same } from '../../bench/simulate/scene.js'
+import { affinity, methods, playAffinity } from '../../bench/simulate/scenes/affinity.js'
 import { healthyScene } from '../../bench/simulate/scenes/healthy.js'
 import { pausesScene } from '../../bench/simulate/scenes/pauses.js'
 import { slowDownScene } from '../../bench/simulate/scenes/slow-down.js'
@@ -129,3 +130,17 @@ test('a pause stops the work at hand, what begins meanwhile, and one on top of i
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0)
 }
+
+test('keys: affinity moves those of one backend, and keeps a busy key from filling one', () => {
+  const { rows, moved } = playAffinity(7, 20_000)
+  assert.equal(rows.length, 2 * methods.length)
+  const even = 100 / affinity.backends
+  for (const { method, leave, join } of moved) {
+    if (method === 'hash, modulo') assert.ok(leave > 80 && join > 80, `${leave}, ${join}`)
+    else assert.ok(Math.abs(leave - even) < 2 && Math.abs(join - even) < 2, `${leave}, ${join}`)
+  }
+  const zipf = new Map(rows.filter(({ keys }) => keys === 'Zipf').map((row) => [row.method, row]))
+  const bounded = zipf.get('affinity, 125 %')?.mostInFlight ?? 0
+  const unbounded = zipf.get('affinity, no bound')?.mostInFlight ?? 0
+  assert.ok(bounded < 100 && unbounded > 300, `${bounded}, ${unbounded}`)
+})

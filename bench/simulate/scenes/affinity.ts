@@ -14,7 +14,6 @@ export const affinity = {
   work: 50,
   utilisation: 0.7,
   keys: 10_000,
-  requests: 200_000,
   /** How many times its part by weight of all requests in flight a backend may have, in percent; 0 for any. */
   overloads: [125, 150, 200, 0],
 }
@@ -49,9 +48,9 @@ export interface Affinity {
   moved: MovedRow[]
 }
 
-export function playAffinity(seed: number): Affinity {
+export function playAffinity(seed: number, requests: number): Affinity {
   const rows = (['uniform', 'Zipf'] as const).flatMap((keys) =>
-    methods.map((method) => playOne(method, keys, seed)),
+    methods.map((method) => playOne(method, keys, seed, requests)),
   )
   return { rows, moved: methods.filter((method) => method !== 'least-connections').map(playMoves) }
 }
@@ -87,8 +86,13 @@ function chooser(method: string, balancer: Balancer): (key: string) => Lease {
   return (key) => balancer.acquire(others[(hashText(key, SEED) >>> 0) % backends.length])
 }
 
-function playOne(method: string, distribution: AffinityRow['keys'], seed: number): AffinityRow {
-  const { backends, workers, work, utilisation, keys, requests } = affinity
+function playOne(
+  method: string,
+  distribution: AffinityRow['keys'],
+  seed: number,
+  requests: number,
+): AffinityRow {
+  const { backends, workers, work, utilisation, keys } = affinity
   const timeline = new Timeline()
   const random = seeded(seed)
   const balancer = poolOf(method, idsOf(backends), timeline, seed)
