@@ -70,7 +70,7 @@ test('fields of requests and responses are changed, and those of the gateway its
     backends: [backend.url],
     route: {
       requestChanges: requestChangesOf({
-        set: { 'x-tier': 'gold' },
+        set: { 'x-tier': 'gold', host: 'inner.example' },
         add: { 'x-list': 'second' },
         remove: ['x-forwarded-for', 'x-secret'],
       }),
@@ -92,6 +92,7 @@ test('fields of requests and responses are changed, and those of the gateway its
       [seen['x-tier'], seen['x-list'], seen['x-secret'], seen['x-forwarded-for'], seen['x-forwarded-proto']],
       ['gold', 'first, second', undefined, undefined, 'http'],
     )
+    assert.deepEqual([seen.host, seen['x-forwarded-host']], ['inner.example', new URL(url).host])
     assert.deepEqual(
       [headers.server, headers.location, headers['set-cookie']],
       [undefined, '/elsewhere', ['a=1', 'b=2', 'c=3']],

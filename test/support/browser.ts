@@ -12,6 +12,12 @@ export const noBrowser = path === undefined && 'no Chromium in PATH; install it,
 let browser: Promise<Browser> | undefined
 after(async () => (await browser)?.close())
 
+/** The one browser of this file. */
+export function launchBrowser(): Promise<Browser> {
+  browser ??= launchChromium(path as string)
+  return browser
+}
+
 export const desk = { width: 1280, height: 800 }
 export const phone = { width: 375, height: 812 }
 
@@ -30,8 +36,7 @@ export async function openPage(
   url: string,
   options: BrowserContextOptions = {},
 ): Promise<Opened> {
-  browser ??= launchChromium(path as string)
-  const context = await (await browser).newContext({ viewport: desk, ...options })
+  const context = await (await launchBrowser()).newContext({ viewport: desk, ...options })
   const page = await context.newPage()
   page.setDefaultTimeout(10_000)
   const complaints: string[] = []

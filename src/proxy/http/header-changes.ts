@@ -17,7 +17,7 @@ export interface FieldChanges {
   readonly removed: ReadonlySet<string>
   /** The fields that are added afterwards: names and values in turn. */
   readonly added: FieldLines
-  /** The Host that backends get; undefined where it is not changed. */
+  /** The Host that takes the place of the client's; undefined where it stays. */
   readonly host: string | undefined
   /** Names of request fields that are added to Vary of responses. */
   readonly varies: readonly string[]

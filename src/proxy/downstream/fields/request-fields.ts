@@ -48,7 +48,10 @@ export function setRequestFields(
   context.fields = requestFields(received, origin, { trust, via, requestId: requestIdOf(request), prefix })
   if (appHooks.touchRequests) context.host = hostSetByApp(received) ?? context.host
   if (downstream.bodyFields) context.fields = replaceFields(context.fields, downstream.bodyFields)
-  if (changes) context.fields = changeRequestFields(context.fields, changes)
+  if (changes) {
+    context.fields = changeRequestFields(context.fields, changes)
+    context.host = changes.host ?? context.host
+  }
 }
 
 /** The header fields of a request for a backend. Host comes first, and the forwarder sets its value. */
