@@ -30,7 +30,7 @@ const STEPS: readonly ((path: string) => string)[] = [
   // White space around a segment counts for nothing.
   (path) => path.replace(/(?<=\/)(?: |%20|%0[9-d])+|(?<! |%20|%0[9-d])(?: |%20|%0[9-d])+(?=\/|$)/gi, ''),
   // Dots at the end of a name count for nothing, as in Windows.
-  (path) => path.replace(/(?<=[^./])\.+(?=\/|$)/g, ''),
+  (path) => path.replace(/(?:(?<=[^./])\.+|(?<=\/)\.{3,})(?=\/|$)/g, ''),
   // All escapes are decoded, and the result is decoded once more later.
   (path) => path.replace(/%([2-6][0-9a-f]|7[0-9a-e])/gi, character),
   // What follows two slashes at the start is a host, as in a URL without a scheme.

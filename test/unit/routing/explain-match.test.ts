@@ -77,6 +77,13 @@ test('what no route takes, and a path that must not be forwarded', () => {
   }
 })
 
+test('a field that every object has by its prototype is missing', () => {
+  const { others } = explain({}, { headers: { constructor: 'x' } as never })
+  assert.deepEqual(others, [
+    { route: 0, reason: 'header constructor is missing, and the route asks for "x"' },
+  ])
+})
+
 test('a preflight is explained as one', () => {
   const table = new RouteTable([{ match: { ...anything, methods: ['PUT'] }, cors: {} }])
   const headers = { origin: 'https://a', 'access-control-request-method': 'PUT' }

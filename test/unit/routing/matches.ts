@@ -16,3 +16,8 @@ export const matches: fc.Arbitrary<RouteMatch> = fc.record({
   headers: values(['h1', 'h2', 'h3', 'h4']),
   query: values(['q1', 'q2']),
 })
+
+/** Those of one host and one path, of which many have values in common. */
+export const matchesOfOnePath: fc.Arbitrary<RouteMatch> = fc
+  .tuple(matches, values(['h1', 'h2', 'h3']), values(['q1']))
+  .map(([match, headers, query]) => ({ ...match, host: undefined, path: '/a', headers, query }))

@@ -38,6 +38,7 @@ test('paths of which a server may read another route are refused', () => {
     '/admin/open/%2e%2e/secret',
     '/admin/../public/x',
     '/admin/..',
+    '/admin/a%2fb/%2e%2e/%2e%2e',
     // Escaped slashes.
     '/admin%2fx',
     '/admin%2F',
@@ -47,6 +48,7 @@ test('paths of which a server may read another route are refused', () => {
     '/public/x%2f..%2f..%2fadmin',
     '/admin/open%2f..%2fsecret',
     '/x%2f../admin',
+    '/admin/..%2f/%2e%2e/admin',
     // Backslashes.
     '/admin\\x',
     '\\admin',
@@ -107,6 +109,8 @@ test('paths of which a server may read another route are refused', () => {
     '/admin%0d%0a',
     '/admin./x',
     '/admin...',
+    '/.../admin',
+    '/..%2e%2e%20/admin',
     '/admin%2e/x',
     '/admin%20./x',
     '/admin%252e',
@@ -211,7 +215,9 @@ const servers: Record<string, (path: string) => string> = {
   'decodes only slashes': (path) => decode(rooted(path.replace(/%2f|%5c/gi, '/'))),
   'decodes, then splits off the query': (path) => rooted(decode(path).split(/[?#]/, 1)[0] as string),
   Windows: (path) => {
-    const names = forward(win32.normalize(`/${decode(path)}`)).split('/')
+    const names = forward(win32.normalize(`C:${decode(path)}`))
+      .slice(2)
+      .split('/')
     return rooted(names.map((name) => (/^\.+$/.test(name) ? name : name.replace(/[ .]+$/, ''))).join('/'))
   },
   'trims names': (path) =>
@@ -247,7 +253,7 @@ test('no server reads a path of another route in what is forwarded', () => {
   )
   let forwarded = 0
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 10 }), (pieces) => {
+    fc.property(fc.array(piece, { maxLength: 10, size: 'max' }), (pieces) => {
       const path = `/${pieces.join('')}`
       const taken = route(path)
       if (taken === 'bad-path') return

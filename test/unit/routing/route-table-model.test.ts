@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { RoutedRequest, RouteMatch } from '../../../src/routing/route-match.js'
 import { RouteTable } from '../../../src/routing/route-table.js'
-import { matches } from './matches.js'
+import { matches, matchesOfOnePath } from './matches.js'
 
 const requests: fc.Arbitrary<RoutedRequest> = fc
   .record({
@@ -18,7 +18,8 @@ const requests: fc.Arbitrary<RoutedRequest> = fc
   })
   .map(({ segments, query, ...rest }) => ({
     ...rest,
-    path: `/${segments.join('/')}${query.length > 0 ? `?${query.join('&')}` : ''}`,
+    // Two slashes at the start may be read in a further way, which the tests of paths have.
+    path: `${`/${segments.join('/')}`.replace(/^\/+/, '/')}${query.length > 0 ? `?${query.join('&')}` : ''}`,
   }))
 
 /** How specific a match is, as numbers that are compared from left to right. */
@@ -70,7 +71,7 @@ function readingsOf(path: string): string[] {
 test('the route is the one that a scan of all routes by specificity finds', () => {
   fc.assert(
     fc.property(
-      fc.array(matches, { maxLength: 40 }),
+      fc.array(matches, { maxLength: 40, size: 'max' }),
       fc.array(requests, { minLength: 10, maxLength: 10 }),
       (routes, several) => {
         const table = new RouteTable(routes.map((match) => ({ match })))
@@ -88,10 +89,9 @@ test('the route is the one that a scan of all routes by specificity finds', () =
 })
 
 test('many routes of one host and path are told apart as a scan does', () => {
-  const samePlace = matches.map((match) => ({ ...match, host: undefined, path: '/a' }))
   fc.assert(
     fc.property(
-      fc.array(samePlace, { minLength: 20, maxLength: 80 }),
+      fc.array(matchesOfOnePath, { minLength: 20, maxLength: 80, size: 'max' }),
       fc.array(
         requests.map((request) => ({ ...request, path: request.path.replace(/^[^?]*/, '/a') })),
         { minLength: 10, maxLength: 10 },

@@ -119,6 +119,16 @@ test('a preflight goes to the route with CORS that takes the request after it', 
   assert.equal(table.find(get('/a', { method: 'OPTIONS' })), 2)
 })
 
+test('a more specific route for OPTIONS is before one that answers a preflight', () => {
+  const table = new RouteTable([
+    { match: { ...anything, methods: ['GET'] }, cors: {} },
+    { match: { ...anything, methods: ['OPTIONS'], headers: { origin: 'https://a' } } },
+  ])
+  const headers = { origin: 'https://a', 'access-control-request-method': 'GET' }
+  assert.equal(table.find(get('/', { method: 'OPTIONS', headers })), 1)
+  assert.equal(table.find(get('/', { method: 'OPTIONS', headers: { ...headers, origin: 'https://b' } })), 0)
+})
+
 test('a route whose path no request can have is refused', () => {
   for (const path of [
     'a',
