@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import type { Server } from 'node:net'
 import { after, type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { CompactSign } from 'jose'
@@ -13,7 +14,7 @@ import { call, type Reply } from '../support/client.js'
 import { TestClock } from '../support/clock.js'
 import { guardedApp } from '../support/guarded-app.js'
 import { AUDIENCE, goodClaims, ISSUER, issuerKey, keyServer, sign } from '../support/key-server.js'
-import { exchange, RawBackend } from '../support/raw.js'
+import { exchange, RawBackend, RawClient } from '../support/raw.js'
 import { until } from '../support/until.js'
 
 const [rsa, ec, ed, small, foreign] = await Promise.all([
@@ -47,6 +48,9 @@ const guarded = (t: TestContext, jwt = config(), options: Parameters<typeof guar
 
 const asks = (url: string, token: string): Promise<Reply> =>
   call(url, { headers: { authorization: `Bearer ${token}` } })
+
+const connectionsOf = (server: Server): Promise<number> =>
+  new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
@@ -302,6 +306,30 @@ test('without keys requests get 503 with Retry-After, and are admitted once the 
   await server.close()
   clock.pass(480_000)
   assert.equal((await asks(url, await sign(ec, { ...goodClaims(), sub: 'bob' }))).status, 200)
+})
+
+test('a client that leaves while the keys are fetched leaves no lease behind', async (t) => {
+  const server = await keyServer()
+  t.after(() => server.close())
+  const answers: (() => void)[] = []
+  server.become((response) => void answers.push(() => response.end(JSON.stringify({ keys: [ec.jwk] }))))
+  const own = new KeySets()
+  t.after(() => own.close())
+  const { url, scope } = await guarded(t, config({ keys: { jwks: server.jwks } }), { keySets: own })
+  const token = await sign(ec)
+  const client = new RawClient(url).send(
+    `GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+  )
+  await server.untilOpen(1)
+  client.socket.destroy()
+  const waits = asks(url, token)
+  await until(
+    () => connectionsOf(scope.server),
+    (count) => count === 1,
+  )
+  answers[0]?.()
+  assert.equal((await waits).status, 200)
+  assert.equal(scope.balancer.registry.list()[0]?.leases.total, 1)
 })
 
 test('a set whose keys have no names, and a token that names none', async (t) => {
