@@ -37,7 +37,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     room: 'src/config/',
     may: ['src/text/', 'src/routing/', 'src/balancer/', 'src/proxy/http/'],
-    packages: /^(node:(fs|net|util)|typebox.*|dotenv|prom-client)$/,
+    packages: /^(node:(crypto|fs|net|path|util)|typebox.*|yaml|dotenv|prom-client)$/,
   },
   {
     room: 'src/auth/',
