@@ -1,6 +1,7 @@
 // Over 200 lines: the whole public interface of a pool, in which each method is a few lines.
 import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
+import { ClosingPool } from './closing-pool.js'
 import { AllFullError, ControlledElsewhereError, NoBackendError, StoppedError } from './errors.js'
 import type { Decision, DecisionFilter } from './explain/decision.js'
 import type { Explanation, Inquiry } from './explain/explanation.js'
@@ -8,10 +9,11 @@ import type { Lease } from './leases/lease.js'
 import { leasePromise } from './leases/lease-promise.js'
 import { deliver, type KeyTraits, type LeaseRequest } from './leases/lease-request.js'
 import type { WaitQueue } from './leases/wait-queue.js'
-import { GuardedEmitter, ObserverGuard } from './observer-guard.js'
+import { ObserverGuard } from './observer-guard.js'
 import { type BalancerOptions, withDefaults } from './options.js'
+import type { ConfigurableOptions, ConfigurationChange } from './pool-configuration.js'
 import { PoolInquiries } from './pool-inquiries.js'
-import { PoolParts, type StoredBackends } from './pool-parts.js'
+import { PoolParts, type StoredPool } from './pool-parts.js'
 import type { PoolView } from './pool-view.js'
 import type { Budget } from './resilience/budget.js'
 import type { Hedging } from './resilience/hedging.js'
@@ -19,17 +21,13 @@ import type { PolicyName } from './selection/policies/index.js'
 import type { Selection } from './selection/selection.js'
 import type { Selector } from './selection/selector.js'
 import type { StateKeeper } from './state/keeper.js'
-import { type RefusalCode, refusalsOf } from './stats/refusals.js'
+import type { RefusalCode } from './stats/refusals.js'
 import type { PoolWorkers } from './threads/pool-workers.js'
 import type { Clock } from './time/clock.js'
-
-export interface BalancerEvents {
-  /** Another policy is in force now. */
-  policy: [PolicyName]
-}
+import { untilIdle } from './until-idle.js'
 
 /** A pool: its backends, the policy that chooses among them, and the leases that count requests. */
-export class Balancer extends GuardedEmitter<BalancerEvents> {
+export class Balancer extends ClosingPool {
   readonly registry: Registry
   readonly clock: Clock
   /** @internal */
@@ -44,16 +42,14 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   readonly #inquiries: PoolInquiries
   readonly #selection: Selection
   readonly #queue: WaitQueue
-  #closing = false
-  #endsConnections = false
   #stopped = false
 
   /**
-   * @param stored the stored backends, which take precedence over an unchanged configuration; see `openBalancer`
+   * @param stored the stored state, which takes precedence over an unchanged configuration; see `openBalancer`
    * @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError}
    */
-  constructor(options: BalancerOptions = {}, stored?: StoredBackends) {
-    const complete = withDefaults(options)
+  constructor(options: BalancerOptions = {}, stored?: StoredPool) {
+    const complete = withDefaults({ ...options, ...options.shared?.options })
     const observerGuard = new ObserverGuard(complete.onObserverError)
     super(observerGuard)
     this.observerGuard = observerGuard
@@ -81,6 +77,23 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
   set policy(wanted: string) {
     if (this.#parts.member) throw new ControlledElsewhereError()
     this.#parts.usePolicy(wanted)
+  }
+
+  /**
+   * Takes the options of another configuration. Counts, health, history, leases and waiting requests are kept. The
+   * result is that of a restart: backends and a policy that were set otherwise stay as long as the configuration says
+   * the same of them as before. A backend that the configuration does not name any more drains and is removed.
+   * @param options those that are left out stay as they are; those that cannot change are ignored
+   * @throws {InvalidOptionError | UnknownPolicyError | InvalidBackendError | BackendExistsError |
+   *   ControlledElsewhereError} and changes nothing
+   */
+  configure(options: ConfigurableOptions): ConfigurationChange {
+    if (this.#parts.member) throw new ControlledElsewhereError()
+    const { configuration } = this.#parts
+    const change = configuration.change(options)
+    this.keeper?.configured(configuration.policy)
+    if (Object.values(change).some(({ length }) => length > 0)) this.announce('configured', change)
+    return change
   }
 
   /**
@@ -197,40 +210,7 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
 
   /** Returns the state of the pool as a whole. */
   view(): PoolView {
-    return {
-      policy: this.policy,
-      backends: this.registry.size,
-      eligible: this.registry.eligible.length,
-      panic: this.registry.panicking,
-      inFlight: this.registry.inFlight,
-      queue: { length: this.#queue.length, limit: this.#queue.limit },
-      requests: this.#parts.memory.counted('requests'),
-      retries: this.#parts.memory.counted('retries'),
-      hedges: this.hedging.sent,
-      refused: refusalsOf(this.#parts.memory),
-      closing: this.#closing,
-    }
-  }
-
-  /** True from the start of a shutdown: requests are still served, but no new ones should be sent here. */
-  get closing(): boolean {
-    return this.#closing
-  }
-
-  /** True if each response tells its client that the connection closes. */
-  get endsConnections(): boolean {
-    return this.#endsConnections
-  }
-
-  /** Announces a shutdown: readiness fails, and nothing else changes yet. */
-  announceClosing(): void {
-    this.#closing = true
-  }
-
-  /** Begins a shutdown: readiness fails, and clients are told with their answers that the connection closes. */
-  startClosing(): void {
-    this.#closing = true
-    this.#endsConnections = true
+    return this.#inquiries.view(this.closing)
   }
 
   /** Stops the pool once the time for requests in flight is over: cuts every lease, and opens no more. */
@@ -239,6 +219,19 @@ export class Balancer extends GuardedEmitter<BalancerEvents> {
     this.#stopped = true
     this.#queue.close(reason)
     for (const backend of this.registry.list()) backend.leases.cutAll(reason, this.observerGuard)
+  }
+
+  /**
+   * Closes a pool that gets no new requests, once those that it has are over. What is left after `timeout` milliseconds
+   * (by default the time of a drain) is cut.
+   */
+  async retire(timeout = this.#parts.configuration.drainTimeout): Promise<void> {
+    this.announceClosing()
+    if (!(await untilIdle(() => this.registry.inFlight + this.#queue.length === 0, timeout, this.clock))) {
+      this.#parts.cutElsewhere('did not answer before the pool was removed')
+      this.stop(new StoppedError('the pool was removed'))
+    }
+    this.close()
   }
 
   /** Cancels all timers; to be called when no request is in flight any more. */

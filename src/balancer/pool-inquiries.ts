@@ -2,6 +2,8 @@ import type { Decision, DecisionFilter, TimedDecision } from './explain/decision
 import { DECISIONS_KEPT } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
 import type { PoolParts } from './pool-parts.js'
+import type { PoolView } from './pool-view.js'
+import { refusalsOf } from './stats/refusals.js'
 
 /** Answers questions about the choices of a pool: for this thread, or for all threads that share the pool. */
 export class PoolInquiries {
@@ -12,6 +14,23 @@ export class PoolInquiries {
   constructor(parts: PoolParts, isStopped: () => boolean) {
     this.#parts = parts
     this.#isStopped = isStopped
+  }
+
+  view(closing: boolean): PoolView {
+    const { registry, selection, queue, hedging, memory } = this.#parts
+    return {
+      policy: selection.selector.name,
+      backends: registry.size,
+      eligible: registry.eligible.length,
+      panic: registry.panicking,
+      inFlight: registry.inFlight,
+      queue: { length: queue.length, limit: queue.limit },
+      requests: memory.counted('requests'),
+      retries: memory.counted('retries'),
+      hedges: hedging.sent,
+      refused: refusalsOf(memory),
+      closing,
+    }
   }
 
   explain(inquiry: Inquiry): Explanation {

@@ -15,11 +15,19 @@ import { WaitQueue } from './leases/wait-queue.js'
 import type { LocalMemory, RecentCount } from './memory.js'
 import type { ObserverGuard } from './observer-guard.js'
 import { type CompleteOptions, toRecord } from './options.js'
+import {
+  affinityOf,
+  ejectionOf,
+  hedgeOf,
+  PoolConfiguration,
+  registryOptionsOf,
+} from './pool-configuration.js'
 import { PoolObserver } from './pool-observer.js'
 import { BUDGET_WINDOW_MS, Budget, hedgeAllowance, retryAllowance } from './resilience/budget.js'
 import { Hedging } from './resilience/hedging.js'
 import { ResidualLoad } from './resilience/residual-load.js'
 import { KeyCounts } from './selection/affinity/key-counts.js'
+import type { PolicyName } from './selection/policies/index.js'
 import { Selection } from './selection/selection.js'
 import type { ControlHealth } from './threads/control-health.js'
 import type { ControlledPool } from './threads/controlled-pool.js'
@@ -34,8 +42,10 @@ import type { SharedMemory } from './threads/shared-memory.js'
 import { SharedQueues } from './threads/shared-queues.js'
 import { type Clock, systemClock } from './time/clock.js'
 
-/** The stored state of the backends of a pool. */
-export interface StoredBackends {
+/** The state with which a pool begins that was stored. */
+export interface StoredPool {
+  /** The policy in force, which may be another than the configured one. */
+  policy: PolicyName
   /** The backends in order of registration. */
   backends: readonly BackendRecord[]
   /** The configuration when the backends were stored, which includes backends that were removed. */
@@ -70,12 +80,14 @@ export class PoolParts {
   readonly member: PoolMember | undefined
   /** Follows failures in other threads; undefined where no other thread carries traffic of the pool. */
   readonly failures: FailureFollower | undefined
+  /** Changes the options of the pool. */
+  readonly configuration: PoolConfiguration
   readonly #controlHealth: ControlHealth | undefined
   /** Called after another policy came into force. */
   onPolicy = () => {}
 
   /** @throws {UnknownPolicyError | InvalidBackendError | BackendExistsError} */
-  constructor(options: CompleteOptions, observerGuard: ObserverGuard, stored: StoredBackends | undefined) {
+  constructor(options: CompleteOptions, observerGuard: ObserverGuard, stored: StoredPool | undefined) {
     const memory = memoryOf(options)
     // Threads compare times, so their clocks need one origin.
     const clock = memory.isShared && options.clock === systemClock ? processClock : options.clock
@@ -85,7 +97,7 @@ export class PoolParts {
     const spent = (event: 'retries' | 'hedges') => memory.recent(event, BUDGET_WINDOW_MS, clock)
     this.retryBudget = new Budget(retryAllowance(options.retryBudget), this.recentRequests, spent('retries'))
     const hedgeBudget = new Budget(hedgeAllowance(options.hedgeBudget), this.recentRequests, spent('hedges'))
-    this.hedging = new Hedging(options.hedgeBudget === 0 ? 'off' : options.hedge, hedgeBudget, clock, memory)
+    this.hedging = new Hedging(hedgeOf(options), hedgeBudget, clock, memory)
 
     this.penalty = new FailurePenalty(options.failureDecay)
     this.slowStart = new SlowStart(options.slowStart, clock)
@@ -104,28 +116,20 @@ export class PoolParts {
       clock,
       observerGuard,
       otherThreads: this.workers,
-      keepsKeysOnDrain: options.affinity !== 'off' && options.affinityDrain === 'keep',
+      ...registryOptionsOf(options),
       shareSource: { shareOf: (backend) => this.limits.shareOf(backend, clock.now()) },
     }
     const replica = shared && new ReplicaRegistry(registryOptions)
     this.registry = replica ?? new Registry(registryOptions)
     this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
-    const { ejection, control } = poolHealth(
-      {
-        consecutive: options.ejectConsecutive,
-        base: options.ejectBase,
-        max: options.ejectMax,
-        maxPercent: options.ejectMaxPercent,
-      },
-      {
-        memory,
-        registry: this.registry,
-        replica,
-        clock,
-        onProbeDue: () => this.queue.freed(),
-        tell: (message) => this.member?.tell(message),
-      },
-    )
+    const { ejection, control } = poolHealth(ejectionOf(options), {
+      memory,
+      registry: this.registry,
+      replica,
+      clock,
+      onProbeDue: () => this.queue.freed(),
+      tell: (message) => this.member?.tell(message),
+    })
     this.ejection = ejection
     this.#controlHealth = control
     this.judge = new OutcomeJudge(this.ejection, this.penalty, this.limits, clock)
@@ -136,6 +140,7 @@ export class PoolParts {
         registry: replica,
         clock,
         usePolicy: (name) => this.usePolicy(name),
+        useOptions: (changed) => this.configuration.follow(changed),
         renewed: (backend) => observer.renewed(backend),
       })
       this.failures = new FailureFollower(memory.news, {
@@ -154,12 +159,12 @@ export class PoolParts {
     this.decisions = new DecisionLog(clock)
     this.keyCounts = memory.isShared ? memory.table.keyCounts(memory.worker) : KeyCounts.local()
     const { random } = options
-    this.selection = new Selection(shared?.policy ?? options.policy, {
+    this.selection = new Selection(shared?.policy ?? stored?.policy ?? options.policy, {
       ...this,
       random,
       table: memory.isShared ? memory.table : undefined,
       leaseObserver: observer,
-      affinity: options.affinity !== 'off' ? { overload: options.affinityOverload } : undefined,
+      affinity: affinityOf(options),
     })
     this.tunnels = new Tunnels(clock)
     this.residualLoad = new ResidualLoad(clock, (backend) => this.selection.changed(backend))
@@ -177,6 +182,7 @@ export class PoolParts {
       },
     )
     this.registry.observer = observer
+    this.configuration = new PoolConfiguration(this, options)
     this.failures?.begin()
   }
 
@@ -185,8 +191,15 @@ export class PoolParts {
     const before = this.selection.selector.name
     this.selection.use(name)
     if (this.selection.selector.name === before) return
-    this.workers?.policyChanged(name)
+    this.workers?.tell({ kind: 'policy', name })
     this.onPolicy()
+  }
+
+  /** Cuts the requests that other threads have in flight. */
+  cutElsewhere(why: string): void {
+    for (const backend of this.registry.list()) this.workers?.cut(backend, why)
+    // A question to the workers sends what they were not told yet.
+    this.workers?.whenKnown(() => {})
   }
 
   /** Cancels all timers. */
@@ -209,6 +222,7 @@ export class PoolParts {
     return {
       registry,
       policy: selection.selector.name,
+      options: this.configuration.changedSoFar,
       heard: (message, backend) => {
         if (message.kind === 'host') backend.clientHost = message.host
         else if (message.kind === 'idle' && backend.inFlight === 0) registry.becameIdle(backend)

@@ -46,6 +46,8 @@ const core = {
     'Cause',
     'CheckResult',
     'Clock',
+    'ConfigurableOptions',
+    'ConfigurationChange',
     'ConfiguredBackend',
     'Decision',
     'DecisionFilter',

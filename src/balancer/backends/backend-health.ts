@@ -1,6 +1,8 @@
+import { followDefaults } from './apply-spec.js'
 import type { Backend } from './backend.js'
 import { BackendSet } from './backend-set.js'
 import type { CheckResult, Verdict } from './backend-view.js'
+import type { ChangingRegistryOptions } from './registry-options.js'
 
 /** The registered backends, with what active checks, name lookups and requests found out about their health. */
 export class BackendHealth extends BackendSet {
@@ -65,6 +67,26 @@ export class BackendHealth extends BackendSet {
     this.#changeHealth(backend, () => {
       backend.ejectedUntil = undefined
     })
+  }
+
+  /**
+   * @internal Takes other options of the pool. Backends without a limit of their own get the new one, and those that
+   * need not pass a check any more are usable.
+   */
+  configure(changed: ChangingRegistryOptions): void {
+    Object.assign(this.options, changed)
+    this.batch(() => {
+      for (const backend of this.list()) this.followDefaults(backend)
+      this.refresh()
+    })
+  }
+
+  protected followDefaults(backend: Backend): void {
+    let hasChanged = false
+    this.change(backend, () => {
+      hasChanged = followDefaults(backend, this.options)
+    })
+    if (hasChanged) this.announce('updated', backend)
   }
 
   #changeHealth(backend: Backend, change: () => void): void {

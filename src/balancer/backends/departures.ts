@@ -22,16 +22,16 @@ export class Departures {
   readonly #departures = new Map<Backend, Departure>()
   /** Backends whose drain was announced as done. */
   readonly #drained = new Set<Backend>()
-  readonly #keepsKeys: boolean
+  readonly #options: Pick<RegistryOptions, 'clock' | 'keepsKeysOnDrain'>
   readonly #onMove: (backend: Backend) => void
 
   /** @param onMove called when a backend has kept its keys for as long as it may */
   constructor(
-    { clock, keepsKeysOnDrain = false }: Pick<RegistryOptions, 'clock' | 'keepsKeysOnDrain'>,
+    options: Pick<RegistryOptions, 'clock' | 'keepsKeysOnDrain'>,
     onMove: (backend: Backend) => void,
   ) {
-    this.#clock = clock
-    this.#keepsKeys = keepsKeysOnDrain
+    this.#clock = options.clock
+    this.#options = options
     this.#onMove = onMove
   }
 
@@ -106,7 +106,7 @@ export class Departures {
    * @returns a function that cancels the timer
    */
   #keepKeys(backend: Backend, duration: number): () => void {
-    backend.keepsKeys = this.#keepsKeys && duration > 0
+    backend.keepsKeys = this.#options.keepsKeysOnDrain === true && duration > 0
     if (!backend.keepsKeys) return () => {}
     return this.#clock.after(duration, () => {
       backend.keepsKeys = false

@@ -47,6 +47,13 @@ export interface OtherThreads {
   whenKnown(callback: () => void): void
 }
 
+/** The options of a registry that may change. */
+export type ChangingRegistryOptions = PanicOptions &
+  Pick<
+    RegistryOptions,
+    'maxConnections' | 'healthInitial' | 'tunnelWeight' | 'drainTimeout' | 'keepsKeysOnDrain'
+  >
+
 export interface RegistryOptions extends PanicOptions {
   clock: Clock
   memory: PoolMemory

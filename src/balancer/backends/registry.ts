@@ -1,15 +1,17 @@
 // Over 200 lines: every operation on the backends of a pool, each with the events that it emits.
 import { BackendExistsError, BackendGoneError } from '../errors.js'
-import { applySpec, verifiedTls } from './apply-spec.js'
-import { Backend } from './backend.js'
+import { verifiedTls } from './apply-spec.js'
+import type { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
 import { Departures } from './departures.js'
+import { newBackend } from './new-backend.js'
 import { parseOrigin } from './origin.js'
 import { patched } from './patch.js'
-import { type SourceEntry, Sources } from './sources.js'
+import type { ChangingRegistryOptions } from './registry-options.js'
+import { entryOf, type SourceChanges, type SourceEntry, Sources } from './sources.js'
 import type { BackendPatch, BackendRecord, BackendSource } from './spec.js'
-import { checkAddedAt, checkAdminState, checkSpec } from './validation.js'
+import { type PreparedSync, planSync, type SyncPlan } from './sync-plan.js'
 
 /** The backends of a pool. All adding, changing, draining and removing of backends is done here. */
 export class Registry extends BackendHealth {
@@ -26,33 +28,11 @@ export class Registry extends BackendHealth {
    * @throws {InvalidBackendError | BackendExistsError} and changes nothing
    */
   add(record: BackendRecord, source: BackendSource = 'api'): Backend {
-    const spec = checkSpec(record)
-    const state = checkAdminState(record.state ?? 'active')
-    const addedAt = record.addedAt === undefined ? this.options.clock.date() : checkAddedAt(record.addedAt)
-    if (this.withUrl(spec.url)) throw new BackendExistsError(`url ${spec.url}`)
-    const origin = parseOrigin(spec.url)
-    const id = spec.id ?? idFromOrigin(origin, (taken) => this.hasId(taken))
+    const entry = entryOf(record)
+    if (this.withUrl(entry.url)) throw new BackendExistsError(`url ${entry.url}`)
+    const id = entry.id ?? idFromOrigin(parseOrigin(entry.url), (taken) => this.hasId(taken))
     if (this.hasId(id)) throw new BackendExistsError(`id "${id}"`)
-
-    const memory = this.options.memory.backend(this.options.tunnelWeight)
-    const backend = new Backend(id, origin, spec.hostHeader, addedAt, memory)
-    backend.source = source
-    backend.shareSource = this.options.shareSource
-    try {
-      applySpec(backend, spec, this.options)
-    } catch (error) {
-      this.options.memory.forget(backend.row)
-      throw error
-    }
-    if (this.options.healthInitial === 'unusable') {
-      backend.unproven = true
-      backend.checked = 'unhealthy'
-    }
-    backend.state = state
-    if (state === 'draining') this.#departures.markDrained(backend)
-    this.insert(backend)
-    this.announce('added', backend)
-    return backend
+    return this.#register(newBackend(id, entry, source, this.options))
   }
 
   /**
@@ -61,26 +41,27 @@ export class Registry extends BackendHealth {
    * Where a description is the same as in the previous list, changes that others made meanwhile stay, even the removal
    * of the backend.
    * @param before the previous list; by default that of the last call for this source
+   * @throws {InvalidBackendError | BackendExistsError} and changes nothing
+   */
+  sync(source: BackendSource, specs: readonly BackendRecord[], before?: readonly BackendRecord[]): void {
+    this.prepareSync(source, specs, before).commit()
+  }
+
+  /**
+   * @internal Checks all that {@link sync} would do, and changes nothing yet.
+   * @param changed options of the pool that are other ones by the time of the commit
    * @throws {InvalidBackendError | BackendExistsError}
    */
-  sync(
+  prepareSync(
     source: BackendSource,
     specs: readonly BackendRecord[],
     before: readonly BackendRecord[] = this.#sources.list(source),
-  ): void {
+    changed?: ChangingRegistryOptions,
+  ): PreparedSync {
     const changes = this.#sources.compare(specs, before)
-    this.batch(() => {
-      for (const url of changes.dropped) {
-        const backend = this.withUrl(url)
-        if (backend) this.remove(backend.id)
-      }
-      for (const { entry, isKnown } of changes.entries) {
-        const backend = this.withUrl(entry.url)
-        if (backend) this.#follow(backend, source, entry, isKnown)
-        else if (!isKnown) this.add(entry, source)
-      }
-    })
-    this.#sources.remember(source, changes)
+    const leaving = new Set(this.list().filter((backend) => this.isLeaving(backend)))
+    const plan = planSync(changes, source, this.list(), leaving, { ...this.options, ...changed })
+    return { plan, commit: () => this.#carryOut(plan, source, changes) }
   }
 
   /**
@@ -207,25 +188,39 @@ export class Registry extends BackendHealth {
     if (isRemoval && backend.state === 'draining') this.#forget(backend)
   }
 
+  #register(backend: Backend): Backend {
+    if (backend.state === 'draining') this.#departures.markDrained(backend)
+    this.insert(backend)
+    this.announce('added', backend)
+    return backend
+  }
+
   /**
-   * Applies an entry of a source's list to a backend that is registered already. The source becomes the backend's
-   * source, unless it is the store, which only remembers what others registered.
+   * Carries out a plan. The source becomes the source of the backends that it lists, unless it is the store, which only
+   * remembers what others registered.
    */
-  #follow(backend: Backend, source: BackendSource, entry: SourceEntry, isKnown: boolean): void {
-    if (source !== 'store') backend.source = source
-    if (isKnown) return
-    if (entry.id !== undefined && entry.id !== backend.id) {
-      // The id of a backend never changes, so a new id means another backend. Requests in flight on the old one finish,
-      // and no longer count for the pool.
-      this.#forget(backend)
-      this.add({ addedAt: backend.addedAt.toISOString(), ...entry }, source)
-      return
-    }
-    applySpec(backend, entry, this.options)
-    this.refresh()
-    this.announce('updated', backend)
-    if (entry.state === 'draining') this.drain(backend.id)
-    else if (backend.state === 'draining') this.activate(backend.id)
+  #carryOut(
+    { replaced, dropped, followed, added }: SyncPlan,
+    source: BackendSource,
+    changes: SourceChanges,
+  ): void {
+    this.batch(() => {
+      for (const backend of replaced) this.#forget(backend)
+      for (const backend of dropped) if (this.holds(backend)) this.remove(backend.id)
+      for (const { backend, entry, fields } of followed) {
+        // A listener of an event may have removed it.
+        if (!this.holds(backend)) continue
+        if (source !== 'store') backend.source = source
+        if (!fields) continue
+        Object.assign(backend, fields)
+        this.refresh()
+        this.announce('updated', backend)
+        if (entry.state === 'draining') this.drain(backend.id)
+        else if (backend.state === 'draining') this.activate(backend.id)
+      }
+      for (const backend of added) this.#register(backend)
+    })
+    this.#sources.remember(source, changes)
   }
 
   #forget(backend: Backend): void {

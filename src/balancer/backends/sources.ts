@@ -55,12 +55,18 @@ export class Sources {
   }
 }
 
+/** Checks the description of a backend. @throws {InvalidBackendError} */
+export function entryOf(record: BackendRecord): SourceEntry {
+  const entry: SourceEntry = checkSpec(record)
+  if (record.state !== undefined) entry.state = checkAdminState(record.state)
+  if (record.addedAt !== undefined) entry.addedAt = checkAddedAt(record.addedAt).toISOString()
+  return entry
+}
+
 function byUrl(specs: readonly BackendRecord[]): Map<string, SourceEntry> {
   const entries = new Map<string, SourceEntry>()
   for (const spec of specs) {
-    const entry: SourceEntry = checkSpec(spec)
-    if (spec.state !== undefined) entry.state = checkAdminState(spec.state)
-    if (spec.addedAt !== undefined) entry.addedAt = checkAddedAt(spec.addedAt).toISOString()
+    const entry = entryOf(spec)
     if (entries.has(entry.url)) throw new BackendExistsError(`url ${entry.url}`)
     entries.set(entry.url, entry)
   }

@@ -2,21 +2,7 @@ import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
 import type { Lease } from '../leases/lease.js'
 import type { Clock } from '../time/clock.js'
-import type { PassiveHealth, ScheduledProbes } from './passive-health.js'
-
-export interface EjectionOptions {
-  /** Number of failures in a row that eject a backend. */
-  consecutive: number
-  /**
-   * Milliseconds of the first ejection of a backend; the second in a row takes twice as long, the third three times,
-   * and so on.
-   */
-  base: number
-  /** Milliseconds of the longest ejection. */
-  max: number
-  /** Largest percentage of the pool's backends that may be ejected at once; 0 for no ejection. */
-  maxPercent: number
-}
+import type { EjectionOptions, PassiveHealth, ScheduledProbes } from './passive-health.js'
 
 /** Numbers of the backends to which the percentage `maxPercent` applies. */
 interface PoolCount {
@@ -47,7 +33,7 @@ export class Ejection implements PassiveHealth {
   /** Brings ejected backends back. */
   readonly probes: ScheduledProbes
   readonly #registry: Registry
-  readonly #options: EjectionOptions
+  #options: EjectionOptions
   readonly #clock: Clock
   /** Histories of the backends that have failed; the one ejected longest ago comes first. */
   readonly #histories = new Map<Backend, FailureHistory>()
@@ -59,6 +45,12 @@ export class Ejection implements PassiveHealth {
     this.#options = options
     this.#clock = clock
     this.probes = probes
+  }
+
+  /** A change of `maxPercent` comes into force with {@link enforceMaxPercent}. */
+  configure(options: EjectionOptions): void {
+    this.#options = options
+    this.probes.configure(options.base)
   }
 
   /** Reinstates the backend if this lease is its probe: the first bytes suffice, because a stream may never end. */

@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.js'
-import { markOf } from './health-memory.js'
+import { type HealthMemory, markOf } from './health-memory.js'
 
 /** The weight of a new result in the moving average. */
 const GAIN = 0.25
@@ -22,11 +22,26 @@ const FORGIVEN_RATE = 0.99
  * threads that share the pool exchange it as a whole, and lose no result of each other.
  */
 export class FailurePenalty {
-  readonly #decayMs: number
+  #decayMs: number
 
   /** @param decayMs milliseconds in which the failure rate falls to 1/e by itself; 0 for no penalty at all */
   constructor(decayMs: number) {
     this.#decayMs = decayMs
+  }
+
+  /**
+   * Takes another time of decay.
+   * @param known the backends whose failure rate stays as it is now and falls at the new pace; a worker leaves that to
+   *   the control plane, and gives none
+   */
+  configure(decayMs: number, known: readonly Backend[], now: number): void {
+    const before = this.#decayMs
+    this.#decayMs = decayMs
+    if (decayMs === before) return
+    for (const { healthMemory } of known) {
+      if (decayMs === 0) healthMemory.forgetFailures()
+      else if (healthMemory.failureMark !== 0) rescale(healthMemory, decayMs / before, now)
+    }
   }
 
   /** Returns true if the backend may have a penalty, so that a success should be recorded. */
@@ -80,6 +95,15 @@ export class FailurePenalty {
   }
 
   #successRate(mark: number, now: number): number {
-    return mark === 0 ? 1 : 1 - Math.exp((mark - now) / this.#decayMs)
+    if (mark === 0 || this.#decayMs === 0) return 1
+    return 1 - Math.exp((mark - now) / this.#decayMs)
+  }
+}
+
+/** Moves a failure mark so that the rate is the same now with a time of decay that is `factor` times as long. */
+function rescale(memory: HealthMemory, factor: number, now: number): void {
+  for (;;) {
+    const mark = memory.failureMark
+    if (mark === 0 || memory.replaceFailureMark(mark, markOf(now + (mark - now) * factor))) return
   }
 }

@@ -26,7 +26,7 @@ export class HalfOpenProbes implements ScheduledProbes {
   anyDue = false
   readonly #registry: Registry
   readonly #clock: Clock
-  readonly #baseMs: number
+  #baseMs: number
   readonly #onDue: () => void
   readonly #probes = new Map<Backend, Probe>()
   /** Monotonic milliseconds at which each due backend became due; the one that has waited longest comes first. */
@@ -42,6 +42,10 @@ export class HalfOpenProbes implements ScheduledProbes {
     this.#clock = clock
     this.#baseMs = baseMs
     this.#onDue = onDue
+  }
+
+  configure(baseMs: number): void {
+    this.#baseMs = baseMs
   }
 
   /**

@@ -23,6 +23,8 @@ export interface Probes {
 
 /** The probes of ejected backends, as the code that ejects them works with them. */
 export interface ScheduledProbes extends Probes {
+  /** Takes another base ejection time, in milliseconds. */
+  configure(baseMs: number): void
   /** Makes a backend due after its ejection time. */
   schedule(backend: Backend, ejectionMs: number): void
   /** Returns true if the request of this lease probes its backend. */
@@ -35,11 +37,27 @@ export interface ScheduledProbes extends Probes {
   close(): void
 }
 
+export interface EjectionOptions {
+  /** Number of failures in a row that eject a backend. */
+  consecutive: number
+  /**
+   * Milliseconds of the first ejection of a backend; the second in a row takes twice as long, the third three times,
+   * and so on.
+   */
+  base: number
+  /** Milliseconds of the longest ejection. */
+  max: number
+  /** Largest percentage of the pool's backends that may be ejected at once; 0 for no ejection. */
+  maxPercent: number
+}
+
 /** Hears of the results of requests, and ejects backends by them; see `Ejection`. */
 export interface PassiveHealth {
   /** True if successes have to be reported. */
   readonly hasHistory: boolean
   readonly probes: Probes
+  /** Takes other options. Failures in a row and ejections so far are kept. */
+  configure(options: EjectionOptions): void
   /** Records the first bytes of an answer that is no gateway failure. */
   answered(lease: Lease): void
   /** Records that a request succeeded. */

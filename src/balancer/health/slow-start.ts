@@ -9,13 +9,18 @@ import { markOf } from './health-memory.js'
  * HAProxy.
  */
 export class SlowStart {
-  readonly #durationMs: number
+  #durationMs: number
   readonly #clock: Clock
 
   /** @param durationMs milliseconds that slow start takes; 0 for no slow start */
   constructor(durationMs: number, clock: Clock) {
     this.#durationMs = durationMs
     this.#clock = clock
+  }
+
+  /** Takes another duration, which counts for slow starts under way as well. */
+  configure(durationMs: number): void {
+    this.#durationMs = durationMs
   }
 
   /**
@@ -39,7 +44,7 @@ export class SlowStart {
   factorOf(backend: Backend, now: number): number {
     const { slowStartAt } = backend.healthMemory
     if (slowStartAt === 0) return 1
-    const factor = (now - slowStartAt) / this.#durationMs
+    const factor = this.#durationMs === 0 ? 1 : (now - slowStartAt) / this.#durationMs
     if (factor < 1) return Math.max(0, factor)
     backend.healthMemory.setSlowStart(0)
     return 1

@@ -32,6 +32,8 @@ export interface LoadCounter {
   end(outcome: Outcome): void
   /** Changes the number of tunnels, and the number of those without traffic, by these amounts. */
   addTunnels(tunnels: number, quiet: number): void
+  /** Changes the weight in `load` of a tunnel without traffic, in percent of the weight of a request. */
+  weighTunnels(tunnelWeight: number): void
   /** Adds a request that a hedge took away. */
   addResidual(): void
   /** Sets the number of requests that a hedge took away to 0. */
@@ -64,7 +66,7 @@ export function reliefOf(quiet: number, tunnelWeight: number): number {
 /** Counts for one thread. */
 export class LocalLoadCounter implements LoadCounter {
   readonly ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
-  readonly #tunnelWeight: number
+  #tunnelWeight: number
   #inFlight = 0
   #total = 0
   #tunnels = 0
@@ -112,6 +114,11 @@ export class LocalLoadCounter implements LoadCounter {
   addTunnels(tunnels: number, quiet: number): void {
     this.#tunnels += tunnels
     this.#quietTunnels += quiet
+    this.#updateRelief()
+  }
+
+  weighTunnels(tunnelWeight: number): void {
+    this.#tunnelWeight = tunnelWeight
     this.#updateRelief()
   }
 

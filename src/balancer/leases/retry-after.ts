@@ -8,14 +8,15 @@ const MAX_RETRY_AFTER_S = 300
 /** Estimates when a request that finds no room is worth another try, from the rate at which requests finish. */
 export class RetryAfter {
   readonly #done: RecentCount
-  readonly #fallback: number
+  /** Seconds to answer where no request finished within the window. */
+  fallback: number
 
   /**
-   * @param fallback seconds to answer where no request finished within the window
+   * @param fallback see {@link fallback}
    * @param done the requests that finished within {@link RATE_WINDOW_MS}, in all threads that share the pool
    */
   constructor(fallback: number, done: RecentCount) {
-    this.#fallback = fallback
+    this.fallback = fallback
     this.#done = done
   }
 
@@ -30,7 +31,7 @@ export class RetryAfter {
    */
   secondsFor(requests: number): number {
     const { rate } = this.#done
-    const seconds = rate > 0 ? requests / rate : this.#fallback
+    const seconds = rate > 0 ? requests / rate : this.fallback
     return Math.min(MAX_RETRY_AFTER_S, Math.max(1, Math.ceil(seconds)))
   }
 }

@@ -1,5 +1,7 @@
 // Over 200 lines: every way into and out of one queue; all of them share the state of its waiters.
 import { type BalancerError, NoBackendError, QueueFullError, QueueTimeoutError } from '../errors.js'
+import { Exclusive } from '../structures/exclusive.js'
+import { Deadlines } from './deadlines.js'
 import type { Lease } from './lease.js'
 import { deliver, type LeaseRequest } from './lease-request.js'
 import type { CalledQueue, OtherQueues } from './other-queues.js'
@@ -14,9 +16,10 @@ import { ANY_BACKEND, WaitingLines } from './waiting-lines.js'
  * reserved at once for the first request in line that may use it, so no later request can take it.
  */
 export class WaitQueue implements TimedQueue, CalledQueue {
-  readonly #options: QueueOptions
+  #limit: number
   readonly #parts: QueueParts
   readonly #lines = new WaitingLines<Waiter>()
+  readonly #deadlines: Deadlines
   readonly #timer: QueueTimer
   readonly #retryAfter: RetryAfter
   /** The queues of other threads that share the pool; undefined where there are none. */
@@ -24,17 +27,29 @@ export class WaitQueue implements TimedQueue, CalledQueue {
   /** Number of requests that wait in this thread. */
   #length = 0
   #tickets = 0
-  #isServing = false
+  /**
+   * While the queue is served, it is not served again: taking a lease changes the load, which would otherwise serve it
+   * from within itself.
+   */
+  readonly #serving = new Exclusive()
   /** The reason for which the queue was closed; undefined while it is open. */
   #closed: BalancerError | undefined
 
   constructor(options: QueueOptions, parts: QueueParts) {
-    this.#options = options
+    this.#limit = options.limit
+    this.#deadlines = new Deadlines(this.#lines, options.timeout)
     this.#parts = parts
     this.#timer = new QueueTimer(this, parts.clock)
     this.#retryAfter = new RetryAfter(options.timeout / 1000, parts.done)
     this.#others = parts.others
     this.#others?.begin(this)
+  }
+
+  /** Takes other options. Requests that wait already stay, for as long as they might. */
+  configure({ limit, timeout }: QueueOptions): void {
+    this.#limit = limit
+    this.#deadlines.configure(timeout, this.#tickets)
+    this.#retryAfter.fallback = timeout / 1000
   }
 
   /** Number of requests that wait, in all threads that share the pool. */
@@ -43,7 +58,7 @@ export class WaitQueue implements TimedQueue, CalledQueue {
   }
 
   get isFull(): boolean {
-    return this.length >= this.#options.limit
+    return this.length >= this.#limit
   }
 
   /** True if a request that comes now must leave a free slot to one that waits in another thread. */
@@ -52,11 +67,11 @@ export class WaitQueue implements TimedQueue, CalledQueue {
   }
 
   get limit(): number {
-    return this.#options.limit
+    return this.#limit
   }
 
   get firstDeadline(): number | undefined {
-    return this.#lines.first?.deadline
+    return this.#deadlines.next?.deadline
   }
 
   /** Counts a request that finished and so freed its slot. */
@@ -72,7 +87,7 @@ export class WaitQueue implements TimedQueue, CalledQueue {
   /** The error with which a request that wants to join is refused now; undefined where it may join. */
   get refusal(): BalancerError | undefined {
     if (this.#closed) return this.#closed
-    return this.isFull ? new QueueFullError(this.#options.limit, this.retryAfter) : undefined
+    return this.isFull ? new QueueFullError(this.#limit, this.retryAfter) : undefined
   }
 
   /**
@@ -85,9 +100,9 @@ export class WaitQueue implements TimedQueue, CalledQueue {
     if (this.refusal) throw this.refusal
     const now = this.#parts.clock.now()
     // Another thread was quicker to take the last place.
-    if (this.#others?.enter(this.#options.limit, now) === false) return this.join(request)
+    if (this.#others?.enter(this.#limit, now) === false) return this.join(request)
     request.queuedAt = now
-    const waiter = new Waiter(request, ++this.#tickets, now, now + this.#options.timeout)
+    const waiter = new Waiter(request, ++this.#tickets, now, this.#deadlines.from(now))
     this.#add(waiter)
     // No thread calls for a slot that became free before this request was counted.
     if (this.#others) this.serve()
@@ -110,10 +125,10 @@ export class WaitQueue implements TimedQueue, CalledQueue {
    */
   serve(): void {
     const others = this.#others
-    if (this.#isServing || (this.#length === 0 && !others)) return
+    if (this.#serving.isRunning || (this.#length === 0 && !others)) return
     others?.look()
     if (!this.#parts.source.hasCandidates) return
-    this.#guarded(() => {
+    this.#serving.run(() => {
       let hasMissed = false
       this.#lines.startRound()
       for (let line = this.#lines.next(); line; line = this.#lines.next()) {
@@ -145,7 +160,7 @@ export class WaitQueue implements TimedQueue, CalledQueue {
    * the first one cannot wait for a better backend.
    */
   relieve(): void {
-    this.#guarded(() => {
+    this.#serving.run(() => {
       const { first } = this.#lines
       this.#others?.renew()
       if (this.#others?.isTurnOf(first ? first.since : this.#parts.clock.now()) === false) {
@@ -167,10 +182,10 @@ export class WaitQueue implements TimedQueue, CalledQueue {
    * @param now monotonic milliseconds
    */
   expire(now: number): void {
-    this.#guarded(() => {
-      for (let { first } = this.#lines; first && first.deadline <= now; first = this.#lines.first) {
-        if (this.#serveNow(first)) continue
-        this.#refuse(first, new QueueTimeoutError(this.#options.timeout, this.retryAfter))
+    this.#serving.run(() => {
+      for (let { next } = this.#deadlines; next && next.deadline <= now; next = this.#deadlines.next) {
+        if (this.#serveNow(next)) continue
+        this.#refuse(next, new QueueTimeoutError(next.deadline - next.since, this.retryAfter))
       }
     })
   }
@@ -230,19 +245,5 @@ export class WaitQueue implements TimedQueue, CalledQueue {
     this.#length--
     this.#others?.leave(this.#lines.first?.since)
     if (this.#length === 0) this.#timer.stop()
-  }
-
-  /**
-   * Runs an action during which the queue is not served again. Taking a lease changes the load, which would otherwise
-   * serve the queue from within itself.
-   */
-  #guarded(act: () => void): void {
-    if (this.#isServing) return
-    this.#isServing = true
-    try {
-      act()
-    } finally {
-      this.#isServing = false
-    }
   }
 }

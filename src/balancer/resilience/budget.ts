@@ -8,7 +8,7 @@ export const BUDGET_WINDOW_MS = 10_000
 const RETRY_RESERVE = 10
 
 /** Returns the number of further attempts that are allowed for this number of requests. */
-type Allowance = (requests: number) => number
+export type Allowance = (requests: number) => number
 
 /**
  * Allows a reserve of retries and a percentage of the requests, as finagle's RetryBudget does
@@ -33,7 +33,7 @@ export const hedgeAllowance =
  * Limits retries, or hedges, to a part of the requests, because a pool in trouble must not get a multiple of its load.
  */
 export class Budget {
-  readonly #allowance: Allowance
+  #allowance: Allowance
   readonly #requests: RecentCount
   readonly #spent: RecentCount
 
@@ -45,6 +45,11 @@ export class Budget {
     this.#allowance = allowance
     this.#requests = requests
     this.#spent = spent
+  }
+
+  /** Takes another allowance. What was spent before counts. */
+  configure(allowance: Allowance): void {
+    this.#allowance = allowance
   }
 
   /**

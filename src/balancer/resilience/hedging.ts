@@ -4,7 +4,7 @@ import { LocalMemory, type PoolMemory } from '../memory.js'
 import { Samples } from '../stats/samples.js'
 import { DueHeap } from '../structures/due-heap.js'
 import type { Clock } from '../time/clock.js'
-import type { Budget } from './budget.js'
+import type { Allowance, Budget } from './budget.js'
 
 /**
  * The time after which a hedge is sent: a number of milliseconds, the 95th percentile of recent response times (`p95`),
@@ -39,7 +39,7 @@ const RECHECK_DIVISOR = 4
  * https://research.google/pubs/the-tail-at-scale/).
  */
 export class Hedging {
-  readonly #after: HedgeAfter
+  #after: HedgeAfter
   readonly #budget: Budget
   readonly #clock: Clock
   readonly #memory: HedgeCounts
@@ -61,6 +61,28 @@ export class Hedging {
     this.#budget = budget
     this.#clock = clock
     this.#memory = memory
+  }
+
+  /** Takes another time and budget of hedges. Requests that wait for a response are hedged by the new time. */
+  configure(after: HedgeAfter, allowance: Allowance): void {
+    this.#budget.configure(allowance)
+    if (after === this.#after) return
+    this.#after = after
+    const { delay } = this
+    const waiting: Wait[] = []
+    for (let { first } = this.#waits; first; first = this.#waits.first) {
+      this.#waits.remove(first)
+      waiting.push(first)
+    }
+    this.close()
+    this.#timerDueAt = Number.POSITIVE_INFINITY
+    if (delay === undefined) return
+    for (const wait of waiting) {
+      wait.due = wait.since + delay
+      this.#waits.add(wait)
+    }
+    const { first } = this.#waits
+    if (first) this.#setTimer(first.due, this.#clock.now())
   }
 
   /**
@@ -138,7 +160,7 @@ export class Hedging {
   #setTimer(due: number, now: number): void {
     this.#cancelTimer?.()
     this.#timerDueAt = due
-    this.#cancelTimer = this.#clock.after(Math.ceil(due - now), () => this.#hedgeLate())
+    this.#cancelTimer = this.#clock.after(Math.max(0, Math.ceil(due - now)), () => this.#hedgeLate())
   }
 
   /** Hedges the requests that are late, as far as the budget allows. */

@@ -20,7 +20,7 @@ export interface SelectionParts {
   readonly random: () => number
   readonly leaseObserver: LeaseObserver
   /** How requests with a key are given to their backends; undefined where keys make no difference. */
-  readonly affinity: { overload: number } | undefined
+  affinity: { overload: number } | undefined
   /** Number of requests in flight of each key. */
   readonly keyCounts: KeyCounts
   /** Follows failures in other threads; undefined where there are none. */

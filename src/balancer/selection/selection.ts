@@ -7,8 +7,9 @@ import type { PassiveHealth } from '../health/passive-health.js'
 import type { ShareLimits } from '../health/share-limits.js'
 import { Lease } from '../leases/lease.js'
 import type { LeaseSource, RequestTraits } from '../leases/lease-request.js'
-import { keyed } from './affinity/keyed.js'
+import { keyed, unkeyed } from './affinity/keyed.js'
 import { backupFor } from './backup.js'
+import { newContext } from './choice-context.js'
 import { isPolicyName, newPolicy, policyNames } from './policies/index.js'
 import type { PickContext, Policy } from './policies/policy.js'
 import { extendedReach } from './reach.js'
@@ -37,15 +38,7 @@ export class Selection implements LeaseSource {
   readonly #start: number
   readonly #unusable = new UnusableBackends()
   /** The context of the present choice. The same object is used for each choice, so that no request allocates one. */
-  readonly #context: { -readonly [K in keyof PickContext]-?: PickContext[K] } = {
-    now: 0,
-    except: undefined,
-    key: undefined,
-    home: undefined,
-    pinned: undefined,
-    reach: tiers.withinShare,
-    seen: undefined,
-  }
+  readonly #context = newContext()
 
   /** @throws {UnknownPolicyError} */
   constructor(policy: string, parts: SelectionParts) {
@@ -77,6 +70,14 @@ export class Selection implements LeaseSource {
       },
     }
     this.update(this.#registry.eligible)
+  }
+
+  /** Gives requests with a key to their backends from now on, or no longer; {@link update} has to be called after it. */
+  useAffinity(affinity: SelectionParts['affinity']): void {
+    if (affinity?.overload === this.#parts.affinity?.overload) return
+    this.#parts.affinity = affinity
+    this.#policy = keyed(unkeyed(this.#policy), this.#parts)
+    if (this.#tunnelPolicy) this.#tunnelPolicy = keyed(unkeyed(this.#tunnelPolicy), this.#parts, true)
   }
 
   /** Takes over a new set of eligible backends, or a changed weight in it. */

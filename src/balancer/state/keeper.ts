@@ -43,7 +43,7 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   readonly #pool: KeptPool
   readonly #store: BackendStore
   readonly #access: StoreAccess
-  readonly #configuredPolicy: PolicyName
+  #configuredPolicy: PolicyName
   /** The content of the store when it was loaded or saved last. */
   #known: Loaded | undefined
   /** The state that is certainly in the store, as text. */
@@ -99,6 +99,12 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
       this.#stop()
       throw error
     }
+  }
+
+  /** Takes another configuration: its backends are in the registry already. */
+  configured(policy: PolicyName): void {
+    this.#configuredPolicy = policy
+    this.#save()
   }
 
   /**

@@ -1,21 +1,14 @@
 import type { BackendRecord, ConfiguredBackend } from '../backends/spec.js'
-import type { StoredBackends } from '../pool-parts.js'
+import type { StoredPool } from '../pool-parts.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import { InvalidStateError } from './schema.js'
 import type { PoolState } from './store.js'
 
 /**
- * The initial policy and backends of a pool that was stored. The present configuration is applied on top, see {@link
- * Registry.sync}.
- */
-export interface RestoredPool extends StoredBackends {
-  policy: PolicyName
-}
-
-/**
  * Combines the stored state and the configuration: the later change counts. The configuration counts where it differs
  * from what it was when the state was stored, and the stored state counts everywhere else. An id that the configuration
- * does not give stays as it was, and so do the time and the order of registration.
+ * does not give stays as it was, and so do the time and the order of registration. The present configuration of the
+ * backends is applied on top, see {@link Registry.sync}.
  * @param policy the policy of the configuration
  * @param configured the backends of the configuration
  * @throws {InvalidStateError} where the configuration gives a backend an id that another backend has in the stored
@@ -25,7 +18,7 @@ export function restorePool(
   policy: PolicyName,
   configured: readonly ConfiguredBackend[],
   stored: PoolState,
-): RestoredPool {
+): StoredPool {
   const named = new Map(configured.map((backend) => [backend.url, backend]))
   const backends: BackendRecord[] = []
   for (const { configured: before, ...backend } of stored.backends) {

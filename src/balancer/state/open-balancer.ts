@@ -23,7 +23,7 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
   try {
     const stored = readStored(await store.load())
     const restored = stored && restorePool(policy, backends, stored.state)
-    balancer = new Balancer({ ...options, policy: restored?.policy ?? policy, backends }, restored)
+    balancer = new Balancer({ ...options, policy, backends }, restored)
     balancer.keeper = new StateKeeper(balancer, store, policy, stored)
     // The first save shows whether the store can be written.
     await balancer.keeper.start()

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Backend } from '../backends/backend.js'
 import { isSameTls } from '../backends/backend-tls.js'
+import type { ChangingOptions } from '../changing-options.js'
 import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
 import type { Explanation, Inquiry } from '../explain/explanation.js'
 import type { TableBuffers } from './table.js'
@@ -47,6 +48,8 @@ export type PoolChange =
   /** The requests in flight on a backend are cut. */
   | { kind: 'cut'; row: number; why: string }
   | { kind: 'policy'; name: string }
+  /** Options have other values. */
+  | { kind: 'options'; options: ChangingOptions }
 
 /** Changes that a worker applies together, in their order, and then acknowledges. */
 export interface PoolUpdate {
@@ -96,6 +99,8 @@ export interface PoolHandle {
   /** The policy and the backends at the time of `revision`. */
   policy: string
   backends: KnownBackend[]
+  /** The options that have changed since the pool was made. They count before the worker's own. */
+  options: ChangingOptions
   revision: number
   /** Connects the worker with the control plane. */
   port: MessagePort

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { Channel } from '../../threads/channel.js'
 import type { Backend } from '../backends/backend.js'
+import type { ChangingOptions } from '../changing-options.js'
 import { InvalidOptionError } from '../errors.js'
 import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
 import type { Explanation, Inquiry } from '../explain/explanation.js'
@@ -29,6 +30,7 @@ export interface FollowingPool {
   readonly registry: ReplicaRegistry
   readonly clock: Clock
   usePolicy(name: string): void
+  useOptions(changed: ChangingOptions): void
   /** Earlier failures of the backend no longer count. */
   renewed(backend: Backend): void
 }
@@ -114,6 +116,7 @@ export class PoolMember {
           registry.leave(change.row)
           this.#hosts.delete(change.row)
         } else if (change.kind === 'policy') this.#pool.usePolicy(change.name)
+        else if (change.kind === 'options') this.#pool.useOptions(change.options)
         else {
           const backend = registry.at(change.row)
           if (!backend) continue

@@ -62,10 +62,17 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     else if (this.#workers.has(place)) throw new RangeError(`the pool has a worker ${place} already`)
     if (number >= this.limit) throw new RangeError(`the pool has at most ${this.limit} workers`)
     this.#flush()
-    const { registry, policy } = this.#pool()
+    const { registry, policy, options } = this.#pool()
     const backends = registry.list().map(knownOf)
     const worker: PoolWorker = new PoolWorker(
-      { worker: number, table: this.table.buffers, policy, backends, revision: this.#revision },
+      {
+        worker: number,
+        table: this.table.buffers,
+        policy,
+        backends,
+        options,
+        revision: this.#revision,
+      },
       {
         heard: (message) => this.#heard(worker, message),
         left: () => this.#left(worker),
@@ -91,26 +98,21 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   }
 
   cut(backend: Backend, why: string): void {
-    this.#add({ kind: 'cut', row: backend.row, why })
+    this.tell({ kind: 'cut', row: backend.row, why })
   }
 
   /** @internal */
   renewed({ row }: Backend): void {
-    this.#add({ kind: 'renewed', row })
+    this.tell({ kind: 'renewed', row })
   }
 
   /** @internal */
   removed(backend: Backend): void {
     this.#known.delete(backend)
-    this.#add({ kind: 'removed', row: backend.row })
+    this.tell({ kind: 'removed', row: backend.row })
     // The next update has the change, perhaps together with others.
     const callback = () => this.#pool().forgotten(backend)
     this.#waiting.push({ revision: this.#revision + 1, callback })
-  }
-
-  /** @internal */
-  policyChanged(name: string): void {
-    this.#add({ kind: 'policy', name })
   }
 
   /** @internal Sends what has changed of the backends. */
@@ -159,7 +161,8 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#callBack()
   }
 
-  #add(change: PoolChange): void {
+  /** @internal Tells the workers of a change. */
+  tell(change: PoolChange): void {
     this.#pending.push(change)
     if (this.#isFlushDue) return
     this.#isFlushDue = true

@@ -95,6 +95,9 @@ export class ReplicaRegistry extends Registry {
     throw new ControlledElsewhereError()
   }
 
+  /** Limits and health are those that the control plane tells. */
+  protected override followDefaults(): void {}
+
   #begin(known: KnownBackend): void {
     const memory = this.options.memory.backend(this.options.tunnelWeight, known.row)
     const origin = { origin: known.url, host: known.host }

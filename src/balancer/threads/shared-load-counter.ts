@@ -9,7 +9,7 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
   readonly #table: PoolTable
   readonly #words: Int32Array
   readonly #row: number
-  readonly #tunnelWeight: number
+  #tunnelWeight: number
   /** The index in the table of the number of requests in flight, which begins the row. */
   readonly #at: number
   /** This worker's own numbers; undefined in the control plane, which carries no request. */
@@ -82,6 +82,10 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
     Atomics.add(this.#words, this.#at + word.quietTunnels, quiet)
     own[column.quietTunnels] = (own[column.quietTunnels] as number) + quiet
     this.#stamp()
+  }
+
+  weighTunnels(tunnelWeight: number): void {
+    this.#tunnelWeight = tunnelWeight
   }
 
   addResidual(): void {

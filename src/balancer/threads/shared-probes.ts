@@ -15,7 +15,7 @@ export interface ProbedPool {
   readonly registry: Registry
   readonly clock: Clock
   /** Milliseconds of the base ejection time. */
-  readonly baseMs: number
+  baseMs: number
 }
 
 /**
@@ -29,6 +29,10 @@ export class SharedProbes {
 
   constructor(pool: ProbedPool) {
     this.pool = pool
+  }
+
+  configure(baseMs: number): void {
+    this.pool.baseMs = baseMs
   }
 
   get anyDue(): boolean {

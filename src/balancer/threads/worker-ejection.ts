@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.js'
-import type { PassiveHealth } from '../health/passive-health.js'
+import type { EjectionOptions, PassiveHealth } from '../health/passive-health.js'
 import type { Lease } from '../leases/lease.js'
 import type { Clock } from '../time/clock.js'
 import type { WorkerMessage } from './messages.js'
@@ -22,20 +22,28 @@ interface Since {
  * takes well below a millisecond where the control plane is idle, the failure penalty keeps requests off.
  */
 export class WorkerEjection implements PassiveHealth {
-  readonly hasHistory: boolean
   readonly probes: WorkerProbes
-  readonly #limit: number
+  /** Number of failures in a row that eject a backend; Infinity for no ejection. */
+  #limit: number
   readonly #clock: Clock
   readonly #tell: (message: WorkerMessage) => void
   readonly #since = new Map<Backend, Since>()
 
   /** @param limit number of failures in a row that eject a backend; Infinity for no ejection */
   constructor(limit: number, clock: Clock, probes: WorkerProbes, tell: (message: WorkerMessage) => void) {
-    this.hasHistory = Number.isFinite(limit)
     this.probes = probes
     this.#limit = limit
     this.#clock = clock
     this.#tell = tell
+  }
+
+  get hasHistory(): boolean {
+    return this.#limit !== Number.POSITIVE_INFINITY
+  }
+
+  configure({ consecutive, maxPercent, base }: EjectionOptions): void {
+    this.#limit = maxPercent === 0 ? Number.POSITIVE_INFINITY : consecutive
+    this.probes.configure(base)
   }
 
   /** Takes over that a backend was ejected or reinstated: from now on only results of new requests count. */

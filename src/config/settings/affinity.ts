@@ -1,4 +1,5 @@
-import { affinityDrains, defaults } from '../../balancer/options.js'
+import { affinityDrains } from '../../balancer/changing-options.js'
+import { defaults } from '../../balancer/options.js'
 import { affinitySetting, choice, overloadPercent, text } from '../setting-types.js'
 import { group, setting } from './setting.js'
 

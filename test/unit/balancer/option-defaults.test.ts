@@ -7,7 +7,8 @@ import { defaults } from '../../../src/balancer/options.js'
 import { root } from '../../support/process.js'
 
 test('the documentation of an option says the default that it has', () => {
-  const source = readFileSync(join(root, 'src/balancer/options.ts'), 'utf8')
+  const files = ['options.ts', 'changing-options.ts']
+  const source = files.map((file) => readFileSync(join(root, 'src/balancer', file), 'utf8')).join('\n')
   const said = new Map(
     [...source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*?)\*\/\n {2}(\w+)\?:/g)].map(([, text = '', name]) => [
       name,

@@ -18,3 +18,8 @@ export function keyed(policy: Policy, parts: SelectionParts, countsQuietTunnels 
     factorsOf: (backend, now) => limits.factorsOf(backend, now),
   })
 }
+
+/** Returns the policy for requests without a key. It keeps its turns. */
+export function unkeyed(policy: Policy): Policy {
+  return policy instanceof KeyedPolicy ? policy.inner : policy
+}
