@@ -92,7 +92,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
   await scope.register(adminAuthPlugin, { token })
   await scope.register(openapiPlugin, { token, gateway: control !== undefined })
   await scope.register(docsRoutes)
-  await scope.register(dashboardRoutes)
+  await scope.register(dashboardRoutes, { hasRoutes: control !== undefined })
   if (control) {
     await scope.register(configRoutes, { control })
     await scope.register(routingRoutes, { control })

@@ -22,15 +22,20 @@ const policy = [
   "trusted-types 'none'",
 ].join('; ')
 
+export interface DashboardOptions {
+  /** Whether the API has calls about the routes of a gateway. */
+  hasRoutes: boolean
+}
+
 /**
  * Adds the routes of the dashboard. The page needs no token because it contains no data: it requests everything that it
  * shows from the admin API, with the token that the user enters.
  */
-export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const dashboardRoutes: FastifyPluginAsyncTypebox<DashboardOptions> = async (app, { hasRoutes }) => {
   const options = Object.entries(policies).map(
     ([name, { meaning }]) => html`<option value="${name}">${meaning}</option>`,
   )
-  const { page, assets } = readAssets(html`${options}`.toString())
+  const { page, assets } = readAssets(html`${options}`.toString(), hasRoutes)
 
   app.get(
     '/',
@@ -40,7 +45,7 @@ export const dashboardRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Pages'],
         summary: 'The dashboard',
         description:
-          'The backends live, with buttons for what this API can do to them. The page asks for the token itself, and loads nothing from elsewhere.',
+          'The pools, routes and backends live, with buttons for what this API can do to them. The page asks for the token itself, and loads nothing from elsewhere.',
         response: { 200: textResponse('text/html', 'A page.', '<!doctype html>…') },
       },
     },

@@ -22,13 +22,18 @@ const { resolve } = createRequire(import.meta.url)
 const scriptFolder = new URL('./page/', import.meta.url)
 const sourceFolder = new URL('../../../src/dashboard/page/', import.meta.url)
 
+const BODY = '<body '
 const POLICY_LIST = '<datalist id="policies"></datalist>'
 
 /**
  * Reads the page and its other files, by name. There are only a few files, and each is read once.
  * @param policyOptions `<option>` elements for the policies that the page offers
+ * @param hasRoutes whether the admin API has calls about the routes of a gateway
  */
-export function readAssets(policyOptions: string): { page: Asset; assets: Map<string, Asset> } {
+export function readAssets(
+  policyOptions: string,
+  hasRoutes: boolean,
+): { page: Asset; assets: Map<string, Asset> } {
   const assets = new Map<string, Asset>()
   for (const [folder, wanted] of [
     [sourceFolder, /\.(css|svg)$/],
@@ -40,9 +45,9 @@ export function readAssets(policyOptions: string): { page: Asset; assets: Map<st
   }
   assets.set('uplot.js', read(resolve('uplot/dist/uPlot.iife.min.js')))
   assets.set('uplot.css', read(resolve('uplot/dist/uPlot.min.css')))
-  const html = readFileSync(new URL('index.html', sourceFolder), 'utf8').replace(POLICY_LIST, () =>
-    POLICY_LIST.replace('><', `>${policyOptions}<`),
-  )
+  const html = readFileSync(new URL('index.html', sourceFolder), 'utf8')
+    .replace(POLICY_LIST, () => POLICY_LIST.replace('><', `>${policyOptions}<`))
+    .replace(BODY, hasRoutes ? `${BODY}data-routes ` : BODY)
   return { page: asset('.html', Buffer.from(html)), assets }
 }
 

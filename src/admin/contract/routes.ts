@@ -159,7 +159,7 @@ export const Route = Type.Object(
         maxBody: nullable<number>(
           Type.Integer({ minimum: 0, description: 'Largest request body in bytes; 0 for any.' }),
         ),
-        retries: nullable<number>(Type.Integer({ minimum: 0, description: 'Further tries.' })),
+        retries: nullable<number>(Type.Integer({ minimum: 0, description: 'Retries of a request.' })),
         hedge: nullable<string>(
           Type.String({
             description: '`off`, `p95`, or milliseconds after which a second backend is asked.',

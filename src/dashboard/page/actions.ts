@@ -1,5 +1,5 @@
 import type { BackendView } from '../../balancer/index.js'
-import { call } from './api.js'
+import { call, poolPath } from './api.js'
 import { isLastUsable } from './backend-store.js'
 import { ask, type Field } from './dialog.js'
 import { byId } from './element.js'
@@ -31,7 +31,7 @@ const timeout: Field = {
   max: 999_999_999,
 }
 
-const path = ({ id }: BackendView) => `backends/${encodeURIComponent(id)}`
+const path = ({ id }: BackendView) => poolPath(`backends/${encodeURIComponent(id)}`)
 
 function inFlightOf({ inFlight }: BackendView): string {
   if (inFlight === 0) return 'It has no request in flight.'
@@ -167,7 +167,7 @@ export function register(): void {
         weight: Number(share),
         ...(maxConnections && { maxConnections: Number(maxConnections) }),
       }
-      await call('POST', 'backends', { body, signal })
+      await call('POST', poolPath('backends'), { body, signal })
     },
   })
 }
@@ -187,7 +187,7 @@ export function switchPolicy(current: string): void {
     ],
     action: 'Switch',
     async act({ policy }, signal) {
-      await call('PUT', 'policy', { body: { policy }, signal })
+      await call('PUT', poolPath('policy'), { body: { policy }, signal })
     },
   })
 }

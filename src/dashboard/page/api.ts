@@ -19,6 +19,18 @@ export class ApiError extends Error {
   }
 }
 
+let poolPrefix = ''
+
+/** Sets the pool that calls of a pool are for. @param name undefined for the only one there is */
+export function setPool(name: string | undefined): void {
+  poolPrefix = name === undefined ? '' : `pools/${encodeURIComponent(name)}/`
+}
+
+/** Returns the path of a call of the pool. */
+export function poolPath(path: string): string {
+  return poolPrefix + path
+}
+
 /** Returns the token of this browser tab; empty if the user has entered none. */
 export function token(): string {
   return sessionStorage.getItem(TOKEN_KEY) ?? ''

@@ -5,6 +5,7 @@ import { backendStatusOf, isOutOfUse } from './backend-status.js'
 import { byId, setText } from './element.js'
 import { count } from './format.js'
 import { type Rates, ZERO_RATE } from './rates.js'
+import { compare, matches } from './row-order.js'
 
 type Key = (data: RowData) => number | string
 
@@ -82,6 +83,12 @@ export class BackendTable {
     const rate = old?.rate ?? ZERO_RATE
     this.#put({ share: old?.share ?? 0, busiest: old?.busiest ?? 0, rate, backend, now: Date.parse(at) })
     this.#arrangeSoon()
+  }
+
+  /** Removes all rows. */
+  clear(): void {
+    for (const id of this.#rows.keys()) this.#drop(id)
+    this.#arrange()
   }
 
   remove(id: string): void {
@@ -182,15 +189,4 @@ function place(rows: HTMLElement[]): void {
     if (row === next) next = next.nextElementSibling
     else body.insertBefore(row, next)
   }
-}
-
-function matches({ backend, now }: RowData, words: string[]): boolean {
-  const text =
-    `${backend.id} ${backend.url} ${backendStatusOf(backend, now).word} ${backend.health}`.toLowerCase()
-  return words.every((word) => text.includes(word))
-}
-
-function compare(a: number | string, b: number | string): number {
-  if (typeof a === 'string') return a.localeCompare(String(b), 'en', { numeric: true })
-  return a === b ? 0 : a < (b as number) ? -1 : 1
 }

@@ -1,5 +1,6 @@
 import type UPlot from 'uplot'
 import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
+import { type Chart, charts } from './chart-series.js'
 import { byId, create, setText } from './element.js'
 import { count, decimal } from './format.js'
 import type { Rates } from './rates.js'
@@ -11,72 +12,6 @@ const SPAN_S = 300
 /** Labels of the time axis, as minutes before now. */
 const LABEL_MINUTES = [4, 2, 0]
 
-interface Series {
-  label: string
-  /** Name of the custom property in the style sheet that has the colour of the line. */
-  color: string
-  read(snapshot: PoolSnapshot, rates: Rates): number | null
-  area?: boolean
-}
-
-interface Chart {
-  id: string
-  series: Series[]
-}
-
-/** Returns the backends that had requests in the last five seconds. */
-const busy = ({ backends }: PoolSnapshot, rates: Rates) =>
-  backends.filter((backend) => rates.of(backend).requests > 0)
-
-/**
- * Returns the mean of the backends' median response times in milliseconds, weighted by their requests; null if
- * there were no requests.
- */
-function typicalOf(snapshot: PoolSnapshot, rates: Rates): number | null {
-  let weight = 0
-  let sum = 0
-  for (const backend of busy(snapshot, rates)) {
-    const { requests } = rates.of(backend)
-    weight += requests
-    sum += requests * backend.latency.p50
-  }
-  return weight === 0 ? null : sum / weight
-}
-
-function slowestOf(snapshot: PoolSnapshot, rates: Rates): number | null {
-  const tails = busy(snapshot, rates).map(({ latency }) => latency.p99)
-  return tails.length === 0 ? null : Math.max(...tails)
-}
-
-const charts: Chart[] = [
-  {
-    id: 'chart-rate',
-    series: [
-      {
-        label: 'requests',
-        color: '--line-a',
-        area: true,
-        read: (_, rates) => rates.latest?.requests ?? null,
-      },
-      { label: 'failed', color: '--line-bad', read: (_, rates) => rates.latest?.failures ?? null },
-    ],
-  },
-  {
-    id: 'chart-latency',
-    series: [
-      { label: 'p50, mean', color: '--line-a', read: typicalOf },
-      { label: 'p99, slowest', color: '--line-b', read: slowestOf },
-    ],
-  },
-  {
-    id: 'chart-load',
-    series: [
-      { label: 'in flight', color: '--line-a', area: true, read: ({ pool }) => pool.inFlight },
-      { label: 'waiting', color: '--line-b', read: ({ pool }) => pool.queue.length },
-    ],
-  },
-]
-
 /** Charts of the last five minutes. They begin empty when the page is opened. */
 export class Charts {
   #times: number[] = []
@@ -87,6 +22,12 @@ export class Charts {
     const stale = this.#times.findIndex((time) => time >= (this.#times.at(-1) as number) - SPAN_S)
     this.#times.splice(0, stale)
     for (const plot of this.#plots) plot.add(snapshot, rates, this.#times)
+  }
+
+  /** Removes all points. */
+  clear(): void {
+    this.#times = []
+    for (const plot of this.#plots) plot.clear()
   }
 
   /** Adds a gap to the lines, for a time without data. */
@@ -138,6 +79,12 @@ class Plot {
       this.#plot.setScale('x', { min: last - SPAN_S, max: last })
     })
     if (this.#plot.cursor.idx == null) this.#show(times.length - 1)
+  }
+
+  clear(): void {
+    for (const values of this.#values) values.splice(0)
+    this.#plot.setData([[], ...this.#values] as UPlot.AlignedData, true)
+    this.#show(0)
   }
 
   gap(): void {

@@ -1,6 +1,4 @@
-import type { PoolChange, PoolSnapshot } from '../../admin/contract/pool-events.js'
-import { ApiError, call } from './api.js'
-import { EventStreamParser } from './event-stream.js'
+import { ApiError } from './api.js'
 
 /** State of the connection between the page and the gateway. */
 export type ConnectionState =
@@ -11,20 +9,20 @@ export type ConnectionState =
   /** The gateway requires a token, and the page has none or a wrong one. */
   | { kind: 'locked' }
 
-export interface ConnectionListener {
-  onState(state: ConnectionState): void
-  onSnapshot(snapshot: PoolSnapshot): void
-  /**
-   * Called for each change of a backend or the pool.
-   * @param past true if the change happened before this connection was made
-   */
-  onChange(change: PoolChange, past: boolean): void
+/** How a source says how far it has come. */
+export interface Progress {
+  /** To be called once the gateway has responded as it should. */
+  live(): void
+  /** To be called whenever data has been shown, so that the next failure is followed by a quick attempt. */
+  shown(): void
 }
 
-/**
- * Milliseconds without any data after which the connection counts as lost. The gateway sends a snapshot each second.
- */
-const SILENCE_TIMEOUT_MS = 5000
+/** Something to read from the gateway for as long as it can be read. */
+export interface Source {
+  /** Reads until it fails or is told to stop. @returns why it ended */
+  read(progress: Progress, stopped: AbortSignal): Promise<ApiError>
+}
+
 /**
  * Milliseconds before the first attempt to reconnect, and the most before later attempts. A random factor between 0.75
  * and 1.25 is applied to each delay.
@@ -32,16 +30,19 @@ const SILENCE_TIMEOUT_MS = 5000
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 15_000
 
-/** Reads the event stream for as long as the page is open, and connects again whenever the stream ends. */
+/** Reads a source until it is stopped, and connects again whenever the source fails. */
 export class Connection {
-  readonly #listener: ConnectionListener
-  /** Id of the last change that was read. At first it is 0, which asks for all changes that the gateway keeps. */
-  #lastId = '0'
+  readonly #source: Source
+  readonly #onState: (state: ConnectionState) => void
+  readonly #stopped = new AbortController()
   #failures = 0
   #wake: (() => void) | undefined
 
-  constructor(listener: ConnectionListener) {
-    this.#listener = listener
+  constructor(source: Source, onState: (state: ConnectionState) => void) {
+    this.#source = source
+    this.#onState = (state) => {
+      if (!this.#stopped.signal.aborted) onState(state)
+    }
   }
 
   /** Ends the wait for the next attempt, or for a token, and connects now. */
@@ -49,58 +50,41 @@ export class Connection {
     this.#wake?.()
   }
 
-  async run(): Promise<never> {
-    for (;;) {
+  /** Ends the connection for good. */
+  stop(): void {
+    this.#stopped.abort()
+    this.#wake?.()
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
       const error = await this.#read()
+      if (signal.aborted) return
       if (error.status === 401) {
-        this.#listener.onState({ kind: 'locked' })
+        this.#onState({ kind: 'locked' })
         await this.#pause(undefined)
         continue
       }
       const wait =
         Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures) * (0.75 + Math.random() / 2)
       this.#failures++
-      this.#listener.onState({ kind: 'lost', reason: error.message, retryAt: Date.now() + wait })
+      this.#onState({ kind: 'lost', reason: error.message, retryAt: Date.now() + wait })
       await this.#pause(wait)
     }
   }
 
-  /** Reads one stream until it ends, and returns the reason why it ended. */
   async #read(): Promise<ApiError> {
-    const silence = new AbortController()
-    let timer = setTimeout(() => silence.abort(), SILENCE_TIMEOUT_MS)
+    const progress = {
+      live: () => this.#onState({ kind: 'live' }),
+      shown: () => {
+        this.#failures = 0
+      },
+    }
     try {
-      const { body } = await call('GET', 'events', {
-        headers: { 'last-event-id': this.#lastId },
-        signal: silence.signal,
-        timeout: Number.POSITIVE_INFINITY,
-      })
-      const parser = new EventStreamParser()
-      const reader = (body as ReadableStream<Uint8Array>).getReader()
-      const decoder = new TextDecoder()
-      let past = true
-      for (;;) {
-        const { value, done } = await reader.read()
-        if (done) return new ApiError(0, 'The gateway ended the connection.')
-        clearTimeout(timer)
-        timer = setTimeout(() => silence.abort(), SILENCE_TIMEOUT_MS)
-        for (const { id, type, data } of parser.push(decoder.decode(value, { stream: true }))) {
-          if (id !== undefined) this.#lastId = id
-          if (type === 'change') {
-            this.#listener.onChange(JSON.parse(data) as PoolChange, past)
-          } else if (type === 'snapshot') {
-            if (past) this.#listener.onState({ kind: 'live' })
-            past = false
-            this.#listener.onSnapshot(JSON.parse(data) as PoolSnapshot)
-            this.#failures = 0
-          }
-        }
-      }
+      return await this.#source.read(progress, this.#stopped.signal)
     } catch (error) {
-      if (silence.signal.aborted) return new ApiError(0, 'The gateway is silent.')
       return error instanceof ApiError ? error : new ApiError(0, 'The connection broke.')
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -110,7 +94,7 @@ export class Connection {
       this.#wake = () => {
         clearTimeout(timer)
         this.#wake = undefined
-        this.#listener.onState({ kind: 'connecting' })
+        this.#onState({ kind: 'connecting' })
         resolve()
       }
     })

@@ -62,6 +62,11 @@ export function ask(next: Question): void {
   else button.focus()
 }
 
+/** Closes the dialog without an action. */
+export function closeDialog(): void {
+  dialog.close()
+}
+
 /** True if a dialog is open. */
 export function isAsking(): boolean {
   return dialog.open

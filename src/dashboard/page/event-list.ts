@@ -37,6 +37,8 @@ export function changeText(change: PoolChange): {
       return { text: `The policy is ${change.policy}`, level: 'plain' }
     case 'health':
       return healthText(change)
+    case 'reload':
+      return reloadText(change.reload as NonNullable<PoolChange['reload']>)
     case 'worker':
       return workerText(change.worker as NonNullable<PoolChange['worker']>)
     default:
@@ -68,6 +70,21 @@ function workerText({
   return { text: `Worker ${number} has ended${why}; ${count(cut)} requests were cut`, level: 'bad' }
 }
 
+function reloadText({
+  changes,
+  changed,
+  mistakes,
+}: NonNullable<PoolChange['reload']>): ReturnType<typeof changeText> {
+  if (mistakes > 0) {
+    const what = mistakes === 1 ? '1 mistake' : `${count(mistakes)} mistakes`
+    return { text: `The file was not loaded: it has ${what}`, level: 'bad' }
+  }
+  if (changed === 0) return { text: 'The file was loaded: nothing has changed', level: 'plain' }
+  const first = changes.slice(0, 4).map(({ kind, what, name }) => `${what} ${name} ${kind}`)
+  const more = changed > first.length ? `, and ${count(changed - first.length)} more` : ''
+  return { text: `The file was loaded: ${first.join(', ')}${more}`, level: 'good' }
+}
+
 const list = byId('events')
 const announcer = byId('announcer')
 
@@ -80,4 +97,11 @@ export function addEvent(change: PoolChange, past: boolean): void {
   while (list.childElementCount > MAX_EVENTS) list.lastElementChild?.remove()
   byId('no-events').hidden = true
   if (!past) setText(announcer, text)
+}
+
+/** Empties the list. */
+export function clearEvents(): void {
+  list.replaceChildren()
+  setText(announcer, '')
+  byId('no-events').hidden = false
 }

@@ -1,16 +1,15 @@
 import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
-import { byId, create, setText } from './element.js'
+import { byId, setText } from './element.js'
 import { count, decimal, percent } from './format.js'
 import { poolStatusOf } from './pool-status.js'
 import type { Rates } from './rates.js'
+import { showStatus } from './status-banner.js'
 
-const shapes = { good: '●', warning: '▲', bad: '✕' }
-
-/** Shows the status of the pool, and its figures. */
-export function showOverview(snapshot: PoolSnapshot, rates: Rates): void {
+/** Shows the status of the pool, and its figures. @param name undefined for the only pool there is */
+export function showOverview(snapshot: PoolSnapshot, rates: Rates, name: string | undefined): void {
   const { pool } = snapshot
   const { requests, failures, retries, hedges, refused } = rates.pool
-  showPoolStatus(snapshot, rates)
+  showStatus(poolStatusOf(snapshot, rates), name)
   setText(byId('policy'), pool.policy)
   setText(byId('figure-requests'), decimal(requests))
   setText(byId('figure-failed'), requests === 0 ? '–' : percent(failures / requests))
@@ -27,20 +26,4 @@ export function showOverview(snapshot: PoolSnapshot, rates: Rates): void {
   setText(byId('figure-backends'), `of ${count(pool.backends)}`)
   setText(byId('figure-panic'), pool.panic ? 'yes' : 'no')
   byId('figure-panic').classList.toggle('bad', pool.panic)
-}
-
-function showPoolStatus(snapshot: PoolSnapshot, rates: Rates): void {
-  const { level, lines } = poolStatusOf(snapshot, rates)
-  const banner = byId('pool-status')
-  banner.className = level
-  setText(byId('pool-status-shape'), shapes[level])
-  const [first = '', ...rest] = lines
-  setText(byId('pool-status-first'), first)
-  const list = byId('pool-status-rest')
-  while (list.childElementCount > rest.length) list.lastElementChild?.remove()
-  while (list.childElementCount < rest.length) list.append(create('li'))
-  for (const [i, line] of rest.entries()) setText(list.children[i] as HTMLElement, line)
-  // The title of the document repeats the status, so that the browser's tab shows it, too.
-  const title = `${level === 'good' ? '' : `${shapes[level]} `}leastwise ${location.host}`
-  if (document.title !== title) document.title = title
 }

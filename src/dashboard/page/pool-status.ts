@@ -2,12 +2,7 @@ import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import { isOutOfUse } from './backend-status.js'
 import { count, decimal, percent } from './format.js'
 import type { Rates } from './rates.js'
-
-/** The status of a pool, with one sentence for each thing that needs attention, the worst first. */
-export interface PoolStatus {
-  level: 'good' | 'warning' | 'bad'
-  lines: string[]
-}
+import type { Status } from './status-banner.js'
 
 /** The part of a pool's requests, from 0 to 1, that may fail before the page shows a warning. */
 const TOLERABLE_FAILURES = 0.01
@@ -21,7 +16,8 @@ const reasons: Record<string, string> = {
   LEASTWISE_STOPPED: 'the gateway was stopped',
 }
 
-export function poolStatusOf({ pool, backends }: PoolSnapshot, rates: Rates): PoolStatus {
+/** The status of a pool, with one sentence for each thing that needs attention. */
+export function poolStatusOf({ pool, backends }: PoolSnapshot, rates: Rates): Status {
   const bad: string[] = []
   const warnings: string[] = []
   const active = backends.filter(({ state }) => state === 'active')
