@@ -1,5 +1,3 @@
-const PORT = /:\d*$/
-
 /**
  * The host of a Host field or of an authority, as routes name it: in lower case, without port and without the dot that
  * may end a name. An address of IPv6 stays in its brackets. Empty where there is none.
@@ -7,6 +5,6 @@ const PORT = /:\d*$/
 export function routeHost(authority: string | undefined): string {
   if (authority === undefined) return ''
   const colon = authority.lastIndexOf(':')
-  const host = colon > authority.lastIndexOf(']') ? authority.replace(PORT, '') : authority
+  const host = colon > authority.lastIndexOf(']') ? authority.slice(0, colon) : authority
   return (host.endsWith('.') ? host.slice(0, -1) : host).toLowerCase()
 }

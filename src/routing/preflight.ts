@@ -11,8 +11,9 @@ export interface Preflight {
 
 /** What a request asks for if it is a preflight. */
 export function preflightOf(method: string, headers: IncomingHttpHeaders): Preflight | undefined {
+  if (method !== 'OPTIONS') return undefined
   const asked = headers['access-control-request-method']
-  if (method !== 'OPTIONS' || asked === undefined || headers.origin === undefined) return undefined
+  if (asked === undefined || headers.origin === undefined) return undefined
   const names = headers['access-control-request-headers'] ?? ''
   return {
     method: asked,

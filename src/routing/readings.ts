@@ -6,10 +6,10 @@ const AMBIGUOUS =
   /%(?:2[35ef]|3[bf]|5c)|(?:\/|^)%(?:0[9-d]|20)|%(?:0[9-d]|20)(?:\/|$)|\/\/|\/\.|\.(?:\/|$)|\\|;/i
 
 /** Upper bound of the characters that are read for one request; a path that needs more is not safe to route. */
-const MAX_CHARACTERS = 65_536
+const MAX_CHARACTERS = 32_768
 
-/** Upper bound of the readings of one path. */
-const MAX_READINGS = 256
+/** Upper bound of the readings of one path, which bounds what a request can cost. Paths without ill intent have less than ten. */
+const MAX_READINGS = 64
 
 /**
  * What a server may do with a path before it looks where the path leads. Each is known of servers in use, they are
