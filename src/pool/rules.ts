@@ -42,6 +42,8 @@ export interface RouteOptions extends RouteForwarding {
   requestChanges?: FieldChanges | undefined
   /** What is changed in the header fields of a backend's responses; undefined for nothing. */
   responseChanges?: FieldChanges | undefined
+  /** Whether responses are compressed for clients that take that. */
+  compress?: boolean
   /** Largest request body in bytes, 0 for any; undefined where the pool's setting applies. */
   maxBody?: number | undefined
   /** Are called with each request of the route when it is over, besides those of the pool. */
@@ -80,6 +82,7 @@ function rulesWith(
       via,
       paths: route.restoresPrefix && segments > 0 ? paths : undefined,
       changes: route.responseChanges,
+      compresses: route.compress,
     },
     trailerRuleFor: trailerRules(underscoreHeaders),
     bodyLimits: { maxBytes: bodyLimit, timeout: bodyTimeout },

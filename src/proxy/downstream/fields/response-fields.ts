@@ -13,6 +13,8 @@ export interface ResponseFieldOptions {
   paths: PathMapping | undefined
   /** What the route changes in the fields; undefined for nothing. */
   changes?: FieldChanges | undefined
+  /** Whether bodies are compressed for clients that take that. */
+  compresses?: boolean | undefined
 }
 
 /** An own property like those that are made by assignment. */

@@ -11,6 +11,7 @@ import type { AppHooks } from '../host-app/app-hooks.js'
 import { fitAppTrailers } from '../host-app/app-trailers.js'
 import { protocolOf } from '../protocol-of.js'
 import { BytesPipe } from './bytes-pipe.js'
+import { compressed } from './compression.js'
 import { endInOneWrite, isPlain } from './one-write.js'
 
 /**
@@ -20,7 +21,7 @@ import { endInOneWrite, isPlain } from './one-write.js'
 export function sendResponse(
   reply: FastifyReply,
   context: ProxyContext,
-  body: UpstreamResponse['body'],
+  given: UpstreamResponse['body'],
   options: ResponseFieldOptions,
   appHooks: AppHooks,
   isClosing: boolean,
@@ -28,6 +29,7 @@ export function sendResponse(
   const { raw } = reply.request
   const head = context.responseHead as NonNullable<ProxyContext['responseHead']>
   const headers = responseFields(head.headers, raw, context, options)
+  const body = options.compresses ? compressed(reply, headers, given) : given
   addAffinity(headers, downstreamOf(reply.request)?.target.affinity, context)
   // A body that is whole needs no chunks, and so one write less.
   if (!appHooks.seeResponses && body instanceof WholeBody && body.bytes.length > 0) {
