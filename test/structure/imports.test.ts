@@ -41,7 +41,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   },
   {
     room: 'src/auth/',
-    may: ['src/balancer/time/', 'src/config/file/gateway-config.js'],
+    may: ['src/balancer/observer-guard.js', 'src/balancer/time/', 'src/config/file/gateway-config.js'],
     packages: /^(node:crypto|jose|bcrypt)$/,
   },
   { room: 'src/limits/', may: ['src/balancer/'], packages: /^node:crypto$/ },

@@ -103,6 +103,7 @@ export class FetchedKeySet {
   }
 
   #fetched(keys: PublicJwk[], lifetime: number): void {
+    if (this.#closing.signal.aborted) return
     // An issuer that takes all its keys back is obeyed, and asked again soon.
     if (keys.length === 0) {
       this.#replace(undefined)

@@ -1,3 +1,4 @@
+import { ObserverGuard, warn } from '../../balancer/observer-guard.js'
 import type { Clock } from '../../balancer/time/clock.js'
 import { systemClock } from '../../balancer/time/clock.js'
 import { FetchedKeySet, type KeySetObserver } from './fetched-key-set.js'
@@ -27,6 +28,8 @@ export interface KeySetLog {
  */
 export class KeySets implements KeySetSource {
   readonly #options: KeySetsOptions
+  /** The keys are renewed also where a logger throws. */
+  readonly #guard = new ObserverGuard(warn)
   readonly #sets = new Map<string, FetchedKeySet>()
   /** Counts over all URLs, so that a URL that is in use again does not begin anew. */
   #revision = 0
@@ -54,6 +57,8 @@ export class KeySets implements KeySetSource {
       if (used.has(url)) continue
       this.#sets.delete(url)
       set.close()
+      // Other threads must not use these keys as they are, should the URL come back much later.
+      if (set.current) this.#guard.call(() => this.#options.onChange?.(url, undefined))
     }
     for (const url of used) this.#setOf(url).start()
   }
@@ -85,18 +90,22 @@ export class KeySets implements KeySetSource {
     // A query may have a secret.
     const jwks = origin + pathname
     return {
-      onChange(keySet) {
+      onChange: (keySet) => {
         const names = keySet?.keys.map(({ kid }) => kid ?? null)
-        if (names) log?.info({ jwks, keys: names }, 'the keys for tokens have changed')
-        else log?.warn({ jwks }, 'there are no keys for tokens any more')
-        onChange?.(url, keySet)
+        this.#guard.call(() => {
+          if (names) log?.info({ jwks, keys: names }, 'the keys for tokens have changed')
+          else log?.warn({ jwks }, 'there are no keys for tokens any more')
+        })
+        this.#guard.call(() => onChange?.(url, keySet))
       },
-      onFailed(reason, hasKeys) {
+      onFailed: (reason, hasKeys) => {
         const message = hasKeys ? 'the last ones are used for now' : 'requests that need them are refused'
-        log?.warn({ jwks, reason }, `the keys for tokens cannot be fetched: ${message}`)
+        this.#guard.call(() =>
+          log?.warn({ jwks, reason }, `the keys for tokens cannot be fetched: ${message}`),
+        )
       },
-      onRecovered() {
-        log?.info({ jwks }, 'the keys for tokens are fetched again')
+      onRecovered: () => {
+        this.#guard.call(() => log?.info({ jwks }, 'the keys for tokens are fetched again'))
       },
     }
   }

@@ -312,7 +312,7 @@ test('a redirect on the same server is followed', async (t) => {
 
 test('a URL that is not used any more is forgotten, and one that stays is not fetched again', async (t) => {
   server.publish([one.jwk])
-  const { sets, clock, asked } = open(t)
+  const { sets, clock, changes, asked } = open(t)
   sets.sync([url])
   const first = (await sets.get(url)) as KeySet
   sets.sync([url])
@@ -320,6 +320,7 @@ test('a URL that is not used any more is forgotten, and one that stays is not fe
   assert.equal(asked(), 1)
   sets.sync([])
   assert.equal(sets.current(url), undefined)
+  assert.deepEqual(changes, [first, undefined], 'other threads forget it, too')
   assert.equal(clock.pending, 0)
   sets.sync([url])
   const again = (await sets.get(url)) as KeySet
@@ -335,4 +336,29 @@ test('a fetch that goes on ends with the key sets, and nothing is tried after', 
   assert.deepEqual(await asked, { retryAfter: 1 })
   assert.equal(clock.pending, 0)
   assert.deepEqual(lines, [])
+})
+
+test('keys are renewed although a logger and an observer throw', async (t) => {
+  const warnings: Error[] = []
+  const collect = (warning: Error) => void warnings.push(warning)
+  process.on('warning', collect)
+  t.after(() => process.off('warning', collect))
+  const broken = () => {
+    throw new Error('broken')
+  }
+  const { sets, clock, asked } = open(t, { log: { info: broken, warn: broken }, onChange: broken })
+  server.become((response) => response.writeHead(500).end())
+  assert.deepEqual(await sets.get(url), { retryAfter: 1 })
+  server.publish([one.jwk])
+  clock.pass(1000)
+  await until(
+    () => sets.current(url),
+    (keySet) => keySet !== undefined,
+  )
+  clock.pass(480_000)
+  await until(asked, (count) => count === 3)
+  await until(
+    () => warnings.length,
+    (count) => count === 4,
+  )
 })
