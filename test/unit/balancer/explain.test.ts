@@ -6,14 +6,23 @@ import { Balancer } from '../../../src/balancer/balancer.js'
 import type { BalancerError } from '../../../src/balancer/errors.js'
 import type { Explanation } from '../../../src/balancer/explain/explanation.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
+import type { KeyTraits } from '../../../src/balancer/leases/lease-request.js'
 import type { Outcome } from '../../../src/balancer/leases/outcome.js'
+import { homeCodeOf } from '../../../src/balancer/selection/affinity/key-hash.js'
 import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
 
 /** One thing that happens to a pool; it can be repeated on another pool. */
 type Step =
-  | { do: 'acquire' | 'wait' | 'spare'; not: number | null; repeatable: boolean; upgrade?: boolean }
+  | {
+      do: 'acquire' | 'wait' | 'spare'
+      not: number | null
+      repeatable: boolean
+      upgrade?: boolean
+      key?: number | null
+      pinned?: boolean
+    }
   | { do: 'release'; which: number; outcome: Outcome; answered: boolean }
   | { do: 'add' | 'drain' | 'activate' | 'remove' | 'overtake'; which: number }
   | { do: 'limit' | 'weight'; which: number; to: number }
@@ -22,7 +31,14 @@ type Step =
   | { do: 'switch'; policy: string }
 
 const which = fc.nat(9)
-const demand = { not: fc.option(which), repeatable: fc.boolean(), upgrade: fc.boolean() }
+const demand = {
+  not: fc.option(which),
+  repeatable: fc.boolean(),
+  upgrade: fc.boolean(),
+  // Few keys, so that some are busy.
+  key: fc.option(fc.nat(3)),
+  pinned: fc.boolean(),
+}
 const outcome = fc.constantFrom('ok' as const, 'failed' as const, 'failed' as const, 'cancelled' as const)
 const verdict = fc.constantFrom('healthy' as const, 'unhealthy' as const, 'unknown' as const)
 const is = <T extends string>(name: T) => fc.constant(name)
@@ -51,9 +67,10 @@ class Pool {
   readonly #held: Lease[] = []
   #added = 0
 
-  constructor(policy: string, size: number, random: () => number) {
+  constructor(policy: string, size: number, random: () => number, affinity = 'off') {
     this.balancer = new Balancer({
       policy,
+      affinity,
       backends: Array.from({ length: size }, (_, i) => ({
         url: `http://b${i}:1`,
         id: `b${i}`,
@@ -68,8 +85,14 @@ class Pool {
       queueTimeout: 2000,
       slowStart: 3000,
       drainTimeout: 1500,
-      maxConnections: 3,
+      maxConnections: affinity === 'off' ? 3 : 20,
     })
+  }
+
+  /** Returns the key that a step has. */
+  keyOf(step: Step): KeyTraits {
+    const { key = null, pinned } = step as { key?: number | null; pinned?: boolean }
+    return key === null ? {} : { key: `key ${key}`, home: key === 3 ? homeCodeOf('b1') : undefined, pinned }
   }
 
   backend(i: number | null): Backend | undefined {
@@ -100,6 +123,7 @@ class Pool {
           except: this.except(step.not),
           repeatable: step.repeatable,
           upgrade: step.upgrade,
+          ...this.keyOf(step),
           onLease: (lease) => {
             got = this.#hold(lease)
           },
@@ -110,7 +134,7 @@ class Pool {
         return got
       }
       case 'spare': {
-        const lease = balancer.leaseForHedge(this.except(step.not) ?? new Set())
+        const lease = balancer.leaseForHedge(this.except(step.not) ?? new Set(), 'r', this.keyOf(step))
         return lease && this.#hold(lease)
       }
       case 'release': {
@@ -198,12 +222,16 @@ function compare(explanation: Explanation, got: Lease | BalancerError | undefine
 }
 
 for (const policy of policyNames) {
-  for (const size of [3, 40]) {
-    test(`${policy}, ${size} backends: what is explained is what happens, and explaining changes nothing`, async () => {
+  for (const [size, affinity] of [
+    [3, 'off'],
+    [40, 'off'],
+    [3, 'key'],
+  ] as const) {
+    test(`${policy}, ${size} backends, affinity ${affinity}: what is explained is what happens, and explaining changes nothing`, async () => {
       await fc.assert(
         fc.asyncProperty(history, async (taken) => {
-          const explained = new Pool(policy, size, seeded(7))
-          const twin = new Pool(policy, size, seeded(7))
+          const explained = new Pool(policy, size, seeded(7), affinity)
+          const twin = new Pool(policy, size, seeded(7), affinity)
           for (const step of taken) {
             let explanation: Explanation | undefined
             if (step.do === 'acquire' || step.do === 'wait') {
@@ -213,7 +241,12 @@ for (const policy of policyNames) {
               const inquiry =
                 step.do === 'acquire'
                   ? { except, waits: false }
-                  : { except, repeatable: step.repeatable, upgrade: step.upgrade }
+                  : {
+                      except,
+                      repeatable: step.repeatable,
+                      upgrade: step.upgrade,
+                      ...explained.keyOf(step),
+                    }
               for (let i = 0; i < 3; i++) {
                 explanation = explained.balancer.explain(inquiry)
                 check(explanation, explained)
