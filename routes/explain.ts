@@ -18,12 +18,13 @@ export const explainRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const { except = [], repeatable, upgrade } = request.body
+      const { except = [], repeatable, upgrade, key } = request.body
       const pool = app.poolOf(request)
       const explanation = await pool.explainNext({
         except: new Set(except.map((id) => pool.registry.get(id))),
         repeatable,
         upgrade,
+        key,
       })
       const { error } = explanation
       return { ...explanation, error: error && { statusCode: 503, ...error } }

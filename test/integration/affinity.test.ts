@@ -253,6 +253,31 @@ test('an upgrade goes to the backend of its key, and its 101 sets the cookie', a
   }
 })
 
+test('the admin API explains where the requests of a key go', async (t) => {
+  const backends = await openBackends(t)
+  const app = Fastify()
+  t.after(() => app.close())
+  const urls = backends.map(({ url }, i) => ({ url, id: `b${i}` }))
+  const admin = { token: 'token' }
+  await app.register(leastwise, { backends: urls, affinity: 'header:x-user', admin })
+  for (const key of ['ann', 'bob', 'carol', 'dave']) {
+    const explained = await app.inject({
+      method: 'POST',
+      url: '/admin/explain',
+      headers: { authorization: 'Bearer token' },
+      payload: { key },
+    })
+    const { backend, why, backends: order } = explained.json()
+    assert.match(why, /: the backend of the key$/)
+    assert.deepEqual(
+      order.map(({ score, parts }: { score: number; parts: object }) => ({ score, ...parts })),
+      [0, 1, 2].map((place) => ({ score: place, place, limit: 12 })),
+    )
+    const { body } = await app.inject({ url: '/', headers: { 'x-user': key } })
+    assert.equal(body, backend)
+  }
+})
+
 test('off: no cookie is set, read or removed', async (t) => {
   const { ask, backends } = await openPool(t, {})
   const reply = await ask({ cookie: 'leastwise=1' })

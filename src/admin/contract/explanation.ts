@@ -29,6 +29,13 @@ export const ExplainBody = Type.Object(
           'Whether the request asks for an upgrade, such as a WebSocket: then tunnels without traffic count like any request. `false` by default.',
       }),
     ),
+    key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          "The key of the request, where the pool has affinity: the client's address, the value of a field, or the first 16 characters of the cookie's value. None by default.",
+      }),
+    ),
   },
   { additionalProperties: false, examples: [{ except: ['a'] }] },
 )
@@ -39,12 +46,12 @@ const ExplainedBackendSchema = schemaOf<ExplainedBackend>()(
     score: nullable<number>(
       Type.Number({
         description:
-          'What the policy compares: the least is best. Null where the backend is not eligible. `least-connections`: requests with this one, less what it is owed of its share, for its weight. `least-response-time`: that times the milliseconds that an answer takes. `power-of-two`: requests for its weight. `round-robin`: turns until its own. `weighted-round-robin`: requests that its weight is ahead of its share.',
+          'What the policy compares: the least is best. Null where the backend is not eligible. `least-connections`: requests with this one, less what it is owed of its share, for its weight. `least-response-time`: that times the milliseconds that an answer takes. `power-of-two`: requests for its weight. `round-robin`: turns until its own. `weighted-round-robin`: requests that its weight is ahead of its share. For a key: the place in its order.',
       }),
     ),
     parts: Type.Record(Type.String(), Type.Number(), {
       description:
-        'What the score is made of, besides the other fields, by policy: `owed` (requests), `estimate` (milliseconds), `turns`, `credit` (requests).',
+        'What the score is made of, besides the other fields, by policy: `owed` (requests), `estimate` (milliseconds), `turns`, `credit` (requests). For a key: `place`, and `limit`, the requests that a busy key may bring it to.',
     }),
     probability: Type.Number({
       minimum: 0,

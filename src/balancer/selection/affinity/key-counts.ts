@@ -32,7 +32,8 @@ export class KeyCounts {
   }
 
   /** Counts the end of a request that {@link begin} has counted; other requests make no difference. */
-  end({ keySlot }: Lease): void {
+  end(lease: Lease): void {
+    const { keySlot } = lease
     if (keySlot !== -1) this.#own[keySlot] = (this.#own[keySlot] as number) - 1
   }
 
