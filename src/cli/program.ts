@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { Command, type CommanderError } from 'commander'
 import { backendsCommand } from './backends.js'
+import { checkCommand } from './check.js'
+import { diffCommand } from './diff.js'
 import { explainCommand } from './explain.js'
 import { Failure } from './failure.js'
 import { policyCommand } from './policy.js'
 import { poolsCommand } from './pools.js'
 import { reloadCommand } from './reload.js'
 import { routesCommand } from './routes.js'
+import { schemaCommand } from './schema.js'
 import { serveCommand } from './serve.js'
 import { topCommand } from './top.js'
 
@@ -21,7 +24,8 @@ Examples:
   leastwise backends add http://10.0.0.3:8080 --id c
   leastwise backends drain c --wait
 
-Exit codes of all but serve: 0 done; 1 the gateway refused the call;
+Exit codes of all but serve: 0 done; 1 the gateway refused the call, a file has
+mistakes, or diff found differences;
 2 wrong usage; 3 no gateway responds there; 4 the output could not be written.`
 
 /** Returns the command line of the program. Parsing a wrong command line throws a {@link Failure}. */
@@ -31,6 +35,9 @@ export function program(): Command {
     .version(version(), '-v, --version', 'print the version')
     .addHelpText('after', more)
     .addCommand(serveCommand())
+    .addCommand(checkCommand())
+    .addCommand(schemaCommand())
+    .addCommand(diffCommand())
     .addCommand(backendsCommand())
     .addCommand(policyCommand())
     .addCommand(poolsCommand())

@@ -13,8 +13,11 @@ const TOO_FEW_DESCRIPTORS =
 export function serveCommand(): Command {
   return new Command('serve')
     .description('pass requests on to the backends; what leastwise does without a command')
+    .option('--config <file>', 'the file of the gateway; the same as CONFIG_FILE')
     .addHelpText('after', settings)
-    .action(async () => {
+    .action(async ({ config }: { config?: string }) => {
+      // The gateway takes its settings from the environment, whatever starts it.
+      if (config !== undefined) process.env.CONFIG_FILE = config
       endAtOnce()
       // The gateway is imported only here, so that all other commands start faster, without Fastify.
       await import('../gateway/main.js').catch((error: NodeJS.ErrnoException) => {

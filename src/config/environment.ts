@@ -15,7 +15,9 @@ export function parseConfig(env: Record<string, string | undefined>): Settings {
     settingNames.map((name) => [name, readVariable(name, env[variable(name)])]),
   ) as Settings
   checkTogether(parsed, variable)
-  checkAdminListener(parsed)
+  // With a file, its own listeners are checked where it is read.
+  if (parsed.configFile === '') checkAdminListener(parsed)
+  else checkBackends(parsed)
   return parsed
 }
 
@@ -32,6 +34,15 @@ function readVariable(name: SettingName, text: string | undefined): unknown {
   const accepted = accept(name, value)
   if (accepted !== undefined) return accepted
   throw refuse(setting, variable(name), text, SERVICE_ADDRESS.test(text) ? SERVICE_ADVICE : '')
+}
+
+/** Checks that backends are not in the environment where the pools of a file have them. */
+function checkBackends({ backends, configFile }: Settings): void {
+  if (backends.length === 0) return
+  throw new SettingError(
+    'BACKENDS',
+    `is not for a gateway with CONFIG_FILE, ${JSON.stringify(configFile)}, whose pools have the backends`,
+  )
 }
 
 /**

@@ -4,6 +4,7 @@ import { refuse } from './setting-error.js'
 import { affinity } from './settings/affinity.js'
 import { backends } from './settings/backends.js'
 import { checks } from './settings/checks.js'
+import { configFile } from './settings/config-file.js'
 import { failures } from './settings/failures.js'
 import { clientConnections, listeners } from './settings/listeners.js'
 import { loadShedding } from './settings/load-shedding.js'
@@ -39,7 +40,15 @@ export const poolGroups: readonly Group[] = [
  * All groups of settings, in the order of `.env.example`. Settings that do not belong to a pool exist only in the
  * stand-alone gateway.
  */
-export const groups: readonly Group[] = [listeners, threads, ...poolGroups, clientConnections, shutdown, log]
+export const groups: readonly Group[] = [
+  configFile,
+  listeners,
+  threads,
+  ...poolGroups,
+  clientConnections,
+  shutdown,
+  log,
+]
 
 const poolSettings = {
   ...backends.settings,
@@ -62,6 +71,7 @@ const poolSettings = {
  * options.
  */
 export const settings = {
+  ...configFile.settings,
   ...listeners.settings,
   ...threads.settings,
   ...poolSettings,

@@ -80,14 +80,23 @@ test('the help of each command has its options, examples, and what else there is
   const { commands } = program()
   assert.deepEqual(
     commands.map((command) => command.name()),
-    ['serve', 'backends', 'policy', 'pools', 'routes', 'explain', 'reload', 'top'],
+    ['serve', 'check', 'schema', 'diff', 'backends', 'policy', 'pools', 'routes', 'explain', 'reload', 'top'],
   )
-  const [serve, backends, ...others] = commands as [Command, Command, ...Command[]]
-  for (const command of [...backends.commands, ...others]) {
+  const [serve, check, schema, diff, backends, ...others] = commands as [
+    ...[Command, Command, Command, Command, Command],
+    ...Command[],
+  ]
+  for (const command of [diff, ...backends.commands, ...others]) {
     const help = helpOf(command)
     for (const part of ['--json', '--url', 'LEASTWISE_URL', '--token-file', 'ADMIN_TOKEN', 'Exit codes:'])
       assert.ok(help.includes(part), help)
     assert.match(help, new RegExp(`Examples?:\n {2}leastwise (backends )?${command.name()}\\b`))
+    for (const line of help.split('\n')) assert.ok(line.length <= 80, line)
+  }
+  // These call no gateway.
+  for (const command of [check, schema]) {
+    const help = helpOf(command)
+    assert.match(help, new RegExp(`Examples?:\n {2}leastwise ${command.name()}\\b`))
     for (const line of help.split('\n')) assert.ok(line.length <= 80, line)
   }
   const help = helpOf(serve)

@@ -14,6 +14,7 @@ import { root } from '../../support/process.js'
 
 /** For each variable: what it takes, with the value that makes of it, and what it refuses. */
 const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
+  CONFIG_FILE: { good: [['gateway.yaml', 'gateway.yaml']], bad: ['a\0b'] },
   HOST: {
     good: [
       ['0.0.0.0', '0.0.0.0'],

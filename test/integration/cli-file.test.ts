@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { root } from '../support/process.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'leastwise-cli-file-'))
+after(() => rmSync(folder, { recursive: true }))
+
+function leastwise(...args: string[]) {
+  return new Promise<{ code: number; stdout: string; stderr: string }>((done) => {
+    const options = { cwd: folder, env: { PATH: process.env.PATH } }
+    execFile(
+      process.execPath,
+      [join(root, 'dist/src/cli/main.js'), ...args],
+      options,
+      (error, stdout, stderr) => done({ code: Number(error?.code ?? 0), stdout, stderr }),
+    )
+  })
+}
+
+writeFileSync(join(folder, 'a.yaml'), 'pools: { a: {} }\nroutes: [{ match: { path: /a }, pool: a }]\n')
+writeFileSync(
+  join(folder, 'b.yaml'),
+  'pools: { a: { retries: 3 } }\nroutes: [{ match: { path: /b }, pool: a }]\n',
+)
+writeFileSync(join(folder, 'bad.yaml'), 'pools: { a: { retires: 3 } }\nroutes: [{ match: {}, pool: b }]\n')
+
+test('check prints a summary, or every mistake', async () => {
+  const [good, bad, none] = await Promise.all([
+    leastwise('check', '--config', 'a.yaml'),
+    leastwise('check', '--config', 'bad.yaml'),
+    leastwise('check'),
+  ])
+  assert.deepEqual(good, { code: 0, stdout: 'a.yaml is good: 1 listener, 1 pool, 1 route\n', stderr: '' })
+  assert.equal(bad.code, 1)
+  assert.equal(
+    bad.stderr,
+    'bad.yaml:1:15 pools.a.retires: is not known; did you mean "retries"?\nbad.yaml:2:29 routes[0].pool: there is no pool "b"\n',
+  )
+  assert.equal(none.code, 2)
+})
+
+test('diff prints what a file would change, and schema a JSON Schema', async () => {
+  const [other, same, schema] = await Promise.all([
+    leastwise('diff', '--config', 'b.yaml', '--with', 'a.yaml'),
+    leastwise('diff', '--config', 'a.yaml', '--with', 'a.yaml'),
+    leastwise('schema'),
+  ])
+  assert.deepEqual(other, { code: 1, stdout: '~ pool a: retries\n+ route /b\n- route /a\n', stderr: '' })
+  assert.deepEqual(same, { code: 0, stdout: 'nothing would change\n', stderr: '' })
+  assert.equal(JSON.parse(schema.stdout).$schema, 'https://json-schema.org/draft/2020-12/schema')
+})
