@@ -42,6 +42,8 @@ export class Doorbells {
     wait()
     return () => {
       isListening = false
+      // A wait that never ends would keep the memory and the callback for ever.
+      Atomics.notify(this.#bells, thread)
     }
   }
 }
