@@ -14,8 +14,9 @@ export function checkShape(shape: Shape, value: unknown, path: Path, mistakes: M
   const own = shapeFor(shape, value)
   if (own?.type === 'object') return checkObject(own, value as Fields, path, mistakes)
   if (own?.type === 'array') return checkList(own, value as unknown[], path, mistakes)
-  const text = typeof value === 'string' && mistakes.isInserted(path) ? readText(value) : value
-  for (const each of new Set([value, text])) if (isAccepted(shape, each)) return each
+  if (isAccepted(shape, value)) return value
+  const read = typeof value === 'string' && mistakes.isInserted(path) ? readText(value) : value
+  if (read !== value && isAccepted(shape, read)) return read
   const accepts = shape.accepts ?? acceptedBy(shape)
   if (value === null) mistakes.add(path, `is empty: it takes ${accepts}`)
   else
