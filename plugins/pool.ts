@@ -57,10 +57,8 @@ export const poolPlugin = fp<PoolPluginOptions>(
       bodyTimeout: settings.bodyTimeout,
       maxEventLoopDelay: settings.maxEventLoopDelay,
       maxHeapBytes: settings.maxHeapBytes,
-      rules(scope: Parameters<typeof rulesFor>[2], segments: number) {
-        const rules = rulesFor(pool, { ...route, segments }, scope)
-        return () => rules
-      },
+      rules: (scope: Parameters<typeof rulesFor>[2], segments: number) =>
+        rulesFor(pool, { ...route, segments }, scope),
     }
     await registerRoutes(app, proxyPlugin, proxyOptions, (why) => refuseOption('prefix', prefix, why))
     routeUpgrades(app, {

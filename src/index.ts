@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 // Their declarations of what the app and its requests are decorated with must reach whoever imports this.
 import '../plugins/balancer.js'
 import { poolPlugin } from '../plugins/pool.js'
-import '../plugins/proxy.js'
+import '../plugins/request-handling.js'
 import { adminRoutes } from '../routes/admin.js'
 import type { Balancer } from './balancer/balancer.js'
 import { refuseOption } from './config/option-error.js'

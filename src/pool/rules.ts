@@ -88,6 +88,7 @@ function rulesWith(
     bodyLimits: { maxBytes: bodyLimit, timeout: bodyTimeout },
     bodyTimeout,
     readAheadLimits: { requestBuffer, maxBody },
+    appHooks,
   }
 }
 

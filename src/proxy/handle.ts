@@ -26,23 +26,24 @@ import { admit } from './downstream/request/admission.js'
 import { answerOptions, mayForward } from './downstream/request/max-forwards.js'
 import { sendResponse } from './downstream/response/send-response.js'
 import { wantedProtocols } from './downstream/upgrade/upgrade.js'
-import type { HandlerOptions } from './handler-options.js'
 import type { UpstreamResponse } from './http/response.js'
 import { release } from './release.js'
 import { replyFromHooks } from './reply-from.js'
+import type { RouteRules } from './route-rules.js'
 import { takeLease } from './take-lease.js'
 
 /**
  * Handles one proxied request: the methods stand in the order in which they are called. Fastify calls them, as
- * plugins/proxy.ts registers them, and runs hooks of the app in between.
+ * plugins/request-handling.ts registers them, and runs hooks of the app in between.
  */
 export class RequestHandler {
-  readonly #options: HandlerOptions
+  readonly #rulesOf: (raw: IncomingMessage) => RouteRules
   readonly #replyFrom: FastifyReplyFromHooks
   readonly #replyFromWithoutBody: FastifyReplyFromHooks
 
-  constructor(options: HandlerOptions) {
-    this.#options = options
+  /** @param rulesOf returns the rules of the route that a request takes */
+  constructor(rulesOf: (raw: IncomingMessage) => RouteRules) {
+    this.#rulesOf = rulesOf
     this.#replyFrom = replyFromHooks({
       setFields: this.#setFields,
       forwardingOf: (request) => (downstreamOf(request) as HttpDownstream).target.forwarding,
@@ -56,13 +57,13 @@ export class RequestHandler {
   /** 1. Before any hook: removes the fields that the client may not send, so that fields set by hooks are kept. */
   readonly strip = (raw: IncomingMessage): void => {
     stopProbe(raw)
-    stripRequestFields(raw, this.#options.rulesOf(raw).strip)
+    stripRequestFields(raw, this.#rulesOf(raw).strip)
   }
 
   /** 2. First onRequest hook of the pool: from here on the request is released and recorded, however it ends. */
   readonly arrive: onRequestHookHandler = (request, reply, done) => {
     const { raw } = request
-    const rules = this.#options.rulesOf(raw)
+    const rules = this.#rulesOf(raw)
     const target = rules.targetFor(raw)
     const arrivedAt = target.balancer.clock.now() - reply.elapsedTime
     request[DOWNSTREAM] = new HttpDownstream(request, reply, target, arrivedAt, rules.responseFields)
@@ -79,7 +80,7 @@ export class RequestHandler {
    */
   readonly admit: onRequestHookHandler = (request, reply, done) => {
     const { raw } = request
-    const { admission, bodyTimeout, bodyLimits, readAheadLimits } = this.#options.rulesOf(raw)
+    const { admission, bodyTimeout, bodyLimits, readAheadLimits } = this.#rulesOf(raw)
     const downstream = downstreamOf(request) as HttpDownstream
     const destination = admit(raw, reply, admission)
     if (bodyTimeout > 0) limitSilence(request, reply, bodyTimeout)
@@ -99,7 +100,7 @@ export class RequestHandler {
     // If a hook calls its callback twice, Fastify calls this method twice, the first time perhaps without a lease.
     if (!context || downstream.isForwarded) return reply
     downstream.isForwarded = true
-    const { admission, trailerRuleFor, readAheadLimits } = this.#options.rulesOf(raw)
+    const { admission, trailerRuleFor, readAheadLimits, appHooks } = this.#rulesOf(raw)
     if (raw.method === 'OPTIONS' && !mayForward(raw)) {
       context.attempts = 0
       release(context)
@@ -117,13 +118,13 @@ export class RequestHandler {
       keepWhole(downstream, context, readAheadLimits)
     }
     reply.from('/', this.#replyFrom)
-    return isHandlerAwaited(this.#options.appHooks) ? reply : undefined
+    return isHandlerAwaited(appHooks) ? reply : undefined
   }
 
   /** Forwards a request whose body is not, or no longer, the one that the client sends. */
   #forwardOtherBody(downstream: HttpDownstream, context: ProxyContext): FastifyReply {
     const { request, reply } = downstream
-    const { bodyLimits } = this.#options.rulesOf(request.raw)
+    const { bodyLimits } = this.#rulesOf(request.raw)
     findBodyToSend(request, bodyLimits, (error, found) => {
       if (reply.sent || context.isOver) return
       if (!found) {
@@ -144,7 +145,7 @@ export class RequestHandler {
   /** 6. Makes the fields that the backend gets. */
   readonly #setFields = (request: FastifyRequest): ProxyContext => {
     const context = contextOf(request) as ProxyContext
-    const { requestFields } = this.#options.rulesOf(request.raw)
+    const { requestFields } = this.#rulesOf(request.raw)
     setRequestFields(downstreamOf(request) as HttpDownstream, context, requestFields)
     return context
   }
@@ -156,9 +157,9 @@ export class RequestHandler {
     body: UpstreamResponse['body'],
   ): void => {
     const context = contextOf(request) as ProxyContext
-    const { responseFields } = this.#options.rulesOf(request.raw)
+    const { responseFields, appHooks } = this.#rulesOf(request.raw)
     const { endsConnections } = (downstreamOf(request) as HttpDownstream).target.balancer
-    sendResponse(reply, context, body, responseFields, this.#options.appHooks, endsConnections)
+    sendResponse(reply, context, body, responseFields, appHooks, endsConnections)
   }
 
   /** 8. Ends the request. `fail` and `arrive` also end it; release.ts explains why there are three places. */

@@ -5,6 +5,7 @@ import type { RequestFieldOptions } from './downstream/fields/request-fields.js'
 import type { TrailerRules } from './downstream/fields/request-trailers.js'
 import type { ResponseFieldOptions } from './downstream/fields/response-fields.js'
 import type { StripOptions } from './downstream/fields/strip-request-fields.js'
+import type { AppHooks } from './downstream/host-app/app-hooks.js'
 import type { AdmissionOptions } from './downstream/request/admission.js'
 import type { Route } from './http/route.js'
 import type { RouteTarget } from './route-target.js'
@@ -23,4 +24,6 @@ export interface RouteRules extends Route {
   bodyTimeout: number
   /** Limits for what is read of a body before a backend is chosen. */
   readAheadLimits: ReadAheadLimits
+  /** What hooks around the route may do with its requests. */
+  appHooks: AppHooks
 }

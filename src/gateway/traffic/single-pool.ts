@@ -25,9 +25,6 @@ export async function proxyToPool(app: FastifyInstance, pool: Pool): Promise<voi
     bodyTimeout: settings.bodyTimeout,
     maxEventLoopDelay: settings.maxEventLoopDelay,
     maxHeapBytes: settings.maxHeapBytes,
-    rules(scope) {
-      const rules = rulesFor(pool, route, scope)
-      return () => rules
-    },
+    rules: (scope) => rulesFor(pool, route, scope),
   })
 }

@@ -14,6 +14,16 @@ export interface ProxiedRoutesOptions {
   handler: (request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined
 }
 
+/** Has a scope take all methods that are proxied, and TRACE, which is refused. @returns the methods */
+export function allMethods(scope: FastifyInstance): string[] {
+  addMethods(scope, passedOn)
+  return [...passedOn, 'TRACE']
+}
+
+function addMethods(scope: FastifyInstance, methods: readonly string[]): void {
+  for (const method of methods) if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method)
+}
+
 /**
  * Adds the routes of a pool to its scope, for everything under the scope's prefix.
  * @throws {RoutesTakenError} where the app or another pool already has all of these routes
@@ -22,11 +32,9 @@ export function addProxiedRoutes(
   scope: FastifyInstance,
   { app, name, constraints, methods: chosen, handler }: ProxiedRoutesOptions,
 ): void {
-  for (const method of chosen ?? passedOn) {
-    if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method)
-  }
+  if (chosen) addMethods(scope, chosen)
   // Where no methods were chosen, every method gets a response: TRACE gets a refusal, and all others are proxied.
-  const methods = chosen ?? [...passedOn, 'TRACE']
+  const methods = chosen ?? allMethods(scope)
   const route = {
     handler,
     constraints,

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import { isHost } from './framing.js'
 
-/** The target as it came, for each request whose router is given another one. */
-const originalTargets = new WeakMap<object, string>()
+/** The property of a request whose router is given another target: the target as it came. */
+const TARGET: unique symbol = Symbol('leastwise.target')
+
+type Targeted = IncomingMessage & { [TARGET]?: string }
 
 /** The target of a request in its parts. */
 export interface Target {
@@ -23,13 +25,18 @@ export function routableUrl(request: IncomingMessage): string {
   const target = parseTarget(url)
   if (!target || !isWellFormed(target.path)) return url
   if (target.authority === undefined && target.path !== '*' && !target.path.includes('%')) return url
-  originalTargets.set(request, url)
+  keepTarget(request)
   return '/'
+}
+
+/** Keeps the target of a request, before the router is given another one. */
+export function keepTarget(request: IncomingMessage): void {
+  ;(request as Targeted)[TARGET] = request.url as string
 }
 
 /** The target with which a request came; undefined where it is malformed. */
 export function targetOf(request: IncomingMessage): Target | undefined {
-  return parseTarget(originalTargets.get(request) ?? (request.url as string))
+  return parseTarget((request as Targeted)[TARGET] ?? (request.url as string))
 }
 
 function parseTarget(url: string): Target | undefined {
