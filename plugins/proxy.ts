@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { ScopeFacts } from '../src/pool/rules.js'
+import { bodyLimitOf } from '../src/proxy/downstream/body/raw-bodies.js'
 import { errorsOf } from '../src/proxy/downstream/errors/error-response.js'
 import { watchAppHooks } from '../src/proxy/downstream/host-app/app-hooks.js'
 import type { Constraints } from '../src/proxy/downstream/host-app/own-routes.js'
@@ -8,7 +9,7 @@ import { joinsSlashes } from '../src/proxy/downstream/request/rewrite-path.js'
 import { RequestHandler } from '../src/proxy/handle.js'
 import type { RouteRules } from '../src/proxy/route-rules.js'
 import type { LoadSheddingOptions } from './load-shedding.js'
-import { bodyLimitOf, requestHandlingPlugin } from './request-handling.js'
+import { requestHandlingPlugin } from './request-handling.js'
 
 export interface ProxyOptions extends LoadSheddingOptions {
   /** The name of the pool. */

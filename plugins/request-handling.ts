@@ -1,8 +1,7 @@
 import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
-import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Assignment } from '../src/proxy/context.js'
-import { takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
+import { bodyLimitOf, takeBodiesRaw } from '../src/proxy/downstream/body/raw-bodies.js'
 import { watchArrivals } from '../src/proxy/downstream/connection/arrivals.js'
 import { watchConnections } from '../src/proxy/downstream/connection/idle-connections.js'
 import { DOWNSTREAM } from '../src/proxy/downstream/downstream.js'
@@ -29,14 +28,6 @@ export interface RequestHandlingOptions extends LoadSheddingOptions {
   errorHandler?: typeof sendError | undefined
   /** Longest time in milliseconds between two chunks of a body that a hook reads; 0 for any. */
   bodyTimeout: number
-}
-
-/** The body limit that Fastify has by default. */
-const DEFAULT_BODY_LIMIT_BYTES = 1_048_576
-
-/** Returns the largest body that is copied where a hook reads it, in bytes. */
-export function bodyLimitOf({ initialConfig }: FastifyInstance): number {
-  return initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES
 }
 
 /**

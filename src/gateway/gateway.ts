@@ -10,6 +10,7 @@ import { Pool } from '../pool/pool.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../telemetry/metrics/process.js'
 import { createAdminApp, openAdmin } from './admin-app.js'
+import { ControlServices } from './control-services.js'
 import { probePorts } from './listeners.js'
 import type { LogStream } from './logging/log-stream.js'
 import { storeOf } from './pool-store.js'
@@ -23,6 +24,12 @@ export interface Gateway {
   balancers: ReadonlyMap<string, Balancer>
   /** Opens the listeners. @throws {ListenError} */
   listen(): Promise<void>
+  /**
+   * Brings another configuration into force, as a whole or not at all. Listeners, pools and routes that stay keep their
+   * connections and counts, and requests under way finish as they began.
+   * @throws if it cannot be brought into force; then nothing has changed
+   */
+  apply(config: GatewayConfig): Promise<void>
   /**
    * Ends the gateway: it accepts no new connections, readiness fails, and requests in flight finish.
    * @param timeout milliseconds after which the remaining requests are cut
@@ -56,6 +63,7 @@ export async function createGateway(
   // The ports are tried first, so that a start that fails does not take the state file from a gateway that serves on
   // these ports.
   if (settings.stateFile !== '') await probePorts(config)
+  const services = new ControlServices(logger as FastifyBaseLogger, metrics)
   const pools: GatewayPools = new GatewayPools(({ name, settings: own }) =>
     Pool.open({
       name,
@@ -74,9 +82,11 @@ export async function createGateway(
     settings,
     logger,
     pools,
+    services,
     reusePort: false,
     onListenerError: logExhaustion,
   })
+  services.follow(config)
   const { balancers } = pools
   const admin = metrics && (await createAdminApp(config, settings, logger, balancers, metrics))
 
@@ -95,9 +105,16 @@ export async function createGateway(
       logReady(logger, balancers, traffic.listeners.origins, admin)
     },
 
+    async apply(next) {
+      const prepared = await traffic.prepare(next)
+      prepared.commit()
+      services.follow(next)
+    },
+
     async close(timeout) {
       const cut = await traffic.finish(timeout)
       await traffic.close()
+      services.close()
       // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
       await setImmediate()
       // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.

@@ -97,6 +97,7 @@ function targetOf(pool: Pool, { trust, observers = [], ...route }: RouteOptions)
   const { balancer, dispatcher, settings } = pool
   if (!dispatcher) throw new Error(`the pool "${pool.name}" carries no traffic in this thread`)
   return {
+    pool: pool.name,
     balancer,
     forwarding: dispatcher.forwarding(route),
     affinity: pool.affinity.for(trust),

@@ -5,6 +5,8 @@ import type { Forwarding } from './upstream/forwarding.js'
 
 /** A pool as a route uses it. */
 export interface RouteTarget {
+  /** The name of the pool. */
+  readonly pool: string
   readonly balancer: Balancer
   readonly forwarding: Forwarding
   /** What finds the keys by which backends are chosen; undefined where requests have none. */

@@ -1,7 +1,12 @@
 import type { RequestRecord } from './record.js'
 
 /** The fields of a request's log line; a field that is not known, or does not apply, is null. */
-export type Line = { [N in keyof RequestRecord]: RequestRecord[N] | null } & {
+type Common = Omit<RequestRecord, 'route' | 'pool'>
+
+export type Line = { [N in keyof Common]: Common[N] | null } & {
+  /** The route and its pool, where the gateway has routes. */
+  route?: string | null
+  pool?: string | null
   method: string | null
   /** Path of the request, without the query, which may contain secrets. */
   path: string | null
@@ -33,6 +38,7 @@ export function lineOf(record: RequestRecord, method: string, path: string, trac
     bytesIn: record.bytesIn,
     bytesOut: record.bytesOut,
     traceId,
+    ...(record.route !== null && { route: record.route, pool: record.pool }),
   }
 }
 
@@ -53,7 +59,8 @@ export function textOf(record: RequestRecord, method: string, path: string, trac
     `,"policy":${quoted(record.policy)},"inFlight":${record.inFlight},"attempts":${record.attempts}` +
     `,"queueTime":${timeText(record.queueTime)},"firstByteTime":${timeText(record.firstByteTime)}` +
     `,"upstreamTime":${timeText(record.upstreamTime)},"responseTime":${timeText(record.responseTime)}` +
-    `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"traceId":${quoted(traceId)}`
+    `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"traceId":${quoted(traceId)}` +
+    (record.route === null ? '' : `,"route":${quoted(record.route)},"pool":${quoted(record.pool)}`)
   )
 }
 

@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Balancer } from '../balancer/balancer.js'
 import type { Cause } from '../balancer/leases/outcome.js'
+import type { Clock } from '../balancer/time/clock.js'
 import { contextOf, type ProxyContext } from '../proxy/context.js'
 import { rejectionOf } from '../proxy/downstream/connection/early-rejection.js'
 import { downstreamOf } from '../proxy/downstream/downstream.js'
 import { codeOf } from '../proxy/downstream/errors/error-response.js'
 import { toGatewayError } from '../proxy/downstream/errors/gateway-error.js'
 import type { Addresses } from '../proxy/downstream/fields/client-origin.js'
+import { routeOf } from '../proxy/http/route.js'
 import type { Statuses } from '../proxy/http/status-ranges.js'
 import { BackendTimeoutError } from '../proxy/upstream/failures/failures.js'
 
@@ -35,7 +36,12 @@ export interface RequestRecord extends Addresses {
   aborted: boolean
   /** Id of the backend that had the request last; null where none did. */
   backend: string | null
-  policy: string
+  /** The policy that chose the backend; null where the request went to no pool. */
+  policy: string | null
+  /** Name of the route; null where there are no routes, or none took the request. */
+  route: string | null
+  /** Name of the pool that the route gave the request to; null where there are no routes, or it went to no pool. */
+  pool: string | null
   /** Requests in flight on this backend when it was chosen, this request included. */
   inFlight: number | null
   /** Number of backends that were asked, in turn or concurrently. */
@@ -64,14 +70,16 @@ export type RequestObserver = (record: RequestRecord, request: FastifyRequest, r
 export function recordOf(
   request: FastifyRequest,
   reply: FastifyReply,
-  balancer: Balancer,
+  { clock, policy }: { clock: Clock; policy: string | null },
   { remoteAddress, clientAddress }: Addresses,
   isFailure: Statuses = () => false,
   arrivedAt?: number,
 ): RequestRecord {
-  const now = balancer.clock.now()
+  const now = clock.now()
   const context = contextOf(request)
-  const { queuedAt = 0 } = downstreamOf(request) ?? {}
+  const downstream = downstreamOf(request)
+  const queuedAt = downstream?.queuedAt ?? 0
+  const route = routeOf(request.raw)?.name ?? null
   const raw: Raw = reply.raw
   const switched = context?.isTunnel === true
   const aside = raw.headersSent ? undefined : rejectionOf(request.raw)
@@ -93,7 +101,9 @@ export function recordOf(
     cause: context?.cause ?? null,
     aborted,
     backend: lease?.backend.id ?? null,
-    policy: context?.policy ?? balancer.policy,
+    policy: context?.policy ?? policy,
+    route,
+    pool: route === null ? null : (downstream?.target.pool ?? null),
     inFlight: lease?.inFlight ?? null,
     attempts: context?.attempts ?? 0,
     queueTime: (queuedAt > 0 ? (context?.leasedAt ?? now) - queuedAt : 0) + (context?.requeueTime ?? 0),

@@ -15,6 +15,8 @@ const record: RequestRecord = {
   cause: null,
   aborted: false,
   backend: 'a',
+  route: null,
+  pool: null,
   policy: 'least-connections',
   inFlight: 1,
   attempts: 1,

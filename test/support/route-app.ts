@@ -63,8 +63,8 @@ export async function openRoute(
       bodyTimeout: 0,
       maxEventLoopDelay: 0,
       maxHeapBytes: 0,
-      rules(facts: ScopeFacts) {
-        const rules = rulesFor(
+      rules: (facts: ScopeFacts) =>
+        rulesFor(
           pool,
           {
             name: undefined,
@@ -76,9 +76,7 @@ export async function openRoute(
             ...route,
           },
           facts,
-        )
-        return () => rules
-      },
+        ),
     })
   })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })

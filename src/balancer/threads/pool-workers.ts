@@ -44,6 +44,10 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.limit = table.workers
   }
 
+  get closed(): boolean {
+    return this.#isClosed
+  }
+
   /** The workers that are connected now, in the order of their numbers. */
   get list(): PoolWorker[] {
     return [...this.#workers.values()].sort((a, b) => a.number - b.number)
@@ -58,9 +62,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   connect(place?: number): PoolWorker {
     if (this.#isClosed) throw new StoppedError('the pool was closed')
     let number = place ?? 0
-    if (place === undefined) while (this.#workers.has(number)) number++
-    else if (this.#workers.has(place)) throw new RangeError(`the pool has a worker ${place} already`)
-    if (number >= this.limit) throw new RangeError(`the pool has at most ${this.limit} workers`)
+    while (place === undefined && this.#workers.has(number)) number++
+    if (number >= this.limit || this.#workers.has(number))
+      throw new RangeError(`the pool has at most ${this.limit} workers, each in its place`)
     this.#flush()
     const { registry, policy, options } = this.#pool()
     const backends = registry.list().map(knownOf)

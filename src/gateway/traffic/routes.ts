@@ -24,9 +24,15 @@ interface Entry {
 export class Routes {
   readonly #table: RouteTable
   readonly #entries: Entry[] = []
+  #scopes = 0
 
   constructor(configs: readonly RouteConfig[]) {
     this.#table = new RouteTable(configs)
+  }
+
+  /** Returns the URL by which Fastify's router finds another scope. */
+  newUrl(): string {
+    return `/${this.#scopes++}`
   }
 
   /** Sets what handles the requests of a route. @param index of the route in the configuration */

@@ -1,17 +1,31 @@
 import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+} from 'fastify'
 import type { Logger } from 'pino'
-import type { GatewayConfig } from '../../config/file/gateway-config.js'
+import type { GatewayConfig, RouteConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
 import type { Pool } from '../../pool/pool.js'
 import type { RejectionObserver } from '../../proxy/downstream/connection/early-rejection.js'
 import { sendError } from '../../proxy/downstream/errors/error-response.js'
-import { notFound } from '../../proxy/downstream/errors/errors.js'
-import { routableUrl } from '../../proxy/downstream/request/target.js'
+import {
+  AmbiguousPathError,
+  InvalidRequestError,
+  NoRouteError,
+  notFound,
+} from '../../proxy/downstream/errors/errors.js'
+import { routableUrl, targetOf } from '../../proxy/downstream/request/target.js'
 import { routeUpgrades } from '../../proxy/downstream/upgrade/upgrade.js'
 import { trustOf } from '../../proxy/http/trust.js'
 import { appOptions } from '../app-options.js'
+import { addProxiedScopes, type ProxiedRoute } from './proxied-scopes.js'
+import { addRedirectScopes, type RedirectRoute } from './redirect-scopes.js'
+import type { RouteServices } from './route-services.js'
+import { Routes, UNROUTED } from './routes.js'
 import { proxyToPool } from './single-pool.js'
 import { UnproxiedRequests } from './unproxied-requests.js'
 
@@ -39,11 +53,14 @@ export async function createTrafficApp(
   settings: Settings,
   logger: Logger,
   pools: ReadonlyMap<string, Pool>,
+  services: RouteServices,
 ): Promise<TrafficApp> {
   const log = settings.logLevel === 'silent' ? undefined : (logger as FastifyBaseLogger)
   const pool = pools.get(config.pools[0]?.name ?? '')
   if (!pool) throw new Error('a configuration has at least one pool')
-  const unproxied = new UnproxiedRequests(pool.balancer, trustOf(pool.settings.trustProxy), log)
+  const routes = config.routes && new Routes(config.routes)
+  const trust = trustOf(routes ? settings.trustProxy : pool.settings.trustProxy)
+  const unproxied = new UnproxiedRequests(pool.balancer, { isOfPool: !routes, trust, log })
   const server = createServer()
   const app = Fastify({
     ...appOptions(settings, logger),
@@ -57,7 +74,7 @@ export async function createTrafficApp(
     },
     // Requests that still come on open connections are served, and their responses say that the connection closes.
     return503OnClosing: false,
-    rewriteUrl: routableUrl,
+    rewriteUrl: routes?.urlOf ?? routableUrl,
     // Queries are passed on as they are, and nothing here reads one.
     routerOptions: { querystringParser: () => NO_QUERY },
     exposeHeadRoutes: false,
@@ -67,10 +84,17 @@ export async function createTrafficApp(
   giveBackConnections(server)
   app.decorate('balancer', pool.balancer)
   app.setErrorHandler(sendError)
-  await proxyToPool(app, pool)
-  // This handler gets only methods that are never proxied.
+  if (routes) {
+    const { proxied, redirects } = sorted(config.routes ?? [], pools)
+    await addProxiedScopes(app, proxied, routes, services)
+    await addRedirectScopes(app, redirects, routes, services, unproxied, trust)
+  } else {
+    await proxyToPool(app, pool)
+  }
+  // This handler gets requests that no route takes, and methods that are never proxied.
   app.setNotFoundHandler((request, reply) => {
     unproxied.watch(request, reply)
+    if (routes) throw unroutedError(request)
     return notFound(request)
   })
   routeUpgrades(app, { prefix: '', foreign: [] })
@@ -80,6 +104,31 @@ export async function createTrafficApp(
     rejected: unproxied.rejected,
     close: () => app.close(),
   }
+}
+
+/** The routes that lead to pools, and those that lead elsewhere. */
+function sorted(
+  configs: readonly RouteConfig[],
+  pools: ReadonlyMap<string, Pool>,
+): { proxied: ProxiedRoute[]; redirects: RedirectRoute[] } {
+  const proxied: ProxiedRoute[] = []
+  const redirects: RedirectRoute[] = []
+  for (const [index, config] of configs.entries()) {
+    const { redirect } = config
+    const pool = pools.get(config.pools[0]?.pool ?? '')
+    if (redirect) redirects.push({ index, config, redirect })
+    else if (pool) proxied.push({ index, config, pool })
+    else throw new Error(`the route "${config.name}" leads to no pool`)
+  }
+  return { proxied, redirects }
+}
+
+/** Why no route takes a request. */
+function unroutedError({ url, method, raw }: FastifyRequest): FastifyError {
+  if (url === UNROUTED.badTarget)
+    return new InvalidRequestError('the request target must be a path, or a URL of http or https')
+  if (url === UNROUTED.badPath) return new AmbiguousPathError()
+  return new NoRouteError(method, targetOf(raw)?.path.split('?', 1)[0])
 }
 
 /**

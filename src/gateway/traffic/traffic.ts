@@ -4,6 +4,7 @@ import type { Settings } from '../../config/settings.js'
 import { trafficAddresses } from '../listeners.js'
 import type { GatewayPools } from '../pools.js'
 import { finishRequests } from './finish-requests.js'
+import type { RouteServices } from './route-services.js'
 import { createTrafficApp, type TrafficApp } from './traffic-app.js'
 import { TrafficListeners } from './traffic-listeners.js'
 
@@ -21,6 +22,7 @@ export interface TrafficOptions {
   settings: Settings
   logger: Logger
   pools: GatewayPools
+  services: RouteServices
   /** True if other threads listen on the same ports. */
   reusePort: boolean
   /** Called with errors of listeners, such as a connection that cannot be accepted. */
@@ -45,10 +47,10 @@ export class Traffic {
 
   /** Makes the pools and the app of the first configuration. Nothing listens yet. */
   static async open(config: GatewayConfig, options: TrafficOptions): Promise<Traffic> {
-    const { settings, logger, pools } = options
+    const { settings, logger, pools, services } = options
     const prepared = await pools.prepare(config.pools)
     prepared.commit()
-    return new Traffic(options, await createTrafficApp(config, settings, logger, prepared.pools))
+    return new Traffic(options, await createTrafficApp(config, settings, logger, prepared.pools, services))
   }
 
   /**
@@ -67,7 +69,7 @@ export class Traffic {
    * @throws if the configuration cannot come into force; then nothing has changed
    */
   async prepare(config: GatewayConfig, ports?: readonly number[]): Promise<PreparedTraffic> {
-    const { settings, logger, pools } = this.#options
+    const { settings, logger, pools, services } = this.#options
     const undo: (() => Promise<void>)[] = []
     const rollback = async () => {
       for (const back of undo.reverse()) await back()
@@ -77,7 +79,7 @@ export class Traffic {
       undo.push(listeners.rollback)
       const next = await pools.prepare(config.pools)
       undo.push(next.rollback)
-      const app = await createTrafficApp(config, settings, logger, next.pools)
+      const app = await createTrafficApp(config, settings, logger, next.pools, services)
       undo.push(app.close)
       return {
         ports: listeners.ports,

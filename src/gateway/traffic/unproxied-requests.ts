@@ -9,7 +9,7 @@ import type { Trust } from '../../proxy/http/trust.js'
 import { logRejections, logRequest } from '../../telemetry/access-log.js'
 import { countersOf } from '../../telemetry/metrics/meter.js'
 import { tellObservers } from '../../telemetry/observers.js'
-import { recordOf } from '../../telemetry/record.js'
+import { type RequestObserver, recordOf } from '../../telemetry/record.js'
 
 /**
  * Counts and logs whatever arrives at the traffic listener and never becomes a proxied request: bytes that are not
@@ -18,14 +18,20 @@ import { recordOf } from '../../telemetry/record.js'
 export class UnproxiedRequests {
   readonly #pool: Balancer
   readonly #trust: Trust
+  readonly #isOfPool: boolean
   readonly #logRejection: ((rejection: EarlyRejection) => void) | undefined
 
   /**
-   * @param pool the pool whose counters are used
+   * @param pool the only pool, or one of several
+   * @param isOfPool whether the pool counts these requests, because every request goes to it
    * @param log undefined where nothing is logged
    */
-  constructor(pool: Balancer, trust: Trust, log: FastifyBaseLogger | undefined) {
+  constructor(
+    pool: Balancer,
+    { isOfPool, trust, log }: { isOfPool: boolean; trust: Trust; log: FastifyBaseLogger | undefined },
+  ) {
     this.#pool = pool
+    this.#isOfPool = isOfPool
     this.#trust = trust
     this.#logRejection = log && logRejections(log, trust)
   }
@@ -33,21 +39,31 @@ export class UnproxiedRequests {
   /** The observer of rejections of requests, or of other bytes, that no route ever saw. */
   readonly rejected = (rejection: EarlyRejection): void => {
     const pool = this.#pool
-    pool.observerGuard.call(() => countersOf(pool)?.rejected(rejection))
+    pool.observerGuard.call(() => this.#counters?.rejected(rejection))
     if (this.#logRejection) pool.observerGuard.call(() => this.#logRejection?.(rejection))
   }
 
-  /** Records a request that Fastify answers itself, once it is over. */
-  watch(request: FastifyRequest, reply: FastifyReply): void {
+  /** Records a request that is answered here, once it is over. @param more observers besides those of all requests */
+  watch(request: FastifyRequest, reply: FastifyReply, more: readonly RequestObserver[] = []): void {
     const pool = this.#pool
     const trust = this.#trust
-    const counters = countersOf(pool)
-    const observers = [...(counters ? [counters.observe] : []), ...(this.#logRejection ? [logRequest] : [])]
+    const counters = this.#counters
+    const observers = [
+      ...(counters ? [counters.observe] : []),
+      ...(this.#logRejection ? [logRequest] : []),
+      ...more,
+    ]
     // The peer is read now, because Node removes the socket from a request whose connection was closed.
     const peer = peerOf(request.raw.socket)
     onFinished(request.raw, reply.raw, () => {
       const addresses = addressesOf(receivedUnrouted(request.raw, peer, trust), trust)
-      tellObservers(observers, recordOf(request, reply, pool, addresses), request, reply, pool.observerGuard)
+      const policy = this.#isOfPool ? pool.policy : null
+      const record = recordOf(request, reply, { clock: pool.clock, policy }, addresses)
+      tellObservers(observers, record, request, reply, pool.observerGuard)
     })
+  }
+
+  get #counters() {
+    return this.#isOfPool ? countersOf(this.#pool) : undefined
   }
 }

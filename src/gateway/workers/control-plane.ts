@@ -8,6 +8,7 @@ import { Pool } from '../../pool/pool.js'
 import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../../telemetry/metrics/process.js'
 import { createAdminApp, openAdmin } from '../admin-app.js'
+import { ControlServices } from '../control-services.js'
 import { type Gateway, logReady } from '../gateway.js'
 import { originOf, probePorts } from '../listeners.js'
 import type { LogStream } from '../logging/log-stream.js'
@@ -53,6 +54,9 @@ export async function createControlPlane(
   checkTlsFiles(settings)
   // A start that fails must not take the state file from a gateway that serves on these ports.
   if (settings.stateFile !== '') await probePorts(config)
+  const services = new ControlServices(logger as FastifyBaseLogger, metrics, (url, keySet) =>
+    workers.keysChanged({ url, keySet }),
+  )
   const pools = new GatewayPools(async ({ name, settings: own }) => {
     const pool = await Pool.open({
       name,
@@ -74,11 +78,13 @@ export async function createControlPlane(
     logger,
     logs: workerLogs,
     pools,
+    services,
     delays,
     file,
   })
   const prepared = await pools.prepare(config.pools)
   prepared.commit()
+  services.follow(config)
   const { balancers } = pools
   const admin = metrics && (await createAdminApp(config, settings, logger, balancers, metrics))
 
@@ -97,10 +103,24 @@ export async function createControlPlane(
       logReady(logger, balancers, origins, admin, count)
     },
 
+    async apply(next) {
+      const ofPools = await pools.prepare(next.pools)
+      const balancers = new Map(Array.from(ofPools.pools, ([name, { balancer }]) => [name, balancer]))
+      const ofWorkers = await workers.prepare(next, balancers).catch(async (error) => {
+        await ofPools.rollback()
+        throw error
+      })
+      // A worker that is started from now on begins with the new pools.
+      ofPools.commit()
+      services.follow(next)
+      await ofWorkers.commit()
+    },
+
     async close(timeout) {
       for (const balancer of pools.all()) balancer.startClosing()
       const cut = await workers.finish(timeout)
       await pools.close()
+      services.close()
       // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.
       await admin?.close()
       return cut

@@ -1,7 +1,11 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { KeySetChange } from '../../auth/keys/key-set-replica.js'
+import type { KeySet, NoKeys } from '../../auth/keys/key-set-source.js'
 import type { PoolHandle } from '../../balancer/threads/messages.js'
 import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
+import type { RateCount } from '../../limits/rate-limit-counter.js'
+import type { RouteDeltas } from '../../telemetry/metrics/route-meter.js'
 import type { LogHandle } from '../logging/worker-logs.js'
 
 /** A worker's part in each of several pools, by the name of the pool. */
@@ -42,6 +46,10 @@ export interface ToWorker {
   commit(): void
   /** Gives up the configuration that was prepared, if there is one. */
   rollback(): void
+  /** The keys of a URL have changed. */
+  keysChanged(change: KeySetChange): void
+  /** Answers what the worker has counted for each route since it told this last. */
+  takeRouteCounts(): RouteDeltas
   /**
    * Accepts no new connection, and finishes the requests in flight. Answers how many were cut.
    * @param timeout milliseconds after which the remaining requests are cut
@@ -53,4 +61,12 @@ export interface ToWorker {
 export interface ToControl {
   /** The worker's app is ready, so that it can listen. */
   ready(): void
+  /** Counts a request for a rate limit. */
+  count(request: { key: string; window: number; max: number }): RateCount
+  /** Asks for the keys of a URL. */
+  keySet(url: string): KeySet | NoKeys
+  /** Asks for the keys of a URL after a token named one that is not in those of the revision. */
+  refreshedKeySet(known: { url: string; revision: number }): KeySet | NoKeys
+  /** What the worker has counted for each route since it told this last. */
+  routeCounts(deltas: RouteDeltas): void
 }

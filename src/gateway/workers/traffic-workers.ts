@@ -1,8 +1,12 @@
+// Over 200 lines: what is done with all workers together, each in a few lines.
 import type { Logger } from 'pino'
+import type { KeySetChange } from '../../auth/keys/key-set-replica.js'
+import type { Balancer } from '../../balancer/balancer.js'
 import type { PoolWorker } from '../../balancer/threads/pool-worker.js'
 import { systemClock } from '../../balancer/time/clock.js'
 import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
+import type { ControlServices } from '../control-services.js'
 import { ListenError } from '../listeners.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
 import type { GatewayPools } from '../pools.js'
@@ -21,6 +25,7 @@ export interface TrafficWorkersOptions {
   logger: Logger
   logs: WorkerLogs
   pools: GatewayPools
+  services: ControlServices
   /** Says how long to wait before a worker is started again. */
   delays?: Pick<RestartDelays, 'next'> | undefined
   /** What a worker runs. */
@@ -82,6 +87,60 @@ export class TrafficWorkers {
     return cuts.reduce((sum, cut) => sum + cut, 0)
   }
 
+  /** Tells all workers that the keys of a URL have changed. */
+  keysChanged(change: KeySetChange): void {
+    for (const worker of this.#running) worker.keysChanged(change)
+  }
+
+  /** Has the counters of routes know what the workers have counted up to now. */
+  async collectRouteCounts(): Promise<void> {
+    await Promise.all(Array.from(this.#running, (worker) => worker.collectRouteCounts()))
+  }
+
+  /**
+   * Has all workers make ready for another configuration.
+   * @param balancers the pools of that configuration by name
+   * @returns a function that brings it into force in all of them, and one that gives it up
+   * @throws if it cannot be brought into force; then nothing has changed
+   */
+  async prepare(
+    config: GatewayConfig,
+    balancers: ReadonlyMap<string, Balancer>,
+  ): Promise<{ commit(): Promise<void>; rollback(): Promise<void> }> {
+    const workers = [...this.#running]
+    const [first, ...others] = workers
+    const prepare = (worker: WorkerThread, ports?: readonly number[]) =>
+      this.#unlessEnded(worker, worker.prepare(config, balancers, ports))
+    const rollback = async () => {
+      await Promise.all(workers.map((worker) => worker.rollback().catch(() => worker.terminate())))
+    }
+    let ports: readonly number[] | undefined
+    try {
+      // The first one opens new listeners, whose ports may be any free ones.
+      ports = first && (await prepare(first))
+      await Promise.all(others.map((worker) => prepare(worker, ports)))
+    } catch (error) {
+      await rollback()
+      throw error
+    }
+    return {
+      rollback,
+      commit: async () => {
+        this.#config = config
+        this.#ports = ports ?? this.#ports
+        // Another worker that is started begins with this configuration.
+        const late = [...this.#running].filter((worker) => !workers.includes(worker))
+        for (const worker of late) worker.terminate()
+        await Promise.all(workers.map((worker) => worker.commit().catch(() => worker.terminate())))
+      },
+    }
+  }
+
+  /** Waits for a worker, unless it ends meanwhile: then another one starts with the configuration in force by then. */
+  async #unlessEnded<T>(worker: WorkerThread, answer: Promise<T>): Promise<T | undefined> {
+    return answer.catch((error) => (this.#running.has(worker) ? Promise.reject(error) : undefined))
+  }
+
   /** Ends a worker whose event loop does not turn, as a pool has found. */
   replace(member: PoolWorker): void {
     const worker = [...this.#running].find(({ pools }) => pools.has(member))
@@ -95,13 +154,14 @@ export class TrafficWorkers {
 
   /** Starts a worker. It does not listen yet. */
   #begin(number: number): WorkerThread {
-    const { settings, logger, logs, pools, file = FILE } = this.#options
+    const { settings, logger, logs, pools, services, file = FILE } = this.#options
     const worker = new WorkerThread({
       number,
       file,
       settings,
       config: this.#config,
       balancers: pools.balancers,
+      services,
       logs,
       logger,
       onEnded: (thread, reason) => this.#ended(thread, reason),

@@ -30,6 +30,7 @@ export class WorkerPools {
   } {
     const handles: PoolHandles = {}
     const transferList: MessagePort[] = []
+    for (const [name, { pool }] of this.#parts) if (pool.closed) this.#parts.delete(name)
     for (const [name, { workers }] of balancers) {
       if (!workers || this.#parts.get(name)?.pool === workers) continue
       const member = workers.connect(this.#number)
@@ -60,11 +61,6 @@ export class WorkerPools {
   /** Resolves once every worker has applied all changes of the pools so far. */
   async settled(): Promise<void> {
     await Promise.all(Array.from(this.#parts.values(), ({ pool }) => pool.settled()))
-  }
-
-  /** Notes that the worker has left a pool, because the gateway has that pool no more. */
-  leave(name: string): void {
-    this.#parts.delete(name)
   }
 
   /** Notes that the thread has ended. @param reason why it ended, for people */

@@ -1,12 +1,15 @@
+// Over 200 lines: the whole life of a worker, and each question that it is asked.
 import { setImmediate } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
+import type { KeySetChange } from '../../auth/keys/key-set-replica.js'
 import type { Balancer } from '../../balancer/balancer.js'
 import { systemClock } from '../../balancer/time/clock.js'
 import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
 import { Channel } from '../../threads/channel.js'
 import { AnswerError } from '../../threads/errors.js'
+import type { ControlServices } from '../control-services.js'
 import { ListenError } from '../listeners.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
 import type { ToControl, ToWorker, WorkerStart } from './protocol.js'
@@ -14,6 +17,8 @@ import { WorkerPools } from './worker-pools.js'
 
 /** Time that a worker gets to start, to listen, and to make ready for another configuration. */
 const ANSWER_TIMEOUT_MS = 30_000
+/** Time that a worker gets to tell its counts. */
+const COUNTS_TIMEOUT_MS = 1000
 /** Time beyond the limit of a shutdown after which a worker that has not answered is ended. */
 const FINISH_GRACE_MS = 1000
 
@@ -26,6 +31,7 @@ export interface ThreadStart {
   settings: Settings
   config: GatewayConfig
   balancers: ReadonlyMap<string, Balancer>
+  services: ControlServices
   logs: WorkerLogs
   logger: Logger
   /** Called once the thread has ended. */
@@ -42,10 +48,12 @@ export class WorkerThread {
   readonly ended: Promise<never>
   readonly #thread: Worker
   readonly #channel: Channel<ToControl, ToWorker>
+  readonly #services: ControlServices
   #hasEnded = false
 
-  constructor({ number, file, settings, config, balancers, logs, logger, onEnded }: ThreadStart) {
+  constructor({ number, file, settings, config, balancers, services, logs, logger, onEnded }: ThreadStart) {
     this.number = number
+    this.#services = services
     this.pools = new WorkerPools(number)
     const { handles, transferList } = this.pools.connect(balancers)
     const log = logs.connect()
@@ -66,7 +74,13 @@ export class WorkerThread {
     })
     this.#channel = new Channel<ToControl, ToWorker>(
       port1,
-      { ready: () => isReady() },
+      {
+        ready: () => isReady(),
+        count: ({ key, window }) => services.counter.increment(key, window),
+        keySet: (url) => services.keySets.get(url),
+        refreshedKeySet: ({ url, revision }) => services.keySets.refresh(url, revision),
+        routeCounts: (deltas) => services.meter.add(deltas),
+      },
       {
         onError: (err) => logger.error({ err, worker: number }, 'a message of a worker failed'),
         after: systemClock.after,
@@ -123,6 +137,19 @@ export class WorkerThread {
     return this.#ask('commit', undefined)
   }
 
+  /** Tells the worker that the keys of a URL have changed. */
+  keysChanged(change: KeySetChange): void {
+    this.#channel.tell('keysChanged', change)
+  }
+
+  /** Has the worker tell what it has counted for each route. One that does not answer is left out. */
+  async collectRouteCounts(): Promise<void> {
+    const deltas = await this.#channel
+      .ask('takeRouteCounts', undefined, { timeout: COUNTS_TIMEOUT_MS })
+      .catch(() => [])
+    this.#services.meter.add(deltas)
+  }
+
   /** Has the worker give up the configuration that it was made ready for. */
   rollback(): Promise<void> {
     return this.#ask('rollback', undefined)
@@ -146,7 +173,7 @@ export class WorkerThread {
   }
 
   /** @throws {ListenError} for a listener that could not be opened, and whatever ended the thread meanwhile */
-  async #ask<N extends Exclude<keyof ToWorker, 'finish'>>(
+  async #ask<N extends Exclude<keyof ToWorker, 'finish' | 'keysChanged' | 'takeRouteCounts'>>(
     name: N,
     payload: Parameters<Channel<ToControl, ToWorker>['ask']>[1],
     transfer: Parameters<Channel<ToControl, ToWorker>['ask']>[2]['transfer'] = [],

@@ -12,6 +12,7 @@ import { guardMemoryUsage } from '../memory-usage.js'
 import { GatewayPools } from '../pools.js'
 import { type PreparedTraffic, Traffic } from '../traffic/traffic.js'
 import type { ToControl, ToWorker, WorkerStart } from './protocol.js'
+import { WorkerServices } from './worker-services.js'
 
 /** Runs a worker: a thread that listens beside others on the traffic ports, and proxies. Importing this file starts it. */
 async function main({ worker, settings, log, port, ...start }: WorkerStart): Promise<void> {
@@ -36,16 +37,18 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
       closeIdleClients: () => traffic.listeners.closeIdle(),
     })
   })
+  const services = new WorkerServices(() => channel)
   const traffic = await Traffic.open(config, {
     settings,
     logger,
     pools,
+    services,
     reusePort: true,
     // A request's line is the same whichever worker had it; what a worker says of itself has its number.
     onListenerError: exhaustionLog(logger.child({ worker }) as FastifyBaseLogger, systemClock, 'default'),
   })
   let prepared: { traffic: PreparedTraffic; config: typeof config } | undefined
-  const channel = new Channel<ToWorker, ToControl>(
+  const channel: Channel<ToWorker, ToControl> = new Channel<ToWorker, ToControl>(
     port,
     {
       async listen(ports) {
@@ -61,6 +64,7 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
         if (!prepared) return
         prepared.traffic.commit()
         config = prepared.config
+        services.follow(config)
         prepared = undefined
       },
       async rollback() {
@@ -68,11 +72,15 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
         prepared = undefined
         await given?.traffic.rollback()
       },
+      keysChanged: (change) => services.keySets.apply(change),
+      takeRouteCounts: () => services.meter.take(),
       async finish(timeout) {
         const cut = await traffic.finish(timeout)
         await traffic.close()
         // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
         await setImmediate()
+        services.follow(config)
+        services.close()
         return cut
       },
     },
@@ -83,6 +91,7 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
       },
     },
   )
+  services.follow(config)
   channel.tell('ready', undefined)
 }
 

@@ -9,6 +9,14 @@ import { hideContentType, restoreContentType } from './content-type.js'
 /** Methods whose bodies Fastify parses. */
 const PARSED = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY']
 
+/** The body limit that Fastify has by default. */
+const DEFAULT_BODY_LIMIT_BYTES = 1_048_576
+
+/** Returns the largest body that is copied where a hook reads it, in bytes. */
+export function bodyLimitOf({ initialConfig }: FastifyInstance): number {
+  return initialConfig.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES
+}
+
 /** Whether Fastify parses bodies of a method. The answer is the same for all methods of one proxied route. */
 export function isParsed(method: string): boolean {
   return PARSED.includes(method)

@@ -19,6 +19,13 @@ export const BadPathError = createError(
   'the path leads out of the prefix of the backend',
   400,
 )
+/** Servers differ in which path they read in a target, so that a backend might read one that another route is for. */
+export const AmbiguousPathError = createError(
+  'LEASTWISE_BAD_PATH',
+  'the path is malformed, or may be read as the path of another route',
+  400,
+)
+export const NoRouteError = createError('LEASTWISE_NO_ROUTE', 'no route takes %s %s', 404)
 export const LoopError = createError('LEASTWISE_LOOP', 'the request came through this gateway before', 508)
 export const MethodNotAllowedError = createError('LEASTWISE_METHOD_NOT_ALLOWED', '%s is not passed on', 405)
 export const NotImplementedError = createError('LEASTWISE_NOT_IMPLEMENTED', '%s is not understood', 501)

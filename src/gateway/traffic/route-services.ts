@@ -1,0 +1,13 @@
+import type { KeySetSource } from '../../auth/keys/key-set-source.js'
+import type { RateLimitCounter } from '../../limits/rate-limit-counter.js'
+import type { RouteMeter } from '../../telemetry/metrics/route-meter.js'
+
+/** What routes use and what outlives them, so that another configuration goes on with it. */
+export interface RouteServices {
+  /** Where the keys of issuers come from. */
+  keySets: KeySetSource
+  /** Counts requests for rate limits. */
+  counter: RateLimitCounter
+  /** Counts the requests of each route. */
+  meter: RouteMeter
+}
