@@ -1,4 +1,6 @@
+// Over 200 lines: all parts of a pool in use, and how each takes other settings.
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { Checks } from '../balancer/health/checks.js'
@@ -6,24 +8,23 @@ import { ObserverGuard } from '../balancer/observer-guard.js'
 import type { BackendStore } from '../balancer/state/store.js'
 import type { PoolHandle } from '../balancer/threads/messages.js'
 import { openPool } from '../config/open-pool.js'
-import { optionLabel } from '../config/option-error.js'
 import type { MetricsRegistry } from '../config/plugin-options.js'
-import { poolTlsOf, refusedFile } from '../config/pool-tls.js'
+import { poolTlsOf } from '../config/pool-tls.js'
 import type { PoolSettings } from '../config/settings.js'
 import { LeaseDispatcher } from '../proxy/upstream/dispatcher.js'
 import { watchNames } from '../proxy/upstream/dns/backend-names.js'
 import { systemNames } from '../proxy/upstream/dns/host-lookup.js'
-import { TlsFileError } from '../proxy/upstream/tls/pem-files.js'
-import { UpstreamTls } from '../proxy/upstream/tls/upstream-tls.js'
+import type { UpstreamTls } from '../proxy/upstream/tls/upstream-tls.js'
 import { logRequest } from '../telemetry/access-log.js'
 import { logChanges } from '../telemetry/change-log.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { meter } from '../telemetry/metrics/meter.js'
 import type { RequestObserver } from '../telemetry/record.js'
-import { logFileChange, warnOfUncheckedTls } from '../telemetry/tls-log.js'
+import { warnOfUncheckedTls } from '../telemetry/tls-log.js'
 import { PoolAffinity, shareAffinitySecret } from './affinity.js'
 import { checksOf } from './checks.js'
 import { forwardingOptionsOf } from './forwarding-options.js'
+import { openTls } from './tls.js'
 
 export interface PoolOptions {
   /** Name of the pool, unique in the app or the gateway. */
@@ -52,14 +53,13 @@ export class Pool {
   readonly balancer: Balancer
   /** Sends requests to the backends; undefined where other threads carry the traffic. */
   readonly dispatcher: LeaseDispatcher | undefined
-  /** Finds the keys by which backends are chosen. */
-  readonly affinity: PoolAffinity
   /** Are called with each request when it is over. */
   readonly observers: readonly RequestObserver[]
   /** A name that no other pool has, for Via: a pool may be the backend of another pool, but not of itself. */
   readonly viaName = `leastwise-${randomBytes(4).toString('hex')}`
   readonly #options: PoolOptions
-  readonly #tls: UpstreamTls
+  #tls: UpstreamTls
+  #affinity: PoolAffinity
   readonly #onFailed: (error: Error) => void
   readonly #ends: (() => void)[] = []
   #settings: PoolSettings
@@ -76,7 +76,7 @@ export class Pool {
     this.#onFailed = this.#exhaustionGuard()
     tls.follow(balancer.registry)
     if (balancer.workers) shareAffinitySecret(balancer.workers.table.buffers)
-    this.affinity = new PoolAffinity(name, balancer.registry, settings, shared?.table)
+    this.#affinity = new PoolAffinity(name, balancer.registry, settings, shared?.table)
     // What has to be done once is not done in each worker.
     if (!shared) {
       logChanges(log, balancer, name)
@@ -93,7 +93,7 @@ export class Pool {
     const dispatcher = new LeaseDispatcher({
       ...forwardingOptionsOf(settings),
       balancer,
-      tlsOptionsOf: tls.optionsOf,
+      tlsOptionsOf: (backend) => this.#tls.optionsOf(backend),
       onFailed: this.#onFailed,
     })
     this.dispatcher = dispatcher
@@ -111,8 +111,12 @@ export class Pool {
       log.error({ pool: name, event: 'observer failed', err }, 'an observer threw; requests go on without it')
     const tls = openTls(settings, name, log, new ObserverGuard(onObserverError))
     try {
-      const threads = { workers, shared, onObserverError, verifyTls: tls.verify }
-      return new Pool(options, await openPool({ ...settings, ...threads }, store), tls)
+      // Other files for TLS may come into force later.
+      let pool: Pool | undefined
+      const verifyTls: UpstreamTls['verify'] = (own) => (pool ? pool.#tls : tls).verify(own)
+      const threads = { workers, shared, onObserverError, verifyTls }
+      pool = new Pool(options, await openPool({ ...settings, ...threads }, store), tls)
+      return pool
     } catch (error) {
       tls.close()
       throw error
@@ -124,6 +128,11 @@ export class Pool {
     return this.#settings
   }
 
+  /** Finds the keys by which backends are chosen. */
+  get affinity(): PoolAffinity {
+    return this.#affinity
+  }
+
   /** Begins to check the backends. */
   start(): void {
     this.#isStarted = true
@@ -132,18 +141,37 @@ export class Pool {
 
   /**
    * Takes other settings. What has begun goes on as it began, and nothing that the pool knows is lost.
-   * @throws {SettingError | InvalidBackendError | BackendExistsError} if they are not acceptable; then nothing has changed
+   * @throws {SettingError | InvalidBackendError | BackendExistsError | UnknownPolicyError} if they are not acceptable; then
+   *   nothing has changed
    */
   configure(settings: PoolSettings): void {
+    const before = this.#tls
+    const isSameTls = isDeepStrictEqual(poolTlsOf(settings), poolTlsOf(this.#settings))
+    if (!isSameTls) this.#tls = openTls(settings, this.name, this.#options.log, this.balancer.observerGuard)
+    try {
+      // A worker follows the control plane.
+      if (!this.#options.shared) this.balancer.configure(settings)
+    } catch (error) {
+      if (!isSameTls) this.#tls.close()
+      this.#tls = before
+      throw error
+    }
+    if (!isSameTls) {
+      before.close()
+      this.#tls.follow(this.balancer.registry)
+    }
     this.#settings = settings
+    const { registry } = this.balancer
+    this.#affinity = new PoolAffinity(this.name, registry, settings, this.#options.shared?.table)
     this.dispatcher?.configure(forwardingOptionsOf(settings))
     if (!this.#isStarted) return
     this.#checks?.stop()
     this.#startChecks()
   }
 
-  /** Ends the pool once its requests are over, or the time for a drain is. */
+  /** Ends the pool, which gets no new requests, once those in flight are over, or the time for a drain is. */
   async retire(): Promise<void> {
+    await this.balancer.retire()
     await this.close()
   }
 
@@ -177,21 +205,5 @@ export class Pool {
         // Idle clients hold descriptors that clients which wait for a backend need.
         if (logExhaustion(error)) closeIdleClients()
       })
-  }
-}
-
-/** Reads the pool's files for TLS with backends, and looks at them until the pool has closed. @throws {SettingError} */
-function openTls(
-  settings: PoolSettings,
-  pool: string,
-  log: FastifyBaseLogger,
-  guard: ObserverGuard,
-): UpstreamTls {
-  try {
-    return new UpstreamTls(poolTlsOf(settings), undefined, (change) =>
-      guard.call(() => logFileChange(log, pool, change)),
-    )
-  } catch (error) {
-    throw error instanceof TlsFileError ? refusedFile(error, optionLabel) : error
   }
 }

@@ -60,7 +60,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   {
     room: 'src/pool/',
     may: ['src/balancer/', 'src/config/', 'src/proxy/', 'src/telemetry/'],
-    packages: /^(node:(crypto|http)|fastify)$/,
+    packages: /^(node:(crypto|http|util)|fastify)$/,
   },
   {
     room: 'plugins/',

@@ -83,7 +83,7 @@ async function addScope(
 }
 
 function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
-  const { name, stripPrefix, rewritePrefix, headers, cors, timeouts, retries, maxBody } = config
+  const { name, stripPrefix, rewritePrefix, headers, cors, compress, timeouts, retries, maxBody } = config
   return {
     name,
     segments: stripPrefix === '' ? 0 : stripPrefix.split('/').length - 1,
@@ -93,6 +93,7 @@ function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): Ro
     trust: trustOf(pool.settings.trustProxy),
     requestChanges: requestChangesOf(headers.request),
     responseChanges: responseChangesOf(headers.response, cors && { varies: cors.origin !== '*' }),
+    compress,
     timeouts,
     retries,
     maxBody,

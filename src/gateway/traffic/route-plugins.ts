@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { accessListPlugin } from '../../../plugins/access-list.js'
 import { authPlugin } from '../../../plugins/auth.js'
-import { compressPlugin } from '../../../plugins/compress.js'
 import { corsPlugin } from '../../../plugins/cors.js'
 import { rateLimitPlugin } from '../../../plugins/rate-limit.js'
 import type { RouteConfig } from '../../config/file/gateway-config.js'
@@ -21,9 +20,9 @@ export function accessOf(config: RouteConfig): AccessList | undefined {
 }
 
 /** What routes must have in common to share a scope with its plugins, as text. */
-export function pluginsKey({ allow, deny, auth, rateLimit, cors, compress }: RouteConfig): string {
+export function pluginsKey({ allow, deny, auth, rateLimit, cors }: RouteConfig): string {
   const isGuarded = allow !== undefined || deny.length > 0
-  return JSON.stringify([isGuarded, auth, rateLimit, cors, compress])
+  return JSON.stringify([isGuarded, auth, rateLimit, cors])
 }
 
 /**
@@ -33,7 +32,7 @@ export function pluginsKey({ allow, deny, auth, rateLimit, cors, compress }: Rou
  */
 export async function addPlugins(
   scope: FastifyInstance,
-  { allow, deny, auth, rateLimit, cors, compress }: RouteConfig,
+  { allow, deny, auth, rateLimit, cors }: RouteConfig,
   { keySets, counter }: RouteServices,
   trust: Trust,
 ): Promise<void> {
@@ -45,5 +44,4 @@ export async function addPlugins(
   if (cors) await scope.register(corsPlugin, { cors })
   if (rateLimit) await scope.register(rateLimitPlugin, { limit: rateLimit, counter, trust })
   if (auth) await scope.register(authPlugin, { auth, keySets })
-  if (compress) await scope.register(compressPlugin)
 }
