@@ -8,11 +8,9 @@ import type { ControlledPool } from './controlled-pool.js'
 import { isOutdated, type KnownBackend, knownOf, type PoolChange, type WorkerMessage } from './messages.js'
 import { PoolWorker } from './pool-worker.js'
 import { takeOffColumn } from './shared-load-counter.js'
-import { column, type PoolTable, poolColumn, poolWord, ROW_COUNT } from './table.js'
+import { column, type PoolTable, poolWord, ROW_COUNT } from './table.js'
 import type { PoolWorkersEvents, WorkerChange } from './worker-change.js'
-
-/** Interval in which the control plane looks whether the event loops of all workers turn. */
-const LOOK_INTERVAL_MS = 500
+import { WorkerWatch } from './worker-watch.js'
 
 /** The workers of a pool that threads share, as the control plane sees them. */
 export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements OtherThreads {
@@ -31,7 +29,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   #isFlushDue = false
   /** Callbacks that wait until all workers have applied a revision. */
   #waiting: { revision: number; callback: () => void }[] = []
-  #cancelLook = () => {}
+  readonly #watch: WorkerWatch
   #isClosed = false
 
   /** @param pool returns the pool, which is complete by the time of the first call */
@@ -42,6 +40,10 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#clock = clock
     this.#pool = pool
     this.limit = table.workers
+    this.#watch = new WorkerWatch(clock, this, (worker) => {
+      this.#changed(worker, 'silent')
+      this.announce('silent', worker)
+    })
   }
 
   get closed(): boolean {
@@ -86,7 +88,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
       this.#clock,
     )
     this.#workers.set(number, worker)
-    if (this.#workers.size === 1) this.#look()
+    if (this.#workers.size === 1) this.#watch.start()
     return worker
   }
 
@@ -161,7 +163,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#isClosed = true
     Atomics.store(this.table.words, poolWord.closed, 1)
     for (const worker of this.list) worker.disconnect()
-    this.#cancelLook()
+    this.#watch.stop()
     this.#callBack()
   }
 
@@ -229,7 +231,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     freed(number)
     for (const backend of registry.list()) if (backend.inFlight === 0) registry.becameIdle(backend)
     this.#callBack()
-    if (this.#workers.size === 0) this.#cancelLook()
+    if (this.#workers.size === 0) this.#watch.stop()
   }
 
   #ended(worker: PoolWorker, reason: string | null): void {
@@ -239,16 +241,5 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
 
   #changed({ number, cut }: PoolWorker, state: WorkerChange['state'], reason: string | null = null): void {
     this.announce('change', { number, state, reason, cut })
-  }
-
-  #look(): void {
-    const now = this.#clock.now()
-    for (const worker of this.list) {
-      const beat = this.table.pool.of(worker.handle.worker, 0)[poolColumn.beat] as number
-      if (!worker.becameSilent(beat, now)) continue
-      this.#changed(worker, 'silent')
-      this.announce('silent', worker)
-    }
-    this.#cancelLook = this.#clock.after(LOOK_INTERVAL_MS, () => this.#look())
   }
 }
