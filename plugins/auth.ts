@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
+import { authenticatorOf } from '../src/auth/authenticator.js'
 import type { KeySetSource } from '../src/auth/keys/key-set-source.js'
 import { isRepeated } from '../src/auth/repeated-field.js'
-import type { Authenticator, Verdict } from '../src/auth/verdict.js'
+import type { Verdict } from '../src/auth/verdict.js'
 import { type Clock, systemClock } from '../src/balancer/time/clock.js'
 import type { AuthConfig, BasicConfig } from '../src/config/file/gateway-config.js'
 import {
@@ -73,20 +74,6 @@ class Guard {
       done(Object.assign(error, { retryAfter: verdict.retryAfter }))
     }
   }
-}
-
-/** The libraries for tokens are loaded only where they are needed. */
-async function authenticatorOf(
-  auth: Exclude<AuthConfig, { basic: unknown }>,
-  keySets: KeySetSource,
-  clock: Clock,
-): Promise<Authenticator> {
-  if ('jwt' in auth) {
-    const { JwtAuthenticator } = await import('../src/auth/jwt/jwt-authenticator.js')
-    return new JwtAuthenticator(auth.jwt, keySets, clock)
-  }
-  const { ApiKeyAuthenticator } = await import('../src/auth/api-key/api-key-authenticator.js')
-  return new ApiKeyAuthenticator(auth.apiKey)
 }
 
 /** Admits users with a password. Neither goes to the backend, which gets the name of the user. */

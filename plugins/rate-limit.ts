@@ -4,10 +4,9 @@ import { systemClock } from '../src/balancer/time/clock.js'
 import type { RateLimitConfig } from '../src/config/file/gateway-config.js'
 import { PatientCounter } from '../src/limits/patient-counter.js'
 import type { RateCount, RateLimitCounter } from '../src/limits/rate-limit-counter.js'
-import { clientByAddress, clientByValue, rateLimitKey } from '../src/limits/rate-limit-key.js'
+import { requestKey } from '../src/limits/request-key.js'
 import { RateLimitedError } from '../src/proxy/downstream/errors/errors.js'
 import { clientAddressOf } from '../src/proxy/downstream/fields/client-address.js'
-import { addressUnits } from '../src/proxy/http/address-units.js'
 import { routeOf } from '../src/proxy/http/route.js'
 import type { Trust } from '../src/proxy/http/trust.js'
 
@@ -31,7 +30,7 @@ const PATIENCE_MS = 250
 export const rateLimitPlugin = fp<RateLimitOptions>(
   async (scope, { limit, counter, trust, routeName = nameOfRoute }) => {
     const { default: rateLimit } = await import('@fastify/rate-limit')
-    const { max, window, by } = limit
+    const { max, window } = limit
     const patient = new PatientCounter({
       counter,
       clock: systemClock,
@@ -43,7 +42,6 @@ export const rateLimitPlugin = fp<RateLimitOptions>(
         )
       },
     })
-    const label = `${max}/${window}`
 
     /** The store that the plugin asks. An error of it is left out by `skipOnError`. */
     class Store {
@@ -65,12 +63,7 @@ export const rateLimitPlugin = fp<RateLimitOptions>(
       store: Store,
       skipOnError: true,
       keyGenerator(request) {
-        const value = by === 'ip' ? undefined : request.headers[by.header]
-        const client =
-          value === undefined
-            ? clientByAddress(addressUnits(clientAddressOf(request, trust) ?? ''))
-            : clientByValue(String(value))
-        return rateLimitKey(routeName(request), label, client)
+        return requestKey(routeName(request), limit, request.headers, () => clientAddressOf(request, trust))
       },
       errorResponseBuilder: (_request, { ttl }) => new RateLimitedError(Math.ceil(ttl / 1000)),
     })

@@ -59,6 +59,13 @@ export class MemoryCounter implements RateLimitCounter {
     return { current: entry.current, ttl: entry.endsAt - now }
   }
 
+  /** Returns the count of a key without counting; undefined where its window is over or has not begun. */
+  peek(key: string): RateCount | undefined {
+    const entry = this.#byKey.get(key)
+    const ttl = entry ? entry.endsAt - this.#clock.now() : 0
+    return entry && ttl > 0 ? { current: entry.current, ttl } : undefined
+  }
+
   #add(entry: Entry): void {
     this.#byKey.set(entry.key, entry)
     if (this.#entries.length < this.#maxKeys) this.#entries.push(entry)

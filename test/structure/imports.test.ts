@@ -44,7 +44,11 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: ['src/balancer/observer-guard.js', 'src/balancer/time/', 'src/config/file/gateway-config.js'],
     packages: /^(node:crypto|jose|bcrypt)$/,
   },
-  { room: 'src/limits/', may: ['src/balancer/'], packages: /^node:crypto$/ },
+  {
+    room: 'src/limits/',
+    may: ['src/balancer/', 'src/config/file/gateway-config.js', 'src/proxy/http/address-units.js'],
+    packages: /^node:crypto$/,
+  },
   { room: 'src/stores/', may: ['src/text/', 'src/balancer/'], packages: /^node:/ },
   {
     room: 'src/admin/',
