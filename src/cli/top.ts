@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander'
 import { type AdminOptions, clientOf, poolCommand } from './admin-command.js'
 import { Failure } from './failure.js'
 import { type Order, orders } from './top/picture.js'
-import { observe, type Sample, takeSample } from './top/sample.js'
+import { PoolSampler } from './top/pool-sampler.js'
+import { observe, type Sample } from './top/sample.js'
 import { jsonView, liveView, plainView, type View } from './top/views.js'
 
 interface TopOptions extends AdminOptions {
@@ -22,13 +23,16 @@ second, too. p50 and p99 are the time to the first byte of the last 1,024
 responses.
 
 On a terminal it is drawn in place, as many backends as fit, and columns are
-left out where it is narrow. Keys: s sorts by the other order, q or Ctrl-C ends
-it, with exit code 0. Elsewhere it prints one table below another. Colours are
-left out where NO_COLOR is set or standard output is no terminal.
+left out where it is narrow. Keys: s sorts by the other order, p shows the next
+pool, q or Ctrl-C ends it, with exit code 0. Elsewhere it prints one table below
+another. Colours are left out where NO_COLOR is set or standard output is no
+terminal. Where there are several pools, none of them is called default and
+--pool names none, it watches all of them.
 
-With --json it prints a line {"at","interval","pool","backends"} each second:
-interval is in milliseconds, pool as GET /pool answers, with "recent":
-{"refusedPerSecond"}, and a backend as GET /backends does, with "recent":
+With --json it prints a line {"at","interval","pool","backends"} each second,
+for each pool with its "name" where it watches several: interval is in
+milliseconds, pool as GET /pool answers, with "recent": {"refusedPerSecond"},
+and a backend as GET /backends does, with "recent":
 {"share","requestsPerSecond","failedPerSecond"}. share is from 0 to 1.
 
 A gateway that does not respond any more is asked again each second.
@@ -48,7 +52,7 @@ export function topCommand(): Command {
 }
 
 async function watch(options: TopOptions): Promise<void> {
-  const client = clientOf(options)
+  const { url } = clientOf(options)
   const stopped = new AbortController()
   const stop = () => stopped.abort()
   // The listener stays in place, because npx forwards a Ctrl-C that the whole process group has already received, so
@@ -61,19 +65,20 @@ async function watch(options: TopOptions): Promise<void> {
   const open = () => {
     if (options.json) return jsonView
     const live = process.stdout.isTTY && process.env.TERM !== 'dumb' && !options.once
-    return live ? liveView(client.url, options.sort, stop) : plainView(options.sort)
+    return live ? liveView(url, options.sort, stop) : plainView(options.sort)
   }
   let view: View | undefined
-  let before: Sample | undefined
+  const sampler = new PoolSampler(options)
+  let before = new Map<string | undefined, Sample>()
   try {
     while (!stopped.signal.aborted) {
       const started = performance.now()
       try {
-        const sample = await takeSample(client, stopped.signal)
+        const samples = await sampler.take(stopped.signal)
         view ??= open()
-        view.show(observe(before, sample))
-        if (before && options.once) return
-        before = sample
+        view.show(samples.map((sample) => observe(before.get(sample.name), sample)))
+        if (before.size > 0 && options.once) return
+        before = new Map(samples.map((sample) => [sample.name, sample]))
       } catch (error) {
         // The command tries again only if the failure may pass, the gateway responded before, and `--once` is not set.
         if (!(error instanceof Failure && error.isPassing && view) || options.once) throw error

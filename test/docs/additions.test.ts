@@ -55,7 +55,7 @@ test('what the document adds compiles, and does what it says', async (t) => {
   const tree = await withAdditions()
 
   // The contract suites are told of it by the table alone.
-  for (const [suite, count] of Object.entries({ policies: 6, explain: 2 })) {
+  for (const [suite, count] of Object.entries({ policies: 6, explain: 3 })) {
     const file = join(tree, `dist/test/unit/balancer/${suite}.test.js`)
     const args = ['--test-reporter=tap', '--test-name-pattern=^longest-ago', file]
     const { code, stdout } = await start(args).ended

@@ -100,6 +100,27 @@ describe('leastwise, of a gateway with routes', { concurrency: true }, () => {
     assert.match((await run('reload')).stderr, /^leastwise: LEASTWISE_NO_CONFIG_FILE: .*\n$/)
   })
 
+  test('all pools are watched, one after another, or the one that is named', async () => {
+    const { run } = await gateway()
+    const { code, stdout } = await run('top --once')
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /^\S+Z\npool users \| least-connections \|.*\nid .*\nusers-1 .*\n\n\S+Z\npool orders \|.*\nid .*\norders-1 .*\n$/,
+    )
+    const lines = (await run('top --once --json')).stdout.trimEnd().split('\n')
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).name),
+      ['users', 'orders'],
+    )
+    assert.match(
+      (await run('top --once --pool orders')).stdout,
+      /^\S+Z\nleast-connections \|.*\nid .*\norders-1 .*\n$/,
+    )
+    const { code: wrong, stderr } = await run('top --once --pool nobody')
+    assert.deepEqual([wrong, stderr], [1, 'leastwise: LEASTWISE_POOL_NOT_FOUND: there is no pool "nobody"\n'])
+  })
+
   test('a request is explained: who takes it, what is done with it, who gets it', async () => {
     const { control, run } = await gateway()
     const asked: object[] = []

@@ -4,6 +4,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { after, describe, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
+import Fastify from 'fastify'
+import { adminRoutes } from '../../routes/admin.js'
+import { Balancer } from '../../src/balancer/balancer.js'
 import { spawn } from '../support/children.js'
 import { bin, fakeGateway } from '../support/command.js'
 import { start } from '../support/process.js'
@@ -138,6 +141,24 @@ describe('leastwise top', { concurrency: true }, () => {
       assert.ok(widthOf(frame) <= 60, frame)
     }
     assert.ok(frames[0]?.includes('\x1b[1mid'))
+  })
+
+  test('top on a terminal shows one of several pools at a time', { skip, timeout }, async (t) => {
+    const pools = new Map(
+      ['users', 'orders'].map((name) => [name, new Balancer({ backends: [`http://${name}:1`] })]),
+    )
+    const app = Fastify({ forceCloseConnections: true })
+    t.after(() => app.close())
+    await app.register(adminRoutes, { pools, token: undefined })
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    const seen: string[] = []
+    await onTerminal(url, {}, t.signal, ({ frames, type }) => {
+      const [, pool] = /^pool (\w+) \|/.exec(stripVTControlCharacters(frames.at(-1) ?? '')) ?? []
+      if (pool === undefined || pool === seen.at(-1)) return
+      seen.push(pool)
+      type(seen.length === 3 ? 'q' : 'p')
+    })
+    assert.deepEqual(seen, ['users', 'orders', 'users'])
   })
 
   test('top on a terminal ends with Ctrl-C, and without colours where nobody wants any', {

@@ -41,6 +41,7 @@ function sorted(backends: BackendView[], order: Order): BackendView[] {
 function poolLine({ sample, recent, refused }: Picture, width: number): string {
   const { policy, eligible, backends, inFlight, queue, panic, closing, retries, hedges } = sample.pool
   const parts = [
+    ...(sample.name === undefined ? [] : [`pool ${sample.name}`]),
     policy,
     `in flight ${inFlight}`,
     `queue ${queue.length} of ${queue.limit}`,
@@ -50,8 +51,9 @@ function poolLine({ sample, recent, refused }: Picture, width: number): string {
     const rates = [...recent.values()]
     parts.push(`${rate(rates.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))} req/s`)
   }
-  // A rate above zero comes second in the line, so that a narrow terminal does not cut it off.
-  if (refused !== undefined) parts.splice(refused > 0 ? 1 : parts.length, 0, `refused ${rate(refused)}/s`)
+  // A rate above zero comes early in the line, so that a narrow terminal does not cut it off.
+  const early = sample.name === undefined ? 1 : 2
+  if (refused !== undefined) parts.splice(refused > 0 ? early : parts.length, 0, `refused ${rate(refused)}/s`)
   if (retries !== undefined) parts.push(`retries ${retries}`)
   if (hedges !== undefined) parts.push(`hedges ${hedges}`)
   parts.push(`panic ${panic ? 'YES' : 'no'}`)

@@ -4,6 +4,8 @@ import { type Pool, readBackends, readPool } from '../responses.js'
 
 /** The state of a pool at one moment. */
 export interface Sample {
+  /** Name of the pool; undefined where the API has one pool, or the user named one. */
+  name?: string | undefined
   at: Date
   /** Time of the sample in milliseconds, from a monotonic clock. */
   time: number
@@ -46,13 +48,14 @@ export function observe(before: Sample | undefined, sample: Sample): Observation
 /**
  * Takes a sample with `GET /pool` and `GET /backends`. Samples are polled and not streamed, because gateways of all
  * versions have these two calls, and a failed sample needs no cleanup.
+ * @param name name of the pool, where it is to be shown
  */
-export async function takeSample(client: AdminClient, signal: AbortSignal): Promise<Sample> {
+export async function takeSample(client: AdminClient, signal: AbortSignal, name?: string): Promise<Sample> {
   const [pool, backends] = await Promise.all([
     client.call('GET', '/pool', { read: readPool, signal }),
     client.call('GET', '/backends', { read: readBackends, signal }),
   ])
-  return { at: new Date(), time: performance.now(), pool, backends }
+  return { name, at: new Date(), time: performance.now(), pool, backends }
 }
 
 /** Returns the load of each backend between two samples, by the backend's id. */
