@@ -25,7 +25,7 @@ export function takeLease(
   // The client may have left while a hook of the app ran or an earlier request was answered.
   if (!isOpen(raw, reply.raw)) return
   const clientKey = affinity && keyFor(affinity, downstream, path)
-  affinity?.strip(raw)
+  affinity?.strip(request)
   const isRepeatable = REPEATABLE.has(raw.method as string) && !isUpgrade && !protocol.hasBody(raw)
   const leaseRequest: LeaseRequest = {
     onLease(lease) {

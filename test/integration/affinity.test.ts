@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect as connectHttp2, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import leastwise from '../../src/index.js'
@@ -199,6 +201,39 @@ test('cookie: one serves two pools, of which each keeps its own place for the cl
   )
 })
 
+test('cookie: over HTTP/2, in several lines, and where a hook of the app has copied the fields', async (t) => {
+  const backends = await openBackends(t)
+  const app = Fastify({ http2: true })
+  app.addHook('onRequest', async (request) => {
+    if (request.headers['x-copy']) request.headers = { ...request.headers, 'x-own': '1' }
+  })
+  await app.register(leastwise, {
+    backends: backends.map(({ url }, i) => ({ url, id: `b${i}` })),
+    affinity: 'cookie',
+  })
+  const session = connectHttp2(await app.listen({ port: 0, host: '127.0.0.1' }))
+  t.after(async () => {
+    session.destroy()
+    await app.close()
+  })
+  const ask = async (fields: OutgoingHttpHeaders) => {
+    const stream = session.request({ ':path': '/', ...fields })
+    const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+    return { set: headers['set-cookie'], text: await text(stream) }
+  }
+  const first = await ask({})
+  const own = first.set?.[0]?.split(';')[0] as string
+  for (const [fields, left] of [
+    [{ cookie: ['a=1', own, 'b=2'] }, 'a=1; b=2'],
+    [{ cookie: own, 'x-copy': '1' }, undefined],
+    [{ cookie: `a=1; ${own}`, 'x-copy': '1' }, 'a=1'],
+  ] as const) {
+    assert.deepEqual(await ask(fields as OutgoingHttpHeaders), { set: undefined, text: first.text })
+    const { seen } = backends.find((_, i) => `b${i}` === first.text) as TestBackend
+    assert.equal(seen.at(-1)?.headers.cookie, left)
+  }
+})
+
 test('ip: clients are told apart by the address that is believed', async (t) => {
   const plain = await openPool(t, { AFFINITY: 'ip' })
   const one = await plain.ask()
@@ -237,12 +272,12 @@ test('an upgrade goes to the backend of its key, and its 101 sets the cookie', a
   const { hostname, port } = new URL(gateway.url)
   const upgrade = async (cookie: string) => {
     const socket = connect(Number(port), hostname)
-    let text = ''
-    socket.setEncoding('latin1').on('data', (chunk) => (text += chunk))
+    let answer = ''
+    socket.setEncoding('latin1').on('data', (chunk) => (answer += chunk))
     socket.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: test\r\n${cookie}\r\n`)
     await once(socket, 'close')
-    assert.match(text, /^HTTP\/1.1 101 /)
-    return { answer: text.slice(-2), cookie: /set-cookie: (leastwise=[^;]+)/i.exec(text)?.[1] }
+    assert.match(answer, /^HTTP\/1.1 101 /)
+    return { answer: answer.slice(-2), cookie: /set-cookie: (leastwise=[^;]+)/i.exec(answer)?.[1] }
   }
   const first = await upgrade('')
   assert.ok(first.cookie)

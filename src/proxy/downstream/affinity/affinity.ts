@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Backend } from '../../../balancer/backends/backend.js'
 import type { KeyTraits } from '../../../balancer/leases/lease-request.js'
@@ -17,7 +16,7 @@ export interface Affinity {
   /** Returns the key of a request; undefined where it has none. It changes nothing. */
   keyOf(request: FastifyRequest, peer: Peer): KeyTraits | undefined
   /** Removes the field, or the part of it, that only the gateway should see. */
-  strip(raw: IncomingMessage): void
+  strip(request: FastifyRequest): void
   /**
    * Adds to the fields of a response what makes the client come back with its key.
    * @param key what {@link keyOf} returned

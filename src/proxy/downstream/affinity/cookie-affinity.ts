@@ -1,11 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Backend } from '../../../balancer/backends/backend.js'
 import type { KeyTraits } from '../../../balancer/leases/lease-request.js'
 import { hashText, homeCodeOf, SEED } from '../../../balancer/selection/affinity/key-hash.js'
 import type { Headers } from '../../http/fields.js'
 import type { Affinity } from './affinity.js'
-import { cookiesNamed, removeCookies } from './cookie-field.js'
+import { cookiesNamed, removeCookies, removeCookiesOfApp } from './cookie-field.js'
 import { type ClientKey, SignedKeys } from './signed-key.js'
 
 /** Number of cookies of one name that are looked at; a client can send any number. */
@@ -47,8 +46,9 @@ export class CookieAffinity implements Affinity {
   }
 
   /** A backend must not see the cookie, and so be able to use it in the client's place. */
-  strip(raw: IncomingMessage): void {
-    removeCookies(raw, this.#name)
+  strip(request: FastifyRequest): void {
+    removeCookies(request.raw, this.#name)
+    removeCookiesOfApp(request, this.#name)
   }
 
   addTo(headers: Headers, key: KeyTraits | undefined, { id }: Backend, isSecure: boolean): void {

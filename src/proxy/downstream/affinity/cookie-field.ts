@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 
 /** Returns the values of the cookies of this name, in their order (RFC 6265 section 4.2.1). */
 export function cookiesNamed(field: string, name: string): string[] {
@@ -32,6 +33,14 @@ export function removeCookies(raw: IncomingMessage, name: string): void {
   rawHeaders.length = kept
   if (rest === '') delete headers.cookie
   else headers.cookie = rest
+}
+
+/** Removes the cookies of this name also from fields that a hook of the app has set, perhaps as a copy of the client's. */
+export function removeCookiesOfApp(request: FastifyRequest, name: string): void {
+  const { additionalHeaders } = request as { additionalHeaders?: IncomingHttpHeaders }
+  const cookie = additionalHeaders?.cookie
+  if (additionalHeaders && typeof cookie === 'string')
+    additionalHeaders.cookie = withoutCookies(cookie, name) || undefined
 }
 
 /** Returns a Cookie field without the cookies of this name. */
