@@ -1,8 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
-import { adminRoutes } from '../../routes/admin.js'
-import type { Balancer } from '../balancer/balancer.js'
+import { type AdminOptions, adminRoutes } from '../../routes/admin.js'
 import type { GatewayConfig } from '../config/file/gateway-config.js'
 import type { Settings } from '../config/settings.js'
 import { sendError } from '../proxy/downstream/errors/error-response.js'
@@ -10,19 +8,18 @@ import { notFound } from '../proxy/downstream/errors/errors.js'
 import { appOptions } from './app-options.js'
 import { type Address, addressOf, adminAddress, listenError } from './listeners.js'
 
-/** The app behind the admin listener. @param pools are read at each call, as they may change */
+/** The app behind the admin listener. */
 export async function createAdminApp(
   { admin }: GatewayConfig,
   settings: Settings,
   logger: Logger,
-  pools: ReadonlyMap<string, Balancer>,
-  metrics: Registry,
+  options: Pick<AdminOptions, 'pools' | 'control' | 'metrics'>,
 ): Promise<FastifyInstance> {
   const app = Fastify({ ...appOptions(settings, logger), forceCloseConnections: true })
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(notFound)
   const token = admin === 'off' ? '' : admin.token
-  await app.register(adminRoutes, { pools, token: token || undefined, metrics })
+  await app.register(adminRoutes, { ...options, token: token || undefined })
   return app
 }
 

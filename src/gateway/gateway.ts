@@ -3,18 +3,20 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Balancer } from '../balancer/balancer.js'
 import { systemClock } from '../balancer/time/clock.js'
-import { environmentConfig } from '../config/file/environment-config.js'
 import type { GatewayConfig } from '../config/file/gateway-config.js'
 import type { Settings } from '../config/settings.js'
 import { Pool } from '../pool/pool.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../telemetry/metrics/process.js'
 import { createAdminApp, openAdmin } from './admin-app.js'
+import { gatewayControl } from './control/gateway-control.js'
 import { ControlServices } from './control-services.js'
 import { probePorts } from './listeners.js'
 import type { LogStream } from './logging/log-stream.js'
 import { storeOf } from './pool-store.js'
 import { GatewayPools } from './pools.js'
+import { type ConfigSource, environmentSource } from './reload/config-source.js'
+import { Reloads } from './reload/reloads.js'
 import { checkTlsFiles } from './tls-files.js'
 import { Traffic } from './traffic/traffic.js'
 
@@ -25,11 +27,10 @@ export interface Gateway {
   /** Opens the listeners. @throws {ListenError} */
   listen(): Promise<void>
   /**
-   * Brings another configuration into force, as a whole or not at all. Listeners, pools and routes that stay keep their
+   * Loads the file of the gateway again, as a whole or not at all. Listeners, pools and routes that stay keep their
    * connections and counts, and requests under way finish as they began.
-   * @throws if it cannot be brought into force; then nothing has changed
    */
-  apply(config: GatewayConfig): Promise<void>
+  reloads: Reloads
   /**
    * Ends the gateway: it accepts no new connections, readiness fails, and requests in flight finish.
    * @param timeout milliseconds after which the remaining requests are cut
@@ -55,8 +56,9 @@ export async function createGateway(
   settings: Settings,
   logger: Logger,
   log?: Pick<LogStream, 'dropped'>,
-  config: GatewayConfig = environmentConfig(settings),
+  source: ConfigSource = environmentSource(settings),
 ): Promise<OneThreadGateway> {
+  const { config } = source
   const metrics = config.admin === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
@@ -88,10 +90,19 @@ export async function createGateway(
   })
   services.follow(config)
   const { balancers } = pools
-  const admin = metrics && (await createAdminApp(config, settings, logger, balancers, metrics))
+  const apply = async (next: GatewayConfig) => {
+    const prepared = await traffic.prepare(next)
+    prepared.commit()
+    services.follow(next)
+  }
+  const reloads = new Reloads(source, apply, logger)
+  const control = gatewayControl(reloads, pools, services)
+  const admin =
+    metrics && (await createAdminApp(config, settings, logger, { pools: balancers, control, metrics }))
 
   return {
     balancers,
+    reloads,
     admin,
 
     get origins() {
@@ -102,16 +113,12 @@ export async function createGateway(
       // The admin listener opens first, so that the gateway's state can be asked for by the time traffic is accepted.
       if (admin) await openAdmin(admin, config, logExhaustion)
       await traffic.listen(config)
-      logReady(logger, balancers, traffic.listeners.origins, admin)
-    },
-
-    async apply(next) {
-      const prepared = await traffic.prepare(next)
-      prepared.commit()
-      services.follow(next)
+      logReady(logger, { balancers, origins: traffic.listeners.origins, admin, isFromFile: reloads.hasFile })
+      await reloads.watch()
     },
 
     async close(timeout) {
+      await reloads.close()
       const cut = await traffic.finish(timeout)
       await traffic.close()
       services.close()
@@ -124,14 +131,18 @@ export async function createGateway(
   }
 }
 
-/** Logs that the gateway listens. @param workers number of threads that carry traffic, where it is more than one */
-export function logReady(
-  logger: Logger,
-  balancers: ReadonlyMap<string, Balancer>,
-  origins: readonly string[],
-  admin: FastifyInstance | undefined,
-  workers?: number,
-): void {
+interface Ready {
+  balancers: ReadonlyMap<string, Balancer>
+  /** The URLs where traffic enters. */
+  origins: readonly string[]
+  admin: FastifyInstance | undefined
+  isFromFile: boolean
+  /** Number of threads that carry traffic, where it is more than one. */
+  workers?: number
+}
+
+/** Logs that the gateway listens. */
+export function logReady(logger: Logger, { balancers, origins, admin, isFromFile, workers }: Ready): void {
   const [first] = balancers.values()
   let backends = 0
   for (const { registry } of balancers.values()) backends += registry.size
@@ -147,10 +158,13 @@ export function logReady(
     },
     'gateway ready',
   )
-  if (backends === 0) logger.warn(admin ? NO_BACKENDS : NO_BACKENDS_EVER)
+  if (backends > 0) return
+  const why = isFromFile ? 'no pool of the file has one' : 'BACKENDS is empty'
+  const text = admin ? NO_BACKENDS : NO_BACKENDS_EVER
+  logger.warn(text.replace('WHY', why))
 }
 
 const NO_BACKENDS =
-  'there is no backend: BACKENDS is empty, and requests are answered 503 until one is registered over the admin API'
+  'there is no backend: WHY, and requests are answered 503 until one is registered over the admin API'
 const NO_BACKENDS_EVER =
-  'there is no backend, and no admin API to register one: BACKENDS is empty, and requests are answered 503'
+  'there is no backend, and no admin API to register one: WHY, and requests are answered 503'

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { StoreError } from '../balancer/errors.js'
 import { EnvFileError, readEnvFile } from '../config/env-file.js'
 import { parseConfig } from '../config/environment.js'
-import { environmentConfig } from '../config/file/environment-config.js'
+import { ConfigFileError } from '../config/file/mistakes.js'
 import { SettingError } from '../config/setting-error.js'
 import type { Settings } from '../config/settings.js'
 import { type UnknownVariable, unknownVariables, warningOf, warningsOf } from '../config/unknown-variables.js'
@@ -15,7 +15,8 @@ import { logStream } from './logging/log-stream.js'
 import { prettyLog } from './logging/pretty-log.js'
 import { WorkerLogs } from './logging/worker-logs.js'
 import { guardMemoryUsage } from './memory-usage.js'
-import { ignoreHangup, ownSignals, Signals } from './signals.js'
+import { configSource } from './reload/config-source.js'
+import { ignoreHangup, onHangup, ownSignals, Signals } from './signals.js'
 import { workerCount } from './worker-count.js'
 import { createControlPlane } from './workers/control-plane.js'
 import { WorkerStartError } from './workers/traffic-workers.js'
@@ -31,9 +32,16 @@ function droppedText(lines: number): string {
 async function main(): Promise<void> {
   const file = readEnvFile()
   const unknown = unknownVariables(file.variables, process.env)
-  const settings = readSettings({ ...file.variables, ...process.env }, unknown)
-  const workers = workerCount(settings.workers, process.versions.node, availableParallelism())
-  if (workers > 1) await probeSharedPort(environmentConfig(settings))
+  const variables = { ...file.variables, ...process.env }
+  const settings = readSettings(variables, unknown)
+  const source = configSource(settings, variables)
+  const workers = workerCount(
+    source.config.workers,
+    process.versions.node,
+    availableParallelism(),
+    source.file ? 'workers' : 'WORKERS',
+  )
+  if (workers > 1) await probeSharedPort(source.config)
   const workerLogs = workers > 1 ? new WorkerLogs() : undefined
   const stdout = logStream(
     (lines, total) => logger.warn({ event: 'log lines dropped', lines, total }, droppedText(lines)),
@@ -46,12 +54,13 @@ async function main(): Promise<void> {
   for (const line of warningsOf(unknown)) logger.warn(line)
   for (const line of file.strayLines)
     logger.warn(`line ${line} of .env is not understood, and is ignored: it takes NAME=value`)
-  ignoreHangup(logger)
+  if (!source.file) ignoreHangup(logger)
   guardMemoryUsage()
   const gateway =
     workerLogs !== undefined
-      ? await createControlPlane(settings, { count: workers, logger, workerLogs, log: stdout })
-      : await createGateway(settings, logger, stdout)
+      ? await createControlPlane(settings, { count: workers, logger, workerLogs, log: stdout, source })
+      : await createGateway(settings, logger, stdout, source)
+  if (source.file) onHangup(() => gateway.reloads.reload())
   let received: NodeJS.Signals | undefined
   const signals = new Signals({
     end(signal) {
@@ -106,6 +115,11 @@ function readSettings(env: Record<string, string | undefined>, unknown: UnknownV
 }
 
 main().catch((error: unknown) => {
+  if (error instanceof ConfigFileError) {
+    // Each line begins with the place of a mistake, as editors and terminals read it.
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
   const expected = [SettingError, ListenError, StoreError, EnvFileError, WorkerStartError].some(
     (kind) => error instanceof kind,
   )

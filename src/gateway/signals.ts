@@ -91,3 +91,8 @@ export function ignoreHangup(logger: Pick<FastifyBaseLogger, 'info'>): void {
   const text = 'SIGHUP changes nothing: there is nothing to reload, and SIGTERM ends the gateway'
   process.on('SIGHUP', () => logger.info({ signal: 'SIGHUP' }, text))
 }
+
+/** Has SIGHUP load the configuration again. What comes of it is logged there. */
+export function onHangup(reload: () => Promise<unknown>): void {
+  process.on('SIGHUP', () => void reload().catch(() => {}))
+}

@@ -13,14 +13,20 @@ const SINCE = { major: 22, minor: 12 }
  * @param workers the setting `WORKERS`
  * @param nodeVersion as in `process.versions.node`
  * @param processors how many processors the process may use
+ * @param name what the user calls the setting
  * @throws {SettingError} if it is more than one, and this release of Node is too old for that
  */
-export function workerCount(workers: Settings['workers'], nodeVersion: string, processors: number): number {
+export function workerCount(
+  workers: Settings['workers'],
+  nodeVersion: string,
+  processors: number,
+  name = 'WORKERS',
+): number {
   const count = workers === 'auto' ? Math.min(processors, MAX_WORKERS) : workers
   if (count === 1 || isSupported(nodeVersion)) return count
   const value = workers === 'auto' ? `"auto", which is ${count} here` : count
   const needed = `Node ${SINCE.major}.${SINCE.minor} or newer, and this is Node ${nodeVersion}`
-  throw new SettingError('WORKERS', `does not accept ${value}: more than 1 needs ${needed}`)
+  throw new SettingError(name, `does not accept ${value}: more than 1 needs ${needed}`)
 }
 
 function isSupported(nodeVersion: string): boolean {

@@ -1,13 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Logger } from 'pino'
 import { systemClock } from '../../balancer/time/clock.js'
-import { environmentConfig } from '../../config/file/environment-config.js'
 import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
 import { Pool } from '../../pool/pool.js'
 import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
 import { countDroppedLines, pageRegistry } from '../../telemetry/metrics/process.js'
 import { createAdminApp, openAdmin } from '../admin-app.js'
+import { gatewayControl } from '../control/gateway-control.js'
 import { ControlServices } from '../control-services.js'
 import { type Gateway, logReady } from '../gateway.js'
 import { originOf, probePorts } from '../listeners.js'
@@ -15,6 +15,8 @@ import type { LogStream } from '../logging/log-stream.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
 import { storeOf } from '../pool-store.js'
 import { GatewayPools } from '../pools.js'
+import { type ConfigSource, environmentSource } from '../reload/config-source.js'
+import { Reloads } from '../reload/reloads.js'
 import { checkTlsFiles } from '../tls-files.js'
 import type { RestartDelays } from './restart-delays.js'
 import { TrafficWorkers } from './traffic-workers.js'
@@ -33,7 +35,7 @@ export interface ControlPlaneOptions {
   workerLogs: WorkerLogs
   /** Destination of the logger's lines, where it counts the lines that it drops. */
   log?: Pick<LogStream, 'dropped'> | undefined
-  config?: GatewayConfig | undefined
+  source?: ConfigSource | undefined
   /** Says how long to wait before a worker is started again. */
   delays?: Pick<RestartDelays, 'next'> | undefined
   /** What a worker runs. */
@@ -47,8 +49,9 @@ export interface ControlPlaneOptions {
  */
 export async function createControlPlane(
   settings: Settings,
-  { count, logger, workerLogs, log, delays, file, config = environmentConfig(settings) }: ControlPlaneOptions,
+  { count, logger, workerLogs, log, delays, file, source = environmentSource(settings) }: ControlPlaneOptions,
 ): Promise<ControlPlane> {
+  const { config } = source
   const metrics = config.admin === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
@@ -86,10 +89,26 @@ export async function createControlPlane(
   prepared.commit()
   services.follow(config)
   const { balancers } = pools
-  const admin = metrics && (await createAdminApp(config, settings, logger, balancers, metrics))
+  const apply = async (next: GatewayConfig) => {
+    const ofPools = await pools.prepare(next.pools)
+    const nextBalancers = new Map(Array.from(ofPools.pools, ([name, { balancer }]) => [name, balancer]))
+    const ofWorkers = await workers.prepare(next, nextBalancers).catch(async (error) => {
+      await ofPools.rollback()
+      throw error
+    })
+    // A worker that is started from now on begins with the new pools.
+    ofPools.commit()
+    services.follow(next)
+    await ofWorkers.commit()
+  }
+  const reloads = new Reloads(source, apply, logger)
+  const control = gatewayControl(reloads, pools, services)
+  const admin =
+    metrics && (await createAdminApp(config, settings, logger, { pools: balancers, control, metrics }))
 
   return {
     balancers,
+    reloads,
     workers,
 
     async listen() {
@@ -100,23 +119,12 @@ export async function createControlPlane(
       }
       await workers.start()
       const origins = config.listen.map(({ host }, i) => originOf(host, workers.ports[i] as number))
-      logReady(logger, balancers, origins, admin, count)
-    },
-
-    async apply(next) {
-      const ofPools = await pools.prepare(next.pools)
-      const balancers = new Map(Array.from(ofPools.pools, ([name, { balancer }]) => [name, balancer]))
-      const ofWorkers = await workers.prepare(next, balancers).catch(async (error) => {
-        await ofPools.rollback()
-        throw error
-      })
-      // A worker that is started from now on begins with the new pools.
-      ofPools.commit()
-      services.follow(next)
-      await ofWorkers.commit()
+      logReady(logger, { balancers, origins, admin, isFromFile: reloads.hasFile, workers: count })
+      await reloads.watch()
     },
 
     async close(timeout) {
+      await reloads.close()
       for (const balancer of pools.all()) balancer.startClosing()
       const cut = await workers.finish(timeout)
       await pools.close()

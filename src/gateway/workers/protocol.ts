@@ -48,8 +48,6 @@ export interface ToWorker {
   rollback(): void
   /** The keys of a URL have changed. */
   keysChanged(change: KeySetChange): void
-  /** Answers what the worker has counted for each route since it told this last. */
-  takeRouteCounts(): RouteDeltas
   /**
    * Accepts no new connection, and finishes the requests in flight. Answers how many were cut.
    * @param timeout milliseconds after which the remaining requests are cut

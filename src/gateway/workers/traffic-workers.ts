@@ -92,11 +92,6 @@ export class TrafficWorkers {
     for (const worker of this.#running) worker.keysChanged(change)
   }
 
-  /** Has the counters of routes know what the workers have counted up to now. */
-  async collectRouteCounts(): Promise<void> {
-    await Promise.all(Array.from(this.#running, (worker) => worker.collectRouteCounts()))
-  }
-
   /**
    * Has all workers make ready for another configuration.
    * @param balancers the pools of that configuration by name

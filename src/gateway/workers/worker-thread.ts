@@ -1,4 +1,3 @@
-// Over 200 lines: the whole life of a worker, and each question that it is asked.
 import { setImmediate } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
@@ -17,8 +16,6 @@ import { WorkerPools } from './worker-pools.js'
 
 /** Time that a worker gets to start, to listen, and to make ready for another configuration. */
 const ANSWER_TIMEOUT_MS = 30_000
-/** Time that a worker gets to tell its counts. */
-const COUNTS_TIMEOUT_MS = 1000
 /** Time beyond the limit of a shutdown after which a worker that has not answered is ended. */
 const FINISH_GRACE_MS = 1000
 
@@ -48,12 +45,10 @@ export class WorkerThread {
   readonly ended: Promise<never>
   readonly #thread: Worker
   readonly #channel: Channel<ToControl, ToWorker>
-  readonly #services: ControlServices
   #hasEnded = false
 
   constructor({ number, file, settings, config, balancers, services, logs, logger, onEnded }: ThreadStart) {
     this.number = number
-    this.#services = services
     this.pools = new WorkerPools(number)
     const { handles, transferList } = this.pools.connect(balancers)
     const log = logs.connect()
@@ -142,14 +137,6 @@ export class WorkerThread {
     this.#channel.tell('keysChanged', change)
   }
 
-  /** Has the worker tell what it has counted for each route. One that does not answer is left out. */
-  async collectRouteCounts(): Promise<void> {
-    const deltas = await this.#channel
-      .ask('takeRouteCounts', undefined, { timeout: COUNTS_TIMEOUT_MS })
-      .catch(() => [])
-    this.#services.meter.add(deltas)
-  }
-
   /** Has the worker give up the configuration that it was made ready for. */
   rollback(): Promise<void> {
     return this.#ask('rollback', undefined)
@@ -173,7 +160,7 @@ export class WorkerThread {
   }
 
   /** @throws {ListenError} for a listener that could not be opened, and whatever ended the thread meanwhile */
-  async #ask<N extends Exclude<keyof ToWorker, 'finish' | 'keysChanged' | 'takeRouteCounts'>>(
+  async #ask<N extends Exclude<keyof ToWorker, 'finish' | 'keysChanged'>>(
     name: N,
     payload: Parameters<Channel<ToControl, ToWorker>['ask']>[1],
     transfer: Parameters<Channel<ToControl, ToWorker>['ask']>[2]['transfer'] = [],

@@ -73,7 +73,6 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
         await given?.traffic.rollback()
       },
       keysChanged: (change) => services.keySets.apply(change),
-      takeRouteCounts: () => services.meter.take(),
       async finish(timeout) {
         const cut = await traffic.finish(timeout)
         await traffic.close()
