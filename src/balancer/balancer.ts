@@ -23,6 +23,7 @@ import type { Selector } from './selection/selector.js'
 import type { StateKeeper } from './state/keeper.js'
 import type { RefusalCode } from './stats/refusals.js'
 import type { PoolWorkers } from './threads/pool-workers.js'
+import type { PoolTable } from './threads/table.js'
 import type { Clock } from './time/clock.js'
 import { untilIdle } from './until-idle.js'
 
@@ -63,6 +64,12 @@ export class Balancer extends ClosingPool {
     ;({ retryBudget: this.retryBudget, hedging: this.hedging, workers: this.workers } = parts)
     parts.onPolicy = () => this.announce('policy', this.policy)
     parts.member?.start(this.#inquiries)
+  }
+
+  /** @internal The memory that the threads of the pool share; undefined in a pool with one thread. */
+  get table(): PoolTable | undefined {
+    const { memory } = this.#parts
+    return memory.isShared ? memory.table : undefined
   }
 
   get selector(): Selector {

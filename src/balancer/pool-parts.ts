@@ -108,7 +108,10 @@ export class PoolParts {
     })
     const { shared } = options
     if (memory.isShared && !shared) {
-      this.workers = new PoolWorkers(memory.table, clock, observerGuard, () => this.#controlled)
+      const workers = new PoolWorkers(memory.table, clock, observerGuard, () => this.#controlled)
+      this.workers = workers
+      // The first block is there before any worker.
+      memory.table.blocks.each((block, index) => index > 0 && workers.tell({ kind: 'rows', index, block }))
     }
     const registryOptions: RegistryOptions = {
       ...options,

@@ -1,6 +1,7 @@
 import { type MessagePort, workerData } from 'node:worker_threads'
 import { Balancer } from '../../src/balancer/balancer.js'
 import type { PoolHandle } from '../../src/balancer/threads/messages.js'
+import type { PoolTable } from '../../src/balancer/threads/table.js'
 import { RequestCounters } from '../../src/telemetry/metrics/request-counters.js'
 import { SharedCounters } from '../../src/telemetry/metrics/shared-counters.js'
 import type { RequestRecord } from '../../src/telemetry/record.js'
@@ -44,7 +45,7 @@ export function count(balancer: Balancer, counters: RequestCounters, request: Co
 if (workerData) {
   const { pool, port } = workerData as { pool: PoolHandle; port: MessagePort }
   const balancer = new Balancer({ shared: pool, slowStart: 0, failureDecay: 0, ejectMaxPercent: 0 })
-  const counters = new RequestCounters(SharedCounters.of(pool.table)?.memoryOf(pool.worker))
+  const counters = new RequestCounters(SharedCounters.of(balancer.table as PoolTable)?.memoryOf(pool.worker))
   new Channel<ToCountingThread, Record<never, never>>(
     port,
     {

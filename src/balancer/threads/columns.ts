@@ -2,7 +2,7 @@
 export interface ColumnsSize {
   /** Number of threads that write. */
   workers: number
-  /** Number of rows: 1 for numbers of the pool, else one for each backend and one for the pool. */
+  /** Number of rows in each of the buffers; 1 for numbers of the pool, which have one buffer. */
   rows: number
   /** Number of numbers that each thread has in a row. */
   width: number
@@ -15,28 +15,33 @@ export interface ColumnsSize {
  */
 export class Columns {
   readonly size: ColumnsSize
-  readonly #numbers: Float64Array
+  readonly #buffers: Float64Array[] = []
 
-  constructor(buffer: SharedArrayBuffer, size: ColumnsSize) {
+  constructor(size: ColumnsSize, ...buffers: SharedArrayBuffer[]) {
     this.size = size
-    this.#numbers = new Float64Array(buffer)
+    for (const buffer of buffers) this.add(buffer)
   }
 
   static allocate({ workers, rows, width }: ColumnsSize): SharedArrayBuffer {
     return new SharedArrayBuffer(workers * rows * width * Float64Array.BYTES_PER_ELEMENT)
   }
 
+  /** Adds the memory of further rows, which follow those that there are. */
+  add(buffer: SharedArrayBuffer): void {
+    this.#buffers.push(new Float64Array(buffer))
+  }
+
   /** Returns a worker's numbers of a row, to read and, for that worker, to write. */
   of(worker: number, row: number): Float64Array {
     const { rows, width } = this.size
-    const begin = (worker * rows + row) * width
-    return this.#numbers.subarray(begin, begin + width)
+    const begin = (worker * rows + (row % rows)) * width
+    return this.#bufferOf(row).subarray(begin, begin + width)
   }
 
   /** Returns one number of a worker in a row. */
   at(worker: number, row: number, at: number): number {
     const { rows, width } = this.size
-    return this.#numbers[(worker * rows + row) * width + at] as number
+    return this.#bufferOf(row)[(worker * rows + (row % rows)) * width + at] as number
   }
 
   /** Returns the sums of all numbers of a row over all workers. */
@@ -53,9 +58,14 @@ export class Columns {
   /** Returns the sum of one number of a row over all workers. */
   sum(row: number, at: number): number {
     const { workers, rows, width } = this.size
+    const numbers = this.#bufferOf(row)
     let sum = 0
-    for (let i = row * width + at, worker = 0; worker < workers; worker++, i += rows * width)
-      sum += this.#numbers[i] as number
+    for (let i = (row % rows) * width + at, worker = 0; worker < workers; worker++, i += rows * width)
+      sum += numbers[i] as number
     return sum
+  }
+
+  #bufferOf(row: number): Float64Array {
+    return this.#buffers[Math.floor(row / this.size.rows)] as Float64Array
   }
 }

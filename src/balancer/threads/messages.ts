@@ -4,6 +4,7 @@ import { isSameTls } from '../backends/backend-tls.js'
 import type { ChangingOptions } from '../changing-options.js'
 import type { DecisionFilter, TimedDecision } from '../explain/decision.js'
 import type { Explanation, Inquiry } from '../explain/explanation.js'
+import type { BlockBuffers } from './row-blocks.js'
 import type { TableBuffers } from './table.js'
 
 /** The fields of a backend that all threads have to know, besides its row. */
@@ -48,6 +49,8 @@ export type PoolChange =
   /** The requests in flight on a backend are cut. */
   | { kind: 'cut'; row: number; why: string }
   | { kind: 'policy'; name: string }
+  /** There is memory for further rows. */
+  | { kind: 'rows'; index: number; block: BlockBuffers }
   /** Options have other values. */
   | { kind: 'options'; options: ChangingOptions }
 

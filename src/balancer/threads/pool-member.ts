@@ -44,6 +44,7 @@ export interface AnsweringPool {
 /** A worker's part in a pool that threads share: it applies the updates of the control plane. */
 export class PoolMember {
   readonly #handle: PoolHandle
+  readonly #table: PoolTable
   readonly #pool: FollowingPool
   readonly #own: Float64Array
   #channel: Channel<ToPoolMember, ToPoolControl> | undefined
@@ -59,6 +60,7 @@ export class PoolMember {
       throw new InvalidOptionError('shared', 'takes a handle once: call workers.connect() for each worker')
     usedPorts.add(handle.port)
     this.#handle = handle
+    this.#table = table
     this.#pool = pool
     this.#own = table.pool.of(handle.worker, 0)
     this.#own[poolColumn.starts] = (this.#own[poolColumn.starts] as number) + 1
@@ -116,6 +118,7 @@ export class PoolMember {
           registry.leave(change.row)
           this.#hosts.delete(change.row)
         } else if (change.kind === 'policy') this.#pool.usePolicy(change.name)
+        else if (change.kind === 'rows') this.#table.blocks.attach(change.index, change.block)
         else if (change.kind === 'options') this.#pool.useOptions(change.options)
         else {
           const backend = registry.at(change.row)

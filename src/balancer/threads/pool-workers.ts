@@ -8,7 +8,7 @@ import type { ControlledPool } from './controlled-pool.js'
 import { isOutdated, type KnownBackend, knownOf, type PoolChange, type WorkerMessage } from './messages.js'
 import { PoolWorker } from './pool-worker.js'
 import { takeOffColumn } from './shared-load-counter.js'
-import { column, type PoolTable, poolWord, ROW_COUNT } from './table.js'
+import { column, type PoolTable, poolWord } from './table.js'
 import type { PoolWorkersEvents, WorkerChange } from './worker-change.js'
 import { WorkerWatch } from './worker-watch.js'
 
@@ -70,15 +70,9 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     this.#flush()
     const { registry, policy, options } = this.#pool()
     const backends = registry.list().map(knownOf)
+    const { buffers: table } = this.table
     const worker: PoolWorker = new PoolWorker(
-      {
-        worker: number,
-        table: this.table.buffers,
-        policy,
-        backends,
-        options,
-        revision: this.#revision,
-      },
+      { worker: number, table, policy, backends, options, revision: this.#revision },
       {
         heard: (message) => this.#heard(worker, message),
         left: () => this.#left(worker),
@@ -154,7 +148,8 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
   /** Returns the number of requests that a worker has in flight, those on removed backends included. */
   inFlightOf({ number }: Pick<PoolWorker, 'number'>): number {
     let sum = 0
-    for (let row = 1; row < ROW_COUNT; row++) sum += this.table.columns.at(number, row, column.inFlight)
+    for (let row = 1; row < this.table.blocks.rows; row++)
+      sum += this.table.columns.at(number, row, column.inFlight)
     return sum
   }
 
@@ -224,7 +219,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     if (this.#workers.get(number) !== worker) return
     this.#workers.delete(number)
     const { registry, freed } = this.#pool()
-    for (let row = 1; row < ROW_COUNT; row++)
+    for (let row = 1; row < this.table.blocks.rows; row++)
       if (this.table.columns.at(number, row, column.total) !== 0)
         worker.cut += takeOffColumn(this.table, number, row)
     this.table.keys[number]?.fill(0)

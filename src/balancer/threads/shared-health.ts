@@ -1,6 +1,6 @@
 import type { HealthMemory } from '../health/health-memory.js'
 import type { FailureNews } from './failure-news.js'
-import { MEASURES, measure, type PoolTable, word } from './table.js'
+import { measure, type PoolTable, word } from './table.js'
 
 const scratch = new Float64Array(1)
 const scratchBits = new BigInt64Array(scratch.buffer)
@@ -9,11 +9,12 @@ const scratchBits = new BigInt64Array(scratch.buffer)
 export class SharedHealth implements HealthMemory {
   readonly #table: PoolTable
   readonly #row: number
+  readonly #measures: Float64Array
+  readonly #measureBits: BigInt64Array
   readonly #news: FailureNews
   /** True in the control plane, which alone says when earlier failures and slow start no longer apply. */
   readonly #isControl: boolean
-  /** The indices in the table of the failure mark and of the number of failures in a row. */
-  readonly #markAt: number
+  /** The index in the table of the number of failures in a row. */
   readonly #streakAt: number
 
   constructor(table: PoolTable, row: number, news: FailureNews, isControl: boolean) {
@@ -21,7 +22,8 @@ export class SharedHealth implements HealthMemory {
     this.#row = row
     this.#news = news
     this.#isControl = isControl
-    this.#markAt = row * MEASURES + measure.failureMark
+    this.#measures = table.blocks.measuresOf(row)
+    this.#measureBits = table.blocks.measureBitsOf(row)
     this.#streakAt = table.wordAt(row, word.streak)
   }
 
@@ -39,7 +41,7 @@ export class SharedHealth implements HealthMemory {
   }
 
   get failureMark(): number {
-    return this.#table.measures[this.#markAt] as number
+    return this.#measures[measure.failureMark] as number
   }
 
   replaceFailureMark(before: number, after: number): boolean {
@@ -47,7 +49,7 @@ export class SharedHealth implements HealthMemory {
     const expected = scratchBits[0] as bigint
     scratch[0] = after
     const wanted = scratchBits[0] as bigint
-    if (Atomics.compareExchange(this.#table.measureBits, this.#markAt, expected, wanted) !== expected)
+    if (Atomics.compareExchange(this.#measureBits, measure.failureMark, expected, wanted) !== expected)
       return false
     // A share that grows again is noticed by each thread when it next measures its limits.
     if (after !== 0 && (before === 0 || after > before)) this.#news.tell(this.#row)
@@ -55,14 +57,14 @@ export class SharedHealth implements HealthMemory {
   }
 
   forgetFailures(): void {
-    if (this.#isControl) this.#table.measures[this.#markAt] = 0
+    if (this.#isControl) this.#measures[measure.failureMark] = 0
   }
 
   get slowStartAt(): number {
-    return this.#table.measures[this.#row * MEASURES + measure.slowStartAt] as number
+    return this.#measures[measure.slowStartAt] as number
   }
 
   setSlowStart(at: number): void {
-    if (this.#isControl) this.#table.measures[this.#row * MEASURES + measure.slowStartAt] = at
+    if (this.#isControl) this.#measures[measure.slowStartAt] = at
   }
 }

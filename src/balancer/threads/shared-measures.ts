@@ -1,7 +1,8 @@
 import type { LatencyMeasures } from '../stats/latency.js'
 import type { ResponseMeasures } from '../stats/response-time.js'
 import { percentilesOf } from '../stats/samples.js'
-import { MEASURES, measure, type PoolTable, SAMPLES_PER_ROW, word } from './table.js'
+import { SAMPLES_PER_ROW } from './row-blocks.js'
+import { measure, type PoolTable, word } from './table.js'
 
 /**
  * What is measured of the responses of one backend, in memory that threads share. A thread sees at once what another
@@ -9,59 +10,57 @@ import { MEASURES, measure, type PoolTable, SAMPLES_PER_ROW, word } from './tabl
  */
 export class SharedMeasures implements ResponseMeasures, LatencyMeasures {
   readonly #measures: Float64Array
-  readonly #base: number
 
-  constructor({ measures }: PoolTable, row: number) {
-    this.#measures = measures
-    this.#base = row * MEASURES
+  constructor({ blocks }: PoolTable, row: number) {
+    this.#measures = blocks.measuresOf(row)
   }
 
   get peak(): number {
-    return this.#measures[this.#base + measure.peak] as number
+    return this.#measures[measure.peak] as number
   }
 
   set peak(value: number) {
-    this.#measures[this.#base + measure.peak] = value
+    this.#measures[measure.peak] = value
   }
 
   get peakAt(): number {
-    return this.#measures[this.#base + measure.peakAt] as number
+    return this.#measures[measure.peakAt] as number
   }
 
   set peakAt(value: number) {
-    this.#measures[this.#base + measure.peakAt] = value
+    this.#measures[measure.peakAt] = value
   }
 
   get typical(): number {
-    return this.#measures[this.#base + measure.typical] as number
+    return this.#measures[measure.typical] as number
   }
 
   set typical(value: number) {
-    this.#measures[this.#base + measure.typical] = value
+    this.#measures[measure.typical] = value
   }
 
   get typicalAt(): number {
-    return this.#measures[this.#base + measure.typicalAt] as number
+    return this.#measures[measure.typicalAt] as number
   }
 
   set typicalAt(value: number) {
-    this.#measures[this.#base + measure.typicalAt] = value
+    this.#measures[measure.typicalAt] = value
   }
 
   get ewma(): number {
-    return this.#measures[this.#base + measure.ewma] as number
+    return this.#measures[measure.ewma] as number
   }
 
   set ewma(value: number) {
-    this.#measures[this.#base + measure.ewma] = value
+    this.#measures[measure.ewma] = value
   }
 
   get ewmaAt(): number {
-    return this.#measures[this.#base + measure.ewmaAt] as number
+    return this.#measures[measure.ewmaAt] as number
   }
 
   set ewmaAt(value: number) {
-    this.#measures[this.#base + measure.ewmaAt] = value
+    this.#measures[measure.ewmaAt] = value
   }
 }
 
@@ -76,7 +75,7 @@ export class SharedSamples {
 
   constructor(table: PoolTable, row: number) {
     this.#words = table.words
-    this.#samples = table.samples.subarray(row * SAMPLES_PER_ROW, (row + 1) * SAMPLES_PER_ROW)
+    this.#samples = table.blocks.samplesOf(row)
     this.#countAt = table.wordAt(row, word.samples)
   }
 

@@ -11,6 +11,12 @@ import { SharedMeasures, SharedSamples } from './shared-measures.js'
 import { SharedSlidingCount, SLICES_WIDTH } from './shared-sliding-count.js'
 import { type PoolTable, poolColumn, poolMeasure, ROW_COUNT, word } from './table.js'
 
+/**
+ * As long as there is room for more rows, this many are free before one is used again: what is told of a request that
+ * was the last on a removed backend, like its duration, comes a little later than its end.
+ */
+const MIN_FREE_ROWS = 32
+
 /** The memory of a pool that threads share, as one of them sees it. */
 export class SharedMemory implements PoolMemory {
   readonly isShared = true
@@ -48,7 +54,8 @@ export class SharedMemory implements PoolMemory {
   }
 
   recent(event: RecentEvent, windowMs: number, clock: Clock): RecentCount {
-    const { pool, measures } = this.table
+    const { pool, blocks } = this.table
+    const measures = blocks.measuresOf(0)
     const at = poolColumn.recent + recentEvents.indexOf(event) * SLICES_WIDTH
     if (this.worker === undefined) measures[poolMeasure.startedAt] ||= clock.now()
     const startedAt = () => measures[poolMeasure.startedAt] as number
@@ -67,15 +74,25 @@ export class SharedMemory implements PoolMemory {
 
   /** Returns a row for a new backend. A row that was used before is taken only once no request is counted in it. */
   #takeRow(): number {
-    if (this.#nextRow < ROW_COUNT) return this.#nextRow++
-    const { words } = this.table
-    const i = this.#freeRows.findIndex((row) => words[this.table.wordAt(row, word.inFlight)] === 0)
-    if (i === -1) {
+    const { blocks } = this.table
+    if (this.#nextRow < blocks.rows) return this.#nextRow++
+    const isLast = this.#nextRow === ROW_COUNT
+    const row = isLast || this.#freeRows.length >= MIN_FREE_ROWS ? this.#takeFreeRow() : undefined
+    if (row !== undefined) return row
+    if (isLast) {
       throw new InvalidBackendError(
         'url',
         `is one too many: several threads share at most ${ROW_COUNT - 1} backends`,
       )
     }
+    this.table.addBlock()
+    return this.#nextRow++
+  }
+
+  #takeFreeRow(): number | undefined {
+    const { words } = this.table
+    const i = this.#freeRows.findIndex((row) => words[this.table.wordAt(row, word.inFlight)] === 0)
+    if (i === -1) return undefined
     const [row] = this.#freeRows.splice(i, 1) as [number]
     this.table.clear(row)
     return row

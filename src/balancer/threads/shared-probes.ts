@@ -4,7 +4,7 @@ import { REPEATABLE_ONLY_PART } from '../health/half-open-probes.js'
 import { markOf } from '../health/health-memory.js'
 import type { RequestTraits } from '../leases/lease-request.js'
 import type { Clock } from '../time/clock.js'
-import { MEASURES, measure, type PoolTable, poolWord, word } from './table.js'
+import { measure, type PoolTable, poolWord, word } from './table.js'
 
 /** The values of `word.probe`; from TAKEN on it is TAKEN plus the number of the worker that probes the backend. */
 export const probeWord = { none: 0, due: 1, taken: 2 } as const
@@ -70,7 +70,7 @@ export class SharedProbes {
   protected change({ row }: Backend, from: number, to: number): boolean {
     const { table, clock } = this.pool
     const at = table.wordAt(row, word.probe)
-    if (to === probeWord.due) table.measures[row * MEASURES + measure.dueAt] = markOf(clock.now())
+    if (to === probeWord.due) table.blocks.measuresOf(row)[measure.dueAt] = markOf(clock.now())
     if (Atomics.compareExchange(table.words, at, from, to) !== from) return false
     const change = Number(to === probeWord.due) - Number(from === probeWord.due)
     if (change !== 0) Atomics.add(table.words, poolWord.due, change)
@@ -84,6 +84,6 @@ export class SharedProbes {
   }
 
   private dueSince({ row }: Backend): number {
-    return this.pool.table.measures[row * MEASURES + measure.dueAt] as number
+    return this.pool.table.blocks.measuresOf(row)[measure.dueAt] as number
   }
 }

@@ -10,8 +10,8 @@ export const SLICES_WIDTH = 2 * SLICE_COUNT
  * slices of its own, so the sum is exact as soon as the workers rest; see `SlidingCount`.
  */
 export class SharedSlidingCount {
-  readonly #columns: Columns
-  readonly #at: number
+  /** The slices of each worker. */
+  readonly #slices: Float64Array[]
   readonly #own: Float64Array | undefined
   readonly #clock: Clock
   readonly #sliceMs: number
@@ -30,9 +30,10 @@ export class SharedSlidingCount {
     clock: Clock,
     startedAt: () => number,
   ) {
-    this.#columns = columns
-    this.#at = at
-    this.#own = worker === undefined ? undefined : columns.of(worker, 0).subarray(at, at + SLICES_WIDTH)
+    this.#slices = Array.from({ length: columns.size.workers }, (_, number) =>
+      columns.of(number, 0).subarray(at, at + SLICES_WIDTH),
+    )
+    this.#own = worker === undefined ? undefined : this.#slices[worker]
     this.#clock = clock
     this.#sliceMs = windowMs / SLICE_COUNT
     this.#startedAt = startedAt
@@ -54,10 +55,9 @@ export class SharedSlidingCount {
   get sum(): number {
     const oldest = Math.floor(this.#clock.now() / this.#sliceMs) - SLICE_COUNT + 1
     let sum = 0
-    for (let worker = 0; worker < this.#columns.size.workers; worker++) {
-      for (let i = this.#at; i < this.#at + SLICES_WIDTH; i += 2)
-        if (this.#columns.at(worker, 0, i) >= oldest) sum += this.#columns.at(worker, 0, i + 1)
-    }
+    for (const slices of this.#slices)
+      for (let i = 0; i < SLICES_WIDTH; i += 2)
+        if ((slices[i] as number) >= oldest) sum += slices[i + 1] as number
     return sum
   }
 

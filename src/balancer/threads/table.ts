@@ -3,8 +3,9 @@ import { MAX_WEIGHT } from '../backends/spec.js'
 import { KEY_SLOTS, KeyCounts } from '../selection/affinity/key-counts.js'
 import { Columns } from './columns.js'
 import { Doorbells } from './doorbell.js'
+import { type BlockBuffers, RowBlocks } from './row-blocks.js'
 
-/** Largest number of rows: the pool itself has row 0, and each backend one of the others. */
+/** Largest number of rows: the pool itself has row 0, and each backend one of the others. It is a power of 2. */
 export const ROW_COUNT = 4096
 
 /** Number of Int32 words in a row, which are one cache line of 64 bytes. */
@@ -80,8 +81,6 @@ export const poolMeasure = {
   startedAt: 0,
 } as const
 
-export const MEASURES = 16
-
 /** The numbers in a worker's column for one backend. Only that worker writes them. */
 export const column = {
   inFlight: 0,
@@ -96,8 +95,6 @@ export const column = {
   awaitedSince: 8,
 } as const
 
-export const COLUMN_WIDTH = 16
-
 /** Number of deficits by weight, from 0 to the largest weight: see `SharedDeficits`. */
 export const DEFICIT_COUNT = MAX_WEIGHT + 1
 
@@ -105,9 +102,8 @@ export const DEFICIT_COUNT = MAX_WEIGHT + 1
 export interface TableBuffers {
   workers: number
   words: SharedArrayBuffer
-  measures: SharedArrayBuffer
-  samples: SharedArrayBuffer
-  columns: SharedArrayBuffer
+  /** The blocks of rows; see `RowBlocks`. */
+  blocks: BlockBuffers[]
   pool: SharedArrayBuffer
   bells: SharedArrayBuffer
   calls: SharedArrayBuffer
@@ -117,9 +113,6 @@ export interface TableBuffers {
   /** What others than the core count for the pool in the same way, by names of theirs. */
   further: Record<string, SharedArrayBuffer>
 }
-
-/** Number of latencies that are kept of each backend. */
-export const SAMPLES_PER_ROW = 1024
 
 /** Number of changes of failure rates that are kept for threads that have not seen them yet; a power of 2. */
 export const NEWS_KEPT = 256
@@ -146,18 +139,12 @@ export const poolColumn = {
   beat: 255,
 } as const
 
-/**
- * The table of a pool in memory that threads share: a row for the pool and one for each backend. Memory that was never
- * written costs nothing, because the system provides it at the first write.
- */
+/** The table of a pool in memory that threads share: a row for the pool and one for each backend. */
 export class PoolTable {
   readonly workers: number
   readonly words: Int32Array
-  readonly measures: Float64Array
-  /** The bits of `measures`, for atomic operations. */
-  readonly measureBits: BigInt64Array
-  /** The latest latencies of each backend, in milliseconds. */
-  readonly samples: Float32Array
+  /** Measurements, latencies and each worker's numbers for each backend; see {@link measure} and {@link column}. */
+  readonly blocks: RowBlocks
   /** Each worker's numbers for each backend; see {@link column}. */
   readonly columns: Columns
   /** Each worker's numbers for the pool. */
@@ -180,15 +167,10 @@ export class PoolTable {
     this.buffers = buffers
     this.workers = buffers.workers
     this.words = new Int32Array(buffers.words)
-    this.measures = new Float64Array(buffers.measures)
-    this.measureBits = new BigInt64Array(buffers.measures)
+    this.blocks = new RowBlocks(buffers.workers)
+    for (const [index, block] of buffers.blocks.entries()) this.blocks.attach(index, block)
     this.news = new Int32Array(buffers.news)
-    this.samples = new Float32Array(buffers.samples)
-    this.columns = new Columns(buffers.columns, {
-      workers: buffers.workers,
-      rows: ROW_COUNT,
-      width: COLUMN_WIDTH,
-    })
+    this.columns = this.blocks.columns
     this.bells = new Doorbells(buffers.bells)
     this.deficits = new Int32Array(buffers.deficits)
     const keyBytes = KEY_SLOTS * Int32Array.BYTES_PER_ELEMENT
@@ -197,17 +179,15 @@ export class PoolTable {
       (_, worker) => new Int32Array(buffers.keys, worker * keyBytes, KEY_SLOTS),
     )
     this.calls = new Int32Array(buffers.calls)
-    this.pool = new Columns(buffers.pool, { workers: buffers.workers, rows: 1, width: POOL_WIDTH })
+    this.pool = new Columns({ workers: buffers.workers, rows: 1, width: POOL_WIDTH }, buffers.pool)
   }
 
   /** @param workers largest number of threads that carry traffic at the same time */
   static create(workers: number): PoolTable {
-    return new PoolTable({
+    const table = new PoolTable({
       workers,
       words: new SharedArrayBuffer(ROW_COUNT * ROW_WORDS * Int32Array.BYTES_PER_ELEMENT),
-      measures: new SharedArrayBuffer(ROW_COUNT * MEASURES * Float64Array.BYTES_PER_ELEMENT),
-      samples: new SharedArrayBuffer(ROW_COUNT * SAMPLES_PER_ROW * Float32Array.BYTES_PER_ELEMENT),
-      columns: Columns.allocate({ workers, rows: ROW_COUNT, width: COLUMN_WIDTH }),
+      blocks: [],
       pool: Columns.allocate({ workers, rows: 1, width: POOL_WIDTH }),
       bells: Doorbells.allocate(workers),
       calls: new SharedArrayBuffer(workers * CALL_WORDS * Int32Array.BYTES_PER_ELEMENT),
@@ -216,6 +196,13 @@ export class PoolTable {
       keys: new SharedArrayBuffer(workers * KEY_SLOTS * Int32Array.BYTES_PER_ELEMENT),
       further: {},
     })
+    table.addBlock()
+    return table
+  }
+
+  /** Allocates memory for further rows, in the control plane. */
+  addBlock(): void {
+    this.buffers.blocks.push(this.blocks.allocate())
   }
 
   /** @param worker number of this worker; undefined in the control plane, which carries no request */
@@ -236,8 +223,7 @@ export class PoolTable {
   /** Sets a row to 0, for another backend. Nobody may use the row any more. */
   clear(row: number): void {
     this.words.fill(0, row * ROW_WORDS, (row + 1) * ROW_WORDS)
-    this.measures.fill(0, row * MEASURES, (row + 1) * MEASURES)
-    for (let worker = 0; worker < this.workers; worker++) this.columns.of(worker, row).fill(0)
+    this.blocks.clear(row)
     for (const callback of this.onClear) callback(row)
   }
 }

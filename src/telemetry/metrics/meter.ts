@@ -1,6 +1,5 @@
 import type { Balancer } from '../../balancer/balancer.js'
 import type { PoolHandle } from '../../balancer/threads/messages.js'
-import { PoolTable } from '../../balancer/threads/table.js'
 import type { RequestObserver } from '../record.js'
 import { reportEventLoop } from './event-loop-report.js'
 import type { MeteredPool } from './family.js'
@@ -34,9 +33,9 @@ export interface Meter {
 
 /** Counts the requests of a pool. */
 export function meter({ name, balancer, registries, shared }: MeterOptions): Meter {
-  const common = shared ? SharedCounters.of(shared.table) : undefined
+  const { workers, table } = balancer
+  const common = shared && table ? SharedCounters.of(table) : undefined
   if (registries.length === 0 && !common) return { observe: undefined, stop() {} }
-  const { workers } = balancer
   if (workers) {
     const counters = SharedCounters.allocate(workers.table).summed()
     return { observe: undefined, stop: show({ name, balancer, counters }, registries) }
@@ -44,8 +43,8 @@ export function meter({ name, balancer, registries, shared }: MeterOptions): Met
   const counters = new RequestCounters(shared && common?.memoryOf(shared.worker))
   countersByPool.set(balancer, counters)
   const leave = show({ name, balancer, counters: common?.summed() ?? counters }, registries)
-  if (!shared || !common) return { observe: counters.observe, stop: leave }
-  const own = new PoolTable(shared.table).pool.of(shared.worker, 0)
+  if (!shared || !table || !common) return { observe: counters.observe, stop: leave }
+  const own = table.pool.of(shared.worker, 0)
   const stopReports = reportEventLoop(own, balancer.clock)
   return {
     observe: counters.observe,

@@ -1,13 +1,14 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import { Columns } from '../../balancer/threads/columns.js'
-import { type PoolTable, ROW_COUNT, type TableBuffers } from '../../balancer/threads/table.js'
+import { BLOCK_ROWS } from '../../balancer/threads/row-blocks.js'
+import type { PoolTable } from '../../balancer/threads/table.js'
 import { BACKEND_WIDTH, BackendCounters } from './backend-counters.js'
 import { type ErrorCounts, expectedCodes, MAX_ERROR_CODES, OTHER_CODES } from './error-counts.js'
 import { HISTOGRAM_WIDTH, Histogram } from './histogram.js'
 import type { CounterMemory, PoolCounters } from './request-counters.js'
 import { SharedNames } from './shared-names.js'
 
-/** The names of the buffers in `TableBuffers.further`. */
+/** The names of the buffers in `further`, of a block of rows and of the table. */
 const BACKENDS = 'requestCounters'
 const POOL = 'poolCounters'
 const CODES = 'errorCodes'
@@ -26,19 +27,23 @@ export class SharedCounters {
   readonly pool: Columns
   readonly codes: SharedNames
 
-  private constructor({ workers, further }: TableBuffers) {
-    const { [BACKENDS]: backends, [POOL]: pool, [CODES]: codes } = further
-    this.backends = new Columns(backends as SharedArrayBuffer, backendsSize(workers))
-    this.pool = new Columns(pool as SharedArrayBuffer, poolSize(workers))
+  private constructor({ workers, buffers, blocks }: PoolTable) {
+    const { [POOL]: pool, [CODES]: codes } = buffers.further
+    this.backends = new Columns(backendsSize(workers))
+    blocks.each(({ further }) => this.backends.add(further[BACKENDS] as SharedArrayBuffer))
+    this.pool = new Columns(poolSize(workers), pool as SharedArrayBuffer)
     this.codes = new SharedNames(codes as SharedArrayBuffer, MAX_ERROR_CODES)
   }
 
   /** Allocates the counters of a pool that this thread controls. Workers that are connected later count in them. */
-  static allocate({ buffers, workers, onClear }: PoolTable): SharedCounters {
-    buffers.further[BACKENDS] = Columns.allocate(backendsSize(workers))
+  static allocate(table: PoolTable): SharedCounters {
+    const { buffers, workers, blocks, onClear } = table
+    blocks.each(({ further }) => {
+      further[BACKENDS] = Columns.allocate(backendsSize(workers))
+    })
     buffers.further[POOL] = Columns.allocate(poolSize(workers))
     buffers.further[CODES] = SharedNames.allocate(MAX_ERROR_CODES)
-    const counters = new SharedCounters(buffers)
+    const counters = new SharedCounters(table)
     for (const code of expectedCodes) counters.codes.add(code)
     onClear.push((row) => {
       for (let worker = 0; worker < workers; worker++) counters.backends.of(worker, row).fill(0)
@@ -47,8 +52,8 @@ export class SharedCounters {
   }
 
   /** Returns the counters of a pool that another thread controls; undefined where it does not count. */
-  static of(buffers: TableBuffers): SharedCounters | undefined {
-    return buffers.further[BACKENDS] && new SharedCounters(buffers)
+  static of(table: PoolTable): SharedCounters | undefined {
+    return table.buffers.further[POOL] && new SharedCounters(table)
   }
 
   /** Returns the part of the counters in which a worker counts. */
@@ -117,7 +122,7 @@ class WorkerErrorCounts implements ErrorCounts {
 }
 
 function backendsSize(workers: number) {
-  return { workers, rows: ROW_COUNT, width: BACKEND_WIDTH }
+  return { workers, rows: BLOCK_ROWS, width: BACKEND_WIDTH }
 }
 
 function poolSize(workers: number) {
