@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   AllFullError,
   BackendExistsError,
@@ -7,6 +9,7 @@ import {
   type BalancerOptions,
   type Lease,
   NoBackendError,
+  policyNames,
 } from '../../../src/balancer/index.js'
 import { TestClock } from '../../support/clock.js'
 
@@ -428,4 +431,48 @@ test('a pool that retires cuts what is left in the end', async () => {
   assert.match(String(cut), /the pool was removed/)
   assert.match(String(waits.error), /the pool was removed/)
   assert.equal(clock.pending, 0)
+})
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
+test('500 configurations with requests in flight leave nothing behind: no timer, no memory, no count', async () => {
+  const { balancer, registry, clock } = pool({ backends: [a, b], maxConnections: 2, slowStart: 1000 })
+  const held: Lease[] = []
+  const round = (i: number) => {
+    while (held.length > 2) held.shift()?.release('ok')
+    for (let n = 0; n < 2; n++) {
+      balancer.lease({ key: `${i}`, onLease: (lease) => held.push(lease), onReject: () => {} })
+    }
+    balancer.configure({
+      backends: [a, `http://new${i}:1`, { url: b, weight: 1 + (i % 7) }],
+      policy: policyNames[i % policyNames.length],
+      affinity: i % 3 ? 'on' : 'off',
+      queueTimeout: 100 + (i % 5),
+      slowStart: 100 * (i % 4),
+      hedge: i % 2 ? 'p95' : 50,
+      tunnelWeight: i % 100,
+      failureDecay: 1000 * (i % 3),
+      maxConnections: 2 + (i % 2),
+    })
+    clock.pass(10)
+  }
+  const settle = async () => {
+    while (held.length > 0) held.shift()?.release('ok')
+    clock.pass(60_000)
+    for (let i = 0; i < 5; i++) await turn()
+    while (held.length > 0) held.shift()?.release('ok')
+    clock.pass(60_000)
+    collect()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  for (let i = 0; i < 200; i++) round(i)
+  const before = await settle()
+  for (let i = 200; i < 700; i++) round(i)
+  const after = await settle()
+  assert.equal(registry.size, 3)
+  assert.deepEqual([balancer.view().inFlight, balancer.view().queue.length, clock.pending], [0, 0, 0])
+  // Each backend that was dropped had some 10 kB.
+  assert.ok(after - before < 1_500_000, `${after - before} bytes`)
 })

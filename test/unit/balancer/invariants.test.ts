@@ -4,10 +4,12 @@ import fc from 'fast-check'
 import type { Backend } from '../../../src/balancer/backends/backend.js'
 import type { Registry } from '../../../src/balancer/backends/registry.js'
 import { Balancer } from '../../../src/balancer/balancer.js'
-import { AllFullError, NoBackendError } from '../../../src/balancer/errors.js'
+import { AllFullError, BackendExistsError, NoBackendError } from '../../../src/balancer/errors.js'
+import type { PanicMode } from '../../../src/balancer/health/panic.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
 import type { Outcome } from '../../../src/balancer/leases/outcome.js'
 import type { BalancerOptions } from '../../../src/balancer/options.js'
+import type { ConfigurableOptions } from '../../../src/balancer/pool-configuration.js'
 import { policyNames } from '../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../support/clock.js'
 import { seeded } from '../../support/random.js'
@@ -22,12 +24,16 @@ class Watched {
   readonly held: Lease[] = []
   readonly waiting: { leave: (() => void) | undefined; except: Set<Backend> }[] = []
   #added = 0
+  /** The options that the pool has now, as far as they decide what it may do. */
+  #maxPercent: number
+  #panic: PanicMode = 'ejected'
   /** Since when each of them may have its whole share, as far as was looked. */
   readonly #whole = new Map<Backend, number>()
 
   constructor(options: BalancerOptions) {
     const backends = [0, 1, 2].map((i) => ({ url: `http://start${i}:1` }))
     this.balancer = new Balancer({ ...options, backends, clock: this.clock, random: seeded(5) })
+    this.#maxPercent = options.ejectMaxPercent ?? 50
     for (const backend of this.backends) this.#whole.set(backend, Number.NEGATIVE_INFINITY)
   }
 
@@ -50,7 +56,7 @@ class Watched {
     const now = this.clock.date()
     const ejected = active.filter(({ health }) => health === 'ejected')
     const due = ejected.filter(({ ejectedUntil }) => (ejectedUntil as Date) <= now)
-    const allowed = usable.length > 0 ? [...usable, ...due] : ejected
+    const allowed = usable.length > 0 || this.#panic === 'off' ? [...usable, ...due] : ejected
     return allowed.filter((backend) => !backend.isFull && !except.has(backend))
   }
 
@@ -109,8 +115,27 @@ class Watched {
     this.balancer.policy = policy
   }
 
-  check(maxPercent: number): void {
+  configure(options: ConfigurableOptions): void {
+    const total = () => this.held.filter(({ held }) => held).length
+    const before = total()
+    const view = () => JSON.stringify([this.balancer.view(), this.backends.map((backend) => backend.view())])
+    const was = view()
+    try {
+      this.balancer.configure(options)
+    } catch (error) {
+      // The id of a backend stays if the configuration gives it none any more, and cannot be given to another one.
+      if (!(error instanceof BackendExistsError)) throw error
+      assert.equal(view(), was, 'all or nothing')
+      return
+    }
+    assert.equal(total(), before, 'no lease ends')
+    this.#maxPercent = options.ejectMaxPercent ?? this.#maxPercent
+    this.#panic = options.panic ?? this.#panic
+  }
+
+  check(): void {
     const { registry } = this.balancer
+    const maxPercent = this.#maxPercent
     for (let i = this.held.length - 1; i >= 0; i--) if (!this.held[i]?.held) this.held.splice(i, 1)
     for (const backend of this.backends) {
       const count = this.held.filter((lease) => lease.backend === backend).length
@@ -169,6 +194,42 @@ const toOne = (name: string, act: (registry: Registry, id: string) => void) =>
 const step = <T>(name: string, argument: fc.Arbitrary<T>, act: (pool: Watched, argument: T) => void) =>
   argument.map((value) => named(`${name} ${value}`, (pool) => act(pool, value)))
 
+/** Another configuration: some of the options, and some of these backends. */
+const configuration: fc.Arbitrary<ConfigurableOptions> = fc.record(
+  {
+    backends: fc.uniqueArray(
+      fc.record(
+        {
+          url: fc.nat(4).map((i) => `http://start${i}:1`),
+          id: fc.nat(4).map((i) => `given${i}`),
+          weight: fc.integer({ min: 1, max: 3 }),
+          maxConnections: size,
+        },
+        { requiredKeys: ['url'] },
+      ),
+      // Two backends cannot have one id.
+      { comparator: (one, other) => one.url === other.url || (one.id !== undefined && one.id === other.id) },
+    ),
+    policy: fc.constantFrom(...policyNames),
+    maxConnections: size,
+    queueLimit: fc.nat(6),
+    queueTimeout: fc.constantFrom(500, 2000, 4000),
+    slowStart: fc.constantFrom(0, 1000, 3000),
+    ejectConsecutive: fc.integer({ min: 1, max: 3 }),
+    ejectBase: fc.constantFrom(500, 1000),
+    ejectMax: fc.constantFrom(1000, 3000),
+    ejectMaxPercent: fc.constantFrom(0, 34, 50, 100),
+    failureDecay: fc.constantFrom(0, 1000, 10_000),
+    panic: fc.constantFrom('off' as const, 'ejected' as const),
+    healthInitial: fc.constantFrom('usable' as const, 'unusable' as const),
+    drainTimeout: fc.constantFrom(500, 1500),
+    tunnelWeight: fc.constantFrom(0, 50, 100),
+    affinity: fc.constantFrom('off', 'on'),
+    hedge: fc.constantFrom('off' as const, 'p95' as const, 20),
+  },
+  { requiredKeys: [] },
+)
+
 const steps: [weight: number, fc.Arbitrary<Step>][] = [
   [8, step('acquire, not on', fc.option(which), (pool, not) => pool.acquire(pool.only(not)))],
   [4, step('wait, not for', fc.option(which), (pool, not) => pool.wait(pool.only(not)))],
@@ -193,6 +254,12 @@ const steps: [weight: number, fc.Arbitrary<Step>][] = [
     ),
   ],
   [3, step('pass', fc.nat(4000), (pool, time) => pool.clock.pass(time))],
+  [
+    2,
+    configuration.map((options) =>
+      named(`configure ${fc.stringify(options)}`, (pool) => pool.configure(options)),
+    ),
+  ],
   [1, step('switch to', fc.constantFrom(...policyNames), (pool, name) => pool.switchTo(name))],
 ]
 const anyStep = fc.oneof(...steps.map(([weight, arbitrary]) => ({ weight, arbitrary })))
@@ -220,11 +287,12 @@ for (const policy of policyNames) {
             take(pool)
             // The next waiting request gets its lease in a microtask.
             await new Promise(setImmediate)
-            pool.check(ejectMaxPercent)
+            pool.check()
           }
           for (const lease of [...pool.held]) lease.release('ok')
           await new Promise(setImmediate)
-          pool.clock.pass(2000)
+          // The longest time that a request may wait.
+          pool.clock.pass(4000)
           await new Promise(setImmediate)
           for (const lease of [...pool.held]) lease.release('ok')
           assert.equal(pool.balancer.view().inFlight, 0)
