@@ -15,7 +15,7 @@ export function schemaCommand(): Command {
     .option('--json', 'print JSON, which it always does')
     .addHelpText('after', help)
     .action(async () => {
-      const { fileJsonSchema } = await import('../config/file/json-schema.js')
+      const { fileJsonSchema } = await import('../config/file/schema/json-schema.js')
       process.stdout.write(`${JSON.stringify(fileJsonSchema(), null, 2)}\n`)
     })
 }

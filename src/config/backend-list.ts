@@ -61,33 +61,52 @@ export function readBackendList(text: string): BackendSpec[] {
   return specs
 }
 
+/** A backend that the registry refuses: its place in the list, the field that is wrong, and the reason. */
+export interface RefusedBackend {
+  index: number
+  field: string | undefined
+  why: string
+}
+
 /**
- * Adds backends to a temporary registry, to find the first one that the registry refuses.
+ * Finds the first backend that the registry refuses.
  * @param verifyTls checks the files that a backend names; by default they are not looked at
- * @returns the first refused backend, its wrong field and the reason; undefined if the registry accepts all backends
+ * @returns undefined if the registry accepts all backends
  */
 export function firstRefused(
   backends: readonly (string | BackendSpec)[],
   verifyTls?: BalancerOptions['verifyTls'],
-): { index: number; field: string | undefined; why: string } | undefined {
+): RefusedBackend | undefined {
+  return refusedBackends(backends, verifyTls, 1)[0]
+}
+
+/** Adds backends to a temporary registry, to find those that it refuses. @param limit how many are looked for */
+export function refusedBackends(
+  backends: readonly (string | BackendSpec)[],
+  verifyTls?: BalancerOptions['verifyTls'],
+  limit = Number.POSITIVE_INFINITY,
+): RefusedBackend[] {
   try {
     new Balancer({ backends, verifyTls }).close()
-    return undefined
+    return []
   } catch {
     // The error does not say which backend is wrong, so the backends are added one by one below.
   }
+  const refused: RefusedBackend[] = []
   const { registry } = new Balancer({ verifyTls })
   for (const [index, backend] of backends.entries()) {
+    if (refused.length >= limit) break
     try {
       registry.add(typeof backend === 'string' ? { url: backend } : backend)
     } catch (error) {
       if (error instanceof BackendExistsError)
-        return { index, field: undefined, why: 'one before it has that url or id' }
-      if (error instanceof InvalidBackendError) return { index, field: error.field, why: error.message }
-      throw error
+        refused.push({ index, field: undefined, why: 'one before it has that url or id' })
+      else if (error instanceof InvalidBackendError)
+        refused.push({ index, field: error.field, why: error.message })
+      else throw error
     }
   }
-  return undefined
+  return refused
 }
 
 function readEntry(entry: string, isLast: boolean): BackendSpec {

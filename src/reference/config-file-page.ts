@@ -1,5 +1,5 @@
-import { FileSchema } from '../config/file/schema.js'
-import type { Shape } from '../config/file/shape.js'
+import { FileSchema } from '../config/file/schema/file-schema.js'
+import type { Shape } from '../config/file/schema/shape.js'
 import { poolSettingNames } from '../config/settings.js'
 
 /** Returns the text of `docs/reference/config-file.md`: every field of a gateway's file. */

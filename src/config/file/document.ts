@@ -6,12 +6,12 @@ import {
   isPair,
   isScalar,
   isSeq,
-  LineCounter,
-  parseDocument,
-  type YAMLError,
+  type LineCounter,
+  type Pair,
+  type YAMLMap,
 } from 'yaml'
-import { JsonError, parseJson } from '../../text/json-fault.js'
-import { type ConfigMistake, type Path, type Places, pathText, shown } from './mistakes.js'
+import { type ConfigMistake, MAX_MISTAKES, type Path, type Places, pathText, shown } from './mistakes.js'
+import { parseText, placeAt } from './syntax.js'
 
 /** Parts that a document may have, where aliases count as often as they are used. */
 const MAX_PARTS = 1_000_000
@@ -29,23 +29,27 @@ export class FileDocument implements Places {
   readonly written: unknown
   readonly mistakes: ConfigMistake[] = []
   readonly #file: string
-  readonly #lines = new LineCounter()
+  readonly #lines: LineCounter
   readonly #variables: Variables
   readonly #root: unknown
   readonly #anchors = new Map<string, unknown>()
   /** What aliases stand for. */
   readonly #targets = new WeakMap<object, unknown>()
+  /** The pairs of maps by their names. */
+  readonly #pairs = new WeakMap<object, ReadonlyMap<string | undefined, Pair>>()
   #parts = 0
 
   /** @param file name of the file for mistakes */
   constructor(file: string, text: string, variables: Variables) {
     this.#file = file
     this.#variables = variables
-    if (/\.json$/i.test(file)) this.#checkJson(text)
-    // A tab is a blank in JSON, but YAML takes none as indentation.
-    const isJson = /^\s*\{/.test(text)
-    this.#root = this.#parse(isJson ? text.replaceAll('\t', ' ') : text)
-    if (this.mistakes.length > 0) return
+    const { root, lines, fault } = parseText(text, /\.json$/i.test(file))
+    this.#root = root
+    this.#lines = lines
+    if (fault) {
+      this.mistakes.push({ file, line: fault.line, column: fault.column, path: '', message: fault.message })
+      return
+    }
     this.value = this.#valueOf(this.#root, [], true)
     this.#parts = 0
     this.written = text.includes('${') ? this.#valueOf(this.#root, [], false) : this.value
@@ -57,7 +61,7 @@ export class FileDocument implements Places {
     for (const [depth, name] of path.entries()) {
       const isLast = depth === path.length - 1
       if (isMap(node)) {
-        const pair = node.items.find(({ key }) => nameOf(key) === String(name))
+        const pair = this.#pairOf(node, String(name))
         if (!pair) break
         const value = this.#resolved(pair.value)
         const isNamed = (isLast && part === 'name') || offsetOf(value) === undefined || isEmpty(value)
@@ -75,6 +79,11 @@ export class FileDocument implements Places {
     return this.isInserted(path) ? 'its value' : shown(value)
   }
 
+  writtenText(path: Path): string | undefined {
+    const node = this.#nodeAt(path)
+    return isScalar(node) && typeof node.value === 'string' ? node.value : undefined
+  }
+
   isInserted(path: Path): boolean {
     return this.#hasInserted(this.#nodeAt(path))
   }
@@ -82,60 +91,30 @@ export class FileDocument implements Places {
   #nodeAt(path: Path): unknown {
     let node = this.#resolved(this.#root)
     for (const name of path) {
-      if (isMap(node))
-        node = this.#resolved(node.items.find(({ key }) => nameOf(key) === String(name))?.value)
+      if (isMap(node)) node = this.#resolved(this.#pairOf(node, String(name))?.value)
       else if (isSeq(node)) node = this.#resolved(node.items[name as number])
       else return undefined
     }
     return node
   }
 
+  /** The first pair of a map that has a name. */
+  #pairOf(map: YAMLMap, name: string): Pair | undefined {
+    let pairs = this.#pairs.get(map)
+    if (!pairs) {
+      pairs = new Map([...map.items].reverse().map((pair) => [nameOf(pair.key), pair]))
+      this.#pairs.set(map, pairs)
+    }
+    return pairs.get(name)
+  }
+
   #at(offset: number) {
-    const { line, col } = this.#lines.linePos(offset)
-    return { line: Math.max(line, 1), column: Math.max(col, 1) }
+    return placeAt(this.#lines, offset)
   }
 
   #refuse(offset: number | undefined, path: Path, message: string): void {
+    if (this.mistakes.length >= MAX_MISTAKES) return
     this.mistakes.push({ file: this.#file, ...this.#at(offset ?? 0), path: pathText(path), message })
-  }
-
-  #checkJson(text: string): void {
-    try {
-      parseJson(text)
-    } catch (error) {
-      if (!(error instanceof JsonError)) throw error
-      const [, line, column] = / at line (\d+), column (\d+)/.exec(error.message) ?? []
-      const message = `is not JSON: ${error.message.replace(/,? at line \d+, column \d+/, '')}`
-      this.mistakes.push({
-        file: this.#file,
-        line: Number(line ?? 1),
-        column: Number(column ?? 1),
-        path: '',
-        message,
-      })
-    }
-  }
-
-  #parse(text: string): unknown {
-    if (this.mistakes.length > 0) return undefined
-    try {
-      const document = parseDocument(text, {
-        lineCounter: this.#lines,
-        prettyErrors: false,
-        // Names that come twice are found below, in a time that does not grow with the square of their number.
-        uniqueKeys: false,
-        logLevel: 'silent',
-      })
-      // One syntax error makes others of what follows it, so only the first is told.
-      const [first] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])
-      if (first) this.#refuse(first.pos[0], [], `is not understood: ${syntaxFault(first, text)}`)
-      return document.contents
-    } catch (error) {
-      // The parser calls itself for each level.
-      if (!(error instanceof RangeError)) throw error
-      this.#refuse(0, [], 'is nested too deeply')
-      return undefined
-    }
   }
 
   #valueOf(given: unknown, path: Path, inserts: boolean): unknown {
@@ -163,6 +142,11 @@ export class FileDocument implements Places {
         isPair(item) ? undefined : this.#valueOf(item, [...path, i], inserts),
       )
     if (!isScalar(node)) return null
+    // Older versions of YAML have dates and bytes.
+    if (typeof node.value === 'object' && node.value !== null) {
+      if (inserts) this.#refuse(offset, path, 'is no text, number, true or false')
+      return undefined
+    }
     return inserts && typeof node.value === 'string' ? this.#inserted(node.value, offset, path) : node.value
   }
 
@@ -218,13 +202,6 @@ export class FileDocument implements Places {
     if (isMap(node)) return node.items.some(({ value }) => this.#hasInserted(value))
     return isSeq(node) && node.items.some((item) => this.#hasInserted(item))
   }
-}
-
-function syntaxFault({ code, message, pos: [at] }: YAMLError, text: string): string {
-  if (text.startsWith('${', at - 1) || text.startsWith('${', at))
-    return '${NAME} has to be in quotation marks here'
-  if (code === 'MULTIPLE_DOCS') return 'it takes one document'
-  return shown((message.split('\n', 1)[0] as string).replace(/[.:]$/, '')).slice(1, -1)
 }
 
 function offsetOf(node: unknown): number | undefined {

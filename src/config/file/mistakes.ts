@@ -14,6 +14,8 @@ export interface ConfigMistake {
 /** The error that has all mistakes of a file, in the order of their lines. Its message has a line for each. */
 export class ConfigFileError extends Error {
   readonly mistakes: readonly ConfigMistake[]
+  /** Absolute paths of the file and of the files that it names, as far as they are known. */
+  files: readonly string[] = []
 
   constructor(mistakes: readonly ConfigMistake[]) {
     super(mistakes.map(mistakeLine).join('\n'))
@@ -39,6 +41,9 @@ export function pathText(path: Path): string {
   return text
 }
 
+/** Most mistakes that are looked for. A person mends a few, and a file that has more is another kind of file. */
+export const MAX_MISTAKES = 1000
+
 /** Longest part of a value that a message repeats, in characters. */
 const MAX_SHOWN_LENGTH = 100
 
@@ -62,6 +67,8 @@ export interface Places {
   shownValue(path: Path, value: unknown): string
   /** Whether a part of the value is from the environment. */
   isInserted(path: Path): boolean
+  /** A text as it is written; undefined where there is none. */
+  writtenText(path: Path): string | undefined
 }
 
 /** Collects the mistakes of a file. */
@@ -81,10 +88,15 @@ export class Mistakes {
     return this.#found.length
   }
 
-  /** Adds a mistake. @param part whether the name of the field is wrong, or its value */
+  /**
+   * Adds a mistake.
+   * @param part whether the name of the field is wrong, or its value
+   * @throws {ConfigFileError} if there are too many
+   */
   add(path: Path, message: string, part: 'name' | 'value' = 'value'): void {
     for (let end = 0; end <= path.length; end++) this.#covered.add(pathText(path.slice(0, end)))
     this.#found.push({ file: this.#file, ...this.#places.placeOf(path, part), path: pathText(path), message })
+    if (this.#found.length >= MAX_MISTAKES) this.throwIfAny()
   }
 
   /** Adds a mistake with the value, which is left out where it is from the environment. */
@@ -94,6 +106,10 @@ export class Mistakes {
 
   shownValue(path: Path, value: unknown): string {
     return this.#places.shownValue(path, value)
+  }
+
+  writtenText(path: Path): string | undefined {
+    return this.#places.writtenText(path)
   }
 
   isInserted(path: Path): boolean {

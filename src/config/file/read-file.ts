@@ -1,18 +1,21 @@
 import { resolve } from 'node:path'
 import { isLoopback } from '../../proxy/http/loopback.js'
-import { TOKEN_PATTERN } from '../admin-listener.js'
+import { DEFAULT_ADMIN_PORT, TOKEN_PATTERN } from '../admin-listener.js'
 import type { Settings } from '../settings.js'
-import { Credentials } from './credentials.js'
 import { FileDocument, type Variables } from './document.js'
 import { adminConfigOf, poolSettingsOf } from './environment-config.js'
 import type { AdminConfig, GatewayConfig, ListenerConfig } from './gateway-config.js'
 import { ConfigFileError, Mistakes, type Path } from './mistakes.js'
-import { FileUseError, NamedFiles, readText } from './named-files.js'
-import { resolvePools } from './pools.js'
-import { resolveRoutes } from './routes.js'
-import { FileSchema, type FileValue } from './schema.js'
+import { Credentials } from './resolve/credentials.js'
+import { FileUseError, NamedFiles, readText } from './resolve/named-files.js'
+import { resolvePools } from './resolve/pools.js'
+import { resolveRoutes } from './resolve/routes.js'
+import { FileSchema, type FileValue } from './schema/file-schema.js'
+import type { Shape } from './schema/shape.js'
 import { checkShape } from './schema-check.js'
-import type { Shape } from './shape.js'
+
+/** Most addresses where traffic enters. */
+const MAX_LISTENERS = 256
 
 /** What a gateway's file says. */
 export interface ReadFile {
@@ -46,11 +49,16 @@ export function readGatewayFile(file: string, environment: Settings, variables: 
     mistakes.add([], 'it takes fields: listen, workers, admin, pools, routes')
     mistakes.throwIfAny()
   }
-  const value = checkShape(FileSchema as unknown as Shape, document.value, [], mistakes) as FileValue
   const files = new NamedFiles(file, mistakes)
-  const config = resolveFile(file, value, environment, files, mistakes)
-  mistakes.throwIfAny()
-  return { config, files: [resolve(file), ...files.paths], document: document.written }
+  try {
+    const value = checkShape(FileSchema as unknown as Shape, document.value, [], mistakes) as FileValue
+    const config = resolveFile(file, value, environment, files, mistakes)
+    mistakes.throwIfAny()
+    return { config, files: [resolve(file), ...files.paths], document: document.written }
+  } catch (error) {
+    if (error instanceof ConfigFileError) error.files = [resolve(file), ...files.paths]
+    throw error
+  }
 }
 
 function resolveFile(
@@ -84,19 +92,18 @@ function resolveListen(
   mistakes: Mistakes,
 ): ListenerConfig[] {
   if (given === undefined) return [{ host: environment.host, port: environment.port }]
-  const known = new Map<string, Path>()
-  const listeners: ListenerConfig[] = []
-  for (const [i, listener] of given.entries()) {
+  const known: { listener: ListenerConfig; path: Path }[] = []
+  if (given.length > MAX_LISTENERS)
+    mistakes.add(['listen', MAX_LISTENERS], `is one more than ${MAX_LISTENERS}`)
+  for (const [i, listener] of given.slice(0, MAX_LISTENERS).entries()) {
     if (listener?.port === undefined) continue
     const { host = '127.0.0.1', port } = listener
-    const address = `${host.toLowerCase()} ${port}`
-    const other = known.get(address)
-    // Any number of listeners may ask for a free port.
-    if (other && port !== 0) mistakes.add(['listen', i], `is the address of line ${mistakes.lineOf(other)}`)
-    known.set(address, ['listen', i])
-    listeners.push({ host, port })
+    const path = ['listen', i]
+    const other = known.find((each) => sharesAddress(each.listener, { host, port }))
+    if (other) mistakes.add(path, `shares its address with line ${mistakes.lineOf(other.path)}`)
+    known.push({ listener: { host, port }, path })
   }
-  return listeners
+  return known.map(({ listener }) => listener)
 }
 
 function resolveAdmin(
@@ -110,14 +117,9 @@ function resolveAdmin(
   const { host, port, token, tokenFile } = given
   if (token !== undefined && tokenFile !== undefined)
     mistakes.add(['admin', 'token'], 'tokenFile is there as well: it takes one of them', 'name')
-  if (token !== undefined && !mistakes.isInserted(['admin', 'token']))
-    mistakes.add(
-      ['admin', 'token'],
-      'is a secret: it takes ${NAME}, a variable of the environment, or use tokenFile',
-    )
   return {
     host: host ?? environment.adminHost,
-    port: port ?? (environment.adminPort === 'off' ? 0 : (environment.adminPort as number)),
+    port: port ?? (environment.adminPort === 'off' ? DEFAULT_ADMIN_PORT : (environment.adminPort as number)),
     token: token ?? (tokenFile === undefined ? environment.adminToken : tokenIn(tokenFile, files, mistakes)),
   }
 }
@@ -140,10 +142,15 @@ function checkAdmin(
   if (admin === 'off' || mistakes.covers(['admin'])) return
   const path = value.admin === undefined ? [] : ['admin']
   if (admin.token === '' && !isLoopback(admin.host))
-    mistakes.add(
-      path,
-      `the admin API has no token, which is required as ${admin.host} is not a loopback address`,
-    )
-  const isShared = listen.some(({ host, port }) => port === admin.port && port !== 0 && host === admin.host)
-  if (isShared) mistakes.add(path, `the admin API has the address ${admin.host}:${admin.port} of a listener`)
+    mistakes.add(path, 'the admin API has no token, which is required where its address is not loopback')
+  if (listen.some((listener) => sharesAddress(listener, admin)))
+    mistakes.add(path, 'the admin API has the address of a listener')
+}
+
+/** Whether two listeners cannot both be there. Any number of them may ask for a free port. */
+function sharesAddress(a: ListenerConfig, b: ListenerConfig): boolean {
+  if (a.port !== b.port || a.port === 0) return false
+  const [one, other] = [a.host.toLowerCase(), b.host.toLowerCase()]
+  const takesIn = (wide: string, host: string) => wide === '::' || (wide === '0.0.0.0' && !host.includes(':'))
+  return one === other || takesIn(one, other) || takesIn(other, one)
 }

@@ -1,9 +1,16 @@
 import Value from 'typebox/value'
 import { lenient, nearest } from '../../text/nearest.js'
 import type { Mistakes, Path } from './mistakes.js'
-import type { Shape } from './shape.js'
+import type { Shape } from './schema/shape.js'
 
 type Fields = Record<string, unknown>
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: this is how the file names a variable.
+const SECRET_IN_FILE =
+  'is a secret, which has no place in the file: it takes ${NAME}, a variable of the environment'
+
+/** Did-you-mean is left out where there are more names: each mistake would compare all of them. */
+const MAX_NAMES_COMPARED = 500
 
 /**
  * Checks a value against a schema and collects every mistake. A part that is not accepted is removed, so that the parts
@@ -14,6 +21,10 @@ export function checkShape(shape: Shape, value: unknown, path: Path, mistakes: M
   const own = shapeFor(shape, value)
   if (own?.type === 'object') return checkObject(own, value as Fields, path, mistakes)
   if (own?.type === 'array') return checkList(own, value as unknown[], path, mistakes)
+  if (shape.secret && typeof value === 'string' && !mistakes.isInserted(path)) {
+    mistakes.add(path, SECRET_IN_FILE)
+    return undefined
+  }
   if (isAccepted(shape, value)) return value
   const read = typeof value === 'string' && mistakes.isInserted(path) ? readText(value) : value
   if (read !== value && isAccepted(shape, read)) return read
@@ -97,6 +108,6 @@ function wordAdvice(shape: Shape, value: unknown): string {
 
 /** Advice for a name that is nearly one of those that are known. */
 export function meant(name: string, known: readonly string[]): string {
-  const found = nearest(name, known, lenient)
+  const found = known.length > MAX_NAMES_COMPARED ? undefined : nearest(name, known, lenient)
   return found === undefined ? '' : `; did you mean "${found}"?`
 }

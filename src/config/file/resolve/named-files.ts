@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Mistakes, Path } from './mistakes.js'
+import type { Mistakes, Path } from '../mistakes.js'
 
 /** Largest file that is read, in bytes. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024

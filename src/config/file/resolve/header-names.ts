@@ -1,8 +1,13 @@
-import { isFieldValue } from '../../proxy/http/fields.js'
-import { HOP_BY_HOP } from '../../proxy/http/hop-by-hop.js'
-import type { HeaderChanges } from './gateway-config.js'
-import type { Mistakes, Path } from './mistakes.js'
-import type { HeaderChangesValue } from './route-schema.js'
+import { HOST_FIELD } from '../../../balancer/backends/spec.js'
+import { isFieldValue } from '../../../proxy/http/fields.js'
+import { refusedFieldNames } from '../../../proxy/http/header-changes.js'
+import { HOP_BY_HOP } from '../../../proxy/http/hop-by-hop.js'
+import type { HeaderChanges } from '../gateway-config.js'
+import type { Mistakes, Path } from '../mistakes.js'
+import type { HeaderChangesValue } from '../schema/route-schema.js'
+
+const UNCHANGEABLE = 'is a field of the gateway itself, or of one connection, and cannot be changed so'
+const FIELD_VALUE = 'the value of a field has no line breaks, no control characters, and no blanks around it'
 
 /** Fields that say where a message ends, and those of one connection. */
 const FRAMING: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'content-length', 'trailer'])
@@ -49,42 +54,35 @@ export function resolveHeaders(
   path: Path,
   mistakes: Mistakes,
 ): HeaderChanges {
-  const checkName = (name: string, at: Path): string => {
+  const seen = new Map<string, string>()
+  const none = { set: {}, add: {}, remove: [] }
+  const checkName = (name: string, at: Path, part: 'set' | 'add' | 'remove'): string => {
     const lower = name.toLowerCase()
-    const isHeld =
-      FRAMING.has(lower) || lower === '__proto__' || (of === 'request' && OWN_REQUEST_FIELDS.has(lower))
-    if (isHeld)
-      mistakes.add(
-        at,
-        `${JSON.stringify(lower)} is a field of the gateway itself, or of one connection, and stays as it is`,
-        'name',
-      )
+    const [refused] = refusedFieldNames(
+      { ...none, [part]: part === 'remove' ? [lower] : { [lower]: 'x' } },
+      of,
+    )
+    const where = part === 'remove' ? 'value' : 'name'
+    if (refused !== undefined) mistakes.add(at, UNCHANGEABLE, where)
+    else if (seen.has(lower)) mistakes.add(at, `is in ${seen.get(lower)} as well`, where)
+    seen.set(lower, part)
     return lower
   }
-  const seen = new Map<string, string>()
   const valuesIn = (part: 'set' | 'add') => {
     const entries = Object.entries(given?.[part] ?? {}).map(([name, value]) => {
       const at = [...path, part, name]
-      const lower = checkName(name, at)
-      if (!isFieldValue(value) || value !== value.trim())
-        mistakes.refuse(
-          at,
-          value,
-          'the value of a field has no line breaks, no control characters, and no blanks around it',
-        )
-      if (seen.has(lower)) mistakes.add(at, `is in ${seen.get(lower)} as well`, 'name')
-      seen.set(lower, part)
+      const lower = checkName(name, at, part)
+      if (!isFieldValue(value) || value !== value.trim()) mistakes.refuse(at, value, FIELD_VALUE)
+      else if (lower === 'host' && !HOST_FIELD.test(value))
+        mistakes.refuse(at, value, 'it takes a host, or host:port')
       return [lower, value]
     })
     return Object.fromEntries(entries) as Record<string, string>
   }
   const set = valuesIn('set')
   const add = valuesIn('add')
-  const remove = (given?.remove ?? [])
-    .filter((name) => name !== undefined)
-    .map((name, i) => checkName(name, [...path, 'remove', i]))
-  for (const [i, name] of remove.entries())
-    if (seen.has(name))
-      mistakes.add([...path, 'remove', i], `${JSON.stringify(name)} is in ${seen.get(name)} as well`)
-  return { set, add, remove: [...new Set(remove)] }
+  const remove: string[] = []
+  for (const [i, name] of (given?.remove ?? []).entries())
+    if (name !== undefined) remove.push(checkName(name, [...path, 'remove', i], 'remove'))
+  return { set, add, remove }
 }

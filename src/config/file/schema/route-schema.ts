@@ -1,8 +1,8 @@
 // Over 200 lines: every field of a route, in the order of the documents.
 import { type Static, Type } from 'typebox'
-import { isToken } from '../../proxy/http/fields.js'
-import { bytes, integer, milliseconds, percent } from '../setting-types.js'
-import { settings } from '../settings.js'
+import { isToken } from '../../../proxy/http/fields.js'
+import { bytes, integer, percent } from '../../setting-types.js'
+import { settings } from '../../settings.js'
 import { AuthSchema } from './auth-schema.js'
 import { FIELD_NAME, fieldName, fieldNames, method, POOL_NAME, text } from './field-types.js'
 import { byName, fields, flag, leaf, listOf, oneOrMore, optional, textField } from './shape.js'
@@ -11,6 +11,9 @@ const MAX_WEIGHT = 1_000_000
 /** Seconds, a day: browsers keep the answer to a preflight no longer. */
 const MAX_PREFLIGHT_AGE_S = 86_400
 export const DEFAULT_MIRROR_BODY_BYTES = 65_536
+const MAX_RATE = 1_000_000_000
+/** A day. */
+const MAX_WINDOW_MS = 86_400_000
 export const DEFAULT_WINDOW_MS = 60_000
 
 const Match = fields(
@@ -67,7 +70,7 @@ const Cors = fields(
     methods: optional(
       listOf(
         method(),
-        'Methods that pages may use. By default those of the match, or else GET, HEAD, POST, PUT, PATCH and DELETE.',
+        'Methods that pages may use. By default those of the match, or else GET, HEAD and POST.',
       ),
     ),
     allowedHeaders: optional(
@@ -157,8 +160,14 @@ export const RouteSchema = fields(
     rateLimit: optional(
       fields(
         {
-          max: leaf(integer(1, Number.MAX_SAFE_INTEGER, 'requests'), 'Requests of one client in a window.'),
-          window: optional(leaf(milliseconds(1), 'Length of a window in milliseconds.', DEFAULT_WINDOW_MS)),
+          max: leaf(integer(1, MAX_RATE, 'requests'), 'Requests of one client in a window.'),
+          window: optional(
+            leaf(
+              integer(1, MAX_WINDOW_MS, 'milliseconds'),
+              'Length of a window in milliseconds.',
+              DEFAULT_WINDOW_MS,
+            ),
+          ),
           by: optional(
             leaf(
               {

@@ -1,5 +1,5 @@
-import type { RouteConfig, RouteMatch } from './gateway-config.js'
-import type { Mistakes } from './mistakes.js'
+import type { RouteConfig, RouteMatch } from '../gateway-config.js'
+import type { Mistakes, Path } from '../mistakes.js'
 
 /** Gives each route a name that no other has. */
 export function nameRoutes(routes: RouteConfig[], places: readonly number[], mistakes: Mistakes): void {
@@ -20,7 +20,7 @@ export function nameRoutes(routes: RouteConfig[], places: readonly number[], mis
   const next = new Map<string, number>()
   for (const [i, route] of routes.entries()) {
     if (route.name !== '') continue
-    const base = nameOf(route.match)
+    const base = nameOf(route.match, ['routes', places[i] as number, 'match'], mistakes)
     let number = next.get(base) ?? 1
     const numbered = () => (number === 1 ? base : `${base}-${number}`)
     while (taken.has(numbered())) number++
@@ -33,7 +33,10 @@ export function nameRoutes(routes: RouteConfig[], places: readonly number[], mis
 /** Longest part of a match that a name has, in characters. */
 const MAX_NAME_LENGTH = 180
 
-function nameOf({ methods, host = '', path }: RouteMatch): string {
-  const where = `${host}${path}` || '/'
+/** What comes from the environment is not in a name, which logs and metrics show, but as it is written. */
+function nameOf({ methods, host = '', path }: RouteMatch, at: Path, mistakes: Mistakes): string {
+  const written = (field: string, value: string) =>
+    value !== '' && mistakes.isInserted([...at, field]) ? mistakes.writtenText([...at, field]) : value
+  const where = `${written('host', host)}${written('path', path)}` || '/'
   return `${methods ? `${methods.join(',')} ` : ''}${where}`.slice(0, MAX_NAME_LENGTH)
 }

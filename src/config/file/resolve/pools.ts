@@ -1,11 +1,10 @@
-import type { tlsFields } from '../../balancer/backends/backend-tls.js'
-import type { BackendSpec } from '../../balancer/backends/spec.js'
-import { firstRefused, missingScheme } from '../backend-list.js'
-import { SettingError } from '../setting-error.js'
-import type { PoolSettings } from '../settings.js'
-import { checkTogether } from '../settings-together.js'
-import type { PoolConfig } from './gateway-config.js'
-import type { Mistakes, Path } from './mistakes.js'
+import type { tlsFields } from '../../../balancer/backends/backend-tls.js'
+import type { BackendSpec } from '../../../balancer/backends/spec.js'
+import { missingScheme, refusedBackends } from '../../backend-list.js'
+import type { PoolSettings } from '../../settings.js'
+import { contradictions } from '../../settings-together.js'
+import type { PoolConfig } from '../gateway-config.js'
+import { MAX_MISTAKES, type Mistakes, type Path } from '../mistakes.js'
 import type { NamedFiles } from './named-files.js'
 
 /** Settings of a pool that are paths of PEM files. */
@@ -45,13 +44,12 @@ function checkSettings(
   path: Path,
   mistakes: Mistakes,
 ): void {
-  try {
-    checkTogether(settings, (name) => name)
-  } catch (error) {
-    if (!(error instanceof SettingError)) throw error
+  for (const error of contradictions(settings, (name) => name)) {
     const isGiven = Object.hasOwn(given, error.setting)
-    const said = error.message.slice(error.setting.length + 1)
-    mistakes.add(isGiven ? [...path, error.setting] : path, isGiven ? said : error.message)
+    const at = isGiven ? [...path, error.setting] : path
+    const said = isGiven ? error.message.slice(error.setting.length + 1) : error.message
+    // The messages repeat the values, which may be from the environment.
+    mistakes.add(at, mistakes.isInserted(at) ? 'contradicts other settings of the pool' : said)
   }
 }
 
@@ -64,20 +62,19 @@ function resolveBackends(given: Backends, path: Path, files: NamedFiles, mistake
     backends.push(typeof backend === 'string' ? backend : withPaths(backend, [...path, i], files, mistakes))
     places.push(i)
   }
-  const accepted = [...backends]
-  for (;;) {
-    const found = firstRefused(accepted)
-    if (!found) return accepted
-    const backend = accepted[found.index] as string | BackendSpec
-    const place = [...path, places[found.index] as number]
+  const refused = backends.length === 0 ? [] : refusedBackends(backends, undefined, MAX_MISTAKES)
+  for (const { index, field, why } of refused) {
+    const backend = backends[index] as string | BackendSpec
+    const place = [...path, places[index] as number]
+    const isUrl = typeof backend === 'string' || field === undefined || field === 'url'
     const url = typeof backend === 'string' ? backend : backend.url
-    const isUrl = typeof backend === 'string' || found.field === undefined || found.field === 'url'
-    const field = typeof backend === 'string' || found.field === undefined ? place : [...place, found.field]
-    const value = isUrl ? url : (backend as unknown as Record<string, unknown>)[found.field as string]
-    mistakes.refuse(field, value, (isUrl ? missingScheme(url) : undefined) ?? found.why)
-    accepted.splice(found.index, 1)
-    places.splice(found.index, 1)
+    const at = typeof backend === 'string' || field === undefined ? place : [...place, field]
+    const value = isUrl ? url : (backend as unknown as Record<string, unknown>)[field]
+    // The advice repeats the URL, which may be from the environment.
+    const advice = isUrl && !mistakes.isInserted(at) ? missingScheme(url) : undefined
+    mistakes.refuse(at, value, advice ?? why)
   }
+  return backends
 }
 
 /** A backend with the absolute paths of its files. */

@@ -1,5 +1,5 @@
-import { isToken } from '../../proxy/http/fields.js'
-import { passedOn } from '../../proxy/http/methods.js'
+import { isToken } from '../../../proxy/http/fields.js'
+import { passedOn } from '../../../proxy/http/methods.js'
 import { optional, textField } from './shape.js'
 
 export const POOL_NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$/

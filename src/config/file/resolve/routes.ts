@@ -1,22 +1,23 @@
 // Over 200 lines: each part of a route, in the order of the file.
 import { isIP } from 'node:net'
-import { ambiguousPairs } from '../../routing/ambiguity.js'
-import { routePath } from '../../routing/path.js'
-import { type Credentials, exactlyOne } from './credentials.js'
-import type { CorsConfig, RedirectConfig, RouteConfig, RouteMatch, WeightedPool } from './gateway-config.js'
-import { resolveHeaders } from './header-names.js'
-import type { Mistakes, Path } from './mistakes.js'
-import { nameRoutes } from './route-names.js'
+import { isAddressRange } from '../../../proxy/http/address-ranges.js'
+import { ambiguousPairs } from '../../../routing/ambiguity.js'
+import { routePath } from '../../../routing/path.js'
+import type { CorsConfig, RedirectConfig, RouteConfig, RouteMatch, WeightedPool } from '../gateway-config.js'
+import type { Mistakes, Path } from '../mistakes.js'
 import {
   type CorsValue,
   DEFAULT_MIRROR_BODY_BYTES,
   DEFAULT_WINDOW_MS,
   type RouteValue,
-} from './route-schema.js'
-import { isOrigin, isRange, isTarget, limitedBy, pathAdvice, upper } from './route-values.js'
-import { meant } from './schema-check.js'
+} from '../schema/route-schema.js'
+import { meant } from '../schema-check.js'
+import { type Credentials, exactlyOne } from './credentials.js'
+import { resolveHeaders } from './header-names.js'
+import { nameRoutes } from './route-names.js'
+import { isOrigin, isTarget, limitedBy, pathAdvice, upper } from './route-values.js'
 
-const DEFAULT_CORS_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+const DEFAULT_CORS_METHODS = ['GET', 'HEAD', 'POST']
 /** Most pairs of routes that are reported as ambiguous. */
 const MAX_PAIRS = 100
 
@@ -111,7 +112,7 @@ class RouteReader {
   #match({ host, path = '', methods, headers, query }: RouteValue['match'], at: Path): RouteMatch {
     return {
       host: host === undefined ? undefined : this.#host(host, [...at, 'host']),
-      path: this.#path(path, [...at, 'path']),
+      path: this.#matchedPath(path, [...at, 'path']),
       methods: methods && upper(methods),
       headers: this.#lowered(headers ?? {}, [...at, 'headers']),
       query: { ...query },
@@ -144,6 +145,13 @@ class RouteReader {
     return host
   }
 
+  /** Many think of * as "what is below", which a path takes anyway. An asterisk itself can be written as %2A. */
+  #matchedPath(text: string, at: Path): string {
+    if (!text.includes('*')) return this.#path(text, at)
+    this.#mistakes.refuse(at, text, 'it takes a path without *, and what is below a path matches as well')
+    return ''
+  }
+
   /** A path without a slash at its end; empty for `/`. */
   #path(text: string, at: Path): string {
     if (text === '/' || text === '') return ''
@@ -152,15 +160,18 @@ class RouteReader {
     return ''
   }
 
-  #stripPrefix(text: string, matched: string, at: Path): string {
-    const prefix = this.#path(text, at)
+  #stripPrefix(text: string, matched: string, path: Path): string {
+    const prefix = this.#path(text, path)
     const isStart = prefix === '' || matched === prefix || matched.startsWith(`${prefix}/`)
-    if (!isStart && !this.#mistakes.covers([...at.slice(0, -1), 'match', 'path']))
+    const at = [...path.slice(0, -1), 'match', 'path']
+    if (!isStart && !this.#mistakes.covers(at)) {
+      const shown = this.#mistakes.shownValue(at, matched || '/')
       this.#mistakes.refuse(
-        at,
+        path,
         text,
-        `it takes match.path, ${JSON.stringify(matched || '/')}, or a start of it by whole segments`,
+        `it takes match.path, which is ${shown}, or a start of it by whole segments`,
       )
+    }
     return prefix
   }
 
@@ -198,7 +209,7 @@ class RouteReader {
 
   #addresses(list: readonly string[], path: Path): readonly string[] {
     for (const [i, text] of list.entries()) {
-      if (text === undefined || isRange(text)) continue
+      if (text === undefined || isAddressRange(text)) continue
       this.#mistakes.refuse(
         [...path, i],
         text,

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox'
-import type { SettingType } from '../setting-types.js'
+import type { SettingType } from '../../setting-types.js'
 
 /** What the check, the JSON Schema and the reference page read of a schema. */
 export interface Shape {
@@ -21,10 +21,12 @@ export interface Shape {
   accepts?: string
   /** The same for the names of an object whose names are free. */
   names?: string
+  /** True for a text that must not stand in the file itself, and that no message shows. */
+  secret?: boolean
 }
 
 /** Words that a schema has beside those of JSON Schema. They are left out where it is printed. */
-export const ownWords: readonly string[] = ['accepts', 'names']
+export const ownWords: readonly string[] = ['accepts', 'names', 'secret']
 
 /** Adds words to a schema, and keeps what TypeBox stores in it under names that are not enumerable. */
 function withWords<S extends TSchema>(schema: S, words: Partial<Shape>): S {
@@ -44,6 +46,11 @@ export function leaf<S extends TSchema>(
   fallback?: unknown,
 ): S {
   return withWords(schema, { accepts, description, ...(fallback !== undefined && { default: fallback }) })
+}
+
+/** A text that is a secret, and has to be from the environment. */
+export function secretOf<S extends TSchema>(schema: S): S {
+  return withWords(schema, { secret: true })
 }
 
 export function textField(accepts: string, description: string, isValid: (text: string) => boolean) {

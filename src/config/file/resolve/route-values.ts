@@ -1,5 +1,3 @@
-import { BlockList, isIP } from 'node:net'
-
 export function upper(methods: readonly string[]): string[] {
   return [...new Set(methods.filter((method) => method !== undefined).map((method) => method.toUpperCase()))]
 }
@@ -12,18 +10,7 @@ export function pathAdvice(text: string): string {
   if (!text.startsWith('/')) return 'a path begins with a slash'
   if (text.endsWith('/'))
     return `it takes a path without a slash at its end, which matches what is below as well`
-  if (text.includes('*')) return 'it takes a path without *: what is below a path matches as well'
   return 'it takes a path without empty segments, dots, a query, and escapes that servers read in different ways'
-}
-
-export function isRange(text: string): boolean {
-  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const family = isIP(address)
-  if (family === 0 || address.includes('%')) return false
-  if (prefix === undefined) return true
-  if (Number(prefix) > (family === 4 ? 32 : 128)) return false
-  new BlockList().addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6')
-  return true
 }
 
 export function isOrigin(text: string): boolean {

@@ -1,13 +1,17 @@
 // Over 200 lines: the three kinds of credentials, with the files of each.
-import { createPublicKey } from 'node:crypto'
-import { type AuthValue, asymmetricAlgorithms, hmacAlgorithms } from './auth-schema.js'
-import type { ApiKeyConfig, AuthConfig, BasicConfig, JwtConfig } from './gateway-config.js'
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { ApiKeyConfig, AuthConfig, BasicConfig, JwtConfig } from '../gateway-config.js'
+import type { Mistakes, Path } from '../mistakes.js'
+import { type AuthValue, asymmetricAlgorithms, hmacAlgorithms } from '../schema/auth-schema.js'
 import { forwardName, heldByGateway } from './header-names.js'
-import type { Mistakes, Path } from './mistakes.js'
 import type { NamedFiles } from './named-files.js'
 
 const DEFAULT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
 const MIN_RSA_BITS = 2048
+/** A longer key would take too long for each token. */
+const MAX_RSA_BITS = 8192
+/** P-256, P-384 and P-521, as OpenSSL calls them. */
+const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
 /** Most keys in one file. */
 const MAX_KEYS = 100_000
 const EMPTY_HASH = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -115,14 +119,8 @@ export class Credentials {
       text.match(/-----BEGIN (PUBLIC KEY|RSA PUBLIC KEY|CERTIFICATE)-----[\s\S]*?-----END \1-----/g) ?? []
     if (blocks.length === 0) return refuse('the file has no public key or certificate in PEM')
     for (const block of blocks) {
-      try {
-        const { asymmetricKeyType, asymmetricKeyDetails } = createPublicKey(block)
-        const isShort =
-          asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS
-        if (isShort) return refuse(`the file has an RSA key of less than ${MIN_RSA_BITS} bits`)
-      } catch {
-        return refuse('the file has a public key or certificate that cannot be read')
-      }
+      const fault = publicKeyFault(block)
+      if (fault !== undefined) return refuse(`the file has ${fault}`)
     }
     return text
   }
@@ -197,6 +195,31 @@ export class Credentials {
         return [claim, field]
       }),
     )
+  }
+}
+
+/** What is wrong with a key; undefined for one whose signatures can be verified. */
+function publicKeyFault(pem: string): string | undefined {
+  let key: KeyObject
+  try {
+    key = createPublicKey(pem)
+  } catch {
+    return 'a public key or certificate that cannot be read'
+  }
+  const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      return modulusLength < MIN_RSA_BITS || modulusLength > MAX_RSA_BITS
+        ? `an RSA key of ${modulusLength} bits: it takes ${MIN_RSA_BITS} to ${MAX_RSA_BITS}`
+        : undefined
+    case 'ec':
+      return CURVES.includes(namedCurve)
+        ? undefined
+        : `a key of the curve ${namedCurve}: it takes P-256, P-384 or P-521`
+    case 'ed25519':
+      return undefined
+    default:
+      return `a key of the kind ${key.asymmetricKeyType}: it takes RSA, EC or Ed25519`
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox'
-import { choice, integer } from '../setting-types.js'
+import { choice, integer } from '../../setting-types.js'
 import { fieldName, fieldNames, file, forwardField, text } from './field-types.js'
 import { byName, fields, leaf, listOf, oneOrMore, optional, textField } from './shape.js'
 
