@@ -21,6 +21,8 @@ import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { meter } from '../telemetry/metrics/meter.js'
 import type { RequestObserver } from '../telemetry/record.js'
 import { warnOfUncheckedTls } from '../telemetry/tls-log.js'
+import { loadTracing } from '../telemetry/tracing/load-tracing.js'
+import type { Tracing } from '../telemetry/tracing/tracing.js'
 import { PoolAffinity, shareAffinitySecret } from './affinity.js'
 import { checksOf } from './checks.js'
 import { forwardingOptionsOf } from './forwarding-options.js'
@@ -57,6 +59,8 @@ export class Pool {
   readonly observers: readonly RequestObserver[]
   /** A name that no other pool has, for Via: a pool may be the backend of another pool, but not of itself. */
   readonly viaName = `leastwise-${randomBytes(4).toString('hex')}`
+  /** Makes spans of requests; undefined where the package for that is not installed. */
+  readonly tracing: Tracing | undefined
   readonly #options: PoolOptions
   #tls: UpstreamTls
   #affinity: PoolAffinity
@@ -66,13 +70,14 @@ export class Pool {
   #checks: Checks | undefined
   #isStarted = false
 
-  private constructor(options: PoolOptions, balancer: Balancer, tls: UpstreamTls) {
+  private constructor(options: PoolOptions, balancer: Balancer, tls: UpstreamTls, tracing?: Tracing) {
     const { name, settings, log, registries, shared, workers, accessLog } = options
     this.name = name
     this.balancer = balancer
     this.#options = options
     this.#settings = settings
     this.#tls = tls
+    this.tracing = tracing
     this.#onFailed = this.#exhaustionGuard()
     tls.follow(balancer.registry)
     if (balancer.workers) shareAffinitySecret(balancer.workers.table.buffers)
@@ -115,7 +120,8 @@ export class Pool {
       let pool: Pool | undefined
       const verifyTls: UpstreamTls['verify'] = (own) => (pool ? pool.#tls : tls).verify(own)
       const threads = { workers, shared, onObserverError, verifyTls }
-      pool = new Pool(options, await openPool({ ...settings, ...threads }, store), tls)
+      const tracing = await loadTracing()
+      pool = new Pool(options, await openPool({ ...settings, ...threads }, store), tls, tracing)
       return pool
     } catch (error) {
       tls.close()
@@ -186,6 +192,7 @@ export class Pool {
     } finally {
       this.balancer.close()
     }
+    await this.tracing?.flush()
   }
 
   #startChecks(): void {

@@ -28,6 +28,8 @@ export interface ScopeFacts {
 export interface RouteOptions extends RouteForwarding {
   /** Undefined where everything goes to one pool. */
   name: string | undefined
+  /** The path that the route is for, as traces name it; undefined where Fastify's own route has it. */
+  path?: string | undefined
   /** How many segments at the start of a client's path are removed. */
   segments: number
   /** The path that backends get in their place. */
@@ -93,7 +95,7 @@ function rulesWith(
 }
 
 /** Makes a route's way to a pool. */
-function targetOf(pool: Pool, { trust, observers = [], ...route }: RouteOptions): RouteTarget {
+function targetOf(pool: Pool, { name, path, trust, observers = [], ...route }: RouteOptions): RouteTarget {
   const { balancer, dispatcher, settings } = pool
   if (!dispatcher) throw new Error(`the pool "${pool.name}" carries no traffic in this thread`)
   return {
@@ -101,6 +103,7 @@ function targetOf(pool: Pool, { trust, observers = [], ...route }: RouteOptions)
     balancer,
     forwarding: dispatcher.forwarding(route),
     affinity: pool.affinity.for(trust),
+    tracer: pool.tracing?.of({ pool: pool.name, name, path, guard: balancer.observerGuard }),
     onRefused(host) {
       balancer.registry.refusedHost = host
     },

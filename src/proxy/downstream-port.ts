@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net'
 import type { Headers } from './http/fields.js'
+import type { RequestTrace } from './http/request-trace.js'
 
 /**
  * The calls by which upstream acts on the client's side of a request. A response with a body is handed over elsewhere.
  */
 export interface Downstream {
+  /** The trace of the request; undefined where nobody records it. */
+  readonly trace?: RequestTrace | undefined
   /** Reports that the request ends with an error instead of a response. */
   fail(error: Error): void
   /** Allows the head of the response to be sent on its own, because no byte of the body has come yet. */

@@ -66,7 +66,9 @@ export class RequestHandler {
     const rules = this.#rulesOf(raw)
     const target = rules.targetFor(raw)
     const arrivedAt = target.balancer.clock.now() - reply.elapsedTime
-    request[DOWNSTREAM] = new HttpDownstream(request, reply, target, arrivedAt, rules.responseFields)
+    const downstream = new HttpDownstream(request, reply, target, arrivedAt, rules.responseFields)
+    request[DOWNSTREAM] = downstream
+    downstream.trace = target.tracer?.begin(request)
     onFinished(raw, reply.raw, () => {
       release(contextOf(request))
       target.record(request, reply)

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { RejectionObserver } from '../proxy/downstream/connection/early-rejection.js'
+import { downstreamOf } from '../proxy/downstream/downstream.js'
 import { addressesOf, addressesOfPeer } from '../proxy/downstream/fields/client-origin.js'
 import { receivedUnrouted } from '../proxy/downstream/fields/untrusted-fields.js'
 import type { Trust } from '../proxy/http/trust.js'
@@ -18,7 +19,7 @@ export const logRequest: RequestObserver = (record, request, reply) => {
   const { log, raw } = request
   if (!isEnabled(log, 'info')) return
   const path = pathOf(request.originalUrl)
-  const traceId = traceIdOf(raw.headers)
+  const traceId = downstreamOf(request)?.trace?.traceId ?? traceIdOf(raw.headers)
   const isDebug = isEnabled(log, 'debug')
   if (!isDebug && (log as Partial<TextLogger>)[INFO_AS_TEXT]) {
     const text = textOf(record, request.method, path, traceId)

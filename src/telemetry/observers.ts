@@ -7,6 +7,7 @@ import { receivedFrom } from '../proxy/downstream/fields/untrusted-fields.js'
 import type { Statuses } from '../proxy/http/status-ranges.js'
 import type { Trust } from '../proxy/http/trust.js'
 import { type RequestObserver, type RequestRecord, recordOf } from './record.js'
+import { RequestSpan } from './tracing/request-span.js'
 
 export interface RecorderOptions {
   balancer: Balancer
@@ -20,12 +21,17 @@ export interface RecorderOptions {
 /** Makes the function that passes each finished request to the observers of a pool. */
 export function requestRecorder({ balancer, observers, trust, isFailure }: RecorderOptions) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
-    if (observers.length === 0) return
     const downstream = downstreamOf(request) as HttpDownstream
+    const span = downstream.trace instanceof RequestSpan ? downstream.trace : undefined
+    if (observers.length === 0 && !span?.isRecording) {
+      span?.end(request)
+      return
+    }
     // A request that was not forwarded has no addresses yet.
     const addresses = downstream.addresses ?? addressesOf(receivedFrom(request, downstream.peer), trust)
     const record = recordOf(request, reply, balancer, addresses, isFailure, downstream.arrivedAt)
     tellObservers(observers, record, request, reply, balancer.observerGuard)
+    span?.end(request, record)
   }
 }
 

@@ -83,9 +83,11 @@ async function addScope(
 }
 
 function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
-  const { name, stripPrefix, rewritePrefix, headers, cors, compress, timeouts, retries, maxBody } = config
+  const { name, match, stripPrefix, rewritePrefix, headers, cors, compress, timeouts, retries, maxBody } =
+    config
   return {
     name,
+    path: match.path === '' ? undefined : match.path,
     segments: stripPrefix === '' ? 0 : stripPrefix.split('/').length - 1,
     rewritePrefix,
     restoresPrefix: true,

@@ -7,6 +7,7 @@ import type { Headers } from '../http/fields.js'
 import { nominatedBy } from '../http/hop-by-hop.js'
 import { type Peer, peerOf } from '../http/peer.js'
 import { rawHead } from '../http/raw-head.js'
+import type { RequestTrace } from '../http/request-trace.js'
 import { sendHead } from '../http/send-head.js'
 import { sendableTrailers } from '../http/trailers.js'
 import type { RouteTarget } from '../route-target.js'
@@ -46,6 +47,7 @@ export class HttpDownstream implements Downstream {
   readonly arrivedAt: number
   /** Whether the client wants to switch to another protocol. */
   readonly isUpgrade: boolean
+  trace: RequestTrace | undefined = undefined
   /** Where the request came from; undefined until it is forwarded. */
   addresses: Addresses | undefined = undefined
   /** When the request began to wait for a backend, in monotonic milliseconds; 0 if it did not wait. */

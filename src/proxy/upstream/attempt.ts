@@ -230,7 +230,7 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
       const { code, text } = diagnose(error)
       context.cause = this.lease.cause = { code, text }
     }
-    this.#finish(outcome)
+    this.#finish(outcome, error)
     if (this.body) {
       if (!(error instanceof ClientGoneError)) context.responseError = error
       context.downstream.break()
@@ -241,9 +241,10 @@ export class Attempt implements AttemptState, Progress, TransportListener, BodyO
   }
 
   /** Releases the lease, because the backend is done with the request. */
-  #finish(outcome: Outcome): void {
+  #finish(outcome: Outcome, error?: Error): void {
     this.#phases.end()
     if (this.context.lease === this.lease) this.context.endedAt = this.now
     this.lease.release(outcome)
+    this.context.downstream.trace?.endAttempt(this.lease, error)
   }
 }

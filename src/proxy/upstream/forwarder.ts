@@ -124,6 +124,7 @@ export class Forwarder implements AttemptListener {
     const context = this.#context
     const attempt = new Attempt(context, lease, this.#options, this)
     this.#attempts.push(attempt)
+    context.downstream.trace?.startAttempt(context, lease)
     context.fields[1] = this.#hostFor(lease.backend)
     const connections = this.#options.connectionsTo(lease.backend)
     attempt.start(isFresh || context.upgrade !== undefined ? connections.takeNew() : connections.take())

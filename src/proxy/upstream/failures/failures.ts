@@ -52,8 +52,11 @@ export class SilentlyClosedError extends Error {
 
 /** A response is not passed on because of its status, and another backend is asked. */
 export class RejectedResponseError extends Error {
+  readonly statusCode: number
+
   constructor(statusCode: number) {
     super(`the backend answered ${statusCode}`)
+    this.statusCode = statusCode
   }
 }
 
