@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { ConfigView } from '../config/file/config-view.js'
 import { type AdminOptions, adminCommand, clientOf, print } from './admin-command.js'
+import { diffLines } from './diff-text.js'
 import { Failure } from './failure.js'
 import { fileHelp, readFileOf } from './gateway-file.js'
 import { check } from './responses.js'
@@ -12,6 +13,7 @@ const examples = `Examples:
 
 It prints what the file would change: + added, ~ changed, - removed. It compares
 with the configuration that the gateway runs from, or with the file of --with.
+Below what is changed are its fields, and a pool's backends.
 Secrets are not compared.
 
 ${fileHelp}
@@ -22,8 +24,6 @@ interface DiffOptions extends AdminOptions {
   config?: string
   with?: string
 }
-
-const signs = { added: '+', changed: '~', removed: '-' }
 
 /** Makes the command `leastwise diff`. */
 export function diffCommand(): Command {
@@ -38,16 +38,14 @@ export function diffCommand(): Command {
           : await viewOf(options.with)
       const { viewDifferences } = await import('../config/file/differences.js')
       // Values that JSON has no text for are missing in what the gateway answers.
-      const changes = viewDifferences(before, JSON.parse(JSON.stringify(after)) as ConfigView)
-      const lines = changes.map(({ kind, what, name, fields }) => {
-        const which = fields && fields.length > 0 ? `: ${fields.join(', ')}` : ''
-        return terminalText(`${signs[kind]} ${what} ${name}${which}`)
-      })
+      const changes = viewDifferences(before, after)
+      const lines = diffLines(changes, before, after).map(terminalText)
       print(options, { changes }, lines.length === 0 ? 'nothing would change' : lines.join('\n'))
       if (changes.length > 0) process.exitCode = 1
     })
 }
 
+/** What a file says, in the form that the API answers: fields without a value are missing. */
 async function viewOf(file: string | undefined): Promise<ConfigView> {
   const { config, document } = await readFileOf(file)
   const { configView } = await import('../config/file/config-view.js')

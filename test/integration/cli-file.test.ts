@@ -24,7 +24,7 @@ function leastwise(...args: string[]) {
 writeFileSync(join(folder, 'a.yaml'), 'pools: { a: {} }\nroutes: [{ match: { path: /a }, pool: a }]\n')
 writeFileSync(
   join(folder, 'b.yaml'),
-  'pools: { a: { retries: 3 } }\nroutes: [{ match: { path: /b }, pool: a }]\n',
+  'pools: { a: { retries: 3, backends: [http://b] } }\nroutes: [{ match: { path: /b }, pool: a }]\n',
 )
 writeFileSync(join(folder, 'bad.yaml'), 'pools: { a: { retires: 3 } }\nroutes: [{ match: {}, pool: b }]\n')
 
@@ -49,7 +49,11 @@ test('diff prints what a file would change, and schema a JSON Schema', async () 
     leastwise('diff', '--config', 'a.yaml', '--with', 'a.yaml'),
     leastwise('schema'),
   ])
-  assert.deepEqual(other, { code: 1, stdout: '~ pool a: retries\n+ route /b\n- route /a\n', stderr: '' })
+  assert.deepEqual(other, {
+    code: 1,
+    stdout: '~ pool a\n    + backend http://b\n    retries: 1 -> 3\n+ route /b\n- route /a\n',
+    stderr: '',
+  })
   assert.deepEqual(same, { code: 0, stdout: 'nothing would change\n', stderr: '' })
   assert.equal(JSON.parse(schema.stdout).$schema, 'https://json-schema.org/draft/2020-12/schema')
 })
