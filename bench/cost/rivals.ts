@@ -51,6 +51,7 @@ export function rivalsOn(node: Node): Rival[] {
 export function featuresOn(node: Node): Rival[] {
   const changed: [name: string, env: Record<string, string>][] = [
     ['log at error', { LOG_LEVEL: 'error' }],
+    ['ten routes', { BENCH_ROUTES: '10' }],
     ['no active checks', { HEALTH_PATH: '' }],
     ['no ejection, no penalty', { EJECT_MAX_PERCENT: '0', FAILURE_DECAY: '0' }],
     ['no retries', { RETRIES: '0' }],
