@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { RouteConfig } from '../../config/file/gateway-config.js'
+import { MAX_FIELDS } from '../../proxy/downstream/fields/field-limits.js'
 import { keepTarget, targetOf } from '../../proxy/downstream/request/target.js'
 import { assignRoute, type Route } from '../../proxy/http/route.js'
 import { RouteTable } from '../../routing/route-table.js'
@@ -9,6 +10,7 @@ export const UNROUTED = {
   none: '/-/no-route',
   badPath: '/-/bad-path',
   badTarget: '/-/bad-target',
+  tooManyFields: '/-/too-many-fields',
 } as const
 
 /** A route, and the path by which Fastify's router finds the scope that has its plugins. */
@@ -45,6 +47,8 @@ export class Routes {
     const target = targetOf(raw)
     keepTarget(raw)
     if (target === undefined) return UNROUTED.badTarget
+    // Node makes `headers` on the first access, and that takes the longer the more fields there are.
+    if (raw.rawHeaders.length / 2 > MAX_FIELDS) return UNROUTED.tooManyFields
     const { method = 'GET', headers } = raw
     const host = target.authority ?? headers.host ?? (headers[':authority'] as string | undefined)
     const found = this.#table.find({ method, host, path: target.path, headers })

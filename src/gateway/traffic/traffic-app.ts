@@ -17,6 +17,7 @@ import {
   InvalidRequestError,
   NoRouteError,
   notFound,
+  TooManyFieldsError,
 } from '../../proxy/downstream/errors/errors.js'
 import { routableUrl, targetOf } from '../../proxy/downstream/request/target.js'
 import { routeUpgrades } from '../../proxy/downstream/upgrade/upgrade.js'
@@ -128,6 +129,7 @@ function unroutedError({ url, method, raw }: FastifyRequest): FastifyError {
   if (url === UNROUTED.badTarget)
     return new InvalidRequestError('the request target must be a path, or a URL of http or https')
   if (url === UNROUTED.badPath) return new AmbiguousPathError()
+  if (url === UNROUTED.tooManyFields) return new TooManyFieldsError()
   return new NoRouteError(method, targetOf(raw)?.path.split('?', 1)[0])
 }
 
