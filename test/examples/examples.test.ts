@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, type TestContext, test } from 'node:test'
@@ -68,6 +77,36 @@ describe('examples', { concurrency: true }, () => {
     const { backend: _backend, ...told } = JSON.parse(text)
     assert.deepEqual([status, told], [200, { path: '/orders', user: 'ali', client: '127.0.0.1' }])
     assert.equal(await app.stop(), 0)
+  })
+
+  test('gateway runs its file, and does what its README says', async (t) => {
+    const [users, next] = await Promise.all(
+      ['users', 'next'].map((NAME) => startExample(t, 'backend/server.mjs', { NAME })),
+    )
+    const folder = mkdtempSync(join(tmpdir(), 'leastwise-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    copyFileSync(join(examples, 'gateway/api-keys'), join(folder, 'api-keys'))
+    const file = join(folder, 'gateway.yaml')
+    const text = read('gateway/gateway.yaml')
+      .replace('http://127.0.0.1:8081', users?.url as string)
+      .replace('http://127.0.0.1:8082', next?.url as string)
+      .replace('port: 8080', 'port: 0')
+      .replace('port: 3001', 'port: 0')
+    writeFileSync(file, text)
+    const gateway = await startGateway({ CONFIG_FILE: file })
+    t.after(() => gateway.stop())
+    const at = async (path: string, headers: Record<string, string> = {}) => {
+      const { status, text: body } = await call(`${gateway.url}${path}`, { headers })
+      const { backend, path: seen, user } = JSON.parse(body || '{}')
+      return [status, backend, seen, user].filter((part) => part !== undefined)
+    }
+    assert.deepEqual(await at('/users/7'), [200, 'users', '/7'])
+    assert.deepEqual(await at('/users/7', { 'x-version': '2' }), [200, 'next', '/7'])
+    assert.deepEqual(await at('/reports'), [401])
+    const [status, backend, seen, user] = await at('/reports', { 'x-api-key': 'let-me-in' })
+    assert.deepEqual([status, backend, seen, typeof user], [200, 'users', '/reports', 'string'])
+    const moved = await fetch(`${gateway.url}/old`, { redirect: 'manual' })
+    assert.deepEqual([moved.status, moved.headers.get('location')], [308, '/users'])
   })
 
   test('websocket reaches a backend', async (t) => {
