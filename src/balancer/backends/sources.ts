@@ -73,7 +73,8 @@ function byUrl(specs: readonly BackendRecord[]): Map<string, SourceEntry> {
   return entries
 }
 
-function isSame(one: SourceEntry, other: SourceEntry): boolean {
+/** Returns true if two descriptions say the same. */
+export function isSame(one: SourceEntry, other: SourceEntry): boolean {
   return (
     (one.state ?? 'active') === (other.state ?? 'active') &&
     backendFields.every((field) => one[field] === other[field])

@@ -1,3 +1,4 @@
+import { isSame } from '../backends/sources.js'
 import type { BackendRecord, ConfiguredBackend } from '../backends/spec.js'
 import type { StoredPool } from '../pool-parts.js'
 import type { PolicyName } from '../selection/policies/index.js'
@@ -19,20 +20,29 @@ export function restorePool(
   configured: readonly ConfiguredBackend[],
   stored: PoolState,
 ): StoredPool {
-  const named = new Map(configured.map((backend) => [backend.url, backend]))
-  const backends: BackendRecord[] = []
-  for (const { configured: before, ...backend } of stored.backends) {
-    const now = named.get(backend.url)
-    // A backend that was removed from the configuration does not come back.
-    if (before && !now) continue
-    // Two backends may have swapped their ids, so the new ids count from the start.
-    backends.push({ ...backend, id: now?.id ?? backend.id })
+  const configuredBefore = [
+    ...stored.backends.flatMap((backend) => backend.configured ?? []),
+    ...stored.removed,
+  ]
+  const before = new Map(configuredBefore.map((backend) => [backend.url, backend]))
+  const urls = new Set(configured.map(({ url }) => url))
+  const changed = new Map<string, ConfiguredBackend>()
+  for (const backend of configured) {
+    const known = before.get(backend.url)
+    if (!known || !isSame(known, backend)) changed.set(backend.url, backend)
   }
-  refuseTakenIds(backends, configured)
+  const backends: BackendRecord[] = []
+  for (const { configured: known, ...backend } of stored.backends) {
+    // A backend that was removed from the configuration does not come back.
+    if (known && !urls.has(backend.url)) continue
+    // Two backends may have swapped their ids, so the new ids count from the start.
+    backends.push({ ...backend, id: changed.get(backend.url)?.id ?? backend.id })
+  }
+  refuseTakenIds(backends, [...changed.values()])
   return {
     policy: stored.policy.configured === policy ? stored.policy.name : policy,
     backends,
-    configuredBefore: [...stored.backends.flatMap((backend) => backend.configured ?? []), ...stored.removed],
+    configuredBefore,
   }
 }
 

@@ -180,3 +180,13 @@ test('a stored state that is none is refused by field', () => {
     )
   }
 })
+
+test('the id of a backend that was removed, or registered anew with another one, is free for others', () => {
+  const configured = { url: a, id: 'x' }
+  const removed = [checkSpec(configured)]
+  assert.deepEqual(merged([configured], { backends: [stored({ url: b, id: 'x' })], removed }), [
+    'b x 1 active kept',
+  ])
+  const backends = [stored({ url: a, id: 'a-1' }, configured), stored({ url: b, id: 'x' })]
+  assert.deepEqual(merged([configured], { backends }), ['a a-1 1 active kept', 'b x 1 active kept'])
+})
