@@ -6,7 +6,7 @@ import type { GatewayConfig } from '../config/file/gateway-config.js'
 import { MemoryCounter } from '../limits/memory-counter.js'
 import { registerRoutesIn } from '../telemetry/metrics/route-families.js'
 import { RouteMeter } from '../telemetry/metrics/route-meter.js'
-import type { RouteServices } from './traffic/route-services.js'
+import { countedRoutes, type RouteServices } from './traffic/route-services.js'
 
 /**
  * What the routes of all threads use together: it is in the main thread, and outlives each configuration.
@@ -33,7 +33,7 @@ export class ControlServices implements RouteServices {
 
   /** Takes over the routes of the configuration that is in force now. Routes that stay keep their counts. */
   follow({ routes = [] }: Pick<GatewayConfig, 'routes'>): void {
-    this.meter.keep(routes.map(({ name }) => name))
+    this.meter.keep(countedRoutes(routes))
     this.keySets.sync(
       routes.flatMap(({ auth }) =>
         auth && 'jwt' in auth && 'jwks' in auth.jwt.keys ? [auth.jwt.keys.jwks] : [],

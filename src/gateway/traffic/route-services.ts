@@ -2,6 +2,9 @@ import type { KeySetSource } from '../../auth/keys/key-set-source.js'
 import type { RateLimitCounter } from '../../limits/rate-limit-counter.js'
 import type { RouteMeter } from '../../telemetry/metrics/route-meter.js'
 
+/** The name under which requests are counted that no route takes. */
+export const NO_ROUTE = ''
+
 /** What routes use and what outlives them, so that another configuration goes on with it. */
 export interface RouteServices {
   /** Where the keys of issuers come from. */
@@ -10,4 +13,9 @@ export interface RouteServices {
   counter: RateLimitCounter
   /** Counts the requests of each route. */
   meter: RouteMeter
+}
+
+/** The names under which requests are counted. */
+export function countedRoutes(routes: readonly { name: string }[]): string[] {
+  return routes.length === 0 ? [] : [...routes.map(({ name }) => name), NO_ROUTE]
 }

@@ -25,7 +25,7 @@ import { trustOf } from '../../proxy/http/trust.js'
 import { appOptions } from '../app-options.js'
 import { addProxiedScopes, type ProxiedRoute } from './proxied-scopes.js'
 import { addRedirectScopes, type RedirectRoute } from './redirect-scopes.js'
-import type { RouteServices } from './route-services.js'
+import { NO_ROUTE, type RouteServices } from './route-services.js'
 import { Routes, UNROUTED } from './routes.js'
 import { proxyToPool } from './single-pool.js'
 import { UnproxiedRequests } from './unproxied-requests.js'
@@ -94,7 +94,7 @@ export async function createTrafficApp(
   }
   // This handler gets requests that no route takes, and methods that are never proxied.
   app.setNotFoundHandler((request, reply) => {
-    unproxied.watch(request, reply)
+    unproxied.watch(request, reply, routes && [services.meter.of(NO_ROUTE).observe])
     if (routes) throw unroutedError(request)
     return notFound(request)
   })

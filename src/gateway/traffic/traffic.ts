@@ -91,7 +91,7 @@ export class Traffic {
           listeners.commit()
           next.commit()
           // Requests that the app before has begun with go on.
-          before.close()
+          before.close().catch((err) => logger.error({ err }, 'the routes before could not be closed'))
         },
       }
     } catch (error) {

@@ -4,7 +4,7 @@ import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { RateCount, RateLimitCounter } from '../../limits/rate-limit-counter.js'
 import { RouteMeter } from '../../telemetry/metrics/route-meter.js'
 import type { Channel } from '../../threads/channel.js'
-import type { RouteServices } from '../traffic/route-services.js'
+import { countedRoutes, type RouteServices } from '../traffic/route-services.js'
 import type { ToControl, ToWorker } from './protocol.js'
 
 /** Time that the control plane gets to answer; a request does not wait for a count as long as that. */
@@ -38,7 +38,7 @@ export class WorkerServices implements RouteServices {
   follow({ routes = [] }: Pick<GatewayConfig, 'routes'>): void {
     const deltas = this.meter.take()
     if (deltas.length > 0) this.#channel().tell('routeCounts', deltas)
-    this.meter.keep(routes.map(({ name }) => name))
+    this.meter.keep(countedRoutes(routes))
     this.#cancel()
     if (routes.length > 0) this.#cancel = systemClock.after(COUNTS_INTERVAL_MS, () => this.follow({ routes }))
   }
