@@ -64,12 +64,20 @@ export function featuresOn(node: Node): Rival[] {
     ['trusted X-Forwarded', { TRUST_PROXY: 'true' }],
     ['round robin', { POLICY: 'round-robin' }],
     ['least response time', { POLICY: 'least-response-time' }],
+    ['without @opentelemetry/api', importing('without-api')],
+    ['traces, none recorded', { ...importing('with-sdk'), SAMPLED: '0' }],
+    ['traces, all recorded', { ...importing('with-sdk'), SAMPLED: '1' }],
   ]
   return [
     ...changed.map(([name, env]) => leastwise(node, name, env)),
     script(node, 'plugin in an app', 'plugin'),
   ]
 }
+
+/** The environment of a Node that imports a file of ours first. */
+const importing = (name: string) => ({
+  NODE_OPTIONS: `--import=${new URL(`./rivals/${name}.js`, import.meta.url)}`,
+})
 
 /** Other software, set up for as little work on a request as it can have. */
 export function rivalOf(peer: Peer): Rival {

@@ -9,6 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { answering, deadUrl, type Handler, holding, status, TestBackend } from '../support/backend.js'
 import { call } from '../support/client.js'
 import { type Gateway, noPassiveHealth, openGateway } from '../support/gateway.js'
+import { RecordingBackend } from '../support/recording-backend.js'
 import { registerSdk } from '../support/traces.js'
 import { until } from '../support/until.js'
 
@@ -328,5 +329,55 @@ test('methods that a client has made up do not become names', async (t) => {
       [span?.name, span?.attributes['http.request.method'], span?.attributes['http.request.method_original']],
       ['HTTP', '_OTHER', 'PROPFIND'],
     )
+  }
+})
+
+test('300 requests that end in every way have one span each, and one for each attempt', async (t) => {
+  const backends = await Promise.all([0, 1, 2].map(() => new RecordingBackend().listen()))
+  for (const backend of backends) t.after(() => backend.close())
+  const urls = backends.map(({ url }) => url)
+  const gateway = await opened(t, urls, {
+    HEDGE: '10',
+    HEDGE_BUDGET: '100',
+    RETRY_STATUS: '503',
+    MAX_CONNECTIONS: '8',
+  })
+  const kinds = [
+    'ok',
+    'chunked',
+    'missing',
+    'error',
+    'unavailable',
+    'doze',
+    'reset',
+    'cut',
+    'silent',
+    'endless',
+  ]
+  const one = async (id: number) => {
+    const kind = kinds[id % kinds.length] as string
+    const signal = kind === 'silent' || kind === 'endless' ? AbortSignal.timeout(5 + (id % 30)) : undefined
+    await call(`${gateway.url}/${kind}/${id}`, { ...(signal && { signal }) }).catch(() => {})
+  }
+  await Promise.all(Array.from({ length: 300 }, (_, id) => one(id)))
+  await gateway.settled()
+  await until(
+    () => sdk.open.size,
+    (size) => size === 0,
+  )
+  const spans = sdk.takeAll()
+  const requests = spans.filter(({ kind }) => kind === SpanKind.SERVER)
+  // Clients may leave before they have sent a request.
+  const traced = requests.map(({ attributes }) => String(attributes['url.path']).split('/')[2])
+  assert.equal(new Set(traced).size, traced.length)
+  for (const { seen } of backends) for (const id of seen.keys()) assert.ok(traced.includes(id), id)
+  assert.ok(traced.length > 200)
+  const ids = new Map(
+    requests.map((span) => [span.spanContext().spanId, span.attributes['leastwise.attempts']]),
+  )
+  const attempts = spans.filter(({ kind }) => kind === SpanKind.CLIENT)
+  for (const [spanId, count] of ids) {
+    const own = attempts.filter(({ parentSpanContext }) => parentSpanContext?.spanId === spanId)
+    assert.equal(own.length, count)
   }
 })

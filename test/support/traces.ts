@@ -16,6 +16,8 @@ export interface TestSdk {
   readonly open: Set<SpanContext>
   /** What the SDK has complained of, such as a span that ended twice. */
   readonly complaints: unknown[]
+  /** The spans that have ended, which are forgotten. */
+  takeAll(): ReadableSpan[]
   /** Resolves once so many spans have ended, and no more are open, and forgets them. */
   take(count: number): Promise<ReadableSpan[]>
 }
@@ -43,6 +45,11 @@ export function registerSdk(sampler?: Sampler): TestSdk {
     new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
   )
   trace.setGlobalTracerProvider(provider)
+  const takeAll = () => {
+    const spans = exporter.getFinishedSpans()
+    exporter.reset()
+    return spans
+  }
   return {
     open,
     complaints,
@@ -51,9 +58,8 @@ export function registerSdk(sampler?: Sampler): TestSdk {
         () => [exporter.getFinishedSpans().length, open.size],
         ([ended, begun]) => ended === count && begun === 0,
       )
-      const spans = exporter.getFinishedSpans()
-      exporter.reset()
-      return spans
+      return takeAll()
     },
+    takeAll,
   }
 }
