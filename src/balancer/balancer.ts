@@ -15,6 +15,7 @@ import type { ConfigurableOptions, ConfigurationChange } from './pool-configurat
 import { PoolInquiries } from './pool-inquiries.js'
 import { PoolParts, type StoredPool } from './pool-parts.js'
 import type { PoolView } from './pool-view.js'
+import { cutAll, cutElsewhere, untilIdle } from './requests-in-flight.js'
 import type { Budget } from './resilience/budget.js'
 import type { Hedging } from './resilience/hedging.js'
 import type { PolicyName } from './selection/policies/index.js'
@@ -25,7 +26,6 @@ import type { RefusalCode } from './stats/refusals.js'
 import type { PoolWorkers } from './threads/pool-workers.js'
 import type { PoolTable } from './threads/table.js'
 import type { Clock } from './time/clock.js'
-import { untilIdle } from './until-idle.js'
 
 /** A pool: its backends, the policy that chooses among them, and the leases that count requests. */
 export class Balancer extends ClosingPool {
@@ -225,7 +225,7 @@ export class Balancer extends ClosingPool {
     this.startClosing()
     this.#stopped = true
     this.#queue.close(reason)
-    for (const backend of this.registry.list()) backend.leases.cutAll(reason, this.observerGuard)
+    cutAll(this.#parts, reason, this.observerGuard)
   }
 
   /**
@@ -234,8 +234,8 @@ export class Balancer extends ClosingPool {
    */
   async retire(timeout = this.#parts.configuration.drainTimeout): Promise<void> {
     this.announceClosing()
-    if (!(await untilIdle(() => this.registry.inFlight + this.#queue.length === 0, timeout, this.clock))) {
-      this.#parts.cutElsewhere('did not answer before the pool was removed')
+    if (!(await untilIdle(this.#parts, timeout))) {
+      cutElsewhere(this.#parts, 'did not answer before the pool was removed')
       this.stop(new StoppedError('the pool was removed'))
     }
     this.close()

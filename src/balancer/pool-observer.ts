@@ -67,7 +67,10 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
     if (lease.cause) decisions.failed(lease)
     queue.countDone()
     // A backend that was removed leaves no state behind.
-    if (!registry.holds(backend)) return
+    if (!registry.holds(backend)) {
+      registry.lingering.ended(backend)
+      return
+    }
     judge.judge(lease, outcome)
     // A listener of an ejection may have removed the backend.
     if (!registry.countInFlight(backend, -1)) return

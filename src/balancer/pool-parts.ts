@@ -198,13 +198,6 @@ export class PoolParts {
     this.onPolicy()
   }
 
-  /** Cuts the requests that other threads have in flight. */
-  cutElsewhere(why: string): void {
-    for (const backend of this.registry.list()) this.workers?.cut(backend, why)
-    // A question to the workers sends what they were not told yet.
-    this.workers?.whenKnown(() => {})
-  }
-
   /** Cancels all timers. */
   close(): void {
     this.member?.close()

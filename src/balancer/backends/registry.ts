@@ -5,6 +5,7 @@ import type { Backend } from './backend.js'
 import { BackendHealth } from './backend-health.js'
 import { idFromOrigin } from './backend-id.js'
 import { Departures } from './departures.js'
+import { Lingering, TOO_SLOW } from './lingering.js'
 import { newBackend } from './new-backend.js'
 import { parseOrigin } from './origin.js'
 import { patched } from './patch.js'
@@ -17,6 +18,8 @@ import { type PreparedSync, planSync, type SyncPlan } from './sync-plan.js'
 export class Registry extends BackendHealth {
   readonly #departures = new Departures(this.options, (backend) => this.#keysMoved(backend))
   readonly #sources = new Sources()
+  /** @internal */
+  readonly lingering = new Lingering(this.options)
 
   /** Returns true if the backend is removed once it has no request in flight. */
   isLeaving(backend: Backend): boolean {
@@ -133,6 +136,7 @@ export class Registry extends BackendHealth {
   /** Cancels all timers. Requests in flight and counts are left alone. */
   close(): void {
     this.#departures.close()
+    this.lingering.close()
   }
 
   #depart(backend: Backend, timeout: number, remove: boolean): Backend {
@@ -141,9 +145,8 @@ export class Registry extends BackendHealth {
     this.#departures.begin(backend, timeout, remove, (isCurrent) => {
       this.announce('cut', backend, backend.inFlight)
       if (!isCurrent()) return
-      const why = 'did not finish draining in time'
-      this.options.otherThreads?.cut(backend, why)
-      backend.leases.cutAll(new BackendGoneError(backend.id, why), this.options.observerGuard)
+      this.options.otherThreads?.cut(backend, TOO_SLOW)
+      backend.leases.cutAll(new BackendGoneError(backend.id, TOO_SLOW), this.options.observerGuard)
     })
     if (backend.state === 'active') {
       this.change(backend, () => {
@@ -205,7 +208,10 @@ export class Registry extends BackendHealth {
     changes: SourceChanges,
   ): void {
     this.batch(() => {
-      for (const backend of replaced) this.#forget(backend)
+      for (const backend of replaced) {
+        this.#forget(backend)
+        this.lingering.add(backend)
+      }
       for (const backend of dropped) if (this.holds(backend)) this.remove(backend.id)
       for (const { backend, entry, fields } of followed) {
         // A listener of an event may have removed it.
@@ -218,7 +224,11 @@ export class Registry extends BackendHealth {
         if (entry.state === 'draining') this.drain(backend.id)
         else if (backend.state === 'draining') this.activate(backend.id)
       }
-      for (const backend of added) this.#register(backend)
+      for (const backend of added) {
+        // A listener of an event may have taken the id or the URL.
+        if (this.hasId(backend.id) || this.withUrl(backend.url)) this.options.memory.forget(backend.row)
+        else this.#register(backend)
+      }
     })
     this.#sources.remember(source, changes)
   }

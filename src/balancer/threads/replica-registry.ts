@@ -47,13 +47,14 @@ export class ReplicaRegistry extends Registry {
     })
   }
 
-  /** Removes a backend. Requests in flight on it finish. */
+  /** Removes a backend. Requests in flight on it finish, or are cut at the end of the time of a drain. */
   leave(row: number): void {
     const backend = this.#rows.get(row)
     if (!backend) return
     this.#rows.delete(row)
     backend.state = 'draining'
     this.withdraw(backend)
+    this.lingering.add(backend)
     this.announce('removed', backend)
   }
 

@@ -393,6 +393,21 @@ test('affinity: requests with a key go to its backend from now on, and no longer
   assert.equal(ids(), 3)
 })
 
+test('a listener that changes the pool in the middle of a configuration cannot make two backends of one URL', () => {
+  const { balancer, registry } = pool({ backends: [a] })
+  registry.once('removed', () => registry.add({ url: b, weight: 9 }))
+  balancer.configure({ backends: [b, c] })
+  assert.deepEqual(
+    registry.list().map(({ id, weight, source }) => [id, weight, source]),
+    [
+      ['b-1', 9, 'api'],
+      ['c-1', 1, 'config'],
+    ],
+  )
+  balancer.configure({ backends: [c] })
+  assert.equal(registry.size, 1)
+})
+
 test('a pool that retires ends with its last request', async () => {
   const { balancer, clock } = pool({ maxConnections: 1 })
   const lease = balancer.acquire()
@@ -409,6 +424,26 @@ test('a pool that retires ends with its last request', async () => {
   assert.equal(isOver, false)
   waits.lease?.release('ok')
   clock.pass(200)
+  await retired
+  assert.equal(clock.pending, 0)
+})
+
+test('requests on a backend whose id another one got are cut at the end of a drain, and waited for', async () => {
+  const { balancer, clock } = pool({ backends: [{ url: a, id: 'x' }], drainTimeout: 1000 })
+  const leases = [balancer.acquire(), balancer.acquire()]
+  const [first, second] = leases as [Lease, Lease]
+  balancer.configure({ backends: [{ url: b, id: 'x' }] })
+  let isOver = false
+  const retired = balancer.retire(10_000).then(() => {
+    isOver = true
+  })
+  clock.pass(900)
+  first.release('ok')
+  await turn()
+  assert.deepEqual([isOver, second.held, balancer.view().inFlight], [false, true, 0])
+  clock.pass(100)
+  assert.equal(second.held, false)
+  clock.pass(50)
   await retired
   assert.equal(clock.pending, 0)
 })

@@ -136,6 +136,26 @@ test('a pool that retires waits for the requests of every member', async (t) => 
   await retired
 })
 
+test('requests of a member on a backend whose id another one got end at the end of a drain', async (t) => {
+  const { one, control, configure, clock } = await twoMembers(t, {
+    backends: [{ url: a, id: 'x' }],
+    drainTimeout: 1000,
+  })
+  const lease = one.acquire()
+  await configure({ backends: [{ url: b, id: 'x' }] })
+  assert.deepEqual([lease.held, control.view().inFlight], [true, 0])
+  let isOver = false
+  const retired = control.retire(10_000).then(() => {
+    isOver = true
+  })
+  clock.pass(900)
+  await new Promise(setImmediate)
+  assert.deepEqual([isOver, lease.held], [false, true])
+  clock.pass(150)
+  await retired
+  assert.equal(lease.held, false)
+})
+
 test('a pool that retires cuts the requests that members have left in the end', async (t) => {
   const { one, control, clock } = await twoMembers(t)
   const lease = one.acquire()
