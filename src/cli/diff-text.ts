@@ -21,11 +21,14 @@ export function diffLines(
         ? backendLines(listOf(old?.[field]), listOf(young?.[field]))
         : [`    ${field}: ${valueText(old?.[field])} -> ${valueText(young?.[field])}`],
     )
-    return [`${signs[kind]} ${what} ${name}`, ...below]
+    // A setting may be one value.
+    const values = kind === 'changed' && change.fields === undefined
+    const how = values ? `: ${valueText(old)} -> ${valueText(young)}` : ''
+    return [`${signs[kind]} ${what} ${name}${how}`, ...below]
   })
 }
 
-type Part = Record<string, unknown> | undefined
+type Part = Readonly<Record<string, unknown>> | undefined
 
 function partOf({ pools, routes = [], ...settings }: ConfigView, { what, name }: ConfigDifference): Part {
   if (what === 'pool') return pools[name]

@@ -4,14 +4,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { root } from '../support/process.js'
+import { root, startGateway } from '../support/process.js'
+import { testWorkers } from '../support/shared-port.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'leastwise-cli-file-'))
 after(() => rmSync(folder, { recursive: true }))
 
+// The settings of a pool that `startGateway` has in its environment are the defaults of the files here as well.
+const env = { PATH: process.env.PATH, MAX_EVENT_LOOP_DELAY: '0', WORKERS: testWorkers }
+
 function leastwise(...args: string[]) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((done) => {
-    const options = { cwd: folder, env: { PATH: process.env.PATH } }
+    const options = { cwd: folder, env }
     execFile(
       process.execPath,
       [join(root, 'dist/src/cli/main.js'), ...args],
@@ -56,4 +60,25 @@ test('diff prints what a file would change, and schema a JSON Schema', async () 
   })
   assert.deepEqual(same, { code: 0, stdout: 'nothing would change\n', stderr: '' })
   assert.equal(JSON.parse(schema.stdout).$schema, 'https://json-schema.org/draft/2020-12/schema')
+})
+
+test('diff compares with what runs', async (t) => {
+  const listen = 'listen: [{ port: 0 }]\nadmin: { port: 0 }\n'
+  const file = (pool: string) =>
+    `${listen}pools: { a: ${pool} }\nroutes: [{ match: { path: /a }, pool: a }]\n`
+  writeFileSync(join(folder, 'runs.yaml'), file('{}'))
+  writeFileSync(
+    join(folder, 'next.yaml'),
+    file('{ queueLimit: 5, healthPath: /up }').replace('admin: { port: 0 }', 'admin: off'),
+  )
+  const gateway = await startGateway({ CONFIG_FILE: join(folder, 'runs.yaml') })
+  t.after(() => gateway.stop())
+  const diff = (name: string) => leastwise('diff', '--config', name, '--url', gateway.admin)
+  const [same, other] = await Promise.all([diff('runs.yaml'), diff('next.yaml')])
+  assert.deepEqual(same, { code: 0, stdout: 'nothing would change\n', stderr: '' })
+  assert.deepEqual(other.stdout.split('\n').slice(0, 3), [
+    '~ setting admin: {"host":"127.0.0.1","port":0} -> off',
+    '~ pool a',
+    '    queueLimit: 1000 -> 5',
+  ])
 })
