@@ -40,10 +40,12 @@ function end(lease?: Lease): void {
   } else if (inFlight === 0) {
     parentPort?.postMessage(work)
     balancer.close()
+    parentPort?.close()
   }
 }
 
 for (let i = 0; i < CONCURRENCY; i++) next()
-parentPort?.once('message', () => {
+// Requests that only wait keep no thread alive, but this does.
+parentPort?.on('message', () => {
   isOver = true
 })
