@@ -33,6 +33,8 @@ export class Balancer extends ClosingPool {
   readonly clock: Clock
   /** @internal */
   readonly observerGuard: ObserverGuard
+  /** @internal */
+  readonly configuration: PoolParts['configuration']
   readonly retryBudget: Budget
   readonly hedging: Hedging
   /** The other threads that carry the traffic of the pool; undefined where this thread carries it. */
@@ -59,8 +61,7 @@ export class Balancer extends ClosingPool {
     this.#inquiries = new PoolInquiries(parts, () => this.#stopped)
     this.#selection = parts.selection
     this.#queue = parts.queue
-    this.clock = parts.clock
-    this.registry = parts.registry
+    ;({ clock: this.clock, registry: this.registry, configuration: this.configuration } = parts)
     ;({ retryBudget: this.retryBudget, hedging: this.hedging, workers: this.workers } = parts)
     parts.onPolicy = () => this.announce('policy', this.policy)
     parts.member?.start(this.#inquiries)
@@ -96,9 +97,8 @@ export class Balancer extends ClosingPool {
    */
   configure(options: ConfigurableOptions): ConfigurationChange {
     if (this.#parts.member) throw new ControlledElsewhereError()
-    const { configuration } = this.#parts
-    const change = configuration.change(options)
-    this.keeper?.configured(configuration.policy)
+    const change = this.configuration.change(options)
+    this.keeper?.configured(this.configuration.policy)
     if (Object.values(change).some(({ length }) => length > 0)) this.announce('configured', change)
     return change
   }

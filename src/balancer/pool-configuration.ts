@@ -100,17 +100,7 @@ export class PoolConfiguration {
   change(given: ConfigurableOptions): ConfigurationChange {
     const { registry, workers } = this.#parts
     const before = this.#options
-    const wanted = Object.fromEntries(
-      (['policy', ...changingOptions] as const).flatMap((name) =>
-        given[name] === undefined ? [] : [[name, given[name]]],
-      ),
-    )
-    const now = withDefaults({ ...before, ...wanted })
-    if (!isPolicyName(now.policy)) throw new UnknownPolicyError(now.policy, policyNames)
-    checkMaxConnections(now.maxConnections)
-    const backends = given.backends?.map(toRecord) ?? registry.entriesOf('config')
-    const { plan, commit } = registry.prepareSync('config', backends, undefined, registryOptionsOf(now))
-
+    const { now, plan, commit } = this.#prepare(given)
     const changed = changingOptions.filter((name) => now[name] !== before[name])
     this.#options = now
     registry.batch(() => {
@@ -130,6 +120,22 @@ export class PoolConfiguration {
       updated: plan.followed.flatMap(({ backend, fields }) => (fields ? backend.id : [])),
       removed: [...plan.dropped, ...plan.replaced].filter(({ url }) => !stays.has(url)).map(({ id }) => id),
     }
+  }
+
+  /** Throws what {@link change} would throw, and changes nothing. */
+  check(given: ConfigurableOptions): void {
+    this.#prepare(given).giveUp()
+  }
+
+  #prepare(given: ConfigurableOptions) {
+    const { registry } = this.#parts
+    const names = ['policy', ...changingOptions] as const
+    const wanted = names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]]))
+    const now = withDefaults({ ...this.#options, ...Object.fromEntries(wanted) })
+    if (!isPolicyName(now.policy)) throw new UnknownPolicyError(now.policy, policyNames)
+    checkMaxConnections(now.maxConnections)
+    const backends = given.backends?.map(toRecord) ?? registry.entriesOf('config')
+    return { now, ...registry.prepareSync('config', backends, undefined, registryOptionsOf(now)) }
   }
 
   /** Takes over, in a worker, what the control plane has changed. */

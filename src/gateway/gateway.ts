@@ -59,6 +59,7 @@ export async function createGateway(
   source: ConfigSource = environmentSource(settings),
 ): Promise<OneThreadGateway> {
   const { config } = source
+  const reloads = new Reloads(source, (next) => apply(next), logger)
   const metrics = config.admin === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
@@ -92,10 +93,14 @@ export async function createGateway(
   const { balancers } = pools
   const apply = async (next: GatewayConfig) => {
     const prepared = await traffic.prepare(next)
-    prepared.commit()
+    try {
+      prepared.commit()
+    } catch (error) {
+      await prepared.rollback()
+      throw error
+    }
     services.follow(next)
   }
-  const reloads = new Reloads(source, apply, logger)
   const control = gatewayControl(reloads, pools, services)
   const admin =
     metrics && (await createAdminApp(config, settings, logger, { pools: balancers, control, metrics }))
@@ -114,7 +119,7 @@ export async function createGateway(
       if (admin) await openAdmin(admin, config, logExhaustion)
       await traffic.listen(config)
       logReady(logger, { balancers, origins: traffic.listeners.origins, admin, isFromFile: reloads.hasFile })
-      await reloads.watch()
+      await reloads.start()
     },
 
     async close(timeout) {

@@ -42,6 +42,13 @@ export async function probePorts(config: GatewayConfig): Promise<void> {
   for (const address of [...(admin ? [admin] : []), ...trafficAddresses(config)]) await probe(address)
 }
 
+/** Checks that the listeners which a configuration adds could be opened now. @throws {ListenError} */
+export async function probeAddedPorts(before: GatewayConfig, after: GatewayConfig): Promise<void> {
+  const known = new Set(before.listen.map(({ host, port }) => `${host} ${port}`))
+  for (const address of trafficAddresses(after))
+    if (!known.has(`${address.host} ${address.port}`)) await probe(address)
+}
+
 async function probe(address: Address): Promise<void> {
   try {
     await closed(await opened({ host: addressOf(address.host), port: address.port }))

@@ -1,12 +1,16 @@
 import type { Balancer } from '../balancer/balancer.js'
 import type { PoolConfig } from '../config/file/gateway-config.js'
 import type { Pool } from '../pool/pool.js'
+import type { PreparedSettings } from '../pool/prepared-settings.js'
 
 /** A change of the pools that is made, and may yet be taken back. */
 export interface PreparedPools {
   /** The pools as they will be. */
   readonly pools: ReadonlyMap<string, Pool>
-  /** Closes the pools that are left out, once their requests are over. */
+  /**
+   * Brings all settings into force, and closes the pools that are left out once their requests are over.
+   * @throws if a pool does not take its settings any more; then nothing has changed, and it can be taken back
+   */
   commit(): void
   /** Takes everything back. */
   rollback(): Promise<void>
@@ -16,8 +20,8 @@ export interface PreparedPools {
 export class GatewayPools {
   readonly #make: (config: PoolConfig) => Promise<Pool>
   #pools = new Map<string, Pool>()
-  /** Pools that are not in the configuration any more, and have requests. */
-  readonly #leaving = new Set<Pool>()
+  /** Pools that are not in the configuration any more, and have requests, and when the store of each is free. */
+  readonly #leaving = new Map<Pool, Promise<void>>()
   /** The pools by name, as they are now. */
   readonly balancers = new Map<string, Balancer>()
 
@@ -32,34 +36,28 @@ export class GatewayPools {
 
   /** All pools, with those that are on their way out. */
   *all(): Generator<Balancer> {
-    for (const { balancer } of [...this.#pools.values(), ...this.#leaving]) yield balancer
+    for (const { balancer } of [...this.#pools.values(), ...this.#leaving.keys()]) yield balancer
   }
 
   /**
-   * Changes the settings of the pools that stay, and opens new ones.
+   * Opens new pools, and makes those that stay ready for their settings. Routes that are made from now on have them.
    * @throws if a pool cannot be opened or does not take its settings; then nothing has changed
    */
   async prepare(configs: readonly PoolConfig[]): Promise<PreparedPools> {
     const next = new Map<string, Pool>()
     const opened: Pool[] = []
-    const undo: (() => void)[] = []
+    const changed: PreparedSettings[] = []
     const rollback = async () => {
-      for (const back of undo.reverse()) back()
+      for (const settings of changed) settings.rollback()
       await Promise.all(opened.map((pool) => pool.close()))
     }
     try {
       for (const config of configs) {
         const known = this.#pools.get(config.name)
-        const pool = known ?? (await this.#make(config))
-        if (!known) opened.push(pool)
+        const pool = known ?? (await this.#open(config))
+        if (known) changed.push(known.prepare(config.settings))
+        else opened.push(pool)
         next.set(config.name, pool)
-      }
-      for (const { name, settings } of configs) {
-        const pool = next.get(name) as Pool
-        if (opened.includes(pool)) continue
-        const { settings: before } = pool
-        pool.configure(settings)
-        undo.push(() => pool.configure(before))
       }
     } catch (error) {
       await rollback()
@@ -69,6 +67,9 @@ export class GatewayPools {
       pools: next,
       rollback,
       commit: () => {
+        // Backends may have been registered meanwhile.
+        for (const settings of changed) settings.check()
+        for (const settings of changed) settings.commit()
         const left = [...this.#pools.values()].filter(({ name }) => !next.has(name))
         this.#pools = next
         this.balancers.clear()
@@ -79,12 +80,18 @@ export class GatewayPools {
     }
   }
 
+  /** Opens a pool, which may have the name and the store of one that is on its way out. */
+  async #open(config: PoolConfig): Promise<Pool> {
+    for (const [pool, stored] of this.#leaving) if (pool.name === config.name) await stored
+    return this.#make(config)
+  }
+
   async close(): Promise<void> {
-    await Promise.all([...this.#pools.values(), ...this.#leaving].map((pool) => pool.close()))
+    await Promise.all([...this.#pools.values(), ...this.#leaving.keys()].map((pool) => pool.close()))
   }
 
   async #retire(pool: Pool): Promise<void> {
-    this.#leaving.add(pool)
+    this.#leaving.set(pool, pool.closeStore())
     await pool.retire()
     this.#leaving.delete(pool)
   }

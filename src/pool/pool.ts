@@ -17,15 +17,16 @@ import { systemNames } from '../proxy/upstream/dns/host-lookup.js'
 import type { UpstreamTls } from '../proxy/upstream/tls/upstream-tls.js'
 import { logRequest } from '../telemetry/access-log.js'
 import { logChanges } from '../telemetry/change-log.js'
-import { exhaustionLog } from '../telemetry/exhaustion-log.js'
 import { meter } from '../telemetry/metrics/meter.js'
 import type { RequestObserver } from '../telemetry/record.js'
 import { warnOfUncheckedTls } from '../telemetry/tls-log.js'
 import { loadTracing } from '../telemetry/tracing/load-tracing.js'
 import type { Tracing } from '../telemetry/tracing/tracing.js'
 import { PoolAffinity, shareAffinitySecret } from './affinity.js'
-import { checksOf } from './checks.js'
+import { checksOf, haveSameChecks } from './checks.js'
+import { exhaustionGuard } from './exhaustion-guard.js'
 import { forwardingOptionsOf } from './forwarding-options.js'
+import type { PreparedSettings } from './prepared-settings.js'
 import { openTls } from './tls.js'
 
 export interface PoolOptions {
@@ -65,6 +66,7 @@ export class Pool {
   #tls: UpstreamTls
   #affinity: PoolAffinity
   readonly #onFailed: (error: Error) => void
+  readonly #hideMetrics: () => void
   readonly #ends: (() => void)[] = []
   #settings: PoolSettings
   #checks: Checks | undefined
@@ -78,7 +80,7 @@ export class Pool {
     this.#settings = settings
     this.#tls = tls
     this.tracing = tracing
-    this.#onFailed = this.#exhaustionGuard()
+    this.#onFailed = exhaustionGuard(options, balancer)
     tls.follow(balancer.registry)
     if (balancer.workers) shareAffinitySecret(balancer.workers.table.buffers)
     this.#affinity = new PoolAffinity(name, balancer.registry, settings, shared?.table)
@@ -88,7 +90,7 @@ export class Pool {
       warnOfUncheckedTls(log, name, balancer.registry, settings.upstreamRejectUnauthorized)
     }
     const { observe, stop } = meter({ name, balancer, registries, shared })
-    this.#ends.push(stop)
+    this.#hideMetrics = stop
     this.observers = [...(accessLog ? [logRequest] : []), ...(observe ? [observe] : [])]
     if (workers > 0) {
       // The other threads carry the traffic.
@@ -146,37 +148,58 @@ export class Pool {
   }
 
   /**
-   * Takes other settings. What has begun goes on as it began, and nothing that the pool knows is lost.
+   * Makes ready for other settings. Routes that are made from now on have them, and the pool itself goes by them once
+   * they come into force.
    * @throws {SettingError | InvalidBackendError | BackendExistsError | UnknownPolicyError} if they are not acceptable; then
    *   nothing has changed
    */
-  configure(settings: PoolSettings): void {
-    const before = this.#tls
-    const isSameTls = isDeepStrictEqual(poolTlsOf(settings), poolTlsOf(this.#settings))
-    if (!isSameTls) this.#tls = openTls(settings, this.name, this.#options.log, this.balancer.observerGuard)
+  prepare(settings: PoolSettings): PreparedSettings {
+    const before = this.#settings
+    const tlsBefore = this.#tls
+    const isSameTls = isDeepStrictEqual(poolTlsOf(settings), poolTlsOf(before))
+    const tls = isSameTls
+      ? tlsBefore
+      : openTls(settings, this.name, this.#options.log, this.balancer.observerGuard)
+    const check = () => this.#check(settings, tls)
     try {
-      // A worker follows the control plane.
-      if (!this.#options.shared) this.balancer.configure(settings)
+      check()
     } catch (error) {
-      if (!isSameTls) this.#tls.close()
-      this.#tls = before
+      if (!isSameTls) tls.close()
       throw error
     }
-    if (!isSameTls) {
-      before.close()
-      this.#tls.follow(this.balancer.registry)
+    this.#useForRoutes(settings)
+    return {
+      check,
+      rollback: () => {
+        if (!isSameTls) tls.close()
+        this.#useForRoutes(before)
+      },
+      commit: () => {
+        this.#tls = tls
+        // A worker follows the control plane.
+        if (!this.#options.shared) this.balancer.configure(settings)
+        if (!isSameTls) {
+          tlsBefore.close()
+          tls.follow(this.balancer.registry)
+        }
+        // Checks that stay the same go on, so that a backend is checked as often as before.
+        if (!this.#isStarted || (isSameTls && haveSameChecks(before, settings))) return
+        this.#checks?.stop()
+        this.#startChecks()
+      },
     }
-    this.#settings = settings
-    const { registry } = this.balancer
-    this.#affinity = new PoolAffinity(this.name, registry, settings, this.#options.shared?.table)
-    this.dispatcher?.configure(forwardingOptionsOf(settings))
-    if (!this.#isStarted) return
-    this.#checks?.stop()
-    this.#startChecks()
+  }
+
+  /** Stores what was not stored yet, and gives the store free for another pool. */
+  async closeStore(): Promise<void> {
+    await this.balancer.keeper?.close()
   }
 
   /** Ends the pool, which gets no new requests, once those in flight are over, or the time for a drain is. */
   async retire(): Promise<void> {
+    // Another pool may have its name from now on.
+    this.#hideMetrics()
+    await this.closeStore()
     await this.balancer.retire()
     await this.close()
   }
@@ -184,6 +207,7 @@ export class Pool {
   /** Ends the pool: cuts what is in flight, closes the connections, and stores what was not stored yet. */
   async close(): Promise<void> {
     this.#checks?.stop()
+    this.#hideMetrics()
     for (const end of this.#ends) end()
     this.#tls.close()
     // The store is closed before the pool forgets which backends leave once they have no request.
@@ -195,22 +219,32 @@ export class Pool {
     await this.tracing?.flush()
   }
 
+  /** @throws if the settings cannot come into force with these files for TLS */
+  #check(settings: PoolSettings, tls: UpstreamTls): void {
+    const before = this.#tls
+    this.#tls = tls
+    try {
+      if (!this.#options.shared) this.balancer.configuration.check(settings)
+    } finally {
+      this.#tls = before
+    }
+  }
+
+  #useForRoutes(settings: PoolSettings): void {
+    this.#settings = settings
+    this.#affinity = new PoolAffinity(
+      this.name,
+      this.balancer.registry,
+      settings,
+      this.#options.shared?.table,
+    )
+    this.dispatcher?.configure(forwardingOptionsOf(settings))
+  }
+
   #startChecks(): void {
     // What has to be done once is not done in each worker.
     if (this.#options.shared) return
     this.#checks = checksOf(this.balancer, this.#settings, this.#tls.optionsOf, this.#onFailed)
     this.#checks?.start()
-  }
-
-  /** Handles a failed attempt: where the process itself has run out of a resource, it logs that and frees descriptors. */
-  #exhaustionGuard(): (error: Error) => void {
-    const { balancer, name } = this
-    const { log, closeIdleClients } = this.#options
-    const logExhaustion = exhaustionLog(log, balancer.clock, name)
-    return (error) =>
-      balancer.observerGuard.call(() => {
-        // Idle clients hold descriptors that clients which wait for a backend need.
-        if (logExhaustion(error)) closeIdleClients()
-      })
   }
 }

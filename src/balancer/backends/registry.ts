@@ -64,7 +64,13 @@ export class Registry extends BackendHealth {
     const changes = this.#sources.compare(specs, before)
     const leaving = new Set(this.list().filter((backend) => this.isLeaving(backend)))
     const plan = planSync(changes, source, this.list(), leaving, { ...this.options, ...changed })
-    return { plan, commit: () => this.#carryOut(plan, source, changes) }
+    return {
+      plan,
+      commit: () => this.#carryOut(plan, source, changes),
+      giveUp: () => {
+        for (const { row } of plan.added) this.options.memory.forget(row)
+      },
+    }
   }
 
   /**

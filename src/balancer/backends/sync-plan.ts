@@ -28,6 +28,8 @@ export interface PreparedSync {
   plan: SyncPlan
   /** Carries the plan out. Nothing may have changed since it was made. */
   commit(): void
+  /** Gives up what the plan has taken. */
+  giveUp(): void
 }
 
 /**

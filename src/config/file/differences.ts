@@ -43,12 +43,16 @@ function partsOfView({ workers, admin, listen, pools, routes = [] }: ConfigView)
 }
 
 function listeners(list: readonly { host?: unknown; port?: unknown }[]): Map<string, unknown> {
-  return new Map(
-    list.map((listener) => {
-      const host = String(listener.host)
-      return [`${host.includes(':') ? `[${host}]` : host}:${listener.port}`, listener]
-    }),
-  )
+  const parts = new Map<string, unknown>()
+  for (const listener of list) {
+    const host = String(listener.host)
+    const address = `${host.includes(':') ? `[${host}]` : host}:${listener.port}`
+    // Several may ask for any free port.
+    let name = address
+    for (let i = 2; parts.has(name); i++) name = `${address} (${i})`
+    parts.set(name, listener)
+  }
+  return parts
 }
 
 function compare(before: Parts, after: Parts): ConfigDifference[] {

@@ -20,8 +20,16 @@ export class Reloads {
   readonly #listeners = new Set<(outcome: ReloadOutcome) => void>()
   #config: GatewayConfig
   #file: ReadFile | undefined
-  /** The reload that runs, or ran last. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** Absolute paths of the files that are watched: those of the last try, in which a mistake may be mended. */
+  #watched: readonly string[]
+  /** Resolves once it is known how the files were at the start. */
+  readonly #seenAtStart: Promise<void>
+  /** Lets reloads begin. */
+  #open = () => {}
+  /** The reload that runs, or ran last. None begins before the gateway listens. */
+  #last: Promise<unknown> = new Promise<void>((resolve) => {
+    this.#open = resolve
+  })
   #isClosed = false
 
   /** @param apply brings a configuration into force, as a whole or not at all */
@@ -31,10 +39,13 @@ export class Reloads {
     this.#logger = logger
     this.#config = source.config
     this.#file = source.file
+    this.#watched = source.file?.files ?? []
     this.#watch = new FileWatch(
-      () => this.#file?.files ?? [],
+      () => this.#watched,
       () => void this.reload().catch(() => {}),
     )
+    // A change while the gateway starts is noticed, too.
+    this.#seenAtStart = this.#watch.seen()
   }
 
   /** The configuration in force. */
@@ -52,9 +63,14 @@ export class Reloads {
     return this.#file !== undefined
   }
 
-  /** Loads the file again whenever it, or a file that it names, has changed. */
-  async watch(): Promise<void> {
-    if (this.hasFile) await this.#watch.start()
+  /**
+   * Begins to load the file again when that is asked for, and whenever it, or a file that it names, has changed. To be
+   * called once the gateway listens.
+   */
+  async start(): Promise<void> {
+    await this.#seenAtStart
+    if (this.hasFile) this.#watch.start()
+    this.#open()
   }
 
   /** Calls the listener after each reload, and after each that failed. @returns a function that ends the calls */
@@ -79,6 +95,7 @@ export class Reloads {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#watch.stop()
+    this.#open()
     await this.#last
   }
 
@@ -87,7 +104,7 @@ export class Reloads {
       // What is read now need not be read again.
       await this.#watch.seen()
       if (this.#isClosed) throw new Error('the gateway is shutting down')
-      const file = this.#source.read()
+      const file = await this.#read()
       const changes = differences(this.#config, file.config)
       refuseFixed(changes, file.config)
       if (changes.length > 0) await this.#apply(file.config)
@@ -97,6 +114,21 @@ export class Reloads {
       return { changes: changes.map(changeOf) }
     } catch (error) {
       throw this.#refuse(error)
+    }
+  }
+
+  /** @throws {ConfigFileError} */
+  async #read(): Promise<ReadFile> {
+    try {
+      const file = this.#source.read()
+      this.#watched = file.files
+      return file
+    } catch (error) {
+      // A file that it names may be mended, or come yet.
+      if (error instanceof ConfigFileError && error.files.length > 0) this.#watched = error.files
+      throw error
+    } finally {
+      await this.#watch.follow()
     }
   }
 

@@ -13,9 +13,10 @@ const PATIENCE_MS = 1000
  * Stops listening once no connection waits to be accepted: the system would reset such a connection together with the
  * request on it. libuv accepts one connection in each turn of its loop, and connections that come while the rest of the
  * turn is worked off are seen in the next one only. `close` of `net.Server` is called, because `close` of an HTTP server
- * would also close its idle connections. It resolves once every connection is closed.
+ * would also close its idle connections. It resolves once the address is free, to an object that tells when every
+ * connection is closed.
  */
-export async function stopAccepting(server: HttpServer): Promise<void> {
+export async function stopAccepting(server: HttpServer): Promise<{ connectionsClosed: Promise<void> }> {
   let quietTurns = 0
   const accept = () => {
     quietTurns = 0
@@ -37,5 +38,8 @@ export async function stopAccepting(server: HttpServer): Promise<void> {
       now - start > 2 * PATIENCE_MS
   }
   server.off('connection', accept)
-  await new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+  const connectionsClosed = new Promise<void>((resolve) =>
+    NetServer.prototype.close.call(server, () => resolve()),
+  )
+  return { connectionsClosed }
 }

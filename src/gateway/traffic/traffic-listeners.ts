@@ -42,8 +42,8 @@ export class TrafficListeners {
   readonly #events: ListenerEvents
   #app: TrafficApp
   #listeners: readonly Listener[] = []
-  /** Servers that no longer listen, and have connections. */
-  readonly #leaving = new Set<Listener>()
+  /** Servers that end, or have ended, to listen and have connections, and when the address of each is free. */
+  readonly #leaving = new Map<Listener, Promise<unknown>>()
 
   constructor(settings: Settings, app: TrafficApp, events: ListenerEvents) {
     this.#settings = settings
@@ -63,7 +63,7 @@ export class TrafficListeners {
 
   /** The open connections of all servers. */
   *connections(): Generator<Socket> {
-    for (const { connections } of [...this.#listeners, ...this.#leaving]) yield* connections
+    for (const { connections } of this.#all()) yield* connections
   }
 
   /** Passes requests to another app from now on. */
@@ -81,7 +81,7 @@ export class TrafficListeners {
     addresses: readonly Address[],
     reusePort = false,
   ): Promise<{ ports: readonly number[]; commit(): void; rollback(): Promise<void> }> {
-    const kept = new Map(this.#listeners.map((listener) => [keyOf(listener.address), listener]))
+    const left = [...this.#listeners]
     const opened: Listener[] = []
     const next: Listener[] = []
     const rollback = async () => {
@@ -89,8 +89,10 @@ export class TrafficListeners {
     }
     try {
       for (const address of addresses) {
-        const listener = kept.get(keyOf(address)) ?? (await this.#open(address, reusePort))
-        if (!kept.delete(keyOf(address))) opened.push(listener)
+        // Several may ask for any free port of a host.
+        const known = left.findIndex((listener) => keyOf(listener.address) === keyOf(address))
+        const [listener = await this.#open(address, reusePort)] = known < 0 ? [] : left.splice(known, 1)
+        if (known < 0) opened.push(listener)
         next.push(listener)
       }
     } catch (error) {
@@ -102,30 +104,45 @@ export class TrafficListeners {
       rollback,
       commit: () => {
         this.#listeners = next
-        for (const listener of kept.values()) this.#leave(listener)
+        for (const listener of left) this.#leave(listener)
       },
     }
   }
 
+  /** Resolves once the addresses of listeners that were closed are free. */
+  async left(): Promise<void> {
+    await Promise.all(this.#leaving.values())
+  }
+
   /** Accepts no new connection. It resolves once every connection is closed. */
   async stop(): Promise<void> {
-    const listeners = [...this.#listeners, ...this.#leaving]
-    await Promise.all(listeners.map(({ server }) => stopAccepting(server)))
+    await Promise.all(
+      Array.from(this.#all(), async ({ server }) => (await stopAccepting(server)).connectionsClosed),
+    )
   }
 
   /** Closes the connections that are idle. */
   closeIdle(): void {
-    for (const { server } of [...this.#listeners, ...this.#leaving]) closeIdle(server)
+    for (const { server } of this.#all()) closeIdle(server)
   }
 
-  /** Has a server accept no new connection, and forgets it once its connections are closed. */
+  #all(): Listener[] {
+    return [...this.#listeners, ...this.#leaving.keys()]
+  }
+
+  /**
+   * Has a server accept no new connection, and forgets it once its connections are closed.
+   * @returns a promise that resolves once its address is free
+   */
   async #leave(listener: Listener): Promise<void> {
-    this.#leaving.add(listener)
-    await stopAccepting(listener.server)
-    this.#leaving.delete(listener)
+    const stopped = stopAccepting(listener.server)
+    this.#leaving.set(listener, stopped)
+    const { connectionsClosed } = await stopped
+    connectionsClosed.then(() => this.#leaving.delete(listener))
   }
 
   async #open(address: Address, reusePort: boolean): Promise<Listener> {
+    for (const [{ port }, stopped] of this.#leaving) if (port === address.port) await stopped
     const server = this.#server()
     const connections = openConnections(server)
     const port = await listenOn(server, address, reusePort)

@@ -12,7 +12,7 @@ import { TrafficListeners } from './traffic-listeners.js'
 export interface PreparedTraffic {
   /** The ports of the listeners, in the order of the configuration. */
   readonly ports: readonly number[]
-  /** Brings it into force. */
+  /** Brings it into force. @throws if it cannot come into force any more; then nothing has changed, and it can be given up */
   commit(): void
   /** Gives it up. */
   rollback(): Promise<void>
@@ -85,11 +85,11 @@ export class Traffic {
         ports: listeners.ports,
         rollback,
         commit: () => {
+          next.commit()
           const before = this.#app
           this.#app = app
           this.listeners.use(app)
           listeners.commit()
-          next.commit()
           // Requests that the app before has begun with go on.
           before.close().catch((err) => logger.error({ err }, 'the routes before could not be closed'))
         },

@@ -10,7 +10,7 @@ import { createAdminApp, openAdmin } from '../admin-app.js'
 import { gatewayControl } from '../control/gateway-control.js'
 import { ControlServices } from '../control-services.js'
 import { type Gateway, logReady } from '../gateway.js'
-import { originOf, probePorts } from '../listeners.js'
+import { originOf, probeAddedPorts, probePorts } from '../listeners.js'
 import type { LogStream } from '../logging/log-stream.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
 import { storeOf } from '../pool-store.js'
@@ -52,6 +52,7 @@ export async function createControlPlane(
   { count, logger, workerLogs, log, delays, file, source = environmentSource(settings) }: ControlPlaneOptions,
 ): Promise<ControlPlane> {
   const { config } = source
+  const reloads = new Reloads(source, (next) => apply(next), logger)
   const metrics = config.admin === 'off' ? undefined : pageRegistry()
   if (metrics && log) countDroppedLines(metrics, log.dropped)
   checkTlsFiles(settings)
@@ -90,18 +91,24 @@ export async function createControlPlane(
   services.follow(config)
   const { balancers } = pools
   const apply = async (next: GatewayConfig) => {
+    // Another process that shares a port would get a part of the connections.
+    await probeAddedPorts(reloads.config, next)
     const ofPools = await pools.prepare(next.pools)
     const nextBalancers = new Map(Array.from(ofPools.pools, ([name, { balancer }]) => [name, balancer]))
-    const ofWorkers = await workers.prepare(next, nextBalancers).catch(async (error) => {
-      await ofPools.rollback()
+    const undo = [ofPools.rollback]
+    let ofWorkers: Awaited<ReturnType<TrafficWorkers['prepare']>>
+    try {
+      ofWorkers = await workers.prepare(next, nextBalancers)
+      undo.unshift(ofWorkers.rollback)
+      // A worker that is started from now on begins with the new pools.
+      ofPools.commit()
+    } catch (error) {
+      for (const back of undo) await back()
       throw error
-    })
-    // A worker that is started from now on begins with the new pools.
-    ofPools.commit()
+    }
     services.follow(next)
     await ofWorkers.commit()
   }
-  const reloads = new Reloads(source, apply, logger)
   const control = gatewayControl(reloads, pools, services)
   const admin =
     metrics && (await createAdminApp(config, settings, logger, { pools: balancers, control, metrics }))
@@ -120,7 +127,7 @@ export async function createControlPlane(
       await workers.start()
       const origins = config.listen.map(({ host }, i) => originOf(host, workers.ports[i] as number))
       logReady(logger, { balancers, origins, admin, isFromFile: reloads.hasFile, workers: count })
-      await reloads.watch()
+      await reloads.start()
     },
 
     async close(timeout) {

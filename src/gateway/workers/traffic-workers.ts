@@ -103,17 +103,17 @@ export class TrafficWorkers {
     balancers: ReadonlyMap<string, Balancer>,
   ): Promise<{ commit(): Promise<void>; rollback(): Promise<void> }> {
     const workers = [...this.#running]
-    const [first, ...others] = workers
-    const prepare = (worker: WorkerThread, ports?: readonly number[]) =>
+    let ports: readonly number[] | undefined
+    const prepare = (worker: WorkerThread) =>
       this.#unlessEnded(worker, worker.prepare(config, balancers, ports))
     const rollback = async () => {
       await Promise.all(workers.map((worker) => worker.rollback().catch(() => worker.terminate())))
     }
-    let ports: readonly number[] | undefined
     try {
-      // The first one opens new listeners, whose ports may be any free ones.
-      ports = first && (await prepare(first))
-      await Promise.all(others.map((worker) => prepare(worker, ports)))
+      const waiting = [...workers]
+      // The first one that answers opens new listeners, whose ports may be any free ones.
+      while (!ports && waiting.length > 0) ports = await prepare(waiting.shift() as WorkerThread)
+      await Promise.all(waiting.map(prepare))
     } catch (error) {
       await rollback()
       throw error
@@ -122,11 +122,13 @@ export class TrafficWorkers {
       rollback,
       commit: async () => {
         this.#config = config
-        this.#ports = ports ?? this.#ports
-        // Another worker that is started begins with this configuration.
+        this.#ports = ports ?? config.listen.map(({ port }) => port)
+        // A worker that was started meanwhile has the configuration before, and the next one in its place this one.
         const late = [...this.#running].filter((worker) => !workers.includes(worker))
-        for (const worker of late) worker.terminate()
-        await Promise.all(workers.map((worker) => worker.commit().catch(() => worker.terminate())))
+        await Promise.all([
+          ...late.map((worker) => worker.terminate()),
+          ...workers.map((worker) => worker.commit().catch(() => worker.terminate())),
+        ])
       },
     }
   }

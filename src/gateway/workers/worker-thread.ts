@@ -123,6 +123,8 @@ export class WorkerThread {
     balancers: ReadonlyMap<string, Balancer>,
     ports: readonly number[] | undefined,
   ): Promise<readonly number[]> {
+    // A place in a pool that a thread got after its end would never be free again.
+    if (this.#hasEnded) return this.ended
     const { handles, transferList } = this.pools.connect(balancers)
     return this.#ask('prepare', { config, pools: handles, ports }, transferList)
   }
@@ -154,9 +156,9 @@ export class WorkerThread {
     return cut
   }
 
-  /** Ends the worker at once. */
-  terminate(): void {
-    this.#thread.terminate()
+  /** Ends the worker at once. Resolves once the thread has ended. */
+  async terminate(): Promise<void> {
+    await this.#thread.terminate()
   }
 
   /** @throws {ListenError} for a listener that could not be opened, and whatever ended the thread meanwhile */

@@ -48,6 +48,8 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
     onListenerError: exhaustionLog(logger.child({ worker }) as FastifyBaseLogger, systemClock, 'default'),
   })
   let prepared: { traffic: PreparedTraffic; config: typeof config } | undefined
+  /** Settles once the configuration that the worker was told last is ready, or cannot be made ready. */
+  let preparation: Promise<unknown> | undefined
   const channel: Channel<ToWorker, ToControl> = new Channel<ToWorker, ToControl>(
     port,
     {
@@ -57,17 +59,23 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
       },
       async prepare(next) {
         for (const [name, handle] of Object.entries(next.pools)) handles.set(name, handle)
-        prepared = { traffic: await traffic.prepare(next.config, next.ports), config: next.config }
+        const made = traffic.prepare(next.config, next.ports)
+        preparation = made.catch(() => {})
+        prepared = { traffic: await made, config: next.config }
         return prepared.traffic.ports
       },
-      commit() {
+      async commit() {
         if (!prepared) return
         prepared.traffic.commit()
         config = prepared.config
         services.follow(config)
         prepared = undefined
+        // The next configuration may have one of these addresses again.
+        await traffic.listeners.left()
       },
       async rollback() {
+        // Another worker may have failed before this one was ready.
+        await preparation
         const given = prepared
         prepared = undefined
         await given?.traffic.rollback()
