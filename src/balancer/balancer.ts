@@ -41,11 +41,11 @@ export class Balancer extends ClosingPool {
   readonly workers: PoolWorkers | undefined
   /** Stores the changes of the pool, where it has a store; see `openBalancer`. */
   keeper: StateKeeper | undefined
-  readonly #parts: PoolParts
+  /** @internal */
+  readonly parts: PoolParts
   readonly #inquiries: PoolInquiries
   readonly #selection: Selection
   readonly #queue: WaitQueue
-  #stopped = false
 
   /**
    * @param stored the stored state, which takes precedence over an unchanged configuration; see `openBalancer`
@@ -57,8 +57,8 @@ export class Balancer extends ClosingPool {
     super(observerGuard)
     this.observerGuard = observerGuard
     const parts = new PoolParts(complete, observerGuard, stored)
-    this.#parts = parts
-    this.#inquiries = new PoolInquiries(parts, () => this.#stopped)
+    this.parts = parts
+    this.#inquiries = new PoolInquiries(parts, () => parts.isStopped)
     this.#selection = parts.selection
     this.#queue = parts.queue
     ;({ clock: this.clock, registry: this.registry, configuration: this.configuration } = parts)
@@ -69,7 +69,7 @@ export class Balancer extends ClosingPool {
 
   /** @internal The memory that the threads of the pool share; undefined in a pool with one thread. */
   get table(): PoolTable | undefined {
-    const { memory } = this.#parts
+    const { memory } = this.parts
     return memory.isShared ? memory.table : undefined
   }
 
@@ -83,8 +83,8 @@ export class Balancer extends ClosingPool {
 
   /** Switches the policy; counts stay as they are. @throws {UnknownPolicyError | ControlledElsewhereError} */
   set policy(wanted: string) {
-    if (this.#parts.member) throw new ControlledElsewhereError()
-    this.#parts.usePolicy(wanted)
+    if (this.parts.member) throw new ControlledElsewhereError()
+    this.parts.usePolicy(wanted)
   }
 
   /**
@@ -96,7 +96,7 @@ export class Balancer extends ClosingPool {
    *   ControlledElsewhereError} and changes nothing
    */
   configure(options: ConfigurableOptions): ConfigurationChange {
-    if (this.#parts.member) throw new ControlledElsewhereError()
+    if (this.parts.member) throw new ControlledElsewhereError()
     const change = this.configuration.change(options)
     this.keeper?.configured(this.configuration.policy)
     if (Object.values(change).some(({ length }) => length > 0)) this.announce('configured', change)
@@ -109,7 +109,7 @@ export class Balancer extends ClosingPool {
    * @throws {NoBackendError | AllFullError}
    */
   acquire(except?: ReadonlySet<Backend>): Lease {
-    const lease = this.#stopped ? undefined : this.#selection.choose({ except }, false)
+    const lease = this.parts.isStopped ? undefined : this.#selection.choose({ except }, false)
     if (lease) return lease
     throw this.hasOther(except) ? new AllFullError() : new NoBackendError()
   }
@@ -126,7 +126,7 @@ export class Balancer extends ClosingPool {
       this.#queue.serve()
       if (this.#queue.isFull) this.#queue.relieve()
     }
-    const mayTake = !this.#stopped && !this.#queue.isBehindOthers
+    const mayTake = !this.parts.isStopped && !this.#queue.isBehindOthers
     const lease = mayTake ? this.#selection.choose(request, !this.#queue.isFull) : undefined
     if (lease) {
       deliver(request, lease)
@@ -151,18 +151,18 @@ export class Balancer extends ClosingPool {
 
   /** Counts a request that begins; the budgets of retries and hedges are a part of these requests. */
   requested(): void {
-    this.#parts.memory.count('requests')
-    this.#parts.recentRequests.add()
+    this.parts.memory.count('requests')
+    this.parts.recentRequests.add()
   }
 
   /** Counts a retry. */
   retried(): void {
-    this.#parts.memory.count('retries')
+    this.parts.memory.count('retries')
   }
 
   /** Counts a request that was answered with 503 although no backend failed it. */
   refused(code: RefusalCode): void {
-    this.#parts.memory.count(code)
+    this.parts.memory.count(code)
   }
 
   /**
@@ -172,23 +172,23 @@ export class Balancer extends ClosingPool {
    * @param request the request's id, as in {@link decisions}
    */
   leaseForHedge(except: ReadonlySet<Backend>, request?: string, keyed?: KeyTraits): Lease | undefined {
-    if (this.#stopped || this.#queue.length > 0) return undefined
+    if (this.parts.isStopped || this.#queue.length > 0) return undefined
     return this.#selection.chooseForHedge(except, { ...keyed, request })
   }
 
   /** Records that the request that holds this lease was answered later than its hedge. */
   lostToHedge({ backend }: Lease): void {
-    if (this.registry.holds(backend)) this.#parts.residualLoad.add(backend)
+    if (this.registry.holds(backend)) this.parts.residualLoad.add(backend)
   }
 
   /** Returns true if there is a backend, not in `except`, that a request may be given to now or later. */
   hasOther(except?: ReadonlySet<Backend>): boolean {
-    return !this.#stopped && this.registry.hasOther(except)
+    return !this.parts.isStopped && this.registry.hasOther(except)
   }
 
   /** Returns true if a request would get a lease now. */
   hasRoom(except?: ReadonlySet<Backend>): boolean {
-    return !this.#stopped && this.registry.hasRoom(except)
+    return !this.parts.isStopped && this.registry.hasRoom(except)
   }
 
   /**
@@ -223,19 +223,19 @@ export class Balancer extends ClosingPool {
   /** Stops the pool once the time for requests in flight is over: cuts every lease, and opens no more. */
   stop(reason: StoppedError): void {
     this.startClosing()
-    this.#stopped = true
+    this.parts.isStopped = true
     this.#queue.close(reason)
-    cutAll(this.#parts, reason, this.observerGuard)
+    cutAll(this.parts, reason, this.observerGuard)
   }
 
   /**
    * Closes a pool that gets no new requests, once those that it has are over. What is left after `timeout` milliseconds
    * (by default the time of a drain) is cut.
    */
-  async retire(timeout = this.#parts.configuration.drainTimeout): Promise<void> {
+  async retire(timeout = this.parts.configuration.drainTimeout): Promise<void> {
     this.announceClosing()
-    if (!(await untilIdle(this.#parts, timeout))) {
-      cutElsewhere(this.#parts, 'did not answer before the pool was removed')
+    if (!(await untilIdle(this.parts, timeout))) {
+      cutElsewhere(this.parts, 'did not answer before the pool was removed')
       this.stop(new StoppedError('the pool was removed'))
     }
     this.close()
@@ -245,6 +245,6 @@ export class Balancer extends ClosingPool {
   close(): void {
     this.startClosing()
     this.#queue.close(new StoppedError('the pool was closed'))
-    this.#parts.close()
+    this.parts.close()
   }
 }

@@ -83,6 +83,8 @@ export class PoolParts {
   /** Changes the options of the pool. */
   readonly configuration: PoolConfiguration
   readonly #controlHealth: ControlHealth | undefined
+  /** True if the pool gives no lease any more. */
+  isStopped = false
   /** Called after another policy came into force. */
   onPolicy = () => {}
 

@@ -48,21 +48,36 @@ export class PoolAffinity {
     else this.#secret = shared ? Buffer.from(new Uint8Array(shared)) : processSecret
   }
 
+  /** Whether requests of the pool have keys. */
+  get isOn(): boolean {
+    return this.#setting !== 'off'
+  }
+
   /** Returns what finds the keys of requests that come by a route; undefined where requests have no key. */
   for(trust: Trust): Affinity | undefined {
     if (!this.#known.has(trust)) {
-      this.#known.set(
-        trust,
-        affinityOf({
-          affinity: this.#setting,
-          pool: this.#pool,
-          secret: this.#secret,
-          trust,
-          hasHome: (code) => this.#hasHome(code),
-        }),
-      )
+      this.#known.set(trust, this.#make(this, trust))
     }
     return this.#known.get(trust)
+  }
+
+  /**
+   * Returns what finds keys in this pool as in another one, so that a request has the same key in both, and the cookie
+   * that either of them sets is good in both.
+   */
+  like(other: PoolAffinity, trust: Trust): Affinity | undefined {
+    if (other.#setting === this.#setting && other.#secret.equals(this.#secret)) return this.for(trust)
+    return this.#make(other, trust)
+  }
+
+  #make(keys: PoolAffinity, trust: Trust): Affinity | undefined {
+    return affinityOf({
+      affinity: keys.#setting,
+      pool: this.#pool,
+      secret: keys.#secret,
+      trust,
+      hasHome: (code) => this.#hasHome(code),
+    })
   }
 
   #hasHome(code: number): boolean {

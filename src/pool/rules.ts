@@ -1,8 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
+import type { Affinity } from '../proxy/downstream/affinity/affinity.js'
 import type { FieldCounter } from '../proxy/downstream/fields/field-limits.js'
 import { trailerRules } from '../proxy/downstream/fields/request-trailers.js'
 import type { AppHooks } from '../proxy/downstream/host-app/app-hooks.js'
 import type { FieldChanges } from '../proxy/http/header-changes.js'
+import type { Peer } from '../proxy/http/peer.js'
 import { statusesOf } from '../proxy/http/status-ranges.js'
 import type { Trust } from '../proxy/http/trust.js'
 import type { RouteRules } from '../proxy/route-rules.js'
@@ -12,6 +14,7 @@ import { requestRecorder } from '../telemetry/observers.js'
 import type { RequestObserver } from '../telemetry/record.js'
 import { failureStatusOf } from './forwarding-options.js'
 import type { Pool } from './pool.js'
+import { Split, type WeightedTarget } from './split.js'
 
 /** Facts of the scope that the routes belong to. */
 export interface ScopeFacts {
@@ -54,8 +57,31 @@ export interface RouteOptions extends RouteForwarding {
 
 /** Makes the rules of a route whose requests all go to one pool. */
 export function rulesFor(pool: Pool, route: RouteOptions, scope: ScopeFacts): RouteRules {
-  const target = targetOf(pool, route)
-  return rulesWith(pool, () => target, route, scope)
+  return rulesWith(pool, targetOf(pool, route, pool.affinity.for(route.trust)), undefined, route, scope)
+}
+
+/**
+ * Makes the rules of a route whose requests are split between pools. The settings of the first pool apply before one is
+ * chosen. Clients are told apart by the affinity of the first pool that has one: a client keeps its pool. In a pool
+ * without affinity it keeps no backend.
+ * @param random returns numbers from 0 to below 1
+ */
+export function splitRulesFor(
+  pools: readonly [WeightedTarget<Pool>, ...WeightedTarget<Pool>[]],
+  route: RouteOptions,
+  scope: ScopeFacts,
+  random: () => number = Math.random,
+): RouteRules {
+  const { trust } = route
+  const keys = pools.find(({ target }) => target.affinity.isOn)?.target.affinity
+  const targets = pools.map(({ target: pool, weight }) => ({
+    target: targetOf(pool, route, keys && pool.affinity.like(keys, trust)),
+    weight,
+  }))
+  const split = new Split(targets, random)
+  const [first] = pools
+  const choose = (request: FastifyRequest, peer: Peer) => split.choose(request, peer)
+  return rulesWith(first.target, (targets[0] as WeightedTarget<RouteTarget>).target, choose, route, scope)
 }
 
 /**
@@ -64,7 +90,8 @@ export function rulesFor(pool: Pool, route: RouteOptions, scope: ScopeFacts): Ro
  */
 function rulesWith(
   { settings, viaName }: Pool,
-  targetFor: (raw: IncomingMessage) => RouteTarget,
+  target: RouteTarget,
+  chooseTarget: RouteRules['chooseTarget'],
   route: RouteOptions,
   { server, appHooks, bodyLimit, joinsSlashes }: ScopeFacts,
 ): RouteRules {
@@ -76,7 +103,8 @@ function rulesWith(
   const bodyTimeout = route.timeouts?.body ?? settings.bodyTimeout
   return {
     name: route.name,
-    targetFor,
+    target,
+    chooseTarget,
     strip: { trust, underscoreHeaders, server, appHooks },
     admission: { ...paths, maxBody, via, allow: route.methods.join(', ') },
     requestFields: { trust, via, paths, appHooks, changes: route.requestChanges },
@@ -95,14 +123,18 @@ function rulesWith(
 }
 
 /** Makes a route's way to a pool. */
-function targetOf(pool: Pool, { name, path, trust, observers = [], ...route }: RouteOptions): RouteTarget {
+function targetOf(
+  pool: Pool,
+  { name, path, trust, observers = [], ...route }: RouteOptions,
+  affinity: Affinity | undefined,
+): RouteTarget {
   const { balancer, dispatcher, settings } = pool
   if (!dispatcher) throw new Error(`the pool "${pool.name}" carries no traffic in this thread`)
   return {
     pool: pool.name,
     balancer,
     forwarding: dispatcher.forwarding(route),
-    affinity: pool.affinity.for(trust),
+    affinity,
     tracer: pool.tracing?.of({ pool: pool.name, name, path, guard: balancer.observerGuard }),
     onRefused(host) {
       balancer.registry.refusedHost = host

@@ -63,15 +63,14 @@ export class RequestHandler {
   /** 2. First onRequest hook of the pool: from here on the request is released and recorded, however it ends. */
   readonly arrive: onRequestHookHandler = (request, reply, done) => {
     const { raw } = request
-    const rules = this.#rulesOf(raw)
-    const target = rules.targetFor(raw)
+    const { target, responseFields } = this.#rulesOf(raw)
     const arrivedAt = target.balancer.clock.now() - reply.elapsedTime
-    const downstream = new HttpDownstream(request, reply, target, arrivedAt, rules.responseFields)
+    const downstream = new HttpDownstream(request, reply, target, arrivedAt, responseFields)
     request[DOWNSTREAM] = downstream
     downstream.trace = target.tracer?.begin(request)
     onFinished(raw, reply.raw, () => {
       release(contextOf(request))
-      target.record(request, reply)
+      downstream.target.record(request, reply)
     })
     done()
   }
@@ -82,15 +81,18 @@ export class RequestHandler {
    */
   readonly admit: onRequestHookHandler = (request, reply, done) => {
     const { raw } = request
-    const { admission, bodyTimeout, bodyLimits, readAheadLimits } = this.#rulesOf(raw)
+    const { admission, bodyTimeout, bodyLimits, readAheadLimits, chooseTarget } = this.#rulesOf(raw)
     const downstream = downstreamOf(request) as HttpDownstream
     const destination = admit(raw, reply, admission)
     if (bodyTimeout > 0) limitSilence(request, reply, bodyTimeout)
     // A hook may read the body while the request waits.
     if (downstream.protocol.hasBody(raw)) copyIfRead(raw, bodyLimits)
-    const proceed = (error: Error | null) =>
+    const proceed = (error: Error | null) => {
+      if (error) return done(error as FastifyError)
+      if (chooseTarget) downstream.target = chooseTarget(request, downstream.peer)
       // 4. Takes a lease on a backend, or waits for one.
-      error ? done(error as FastifyError) : takeLease(downstream, destination, done)
+      takeLease(downstream, destination, done)
+    }
     downstream.protocol.onTurn(raw, reply.raw, () => readAhead(downstream, readAheadLimits, proceed))
   }
 

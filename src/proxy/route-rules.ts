@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import type { BodyLimits } from './downstream/body/body-copy.js'
 import type { ReadAheadLimits } from './downstream/body/read-ahead.js'
 import type { RequestFieldOptions } from './downstream/fields/request-fields.js'
@@ -7,13 +7,16 @@ import type { ResponseFieldOptions } from './downstream/fields/response-fields.j
 import type { StripOptions } from './downstream/fields/strip-request-fields.js'
 import type { AppHooks } from './downstream/host-app/app-hooks.js'
 import type { AdmissionOptions } from './downstream/request/admission.js'
+import type { Peer } from './http/peer.js'
 import type { Route } from './http/route.js'
 import type { RouteTarget } from './route-target.js'
 
 /** How the requests of one route are handled. A request keeps the rules that it began with. */
 export interface RouteRules extends Route {
-  /** Returns the pool that gets a request. */
-  targetFor(raw: IncomingMessage): RouteTarget
+  /** The pool that gets the requests; where there are several, the one that counts a request until one is chosen. */
+  target: RouteTarget
+  /** Chooses the pool that gets a request; undefined where there is only one. */
+  chooseTarget: ((request: FastifyRequest, peer: Peer) => RouteTarget) | undefined
   strip: StripOptions
   admission: AdmissionOptions
   requestFields: RequestFieldOptions

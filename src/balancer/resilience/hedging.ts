@@ -1,16 +1,13 @@
-// Over 200 lines: hedging and the wait of one request, which share the heap of waits, the timer and the samples.
+// Over 200 lines: all that concerns the waits of requests, which share a heap, a timer and the samples.
 
 import { LocalMemory, type PoolMemory } from '../memory.js'
 import { Samples } from '../stats/samples.js'
 import { DueHeap } from '../structures/due-heap.js'
 import type { Clock } from '../time/clock.js'
 import type { Allowance, Budget } from './budget.js'
+import { type HedgeAfter, Wait } from './hedge-wait.js'
 
-/**
- * The time after which a hedge is sent: a number of milliseconds, the 95th percentile of recent response times (`p95`),
- * or never (`off`).
- */
-export type HedgeAfter = number | 'p95' | 'off'
+export type { HedgeAfter, Wait } from './hedge-wait.js'
 
 type HedgeCounts = Pick<PoolMemory, 'count' | 'counted'>
 
@@ -68,7 +65,6 @@ export class Hedging {
     this.#budget.configure(allowance)
     if (after === this.#after) return
     this.#after = after
-    const { delay } = this
     const waiting: Wait[] = []
     for (let { first } = this.#waits; first; first = this.#waits.first) {
       this.#waits.remove(first)
@@ -76,9 +72,12 @@ export class Hedging {
     }
     this.close()
     this.#timerDueAt = Number.POSITIVE_INFINITY
-    if (delay === undefined) return
     for (const wait of waiting) {
-      wait.due = wait.since + delay
+      if (wait.own === undefined) {
+        const { delay } = this
+        if (delay === undefined) continue
+        wait.due = wait.since + delay
+      }
       this.#waits.add(wait)
     }
     const { first } = this.#waits
@@ -90,8 +89,12 @@ export class Hedging {
    * never, and while the 95th percentile is unknown.
    */
   get delay(): number | undefined {
-    if (this.#after === 'off') return undefined
-    if (this.#after !== 'p95') return this.#after
+    return this.#delayOf(this.#after)
+  }
+
+  #delayOf(after: HedgeAfter): number | undefined {
+    if (after === 'off') return undefined
+    if (after !== 'p95') return after
     const { count } = this.#samples
     if (count < MIN_SAMPLES) return undefined
     if (this.#p95Count === 0 || count - this.#p95Count >= SAMPLES_PER_UPDATE) {
@@ -105,12 +108,14 @@ export class Hedging {
    * Registers a request that was sent to its first backend.
    * @param sendHedge called when the request is late and the budget allows a hedge; returns true if a hedge was sent.
    *   If none was sent, or the budget allowed none, the request is looked at again a little later.
+   * @param own the time after which this request is hedged, in place of the pool's
    * @returns a handle with which to tell that the request was answered; undefined where there is no hedging
    */
-  expect(sendHedge: () => boolean): Wait | undefined {
-    if (this.#after === 'off') return undefined
+  expect(sendHedge: () => boolean, own?: HedgeAfter): Wait | undefined {
+    const after = own ?? this.#after
+    if (after === 'off') return undefined
     const now = this.#clock.now()
-    const wait = new Wait(this, now, now + (this.delay ?? Number.POSITIVE_INFINITY), sendHedge)
+    const wait = new Wait(this, now, now + (this.#delayOf(after) ?? Number.POSITIVE_INFINITY), sendHedge, own)
     if (wait.due < Number.POSITIVE_INFINITY) {
       this.#waits.add(wait)
       if (wait.due < this.#timerDueAt) this.#setTimer(wait.due, now)
@@ -148,12 +153,16 @@ export class Hedging {
   answered(wait: Wait): void {
     // A hedged request is a censored sample: its first attempt would have taken longer than until the hedge was sent.
     // That delay is recorded, or else each hedge would raise the percentile and the next one be later.
-    if (this.#after === 'p95') this.#samples.add((wait.hedgedAt ?? this.#clock.now()) - wait.since)
+    if (this.#afterFor(wait) === 'p95') this.#samples.add((wait.hedgedAt ?? this.#clock.now()) - wait.since)
   }
 
   /** @internal Removes a request that was answered or given up. */
   remove(wait: Wait): void {
     if (wait.place >= 0) this.#waits.remove(wait)
+  }
+
+  #afterFor({ own }: Wait): HedgeAfter {
+    return own ?? this.#after
   }
 
   /** Sets the timer that all requests share, because a timer for each would cost more than everything else here. */
@@ -185,8 +194,9 @@ export class Hedging {
 
   /** Hedges one request, or sets when to look at it again. */
   #hedge(wait: Wait, now: number): void {
-    const delay = this.delay as number
-    const isEarly = this.#after === 'p95' && now - wait.since < EARLY_RATIO * delay
+    const after = this.#afterFor(wait)
+    const delay = this.#delayOf(after) as number
+    const isEarly = after === 'p95' && now - wait.since < EARLY_RATIO * delay
     if (this.#budget.allows(isEarly ? EARLY_BUDGET_PART : 1) && wait.sendHedge()) {
       this.#budget.spend()
       this.#memory.count('hedges')
@@ -195,49 +205,5 @@ export class Hedging {
     } else {
       wait.due = now + Math.max(delay, now - wait.since) / RECHECK_DIVISOR
     }
-  }
-}
-
-/** One request that waits for its response. */
-export class Wait {
-  /** Monotonic milliseconds at which the wait began. */
-  readonly since: number
-  /**
-   * @internal Monotonic milliseconds at which the request is late, or is looked at again. With `place` this makes the
-   *   class a `DueItem`, which the published type leaves out.
-   */
-  due: number
-  /** @internal Monotonic milliseconds at which the hedge was sent; undefined without a hedge. */
-  hedgedAt: number | undefined
-  /** @internal */
-  readonly sendHedge: () => boolean
-  readonly #hedging: Hedging
-  #isWaiting = true
-  /** @internal The request's place in the heap of {@link Hedging}; negative while it is not in the heap. */
-  place = -1
-
-  /** @internal Call `hedging.expect()` instead. */
-  constructor(hedging: Hedging, since: number, due: number, sendHedge: () => boolean) {
-    this.#hedging = hedging
-    this.since = since
-    this.due = due
-    this.sendHedge = sendHedge
-  }
-
-  get isWaiting(): boolean {
-    return this.#isWaiting
-  }
-
-  /** Records that the request was answered. */
-  answered(): void {
-    this.cancel()
-    this.#hedging.answered(this)
-  }
-
-  /** Ends the wait, because the request needs no response any more. */
-  cancel(): void {
-    if (!this.#isWaiting) return
-    this.#isWaiting = false
-    this.#hedging.remove(this)
   }
 }

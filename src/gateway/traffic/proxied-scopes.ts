@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { requestHandlingPlugin } from '../../../plugins/request-handling.js'
 import type { RouteConfig } from '../../config/file/gateway-config.js'
 import type { Pool } from '../../pool/pool.js'
-import { type RouteOptions, rulesFor, type ScopeFacts } from '../../pool/rules.js'
+import { type RouteOptions, rulesFor, type ScopeFacts, splitRulesFor } from '../../pool/rules.js'
+import type { WeightedTarget } from '../../pool/split.js'
 import { bodyLimitOf, isParsed } from '../../proxy/downstream/body/raw-bodies.js'
 import { hasHooks } from '../../proxy/downstream/host-app/hooks.js'
 import { allMethods } from '../../proxy/downstream/host-app/proxied-routes.js'
@@ -24,6 +25,8 @@ export interface ProxiedRoute {
   readonly config: RouteConfig
   /** The pool that it leads to; where there are several, the first, whose settings apply before one is chosen. */
   readonly pool: Pool
+  /** The pools that it leads to, and the weight of each. */
+  readonly pools: readonly [WeightedTarget<Pool>, ...WeightedTarget<Pool>[]]
 }
 
 /**
@@ -76,15 +79,28 @@ async function addScope(
     scope.route({ method, url, handler: handler.forward, exposeHeadRoute: false })
   }
   for (const member of members) {
-    const rules = rulesFor(member.pool, optionsOf(member, services), facts)
+    const options = optionsOf(member, services)
+    const { pool, pools } = member
+    const rules = pools.length > 1 ? splitRulesFor(pools, options, facts) : rulesFor(pool, options, facts)
     const route: RouteRules & GuardedRoute = { ...rules, access: accessOf(member.config) }
     routes.set(member.index, route, url)
   }
 }
 
 function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
-  const { name, match, stripPrefix, rewritePrefix, headers, cors, compress, timeouts, retries, maxBody } =
-    config
+  const {
+    name,
+    match,
+    stripPrefix,
+    rewritePrefix,
+    headers,
+    cors,
+    compress,
+    timeouts,
+    retries,
+    hedge,
+    maxBody,
+  } = config
   return {
     name,
     path: match.path === '' ? undefined : match.path,
@@ -98,6 +114,7 @@ function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): Ro
     compress,
     timeouts,
     retries,
+    hedge,
     maxBody,
     observers: [meter.of(name).observe],
   }

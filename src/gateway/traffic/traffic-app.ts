@@ -112,14 +112,22 @@ function sorted(
   configs: readonly RouteConfig[],
   pools: ReadonlyMap<string, Pool>,
 ): { proxied: ProxiedRoute[]; redirects: RedirectRoute[] } {
+  const poolOf = (name: string): Pool => {
+    const pool = pools.get(name)
+    if (!pool) throw new Error(`there is no pool "${name}"`)
+    return pool
+  }
   const proxied: ProxiedRoute[] = []
   const redirects: RedirectRoute[] = []
   for (const [index, config] of configs.entries()) {
     const { redirect } = config
-    const pool = pools.get(config.pools[0]?.pool ?? '')
-    if (redirect) redirects.push({ index, config, redirect })
-    else if (pool) proxied.push({ index, config, pool })
-    else throw new Error(`the route "${config.name}" leads to no pool`)
+    if (redirect) {
+      redirects.push({ index, config, redirect })
+      continue
+    }
+    const [first, ...others] = config.pools.map(({ pool, weight }) => ({ target: poolOf(pool), weight }))
+    if (!first) throw new Error(`the route "${config.name}" leads to no pool`)
+    proxied.push({ index, config, pool: first.target, pools: [first, ...others] })
   }
   return { proxied, redirects }
 }

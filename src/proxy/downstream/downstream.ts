@@ -38,8 +38,8 @@ declare module 'fastify' {
 export class HttpDownstream implements Downstream {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
-  /** The pool that the request goes to. */
-  readonly target: RouteTarget
+  /** The pool that the request goes to, which may be chosen only before a backend is. */
+  target: RouteTarget
   readonly protocol: ClientProtocol
   /** The other end of the connection. A socket forgets its addresses when it is closed. */
   readonly peer: Peer

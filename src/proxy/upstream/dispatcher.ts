@@ -6,6 +6,7 @@
 //  5. response-body.ts delivers the body, whole or as a stream, by way of the forwarder to the callback of step 1.
 import type { Backend } from '../../balancer/backends/backend.js'
 import { StoppedError } from '../../balancer/errors.js'
+import type { HedgeAfter } from '../../balancer/resilience/hedging.js'
 import { statusesOf } from '../http/status-ranges.js'
 import { DeadlinePool } from './deadline.js'
 import { watchNames } from './dns/backend-names.js'
@@ -23,7 +24,14 @@ import { Connector } from './transport/http1/connector.js'
 export interface ForwardingOptions
   extends Omit<
       ForwarderOptions,
-      'balancer' | 'isFailure' | 'isRetried' | 'connectionsTo' | 'doubtAddresses' | 'deadlines' | 'onFailed'
+      | 'balancer'
+      | 'isFailure'
+      | 'isRetried'
+      | 'hedge'
+      | 'connectionsTo'
+      | 'doubtAddresses'
+      | 'deadlines'
+      | 'onFailed'
     >,
     Omit<ConnectionOptions, 'clock'> {
   /** Statuses of responses that count as gateway failures, as {@link statusesOf} reads them; empty for none. */
@@ -45,6 +53,7 @@ export interface DispatcherOptions
 export interface RouteForwarding {
   timeouts?: { [T in keyof Timeouts]?: number | undefined } | undefined
   retries?: number | undefined
+  hedge?: HedgeAfter | undefined
 }
 
 /**
@@ -80,11 +89,12 @@ export class LeaseDispatcher {
   }
 
   /** Returns what forwards the requests of a route. @param own what the route has in place of the pool's options */
-  forwarding({ timeouts, retries }: RouteForwarding = {}): Forwarding {
+  forwarding({ timeouts, retries, hedge }: RouteForwarding = {}): Forwarding {
     const pool = this.#options
     return new Forwarding({
       ...pool,
       retries: retries ?? pool.retries,
+      hedge,
       timeouts: {
         connect: timeouts?.connect ?? pool.timeouts.connect,
         response: timeouts?.response ?? pool.timeouts.response,

@@ -2,6 +2,7 @@ import type { Backend } from '../../balancer/backends/backend.js'
 import type { HostHeader } from '../../balancer/backends/spec.js'
 import { ClientGoneError } from '../../balancer/errors.js'
 import type { Lease } from '../../balancer/leases/lease.js'
+import type { HedgeAfter } from '../../balancer/resilience/hedging.js'
 import type { ProxyContext } from '../context.js'
 import type { ResponseCallback, UpstreamResponse } from '../http/response.js'
 import { Attempt, type AttemptOptions } from './attempt.js'
@@ -16,6 +17,8 @@ import type { ConnectionPool } from './transport/http1/connection-pool.js'
 /** Options that all requests of one pool share. */
 export interface ForwarderOptions extends AttemptOptions, RetryOptions {
   hostHeader: HostHeader
+  /** The time after which requests are hedged; undefined where the pool's applies. */
+  hedge?: HedgeAfter | undefined
   connectionsTo(backend: Backend): ConnectionPool
   /** Called when a backend was not reached, so that its name may have another address by now. */
   doubtAddresses(backend: Backend): void
@@ -44,7 +47,7 @@ export class Forwarder implements AttemptListener {
     const { balancer } = options
     this.#retryRules = new RetryRules(options, context)
     balancer.requested()
-    this.#hedge = Hedge.expect(balancer, context, () => this.#sendHedge())
+    this.#hedge = Hedge.expect(balancer, context, () => this.#sendHedge(), options.hedge)
     this.#attempt(context.lease, false)
   }
 

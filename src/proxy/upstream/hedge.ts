@@ -1,7 +1,7 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { Balancer } from '../../balancer/balancer.js'
 import type { Lease } from '../../balancer/leases/lease.js'
-import type { Wait } from '../../balancer/resilience/hedging.js'
+import type { HedgeAfter, Wait } from '../../balancer/resilience/hedging.js'
 import type { ProxyContext } from '../context.js'
 import type { AttemptState } from './attempt-listener.js'
 import { SupersededError } from './failures/failures.js'
@@ -25,11 +25,17 @@ export class Hedge {
   /**
    * Starts to wait for the time at which the hedge is sent. Returns undefined if the request is never hedged.
    * @param send sends the hedge if that is possible, and returns whether it was sent
+   * @param after the time after which the route hedges; undefined where the pool's applies
    */
-  static expect(balancer: Balancer, context: ProxyContext, send: () => boolean): Hedge | undefined {
+  static expect(
+    balancer: Balancer,
+    context: ProxyContext,
+    send: () => boolean,
+    after: HedgeAfter | undefined,
+  ): Hedge | undefined {
     const { method, body, upgrade } = context
     if (!HEDGED.has(method) || body || upgrade) return undefined
-    const wait = balancer.hedging.expect(send)
+    const wait = balancer.hedging.expect(send, after)
     return wait && new Hedge(balancer, context, wait)
   }
 

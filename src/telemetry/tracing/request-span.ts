@@ -99,7 +99,8 @@ export class RequestSpan implements RequestTrace {
       'network.peer.address': remoteAddress ?? undefined,
       'http.route': path,
       'http.response.status_code': statusCode ?? undefined,
-      'leastwise.pool': route.pool,
+      // Where requests are split, their pool is chosen after the span began.
+      'leastwise.pool': record.pool ?? route.pool,
       'leastwise.route': route.name,
       'leastwise.policy': record.policy ?? undefined,
       'leastwise.backend': record.backend ?? undefined,

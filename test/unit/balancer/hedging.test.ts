@@ -179,3 +179,46 @@ test('a hedge does not go to a backend whose name has no address', () => {
   assert.equal(balancer.leaseForHedge(new Set([backend])), undefined)
   balancer.close()
 })
+
+test('a request may be hedged at another time than the pool says', () => {
+  const { clock, hedging: one } = hedging(100)
+  const late: string[] = []
+  one.expect(() => late.push('early') > 0, 20)
+  one.expect(() => late.push('usual') > 0)
+  one.expect(() => late.push('later') > 0, 300)
+  assert.equal(
+    one.expect(() => assert.fail('hedged'), 'off'),
+    undefined,
+  )
+  clock.pass(20)
+  assert.deepEqual(late, ['early'])
+  clock.pass(80)
+  assert.deepEqual(late, ['early', 'usual'])
+  // Another time of the pool says nothing about it.
+  one.configure('off', hedgeAllowance(100))
+  clock.pass(199)
+  assert.deepEqual(late, ['early', 'usual'])
+  clock.pass(1)
+  assert.deepEqual(late, ['early', 'usual', 'later'])
+  assert.equal(clock.pending, 0)
+})
+
+test('p95 of a request of its own: the response times of such requests count, in a pool without hedging, too', () => {
+  const { clock, hedging: one } = hedging('off')
+  for (let i = 0; i < 20; i++) {
+    assert.equal(
+      one.expect(() => false),
+      undefined,
+    )
+    const wait = one.expect(() => false, 'p95')
+    clock.pass(10)
+    wait?.answered()
+  }
+  const late: string[] = []
+  one.expect(() => late.push('a') > 0, 'p95')
+  clock.pass(9)
+  assert.deepEqual(late, [])
+  clock.pass(5)
+  assert.deepEqual(late, ['a'])
+  assert.equal(one.delay, undefined)
+})
