@@ -23,9 +23,7 @@ export function parseText(text: string, mustBeJson: boolean): ParsedText {
   const fault = mustBeJson ? jsonFault(text) : undefined
   if (fault) return { root: null, lines, fault }
   try {
-    // A tab is a blank in JSON, but YAML takes none as indentation.
-    const isTabbed = text.includes('\t') && jsonFault(text) === undefined
-    const document = parseDocument(isTabbed ? text.replaceAll('\t', ' ') : text, {
+    const document = parseDocument(text, {
       lineCounter: lines,
       prettyErrors: false,
       // Names that come twice are found later, in a time that does not grow with the square of their number.

@@ -231,3 +231,24 @@ test('certificates of a pool are named from the file', () => {
     '1:27 pools.a.upstreamCa: does not accept "ca.pem": the file has no PEM block',
   ])
 })
+
+test('listeners and the admin API have addresses of their own', () => {
+  const admin = (address: string, listen: string) => `admin: ${address}\nlisten: ${listen}\npools: { a: {} }`
+  const shared = '1:8 admin: the admin API has the address of a listener'
+  assertMistakes(mistakesOf(admin('{ port: 80 }', '[{ port: 80 }]')), [shared])
+  assertMistakes(mistakesOf(admin('{ port: 80 }', '[{ host: "::", port: 80 }]')), [shared])
+  assertMistakes(mistakesOf(admin('{ port: 80 }', '[{ host: 127.0.0.2, port: 80 }]')), [])
+  assertMistakes(mistakesOf(admin('{ port: 0 }', '[{ port: 0 }, { port: 0 }]')), [])
+  write('token', 'hunter2')
+  const both = mistakesOf(admin('{ tokenFile: token, token: "${T}" }', '[{ port: 80 }]'), { T: 'x' })
+  assertMistakes(both, ['1:28 admin.token: tokenFile is there as well'])
+})
+
+test('files that are empty or too large', () => {
+  const file = withAuth('jwt: { secretFile: secret }')
+  const start = '5:32 routes[0].auth.jwt.secretFile: does not accept "secret": the file'
+  write('secret', ' \n')
+  assertMistakes(mistakesOf(file), [`${start} is empty`])
+  write('secret', Buffer.alloc(16 * 1024 * 1024 + 1, 'x'))
+  assertMistakes(mistakesOf(file), [`${start} has more than 16777216 bytes`])
+})

@@ -66,3 +66,19 @@ routes:
   ])
   assert.deepEqual(differences(before.config, before.config), [])
 })
+
+test('a view has no hash and no secret of a pool', () => {
+  const hash = '$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234'
+  writeFileSync(join(folder, 'users'), `ann:${hash}`)
+  const { config } = readGatewayFile(
+    (writeFileSync(
+      join(folder, 'gateway.yaml'),
+      'pools: { a: {} }\nroutes: [{ match: {}, pool: a, auth: { basic: { usersFile: users } } }]',
+    ),
+    join(folder, 'gateway.yaml')),
+    parseConfig({ AFFINITY_SECRET: 'hunter2hunter2hunter2' }),
+    {},
+  )
+  assert.equal(config.pools[0]?.settings.affinitySecret, 'hunter2hunter2hunter2')
+  assert.doesNotMatch(JSON.stringify(configView(config)), /hunter2|2b\$/)
+})
