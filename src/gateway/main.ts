@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const unknown = unknownVariables(file.variables, process.env)
   const variables = { ...file.variables, ...process.env }
   const settings = readSettings(variables, unknown)
-  const source = configSource(settings, variables)
+  const source = await configSource(settings, variables)
   const workers = workerCount(
     source.config.workers,
     process.versions.node,

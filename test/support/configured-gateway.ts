@@ -83,7 +83,7 @@ export async function configuredGateway(
   const logger = pino({ level: 'info' }, { write })
   const variables = { ...defaults, ...env, CONFIG_FILE: file.path }
   const settings = parseConfig(variables)
-  const source = configSource(settings, variables)
+  const source = await configSource(settings, variables)
   const { workers: count } = source.config
   let gateway: Gateway
   let urls: () => readonly string[]

@@ -54,7 +54,7 @@ export async function openFileGateway(
     settings,
     logger,
     undefined,
-    configSource(settings, { SECRET: 'x'.repeat(32) }),
+    await configSource(settings, { SECRET: 'x'.repeat(32) }),
   )
   await gateway.listen()
   const pool = (name: string) => gateway.balancers.get(name) as Balancer

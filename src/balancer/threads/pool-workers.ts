@@ -66,7 +66,7 @@ export class PoolWorkers extends GuardedEmitter<PoolWorkersEvents> implements Ot
     let number = place ?? 0
     while (place === undefined && this.#workers.has(number)) number++
     if (number >= this.limit || this.#workers.has(number))
-      throw new RangeError(`the pool has at most ${this.limit} workers, each in its place`)
+      throw new RangeError(`the pool has at most ${this.limit} workers`)
     this.#flush()
     const { registry, policy, options } = this.#pool()
     const backends = registry.list().map(knownOf)

@@ -1,6 +1,6 @@
 import { environmentConfig } from '../../config/file/environment-config.js'
 import type { GatewayConfig } from '../../config/file/gateway-config.js'
-import { type ReadFile, readGatewayFile } from '../../config/file/read-file.js'
+import type { ReadFile } from '../../config/file/read-file.js'
 import type { Settings } from '../../config/settings.js'
 
 /** Where the configuration of a gateway comes from. */
@@ -18,12 +18,14 @@ export interface ConfigSource {
  * @param variables what `${NAME}` in the file stands for
  * @throws {ConfigFileError} that has every mistake
  */
-export function configSource(
+export async function configSource(
   settings: Settings,
   variables: Record<string, string | undefined>,
-): ConfigSource {
+): Promise<ConfigSource> {
   const { configFile } = settings
   if (configFile === '') return environmentSource(settings)
+  // A gateway without a file does not load what reads one.
+  const { readGatewayFile } = await import('../../config/file/read-file.js')
   const read = () => readGatewayFile(configFile, settings, variables)
   const file = read()
   return { config: file.config, file, read }
