@@ -4,7 +4,7 @@ import type { KeySet } from '../auth/keys/key-set-source.js'
 import { KeySets } from '../auth/keys/key-sets.js'
 import type { GatewayConfig } from '../config/file/gateway-config.js'
 import { MemoryCounter } from '../limits/memory-counter.js'
-import { registerRoutesIn } from '../telemetry/metrics/route-families.js'
+import { registerMirrorsIn, registerRoutesIn } from '../telemetry/metrics/route-families.js'
 import { RouteMeter } from '../telemetry/metrics/route-meter.js'
 import { countedRoutes, type RouteServices } from './traffic/route-services.js'
 
@@ -17,6 +17,7 @@ export class ControlServices implements RouteServices {
   readonly meter = new RouteMeter()
   readonly #metrics: Registry | undefined
   #hasMetrics = false
+  #hasMirrors = false
 
   /**
    * @param metrics gets the metrics of routes
@@ -39,7 +40,12 @@ export class ControlServices implements RouteServices {
         auth && 'jwt' in auth && 'jwks' in auth.jwt.keys ? [auth.jwt.keys.jwks] : [],
       ),
     )
-    if (routes.length === 0 || this.#hasMetrics || !this.#metrics) return
+    if (routes.length === 0 || !this.#metrics) return
+    if (!this.#hasMirrors && routes.some(({ mirror }) => mirror)) {
+      this.#hasMirrors = true
+      registerMirrorsIn(this.#metrics, this.meter)
+    }
+    if (this.#hasMetrics) return
     this.#hasMetrics = true
     registerRoutesIn(this.#metrics, this.meter)
   }

@@ -7,6 +7,9 @@ import type { FieldChanges } from '../proxy/http/header-changes.js'
 import type { Peer } from '../proxy/http/peer.js'
 import { statusesOf } from '../proxy/http/status-ranges.js'
 import type { Trust } from '../proxy/http/trust.js'
+import { copyBudgetOf } from '../proxy/mirror/copy-budget.js'
+import { Mirror } from '../proxy/mirror/mirror.js'
+import type { MirrorOptions } from '../proxy/mirror/mirror-options.js'
 import type { RouteRules } from '../proxy/route-rules.js'
 import type { RouteTarget } from '../proxy/route-target.js'
 import type { RouteForwarding } from '../proxy/upstream/dispatcher.js'
@@ -25,6 +28,11 @@ export interface ScopeFacts {
   bodyLimit: number
   /** Whether the router treats several slashes in a row as one. */
   joinsSlashes: boolean
+}
+
+/** The pool that gets copies of a route's requests. */
+export interface MirrorTarget extends Pick<MirrorOptions, 'percent' | 'maxBody' | 'count'> {
+  pool: Pool
 }
 
 /** What a route says about its requests. */
@@ -51,6 +59,8 @@ export interface RouteOptions extends RouteForwarding {
   compress?: boolean
   /** Largest request body in bytes, 0 for any; undefined where the pool's setting applies. */
   maxBody?: number | undefined
+  /** Another pool gets copies of requests; undefined for none. */
+  mirror?: MirrorTarget | undefined
   /** Are called with each request of the route when it is over, besides those of the pool. */
   observers?: readonly RequestObserver[]
 }
@@ -105,6 +115,7 @@ function rulesWith(
     name: route.name,
     target,
     chooseTarget,
+    mirror: route.mirror && mirrorTo(route.mirror),
     strip: { trust, underscoreHeaders, server, appHooks },
     admission: { ...paths, maxBody, via, allow: route.methods.join(', ') },
     requestFields: { trust, via, paths, appHooks, changes: route.requestChanges },
@@ -120,6 +131,18 @@ function rulesWith(
     readAheadLimits: { requestBuffer, maxBody },
     appHooks,
   }
+}
+
+/** Longest time for which a copy waits for a response, where the pool of the copies would wait for longer. */
+const COPY_RESPONSE_TIMEOUT_MS = 30_000
+
+function mirrorTo({ pool, percent, maxBody, count }: MirrorTarget): Mirror {
+  const { balancer, dispatcher, settings } = pool
+  if (!dispatcher) throw new Error(`the pool "${pool.name}" carries no traffic in this thread`)
+  const response = Math.min(settings.responseTimeout || COPY_RESPONSE_TIMEOUT_MS, COPY_RESPONSE_TIMEOUT_MS)
+  const forwarding = dispatcher.forwarding({ retries: 0, hedge: 'off', timeouts: { response } })
+  const budget = copyBudgetOf(balancer)
+  return new Mirror({ percent, maxBody, balancer, forwarding, budget, count, random: Math.random })
 }
 
 /** Makes a route's way to a pool. */

@@ -104,7 +104,7 @@ export class RequestHandler {
     // If a hook calls its callback twice, Fastify calls this method twice, the first time perhaps without a lease.
     if (!context || downstream.isForwarded) return reply
     downstream.isForwarded = true
-    const { admission, trailerRuleFor, readAheadLimits, appHooks } = this.#rulesOf(raw)
+    const { admission, trailerRuleFor, readAheadLimits, appHooks, mirror } = this.#rulesOf(raw)
     if (raw.method === 'OPTIONS' && !mayForward(raw)) {
       context.attempts = 0
       release(context)
@@ -121,7 +121,9 @@ export class RequestHandler {
       context.expectsContinue = expectsContinue(raw)
       keepWhole(downstream, context, readAheadLimits)
     }
+    const copy = mirror?.begin(downstream, hasBody, context.wholeBody)
     reply.from('/', this.#replyFrom)
+    copy?.start(context)
     return isHandlerAwaited(appHooks) ? reply : undefined
   }
 

@@ -9,6 +9,7 @@ import type { AppHooks } from './downstream/host-app/app-hooks.js'
 import type { AdmissionOptions } from './downstream/request/admission.js'
 import type { Peer } from './http/peer.js'
 import type { Route } from './http/route.js'
+import type { Mirror } from './mirror/mirror.js'
 import type { RouteTarget } from './route-target.js'
 
 /** How the requests of one route are handled. A request keeps the rules that it began with. */
@@ -17,6 +18,8 @@ export interface RouteRules extends Route {
   target: RouteTarget
   /** Chooses the pool that gets a request; undefined where there is only one. */
   chooseTarget: ((request: FastifyRequest, peer: Peer) => RouteTarget) | undefined
+  /** Sends copies of requests to another pool; undefined for none. */
+  mirror: Mirror | undefined
   strip: StripOptions
   admission: AdmissionOptions
   requestFields: RequestFieldOptions

@@ -6,7 +6,7 @@ import { errorCodes } from '../../src/admin/contract/error-codes.js'
 import { generated } from '../../src/reference/generated.js'
 import { backendFamilies } from '../../src/telemetry/metrics/backend-families.js'
 import { poolFamilies } from '../../src/telemetry/metrics/pool-families.js'
-import { routeFamilies } from '../../src/telemetry/metrics/route-families.js'
+import { mirrorFamily, routeFamilies } from '../../src/telemetry/metrics/route-families.js'
 import { workerFamilies } from '../../src/telemetry/metrics/worker-families.js'
 import { fencesOf, readDocument } from '../support/markdown.js'
 import { root } from '../support/process.js'
@@ -52,14 +52,20 @@ test('the reference has every metric, with its type, and no other', () => {
   for (const [heading, families] of [
     ['Of each backend', backendFamilies],
     ['Of each pool', poolFamilies],
-    ['Of each route', routeFamilies],
+    ['Of each route', [...routeFamilies, mirrorFamily]],
     ['Of each worker', workerFamilies],
   ] as const) {
     const names = families.map(({ name }) => name)
     assert.deepEqual(firstColumn('docs/reference/metrics.md', heading).sort(), names.sort())
   }
   const text = readDocument('docs/reference/metrics.md')
-  for (const { name, type } of [...backendFamilies, ...poolFamilies, ...routeFamilies, ...workerFamilies])
+  for (const { name, type } of [
+    ...backendFamilies,
+    ...poolFamilies,
+    ...routeFamilies,
+    mirrorFamily,
+    ...workerFamilies,
+  ])
     assert.ok(text.includes(`| \`${name}\` | ${type} |`), `${name} is a ${type}`)
 })
 

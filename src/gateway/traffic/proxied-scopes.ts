@@ -27,6 +27,8 @@ export interface ProxiedRoute {
   readonly pool: Pool
   /** The pools that it leads to, and the weight of each. */
   readonly pools: readonly [WeightedTarget<Pool>, ...WeightedTarget<Pool>[]]
+  /** The pool that gets copies of the requests; undefined for none. */
+  readonly mirror: Pool | undefined
 }
 
 /**
@@ -87,7 +89,7 @@ async function addScope(
   }
 }
 
-function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
+function optionsOf({ config, pool, mirror }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
   const {
     name,
     match,
@@ -116,6 +118,8 @@ function optionsOf({ config, pool }: ProxiedRoute, { meter }: RouteServices): Ro
     retries,
     hedge,
     maxBody,
+    mirror: mirror &&
+      config.mirror && { ...config.mirror, pool: mirror, count: meter.of(name).countMirrored },
     observers: [meter.of(name).observe],
   }
 }

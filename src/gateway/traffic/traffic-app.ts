@@ -127,7 +127,8 @@ function sorted(
     }
     const [first, ...others] = config.pools.map(({ pool, weight }) => ({ target: poolOf(pool), weight }))
     if (!first) throw new Error(`the route "${config.name}" leads to no pool`)
-    proxied.push({ index, config, pool: first.target, pools: [first, ...others] })
+    const mirror = config.mirror && poolOf(config.mirror.pool)
+    proxied.push({ index, config, pool: first.target, pools: [first, ...others], mirror })
   }
   return { proxied, redirects }
 }

@@ -1,22 +1,26 @@
+import type { MirrorOutcome } from '../../proxy/mirror/mirror-options.js'
 import type { RequestObserver, RequestOutcome } from '../record.js'
 import { outcomes } from './backend-counters.js'
 import { HISTOGRAM_WIDTH, Histogram } from './histogram.js'
 
 /** What a route counted since the last time, as one thread tells it another. */
 export interface RouteDelta {
-  /** The requests by the order of {@link outcomes}, then the histogram of their durations. */
+  /** The requests by the order of {@link outcomes}, the histogram of their durations, and the {@link mirrorOutcomes}. */
   numbers: Float64Array
   /** Requests that the gateway refused, by code. */
   refused: [code: string, count: number][]
 }
 
 const DURATION = outcomes.length
-const WIDTH = DURATION + HISTOGRAM_WIDTH
+const MIRRORED = DURATION + HISTOGRAM_WIDTH
+/** What becomes of copies of requests, in the order of their counts. */
+export const mirrorOutcomes = ['sent', 'failed', 'dropped'] as const satisfies readonly MirrorOutcome[]
+const WIDTH = MIRRORED + mirrorOutcomes.length
 
 /** Counts the requests of one route. */
 export class RouteCounters {
   readonly #numbers = new Float64Array(WIDTH)
-  readonly duration = new Histogram(this.#numbers.subarray(DURATION))
+  readonly duration = new Histogram(this.#numbers.subarray(DURATION, MIRRORED))
   /** Requests that the gateway refused, by code; the codes are those of the gateway, so there are few. */
   readonly refused = new Map<string, number>()
 
@@ -25,6 +29,16 @@ export class RouteCounters {
     this.#add(outcomes.indexOf(outcome), 1)
     this.duration.add(responseTime / 1000)
     if (outcome === 'refused' && error !== null) this.#refuse(error, 1)
+  }
+
+  /** Counts a request that was to be copied. */
+  readonly countMirrored = (outcome: MirrorOutcome): void => {
+    this.#add(MIRRORED + mirrorOutcomes.indexOf(outcome), 1)
+  }
+
+  /** Requests that were to be copied, by what became of the copy. */
+  mirrored(outcome: MirrorOutcome): number {
+    return this.#numbers[MIRRORED + mirrorOutcomes.indexOf(outcome)] as number
   }
 
   requests(outcome: RequestOutcome): number {
@@ -37,7 +51,7 @@ export class RouteCounters {
 
   /** Returns what was counted, and begins again at 0; undefined where nothing was counted. */
   take(): RouteDelta | undefined {
-    if (this.total === 0) return undefined
+    if (this.#numbers.every((count) => count === 0)) return undefined
     const delta = { numbers: this.#numbers.slice(), refused: [...this.refused] }
     this.#numbers.fill(0)
     this.refused.clear()

@@ -1,7 +1,7 @@
 import { outcomes } from './backend-counters.js'
 import { type Family, histogram, type Labels, type Sample, sample } from './family.js'
 import { type MetricsRegistry, metricIn } from './metrics.js'
-import type { RouteCounters } from './route-counters.js'
+import { mirrorOutcomes, type RouteCounters } from './route-counters.js'
 import type { RouteMeter } from './route-meter.js'
 
 const labels = new WeakMap<RouteCounters, Labels>()
@@ -50,6 +50,24 @@ export const routeFamilies: readonly Family<RouteMeter>[] = [
       duration.isEmpty ? [] : histogram('leastwise_route_request_duration_seconds', own, duration),
   ),
 ]
+
+/** The metric of routes with a mirror. */
+export const mirrorFamily = perRoute(
+  {
+    name: 'leastwise_mirror_requests_total',
+    type: 'counter',
+    help: 'Requests of a route that were to be copied to its mirror, by what became of the copy',
+  },
+  (counters, own) =>
+    mirrorOutcomes.some((outcome) => counters.mirrored(outcome) > 0)
+      ? mirrorOutcomes.map((outcome) => sample(own, counters.mirrored(outcome), { outcome }))
+      : [],
+)
+
+/** Puts the metric of routes with a mirror into a registry. */
+export function registerMirrorsIn(registry: MetricsRegistry, meter: RouteMeter): void {
+  metricIn(registry, mirrorFamily).sources.add(meter)
+}
 
 /**
  * Puts the metrics of a gateway's routes into a registry.

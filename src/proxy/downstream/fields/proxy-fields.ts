@@ -1,6 +1,6 @@
 /**
  * Fields in which a proxy says for whom it sends a request, and under which address, host, scheme or path the proxy
- * itself was asked. Backends may believe these fields, and any client can send them.
+ * itself was asked, or that it sends a copy. Backends may believe these fields, and any client can send them.
  */
 const PROXY_FIELDS = new Set([
   'cf-connecting-ip',
@@ -30,6 +30,7 @@ const PROXY_FIELDS = new Set([
   'x-original-url',
   'x-originating-ip',
   'x-proxyuser-ip',
+  'x-leastwise-mirror',
   'x-real-ip',
   'x-real-port',
   'x-remote-addr',
