@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
+import { copyBudgetOf } from '../../src/proxy/mirror/copy-budget.js'
 import { answering, type Handler, TestBackend } from '../support/backend.js'
 import { call } from '../support/client.js'
 import { openFileGateway } from '../support/file-gateway.js'
@@ -39,6 +40,10 @@ async function openMirrored(
     ],
   })
   const pool = gateway.pool('shadow')
+  t.after(() => {
+    const { copies, bytes } = copyBudgetOf(pool)
+    assert.deepEqual([copies, bytes], [0, 0])
+  })
   const counts = async () => {
     const page = await gateway.metrics()
     return ['sent', 'failed', 'dropped'].map((outcome) =>
@@ -156,6 +161,7 @@ test('a mirror that never answers: clients are answered, and copies end with the
     () => pool.registry.inFlight,
     (count) => count === 200,
   )
+  assert.equal(copyBudgetOf(pool).bytes, 200 * BODY.length)
   await answered(url)
   await until(
     () => pool.registry.inFlight,
