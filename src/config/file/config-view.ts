@@ -72,8 +72,11 @@ function defined(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-/** Puts back what the document has instead of secrets: names of files, and of variables of the environment. */
-function withWritten(view: unknown, written: unknown): unknown {
+/**
+ * Puts back into a part of the configuration what the document has instead of secrets: names of files, and of variables of
+ * the environment.
+ */
+export function withWritten(view: unknown, written: unknown): unknown {
   if (typeof written === 'string') return written.includes('${') ? written : view
   if (Array.isArray(view) && Array.isArray(written))
     return view.map((item, i) => withWritten(item, written[i]))
