@@ -9,6 +9,7 @@ import { findPeers } from './peers/find.js'
 /** In this order: what is soon there comes first, and nothing runs beside what is being measured. */
 const parts: Record<string, { about: string; draws: boolean }> = {
   select: { about: 'what a choice costs, by policy and size of the pool', draws: false },
+  match: { about: 'what it costs to find the route of a request, among 10,000', draws: false },
   simulate: { about: 'every policy in simulated pools, and beside published figures', draws: true },
   counts: { about: 'what one count of all workers is worth, simulated', draws: true },
   cost: { about: 'CPU time of a proxied request, beside others', draws: false },
