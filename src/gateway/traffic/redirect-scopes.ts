@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RedirectConfig, RouteConfig } from '../../config/file/gateway-config.js'
 import { allMethods } from '../../proxy/downstream/host-app/proxied-routes.js'
+import { protocolOf } from '../../proxy/downstream/protocol-of.js'
 import { REQUEST_ID, requestIdOf } from '../../proxy/downstream/request/request-id.js'
 import { targetOf } from '../../proxy/downstream/request/target.js'
 import { routeOf } from '../../proxy/http/route.js'
@@ -41,7 +42,7 @@ export async function addRedirectScopes(
       scope.addHook('onRequest', (request, reply, done) => {
         const name = routeOf(request.raw)?.name
         unproxied.watch(request, reply, name === undefined ? [] : [services.meter.of(name).observe])
-        done()
+        done(protocolOf(request.raw).framingFault(request.raw))
       })
       await addPlugins(scope, members[0].config, services, trust)
       // A body is left unread.
@@ -61,6 +62,8 @@ export async function addRedirectScopes(
 function redirect(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { raw } = request
   const { status, to } = (routeOf(raw) as RedirectingRoute).redirect
+  // A body that is not here yet is not waited for.
+  protocolOf(raw).stopUpload(reply, false)
   return reply
     .code(status)
     .header('location', redirectLocation(to, targetOf(raw)?.path ?? '/'))
