@@ -34,12 +34,12 @@ test('a redirect keeps path and query, and is counted and logged with its route'
 test('a redirect does not wait for the body of its request', async (t) => {
   const { url } = await moved(t)
   const text = await rawly(t, url, 'POST /old HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nsome')
-  assert.match(text, /^HTTP\/1\.1 307 [^]*\r\nconnection: close\r\n/i)
+  assert.match(text, /^HTTP\/1\.1 307 .*\r\nconnection: close\r\n/is)
 })
 
 test('what must not be forwarded is not redirected either', async (t) => {
   const { url } = await moved(t)
   for (const head of ['GET /old HTTP/1.1\r\n', 'GET /old HTTP/1.1\r\nHost: a\r\nHost: b\r\n']) {
-    assert.match(await rawly(t, url, `${head}\r\n`), /^HTTP\/1\.1 400 [^]*LEASTWISE_INVALID_REQUEST/)
+    assert.match(await rawly(t, url, `${head}\r\n`), /^HTTP\/1\.1 400 .*LEASTWISE_INVALID_REQUEST/s)
   }
 })
