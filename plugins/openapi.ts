@@ -6,6 +6,7 @@ import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
 import { errorResponses, jsonResponse } from '../src/admin/contract/responses.js'
 import { components } from '../src/admin/openapi/components.js'
 import { version } from '../src/telemetry/version.js'
+import type { AdminAuthOptions } from './admin-auth.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,7 +17,7 @@ declare module 'fastify' {
 
 export interface OpenapiOptions {
   /** Whether calls need a token. */
-  token: string | undefined
+  token: AdminAuthOptions['token']
   /** Whether there are calls about the configuration and the routes of a gateway. */
   gateway: boolean
 }
@@ -111,7 +112,7 @@ function serve(scope: FastifyInstance): void {
 }
 
 /** The schema of a call, with the parts that all calls have in common added. */
-function described(route: RouteOptions, token: string | undefined): FastifySchema {
+function described(route: RouteOptions, token: AdminAuthOptions['token']): FastifySchema {
   const { schema = {}, config = {} } = route
   const needsToken = token !== undefined && !config.public
   return {
@@ -123,7 +124,10 @@ function described(route: RouteOptions, token: string | undefined): FastifySchem
   }
 }
 
-function errorsOf({ method, schema, config }: RouteOptions, token: string | undefined): AdminErrorCode[] {
+function errorsOf(
+  { method, schema, config }: RouteOptions,
+  token: AdminAuthOptions['token'],
+): AdminErrorCode[] {
   const codes: AdminErrorCode[] = [...(config?.errors ?? []), 'LEASTWISE_INTERNAL']
   const takesBody = method !== 'GET'
   if (takesBody || schema?.querystring) codes.unshift('LEASTWISE_INVALID_REQUEST')

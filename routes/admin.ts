@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Registry } from 'prom-client'
-import { adminAuthPlugin } from '../plugins/admin-auth.js'
+import { type AdminAuthOptions, adminAuthPlugin } from '../plugins/admin-auth.js'
 import { openapiPlugin } from '../plugins/openapi.js'
 import { readJsonBody } from '../src/admin/contract/json-body.js'
 import { validatorCompiler } from '../src/admin/contract/validation.js'
@@ -42,7 +42,7 @@ export interface AdminOptions {
   pools: ReadonlyMap<string, Balancer>
   /** The gateway around the pools; undefined in an app, which then has no call about its configuration and routes. */
   control?: GatewayControl | undefined
-  token: string | undefined
+  token: AdminAuthOptions['token']
   /** The registry whose metrics `/metrics` shows. */
   metrics?: Registry | undefined
 }

@@ -8,9 +8,9 @@ import { notFound } from '../proxy/downstream/errors/errors.js'
 import { appOptions } from './app-options.js'
 import { type Address, addressOf, adminAddress, listenError } from './listeners.js'
 
-/** The app behind the admin listener. */
+/** The app behind the admin listener. @param config returns the configuration in force, whose token may become another */
 export async function createAdminApp(
-  { admin }: GatewayConfig,
+  config: () => GatewayConfig,
   settings: Settings,
   logger: Logger,
   options: Pick<AdminOptions, 'pools' | 'control' | 'metrics'>,
@@ -18,8 +18,11 @@ export async function createAdminApp(
   const app = Fastify({ ...appOptions(settings, logger), forceCloseConnections: true })
   app.setErrorHandler(sendError)
   app.setNotFoundHandler(notFound)
-  const token = admin === 'off' ? '' : admin.token
-  await app.register(adminRoutes, { ...options, token: token || undefined })
+  const token = () => {
+    const { admin } = config()
+    return admin === 'off' ? '' : admin.token
+  }
+  await app.register(adminRoutes, { ...options, token: token() === '' ? undefined : token })
   return app
 }
 

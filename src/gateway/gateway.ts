@@ -103,7 +103,8 @@ export async function createGateway(
   }
   const control = gatewayControl(reloads, pools, services)
   const admin =
-    metrics && (await createAdminApp(config, settings, logger, { pools: balancers, control, metrics }))
+    metrics &&
+    (await createAdminApp(() => reloads.config, settings, logger, { pools: balancers, control, metrics }))
 
   return {
     balancers,

@@ -87,4 +87,17 @@ test('neither the API nor the log has a secret of the file', async (t) => {
   assert.deepEqual(config.routes[2].auth.jwt.secretFile, 'secret')
   assert.deepEqual(config.routes[3].headers.request.set, { 'x-to-backend': '${FROM_ENVIRONMENT}' })
   assert.equal(config.admin.token, undefined)
+
+  // Another token comes into force with a reload, and none takes a restart.
+  const reload = (token: string) =>
+    callJson('POST', `${gateway.admin}/config/reload`, {}, { authorization: `Bearer ${token}` })
+  writeFileSync(join(file.folder, 'token'), 'another-token')
+  assert.deepEqual((await reload(TOKEN)).json, {
+    changes: [{ kind: 'changed', what: 'setting', name: 'admin' }],
+  })
+  assert.equal((await reload(TOKEN)).status, 401)
+  assert.equal((await reload('another-token')).status, 200)
+  assert.equal((await reload('another-tokem')).status, 401)
+  file.write({ pools: { users: {} }, admin: { port: 0 } })
+  assert.match((await reload('another-token')).json.mistakes[0].message, /takes a restart/)
 })

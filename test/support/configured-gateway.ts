@@ -3,6 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import type { ReloadReport } from '../../src/admin/contract/config.js'
 import type { InvalidConfigError } from '../../src/admin/errors.js'
@@ -49,6 +50,8 @@ function textOf(content: Document | string): string {
 export interface ConfiguredGateway {
   file: ConfigFile
   gateway: Gateway
+  /** Undefined where there is no admin API, and with several threads. */
+  admin: FastifyInstance | undefined
   /** Where traffic enters: the first listener. */
   readonly url: string
   readonly urls: readonly string[]
@@ -86,10 +89,12 @@ export async function configuredGateway(
   const source = await configSource(settings, variables)
   const { workers: count } = source.config
   let gateway: Gateway
+  let admin: FastifyInstance | undefined
   let urls: () => readonly string[]
   if (count === 1 || count === 'auto') {
     const one = await createGateway(settings, logger, undefined, source)
     urls = () => one.origins
+    admin = one.admin
     gateway = one
   } else {
     const workerLogs = new WorkerLogs()
@@ -122,6 +127,7 @@ export async function configuredGateway(
   return {
     file,
     gateway,
+    admin,
     lines,
     get url() {
       return urls()[0] as string

@@ -106,7 +106,7 @@ export class Reloads {
       if (this.#isClosed) throw new Error('the gateway is shutting down')
       const file = await this.#read()
       const changes = differences(this.#config, file.config)
-      refuseFixed(changes, file.config)
+      refuseFixed(changes, this.#config, file.config)
       if (changes.length > 0) await this.#apply(file.config)
       this.#config = file.config
       this.#file = file
@@ -161,15 +161,26 @@ export class Reloads {
 }
 
 /** Throws where a configuration changes what cannot be changed while the gateway runs. @throws {ConfigFileError} */
-function refuseFixed(changes: readonly ConfigDifference[], { file }: GatewayConfig): void {
-  const fixed = changes.filter(({ what }) => what === 'setting')
+function refuseFixed(
+  changes: readonly ConfigDifference[],
+  before: GatewayConfig,
+  after: GatewayConfig,
+): void {
+  const fixed = changes.filter(({ what, fields = [] }) => {
+    const isToken = fields.join() === 'token' && hasToken(before) && hasToken(after)
+    return what === 'setting' && !isToken
+  })
   if (fixed.length === 0) return
   throw new ConfigFileError(
     fixed.map(({ name }) => ({
-      ...mistakeOf(file ?? '', 'cannot be changed while the gateway runs: it takes a restart'),
+      ...mistakeOf(after.file ?? '', 'cannot be changed while the gateway runs: it takes a restart'),
       path: name,
     })),
   )
+}
+
+function hasToken({ admin }: GatewayConfig): boolean {
+  return admin !== 'off' && admin.token !== ''
 }
 
 function mistakeOf(file: string, message: string): ConfigMistake {

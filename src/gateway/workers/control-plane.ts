@@ -111,7 +111,8 @@ export async function createControlPlane(
   }
   const control = gatewayControl(reloads, pools, services)
   const admin =
-    metrics && (await createAdminApp(config, settings, logger, { pools: balancers, control, metrics }))
+    metrics &&
+    (await createAdminApp(() => reloads.config, settings, logger, { pools: balancers, control, metrics }))
 
   return {
     balancers,
