@@ -383,6 +383,29 @@ describe('reloads and the end of the gateway', { concurrency: true }, () => {
     assert.equal((await call(`${gateway.url}/other`)).status, 200)
   })
 
+  test('requests of a pool that was left out are waited for by the end, and cut at its time', async (t) => {
+    const backend = await holding()
+    t.after(() => backend.close())
+    const [users, other] = [{ backends: [backend.url] }, {}]
+    for (const [timeout, cut] of [
+      [60_000, 0],
+      [50, 1],
+    ] as const) {
+      const gateway = await configuredGateway(t, fileOf({ users, other }))
+      const client = new RawClient(gateway.url).send(get('/users'))
+      await backend.untilOpen(1)
+      await gateway.reload(fileOf({ other }))
+      const closed = gateway.close(timeout)
+      if (cut === 0) {
+        backend.release()
+        await client.until('held')
+      }
+      await client.untilClosed()
+      assert.equal(await closed, cut)
+      await backend.untilOpen(0)
+    }
+  })
+
   test('a reload that runs is waited for by the end, and one that is asked for later is refused', async (t) => {
     const backend = await answering()
     t.after(() => backend.close())
