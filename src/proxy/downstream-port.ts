@@ -8,6 +8,11 @@ import type { RequestTrace } from './http/request-trace.js'
 export interface Downstream {
   /** The trace of the request; undefined where nobody records it. */
   readonly trace?: RequestTrace | undefined
+  /**
+   * Calls `act` with these arguments in the asynchronous context in which code of an app sees the request. Upstream
+   * itself runs in other contexts, for example in that of a connection which many requests use.
+   */
+  inContext<Args extends unknown[], Result>(act: (...args: Args) => Result, ...args: Args): Result
   /** Reports that the request ends with an error instead of a response. */
   fail(error: Error): void
   /** Allows the head of the response to be sent on its own, because no byte of the body has come yet. */

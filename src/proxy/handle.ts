@@ -81,19 +81,26 @@ export class RequestHandler {
    */
   readonly admit: onRequestHookHandler = (request, reply, done) => {
     const { raw } = request
-    const { admission, bodyTimeout, bodyLimits, readAheadLimits, chooseTarget } = this.#rulesOf(raw)
+    const { admission, bodyTimeout, bodyLimits, readAheadLimits, chooseTarget, appHooks } = this.#rulesOf(raw)
     const downstream = downstreamOf(request) as HttpDownstream
     const destination = admit(raw, reply, admission)
     if (bodyTimeout > 0) limitSilence(request, reply, bodyTimeout)
     // A hook may read the body while the request waits.
     if (downstream.protocol.hasBody(raw)) copyIfRead(raw, bodyLimits)
+    let isWaiting = true
+    const admitted = (error?: Error) => {
+      isWaiting = false
+      downstream.inContext(done, error as FastifyError)
+    }
     const proceed = (error: Error | null) => {
-      if (error) return done(error as FastifyError)
+      if (error) return admitted(error)
       if (chooseTarget) downstream.target = chooseTarget(request, downstream.peer)
       // 4. Takes a lease on a backend, or waits for one.
-      takeLease(downstream, destination, done)
+      takeLease(downstream, destination, admitted)
     }
     downstream.protocol.onTurn(raw, reply.raw, () => readAhead(downstream, readAheadLimits, proceed))
+    // What the request waits for comes in the context of something else, for example of another request's end.
+    if (isWaiting && appHooks.runInContext) downstream.keepContext()
   }
 
   /** 5. The route's handler, after all hooks: forwards the request with the body that hooks have left. */
@@ -105,6 +112,7 @@ export class RequestHandler {
     if (!context || downstream.isForwarded) return reply
     downstream.isForwarded = true
     const { admission, trailerRuleFor, readAheadLimits, appHooks, mirror } = this.#rulesOf(raw)
+    if (appHooks.runInContext) downstream.keepContext()
     if (raw.method === 'OPTIONS' && !mayForward(raw)) {
       context.attempts = 0
       release(context)
@@ -135,7 +143,7 @@ export class RequestHandler {
       if (reply.sent || context.isOver) return
       if (!found) {
         context.attempts = 0
-        reply.send(error)
+        downstream.inContext(sendError, reply, error)
         return
       }
       context.body = found.body
@@ -181,4 +189,8 @@ export class RequestHandler {
     release(contextOf(request))
     done()
   }
+}
+
+function sendError(reply: FastifyReply, error: Error | null): void {
+  reply.send(error)
 }

@@ -28,13 +28,22 @@ export function replyFromClient() {
       const context = headers[CONTEXT]
       context.method = method
       headers[FORWARDING].forward(context, (error, response) => {
-        if (error) context.downstream.fail(error)
-        else callback(null, response)
+        context.downstream.inContext(answer, context, callback, error, response)
       })
     },
     // The connections belong to the pools.
     destroy() {},
   }
+}
+
+function answer(
+  { downstream }: ProxyContext,
+  callback: ResponseCallback,
+  error: Error | null,
+  response: UpstreamResponse | undefined,
+): void {
+  if (error) downstream.fail(error)
+  else callback(null, response)
 }
 
 /** What happens to a request inside `reply.from`. */

@@ -9,7 +9,7 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
   { room: 'src/text/', may: [], packages: /^$/ },
   { room: 'src/routing/', may: ['src/text/'], packages: /^node:http$/ },
   { room: 'src/threads/', may: [], packages: /^node:worker_threads$/ },
-  { room: 'src/balancer/', may: ['src/threads/'], packages: /^node:(events|worker_threads)$/ },
+  { room: 'src/balancer/', may: ['src/threads/'], packages: /^node:(async_hooks|events|worker_threads)$/ },
   {
     room: 'src/proxy/http/',
     may: ['src/balancer/'],

@@ -1,3 +1,4 @@
+import { inBackground } from './background.js'
 import { RunningTime } from './running-time.js'
 
 /** The source of time. It is injected wherever logic depends on time, so that a test or a simulation can control it. */
@@ -43,27 +44,30 @@ export const systemClock: Clock & { readonly stoodStill: number } = {
     return (running ?? runningTime()).stoodStill
   },
   date: () => new Date(),
-  after(delay, callback) {
-    const time = running ?? runningTime()
-    time.timerStarted()
-    const due = time.now() + delay
-    let timer: NodeJS.Timeout | undefined
-    const look = () => {
-      const left = due - time.now()
-      if (left > TIMER_EARLY_MS) return start(left)
-      end()
-      callback()
-    }
-    const start = (left: number) => {
-      timer = setTimeout(look, Math.min(left, MAX_TIMER_MS)).unref()
-    }
-    const end = () => {
-      if (!timer) return
-      clearTimeout(timer)
-      timer = undefined
-      time.timerEnded()
-    }
-    start(delay)
-    return end
-  },
+  // A timer may outlive the request that starts it, and the heartbeat that comes with it serves all timers.
+  after: (delay, callback) => inBackground(startTimer, delay, callback),
+}
+
+function startTimer(delay: number, callback: () => void): () => void {
+  const time = running ?? runningTime()
+  time.timerStarted()
+  const due = time.now() + delay
+  let timer: NodeJS.Timeout | undefined
+  const look = () => {
+    const left = due - time.now()
+    if (left > TIMER_EARLY_MS) return start(left)
+    end()
+    callback()
+  }
+  const start = (left: number) => {
+    timer = setTimeout(look, Math.min(left, MAX_TIMER_MS)).unref()
+  }
+  const end = () => {
+    if (!timer) return
+    clearTimeout(timer)
+    timer = undefined
+    time.timerEnded()
+  }
+  start(delay)
+  return end
 }

@@ -70,7 +70,12 @@ async function addScope(
   const facts: ScopeFacts = {
     server: scope.server,
     // There is no app around the gateway's own plugins. Those that set fields of requests mark them as trusted.
-    appHooks: { seeResponses: hasHooks(scope, ['onSend']), touchRequests: false, wrapHandlers: false },
+    appHooks: {
+      seeResponses: hasHooks(scope, ['onSend']),
+      touchRequests: false,
+      wrapHandlers: false,
+      runInContext: false,
+    },
     bodyLimit: bodyLimitOf(scope),
     joinsSlashes: false,
   }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -59,6 +60,8 @@ export class HttpDownstream implements Downstream {
   /** Fields that describe the body with which hooks of the app have replaced the client's. */
   bodyFields: Record<string, string | undefined> | undefined = undefined
   readonly #options: ResponseFieldOptions
+  /** The asynchronous context of the request; undefined where nobody needs it. */
+  #scope: AsyncResource | undefined = undefined
 
   constructor(
     request: FastifyRequest,
@@ -75,6 +78,15 @@ export class HttpDownstream implements Downstream {
     this.arrivedAt = arrivedAt
     this.isUpgrade = isUpgrade(request.raw)
     this.#options = options
+  }
+
+  /** Keeps the present asynchronous context for {@link inContext}. Hooks of an app may have set up another one since. */
+  keepContext(): void {
+    this.#scope = new AsyncResource('leastwise.request')
+  }
+
+  inContext<Args extends unknown[], Result>(act: (...args: Args) => Result, ...args: Args): Result {
+    return this.#scope ? this.#scope.runInAsyncScope(act, undefined, ...args) : act(...args)
   }
 
   fail(error: Error): void {
@@ -99,7 +111,7 @@ export class HttpDownstream implements Downstream {
   }
 
   break(): void {
-    this.protocol.breakOff(this.request.raw, this.reply.raw)
+    this.inContext(this.protocol.breakOff, this.request.raw, this.reply.raw)
   }
 
   trailers(fields: Headers): void {

@@ -19,6 +19,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024
 
 /** The client of all copies, which is not there. */
 const NOBODY: Downstream = {
+  inContext: (act, ...args) => act(...args),
   fail() {},
   flushHead() {},
   inform() {},

@@ -76,8 +76,9 @@ export class ResponseBody implements ArrivingBody, BodySource {
       return
     }
     this.open()
-    this.#context.downstream.trailers(trailers)
-    this.#reader?.end()
+    const { downstream } = this.#context
+    downstream.trailers(trailers)
+    if (this.#reader) downstream.inContext(endReader, this.#reader)
   }
 
   /** Delivers the body although it is not whole, unless it was delivered before. */
@@ -100,7 +101,7 @@ export class ResponseBody implements ArrivingBody, BodySource {
 
   /** Breaks the body off with an error. The attempt has to be over before this is called. */
   break(error: Error): void {
-    this.#reader?.destroy(error)
+    if (this.#reader) this.#context.downstream.inContext(breakReader, this.#reader, error)
   }
 
   // Downstream calls one of the following two methods, and `destroy` if it cannot send the body.
@@ -158,7 +159,8 @@ export class ResponseBody implements ArrivingBody, BodySource {
   }
 
   #pass(chunk: Buffer): void {
-    const takesMore = this.#reader?.push(chunk)
+    const reader = this.#reader
+    const takesMore = reader && this.#context.downstream.inContext(pushTo, reader, chunk)
     if (this.#phases.isOver) return
     if (takesMore === false) {
       if (this.#isPaused) return
@@ -171,4 +173,16 @@ export class ResponseBody implements ArrivingBody, BodySource {
       this.#phases.restart()
     }
   }
+}
+
+function pushTo(reader: BodyReader, chunk: Buffer): boolean {
+  return reader.push(chunk)
+}
+
+function endReader(reader: BodyReader): void {
+  reader.end()
+}
+
+function breakReader(reader: BodyReader, error: Error): void {
+  reader.destroy(error)
 }

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { Balancer } from '../../../src/balancer/balancer.js'
 import { ClientGoneError } from '../../../src/balancer/errors.js'
 import { ProxyContext } from '../../../src/proxy/context.js'
+import type { Downstream } from '../../../src/proxy/downstream-port.js'
 import { WholeBody } from '../../../src/proxy/http/response.js'
 import { LeaseDispatcher } from '../../../src/proxy/upstream/dispatcher.js'
 import { NameLookup } from '../../../src/proxy/upstream/dns/name-lookup.js'
@@ -13,7 +14,8 @@ import type { Forwarding } from '../../../src/proxy/upstream/forwarding.js'
 import { answering, holding, TestBackend } from '../../support/backend.js'
 import { TestClock } from '../../support/clock.js'
 
-const nobody = {
+const nobody: Downstream = {
+  inContext: (act, ...args) => act(...args),
   fail() {},
   flushHead() {},
   break() {},

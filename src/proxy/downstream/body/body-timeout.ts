@@ -29,7 +29,7 @@ export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeo
       timer.setTimeout(timeout)
     } else if (!raw.complete && isAwaited(request) && !contextOf(request)?.isQuiet) {
       if (reply.raw.headersSent) protocol.cut(raw)
-      else reply.send(new RequestTimeoutError())
+      else downstreamOf(request)?.inContext(refuse, reply)
     } else if (timer.writableLength > 0) {
       protocol.cut(raw)
     } else {
@@ -37,6 +37,10 @@ export function limitSilence(request: FastifyRequest, reply: FastifyReply, timeo
       timer.setTimeout(timeout)
     }
   })
+}
+
+function refuse(reply: FastifyReply): void {
+  reply.send(new RequestTimeoutError())
 }
 
 /** Whether somebody waits for the client to send more of a body. */

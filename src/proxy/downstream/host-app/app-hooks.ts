@@ -14,6 +14,8 @@ export interface AppHooks {
   touchRequests: boolean
   /** Whether they may have replaced the handler of a route, and wait for what the replaced one returns. */
   wrapHandlers: boolean
+  /** Whether code of the app runs for a request, and so in the request's own asynchronous context. */
+  runInContext: boolean
 }
 
 /** Fastify tells this channel how long each handler takes, to the end of what the handler returns. */
@@ -26,7 +28,7 @@ const handlerChannel = tracingChannel('fastify.request.handler')
  * @param handlerOf returns the handler with which the routes are added
  */
 export function watchAppHooks(scope: FastifyInstance, handlerOf: () => RouteOptions['handler']): AppHooks {
-  const hooks: AppHooks = { seeResponses: true, touchRequests: true, wrapHandlers: true }
+  const hooks: AppHooks = { seeResponses: true, touchRequests: true, wrapHandlers: true, runInContext: true }
   const routes: RouteOptions[] = []
   let seesRoute = false
   let touchesRoute = false

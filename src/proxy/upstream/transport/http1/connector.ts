@@ -1,5 +1,6 @@
 import { connect, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import { inBackground } from '../../../../balancer/time/background.js'
 import type { HostLookup } from '../../dns/host-lookup.js'
 import type { TlsOptions } from '../../tls/upstream-tls.js'
 import type { Address } from '../address.js'
@@ -52,15 +53,15 @@ export class Connector {
    * @throws {Error} for options of TLS that Node does not take
    */
   open(onread: OnReadOpts): Socket {
-    return this.#open({ onread })
+    return inBackground(this.#open, { onread })
   }
 
   /** Opens a socket that emits `data`, and whose two halves are closed independently of each other. */
   openForUpgrade(): Socket {
-    return this.#open({ allowHalfOpen: true })
+    return inBackground(this.#open, { allowHalfOpen: true })
   }
 
-  #open(options: { onread?: OnReadOpts; allowHalfOpen?: boolean }): Socket {
+  readonly #open = (options: { onread?: OnReadOpts; allowHalfOpen?: boolean }): Socket => {
     const { socketPath, host, port, secure } = this.#address
     if (socketPath !== undefined) return connect({ path: socketPath, ...options })
     const target: TcpNetConnectOpts = { host, port, autoSelectFamily: true, ...options }
