@@ -66,8 +66,9 @@ async function addScope(
   services: RouteServices,
 ): Promise<void> {
   const [{ config, pool }] = members
-  // Without a hook here Fastify calls itself for each scope, and thousands of them exceed the stack.
+  // Without hooks here Fastify calls itself for each scope, and thousands of them exceed the stack.
   scope.addHook('onReady', async () => {})
+  scope.addHook('preClose', async () => {})
   await addPlugins(scope, config, services, trustOf(pool.settings.trustProxy))
   const facts: ScopeFacts = {
     server: scope.server,

@@ -44,8 +44,9 @@ export async function addRedirectScopes(
         unproxied.watch(request, reply, name === undefined ? [] : [services.meter.of(name).observe])
         done(protocolOf(request.raw).framingFault(request.raw))
       })
-      // Without a hook here Fastify calls itself for each scope, and thousands of them exceed the stack.
+      // Without hooks here Fastify calls itself for each scope, and thousands of them exceed the stack.
       scope.addHook('onReady', async () => {})
+      scope.addHook('preClose', async () => {})
       await addPlugins(scope, members[0].config, services, trust)
       // A body is left unread.
       scope.removeAllContentTypeParsers()
