@@ -29,6 +29,8 @@ export interface ProxiedRoute {
   readonly pools: readonly [WeightedTarget<Pool>, ...WeightedTarget<Pool>[]]
   /** The pool that gets copies of the requests; undefined for none. */
   readonly mirror: Pool | undefined
+  /** Request fields in lower case that other routes to its pools set, and clients of this one must not. */
+  readonly removed: readonly string[]
 }
 
 /**
@@ -97,7 +99,7 @@ async function addScope(
   }
 }
 
-function optionsOf({ config, pool, mirror }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
+function optionsOf({ config, pool, mirror, removed }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
   const {
     name,
     match,
@@ -119,7 +121,10 @@ function optionsOf({ config, pool, mirror }: ProxiedRoute, { meter }: RouteServi
     restoresPrefix: true,
     methods: passedOn,
     trust: trustOf(pool.settings.trustProxy),
-    requestChanges: requestChangesOf(headers.request),
+    requestChanges: requestChangesOf({
+      ...headers.request,
+      remove: [...headers.request.remove, ...removed],
+    }),
     responseChanges: responseChangesOf(headers.response, cors && { varies: cors.origin !== '*' }),
     compress,
     timeouts,

@@ -23,6 +23,7 @@ import { routableUrl, targetOf } from '../../proxy/downstream/request/target.js'
 import { routeUpgrades } from '../../proxy/downstream/upgrade/upgrade.js'
 import { trustOf } from '../../proxy/http/trust.js'
 import { appOptions } from '../app-options.js'
+import { foreignIdentityFields } from './forwarded-identity.js'
 import { addProxiedScopes, type ProxiedRoute } from './proxied-scopes.js'
 import { addRedirectScopes, type RedirectRoute } from './redirect-scopes.js'
 import { NO_ROUTE, type RouteServices } from './route-services.js'
@@ -119,6 +120,7 @@ function sorted(
   }
   const proxied: ProxiedRoute[] = []
   const redirects: RedirectRoute[] = []
+  const foreignFieldsOf = foreignIdentityFields(configs)
   for (const [index, config] of configs.entries()) {
     const { redirect } = config
     if (redirect) {
@@ -128,7 +130,8 @@ function sorted(
     const [first, ...others] = config.pools.map(({ pool, weight }) => ({ target: poolOf(pool), weight }))
     if (!first) throw new Error(`the route "${config.name}" leads to no pool`)
     const mirror = config.mirror && poolOf(config.mirror.pool)
-    proxied.push({ index, config, pool: first.target, pools: [first, ...others], mirror })
+    const removed = foreignFieldsOf(config)
+    proxied.push({ index, config, pool: first.target, pools: [first, ...others], mirror, removed })
   }
   return { proxied, redirects }
 }
