@@ -120,6 +120,25 @@ test('what must not, or need not, be compressed stays as it is', async (t) => {
   assert.ok(old.endsWith(TEXT))
 })
 
+test('a 304 says of a compressed body what its 200 has said', async (t) => {
+  const { url } = await open(t, (request, response) => {
+    const has = request.headers['if-none-match']?.includes('"tag"')
+    response.writeHead(has ? 304 : 200, { etag: '"tag"', 'content-type': 'text/plain', vary: 'Cookie' })
+    response.end(has ? '' : TEXT)
+  })
+  for (const encoding of ['gzip', 'identity']) {
+    const accepts = { 'accept-encoding': encoding }
+    const full = await ask(url, accepts)
+    const again = await ask(url, { ...accepts, 'if-none-match': `"other", ${full.headers.etag}` })
+    assert.equal(again.status, 304)
+    assert.deepEqual(
+      [again.headers.etag, again.headers.vary],
+      [full.headers.etag, full.headers.vary],
+      encoding,
+    )
+  }
+})
+
 test('what a client sends is passed on as it is', async (t) => {
   const { url } = await open(t, async (request, response) => {
     const body = await buffer(request)

@@ -28,7 +28,8 @@ export function parseText(text: string, mustBeJson: boolean): ParsedText {
       prettyErrors: false,
       // Names that come twice are found later, in a time that does not grow with the square of their number.
       uniqueKeys: false,
-      logLevel: 'silent',
+      // With 'silent' a second document would be left out without an error.
+      logLevel: 'error',
     })
     // One error makes others of what follows it, so only the first is told.
     const [first] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])

@@ -52,10 +52,12 @@ export function compressed(
   body: UpstreamResponse['body'],
 ): UpstreamResponse['body'] {
   const { request } = reply
+  if (reply.statusCode === 304) {
+    sayWhatCompressedSaid(reply, headers)
+    return body
+  }
   if (!isCompressible(request, reply.statusCode, headers, body)) return body
-  // A cache must not give one client what another one takes.
-  const vary = headers.vary ?? (reply.getHeader('vary') as string | string[] | undefined) ?? ''
-  headers.vary = withMember(vary, 'Accept-Encoding')
+  varyByEncoding(reply, headers)
   const coding = acceptedCoding(request.headers['accept-encoding'])
   if (coding === undefined) return body
   headers['content-encoding'] = coding
@@ -70,6 +72,23 @@ export function compressed(
     return new WholeBody(coding === 'gzip' ? gzipSync(bytes) : brotliCompressSync(bytes, SMALL_BROTLI))
   }
   return new CompressedBody(body.stream(), coding)
+}
+
+/** A cache must not give one client what another one takes. */
+function varyByEncoding(reply: FastifyReply, headers: Headers): void {
+  const vary = headers.vary ?? (reply.getHeader('vary') as string | string[] | undefined) ?? ''
+  headers.vary = withMember(vary, 'Accept-Encoding')
+}
+
+/**
+ * Gives a 304 the fields of the 200 that the client has, RFC 9110 section 15.4.5. A cache that has `W/"a"` takes no 304
+ * with `"a"` for an answer about it, RFC 9111 section 4.3.4.
+ */
+function sayWhatCompressedSaid(reply: FastifyReply, headers: Headers): void {
+  varyByEncoding(reply, headers)
+  const { etag } = headers
+  if (typeof etag !== 'string' || !etag.startsWith('"')) return
+  if (reply.request.headers['if-none-match']?.includes(`W/${etag}`)) headers.etag = `W/${etag}`
 }
 
 /** A body that is compressed while it arrives. */

@@ -85,6 +85,11 @@ const cases: { name: string; text: string | Buffer; mistakes: string[] }[] = [
     mistakes: ['2:1 pools: comes twice: line 1 has it as well'],
   },
   {
+    name: 'a second document',
+    text: 'pools: { a: {} }\n---\npools: { b: {} }\n',
+    mistakes: ['2:1 : is not understood: it takes one document'],
+  },
+  {
     name: 'an alias to nothing',
     text: 'pools: *a',
     mistakes: ['1:8 pools: there is no anchor "a" before it'],
