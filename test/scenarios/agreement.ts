@@ -6,7 +6,6 @@ import { ClientFleet } from '../support/client-fleet.js'
 import { type Exposition, parseExposition } from '../support/exposition.js'
 import { type GatewayProcess, startGateway } from '../support/process.js'
 import { type RecordedRequest, RecordingBackend } from '../support/recording-backend.js'
-import { testWorkers } from '../support/shared-port.js'
 
 const backends = new Map<string, RecordingBackend>()
 let gateway: GatewayProcess
@@ -34,6 +33,8 @@ after(async () => {
   await gateway.stop()
   for (const one of backends.values()) await one.close()
 })
+
+const MOST_RUSHES = 20
 
 /** A request, as the log has it. */
 interface Line {
@@ -105,9 +106,18 @@ export function agreement(total: number): void {
     compare(total))
 }
 
+/** Sends rushes: whether a request of one waits in the queue for too long depends on how quick the machine is. */
+async function rushUntilOneWaitsTooLong(fleet: ClientFleet): Promise<void> {
+  for (let rushes = 0; rushes < MOST_RUSHES; rushes++) {
+    await fleet.rush(100)
+    const page = await settled()
+    if (page.sum('leastwise_errors_total', { error: 'LEASTWISE_QUEUE_TIMEOUT' }) > 0) return
+  }
+}
+
 async function compare(total: number): Promise<void> {
   const fleet = new ClientFleet(gateway.url, Number(process.env.CHAOS_SEED ?? 1))
-  await fleet.rush(100)
+  await rushUntilOneWaitsTooLong(fleet)
   for (const id of backends.keys()) {
     await callJson('PATCH', `${gateway.admin}/backends/${id}`, { maxConnections: null })
   }
@@ -172,11 +182,7 @@ async function compare(total: number): Promise<void> {
     'QUEUE_FULL',
     'QUEUE_TIMEOUT',
   ])
-    assert.ok(
-      page.sum('leastwise_errors_total', { error: `LEASTWISE_${error}` }) > 0 ||
-        (testWorkers !== '1' && error === 'QUEUE_TIMEOUT'),
-      error,
-    )
+    assert.ok(page.sum('leastwise_errors_total', { error: `LEASTWISE_${error}` }) > 0, error)
   for (const what of ['retries', 'hedges', 'hedges_won', 'backend_ejections'])
     assert.ok(page.sum(`leastwise_${what}_total`) > 0, what)
 
