@@ -1,4 +1,5 @@
 import createError from '@fastify/error'
+import { mistakeLine } from '../text/mistake-line.js'
 import type { ConfigMistake } from './contract/config.js'
 
 // These are the errors that only the admin API has. The API sends each as `{ statusCode, code, error, message }`.
@@ -36,13 +37,7 @@ export class InvalidConfigError extends createError('LEASTWISE_INVALID_CONFIG', 
   constructor(mistakes: readonly ConfigMistake[]) {
     const [first] = mistakes
     const others = mistakes.length > 1 ? `, and ${mistakes.length - 1} more` : ''
-    super(`the file was not taken: ${first ? messageOf(first) : 'it has mistakes'}${others}`)
+    super(`the file was not taken: ${first ? mistakeLine(first) : 'it has mistakes'}${others}`)
     this.mistakes = mistakes
   }
-}
-
-/** Returns a mistake in one line, as compilers write it: FILE:LINE:COLUMN path: message. */
-export function messageOf({ file, line, column, path, message }: ConfigMistake): string {
-  const place = [file, line, column].filter((part) => part !== null).join(':')
-  return [place, path ? `${path}: ${message}` : message].join(' ')
 }

@@ -1,4 +1,5 @@
 import type { ConfigMistake } from '../admin/contract/config.js'
+import { mistakeLine } from '../text/mistake-line.js'
 import { terminalJson, terminalText } from './terminal-text.js'
 
 const exitCodes = {
@@ -48,7 +49,7 @@ export class Failure extends Error {
 export function report(failure: Failure, json: boolean): void {
   const { exitCode, code, statusCode, message, mistakes } = failure
   if (mistakes && !json) {
-    for (const mistake of mistakes) process.stderr.write(`${terminalText(lineOf(mistake))}\n`)
+    for (const mistake of mistakes) process.stderr.write(`${terminalText(mistakeLine(mistake))}\n`)
     return
   }
   // Only refusals of the gateway are printed with their code; other messages are understood without one.
@@ -58,10 +59,4 @@ export function report(failure: Failure, json: boolean): void {
       ? `${terminalJson({ exitCode, code, statusCode, message, mistakes })}\n`
       : `leastwise: ${terminalText(text)}\n`,
   )
-}
-
-/** Returns a mistake as compilers write it: FILE:LINE:COLUMN PATH: MESSAGE. */
-function lineOf({ file, line, column, path, message }: ConfigMistake): string {
-  const place = [file, line, column].filter((part) => part !== null).join(':')
-  return `${place} ${path === '' ? message : `${path}: ${message}`}`
 }

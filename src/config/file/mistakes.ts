@@ -1,3 +1,4 @@
+import { mistakeLine } from '../../text/mistake-line.js'
 /** Names of fields, and places in lists from 0 on, from the whole document to a part of it. */
 export type Path = readonly (string | number)[]
 
@@ -22,12 +23,6 @@ export class ConfigFileError extends Error {
     this.name = 'ConfigFileError'
     this.mistakes = mistakes
   }
-}
-
-/** Returns a mistake as compilers write it: `FILE:LINE:COLUMN path: message`. */
-export function mistakeLine({ file, line, column, path, message }: ConfigMistake): string {
-  const place = [file, line, column].filter((part) => part !== null).join(':')
-  return `${place} ${path === '' ? message : `${path}: ${message}`}`
 }
 
 /** Writes a path as `routes[2].match`. A name that is not a plain word is in brackets and quotation marks. */
