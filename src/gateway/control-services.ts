@@ -16,8 +16,6 @@ export class ControlServices implements RouteServices {
   readonly counter = new MemoryCounter()
   readonly meter = new RouteMeter()
   readonly #metrics: Registry | undefined
-  #hasMetrics = false
-  #hasMirrors = false
 
   /**
    * @param metrics gets the metrics of routes
@@ -41,13 +39,9 @@ export class ControlServices implements RouteServices {
       ),
     )
     if (routes.length === 0 || !this.#metrics) return
-    if (!this.#hasMirrors && routes.some(({ mirror }) => mirror)) {
-      this.#hasMirrors = true
-      registerMirrorsIn(this.#metrics, this.meter)
-    }
-    if (this.#hasMetrics) return
-    this.#hasMetrics = true
+    // What is registered already stays as it is.
     registerRoutesIn(this.#metrics, this.meter)
+    if (routes.some(({ mirror }) => mirror)) registerMirrorsIn(this.#metrics, this.meter)
   }
 
   close(): void {

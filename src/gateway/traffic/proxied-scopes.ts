@@ -11,9 +11,10 @@ import { RequestHandler } from '../../proxy/handle.js'
 import { requestChangesOf, responseChangesOf } from '../../proxy/http/header-changes.js'
 import { passedOn } from '../../proxy/http/methods.js'
 import { routeOf } from '../../proxy/http/route.js'
-import { trustOf } from '../../proxy/http/trust.js'
+import { type Trust, trustOf } from '../../proxy/http/trust.js'
 import type { RouteRules } from '../../proxy/route-rules.js'
 import { grouped } from './grouped.js'
+import { endRecursion } from './recursion.js'
 import { accessOf, addPlugins, type GuardedRoute, pluginsKey } from './route-plugins.js'
 import type { RouteServices } from './route-services.js'
 import type { Routes } from './routes.js'
@@ -68,10 +69,10 @@ async function addScope(
   services: RouteServices,
 ): Promise<void> {
   const [{ config, pool }] = members
-  // Without hooks here Fastify calls itself for each scope, and thousands of them exceed the stack.
-  scope.addHook('onReady', async () => {})
-  scope.addHook('preClose', async () => {})
-  await addPlugins(scope, config, services, trustOf(pool.settings.trustProxy))
+  endRecursion(scope)
+  // The members of a scope trust the same proxies.
+  const trust = trustOf(pool.settings.trustProxy)
+  await addPlugins(scope, config, services, trust)
   const facts: ScopeFacts = {
     server: scope.server,
     // There is no app around the gateway's own plugins. Those that set fields of requests mark them as trusted.
@@ -91,7 +92,7 @@ async function addScope(
     scope.route({ method, url, handler: handler.forward, exposeHeadRoute: false })
   }
   for (const member of members) {
-    const options = optionsOf(member, services)
+    const options = optionsOf(member, services, trust)
     const { pool, pools } = member
     const rules = pools.length > 1 ? splitRulesFor(pools, options, facts) : rulesFor(pool, options, facts)
     const route: RouteRules & GuardedRoute = { ...rules, access: accessOf(member.config) }
@@ -99,7 +100,11 @@ async function addScope(
   }
 }
 
-function optionsOf({ config, pool, mirror, removed }: ProxiedRoute, { meter }: RouteServices): RouteOptions {
+function optionsOf(
+  { config, mirror, removed }: ProxiedRoute,
+  { meter }: RouteServices,
+  trust: Trust,
+): RouteOptions {
   const {
     name,
     match,
@@ -120,7 +125,7 @@ function optionsOf({ config, pool, mirror, removed }: ProxiedRoute, { meter }: R
     rewritePrefix,
     restoresPrefix: true,
     methods: passedOn,
-    trust: trustOf(pool.settings.trustProxy),
+    trust,
     requestChanges: requestChangesOf({
       ...headers.request,
       remove: [...headers.request.remove, ...removed],

@@ -8,6 +8,7 @@ import { routeOf } from '../../proxy/http/route.js'
 import type { Trust } from '../../proxy/http/trust.js'
 import { redirectLocation } from '../../routing/redirect-location.js'
 import { grouped } from './grouped.js'
+import { endRecursion } from './recursion.js'
 import { accessOf, addPlugins, type GuardedRoute, pluginsKey } from './route-plugins.js'
 import type { RouteServices } from './route-services.js'
 import type { Routes } from './routes.js'
@@ -44,9 +45,7 @@ export async function addRedirectScopes(
         unproxied.watch(request, reply, name === undefined ? [] : [services.meter.of(name).observe])
         done(protocolOf(request.raw).framingFault(request.raw))
       })
-      // Without hooks here Fastify calls itself for each scope, and thousands of them exceed the stack.
-      scope.addHook('onReady', async () => {})
-      scope.addHook('preClose', async () => {})
+      endRecursion(scope)
       await addPlugins(scope, members[0].config, services, trust)
       // A body is left unread.
       scope.removeAllContentTypeParsers()
