@@ -2,8 +2,9 @@ import { Balancer } from '../../../src/balancer/balancer.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
 import { hashText, SEED } from '../../../src/balancer/selection/affinity/key-hash.js'
 import { seeded } from '../../../test/support/random.js'
+import { LeasedRequest } from '../leased-request.js'
 import { type Draw, exponential } from '../scene.js'
-import { Job, Server } from '../server.js'
+import { Server } from '../server.js'
 import { type Percentiles, percentiles } from '../statistics.js'
 import { Timeline } from '../timeline.js'
 
@@ -113,7 +114,9 @@ function playOne(
       given.set(key, counts.set(id, (counts.get(id) ?? 0) + 1))
       const number = begun++
       const server = servers.get(id) as Server
-      server.take(new Request(timeline, server, workOf(random), lease, (time) => (latencies[number] = time)))
+      server.take(
+        new LeasedRequest(timeline, server, workOf(random), lease, (time) => (latencies[number] = time)),
+      )
       if (begun < requests) timeline.plan(timeline.now() + gap(random), arrival)
     },
   }
@@ -170,30 +173,5 @@ function zipf(count: number): Draw {
       else high = middle
     }
     return low
-  }
-}
-
-class Request extends Job {
-  readonly #timeline: Timeline
-  readonly #lease: Lease
-  readonly #done: (latency: number) => void
-
-  constructor(
-    timeline: Timeline,
-    server: Server,
-    work: number,
-    lease: Lease,
-    done: (latency: number) => void,
-  ) {
-    super(server, work)
-    this.#timeline = timeline
-    this.#lease = lease
-    this.#done = done
-  }
-
-  done(): void {
-    this.#lease.answered(this.#timeline.now())
-    this.#lease.release('ok')
-    this.#done(this.#timeline.now() - this.#lease.acquiredAt)
   }
 }

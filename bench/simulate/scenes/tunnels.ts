@@ -1,8 +1,8 @@
 import { Balancer } from '../../../src/balancer/balancer.js'
-import type { Lease } from '../../../src/balancer/leases/lease.js'
 import { seeded } from '../../../test/support/random.js'
+import { LeasedRequest } from '../leased-request.js'
 import { exponential } from '../scene.js'
-import { Job, Server } from '../server.js'
+import { Server } from '../server.js'
 import { percentile } from '../statistics.js'
 import { Timeline } from '../timeline.js'
 
@@ -97,7 +97,7 @@ function playOne(count: number, weight: number, seed: number): TunnelsRow {
     const done = (latency: number) => {
       if (counts) latencies.push(latency)
     }
-    server.take(new Request(timeline, server, exponential(work)(random), lease, done))
+    server.take(new LeasedRequest(timeline, server, exponential(work)(random), lease, done))
   }
   for (let i = 0; i < 2 * count; i++) openTunnel()
   registry.add({ url: 'http://c', id: 'c' })
@@ -116,29 +116,4 @@ function playOne(count: number, weight: number, seed: number): TunnelsRow {
   }
   balancer.close()
   return row
-}
-
-class Request extends Job {
-  readonly #timeline: Timeline
-  readonly #lease: Lease
-  readonly #done: (latency: number) => void
-
-  constructor(
-    timeline: Timeline,
-    server: Server,
-    work: number,
-    lease: Lease,
-    done: (latency: number) => void,
-  ) {
-    super(server, work)
-    this.#timeline = timeline
-    this.#lease = lease
-    this.#done = done
-  }
-
-  done(): void {
-    this.#lease.answered(this.#timeline.now())
-    this.#lease.release('ok')
-    this.#done(this.#timeline.now() - this.#lease.acquiredAt)
-  }
 }
