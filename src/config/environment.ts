@@ -15,6 +15,7 @@ export function parseConfig(env: Record<string, string | undefined>): Settings {
     settingNames.map((name) => [name, readVariable(name, env[variable(name)])]),
   ) as Settings
   checkTogether(parsed, variable)
+  checkStore(parsed)
   // With a file, its own listeners are checked where it is read.
   if (parsed.configFile === '') checkAdminListener(parsed)
   else checkBackends(parsed)
@@ -42,6 +43,15 @@ function checkBackends({ backends, configFile }: Settings): void {
   throw new SettingError(
     'BACKENDS',
     `is not for a gateway with CONFIG_FILE, ${JSON.stringify(configFile)}, whose pools have the backends`,
+  )
+}
+
+/** Checks that the state of the pools has one place. */
+function checkStore({ store, stateFile }: Settings): void {
+  if (store === '' || stateFile === '') return
+  throw new SettingError(
+    'STORE',
+    `is not for a gateway with STATE_FILE, ${JSON.stringify(stateFile)}: the state of the pools is kept in one of them`,
   )
 }
 

@@ -6,6 +6,7 @@ import { backends } from './settings/backends.js'
 import { checks } from './settings/checks.js'
 import { configFile } from './settings/config-file.js'
 import { failures } from './settings/failures.js'
+import { fleet } from './settings/fleet.js'
 import { clientConnections, listeners } from './settings/listeners.js'
 import { loadShedding } from './settings/load-shedding.js'
 import { log } from './settings/log.js'
@@ -47,6 +48,7 @@ export const groups: readonly Group[] = [
   ...poolGroups,
   clientConnections,
   shutdown,
+  fleet,
   log,
 ]
 
@@ -77,6 +79,7 @@ export const settings = {
   ...poolSettings,
   ...clientConnections.settings,
   ...shutdown.settings,
+  ...fleet.settings,
   ...log.settings,
 }
 

@@ -19,7 +19,7 @@ const known: ReadonlySet<string> = new Set(variables)
 const ofOtherCommands: ReadonlySet<string> = new Set(['LEASTWISE_URL'])
 
 /** Variables that are common in environments, although they have almost the name of a setting. */
-const ofOtherPrograms: ReadonlySet<string> = new Set(['WORKER'])
+const ofOtherPrograms: ReadonlySet<string> = new Set(['GATEWAY', 'WORKER'])
 
 /**
  * Finds variables that are not settings. In `.env` it finds all of them. In the environment, which has many variables

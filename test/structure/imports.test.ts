@@ -49,7 +49,11 @@ const rooms: { room: string; may: string[]; packages: RegExp }[] = [
     may: ['src/balancer/', 'src/config/file/gateway-config.js', 'src/proxy/http/address-units.js'],
     packages: /^node:crypto$/,
   },
-  { room: 'src/stores/', may: ['src/text/', 'src/balancer/'], packages: /^node:/ },
+  {
+    room: 'src/stores/',
+    may: ['src/text/', 'src/balancer/', 'src/limits/rate-limit-counter.js'],
+    packages: /^(node:.*|ioredis)$/,
+  },
   {
     room: 'src/admin/',
     may: ['src/text/', 'src/routing/', 'src/balancer/', 'src/proxy/downstream/errors/', 'src/telemetry/'],

@@ -1,4 +1,5 @@
 import type { AdminState, ConfiguredBackend } from '../backends/spec.js'
+import type { PoolFleet } from '../fleet/pool-fleet.js'
 import type { PolicyName } from '../selection/policies/index.js'
 
 /** The version of {@link PoolState} that this package reads and writes. */
@@ -61,5 +62,12 @@ export interface BackendStore {
   save(state: PoolState, expectedRevision?: StoreRevision): Promise<StoreRevision | void>
   /** Calls back when another writer has changed the store. Returns a function that ends the watch. */
   watch?(onChange: () => void): () => void
+  /**
+   * The other gateways that share the store; undefined where no other uses it. Where there is one, a change is made in
+   * the store first and then comes into force, so that all gateways have the same.
+   */
+  readonly fleet?: PoolFleet
+  /** Returns the part of the store that keeps one pool, where the store is for several pools. */
+  forPool?(name: string): BackendStore
   close?(): Promise<void>
 }

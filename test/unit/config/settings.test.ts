@@ -168,6 +168,14 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     bad: ['off', '0', 'False'],
   },
   STATE_FILE: { good: [['/var/lib/x.json', '/var/lib/x.json']], bad: ['a\0b'] },
+  STORE: {
+    good: [
+      ['redis://10.0.0.9:6379', 'redis://10.0.0.9:6379'],
+      ['rediss://user:secret@store.internal/2', 'rediss://user:secret@store.internal/2'],
+    ],
+    bad: ['10.0.0.9:6379', 'http://10.0.0.9', 'redis://', 'redis://a b'],
+  },
+  GATEWAY_ID: { good: [['edge-1.eu', 'edge-1.eu']], bad: ['a b', 'a/b', 'x'.repeat(65)] },
   HEALTH_PATH: {
     good: [['/healthz?full=1', '/healthz?full=1']],
     bad: ['healthz', '/a b', '/a#b', 'http://a/'],

@@ -1,0 +1,18 @@
+import { text } from '../setting-types.js'
+import { group, setting } from './setting.js'
+
+export const fleet = group('Several gateways', {
+  store: setting({
+    type: text(/^rediss?:\/\/\S+$/, 'redis://host:port or rediss://host:port'),
+    default: '',
+    meaning:
+      'Redis or Valkey server [where gateways share](guides/fleet.md) backends, drains, the policy and counts. Not together with `STATE_FILE`. Empty for a gateway of its own',
+    secret: true,
+  }),
+  gatewayId: setting({
+    type: text(/^[A-Za-z0-9._~-]{1,64}$/, '1 to 64 letters, digits and ._~-'),
+    default: '',
+    meaning:
+      'Name of this gateway in the store and in `GET /gateways`. Empty for the name of the host and a random part',
+  }),
+})

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { spawn } from './children.js'
+
+const program = ['redis-server', 'valkey-server'].find((name) => !spawnSync(name, ['--version']).error)
+
+/** The reason to skip a test where no server is installed; false where there is one. */
+export const withoutRedis: string | false = program === undefined && 'needs redis-server or valkey-server'
+
+/** A Redis server of its own for a test. */
+export class RedisServer {
+  readonly port: number
+  readonly #folder: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+
+  private constructor(port: number, folder: string, args: readonly string[]) {
+    this.port = port
+    this.#folder = folder
+    this.#args = args
+  }
+
+  /** Starts a server that keeps nothing on disk unless `args` say so. It ends with the test. */
+  static async start(t: TestContext, ...args: string[]): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'leastwise-redis-')), args)
+    t.after(async () => {
+      await server.kill()
+      await rm(server.#folder, { recursive: true, force: true })
+    })
+    await server.start()
+    return server
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** Starts the server, after it was killed, on the same port and in the same folder. */
+  async start(): Promise<void> {
+    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder]
+    this.#child = spawn(
+      program ?? 'redis-server',
+      [...fixed, '--save', '', '--appendonly', 'no', ...this.#args],
+      {
+        stdio: 'ignore',
+      },
+    )
+    while (!(await this.#answers())) await setTimeout(10)
+  }
+
+  /** Ends the server at once, as kill -9 does. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exited = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  /** Sends the process a signal, for example SIGSTOP or SIGCONT. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal)
+  }
+
+  /** Runs a command and returns its reply as the protocol writes it. */
+  command(...words: string[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port, '127.0.0.1')
+      let reply = ''
+      socket.setEncoding('utf8')
+      socket.on('data', (text) => {
+        reply += text
+      })
+      socket.on('end', () => resolve(reply))
+      socket.on('error', reject)
+      const line = (parts: string[]) =>
+        `*${parts.length}\r\n${parts.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join('')}`
+      socket.write(line(words) + line(['QUIT']))
+    })
+  }
+
+  async #answers(): Promise<boolean> {
+    return (await this.command('PING').catch(() => '')).startsWith('+PONG')
+  }
+}
+
+/** A port below those that the system gives to outgoing connections. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    await new Promise((resolve) => server.close(resolve))
+    if (isFree) return port
+  }
+}
