@@ -5,19 +5,13 @@ import type { Balancer } from '../balancer/balancer.js'
 import { systemClock } from '../balancer/time/clock.js'
 import type { GatewayConfig } from '../config/file/gateway-config.js'
 import type { Settings } from '../config/settings.js'
-import { Pool } from '../pool/pool.js'
 import { exhaustionLog } from '../telemetry/exhaustion-log.js'
-import { countDroppedLines, pageRegistry } from '../telemetry/metrics/process.js'
-import { createAdminApp, openAdmin } from './admin-app.js'
-import { gatewayControl } from './control/gateway-control.js'
-import { ControlServices } from './control-services.js'
-import { probePorts } from './listeners.js'
+import { openAdmin } from './admin-app.js'
 import type { LogStream } from './logging/log-stream.js'
-import { storeOf } from './pool-store.js'
+import { MainThread } from './main-thread.js'
 import { GatewayPools } from './pools.js'
 import { type ConfigSource, environmentSource } from './reload/config-source.js'
-import { Reloads } from './reload/reloads.js'
-import { checkTlsFiles } from './tls-files.js'
+import type { Reloads } from './reload/reloads.js'
 import { Traffic } from './traffic/traffic.js'
 
 /** The stand-alone gateway, with listeners for traffic and one for administration. */
@@ -59,24 +53,12 @@ export async function createGateway(
   source: ConfigSource = environmentSource(settings),
 ): Promise<OneThreadGateway> {
   const { config } = source
-  const reloads = new Reloads(source, (next) => apply(next), logger)
-  const metrics = config.admin === 'off' ? undefined : pageRegistry()
-  if (metrics && log) countDroppedLines(metrics, log.dropped)
-  checkTlsFiles(settings)
-  // The ports are tried first, so that a start that fails does not take the state file from a gateway that serves on
-  // these ports.
-  if (settings.stateFile !== '') await probePorts(config)
-  const services = new ControlServices(logger as FastifyBaseLogger, metrics)
-  const pools: GatewayPools = new GatewayPools(({ name, settings: own }) =>
-    Pool.open({
-      name,
-      settings: own,
-      log: logger as FastifyBaseLogger,
-      registries: metrics ? [metrics] : [],
+  const thread = await MainThread.open({ settings, logger, source, log, apply: (next) => apply(next) })
+  const { reloads, services } = thread
+  const pools: GatewayPools = new GatewayPools((pool) =>
+    thread.openPool(pool, {
       accessLog: settings.logLevel !== 'silent',
-      store: storeOf(settings, config, name),
       workers: 0,
-      shared: undefined,
       closeIdleClients: () => traffic.listeners.closeIdle(),
     }),
   )
@@ -101,10 +83,7 @@ export async function createGateway(
     }
     services.follow(next)
   }
-  const control = gatewayControl(reloads, pools, services)
-  const admin =
-    metrics &&
-    (await createAdminApp(() => reloads.config, settings, logger, { pools: balancers, control, metrics }))
+  const admin = await thread.adminApp(pools)
 
   return {
     balancers,
@@ -127,7 +106,7 @@ export async function createGateway(
       await reloads.close()
       const cut = await traffic.finish(timeout)
       await traffic.close()
-      services.close()
+      await thread.close()
       // Sockets that were cut emit their events in this turn of the loop, and their requests are logged.
       await setImmediate()
       // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.

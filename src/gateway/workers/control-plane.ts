@@ -3,21 +3,15 @@ import type { Logger } from 'pino'
 import { systemClock } from '../../balancer/time/clock.js'
 import type { GatewayConfig } from '../../config/file/gateway-config.js'
 import type { Settings } from '../../config/settings.js'
-import { Pool } from '../../pool/pool.js'
 import { exhaustionLog } from '../../telemetry/exhaustion-log.js'
-import { countDroppedLines, pageRegistry } from '../../telemetry/metrics/process.js'
-import { createAdminApp, openAdmin } from '../admin-app.js'
-import { gatewayControl } from '../control/gateway-control.js'
-import { ControlServices } from '../control-services.js'
+import { openAdmin } from '../admin-app.js'
 import { type Gateway, logReady } from '../gateway.js'
-import { originOf, probeAddedPorts, probePorts } from '../listeners.js'
+import { originOf, probeAddedPorts } from '../listeners.js'
 import type { LogStream } from '../logging/log-stream.js'
 import type { WorkerLogs } from '../logging/worker-logs.js'
-import { storeOf } from '../pool-store.js'
+import { MainThread } from '../main-thread.js'
 import { GatewayPools } from '../pools.js'
 import { type ConfigSource, environmentSource } from '../reload/config-source.js'
-import { Reloads } from '../reload/reloads.js'
-import { checkTlsFiles } from '../tls-files.js'
 import type { RestartDelays } from './restart-delays.js'
 import { TrafficWorkers } from './traffic-workers.js'
 
@@ -52,27 +46,17 @@ export async function createControlPlane(
   { count, logger, workerLogs, log, delays, file, source = environmentSource(settings) }: ControlPlaneOptions,
 ): Promise<ControlPlane> {
   const { config } = source
-  const reloads = new Reloads(source, (next) => apply(next), logger)
-  const metrics = config.admin === 'off' ? undefined : pageRegistry()
-  if (metrics && log) countDroppedLines(metrics, log.dropped)
-  checkTlsFiles(settings)
-  // A start that fails must not take the state file from a gateway that serves on these ports.
-  if (settings.stateFile !== '') await probePorts(config)
-  const services = new ControlServices(logger as FastifyBaseLogger, metrics, (url, keySet) =>
-    workers.keysChanged({ url, keySet }),
-  )
-  const pools = new GatewayPools(async ({ name, settings: own }) => {
-    const pool = await Pool.open({
-      name,
-      settings: own,
-      log: logger as FastifyBaseLogger,
-      registries: metrics ? [metrics] : [],
-      accessLog: false,
-      store: storeOf(settings, config, name),
-      workers: count,
-      shared: undefined,
-      closeIdleClients() {},
-    })
+  const thread = await MainThread.open({
+    settings,
+    logger,
+    source,
+    log,
+    apply: (next) => apply(next),
+    onKeys: (url, keySet) => workers.keysChanged({ url, keySet }),
+  })
+  const { reloads, services } = thread
+  const pools = new GatewayPools(async (config) => {
+    const pool = await thread.openPool(config, { accessLog: false, workers: count, closeIdleClients() {} })
     pool.balancer.workers?.on('silent', (member) => workers.replace(member))
     return pool
   })
@@ -109,10 +93,7 @@ export async function createControlPlane(
     services.follow(next)
     await ofWorkers.commit()
   }
-  const control = gatewayControl(reloads, pools, services)
-  const admin =
-    metrics &&
-    (await createAdminApp(() => reloads.config, settings, logger, { pools: balancers, control, metrics }))
+  const admin = await thread.adminApp(pools)
 
   return {
     balancers,
@@ -136,7 +117,7 @@ export async function createControlPlane(
       for (const balancer of pools.all()) balancer.startClosing()
       const cut = await workers.finish(timeout)
       await pools.close()
-      services.close()
+      await thread.close()
       // The admin app closes last, so that readiness is answered with 503 during the whole shutdown.
       await admin?.close()
       return cut
