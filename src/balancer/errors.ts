@@ -115,6 +115,17 @@ export class StoreConflictError extends BalancerError {
   }
 }
 
+/** A store did not answer in time: it may have carried out what was asked, or not. */
+export class StoreOutcomeError extends BalancerError {
+  /** The revision that the store has if it did, unless somebody has changed it since. */
+  readonly revision: string | number
+
+  constructor(store: string, revision: string | number, why: string) {
+    super('LEASTWISE_STORE_OUTCOME', `${store} may have been written: ${why}`)
+    this.revision = revision
+  }
+}
+
 /** A change is in force, but could not be stored; `cause` is the store's error. */
 export class StateNotSavedError extends BalancerError {
   constructor(store: string, cause: Error) {

@@ -36,7 +36,14 @@ export type {
 export type { Selector } from './selection/selector.js'
 export type { StateKeeper, StateKeeperEvents } from './state/keeper.js'
 export { openBalancer } from './state/open-balancer.js'
-export type { BackendState, BackendStore, PoolState, StoredState, StoreRevision } from './state/store.js'
+export type {
+  BackendState,
+  BackendStore,
+  PoolState,
+  Restored,
+  StoredState,
+  StoreRevision,
+} from './state/store.js'
 export type { LatencySummary } from './stats/latency.js'
 export type { RefusalCode, RefusalCounts } from './stats/refusals.js'
 export type { PoolHandle } from './threads/messages.js'

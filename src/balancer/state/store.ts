@@ -30,9 +30,31 @@ export interface PoolState {
 
 /**
  * Identifies the content of a store, so that a change by another writer is noticed. Revisions are only compared for
- * equality.
+ * equality, except for those of a store with {@link BackendStore.restore}, see {@link isOlder}.
  */
 export type StoreRevision = string | number
+
+/** What became of a state that was written again. */
+export interface Restored {
+  /** True if this call has written the state; false where the store had the same or a newer revision. */
+  isWritten: boolean
+  /** The revision that the store has now. */
+  revision: StoreRevision
+}
+
+/**
+ * Compares two revisions of a store with {@link BackendStore.restore}. They are `NUMBER-RANDOM`: the number grows by one
+ * with each save, and the random part tells apart what was saved to two stores with the same history.
+ * @returns true if the first has the smaller number; a revision of another form is older than any of this form
+ */
+export function isOlder(revision: StoreRevision, than: StoreRevision): boolean {
+  return revisionNumber(revision) < revisionNumber(than)
+}
+
+/** Returns the number of a revision `NUMBER-RANDOM`; -1 for a revision of another form. */
+function revisionNumber(revision: StoreRevision): number {
+  return Number(/^(\d{1,15})-/.exec(String(revision))?.[1] ?? -1)
+}
 
 /** The content of a store with revisions. */
 export interface StoredState {
@@ -57,11 +79,32 @@ export interface BackendStore {
    * @param expectedRevision the revision that the pool loaded or saved last; undefined where it knows of none
    * @returns the new revision; nothing for a store without revisions
    * @throws {StoreConflictError} where the store has another revision; the pool then loads, merges and saves again
+   * @throws {StoreOutcomeError} where the store did not answer, so that it may have the new state. By then the time is
+   *   over in which it would still carry out the save: what is loaded later shows whether it did
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: stores without revisions resolve to nothing
   save(state: PoolState, expectedRevision?: StoreRevision): Promise<StoreRevision | void>
-  /** Calls back when another writer has changed the store. Returns a function that ends the watch. */
+  /**
+   * Calls back when another writer has changed the store, and also where the store was emptied or came back with an older
+   * revision. Returns a function that ends the watch.
+   */
   watch?(onChange: () => void): () => void
+  /**
+   * Writes a state again, with the revision that it had, where the store has lost it: only if the store has nothing or
+   * an older revision (see {@link isOlder}). Of several gateways that do so at once, one has `isWritten`.
+   * @param revision the revision that was loaded or saved together with the state
+   */
+  restore?(state: PoolState, revision: StoreRevision): Promise<Restored>
+  /**
+   * True while the store is known not to answer: all that is asked of it is then refused at once. Left out by a store
+   * that is always there.
+   */
+  readonly isAway?: boolean
+  /**
+   * Calls back with the reason when the store is away, and with nothing when it answers, for the first time or again. A
+   * change that was missed meanwhile is told by {@link watch} afterwards. Returns a function that ends the calls.
+   */
+  onPresence?(listener: (away?: Error) => void): () => void
   /**
    * The other gateways that share the store; undefined where no other uses it. Where there is one, a change is made in
    * the store first and then comes into force, so that all gateways have the same.

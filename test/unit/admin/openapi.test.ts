@@ -46,6 +46,7 @@ const elsewhere = [
   'LEASTWISE_INVALID_STATE',
   'LEASTWISE_STORE',
   'LEASTWISE_STORE_CONFLICT',
+  'LEASTWISE_STORE_OUTCOME',
   // No error, but a variable that the command reads.
   'LEASTWISE_URL',
   'LEASTWISE_UNKNOWN_POLICY',
