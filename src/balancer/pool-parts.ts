@@ -3,6 +3,7 @@ import { Registry } from './backends/registry.js'
 import type { RegistryOptions } from './backends/registry-options.js'
 import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
 import { DecisionLog } from './explain/decision-log.js'
+import { LoadElsewhere } from './fleet/load-elsewhere.js'
 import { FailurePenalty } from './health/failure-penalty.js'
 import { OutcomeJudge } from './health/outcome-judge.js'
 import type { PassiveHealth } from './health/passive-health.js'
@@ -71,6 +72,8 @@ export class PoolParts {
   readonly selection: Selection
   readonly tunnels: Tunnels
   readonly residualLoad: ResidualLoad
+  /** What other gateways that share the pool's store have in flight. */
+  readonly loadElsewhere: LoadElsewhere
   readonly queue: WaitQueue
   /** The queues of other threads; undefined where no other thread carries traffic of the pool. */
   readonly otherQueues: SharedQueues | undefined
@@ -126,6 +129,7 @@ export class PoolParts {
     }
     const replica = shared && new ReplicaRegistry(registryOptions)
     this.registry = replica ?? new Registry(registryOptions)
+    this.loadElsewhere = new LoadElsewhere(this.registry)
     this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
     const { ejection, control } = poolHealth(ejectionOf(options), {
       memory,

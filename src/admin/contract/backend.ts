@@ -15,6 +15,7 @@ export const backendExample = {
   state: 'active',
   health: 'healthy',
   inFlight: 3,
+  inFlightElsewhere: 0,
   tunnels: 0,
   total: 1024,
   failed: 2,
@@ -75,7 +76,10 @@ export const Backend = schemaOf<BackendView>()(
           'What was found: `unhealthy` by checks, `ejected` after failures, otherwise `healthy`, or `unknown` where it was not checked yet.',
       }),
       inFlight: Count('Requests that the backend works on now.'),
-      tunnels: Count('Those of them that are WebSockets or other upgraded connections.'),
+      inFlightElsewhere: Count(
+        'Requests that other gateways have in flight on it, as they said last; 0 where no store is shared.',
+      ),
+      tunnels: Count('Those of `inFlight` that are WebSockets or other upgraded connections.'),
       total: Count('Requests that it was given since it was registered.'),
       failed: Count(
         'Failures since it was registered: requests that it refused, reset, left without a response, or answered with a status of `FAILURE_STATUS`, by default 500 and 502 to 504; not those that a client gave up or a drain cut.',

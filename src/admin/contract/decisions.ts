@@ -57,8 +57,9 @@ const DecisionSchema = schemaOf<Decision>()(
       policy: Policy,
       backend: Type.String({ description: 'Id of the backend.' }),
       inFlight: Count('Requests that the backend had then, this one included.'),
+      inFlightElsewhere: Count('Requests that other gateways had in flight on it, as they said last.'),
       load: Count(
-        'What policies compare: `inFlight`, plus requests that a hedge took away a moment ago, less tunnels without traffic.',
+        'What policies compare: `inFlight`, plus requests that a hedge took away a moment ago and what those of other gateways count, less tunnels without traffic.',
       ),
       kind: Type.Enum([...decisionKinds], {
         type: 'string',
@@ -89,6 +90,7 @@ export const Decisions = Type.Object(
             policy: 'least-connections',
             backend: 'c',
             inFlight: 3,
+            inFlightElsewhere: 0,
             load: 3,
             kind: 'choice',
             eligible: 3,

@@ -51,7 +51,7 @@ const ExplainedBackendSchema = schemaOf<ExplainedBackend>()(
     ),
     parts: Type.Record(Type.String(), Type.Number(), {
       description:
-        'What the score is made of, besides the other fields, by policy: `owed` (requests), `estimate` (milliseconds), `turns`, `credit` (requests). For a key: `place`, and `limit`, the requests that a busy key may bring it to.',
+        'What the score is made of, besides the other fields, by policy: `owed` (requests), `estimate` (milliseconds), `turns`, `credit` (requests), and `elsewhere`, what requests of other gateways count in `load`, where that is not 0. For a key: `place`, and `limit`, the requests that a busy key may bring it to.',
     }),
     probability: Type.Number({
       minimum: 0,
@@ -64,8 +64,11 @@ const ExplainedBackendSchema = schemaOf<ExplainedBackend>()(
     available: Type.Boolean({ description: 'Whether it could be chosen for this request.' }),
     reason: Type.String({ description: 'Why it is not available, or how it stands among those that are.' }),
     inFlight: Count('Requests that the backend works on now.'),
+    inFlightElsewhere: Count(
+      'Requests that other gateways have in flight on it, as they said last; 0 where no store is shared.',
+    ),
     load: Count(
-      'What policies compare: `inFlight`, plus requests that a hedge took away a moment ago, less tunnels without traffic.',
+      'What policies compare: `inFlight`, plus requests that a hedge took away a moment ago and what those of other gateways count, less tunnels without traffic.',
     ),
     weight: Weight,
     maxConnections: nullable<number>(
@@ -142,6 +145,7 @@ export const ExplanationSchema = schemaOf<ExplanationAnswer>()(
               available: true,
               reason: 'next: 1 + 1 requests, less 0.00 owed, for weight 1',
               inFlight: 1,
+              inFlightElsewhere: 0,
               load: 1,
               weight: 1,
               maxConnections: null,
@@ -156,6 +160,7 @@ export const ExplanationSchema = schemaOf<ExplanationAnswer>()(
               available: false,
               reason: 'excluded by the request',
               inFlight: 0,
+              inFlightElsewhere: 0,
               load: 0,
               weight: 1,
               maxConnections: null,

@@ -76,8 +76,8 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return backend
   }
 
-  /** Returns the backend with this URL, in the spelling of `Backend.url`; undefined where there is none. */
-  protected withUrl(url: string): Backend | undefined {
+  /** @internal Returns the backend with this URL, in the spelling of `Backend.url`; undefined where there is none. */
+  withUrl(url: string): Backend | undefined {
     return this.#urls.get(url)
   }
 

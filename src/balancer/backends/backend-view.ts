@@ -29,6 +29,8 @@ export interface BackendView {
   state: AdminState
   health: Health
   inFlight: number
+  /** Number of requests that other gateways have in flight, as they said last; 0 where no store is shared. */
+  inFlightElsewhere: number
   /** Number of requests in flight whose connection was upgraded, as for WebSockets. */
   tunnels: number
   total: number

@@ -1,3 +1,4 @@
+// Over 200 lines: all that is known of one backend, a field or a getter each.
 import type { AnswerTally } from '../health/answer-tally.js'
 import { LeaseBook } from '../leases/lease-book.js'
 import type { LoadCounter } from '../leases/load-counter.js'
@@ -105,10 +106,35 @@ export class Backend {
   }
 
   /**
-   * The load that policies compare: requests in flight, some of which count only in part, and residual load of hedges.
+   * The load that policies compare: requests in flight, some of which count only in part, residual load of hedges, and
+   * what the requests of other gateways count.
    */
   get load(): number {
     return this.counter.load
+  }
+
+  /** The load where a tunnel without traffic counts like any request. */
+  get loadWithTunnels(): number {
+    const { inFlight, residual, countedElsewhere } = this.counter
+    return inFlight + residual + countedElsewhere
+  }
+
+  /** Requests in flight, of which tunnels without traffic count only in part: what other gateways are told. */
+  get ownLoad(): number {
+    return this.counter.ownLoad
+  }
+
+  /**
+   * Requests that other gateways have in flight, as they said last: 0 or more, and a fraction while that fades. 0 where
+   * no store is shared.
+   */
+  get inFlightElsewhere(): number {
+    return this.counter.inFlightElsewhere
+  }
+
+  /** The part of `load` that stands for the requests of other gateways; see `LoadElsewhere`. */
+  get countedElsewhere(): number {
+    return this.counter.countedElsewhere
   }
 
   /** Number of requests that a hedge took away and that still count for a while; see `ResidualLoad`. */
@@ -171,6 +197,7 @@ export class Backend {
       state: this.state,
       health: this.health,
       inFlight: this.inFlight,
+      inFlightElsewhere: Math.round(this.inFlightElsewhere),
       tunnels: this.counter.tunnels,
       total: this.leases.total,
       failed: this.leases.failed,

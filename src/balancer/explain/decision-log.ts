@@ -25,7 +25,8 @@ const ELIGIBLE = 4
 const POLICY = 5
 const KIND = 6
 const ID_LENGTH = 7
-const FIELD_COUNT = 8
+const ELSEWHERE = 8
+const FIELD_COUNT = 9
 /** Number of characters of a request's id that are kept. */
 const MAX_ID_LENGTH = 128
 
@@ -87,6 +88,7 @@ export class DecisionLog {
     numbers[slot + POLICY] = policy
     numbers[slot + KIND] = kind
     numbers[slot + ID_LENGTH] = length
+    numbers[slot + ELSEWHERE] = backend.inFlightElsewhere
     for (let c = 0, at = i * MAX_ID_LENGTH; c < length; c++, at++)
       this.#id[at] = (request as string).charCodeAt(c)
   }
@@ -132,6 +134,7 @@ export class DecisionLog {
         policy: policyNames[this.#number(i, POLICY)] as PolicyName,
         backend: this.#backend[i] as string,
         inFlight: this.#number(i, IN_FLIGHT),
+        inFlightElsewhere: Math.round(this.#number(i, ELSEWHERE)),
         load: this.#number(i, LOAD),
         kind: decisionKinds[this.#number(i, KIND)] as DecisionKind,
         eligible: this.#number(i, ELIGIBLE),

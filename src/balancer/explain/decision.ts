@@ -39,7 +39,12 @@ export interface Decision {
   backend: string
   /** Number of requests in flight on the backend at that time, this one included. */
   inFlight: number
-  /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
+  /** Number of requests that other gateways had in flight on the backend, as they said last. */
+  inFlightElsewhere: number
+  /**
+   * The load that policies compare: `inFlight`, plus requests that a hedge took away and what those of other gateways
+   * count, less tunnels without traffic.
+   */
   load: number
   kind: DecisionKind
   /** Number of backends that were eligible. */

@@ -60,7 +60,12 @@ export interface ExplainedBackend {
   /** The reason for which the backend is not available, or how it compares with the available ones. */
   reason: string
   inFlight: number
-  /** The load that policies compare: `inFlight`, plus requests that a hedge took away, less tunnels without traffic. */
+  /** Number of requests that other gateways have in flight on the backend, as they said last. */
+  inFlightElsewhere: number
+  /**
+   * The load that policies compare: `inFlight`, plus requests that a hedge took away and what those of other gateways
+   * count, less tunnels without traffic.
+   */
   load: number
   weight: number
   maxConnections: number | null
@@ -119,6 +124,7 @@ export function explain(inquiry: Inquiry, context: ExplainContext): Explanation 
       available: unavailable === undefined,
       reason: unavailable ?? comparisonOf(backend, choice, preview, score, best),
       inFlight: backend.inFlight,
+      inFlightElsewhere: Math.round(backend.inFlightElsewhere),
       load: backend.load,
       weight: backend.weight,
       maxConnections: Number.isFinite(backend.maxConnections) ? backend.maxConnections : null,

@@ -10,12 +10,17 @@ export interface LoadCounter {
   /** Number of requests in flight whose connection was upgraded, as for WebSockets. */
   readonly tunnels: number
   /**
-   * The load that policies compare: requests in flight, of which tunnels without traffic count only in part, and
-   * requests that a hedge took away.
+   * The load that policies compare: `ownLoad`, requests that a hedge took away, and `countedElsewhere`.
    */
   readonly load: number
+  /** Requests in flight, of which tunnels without traffic count only in part. */
+  readonly ownLoad: number
   /** Number of requests that a hedge took away and that still count in `load` for a while; see `ResidualLoad`. */
   readonly residual: number
+  /** Requests that other gateways have in flight, as they said last: 0 or more, and a fraction while that fades. */
+  readonly inFlightElsewhere: number
+  /** The part of `load` that stands for the requests of other gateways: a whole number, 0 or more; see `LoadElsewhere`. */
+  readonly countedElsewhere: number
   /** Number of requests that began so far. */
   readonly total: number
   /** Number of requests that ended so far, by outcome. */
@@ -38,6 +43,8 @@ export interface LoadCounter {
   addResidual(): void
   /** Sets the number of requests that a hedge took away to 0. */
   clearResidual(): void
+  /** Sets `inFlightElsewhere` and `countedElsewhere`. */
+  setElsewhere(inFlight: number, counted: number): void
   /** The longest waits for an answer of each thread; undefined where there is one thread. */
   readonly waits: SharedWaits | undefined
 }
@@ -72,6 +79,8 @@ export class LocalLoadCounter implements LoadCounter {
   #tunnels = 0
   #quietTunnels = 0
   #residual = 0
+  #inFlightElsewhere = 0
+  #countedElsewhere = 0
   readonly waits = undefined
   /** The difference between `inFlight` and `load`. */
   #relief = 0
@@ -93,8 +102,20 @@ export class LocalLoadCounter implements LoadCounter {
     return this.#inFlight - this.#relief
   }
 
+  get ownLoad(): number {
+    return this.#inFlight - reliefOf(this.#quietTunnels, this.#tunnelWeight)
+  }
+
   get residual(): number {
     return this.#residual
+  }
+
+  get inFlightElsewhere(): number {
+    return this.#inFlightElsewhere
+  }
+
+  get countedElsewhere(): number {
+    return this.#countedElsewhere
   }
 
   get total(): number {
@@ -132,7 +153,14 @@ export class LocalLoadCounter implements LoadCounter {
     this.#updateRelief()
   }
 
+  setElsewhere(inFlight: number, counted: number): void {
+    this.#inFlightElsewhere = inFlight
+    this.#countedElsewhere = counted
+    this.#updateRelief()
+  }
+
   #updateRelief(): void {
-    this.#relief = reliefOf(this.#quietTunnels, this.#tunnelWeight) - this.#residual
+    const relief = reliefOf(this.#quietTunnels, this.#tunnelWeight)
+    this.#relief = relief - this.#residual - this.#countedElsewhere
   }
 }

@@ -1,6 +1,6 @@
 import { type LoadCounter, reliefOf, type SharedWaits } from '../leases/load-counter.js'
 import type { Outcome } from '../leases/outcome.js'
-import { column, type PoolTable, word } from './table.js'
+import { column, measure, type PoolTable, word } from './table.js'
 
 /** Counts of a backend that threads share. @see LoadCounter */
 export class SharedLoadCounter implements LoadCounter, SharedWaits {
@@ -14,6 +14,7 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
   readonly #at: number
   /** This worker's own numbers; undefined in the control plane, which carries no request. */
   readonly #own: Float64Array | undefined
+  readonly #measures: Float64Array
 
   /**
    * @param worker number of this worker; undefined in the control plane
@@ -26,6 +27,7 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
     this.#tunnelWeight = tunnelWeight
     this.#at = table.wordAt(row, word.inFlight)
     this.#own = worker === undefined ? undefined : table.columns.of(worker, row)
+    this.#measures = table.blocks.measuresOf(row)
     this.ended = sums(table, row)
   }
 
@@ -42,8 +44,20 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
   }
 
   get load(): number {
+    return this.ownLoad + this.residual + this.countedElsewhere
+  }
+
+  get ownLoad(): number {
     const quiet = this.#words[this.#at + word.quietTunnels] as number
-    return this.inFlight - reliefOf(quiet, this.#tunnelWeight) + this.residual
+    return this.inFlight - reliefOf(quiet, this.#tunnelWeight)
+  }
+
+  get inFlightElsewhere(): number {
+    return this.#measures[measure.inFlightElsewhere] as number
+  }
+
+  get countedElsewhere(): number {
+    return this.#words[this.#at + word.countedElsewhere] as number
   }
 
   get total(): number {
@@ -94,6 +108,12 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
 
   clearResidual(): void {
     Atomics.store(this.#words, this.#at + word.residual, 0)
+  }
+
+  /** To be called in the control plane only. */
+  setElsewhere(inFlight: number, counted: number): void {
+    this.#measures[measure.inFlightElsewhere] = inFlight
+    Atomics.store(this.#words, this.#at + word.countedElsewhere, counted)
   }
 
   note(since: number | undefined): void {

@@ -30,6 +30,8 @@ export const word = {
   probe: 7,
   /** Number of latencies that were measured. */
   samples: 8,
+  /** What the requests of other gateways count in the load. Only the control plane writes it. */
+  countedElsewhere: 9,
 } as const
 
 /** The words of row 0, which belong to the pool. */
@@ -73,6 +75,8 @@ export const measure = {
   slowStartAt: 7,
   /** Monotonic milliseconds since which an ejected backend waits for a probe. */
   dueAt: 8,
+  /** Requests that other gateways have in flight. Only the control plane writes it. */
+  inFlightElsewhere: 9,
 } as const
 
 /** The numbers of row 0 of the measurements, which belong to the pool. */

@@ -137,6 +137,11 @@ export const backendFamilies: readonly Family[] = [
     ({ leases }) => leases.tunnels,
   ),
   gauge(
+    'leastwise_backend_in_flight_elsewhere',
+    'Requests that other gateways have in flight on a backend, as they said last',
+    ({ inFlightElsewhere }) => inFlightElsewhere,
+  ),
+  gauge(
     'leastwise_backend_max_connections',
     'Requests that a backend may work on at a time',
     ({ maxConnections }) => maxConnections,

@@ -56,6 +56,7 @@ test('a backend shows every field of the contract', () => {
     state: 'active',
     health: 'unknown',
     inFlight: 0,
+    inFlightElsewhere: 0,
     tunnels: 0,
     total: 0,
     failed: 0,

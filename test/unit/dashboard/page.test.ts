@@ -19,6 +19,7 @@ function backend(id: string, more: Partial<BackendView> = {}): BackendView {
     state: 'active',
     health: 'healthy',
     inFlight: 0,
+    inFlightElsewhere: 0,
     tunnels: 0,
     total: 0,
     failed: 0,

@@ -29,7 +29,7 @@ export class LoadBound {
 
   /** Number of requests that count as the load of a backend. */
   loadOf({ counter }: Backend): number {
-    return this.#countsQuietTunnels ? counter.inFlight : counter.load
+    return this.#countsQuietTunnels ? counter.inFlight + counter.countedElsewhere : counter.load
   }
 
   /** Returns true if a backend may have another request whatever the others have. */

@@ -31,7 +31,7 @@ export class LoadCandidate implements GroupedCandidate<LoadGroup, LoadCandidate>
   /** The load by which the candidate is compared. */
   get load(): number {
     const { backend } = this
-    return this.#countsQuietTunnels ? backend.inFlight + backend.residualLoad : backend.load
+    return this.#countsQuietTunnels ? backend.loadWithTunnels : backend.load
   }
 }
 

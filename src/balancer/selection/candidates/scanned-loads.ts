@@ -7,6 +7,7 @@ import { MAX_INT32, ScannedBackends, type ScannedGroup } from './scanned-backend
 const CHANGED = word.changed
 const QUIET_TUNNELS = word.quietTunnels
 const RESIDUAL = word.residual
+const ELSEWHERE = word.countedElsewhere
 
 /** Finds the least loaded backend of a pool that threads share. */
 export class ScannedLoads extends ScannedBackends {
@@ -36,7 +37,8 @@ export class ScannedLoads extends ScannedBackends {
     for (let i = begin; i < end; i++) {
       const row = rows[i] as number
       const inFlight = words[row] as number
-      const adjusts = (words[row + QUIET_TUNNELS] as number) | (words[row + RESIDUAL] as number)
+      const tunnelsOrHedges = (words[row + QUIET_TUNNELS] as number) | (words[row + RESIDUAL] as number)
+      const adjusts = tunnelsOrHedges | (words[row + ELSEWHERE] as number)
       const load = adjusts === 0 ? inFlight : this.loadAt(i)
       if (load > bestLoad || inFlight >= (limits[i] as number)) continue
       const tier = tiers[i] as number
@@ -58,7 +60,7 @@ export class ScannedLoads extends ScannedBackends {
   /** Returns the load of a backend by which it is compared. */
   loadAt(i: number): number {
     const backend = this.list[i] as Backend
-    return this.#countsQuietTunnels ? backend.inFlight + backend.residualLoad : backend.load
+    return this.#countsQuietTunnels ? backend.loadWithTunnels : backend.load
   }
 
   /** Compares two backends of equal load: negative where the first one is the better choice. */

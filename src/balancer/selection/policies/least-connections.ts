@@ -2,6 +2,7 @@ import type { Backend } from '../../backends/backend.js'
 import { LoadCandidate, LoadGroup } from '../candidates/load-groups.js'
 import { WeightGroups } from '../candidates/weight-groups.js'
 import type { Tier } from '../tier.js'
+import { elsewhereNote, elsewherePart } from './elsewhere-note.js'
 import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /**
@@ -157,7 +158,7 @@ export function loadScore(
     backend,
     score: load / (totalWeight * backend.weight),
     probability: isChosen ? 1 : 0,
-    parts: { owed },
-    note: `${requests} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
+    parts: { owed, ...elsewherePart(backend) },
+    note: `${requests}${elsewhereNote(backend)} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
   }
 }
