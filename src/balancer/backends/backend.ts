@@ -36,8 +36,6 @@ export class Backend {
   /** The backend's row in the table that threads share; 0 where the pool has one thread. */
   readonly row: number
   weight = 1
-  /** Largest number of requests (not connections) in flight on the backend; Infinity for no limit. */
-  maxConnections = Number.POSITIVE_INFINITY
   /** True if `maxConnections` was set for this backend, and is not the pool's default. */
   ownLimit = false
   /** True if the backend is a backup, which is used only where no other backend is usable. */
@@ -79,6 +77,8 @@ export class Backend {
   shareSource: ShareSource | undefined
   /** @internal */
   readonly counter: LoadCounter
+  #maxConnections = Number.POSITIVE_INFINITY
+  #leasedSlots = Number.POSITIVE_INFINITY
 
   constructor(
     id: string,
@@ -166,18 +166,42 @@ export class Backend {
     return this.state === 'active' && this.checked !== 'unhealthy' && !this.isEjected
   }
 
+  /**
+   * Largest number of requests (not connections) in flight on the backend, from all gateways that share the pool's
+   * store; Infinity for no limit.
+   */
+  get maxConnections(): number {
+    return this.#maxConnections
+  }
+
+  set maxConnections(limit: number) {
+    this.#maxConnections = limit
+    this.counter.slots = Math.min(limit, this.#leasedSlots)
+  }
+
+  /** The part of `maxConnections` that this gateway has leased; Infinity where no store is shared. */
+  set leasedSlots(slots: number) {
+    this.#leasedSlots = slots
+    this.counter.slots = Math.min(slots, this.#maxConnections)
+  }
+
+  /** Largest number of requests in flight from this gateway now: `maxConnections`, or what is leased of it. */
+  get slots(): number {
+    return this.counter.slots
+  }
+
   get isFull(): boolean {
-    return this.counter.inFlight >= this.maxConnections
+    return this.counter.inFlight >= this.counter.slots
   }
 
   /** True if the backend has a limit on its requests in flight, and so can be full. */
   get hasLimit(): boolean {
-    return this.maxConnections !== Number.POSITIVE_INFINITY
+    return this.#maxConnections !== Number.POSITIVE_INFINITY
   }
 
   /** Returns true if the backend is not full and its tier is not after `reach`. */
   takes(reach: Tier): boolean {
-    return this.tier <= reach && this.counter.inFlight < this.maxConnections
+    return this.tier <= reach && this.counter.inFlight < this.counter.slots
   }
 
   /**

@@ -95,7 +95,7 @@ export class Eligibility {
   /** Number of further requests that the eligible backends may be given. */
   get freeSlots(): number {
     let sum = 0
-    for (const { maxConnections, inFlight } of this.#eligible) sum += Math.max(0, maxConnections - inFlight)
+    for (const { slots, inFlight } of this.#eligible) sum += Math.max(0, slots - inFlight)
     return sum
   }
 

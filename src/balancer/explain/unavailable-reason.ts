@@ -22,8 +22,8 @@ export function unavailableReasonOf(
   now: number,
 ): string | undefined {
   if (backend === preview.choice) return undefined
-  const { inFlight, maxConnections } = backend
-  const full = `full: ${inFlight} of ${maxConnections}`
+  const { inFlight } = backend
+  const full = `full: ${inFlight} of ${slotsOf(backend)}`
   if (backend.isEligible) {
     if (except?.has(backend)) return 'excluded by the request'
     if (backend.isFull) return full
@@ -45,6 +45,13 @@ export function unavailableReasonOf(
       // Another backend may be probed first, and a request that cannot be repeated is spared for a while.
       return 'ejected, its time is up: tried with the next request that fits'
   }
+}
+
+/** Says how many requests the backend may have in flight from here, and from all gateways where that is another number. */
+function slotsOf({ slots, maxConnections }: Backend): string {
+  return slots === maxConnections
+    ? `${slots}`
+    : `${slots}, which is what this gateway has of ${maxConnections} now`
 }
 
 /** Describes the limit that a backend has used up, and the reasons for it. */

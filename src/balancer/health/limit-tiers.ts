@@ -58,7 +58,7 @@ export class LimitTiers {
     const { backend, slowStartFactor, penaltyFactor, isCapped, lastForcedAt } = limit
     if (isCapped) return now < this.uncappedChosenAt + STUCK_MS
     if (penaltyFactor < 1 && !this.#counts.mostFail) return now < lastForcedAt + FORCED_INTERVAL_MS
-    const capacity = backend.hasLimit ? backend.maxConnections : this.meanInFlight
+    const capacity = backend.hasLimit ? backend.slots : this.meanInFlight
     return backend.inFlight >= Math.max(1, slowStartFactor * capacity)
   }
 

@@ -7,6 +7,8 @@ import type { Outcome } from './outcome.js'
 export interface LoadCounter {
   /** Number of requests in flight. */
   readonly inFlight: number
+  /** Largest number of requests in flight; Infinity for no limit. With several threads the control plane sets it. */
+  slots: number
   /** Number of requests in flight whose connection was upgraded, as for WebSockets. */
   readonly tunnels: number
   /**
@@ -72,6 +74,7 @@ export function reliefOf(quiet: number, tunnelWeight: number): number {
 
 /** Counts for one thread. */
 export class LocalLoadCounter implements LoadCounter {
+  slots = Number.POSITIVE_INFINITY
   readonly ended: Record<Outcome, number> = { ok: 0, failed: 0, cancelled: 0, doubtful: 0 }
   #tunnelWeight: number
   #inFlight = 0

@@ -216,7 +216,7 @@ export class Selection implements LeaseSource {
     policy: Policy | undefined,
     seen: number | undefined,
   ): Lease | undefined {
-    const inFlight = backend.counter.claim(backend.maxConnections, seen)
+    const inFlight = backend.counter.claim(backend.slots, seen)
     if (inFlight === 0) {
       this.changed(backend)
       // In a batch of changes the policy may not know the latest limit yet, and would choose the backend for ever.

@@ -1,6 +1,6 @@
 import { type LoadCounter, reliefOf, type SharedWaits } from '../leases/load-counter.js'
 import type { Outcome } from '../leases/outcome.js'
-import { column, measure, type PoolTable, word } from './table.js'
+import { column, MAX_INT32, measure, type PoolTable, word } from './table.js'
 
 /** Counts of a backend that threads share. @see LoadCounter */
 export class SharedLoadCounter implements LoadCounter, SharedWaits {
@@ -33,6 +33,16 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
 
   get inFlight(): number {
     return this.#words[this.#at] as number
+  }
+
+  get slots(): number {
+    const slots = this.#words[this.#at + word.slots] as number
+    return slots === MAX_INT32 ? Number.POSITIVE_INFINITY : slots
+  }
+
+  /** A worker goes by what the control plane has set. */
+  set slots(slots: number) {
+    if (!this.#own) Atomics.store(this.#words, this.#at + word.slots, Math.min(MAX_INT32, slots))
   }
 
   get tunnels(): number {

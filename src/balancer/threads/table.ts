@@ -32,7 +32,12 @@ export const word = {
   samples: 8,
   /** What the requests of other gateways count in the load. Only the control plane writes it. */
   countedElsewhere: 9,
+  /** Largest number of requests in flight; 2^31 - 1 for no limit. Only the control plane writes it. */
+  slots: 10,
 } as const
+
+/** Stands for no limit on the requests in flight, and for a load that is more than any. */
+export const MAX_INT32 = 0x7f_ff_ff_ff
 
 /** The words of row 0, which belong to the pool. */
 export const poolWord = {

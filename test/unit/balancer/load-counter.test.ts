@@ -9,21 +9,38 @@ import { tiers } from '../../../src/balancer/selection/tier.js'
 import { SharedMemory } from '../../../src/balancer/threads/shared-memory.js'
 import { PoolTable } from '../../../src/balancer/threads/table.js'
 
-const kinds: [string, () => BackendMemory][] = [
-  ['of one thread', () => new LocalMemory().backend(0)],
-  ['that threads share', () => new SharedMemory(PoolTable.create(1), 0).backend(0)],
+/** Makes the memory of a backend, and that by which its slots are set. */
+const kinds: [string, () => { own: BackendMemory; control: BackendMemory }][] = [
+  [
+    'of one thread',
+    () => {
+      const own = new LocalMemory().backend(0)
+      return { own, control: own }
+    },
+  ],
+  [
+    'that threads share',
+    () => {
+      const table = PoolTable.create(1)
+      const control = new SharedMemory(table).backend(0)
+      control.counter.slots = Number.POSITIVE_INFINITY
+      return { own: new SharedMemory(table, 0).backend(0, control.row), control }
+    },
+  ],
 ]
 
 for (const [kind, memory] of kinds) {
   test(`a counter ${kind}: leases write it, and backends and policies read it`, () => {
     const memories = [memory(), memory()]
     const [a, b] = memories.map(
-      (own, i) => new Backend(`${i}`, new URL(`http://b${i}`), undefined, new Date(0), own),
+      ({ own }, i) => new Backend(`${i}`, new URL(`http://b${i}`), undefined, new Date(0), own),
     ) as [Backend, Backend]
     const lease = Lease.open(a, 0, a.counter.claim(Number.POSITIVE_INFINITY, undefined))
     Lease.open(a, 0, a.counter.claim(Number.POSITIVE_INFINITY, undefined)).release('ok')
-    assert.deepEqual([a.inFlight, a.load, memories[0]?.counter.inFlight, b.inFlight], [1, 1, 1, 0])
-    a.maxConnections = 1
+    assert.deepEqual([a.inFlight, a.load, memories[0]?.own.counter.inFlight, b.inFlight], [1, 1, 1, 0])
+    const control = memories[0]?.control as BackendMemory
+    control.counter.slots = 1
+    assert.deepEqual([a.slots, b.slots], [1, Number.POSITIVE_INFINITY])
     assert.deepEqual([a.isFull, b.isFull], [true, false])
     const policy = new policies['least-connections'].policy(() => 0)
     policy.update([a, b])

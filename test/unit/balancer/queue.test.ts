@@ -438,11 +438,11 @@ test('a thousand who want the same are asked for as one', async () => {
     const policy = balancer.policy
     assert.equal(policy, 'least-connections')
     for (const backend of registry.list()) {
-      const { maxConnections } = backend
-      Object.defineProperty(backend, 'maxConnections', {
+      const { slots } = backend.counter
+      Object.defineProperty(backend.counter, 'slots', {
         get: () => {
           looks++
-          return maxConnections
+          return slots
         },
       })
     }

@@ -1,8 +1,6 @@
 import type { Backend } from '../../backends/backend.js'
 import { type PoolTable, word } from '../../threads/table.js'
 
-/** Stands for no limit on the requests in flight, and for a load that is more than any. */
-export const MAX_INT32 = 0x7f_ff_ff_ff
 /** The largest age of a stamp, in stamps, that a backend begins with. Half of all numbers stay for it to grow older. */
 const MAX_INITIAL_AGE = 2 ** 30
 
@@ -25,9 +23,8 @@ export abstract class ScannedBackends {
   groups: ScannedGroup[] = []
   protected readonly table: PoolTable
   protected readonly words: Int32Array
-  /** Of the backend at each index: the index of its row in the table, its limit, and its tier. */
+  /** Of the backend at each index: the index of its row in the table, and its tier. */
   protected rows = new Int32Array(0)
-  protected limits = new Int32Array(0)
   protected tiers = new Uint8Array(0)
   readonly #stamp: number
   readonly #indexes = new Map<Backend, number>()
@@ -41,7 +38,7 @@ export abstract class ScannedBackends {
     this.#stamp = stamp
   }
 
-  /** Takes over a new set of eligible backends, or a changed weight or limit in it. */
+  /** Takes over a new set of eligible backends, or a changed weight in it. */
   update(eligible: readonly Backend[], random: () => number): void {
     const remaining = new Set(eligible)
     for (const backend of this.#order.keys()) if (!remaining.has(backend)) this.#order.delete(backend)
@@ -56,19 +53,16 @@ export abstract class ScannedBackends {
     list.sort((a, b) => this.weightOf(a) - this.weightOf(b) || orderOf(a) - orderOf(b))
     this.list = list
     this.rows = Int32Array.from(list, ({ row }) => this.table.wordAt(row, word.inFlight))
-    this.limits = Int32Array.from(list, ({ maxConnections }) => Math.min(MAX_INT32, maxConnections))
     this.tiers = Uint8Array.from(list, ({ tier }) => tier)
     this.#indexes.clear()
     for (const [i, backend] of list.entries()) this.#indexes.set(backend, i)
     this.#group()
   }
 
-  /** Updates a backend whose tier or limit changed. */
+  /** Updates a backend whose tier changed. */
   retiered(backend: Backend): void {
     const i = this.#indexes.get(backend)
-    if (i === undefined) return
-    this.tiers[i] = backend.tier
-    this.limits[i] = Math.min(MAX_INT32, backend.maxConnections)
+    if (i !== undefined) this.tiers[i] = backend.tier
   }
 
   /** Compares the stamps of two backends: negative where the first one has the older one. */

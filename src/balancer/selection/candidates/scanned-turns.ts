@@ -30,7 +30,7 @@ export class ScannedTurns extends ScannedBackends {
    * full ones; -1 where there is none.
    */
   first({ begin, end }: ScannedGroup, except: ReadonlySet<Backend> | undefined, reach: Tier): number {
-    const { words, rows, limits, tiers } = this
+    const { words, rows, tiers } = this
     let best = -1
     let bestPlace = 0
     let bestStamp = 0
@@ -38,7 +38,7 @@ export class ScannedTurns extends ScannedBackends {
     for (let i = begin; i < end; i++) {
       const row = rows[i] as number
       const tier = tiers[i] as number
-      if ((words[row] as number) >= (limits[i] as number) || tier > reach) continue
+      if ((words[row] as number) >= (words[row + word.slots] as number) || tier > reach) continue
       if (except?.has(this.list[i] as Backend)) continue
       available++
       const place = this.#tierPlaces[tier] as number
