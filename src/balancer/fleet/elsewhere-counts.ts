@@ -21,10 +21,10 @@ export interface ElsewhereLoad {
 /** Takes what other gateways have on the backends of a pool. */
 export interface ElsewhereSink {
   /**
-   * @param heard by URL of backend, and replaces all that was set before; a backend that is left out has none
+   * @param totals by URL of backend, where they have changed
    * @param gateways number of other gateways that are heard; one whose counts fade counts in part
    */
-  set(heard: ReadonlyMap<string, Readonly<ElsewhereLoad>>, gateways: number): void
+  set(totals: ReadonlyMap<string, Readonly<ElsewhereLoad>>, gateways: number): void
 }
 
 /**
@@ -39,10 +39,19 @@ export class ElsewhereCounts {
   /** When the timer fires that adds up next; undefined while there is none. */
   #dueAt: number | undefined
   #cancelTimer = () => {}
+  /** What was added up last. */
+  #totals: ReadonlyMap<string, Readonly<ElsewhereLoad>> = new Map()
+  #gateways = 0
 
   constructor(clock: Clock, sink: ElsewhereSink) {
     this.#clock = clock
     this.#sink = sink
+  }
+
+  /** Tells the sink again what others have on a backend, which it may not have known before. */
+  again(url: string): void {
+    const total = this.#totals.get(url)
+    if (total) this.#sink.set(new Map([[url, total]]), this.#gateways)
   }
 
   /** Takes what a gateway said, which replaces what it said before. */
@@ -90,8 +99,28 @@ export class ElsewhereCounts {
       addTo(sums, counts, weight)
     }
     if (next < Number.POSITIVE_INFINITY) this.#addUpIn(next)
-    this.#sink.set(sums, gateways)
+    const changed = changedTotals(this.#totals, sums)
+    const isNews = changed.size > 0 || gateways !== this.#gateways
+    this.#totals = sums
+    this.#gateways = gateways
+    if (isNews) this.#sink.set(changed, gateways)
   }
+}
+
+const none: Readonly<ElsewhereLoad> = { inFlight: 0, load: 0 }
+
+/** Returns the totals of `after` that are others than before. */
+function changedTotals(
+  before: ReadonlyMap<string, Readonly<ElsewhereLoad>>,
+  after: ReadonlyMap<string, Readonly<ElsewhereLoad>>,
+): Map<string, Readonly<ElsewhereLoad>> {
+  const changed = new Map<string, Readonly<ElsewhereLoad>>()
+  for (const [url, total] of after) {
+    const known = before.get(url) ?? none
+    if (known.inFlight !== total.inFlight || known.load !== total.load) changed.set(url, total)
+  }
+  for (const url of before.keys()) if (!after.has(url)) changed.set(url, none)
+  return changed
 }
 
 function addTo(sums: Map<string, ElsewhereLoad>, { inFlight, quiet }: HeardCounts, weight: number): void {

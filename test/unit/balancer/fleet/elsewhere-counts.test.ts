@@ -7,12 +7,23 @@ type Loads = Record<string, number>
 
 function listener() {
   const clock = new TestClock()
-  const seen = { inFlight: {} as Loads, load: {} as Loads, gateways: 0, calls: 0 }
+  const seen = {
+    inFlight: {} as Loads,
+    load: {} as Loads,
+    gateways: 0,
+    /** The backends that each call named. */
+    calls: [] as string[],
+  }
   const elsewhere = new ElsewhereCounts(clock, {
-    set(heard, gateways) {
-      const of = (field: 'inFlight' | 'load') =>
-        Object.fromEntries([...heard].map(([url, sums]) => [url, sums[field]]))
-      Object.assign(seen, { inFlight: of('inFlight'), load: of('load'), gateways, calls: seen.calls + 1 })
+    set(totals, gateways) {
+      for (const [url, total] of totals) {
+        for (const field of ['inFlight', 'load'] as const) {
+          seen[field][url] = total[field]
+          if (total[field] === 0) delete seen[field][url]
+        }
+      }
+      seen.gateways = gateways
+      seen.calls.push([...totals.keys()].sort().join())
     },
   })
   const says = (gateway: string, inFlight: Loads, quiet: Loads = {}) => {
@@ -26,9 +37,28 @@ test('what other gateways have in flight is added up by backend', () => {
   const { clock, says, seen } = listener()
   says('one', { a: 3, b: 1 })
   says('two', { a: 2 })
-  assert.equal(seen.calls, 0)
+  assert.deepEqual(seen.calls, [])
   clock.pass(GATHER_MS)
-  assert.deepEqual(seen, { inFlight: { a: 5, b: 1 }, load: { a: 5, b: 1 }, gateways: 2, calls: 1 })
+  assert.deepEqual(seen, { inFlight: { a: 5, b: 1 }, load: { a: 5, b: 1 }, gateways: 2, calls: ['a,b'] })
+})
+
+test('only the backends are named whose total has changed', () => {
+  const { clock, elsewhere, says, seen } = listener()
+  says('one', { a: 3, b: 1, c: 1 })
+  clock.pass(GATHER_MS)
+  says('one', { a: 3, b: 2 })
+  clock.pass(GATHER_MS)
+  says('one', { a: 3, b: 2 })
+  clock.pass(GATHER_MS)
+  says('one', { a: 3, b: 2 }, { a: 1 })
+  clock.pass(GATHER_MS)
+  says('two', {})
+  clock.pass(GATHER_MS)
+  assert.deepEqual(seen.calls, ['a,b,c', 'b,c', 'a', ''])
+  elsewhere.again('a')
+  elsewhere.again('c')
+  assert.deepEqual(seen.calls.slice(4), ['a'])
+  assert.deepEqual([seen.inFlight, seen.gateways], [{ a: 3, b: 2 }, 2])
 })
 
 test('a message replaces the one before it, and leaves what others said', () => {
@@ -61,7 +91,7 @@ test('messages that come close together are added up once', () => {
     clock.pass(5)
   }
   clock.pass(GATHER_MS)
-  assert.equal(seen.calls, 1)
+  assert.equal(seen.calls.length, 1)
   assert.deepEqual(seen.inFlight, { a: 10 })
 })
 
@@ -126,6 +156,6 @@ test('who closes hears nothing more of what was said', () => {
   clock.pass(GATHER_MS)
   says('one', { a: 4 })
   elsewhere.close()
-  assert.deepEqual([seen.inFlight, seen.gateways, seen.calls], [{}, 0, 2])
+  assert.deepEqual([seen.inFlight, seen.gateways, seen.calls], [{}, 0, ['a', 'a']])
   assert.equal(clock.pending, 0)
 })
