@@ -3,6 +3,7 @@ import { Registry } from './backends/registry.js'
 import type { RegistryOptions } from './backends/registry-options.js'
 import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
 import { DecisionLog } from './explain/decision-log.js'
+import type { FleetPool } from './fleet/fleet-pool.js'
 import { LoadElsewhere } from './fleet/load-elsewhere.js'
 import { FailurePenalty } from './health/failure-penalty.js'
 import { OutcomeJudge } from './health/outcome-judge.js'
@@ -86,6 +87,8 @@ export class PoolParts {
   /** Changes the options of the pool. */
   readonly configuration: PoolConfiguration
   readonly #controlHealth: ControlHealth | undefined
+  /** The pool's part among the gateways that share its store; undefined where there are none. */
+  fleet: FleetPool | undefined
   /** True if the pool gives no lease any more. */
   isStopped = false
   /** Called after another policy came into force. */
@@ -206,6 +209,7 @@ export class PoolParts {
 
   /** Cancels all timers. */
   close(): void {
+    this.fleet?.close()
     this.member?.close()
     this.otherQueues?.close()
     this.ejection.close()

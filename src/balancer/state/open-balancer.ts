@@ -2,6 +2,7 @@ import { Registry } from '../backends/registry.js'
 import type { ConfiguredBackend } from '../backends/spec.js'
 import { Balancer } from '../balancer.js'
 import { StateNotSavedError, StoreError, UnknownPolicyError } from '../errors.js'
+import { FleetPool } from '../fleet/fleet-pool.js'
 import { LocalMemory } from '../memory.js'
 import { ObserverGuard } from '../observer-guard.js'
 import { type BalancerOptions, toRecord, withDefaults } from '../options.js'
@@ -27,6 +28,7 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
     balancer.keeper = new StateKeeper(balancer, store, policy, stored)
     // The first save shows whether the store can be written.
     await balancer.keeper.start()
+    if (store.fleet) balancer.parts.fleet = new FleetPool(balancer.parts, store.fleet)
     return balancer
   } catch (error) {
     balancer?.close()
