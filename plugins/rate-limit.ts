@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { systemClock } from '../src/balancer/time/clock.js'
 import type { RateLimitConfig } from '../src/config/file/gateway-config.js'
-import { PatientCounter } from '../src/limits/patient-counter.js'
-import type { RateCount, RateLimitCounter } from '../src/limits/rate-limit-counter.js'
+import type { PatientCounter } from '../src/limits/patient-counter.js'
+import type { RateCount } from '../src/limits/rate-limit-counter.js'
+import { routeOfKey } from '../src/limits/rate-limit-key.js'
 import { requestKey } from '../src/limits/request-key.js'
-import { RateLimitedError } from '../src/proxy/downstream/errors/errors.js'
+import { RateLimitedError, RateLimitUnavailableError } from '../src/proxy/downstream/errors/errors.js'
 import { clientAddressOf } from '../src/proxy/downstream/fields/client-address.js'
 import { routeOf } from '../src/proxy/http/route.js'
 import type { Trust } from '../src/proxy/http/trust.js'
@@ -13,42 +13,35 @@ import type { Trust } from '../src/proxy/http/trust.js'
 export interface RateLimitOptions {
   limit: RateLimitConfig
   /** Counts for all scopes. It lives longer than the app, so that a new configuration keeps the counts. */
-  counter: RateLimitCounter
+  counter: Pick<PatientCounter, 'increment'>
   /** Which proxies are trusted to say where a request came from. */
   trust: Trust
   /** The route of a request, if another than the one that was assigned to it. */
   routeName?(request: FastifyRequest): string
+  /** Called for each request that could not be counted, with its route. */
+  onUncounted?(route: string): void
 }
-
-/** A request goes on uncounted after this time without a count. */
-const PATIENCE_MS = 250
 
 /**
  * Limits the requests of each client to each route of a scope, in windows of fixed length. A request that could not be
- * counted is let through.
+ * counted is let through, or refused where the limit is not to fail open.
  */
 export const rateLimitPlugin = fp<RateLimitOptions>(
-  async (scope, { limit, counter, trust, routeName = nameOfRoute }) => {
+  async (scope, { limit, counter, trust, routeName = nameOfRoute, onUncounted }) => {
     const { default: rateLimit } = await import('@fastify/rate-limit')
-    const { max, window } = limit
-    const patient = new PatientCounter({
-      counter,
-      clock: systemClock,
-      patience: PATIENCE_MS,
-      onUncounted(err, requests) {
-        scope.log.warn(
-          { event: 'rate limit not counted', requests, err },
-          'requests pass without being counted',
-        )
-      },
-    })
+    const { max, window, failOpen } = limit
 
-    /** The store that the plugin asks. An error of it is left out by `skipOnError`. */
+    /** The store that the plugin asks. An error of it is left out by `skipOnError`, and otherwise sent. */
     class Store {
       incr(key: string, done: (error: Error | null, count?: RateCount) => void): void {
-        patient.increment(key, window, max, (count) =>
-          count ? done(null, count) : done(new Error('not counted')),
-        )
+        counter.increment(key, window, max, (count) => {
+          if (count) {
+            done(null, count)
+            return
+          }
+          onUncounted?.(routeOfKey(key))
+          done(failOpen ? UNCOUNTED : new RateLimitUnavailableError())
+        })
       }
 
       child(): Store {
@@ -61,7 +54,7 @@ export const rateLimitPlugin = fp<RateLimitOptions>(
       max,
       timeWindow: window,
       store: Store,
-      skipOnError: true,
+      skipOnError: failOpen,
       keyGenerator(request) {
         return requestKey(routeName(request), limit, request.headers, () => clientAddressOf(request, trust))
       },
@@ -72,6 +65,9 @@ export const rateLimitPlugin = fp<RateLimitOptions>(
   },
   { name: 'leastwise-rate-limit', fastify: '5.x' },
 )
+
+/** Nobody sees it, so that all requests may have the same. */
+const UNCOUNTED = new Error('not counted')
 
 function nameOfRoute(request: FastifyRequest): string {
   return routeOf(request.raw)?.name ?? ''

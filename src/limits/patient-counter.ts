@@ -15,6 +15,8 @@ export interface PatientCounterOptions {
   patience: number
   /** Is called with a reason why a request could not be counted, and with how many could not since the last call. */
   onUncounted(reason: unknown, requests: number): void
+  /** Is called when requests are counted again, with how many could not be counted in between. */
+  onCounted?(requests: number): void
 }
 
 interface Wait {
@@ -22,18 +24,31 @@ interface Wait {
   readonly done: (count: RateCount | undefined) => void
 }
 
-/** Shortest time between two calls of `onUncounted`. */
+/** Shortest time between two calls of `onUncounted` while requests cannot be counted. */
 const NOTICE_INTERVAL_MS = 10_000
+/** Time without a failure after which requests are counted again. It keeps a counter that fails now and then from being told about each time. */
+const RECOVERY_MS = 1000
 
-/** A counter that is not waited for longer than a request can bear, and whose failure is no failure of the request. */
+/**
+ * A counter that is not waited for longer than a request can bear, and whose failure is no failure of the request. After
+ * an answer that is late no request waits until there is an answer in time.
+ */
 export class PatientCounter {
   readonly #options: PatientCounterOptions
   /** Requests that wait for their count, in the order in which their patience ends. */
   readonly #waits = new Set<Wait>()
   /** One timer for all that wait. */
   #isTimed = false
+  /** Why no request waits; undefined while they do. */
+  #late: LateCounterError | undefined
+  /** When a counter that is late is asked again. */
+  #askAt = Number.NEGATIVE_INFINITY
+  /** Requests that could not be counted since requests were counted last; 0 while they are. */
   #uncounted = 0
-  #noticedAt = Number.NEGATIVE_INFINITY
+  /** Those of them that have not been told about. */
+  #untold = 0
+  #failedAt = 0
+  #noticedAt = 0
 
   constructor(options: PatientCounterOptions) {
     this.#options = options
@@ -44,34 +59,52 @@ export class PatientCounter {
    * @param done is called once, with undefined where the request could not be counted
    */
   increment(key: string, window: number, max: number, done: (count: RateCount | undefined) => void): void {
-    let count: RateCount | Promise<RateCount>
-    try {
-      count = this.#options.counter.increment(key, window, max)
-    } catch (error) {
-      this.#notice(error)
-      done(undefined)
+    const { counter, clock, patience } = this.#options
+    const late = this.#late
+    if (late && clock.now() < this.#askAt) {
+      this.#fail(late, done)
       return
     }
-    if (!('then' in count)) {
+    let count: ReturnType<RateLimitCounter['increment']>
+    try {
+      count = counter.increment(key, window, max)
+    } catch (error) {
+      this.#fail(error, done)
+      return
+    }
+    if (count === undefined || !('then' in count)) {
+      if (count) this.#counted()
       done(count)
       return
     }
-    const wait = { dueAt: this.#options.clock.now() + this.#options.patience, done }
+    const wait = { dueAt: clock.now() + patience, done }
     this.#waits.add(wait)
     count.then(
-      (value) => void this.#end(wait, value),
+      (value) => this.#answered(wait, value),
       (error) => {
-        if (this.#end(wait, undefined)) this.#notice(error)
+        if (this.#waits.delete(wait)) this.#fail(error, done)
       },
     )
-    this.#watch(this.#options.patience)
+    if (late) {
+      // This request shows whether the counter is in time again; it does not wait for that.
+      this.#askAt = wait.dueAt
+      this.#giveUp(wait, late)
+    } else {
+      this.#watch(patience)
+    }
   }
 
-  /** @returns false where the request no longer waits */
-  #end(wait: Wait, count: RateCount | undefined): boolean {
-    const waited = this.#waits.delete(wait)
-    if (waited) wait.done(count)
-    return waited
+  #answered(wait: Wait, count: RateCount | undefined): void {
+    if (this.#options.clock.now() <= wait.dueAt) {
+      this.#late = undefined
+      if (count) this.#counted()
+    }
+    if (this.#waits.delete(wait)) wait.done(count)
+  }
+
+  #giveUp(wait: Wait, reason: LateCounterError): void {
+    this.#waits.delete(wait)
+    this.#fail(reason, wait.done)
   }
 
   #watch(delay: number): void {
@@ -89,17 +122,29 @@ export class PatientCounter {
         this.#watch(wait.dueAt - now)
         return
       }
-      if (this.#end(wait, undefined)) this.#notice(new LateCounterError(patience))
+      this.#late ??= new LateCounterError(patience)
+      this.#giveUp(wait, this.#late)
     }
   }
 
-  #notice(reason: unknown): void {
-    this.#uncounted++
+  #fail(reason: unknown, done: Wait['done']): void {
     const now = this.#options.clock.now()
-    if (now - this.#noticedAt < NOTICE_INTERVAL_MS) return
-    this.#noticedAt = now
+    this.#failedAt = now
+    this.#untold++
+    if (this.#uncounted++ === 0 || now - this.#noticedAt >= NOTICE_INTERVAL_MS) {
+      this.#noticedAt = now
+      const requests = this.#untold
+      this.#untold = 0
+      this.#options.onUncounted(reason, requests)
+    }
+    done(undefined)
+  }
+
+  #counted(): void {
+    if (this.#uncounted === 0 || this.#options.clock.now() - this.#failedAt < RECOVERY_MS) return
     const requests = this.#uncounted
     this.#uncounted = 0
-    this.#options.onUncounted(reason, requests)
+    this.#untold = 0
+    this.#options.onCounted?.(requests)
   }
 }

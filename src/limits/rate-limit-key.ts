@@ -13,6 +13,11 @@ export function rateLimitKey(route: string, limit: string, client: string): stri
   return `${route}\n${limit}\n${client}`
 }
 
+/** The route whose requests are counted under a key. Names of routes have no line break. */
+export function routeOfKey(key: string): string {
+  return key.slice(0, key.indexOf('\n'))
+}
+
 /** The client that sends a value of a field. */
 export function clientByValue(value: string): string {
   if (value.length <= MAX_VALUE_CHARACTERS) return `value ${value}`

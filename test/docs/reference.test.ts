@@ -6,7 +6,7 @@ import { errorCodes } from '../../src/admin/contract/error-codes.js'
 import { generated } from '../../src/reference/generated.js'
 import { backendFamilies } from '../../src/telemetry/metrics/backend-families.js'
 import { poolFamilies } from '../../src/telemetry/metrics/pool-families.js'
-import { mirrorFamily, routeFamilies } from '../../src/telemetry/metrics/route-families.js'
+import { mirrorFamily, rateLimitFamily, routeFamilies } from '../../src/telemetry/metrics/route-families.js'
 import { workerFamilies } from '../../src/telemetry/metrics/worker-families.js'
 import { fencesOf, readDocument } from '../support/markdown.js'
 import { root } from '../support/process.js'
@@ -52,7 +52,7 @@ test('the reference has every metric, with its type, and no other', () => {
   for (const [heading, families] of [
     ['Of each backend', backendFamilies],
     ['Of each pool', poolFamilies],
-    ['Of each route', [...routeFamilies, mirrorFamily]],
+    ['Of each route', [...routeFamilies, mirrorFamily, rateLimitFamily]],
     ['Of each worker', workerFamilies],
   ] as const) {
     const names = families.map(({ name }) => name)
@@ -64,6 +64,7 @@ test('the reference has every metric, with its type, and no other', () => {
     ...poolFamilies,
     ...routeFamilies,
     mirrorFamily,
+    rateLimitFamily,
     ...workerFamilies,
   ])
     assert.ok(text.includes(`| \`${name}\` | ${type} |`), `${name} is a ${type}`)

@@ -4,6 +4,7 @@ import { accessListPlugin } from '../../plugins/access-list.js'
 import { corsPlugin } from '../../plugins/cors.js'
 import { rateLimitPlugin } from '../../plugins/rate-limit.js'
 import type { CorsConfig } from '../../src/config/file/gateway-config.js'
+import { loggedCounter } from '../../src/gateway/traffic/logged-counter.js'
 import { MemoryCounter } from '../../src/limits/memory-counter.js'
 import { AccessList } from '../../src/proxy/http/access-list.js'
 import { responseChangesOf } from '../../src/proxy/http/header-changes.js'
@@ -55,8 +56,13 @@ async function open(t: TestContext, { cors, handler = outspoken, backends, max, 
     },
     async around(scope) {
       await scope.register(corsPlugin, { cors: config })
-      const limit = max && { max, window: 60_000, by: 'ip' as const }
-      if (limit) await scope.register(rateLimitPlugin, { limit, counter: new MemoryCounter(), trust })
+      const limit = max && { max, window: 60_000, by: 'ip' as const, failOpen: true }
+      if (limit)
+        await scope.register(rateLimitPlugin, {
+          limit,
+          counter: loggedCounter(new MemoryCounter(), scope.log),
+          trust,
+        })
       // In the place of a plugin that asks for credentials.
       const list = new AccessList({ allow: [], deny: [] })
       if (refuses) await scope.register(accessListPlugin, { trust, listFor: () => list })

@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type RateLimitOptions, rateLimitPlugin } from '../../plugins/rate-limit.js'
+import { loggedCounter } from '../../src/gateway/traffic/logged-counter.js'
 import { MemoryCounter } from '../../src/limits/memory-counter.js'
+import type { RateLimitCounter } from '../../src/limits/rate-limit-counter.js'
 import { trustOf } from '../../src/proxy/http/trust.js'
 import { answering } from '../support/backend.js'
 import { call } from '../support/client.js'
 import { RawClient } from '../support/raw.js'
 import { openRoute } from '../support/route-app.js'
 
-const limit = { max: 2, window: 60_000, by: 'ip' as const }
+const limit = { max: 2, window: 60_000, by: 'ip' as const, failOpen: true }
 
-async function limited(t: TestContext, options: Partial<RateLimitOptions> = {}, logged: string[] = []) {
+interface LimitedOptions extends Omit<Partial<RateLimitOptions>, 'counter'> {
+  counter?: RateLimitCounter
+}
+
+async function limited(
+  t: TestContext,
+  { counter = new MemoryCounter(), ...options }: LimitedOptions = {},
+  logged: string[] = [],
+) {
   const backend = await answering()
   t.after(() => backend.close())
   const trust = options.trust ?? trustOf(false)
@@ -21,7 +31,7 @@ async function limited(t: TestContext, options: Partial<RateLimitOptions> = {}, 
     around: async (scope) =>
       scope.register(rateLimitPlugin, {
         limit,
-        counter: new MemoryCounter(),
+        counter: loggedCounter(counter, scope.log),
         trust,
         routeName: ({ url }) => url.split('/')[1] as string,
         ...options,
@@ -141,4 +151,28 @@ test('a counter may answer later', async (t) => {
     counter: { increment: async (key, window) => counter.increment(key, window) },
   })
   assert.deepEqual(await statuses(`${url}/a`, [{}, {}, {}]), [200, 200, 429])
+})
+
+test('where the limit is not to fail open, requests that cannot be counted are refused', async (t) => {
+  const uncounted: string[] = []
+  const { url, leases } = await limited(t, {
+    counter: { increment: () => Promise.reject(new Error('no connection')) },
+    limit: { ...limit, failOpen: false },
+    onUncounted: (route) => uncounted.push(route),
+  })
+  for (const method of ['GET', 'HEAD', 'POST'] as const) {
+    const { status, headers, text } = await call(`${url}/a`, {
+      method,
+      ...(method === 'POST' && { body: 'x' }),
+    })
+    assert.deepEqual([status, headers['retry-after']], [503, '1'])
+    if (method === 'HEAD') continue
+    assert.deepEqual(JSON.parse(text), {
+      statusCode: 503,
+      code: 'LEASTWISE_RATE_LIMIT_UNAVAILABLE',
+      error: 'Service Unavailable',
+      message: 'requests cannot be counted for the rate limit now',
+    })
+  }
+  assert.deepEqual([leases(), uncounted], [0, ['a', 'a', 'a']])
 })

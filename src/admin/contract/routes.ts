@@ -38,12 +38,15 @@ const Plugins = Type.Object(
       Type.Array(Type.String(), { description: 'Addresses of clients that are let in; null for any.' }),
     ),
     deny: Names('Addresses of clients that are refused.'),
-    rateLimit: nullable<{ max: number; window: number; by: string }>(
+    rateLimit: nullable<{ max: number; window: number; by: string; failOpen: boolean }>(
       Type.Object(
         {
           max: Count('Requests of one client in a window.'),
           window: Count('The window in milliseconds.'),
           by: Type.String({ description: 'What tells clients apart: `ip`, or `header:NAME`.' }),
+          failOpen: Type.Boolean({
+            description: 'Whether requests pass that cannot be counted; otherwise they get 503.',
+          }),
         },
         { description: 'The limit of requests; null for none.' },
       ),
@@ -103,7 +106,7 @@ const example = {
   plugins: {
     allow: null,
     deny: [],
-    rateLimit: { max: 100, window: 60_000, by: 'ip' },
+    rateLimit: { max: 100, window: 60_000, by: 'ip', failOpen: true },
     auth: 'jwt' as const,
     cors: ['https://app.example.com'],
     compress: false,

@@ -105,6 +105,8 @@ export interface RateLimitConfig {
   window: number
   /** What tells clients apart: their address, or a header field in lower case. */
   by: 'ip' | { header: string }
+  /** Whether requests pass that cannot be counted; otherwise they are refused. */
+  failOpen: boolean
 }
 
 export type AuthConfig = { jwt: JwtConfig } | { basic: BasicConfig } | { apiKey: ApiKeyConfig }

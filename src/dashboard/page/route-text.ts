@@ -43,7 +43,11 @@ export function pluginTexts({
   if (cors) texts.push(['cors', cors.join(', ')])
   if (rateLimit) {
     const by = rateLimit.by === 'ip' ? 'address' : rateLimit.by
-    texts.push(['rateLimit', `${count(rateLimit.max)} requests in ${count(rateLimit.window)} ms by ${by}`])
+    const uncounted = rateLimit.failOpen ? '' : ', none while they cannot be counted'
+    texts.push([
+      'rateLimit',
+      `${count(rateLimit.max)} requests in ${count(rateLimit.window)} ms by ${by}${uncounted}`,
+    ])
   }
   if (auth) texts.push(['auth', auth])
   if (compress) texts.push(['compress', 'responses'])

@@ -12,13 +12,13 @@ import { routeViewOf } from './route-view.js'
 export function gatewayControl(
   reloads: Reloads,
   pools: GatewayPools,
-  { keySets, counter, meter }: ControlServices,
+  { keySets, counts, meter }: ControlServices,
 ): GatewayControl {
   const explainer = new RequestExplainer({
     config: () => reloads.config,
     pool: (name) => pools.get(name),
     keySets,
-    counter,
+    counts,
     clock: systemClock,
   })
   /** A route as it is shown, in which nothing is from the environment. */

@@ -9,7 +9,7 @@ import type {
   RateLimitConfig,
   RouteConfig,
 } from '../../config/file/gateway-config.js'
-import type { MemoryCounter } from '../../limits/memory-counter.js'
+import type { RateCount, RateCountReader } from '../../limits/rate-limit-counter.js'
 import { requestKey } from '../../limits/request-key.js'
 import { accessListOf } from '../../proxy/http/access-list.js'
 import { preflightOf } from '../../routing/preflight.js'
@@ -30,8 +30,8 @@ export interface StepResult extends RouteStep {
 
 export interface StepServices {
   keySets: KeySetSource
-  /** The counts of all threads. */
-  counter: Pick<MemoryCounter, 'peek'>
+  /** The counts of all threads, and of all gateways that count together. */
+  counts: RateCountReader
   clock: Clock
 }
 
@@ -60,10 +60,20 @@ export class RouteSteps {
     return steps
   }
 
-  #rateLimit(route: string, limit: RateLimitConfig, { client, headers }: AskedRequest): StepResult {
-    const { max, window, by } = limit
+  async #rateLimit(
+    route: string,
+    limit: RateLimitConfig,
+    { client, headers }: AskedRequest,
+  ): Promise<StepResult> {
+    const { max, window, by, failOpen } = limit
     const key = requestKey(route, limit, headers, () => client)
-    const { current, ttl } = this.#services.counter.peek(key) ?? { current: 0, ttl: window }
+    let count: RateCount | undefined
+    try {
+      count = await this.#services.counts.peek(key)
+    } catch (error) {
+      return uncounted(failOpen, error)
+    }
+    const { current, ttl } = count ?? { current: 0, ttl: window }
     const who = by === 'ip' ? `client ${client}` : `the value of ${by.header}`
     const seconds = Math.ceil(ttl / 1000)
     if (current < max) {
@@ -85,6 +95,17 @@ export class RouteSteps {
     this.#authenticators.set(auth, making)
     const authenticator = await making
     return { step: 'auth', ...inWords(await authenticator.authenticate(request), authenticator.fields) }
+  }
+}
+
+function uncounted(failOpen: boolean, error: unknown): StepResult {
+  const why = `requests cannot be counted now: ${error instanceof Error ? error.message : error}`
+  if (failOpen) return { step: 'rateLimit', passes: true, reason: `${why}; they pass` }
+  return {
+    step: 'rateLimit',
+    passes: false,
+    reason: why,
+    answer: { statusCode: 503, code: 'LEASTWISE_RATE_LIMIT_UNAVAILABLE', message: why },
   }
 }
 

@@ -40,7 +40,7 @@ function pluginsOf({ allow, deny, rateLimit, auth, cors, compress }: RouteConfig
   return {
     allow: allow ? [...allow] : null,
     deny: [...deny],
-    rateLimit: rateLimit ? { max: rateLimit.max, window: rateLimit.window, by: byText(rateLimit) } : null,
+    rateLimit: rateLimit ? { ...rateLimit, by: byText(rateLimit) } : null,
     auth: auth ? kindOf(auth) : null,
     cors: cors ? [cors.origin].flat() : null,
     compress,

@@ -33,7 +33,7 @@ export function pluginsKey({ allow, deny, auth, rateLimit, cors }: RouteConfig):
 export async function addPlugins(
   scope: FastifyInstance,
   { allow, deny, auth, rateLimit, cors }: RouteConfig,
-  { keySets, counter }: RouteServices,
+  { keySets, counter, meter }: RouteServices,
   trust: Trust,
 ): Promise<void> {
   if (allow !== undefined || deny.length > 0) {
@@ -42,6 +42,9 @@ export async function addPlugins(
     await scope.register(accessListPlugin, { trust, listFor })
   }
   if (cors) await scope.register(corsPlugin, { cors })
-  if (rateLimit) await scope.register(rateLimitPlugin, { limit: rateLimit, counter, trust })
+  if (rateLimit) {
+    const onUncounted = (route: string) => meter.countUncounted(route)
+    await scope.register(rateLimitPlugin, { limit: rateLimit, counter, trust, onUncounted })
+  }
   if (auth) await scope.register(authPlugin, { auth, keySets })
 }

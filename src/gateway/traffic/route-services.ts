@@ -1,5 +1,5 @@
 import type { KeySetSource } from '../../auth/keys/key-set-source.js'
-import type { RateLimitCounter } from '../../limits/rate-limit-counter.js'
+import type { PatientCounter } from '../../limits/patient-counter.js'
 import type { RouteMeter } from '../../telemetry/metrics/route-meter.js'
 
 /** The name under which requests are counted that no route takes. */
@@ -10,7 +10,7 @@ export interface RouteServices {
   /** Where the keys of issuers come from. */
   keySets: KeySetSource
   /** Counts requests for rate limits. */
-  counter: RateLimitCounter
+  counter: PatientCounter
   /** Counts the requests of each route. */
   meter: RouteMeter
 }

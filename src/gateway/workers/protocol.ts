@@ -59,8 +59,8 @@ export interface ToWorker {
 export interface ToControl {
   /** The worker's app is ready, so that it can listen. */
   ready(): void
-  /** Counts a request for a rate limit. */
-  count(request: { key: string; window: number; max: number }): RateCount
+  /** Counts a request for a rate limit. Answers undefined where it could not be counted, which has been logged. */
+  count(request: { key: string; window: number; max: number }): RateCount | undefined
   /** Asks for the keys of a URL. */
   keySet(url: string): KeySet | NoKeys
   /** Asks for the keys of a URL after a token named one that is not in those of the revision. */

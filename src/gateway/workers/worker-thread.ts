@@ -71,7 +71,8 @@ export class WorkerThread {
       port1,
       {
         ready: () => isReady(),
-        count: ({ key, window }) => services.counter.increment(key, window),
+        count: ({ key, window, max }) =>
+          new Promise((resolve) => services.counter.increment(key, window, max, resolve)),
         keySet: (url) => services.keySets.get(url),
         refreshedKeySet: ({ url, revision }) => services.keySets.refresh(url, revision),
         routeCounts: (deltas) => services.meter.add(deltas),

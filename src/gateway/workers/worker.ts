@@ -37,7 +37,7 @@ async function main({ worker, settings, log, port, ...start }: WorkerStart): Pro
       closeIdleClients: () => traffic.listeners.closeIdle(),
     })
   })
-  const services = new WorkerServices(() => channel)
+  const services = new WorkerServices(() => channel, logger.child({ worker }) as FastifyBaseLogger)
   const traffic = await Traffic.open(config, {
     settings,
     logger,

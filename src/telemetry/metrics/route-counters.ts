@@ -5,7 +5,10 @@ import { HISTOGRAM_WIDTH, Histogram } from './histogram.js'
 
 /** What a route counted since the last time, as one thread tells it another. */
 export interface RouteDelta {
-  /** The requests by the order of {@link outcomes}, the histogram of their durations, and the {@link mirrorOutcomes}. */
+  /**
+   * The requests by the order of {@link outcomes}, the histogram of their durations, the {@link mirrorOutcomes}, and the
+   * requests that the rate limit did not count.
+   */
   numbers: Float64Array
   /** Requests that the gateway refused, by code. */
   refused: [code: string, count: number][]
@@ -15,7 +18,8 @@ const DURATION = outcomes.length
 const MIRRORED = DURATION + HISTOGRAM_WIDTH
 /** What becomes of copies of requests, in the order of their counts. */
 export const mirrorOutcomes = ['sent', 'failed', 'dropped'] as const satisfies readonly MirrorOutcome[]
-const WIDTH = MIRRORED + mirrorOutcomes.length
+const UNCOUNTED = MIRRORED + mirrorOutcomes.length
+const WIDTH = UNCOUNTED + 1
 
 /** Counts the requests of one route. */
 export class RouteCounters {
@@ -23,6 +27,8 @@ export class RouteCounters {
   readonly duration = new Histogram(this.#numbers.subarray(DURATION, MIRRORED))
   /** Requests that the gateway refused, by code; the codes are those of the gateway, so there are few. */
   readonly refused = new Map<string, number>()
+  /** Whether the route has a rate limit. */
+  isLimited = false
 
   /** The observer of the route's requests that are over. */
   readonly observe: RequestObserver = ({ outcome, error, responseTime }) => {
@@ -39,6 +45,16 @@ export class RouteCounters {
   /** Requests that were to be copied, by what became of the copy. */
   mirrored(outcome: MirrorOutcome): number {
     return this.#numbers[MIRRORED + mirrorOutcomes.indexOf(outcome)] as number
+  }
+
+  /** Counts a request that could not be counted for the rate limit. */
+  countUncounted(): void {
+    this.#add(UNCOUNTED, 1)
+  }
+
+  /** Requests that could not be counted for the rate limit. */
+  get uncounted(): number {
+    return this.#numbers[UNCOUNTED] as number
   }
 
   requests(outcome: RequestOutcome): number {

@@ -64,6 +64,21 @@ export const mirrorFamily = perRoute(
       : [],
 )
 
+/** The metric of routes with a rate limit. */
+export const rateLimitFamily = perRoute(
+  {
+    name: 'leastwise_rate_limit_uncounted_total',
+    type: 'counter',
+    help: 'Requests of a route that could not be counted for its rate limit',
+  },
+  ({ isLimited, uncounted }, own) => (isLimited ? [sample(own, uncounted)] : []),
+)
+
+/** Puts the metric of routes with a rate limit into a registry. */
+export function registerRateLimitsIn(registry: MetricsRegistry, meter: RouteMeter): void {
+  metricIn(registry, rateLimitFamily).sources.add(meter)
+}
+
 /** Puts the metric of routes with a mirror into a registry. */
 export function registerMirrorsIn(registry: MetricsRegistry, meter: RouteMeter): void {
   metricIn(registry, mirrorFamily).sources.add(meter)

@@ -17,6 +17,11 @@ export class RouteMeter implements Iterable<[route: string, counters: RouteCount
     return counters
   }
 
+  /** Counts a request that could not be counted for the rate limit of its route, unless the route is gone. */
+  countUncounted(route: string): void {
+    this.#routes.get(route)?.countUncounted()
+  }
+
   /** Forgets all routes but these, and brings them into this order. Routes that stay keep their counts. */
   keep(names: Iterable<string>): void {
     const kept = [...names].map((name) => [name, this.of(name)] as const)

@@ -87,6 +87,10 @@ test('a route is told in words', () => {
     ['rateLimit', '100 requests in 60,000 ms by address'],
     ['auth', 'jwt'],
   ])
+  const strict = { max: 5, window: 1000, by: 'header:x-key', failOpen: false }
+  assert.deepEqual(pluginTexts({ ...route.plugins, cors: null, auth: null, rateLimit: strict }), [
+    ['rateLimit', '5 requests in 1,000 ms by header:x-key, none while they cannot be counted'],
+  ])
   assert.deepEqual(headerTexts(route.headers.request), ['set x-a'])
   assert.equal(rewriteText(route), 'without /users')
   assert.equal(rewriteText({ ...route, rewritePrefix: '/v2' }), '/v2 in place of /users')

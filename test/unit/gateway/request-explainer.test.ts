@@ -9,6 +9,7 @@ import type { GatewayConfig, RouteConfig } from '../../../src/config/file/gatewa
 import { RequestExplainer } from '../../../src/gateway/control/request-explainer.js'
 import { routeViewOf } from '../../../src/gateway/control/route-view.js'
 import { MemoryCounter } from '../../../src/limits/memory-counter.js'
+import type { RateCountReader } from '../../../src/limits/rate-limit-counter.js'
 import { requestKey } from '../../../src/limits/request-key.js'
 import { PoolAffinity } from '../../../src/pool/affinity.js'
 import type { Pool } from '../../../src/pool/pool.js'
@@ -63,14 +64,18 @@ function poolOf(name: string, affinity = 'off', backends = ['a', 'b']): Pool {
   } as unknown as Pool
 }
 
-function gateway(routes: readonly RouteConfig[] | undefined, pools = [poolOf('users'), poolOf('next')]) {
+function gateway(
+  routes: readonly RouteConfig[] | undefined,
+  pools = [poolOf('users'), poolOf('next')],
+  counts?: RateCountReader,
+) {
   const clock = new TestClock()
   const counter = new MemoryCounter({ clock })
   const explainer = new RequestExplainer({
     config: () => ({ routes, pools: pools.map(({ name }) => ({ name })) }) as unknown as GatewayConfig,
     pool: (wanted) => pools.find(({ name }) => name === wanted),
     keySets: { get: async () => assert.fail('no keys are asked for') } as never,
-    counter,
+    counts: counts ?? counter,
     clock,
   })
   const explain = async (inquiry: Partial<RequestInquiry> = {}) => {
@@ -121,7 +126,7 @@ test('a request that no route takes is said to be, with the routes that were nea
 })
 
 test('what the plugins of a route do is told up to the first that refuses', async () => {
-  const rateLimit = { max: 2, window: 60_000, by: 'ip' as const }
+  const rateLimit = { max: 2, window: 60_000, by: 'ip' as const, failOpen: true }
   const keys = { mobile: createHash('sha256').update('k3y').digest('hex') }
   const apiKey = { header: 'x-api-key', keys, forward: 'x-user' }
   const { explain, counter } = gateway([
@@ -178,6 +183,26 @@ test('what the plugins of a route do is told up to the first that refuses', asyn
     'LEASTWISE_RATE_LIMITED',
     'refused',
   ])
+})
+
+test('a count that cannot be read is told, and refuses only where the limit does not fail open', async () => {
+  const rateLimit = { max: 2, window: 60_000, by: 'ip' as const }
+  const { explain } = gateway(
+    [
+      route('open', { rateLimit: { ...rateLimit, failOpen: true } }, { path: '/open' }),
+      route('closed', { rateLimit: { ...rateLimit, failOpen: false } }, { path: '/closed' }),
+    ],
+    undefined,
+    { peek: () => Promise.reject(new Error('the store is away')) },
+  )
+  const open = await explain({ path: '/open' })
+  assert.deepEqual([open.outcome, open.answer], ['forwarded', null])
+  assert.equal(open.steps[0]?.reason, 'requests cannot be counted now: the store is away; they pass')
+  const { outcome, answer } = await explain({ path: '/closed' })
+  assert.deepEqual(
+    [outcome, answer?.statusCode, answer?.code],
+    ['refused', 503, 'LEASTWISE_RATE_LIMIT_UNAVAILABLE'],
+  )
 })
 
 test('passwords are checked', async () => {
@@ -259,7 +284,7 @@ test('a route is shown as it is set and with its counts, without values that may
     route('a', {
       headers: { request, response: nothing },
       auth: { apiKey: { header: 'x-key', keys: { k: 'secret' }, forward: '' } },
-      rateLimit: { max: 1, window: 1000, by: { header: 'x-key' } },
+      rateLimit: { max: 1, window: 1000, by: { header: 'x-key' }, failOpen: true },
       hedge: 'p95',
     }),
     counters,

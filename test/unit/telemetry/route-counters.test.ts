@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Registry } from 'prom-client'
 import { exposition } from '../../../src/telemetry/metrics/exposition.js'
 import { BOUNDS, Histogram } from '../../../src/telemetry/metrics/histogram.js'
-import { registerRoutesIn } from '../../../src/telemetry/metrics/route-families.js'
+import { registerRateLimitsIn, registerRoutesIn } from '../../../src/telemetry/metrics/route-families.js'
 import { RouteMeter } from '../../../src/telemetry/metrics/route-meter.js'
 import type { RequestRecord } from '../../../src/telemetry/record.js'
 
@@ -95,6 +95,22 @@ test('the metrics of routes are on the page while they are registered', async ()
   assert.doesNotMatch(page, /duration_seconds.*idle/)
   leave()
   assert.doesNotMatch(await pageOf(registry), /route="/)
+})
+
+test('routes with a rate limit tell how many requests could not be counted, in all threads together', async () => {
+  const registry = new Registry()
+  const [worker, main] = [new RouteMeter(), new RouteMeter()]
+  for (const meter of [worker, main]) meter.keep(['users', 'idle', 'other'])
+  registerRateLimitsIn(registry, main)
+  for (const name of ['users', 'idle']) main.of(name).isLimited = true
+  for (const meter of [worker, worker, main]) meter.countUncounted('users')
+  worker.countUncounted('gone')
+  main.add(structuredClone(worker.take()))
+  const lines = (await pageOf(registry)).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  assert.deepEqual(lines, [
+    'leastwise_rate_limit_uncounted_total{route="users"} 3',
+    'leastwise_rate_limit_uncounted_total{route="idle"} 0',
+  ])
 })
 
 test('quantiles are estimated from the buckets', () => {

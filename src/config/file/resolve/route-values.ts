@@ -1,9 +1,14 @@
+import type { RateLimitConfig } from '../gateway-config.js'
+import { DEFAULT_WINDOW_MS, type RouteValue } from '../schema/route-schema.js'
+
 export function upper(methods: readonly string[]): string[] {
   return [...new Set(methods.filter((method) => method !== undefined).map((method) => method.toUpperCase()))]
 }
 
-export function limitedBy(by: string): 'ip' | { header: string } {
-  return by === 'ip' ? 'ip' : { header: by.slice('header:'.length).toLowerCase() }
+export function rateLimitOf(given: NonNullable<RouteValue['rateLimit']>): RateLimitConfig {
+  const { max, window = DEFAULT_WINDOW_MS, by = 'ip', failOpen = true } = given
+  const header = by.slice('header:'.length).toLowerCase()
+  return { max, window, by: by === 'ip' ? by : { header }, failOpen }
 }
 
 export function pathAdvice(text: string): string {

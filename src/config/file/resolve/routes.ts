@@ -5,17 +5,12 @@ import { ambiguousPairs } from '../../../routing/ambiguity.js'
 import { routePath } from '../../../routing/path.js'
 import type { CorsConfig, RedirectConfig, RouteConfig, RouteMatch, WeightedPool } from '../gateway-config.js'
 import type { Mistakes, Path } from '../mistakes.js'
-import {
-  type CorsValue,
-  DEFAULT_MIRROR_BODY_BYTES,
-  DEFAULT_WINDOW_MS,
-  type RouteValue,
-} from '../schema/route-schema.js'
+import { type CorsValue, DEFAULT_MIRROR_BODY_BYTES, type RouteValue } from '../schema/route-schema.js'
 import { meant } from '../schema-check.js'
 import { type Credentials, exactlyOne } from './credentials.js'
 import { resolveHeaders } from './header-names.js'
 import { nameRoutes } from './route-names.js'
-import { isOrigin, isTarget, limitedBy, pathAdvice, upper } from './route-values.js'
+import { isOrigin, isTarget, pathAdvice, rateLimitOf, upper } from './route-values.js'
 
 const DEFAULT_CORS_METHODS = ['GET', 'HEAD', 'POST']
 /** Most pairs of routes that are reported as ambiguous. */
@@ -94,11 +89,7 @@ class RouteReader {
       },
       allow: route.allow && this.#addresses(route.allow, at('allow')),
       deny: this.#addresses(route.deny ?? [], at('deny')),
-      rateLimit: rateLimit && {
-        max: rateLimit.max,
-        window: rateLimit.window ?? DEFAULT_WINDOW_MS,
-        by: limitedBy(rateLimit.by ?? 'ip'),
-      },
+      rateLimit: rateLimit && rateLimitOf(rateLimit),
       auth: auth && this.#credentials.resolve(auth, at('auth')),
       cors: cors && this.#cors(cors, match, at('cors')),
       compress: route.compress ?? false,

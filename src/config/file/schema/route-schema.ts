@@ -183,6 +183,12 @@ export const RouteSchema = fields(
               'ip',
             ),
           ),
+          failOpen: optional(
+            flag(
+              'Whether requests pass while they cannot be counted, as when the store is away. Otherwise they get 503.',
+              true,
+            ),
+          ),
         },
         'Most requests of a client. More get 429.',
       ),

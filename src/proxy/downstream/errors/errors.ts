@@ -57,6 +57,12 @@ export const RateLimitedError = createError(
   'too many requests; try again in %s seconds',
   429,
 )
+/** The request cannot be counted, and the route lets no request pass uncounted. */
+export const RateLimitUnavailableError = createError(
+  'LEASTWISE_RATE_LIMIT_UNAVAILABLE',
+  'requests cannot be counted for the rate limit now',
+  503,
+)
 const NotFoundError = createError('LEASTWISE_NOT_FOUND', 'there is no %s %s here', 404)
 const refusalCodeSet: ReadonlySet<string> = new Set(refusalCodes)
 

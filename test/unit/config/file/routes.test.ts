@@ -15,6 +15,7 @@ const cases: [string, string][] = [
   ['rateLimit: { max: 0 }', '5:23 routes[0].rateLimit.max: does not accept 0'],
   ['rateLimit: { max: 1, window: 86400001 }', '5:34 routes[0].rateLimit.window: does not accept 86400001'],
   ['rateLimit: { max: 1, by: "header:" }', '5:30 routes[0].rateLimit.by: does not accept "header:"'],
+  ['rateLimit: { max: 1, failOpen: maybe }', '5:36 routes[0].rateLimit.failOpen: does not accept "maybe"'],
   ['rateLimit: {}', '5:16 routes[0].rateLimit: has no max'],
   ['allow: [10.0.0.0/33]', '5:13 routes[0].allow[0]: does not accept "10.0.0.0/33"'],
   ['deny: [localhost]', '5:12 routes[0].deny[0]: does not accept "localhost"'],
@@ -153,7 +154,7 @@ test('what a route leaves out', () => {
   const [route] = config.routes ?? []
   assert.equal(route?.name, '/')
   assert.deepEqual(route?.match, { host: undefined, path: '', methods: undefined, headers: {}, query: {} })
-  assert.deepEqual(route?.rateLimit, { max: 5, window: 60_000, by: 'ip' })
+  assert.deepEqual(route?.rateLimit, { max: 5, window: 60_000, by: 'ip', failOpen: true })
   assert.deepEqual(route?.cors?.methods, ['GET', 'HEAD', 'POST'])
   assert.equal(route?.allow, undefined)
 })
@@ -164,7 +165,7 @@ test('names and values are written in one way', () => {
       'match: { host: "*.Example.com", path: /Users, methods: [get, GET], headers: { X-A: B } }',
       'pool: users',
       'stripPrefix: /Users',
-      'rateLimit: { max: 5, by: header:X-Key }',
+      'rateLimit: { max: 5, by: header:X-Key, failOpen: false }',
       'headers: { request: { set: { X-B: C, host: inner }, remove: [X-D] } }',
     ),
   )
@@ -176,7 +177,12 @@ test('names and values are written in one way', () => {
     headers: { 'x-a': 'B' },
     query: {},
   })
-  assert.deepEqual(route?.rateLimit?.by, { header: 'x-key' })
+  assert.deepEqual(route?.rateLimit, {
+    max: 5,
+    window: 60_000,
+    by: { header: 'x-key' },
+    failOpen: false,
+  })
   assert.deepEqual(route?.headers.request, { set: { 'x-b': 'C', host: 'inner' }, add: {}, remove: ['x-d'] })
 })
 
