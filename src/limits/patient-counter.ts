@@ -1,4 +1,5 @@
 import type { Clock } from '../balancer/time/clock.js'
+import { ExhaustedKeys } from './exhausted-keys.js'
 import type { RateCount, RateLimitCounter } from './rate-limit-counter.js'
 
 /** The counter has not answered in time. */
@@ -20,6 +21,8 @@ export interface PatientCounterOptions {
 }
 
 interface Wait {
+  readonly key: string
+  readonly max: number
   readonly dueAt: number
   readonly done: (count: RateCount | undefined) => void
 }
@@ -31,10 +34,12 @@ const RECOVERY_MS = 1000
 
 /**
  * A counter that is not waited for longer than a request can bear, and whose failure is no failure of the request. After
- * an answer that is late no request waits until there is an answer in time.
+ * an answer that is late no request waits until there is an answer in time. What it has answered of a key whose requests
+ * are used up holds until the window ends, also while it does not answer.
  */
 export class PatientCounter {
   readonly #options: PatientCounterOptions
+  readonly #exhausted = new ExhaustedKeys()
   /** Requests that wait for their count, in the order in which their patience ends. */
   readonly #waits = new Set<Wait>()
   /** One timer for all that wait. */
@@ -60,6 +65,11 @@ export class PatientCounter {
    */
   increment(key: string, window: number, max: number, done: (count: RateCount | undefined) => void): void {
     const { counter, clock, patience } = this.#options
+    const exhausted = this.#exhausted.size > 0 ? this.#exhausted.of(key, max, clock.now()) : undefined
+    if (exhausted) {
+      done(exhausted)
+      return
+    }
     const late = this.#late
     if (late && clock.now() < this.#askAt) {
       this.#fail(late, done)
@@ -77,7 +87,7 @@ export class PatientCounter {
       done(count)
       return
     }
-    const wait = { dueAt: clock.now() + patience, done }
+    const wait = { key, max, dueAt: clock.now() + patience, done }
     this.#waits.add(wait)
     count.then(
       (value) => this.#answered(wait, value),
@@ -95,7 +105,9 @@ export class PatientCounter {
   }
 
   #answered(wait: Wait, count: RateCount | undefined): void {
-    if (this.#options.clock.now() <= wait.dueAt) {
+    const now = this.#options.clock.now()
+    if (count && count.current > wait.max) this.#exhausted.add(wait.key, count, now)
+    if (now <= wait.dueAt) {
       this.#late = undefined
       if (count) this.#counted()
     }

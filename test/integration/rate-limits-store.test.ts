@@ -140,3 +140,21 @@ test('a store without memory, and one that is a replica, refuse to count', { ski
   await server.command('REPLICAOF', 'NO', 'ONE')
   assert.equal(await count(), 3)
 })
+
+test('where the store may forget the least used keys, a flood of clients does not reset who is near the limit', {
+  skip,
+}, async (t) => {
+  const { server, a } = await two(t, '--maxmemory-policy', 'volatile-lfu')
+  for (let i = 0; i < 90; i++) await a.counter.increment('busy', WINDOW)
+  await server.command('SET', 'backends', 'x'.repeat(1000))
+  const used = /used_memory:(\d+)/.exec(await server.command('INFO', 'memory'))?.[1]
+  await server.command('CONFIG', 'SET', 'maxmemory', String(Number(used) + 500_000))
+  for (let i = 0; i < 20; i++)
+    await Promise.all(
+      Array.from({ length: 1000 }, (_, j) => a.counter.increment(`flood ${1000 * i + j}`, WINDOW)),
+    )
+  const [, size] = /:(\d+)/.exec(await server.command('DBSIZE')) ?? []
+  assert.ok(Number(size) < 20_000, `${size} keys`)
+  assert.equal((await a.counter.increment('busy', WINDOW)).current, 91)
+  assert.match(await server.command('STRLEN', 'backends'), /^:1000/)
+})

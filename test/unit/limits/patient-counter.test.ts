@@ -17,7 +17,7 @@ function patient(increment: RateLimitCounter['increment']) {
     onUncounted: (reason, requests) => notices.push([(reason as Error).message, requests]),
     onCounted: (requests) => recoveries.push(requests),
   })
-  const ask = () => counter.increment('a', 1000, 10, (count) => counts.push(count?.current))
+  const ask = (key = 'a') => counter.increment(key, 1000, 10, (count) => counts.push(count?.current))
   return { clock, notices, recoveries, counts, ask }
 }
 
@@ -138,4 +138,35 @@ test('what the counter has told about itself is not told again', async () => {
   ask()
   await setImmediate()
   assert.deepEqual([counts, notices], [[undefined], []])
+})
+
+test('a key whose requests are used up is not asked for again until its window ends', async () => {
+  const answers: (RateCount | Promise<never>)[] = [
+    { current: 10, ttl: 1000 },
+    { current: 11, ttl: 900 },
+    new Promise(() => {}),
+  ]
+  let asked = 0
+  const { clock, counts, notices, ask } = patient(async () => {
+    asked++
+    return answers.shift() ?? { current: 1, ttl: 1000 }
+  })
+  for (let i = 0; i < 5; i++) {
+    ask()
+    await setImmediate()
+  }
+  assert.deepEqual([counts, asked], [[10, 11, 11, 11, 11], 2])
+  // It stays refused while the counter does not answer for others.
+  ask('b')
+  clock.pass(100)
+  ask('b')
+  ask()
+  assert.deepEqual(counts.slice(5), [undefined, undefined, 11])
+  assert.equal(notices.length, 1)
+  clock.pass(800)
+  ask('b')
+  await setImmediate()
+  ask()
+  await setImmediate()
+  assert.equal(counts.at(-1), 1)
 })
