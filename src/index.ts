@@ -39,5 +39,12 @@ export default leastwise
 export * from './balancer/index.js'
 export type { LeastwiseOptions } from './config/plugin-options.js'
 export { SettingError } from './config/setting-error.js'
+export type { RedisClient } from './stores/redis/client.js'
+export {
+  type RedisStore,
+  type RedisStoreOptions,
+  redisStore,
+  type StoreLog,
+} from './stores/redis/redis-store.js'
 export { stateFile } from './stores/state-file.js'
 export { leastwise }

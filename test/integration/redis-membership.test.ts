@@ -46,7 +46,7 @@ async function open(t: TestContext, server: RedisServer, id: string) {
   membership.on('renamed', ({ id, wanted }) => events.push(`renamed ${id} for ${wanted}`))
   membership.on('joined', ({ id }) => events.push(`joined ${id}`))
   membership.on('left', ({ id }, why) => events.push(`left ${id} ${why}`))
-  membership.on('failed', ({ message }) => events.push(`failed ${message.slice(0, 9)}`))
+  membership.on('failed', ({ message }) => events.push(`failed ${/[A-Z]{4,}/.exec(message)}`))
   t.after(async () => {
     await membership.close()
     connection.close()

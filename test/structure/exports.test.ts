@@ -95,8 +95,8 @@ const core = {
 
 /** What a user can import besides that of the package itself. */
 const main = {
-  values: [...core.values, 'SettingError', 'default', 'leastwise', 'stateFile'],
-  types: [...core.types, 'LeastwiseOptions'],
+  values: [...core.values, 'SettingError', 'default', 'leastwise', 'redisStore', 'stateFile'],
+  types: [...core.types, 'LeastwiseOptions', 'RedisClient', 'RedisStore', 'RedisStoreOptions', 'StoreLog'],
 }
 
 const entries: Record<string, typeof core> = { leastwise: main, 'leastwise/balancer': core }

@@ -109,7 +109,7 @@ export interface BackendStore {
    * The other gateways that share the store; undefined where no other uses it. Where there is one, a change is made in
    * the store first and then comes into force, so that all gateways have the same.
    */
-  readonly fleet?: PoolFleet
+  readonly fleet?: PoolFleet | undefined
   /** Returns the part of the store that keeps one pool, where the store is for several pools. */
   forPool?(name: string): BackendStore
   close?(): Promise<void>

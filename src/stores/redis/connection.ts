@@ -1,54 +1,87 @@
-import { EventEmitter } from 'node:events'
-import type { Redis } from 'ioredis'
+// Over 200 lines: when the store is away and when it is back must be read in one place.
+import { GuardedEmitter, ObserverGuard, warn } from '../../balancer/observer-guard.js'
 import type { Clock } from '../../balancer/time/clock.js'
-import { openClient } from './client.js'
-import type { Script } from './script.js'
+import { Channels } from './channels.js'
+import { type Client, type ConnectionTarget, clientsOf } from './client.js'
+import { inWords, isConnectionLost, StoreAwayError } from './failures.js'
+import { Link } from './link.js'
+import { Probe } from './probe.js'
+import { ANSWER_TIMEOUT_MS, type Script } from './script.js'
+import { parseStoreUrl } from './url.js'
 
-/** The store did not answer, or the connection to it is lost. */
-export class StoreAwayError extends Error {
-  constructor(why: string) {
-    super(`the store is away: ${why}`)
-  }
-}
+export { StoreAwayError } from './failures.js'
 
 export interface ConnectionEvents {
-  /** The store does not answer any more. What is asked of it from now on fails at once. */
-  away: [Error]
+  /** The store does not answer any more, or could not be reached. What is asked of it from now on fails at once. */
+  away: [StoreAwayError]
   /** The store answers, for the first time or again. Messages may have been missed. */
   back: []
+  /** Messages may have been missed, although the store was not away. */
+  missed: []
 }
 
-/** Longest time that the store may take to answer. */
-export const ANSWER_TIMEOUT_MS = 2500
-/** How often the store is asked whether it is there. */
-const PING_INTERVAL_MS = 1000
+/** Longest time until a store must have answered that was not asked before. */
+const FIRST_ANSWER_MS = 4000
+/** The store counts as away after this long without a connection for messages. */
+const MESSAGES_LOST_MS = 2000
+/** Pause between an answer to the question whether the store is there, and the next question. */
+const PROBE_INTERVAL_MS = 400
 
-/** One connection to a Redis or Valkey server for commands, and one for messages. */
-export class RedisConnection extends EventEmitter<ConnectionEvents> {
+/**
+ * A Redis or Valkey server, as all pools of this process reach it: one connection for commands, and one for messages.
+ * The store is away while one of them is not there; but the connection for messages may be made again without that.
+ */
+export class RedisConnection extends GuardedEmitter<ConnectionEvents> {
+  /** Where the store is, for people: without user and password. */
+  readonly displayed: string
+  readonly #target: ConnectionTarget
   readonly #clock: Clock
-  readonly #commands: Redis
-  readonly #messages: Redis
-  readonly #listeners = new Map<string, Set<(message: string) => void>>()
+  readonly #probe: Probe
+  readonly #commands: Link
+  readonly #messages: Link
+  readonly #channels: Channels
+  /** The work of opening the connection; undefined while it is closed. */
+  #starting: Promise<void> | undefined
   #isAway = true
-  /** The store's time minus the time of the clock, in milliseconds. */
-  #offset = 0
-  #cancelPing = () => {}
-  #isClosed = false
+  /** Why the store is away; undefined where it was not asked yet. */
+  #reason: StoreAwayError | undefined
+  #messagesMissed = false
+  #cancelProbe = () => {}
+  #cancelAway = () => {}
 
-  private constructor(commands: Redis, messages: Redis, clock: Clock) {
-    super()
-    this.#commands = commands
-    this.#messages = messages
+  constructor(target: ConnectionTarget, clock: Clock) {
+    super(new ObserverGuard(warn))
+    this.displayed = target.displayed
+    this.#target = target
     this.#clock = clock
-    messages.on('message', (channel: string, message: string) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+    const probe = new Probe(clock, (name) => this.key(name))
+    this.#probe = probe
+    this.#commands = new Link(clock, {
+      check: (client) => probe.ask(client),
+      up: () => this.#look(),
+      down: (error) => {
+        this.#lost(error)
+        // What has happened to one connection has probably happened to the other.
+        if (this.#messages.client) this.#messages.fail(error)
+      },
     })
+    this.#messages = new Link(clock, {
+      check: (client) => client.subscribe(probe.channel, ...this.#channels.names),
+      up: () => this.#look(),
+      down: (error) => this.#messagesLost(error),
+      message: (channel, message) => {
+        if (channel === probe.channel) probe.heard(message)
+        else this.#channels.heard(channel, message)
+      },
+    })
+    this.#channels = new Channels(this.#messages)
   }
 
-  /** Makes a connection, which is opened in the background: `back` tells that the store is there. */
+  /** Makes a connection, and opens it in the background: `back` tells that the store is there. */
   static async open(url: string, clock: Clock): Promise<RedisConnection> {
-    const connection = new RedisConnection(await openClient(url), await openClient(url), clock)
-    connection.#start()
+    const address = parseStoreUrl(url)
+    const connection = new RedisConnection({ ...address, address }, clock)
+    await connection.start()
     return connection
   }
 
@@ -57,95 +90,161 @@ export class RedisConnection extends EventEmitter<ConnectionEvents> {
     return this.#isAway
   }
 
-  /** The time of the store in milliseconds since 1970, as far as this process can tell. */
-  now(): number {
-    return this.#clock.now() + this.#offset
+  /** Why the store is away; undefined while it is there, and before it was asked for the first time. */
+  get reason(): StoreAwayError | undefined {
+    return this.#isAway ? this.#reason : undefined
+  }
+
+  /** Returns a key or a channel of this prefix. All of them are in one slot of a cluster. */
+  key(name: string): string {
+    return `{${this.#target.prefix}}:${name}`
   }
 
   /**
-   * Runs a script in one atomic step.
+   * The time of the store in milliseconds since 1970, as far as this process can tell: before the first answer the time
+   * of this machine. It goes on while this process is stopped, unlike timers.
+   */
+  now(): number {
+    return this.#probe.time.now()
+  }
+
+  /**
+   * Opens the connection, also again after it was closed. Does nothing where it is open.
+   * @throws {Error} if the package ioredis, which is optional, is not installed
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  /** Opens the connection, and resolves once the store is there. Rejects once it is known to be away. */
+  async ready(): Promise<void> {
+    await this.start()
+    if (!this.#isAway) return
+    if (this.#reason) throw this.#reason
+    await new Promise<void>((resolve, reject) => {
+      const settle = (error?: StoreAwayError) => {
+        this.off('away', settle)
+        this.off('back', settle)
+        cancel()
+        if (error) reject(error)
+        else resolve()
+      }
+      const cancel = this.#clock.after(FIRST_ANSWER_MS, () =>
+        settle(new StoreAwayError(`it did not answer for ${FIRST_ANSWER_MS} ms`)),
+      )
+      this.on('away', settle)
+      this.on('back', settle)
+    })
+  }
+
+  /**
+   * Runs a script in one atomic step, once at the most.
    * @throws {StoreAwayError} at once while the store is away, and where it does not answer in time
    */
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    if (this.#isAway) throw new StoreAwayError('it does not answer')
-    return await this.#inTime(script.run(this.#commands, keys, args))
+    const client = this.#commands.client
+    if (this.#isAway || !client) throw this.#reason ?? new StoreAwayError('it was not reached yet')
+    try {
+      return await script.run(client, this.#clock, keys, args)
+    } catch (error) {
+      throw this.#judged(client, error as Error)
+    }
   }
 
   /** Sends a message to all who listen on the channel. A message that cannot be sent is lost. */
   publish(channel: string, message: string): void {
-    if (!this.#isAway) this.#commands.publish(channel, message).catch(() => {})
+    const client = this.#commands.client
+    if (this.#isAway || !client) return
+    client.publish(channel, message).catch((error) => this.#judged(client, error))
   }
 
   /** Calls back with each message of a channel. Returns a function that ends the calls. */
   subscribe(channel: string, listener: (message: string) => void): () => void {
-    const listeners = this.#listeners.get(channel) ?? new Set()
-    if (listeners.size === 0 && !this.#isAway) this.#messages.subscribe(channel).catch(() => {})
-    this.#listeners.set(channel, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size > 0 || !this.#listeners.delete(channel) || this.#isAway) return
-      this.#messages.unsubscribe(channel).catch(() => {})
-    }
+    return this.#channels.listen(channel, listener)
   }
 
+  /** Closes the connection. What was asked and not answered fails. */
   close(): void {
-    this.#isClosed = true
+    this.#starting = undefined
     this.#isAway = true
-    this.#cancelPing()
-    this.#commands.disconnect()
-    this.#messages.disconnect()
+    this.#reason = new StoreAwayError('the connection is closed')
+    this.#cancelProbe()
+    this.#cancelAway()
+    this.#commands.close()
+    this.#messages.close()
   }
 
-  #start(): void {
-    for (const client of [this.#commands, this.#messages]) {
-      // Without a listener an error would end the process.
-      client.on('error', (error: Error) => this.#lost(error))
-      client.on('close', () => this.#lost(new Error('the connection was closed')))
-      client.on('ready', () => this.#look())
-      client.connect().catch(() => {})
+  async #start(): Promise<void> {
+    this.#reason = undefined
+    try {
+      const makeClient = await clientsOf(this.#target)
+      // It may have been closed meanwhile.
+      if (!this.#starting) return
+      this.#commands.open(makeClient)
+      this.#messages.open(makeClient)
+    } catch (error) {
+      this.#starting = undefined
+      this.#reason = new StoreAwayError((error as Error).message)
+      throw error
     }
   }
 
-  /** Asks the store for its time, when both connections are there and then once a second. */
+  /** Returns the error for whoever asked, and gives up a connection that leads nowhere. */
+  #judged(client: Client, error: Error): Error {
+    const isReply = error.name === 'ReplyError'
+    if (isReply && !isConnectionLost(error)) return inWords(error)
+    if (client === this.#commands.client) this.#commands.fail(error)
+    return error instanceof StoreAwayError ? error : new StoreAwayError(inWords(error).message, !isReply)
+  }
+
+  /** Sees, once both connections are there and from then on all the time, whether both of them work. */
   #look(): void {
-    this.#cancelPing()
-    if (this.#commands.status !== 'ready' || this.#messages.status !== 'ready') return
-    const asked = this.#clock.now()
-    this.#inTime(this.#commands.time()).then(
-      async ([seconds, micros]) => {
-        const now = this.#clock.now()
-        this.#offset = Number(seconds) * 1000 + Number(micros) / 1000 - (asked + now) / 2
-        if (this.#isAway) {
-          const channels = [...this.#listeners.keys()]
-          if (channels.length > 0) await this.#inTime(this.#messages.subscribe(...channels))
-          if (this.#isClosed) return
-          this.#isAway = false
-          this.emit('back')
-        }
-        this.#cancelPing = this.#clock.after(PING_INTERVAL_MS, () => this.#look())
-      },
-      (error) => this.#lost(error),
-    )
-  }
-
-  #lost(error: Error): void {
-    this.#cancelPing()
-    for (const client of [this.#commands, this.#messages]) {
-      if (!this.#isClosed && client.status === 'ready') client.disconnect(true)
+    this.#cancelProbe()
+    const client = this.#commands.client
+    if (!client || !this.#messages.client) return
+    let missing = 2
+    const arrived = () => {
+      if (--missing > 0 || client !== this.#commands.client || !this.#messages.client) return
+      this.#cancelProbe()
+      this.#cancelProbe = this.#clock.after(PROBE_INTERVAL_MS, () => this.#look())
+      this.#works()
     }
-    if (this.#isAway) return
-    this.#isAway = true
-    this.emit('away', error)
+    this.#cancelProbe = this.#clock.after(2 * ANSWER_TIMEOUT_MS, () =>
+      this.#messages.fail(new StoreAwayError('its messages do not come')),
+    )
+    this.#probe.ask(client, arrived).then(arrived, (error) => {
+      if (client === this.#commands.client) this.#commands.fail(error)
+    })
   }
 
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const late = new StoreAwayError(`it did not answer for ${ANSWER_TIMEOUT_MS} ms`)
-      const cancel = this.#clock.after(ANSWER_TIMEOUT_MS, () => {
-        reject(late)
-        this.#lost(late)
-      })
-      work.then(resolve, reject).finally(cancel)
-    })
+  #works(): void {
+    this.#cancelAway()
+    const event = this.#isAway ? 'back' : this.#messagesMissed ? 'missed' : undefined
+    this.#isAway = false
+    this.#reason = undefined
+    this.#messagesMissed = false
+    if (event) this.announce(event)
+  }
+
+  #messagesLost(error: StoreAwayError): void {
+    if (this.#isAway) {
+      this.#lost(error)
+      return
+    }
+    this.#cancelProbe()
+    if (this.#messagesMissed) return
+    this.#messagesMissed = true
+    // Gateways can do without messages for a while, because each change is found by asking as well.
+    this.#cancelAway = this.#clock.after(MESSAGES_LOST_MS, () => this.#lost(error))
+  }
+
+  #lost(error: StoreAwayError): void {
+    this.#cancelProbe()
+    this.#cancelAway()
+    const isNew = !this.#isAway || !this.#reason
+    this.#isAway = true
+    this.#reason = error
+    if (isNew) this.announce('away', error)
   }
 }

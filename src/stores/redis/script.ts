@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import type { Clock } from '../../balancer/time/clock.js'
+import type { Client } from './client.js'
+import { replyCode, StoreAwayError } from './failures.js'
+
+/** Longest time that the store may take to answer one command. */
+export const ANSWER_TIMEOUT_MS = 2000
 
 /** A Lua script, which the server runs in one atomic step. Its source is sent only where the server does not know it. */
 export class Script {
   readonly #source: string
+  /** What the server knows it by. */
   readonly #hash: string
 
   constructor(source: string) {
@@ -11,12 +17,31 @@ export class Script {
     this.#hash = createHash('sha1').update(source).digest('hex')
   }
 
-  async run(client: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  /**
+   * Runs the script, once at the most.
+   * @throws {StoreAwayError} where there is no answer in time, and what the client rejects with
+   */
+  async run(
+    client: Client,
+    clock: Clock,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
     try {
-      return await client.evalsha(this.#hash, keys.length, ...keys, ...args)
+      return await inTime(clock, client.evalsha(this.#hash, keys.length, ...keys, ...args))
     } catch (error) {
-      if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
-      return await client.eval(this.#source, keys.length, ...keys, ...args)
+      if (replyCode(error as Error) !== 'NOSCRIPT') throw error
+      return await inTime(clock, client.eval(this.#source, keys.length, ...keys, ...args))
     }
   }
+}
+
+/** Rejects where an answer takes too long. */
+function inTime<T>(clock: Clock, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ANSWER_TIMEOUT_MS, () =>
+      reject(new StoreAwayError(`it did not answer for ${ANSWER_TIMEOUT_MS} ms`, true)),
+    )
+    answer.then(resolve, reject).finally(cancel)
+  })
 }

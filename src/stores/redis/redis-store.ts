@@ -1,0 +1,136 @@
+import type {
+  BackendStore,
+  PoolState,
+  Restored,
+  StoredState,
+  StoreRevision,
+} from '../../balancer/state/store.js'
+import type { Clock } from '../../balancer/time/clock.js'
+import { systemClock } from '../../balancer/time/clock.js'
+import type { ConnectionTarget, RedisClient } from './client.js'
+import { RedisConnection } from './connection.js'
+import { RedisPoolState } from './pool-state.js'
+import { RevisionWatch } from './revision-watch.js'
+import { checkPrefix, DEFAULT_PREFIX, displayHost, parseStoreUrl, type StoreHost } from './url.js'
+
+/** Where a store says that it is away and back; a logger of Fastify is of this kind. */
+export interface StoreLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export interface RedisStoreOptions {
+  /** What this gateway is called; a host name and a random part where it is left out. */
+  id?: string
+  /** What all keys begin with, in braces; `leastwise` where neither this nor the URL has another. */
+  prefix?: string
+  log?: StoreLog
+}
+
+/** Pool whose state is kept where the store is used without {@link RedisStore.forPool}. */
+const ONLY_POOL = 'default'
+
+/**
+ * A Redis or Valkey server that gateways share. It is opened when the first pool uses it, and closed with the last. All
+ * pools of a process use one object.
+ */
+export class RedisStore implements BackendStore {
+  /** The connection of all pools. */
+  readonly connection: RedisConnection
+  readonly #revisions: RevisionWatch
+  readonly #open = new Set<RedisPoolState>()
+  #only: RedisPoolState | undefined
+
+  constructor(target: string | RedisClient, options: RedisStoreOptions = {}, clock: Clock = systemClock) {
+    const { prefix, log } = options
+    this.connection = new RedisConnection(targetOf(target, prefix), clock)
+    this.#revisions = new RevisionWatch(this.connection, clock)
+    if (!log) return
+    const { displayed } = this.connection
+    this.connection.on('away', (error) => log.warn({ err: error, store: displayed }, 'store away'))
+    this.connection.on('back', () => log.info({ store: displayed }, 'store back'))
+  }
+
+  get name(): string {
+    return `the store ${this.connection.displayed}`
+  }
+
+  get isAway(): boolean {
+    return this.connection.isAway
+  }
+
+  /** Returns the part of the store that keeps one pool. */
+  forPool(name: string): RedisPoolState {
+    const part: RedisPoolState = new RedisPoolState(name, {
+      connection: this.connection,
+      revisions: this.#revisions,
+      fleet: undefined,
+      opened: () => {
+        if (this.#open.has(part)) return
+        this.#open.add(part)
+        // Whoever asks is told why it cannot be opened.
+        this.connection.start().catch(() => {})
+      },
+      closed: () => {
+        if (this.#open.delete(part) && this.#open.size === 0) this.connection.close()
+      },
+    })
+    return part
+  }
+
+  load(): Promise<StoredState | undefined> {
+    return this.#onlyPool().load()
+  }
+
+  save(state: PoolState, expectedRevision?: StoreRevision): Promise<string> {
+    return this.#onlyPool().save(state, expectedRevision)
+  }
+
+  restore(state: PoolState, revision: StoreRevision): Promise<Restored> {
+    return this.#onlyPool().restore(state, revision)
+  }
+
+  watch(onChange: () => void): () => void {
+    return this.#onlyPool().watch(onChange)
+  }
+
+  onPresence(listener: (away?: Error) => void): () => void {
+    return this.#onlyPool().onPresence(listener)
+  }
+
+  /** Closes the connection, whichever pools still use it. */
+  async close(): Promise<void> {
+    this.#open.clear()
+    this.connection.close()
+  }
+
+  #onlyPool(): RedisPoolState {
+    this.#only ??= this.forPool(ONLY_POOL)
+    return this.#only
+  }
+}
+
+/**
+ * Makes a store that gateways share.
+ * @param target a URL `redis://` or `rediss://`, or a client of ioredis, which is duplicated and stays as it is
+ * @throws {Error} for a URL that is not valid; the message has no part of it
+ */
+export function redisStore(target: string | RedisClient, options: RedisStoreOptions = {}): RedisStore {
+  return new RedisStore(target, options)
+}
+
+function targetOf(target: string | RedisClient, prefix: string | undefined): ConnectionTarget {
+  if (typeof target === 'string') {
+    const address = parseStoreUrl(target)
+    return { ...address, address, ...(prefix !== undefined && { prefix: checkPrefix(prefix) }) }
+  }
+  return { client: target, displayed: displayClient(target), prefix: checkPrefix(prefix ?? DEFAULT_PREFIX) }
+}
+
+/** Says where an app's client connects to. */
+function displayClient(client: RedisClient): string {
+  const { options } = client as { options?: Partial<StoreHost> & { path?: string | null } }
+  if (client.isCluster) return 'redis cluster'
+  if (typeof options?.path === 'string') return options.path
+  return `redis://${displayHost({ host: options?.host ?? 'localhost', port: options?.port ?? 6379 })}`
+}
