@@ -10,7 +10,7 @@ import { TestClock } from '../support/clock.js'
 import { RedisServer, withoutRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
-const KEY = '{test}:gateways'
+const KEY = '{leastwise}:gateways'
 const ping = new Script("return 'PONG'")
 
 /** A gateway whose heartbeat comes when the test says so. Without it the gateway is like a process that was stopped. */
@@ -21,6 +21,7 @@ async function open(t: TestContext, server: RedisServer, id: string) {
   const state = { inFlight: 0, skew: 0 }
   const membership = new Membership(
     {
+      key: (name) => connection.key(name),
       run: (...args) => connection.run(...args),
       subscribe: (...args) => connection.subscribe(...args),
       get isAway() {
@@ -33,7 +34,6 @@ async function open(t: TestContext, server: RedisServer, id: string) {
     {
       id,
       version: '1.2.3',
-      prefix: '{test}:',
       clock,
       observerGuard: new ObserverGuard((error) => {
         throw error

@@ -28,6 +28,8 @@ export interface MembershipEvents {
   joined: [GatewayView]
   /** Another gateway is gone: it was closed, or its lease is over. */
   left: [GatewayView, 'closed' | 'silent']
+  /** The same by instance. */
+  gone: [string]
   /** The store refuses the announcement; said once until it is accepted again. */
   failed: [Error]
 }
@@ -37,15 +39,13 @@ export interface MembershipOptions {
   readonly id: string
   /** Version of the package. */
   readonly version: string
-  /** What the names of keys and channels begin with. */
-  readonly prefix: string
   readonly clock: Clock
   readonly observerGuard: ObserverGuard
   /** Returns the number of requests that this gateway has in flight. */
   inFlight(): number
 }
 
-type Connection = Pick<RedisConnection, 'run' | 'subscribe' | 'isAway' | 'now' | 'on' | 'off'>
+type Connection = Pick<RedisConnection, 'key' | 'run' | 'subscribe' | 'isAway' | 'now' | 'on' | 'off'>
 
 /** This gateway among those that share the store: it announces itself with a lease, and knows who else is there. */
 export class Membership extends GuardedEmitter<MembershipEvents> implements GatewayDirectory {
@@ -120,7 +120,7 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
   }
 
   get #key(): string {
-    return `${this.#options.prefix}gateways`
+    return this.#connection.key('gateways')
   }
 
   /** Renews the lease now, and again after the interval. */
@@ -201,7 +201,9 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
   }
 
   #drop(entry: GatewayEntry, why: 'closed' | 'silent'): void {
-    if (this.#others.delete(entry.instance)) this.announce('left', viewOf(entry), why)
+    if (!this.#others.delete(entry.instance)) return
+    this.announce('gone', entry.instance)
+    this.announce('left', viewOf(entry), why)
   }
 
   /** Takes news of another gateway; what is said of one that is not known is no news. */
