@@ -30,7 +30,7 @@ export const poolPlugin = fp<PoolPluginOptions>(
       log: app.log,
       registries,
       accessLog,
-      store,
+      store: store?.forPool?.(name) ?? store,
       workers,
       shared,
       closeIdleClients: () => closeIdle(app.server),

@@ -45,16 +45,18 @@ export class MainThread {
     this.#metrics = source.config.admin === 'off' ? undefined : pageRegistry()
     if (this.#metrics && log) countDroppedLines(this.#metrics, log.dropped)
     checkTlsFiles(settings)
-    this.services = new ControlServices(logger as FastifyBaseLogger, this.#metrics, onKeys)
+    this.services = new ControlServices(logger as FastifyBaseLogger, this.#metrics, onKeys, stores.counter)
   }
 
-  /** @throws {SettingError | ListenError} */
+  /** @throws {SettingError | StoreError | ListenError} */
   static async open(options: MainThreadOptions): Promise<MainThread> {
     const { settings, source } = options
-    const thread = new MainThread(options, new PoolStores(settings, source.config))
+    const stores = new PoolStores(settings, source.config)
+    const thread = new MainThread(options, stores)
     // The ports are tried first, so that a start that fails does not take the state file from a gateway that serves on
     // these ports.
-    if (settings.stateFile !== '') await probePorts(source.config)
+    if (settings.stateFile !== '' || settings.store !== '') await probePorts(source.config)
+    await stores.open()
     return thread
   }
 
@@ -88,5 +90,6 @@ export class MainThread {
   /** To be called when the pools are closed. */
   async close(): Promise<void> {
     this.services.close()
+    await this.#stores.close()
   }
 }

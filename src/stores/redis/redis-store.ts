@@ -10,6 +10,7 @@ import { systemClock } from '../../balancer/time/clock.js'
 import type { ConnectionTarget, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
 import { RedisPoolState } from './pool-state.js'
+import { RedisCounter } from './rate-limits.js'
 import { RevisionWatch } from './revision-watch.js'
 import { checkPrefix, DEFAULT_PREFIX, displayHost, parseStoreUrl, type StoreHost } from './url.js'
 
@@ -37,13 +38,18 @@ const ONLY_POOL = 'default'
 export class RedisStore implements BackendStore {
   /** The connection of all pools. */
   readonly connection: RedisConnection
+  /** Counts for rate limits, over all gateways that share the store. */
+  readonly rateLimits: RedisCounter
   readonly #revisions: RevisionWatch
   readonly #open = new Set<RedisPoolState>()
   #only: RedisPoolState | undefined
+  #staysOpen = false
 
   constructor(target: string | RedisClient, options: RedisStoreOptions = {}, clock: Clock = systemClock) {
     const { prefix, log } = options
-    this.connection = new RedisConnection(targetOf(target, prefix), clock)
+    const reached = targetOf(target, prefix)
+    this.connection = new RedisConnection(reached, clock)
+    this.rateLimits = new RedisCounter(this.connection, `{${reached.prefix}}`)
     this.#revisions = new RevisionWatch(this.connection, clock)
     if (!log) return
     const { displayed } = this.connection
@@ -59,6 +65,16 @@ export class RedisStore implements BackendStore {
     return this.connection.isAway
   }
 
+  /**
+   * Opens the connection, which then stays open until {@link close}, also while no pool uses it. The store need not be
+   * there yet.
+   * @throws {Error} if the package ioredis, which is optional, is not installed
+   */
+  async open(): Promise<void> {
+    this.#staysOpen = true
+    await this.connection.start()
+  }
+
   /** Returns the part of the store that keeps one pool. */
   forPool(name: string): RedisPoolState {
     const part: RedisPoolState = new RedisPoolState(name, {
@@ -72,7 +88,7 @@ export class RedisStore implements BackendStore {
         this.connection.start().catch(() => {})
       },
       closed: () => {
-        if (this.#open.delete(part) && this.#open.size === 0) this.connection.close()
+        if (this.#open.delete(part) && this.#open.size === 0 && !this.#staysOpen) this.connection.close()
       },
     })
     return part
@@ -101,6 +117,7 @@ export class RedisStore implements BackendStore {
   /** Closes the connection, whichever pools still use it. */
   async close(): Promise<void> {
     this.#open.clear()
+    this.#staysOpen = false
     this.connection.close()
   }
 
