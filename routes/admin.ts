@@ -29,11 +29,6 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Returns the pool to which a call of the admin API applies. @throws {PoolNotFoundError} */
     poolOf(request: FastifyRequest): Balancer
-    /**
-     * Returns `document`, the response to a change, as soon as the pool's store has written the change, and all worker
-     * threads of the pool follow it. Without a store and without workers it returns at once.
-     */
-    saved<T>(pool: Balancer, document: T): Promise<T>
   }
 }
 
@@ -63,10 +58,6 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     feeds.close()
   })
   scope.decorate('poolOf', (request) => pools.of(request))
-  scope.decorate('saved', async <T>(pool: Balancer, document: T) => {
-    await Promise.all([pool.keeper?.saved(), pool.workers?.settled()])
-    return document
-  })
   // Fastify's default validator would silently drop unknown fields and turn the string "5" into the number 5.
   scope.setValidatorCompiler(validatorCompiler)
   // The serializer of the host app might not understand these schemas.

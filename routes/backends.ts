@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { changePool } from '../src/admin/change.js'
 import { Backend, backendExample, LeavingBackend, newBackendExample } from '../src/admin/contract/backend.js'
 import {
   ActivateBody,
@@ -15,6 +17,9 @@ import { BACKENDS_PER_TURN, backendsJson } from '../src/admin/contract/backend-l
 import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { lastUsableWarning } from '../src/admin/last-usable-warning.js'
+import type { Backend as ChangedBackend } from '../src/balancer/backends/backend.js'
+import type { BackendView } from '../src/balancer/backends/backend-view.js'
+import type { BackendChange } from '../src/balancer/state/change.js'
 
 const tags = ['Backends']
 
@@ -27,6 +32,10 @@ const changesOne = {
 
 /** Adds the routes that register, list, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  /** Makes a change, and returns the backend as it is then. */
+  const change = (request: FastifyRequest, wanted: BackendChange): Promise<BackendView> =>
+    changePool(app.poolOf(request), wanted, { answer: (backend) => (backend as ChangedBackend).view() })
+
   app.get(
     '/backends',
     {
@@ -71,12 +80,10 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const pool = app.poolOf(request)
-      const backend = pool.registry.add(request.body)
-      const view = await app.saved(pool, backend.view())
+      const view = await change(request, { kind: 'add', backend: request.body })
       const { pool: name } = request.params as { pool?: string }
       const prefix = app.prefix.replace(':pool', encodeURIComponent(name ?? ''))
-      reply.code(201).header('location', `${prefix}/backends/${backend.id}`)
+      reply.code(201).header('location', `${prefix}/backends/${view.id}`)
       return view
     },
   )
@@ -113,8 +120,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const pool = app.poolOf(request)
-      return app.saved(pool, pool.registry.update(request.params.id, request.body).view())
+      return change(request, { kind: 'update', id: request.params.id, patch: request.body })
     },
   )
 
@@ -133,11 +139,11 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const pool = app.poolOf(request)
       const { id } = request.params
-      const warning = lastUsableWarning(pool.registry, id)
+      const warning = lastUsableWarning(app.poolOf(request).registry, id)
+      const view = await change(request, { kind: 'drain', id, timeout: request.body.timeout })
       reply.code(202)
-      return app.saved(pool, { ...pool.registry.drain(id, request.body.timeout).view(), ...warning })
+      return { ...view, ...warning }
     },
   )
 
@@ -155,8 +161,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const pool = app.poolOf(request)
-      return app.saved(pool, pool.registry.activate(request.params.id).view())
+      return change(request, { kind: 'activate', id: request.params.id })
     },
   )
 
@@ -178,19 +183,14 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { timeout } = request.query
-      const force = request.query.force === 'true'
       const { id } = request.params
-      const pool = app.poolOf(request)
-      const warning = lastUsableWarning(pool.registry, id)
-      const backend = pool.registry.remove(id, {
-        force,
-        ...(timeout !== undefined && { timeout: Number(timeout) }),
-      })
-      const view = await app.saved(pool, { ...backend.view(), ...warning })
+      const force = request.query.force === 'true'
+      const timeout = request.query.timeout === undefined ? undefined : Number(request.query.timeout)
+      const warning = lastUsableWarning(app.poolOf(request).registry, id)
+      const view = await change(request, { kind: 'remove', id, force, timeout })
       if (force) return reply.code(204).send(null)
       reply.code(202)
-      return view
+      return { ...view, ...warning }
     },
   )
 }

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { changePool } from '../src/admin/change.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { Policy } from '../src/admin/contract/schemas.js'
 
@@ -38,8 +39,8 @@ export const policyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const pool = app.poolOf(request)
-      pool.policy = request.body.policy
-      return app.saved(pool, { policy: pool.policy })
+      const { policy } = request.body
+      return changePool(pool, { kind: 'policy', policy }, { answer: () => ({ policy: pool.policy }) })
     },
   )
 }

@@ -6,8 +6,8 @@ import type { Registry } from '../balancer/backends/registry.js'
  * @throws {BackendNotFoundError}
  */
 export function lastUsableWarning(registry: Registry, id: string): { warning?: string } {
-  const backend = registry.get(id)
-  if (!backend.isEligible && !registry.standby.includes(backend)) return {}
+  const backend = registry.list().find((other) => other.id === id)
+  if (!backend || (!backend.isEligible && !registry.standby.includes(backend))) return {}
   const left = registry.leftWithout(backend)
   if (left === 'nobody')
     return { warning: `no other backend than ${id} is usable: clients are answered 503 now` }

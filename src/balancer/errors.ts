@@ -126,12 +126,24 @@ export class StoreOutcomeError extends BalancerError {
   }
 }
 
-/** A change is in force, but could not be stored; `cause` is the store's error. */
+/** What a change that could not be stored has changed. */
+type UnsavedEffect = 'in force' | 'nothing' | 'unknown'
+
+const effects: Record<UnsavedEffect, string> = {
+  'in force': 'the change is in force, and not stored',
+  nothing: 'nothing was changed',
+  unknown: 'it is not known whether the change was made, and what the store has counts once it answers',
+}
+
+/** A change could not be stored; `cause` is the store's error. */
 export class StateNotSavedError extends BalancerError {
-  constructor(store: string, cause: Error) {
-    const what = `the change is in force, and not stored: ${store} cannot be written: ${cause.message}`
-    super('LEASTWISE_STATE_NOT_SAVED', what)
+  /** `in force`: only here. `nothing`: neither here nor elsewhere. `unknown`: the store did not say. */
+  readonly effect: UnsavedEffect
+
+  constructor(store: string, cause: Error, effect: UnsavedEffect = 'in force') {
+    super('LEASTWISE_STATE_NOT_SAVED', `${effects[effect]}: ${store} cannot be written: ${cause.message}`)
     this.cause = cause
+    this.effect = effect
   }
 }
 

@@ -5,7 +5,7 @@ import Fastify, { type InjectOptions } from 'fastify'
 import { adminRoutes } from '../../routes/admin.js'
 import type { Answer, Call, Description } from '../../src/admin/reference-page/document.js'
 import { Balancer } from '../../src/balancer/balancer.js'
-import { StateKeeper } from '../../src/balancer/state/keeper.js'
+import { LocalKeeper } from '../../src/balancer/state/local-keeper.js'
 import { notFound } from '../../src/proxy/downstream/errors/errors.js'
 import { ScriptedControl } from './gateway-control.js'
 
@@ -43,7 +43,7 @@ export async function describedAdmin(token?: string) {
       if (store.fails) throw new Error('ENOSPC: no space left on device')
     },
   }
-  balancer.keeper = new StateKeeper(balancer, store, balancer.policy)
+  balancer.keeper = new LocalKeeper(balancer, store, balancer.policy)
   await balancer.keeper.start()
   const app = Fastify()
   const routes: Route[] = []

@@ -25,7 +25,7 @@ export class Backend {
   /** `host[:port]` of the origin, as a Host field has it; `localhost` for a Unix socket. */
   readonly host: string
   hostHeader: HostHeader | undefined
-  readonly addedAt: Date
+  addedAt: Date
   /** The source that registered the backend: the configuration, a call of the API, or the store. */
   source: BackendSource = 'api'
   readonly leases: LeaseBook

@@ -227,8 +227,9 @@ export class Registry extends BackendHealth {
         Object.assign(backend, fields)
         this.refresh()
         this.announce('updated', backend)
-        if (entry.state === 'draining') this.drain(backend.id)
-        else if (backend.state === 'draining') this.activate(backend.id)
+        if (entry.state === 'draining') {
+          if (backend.state === 'active') this.drain(backend.id)
+        } else if (backend.state === 'draining') this.activate(backend.id)
       }
       for (const backend of added) {
         // A listener of an event may have taken the id or the URL.

@@ -55,8 +55,13 @@ export function checkAdminState(state: AdminState): AdminState {
 
 /** @throws {InvalidBackendError} */
 export function checkAddedAt(addedAt: string): Date {
-  const date = new Date(typeof addedAt === 'string' ? addedAt : Number.NaN)
-  if (Number.isNaN(date.getTime())) throw new InvalidBackendError('addedAt', 'must be a date in ISO 8601')
+  return checkTime('addedAt', addedAt)
+}
+
+/** @throws {InvalidBackendError} where the value of a field is no time */
+export function checkTime(field: string, value: string): Date {
+  const date = new Date(typeof value === 'string' ? value : Number.NaN)
+  if (Number.isNaN(date.getTime())) throw new InvalidBackendError(field, 'must be a date in ISO 8601')
   return date
 }
 

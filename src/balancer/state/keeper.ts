@@ -1,13 +1,11 @@
-// Over 200 lines: saves, conflicts and failures, whose order must be read in one place.
+// Over 200 lines: what all keepers have in common, from the first save to the last.
 import type { Registry } from '../backends/registry.js'
-import type { BackendRecord } from '../backends/spec.js'
-import { StateNotSavedError, StoreConflictError } from '../errors.js'
+import { StateNotSavedError } from '../errors.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
-import type { Loaded } from './schema.js'
-import { stateOf } from './state-of.js'
-import type { BackendStore, PoolState } from './store.js'
+import type { ChangeCall, PoolChange } from './change.js'
+import type { BackendStore } from './store.js'
 import { StoreAccess } from './store-access.js'
 
 /** The part of a pool that its keeper uses. */
@@ -26,12 +24,18 @@ export interface StateKeeperEvents {
   failed: [StateNotSavedError]
   /** Everything is stored again after a failure. */
   recovered: []
+  /** The store is there for the first time, and the pool, which began without it, has what is stored. */
+  joined: []
+  /** The store had lost the state, and this gateway wrote it again. */
+  restored: []
+  /** What is stored cannot come into force here, so that the pool keeps what it has; told once for each reason. */
+  outOfStep: [Error]
+  /** What is stored is in force here again. */
+  inStep: []
 }
 
 /** Time from a failed save to the next attempt, unless another change comes before. */
 const RETRY_INTERVAL_MS = 5000
-/** Largest number of saves in a row that may find that another writer has changed the store. */
-const MAX_CONFLICTS = 5
 
 const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as const
 
@@ -39,37 +43,28 @@ const changes = ['added', 'updated', 'draining', 'activated', 'removed'] as cons
  * Keeps the state of a pool in a store. Only one save is under way at a time; all changes made meanwhile go into the
  * next save together.
  */
-export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
-  readonly #pool: KeptPool
-  readonly #store: BackendStore
-  readonly #access: StoreAccess
-  #configuredPolicy: PolicyName
-  /** The content of the store when it was loaded or saved last. */
-  #known: Loaded | undefined
-  /** The state that is certainly in the store, as text. */
-  #storedText: string | undefined
-  /** True if the store has told that another writer changed it. */
-  #isOutdated = false
-  #stopWatching: (() => void) | undefined
-  /** The save that began last, and the next one, which has not read the state of the pool yet. */
-  #lastSave: Promise<void> | undefined
+export abstract class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
+  protected readonly pool: KeptPool
+  protected readonly store: BackendStore
+  protected readonly access: StoreAccess
+  protected configuredPolicy: PolicyName
+  /** The work that was begun last. This promise never rejects. */
+  #last: Promise<unknown> = Promise.resolve()
+  /** The next save, which has not read the state of the pool yet. */
   #nextSave: Promise<void> | undefined
   #failure: StateNotSavedError | undefined
   #failures = 0
   #cancelRetry = () => {}
-  #closed = false
+  #ends: (() => void)[] = []
+  #isClosed = false
 
-  /**
-   * @param configuredPolicy the policy that the configuration names
-   * @param loaded the content of the store when the pool was made; undefined if the store was empty
-   */
-  constructor(pool: KeptPool, store: BackendStore, configuredPolicy: PolicyName, loaded?: Loaded) {
+  /** @param configuredPolicy the policy that the configuration names */
+  constructor(pool: KeptPool, store: BackendStore, configuredPolicy: PolicyName) {
     super(pool.observerGuard)
-    this.#pool = pool
-    this.#store = store
-    this.#access = new StoreAccess(store, pool.clock)
-    this.#configuredPolicy = configuredPolicy
-    this.#known = loaded
+    this.pool = pool
+    this.store = store
+    this.access = new StoreAccess(store, pool.clock)
+    this.configuredPolicy = configuredPolicy
   }
 
   /** Number of saves that failed since the start. */
@@ -83,16 +78,24 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
   }
 
   /**
+   * The reason why what other gateways have stored is not in force here, so that the pool keeps what it has; undefined
+   * otherwise, and always where no others share the store.
+   */
+  get outOfStep(): Error | undefined {
+    return undefined
+  }
+
+  /** The reason why the pool began without its store; undefined once the store was there. */
+  get awayAtStart(): Error | undefined {
+    return undefined
+  }
+
+  /**
    * Saves the present state, and from then on every change.
    * @throws {StateNotSavedError} where the first save fails; the keeper then gives up
    */
   async start(): Promise<void> {
-    for (const event of changes) this.#pool.registry.on(event, this.#save)
-    this.#pool.on('policy', this.#save)
-    this.#stopWatching = this.#store.watch?.(() => {
-      this.#isOutdated = true
-      this.#save()
-    })
+    this.follow()
     try {
       await this.saved()
     } catch (error) {
@@ -103,50 +106,89 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
 
   /** Takes another configuration: its backends are in the registry already. */
   configured(policy: PolicyName): void {
-    this.#configuredPolicy = policy
-    this.#save()
+    this.configuredPolicy = policy
+    this.saveSoon()
   }
+
+  /**
+   * Makes a change of the pool.
+   * @returns what `call.answer` has made, as soon as the change is in force and stored
+   * @throws {StateNotSavedError} where it could not be stored; the error says what that means
+   * @throws what {@link makeChange} throws; nothing has changed then
+   */
+  abstract change<T>(change: PoolChange, call: ChangeCall<T>): Promise<T>
 
   /**
    * Resolves once all changes so far are stored.
    * @throws {StateNotSavedError} where that failed; the changes are in force nevertheless, and the save is tried again
    */
   saved(): Promise<void> {
-    this.#nextSave ??= this.#saveAfter(this.#lastSave)
+    this.#nextSave ??= this.alone(() => {
+      this.#nextSave = undefined
+      return this.#attempt()
+    })
     return this.#nextSave
   }
 
   /** Saves changes that are not stored yet, if possible in time, and then closes the store. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    await this.#access.inTime(this.saved()).catch(() => {})
+    if (this.#isClosed) return
+    await this.access.inTime(this.saved()).catch(() => {})
     this.#stop()
-    await this.#store.close?.()
+    await this.store.close?.()
   }
 
-  #stop(): void {
-    for (const event of changes) this.#pool.registry.off(event, this.#save)
-    this.#pool.off('policy', this.#save)
-    this.#stopWatching?.()
-    this.#closed = true
-    this.#cancelRetry()
+  protected get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Brings the store in line with the changes that were made here, and takes over those that others have made. */
+  protected abstract save(): Promise<void>
+
+  /** Is called when another writer has changed the store. */
+  protected abstract outdated(): void
+
+  /** Saves each change from now on, and takes over what other writers change. */
+  protected follow(): void {
+    const { registry } = this.pool
+    for (const event of changes) {
+      registry.on(event, this.saveSoon)
+      this.#ends.push(() => registry.off(event, this.saveSoon))
+    }
+    this.pool.on('policy', this.saveSoon)
+    this.#ends.push(() => this.pool.off('policy', this.saveSoon))
+    this.endWith(this.store.watch?.(() => this.outdated()))
+  }
+
+  /** Notes a function that is called when the keeper stops. */
+  protected endWith(end: (() => void) | undefined): void {
+    if (end) this.#ends.push(end)
+  }
+
+  /** Does one piece of work after the other. */
+  protected alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => {})
+    return done
   }
 
   /** Saves the state. A failure is announced by an event. */
-  readonly #save = (): void => {
+  protected readonly saveSoon = (): void => {
     this.saved().catch(() => {})
   }
 
-  async #saveAfter(before: Promise<void> | undefined): Promise<void> {
-    await before?.catch(() => {})
-    this.#lastSave = this.#nextSave
-    this.#nextSave = undefined
-    const { name } = this.#store
-    if (this.#closed) throw new StateNotSavedError(name, new Error('it is closed'))
+  /** Saves once more after a while, unless something else leads to a save before. */
+  protected retryLater(): void {
+    this.#cancelRetry()
+    if (!this.#isClosed) this.#cancelRetry = this.pool.clock.after(RETRY_INTERVAL_MS, this.saveSoon)
+  }
+
+  async #attempt(): Promise<void> {
+    const { name } = this.store
+    if (this.#isClosed) throw new StateNotSavedError(name, new Error('it is closed'))
     this.#cancelRetry()
     try {
-      if (this.#isOutdated) await this.#adopt()
-      await this.#write()
+      await this.save()
     } catch (error) {
       throw this.#failed(new StateNotSavedError(name, error as Error))
     }
@@ -155,71 +197,18 @@ export class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.announce('recovered')
   }
 
-  /** Saves the present state, unless it is stored already. */
-  async #write(): Promise<void> {
-    for (let conflicts = 0; ; conflicts++) {
-      const state = this.#state()
-      const text = JSON.stringify(state)
-      if (text === this.#storedText) return
-      // The content of the store is unknown until the save ends: a save that fails may have been carried out all the
-      // same.
-      this.#storedText = undefined
-      try {
-        const revision = await this.#access.save(state, this.#known?.revision)
-        this.#known = { state, revision }
-        this.#storedText = text
-        return
-      } catch (error) {
-        if (!(error instanceof StoreConflictError) || conflicts === MAX_CONFLICTS) throw error
-        await this.#adopt()
-      }
-    }
-  }
-
-  /**
-   * Takes over the changes that another writer made: everything in the store that differs from its last known content.
-   * Changes made in this pool meanwhile stay, and are stored next.
-   */
-  async #adopt(): Promise<void> {
-    this.#isOutdated = false
-    try {
-      const loaded = await this.#access.load()
-      if (loaded) this.#takeOver(loaded)
-    } catch (error) {
-      this.#isOutdated = true
-      throw error
-    }
-  }
-
-  #takeOver(loaded: Loaded): void {
-    const before = this.#known
-    if (before?.revision !== undefined && loaded.revision === before.revision) return
-    const isSaved = JSON.stringify(this.#state()) === this.#storedText
-    this.#pool.registry.sync('store', recordsOf(loaded.state), before ? recordsOf(before.state) : [])
-    const { name } = loaded.state.policy
-    if (name !== before?.state.policy.name) this.#pool.policy = name
-    // This is set only now, so that content that cannot be taken over is not overwritten either.
-    this.#known = loaded
-    // A state that was only taken over is not stored again, or else pools with different configurations would answer
-    // each other for ever.
-    this.#storedText = isSaved ? JSON.stringify(this.#state()) : undefined
-  }
-
-  #state(): PoolState {
-    return stateOf(this.#pool.registry, this.#pool.policy as PolicyName, this.#configuredPolicy)
-  }
-
   #failed(failure: StateNotSavedError): StateNotSavedError {
-    const known = this.#failure?.message === failure.message
+    const isKnown = this.#failure?.message === failure.message
     this.#failures++
     this.#failure = failure
-    this.#cancelRetry = this.#pool.clock.after(RETRY_INTERVAL_MS, this.#save)
-    if (!known) this.announce('failed', failure)
+    this.retryLater()
+    if (!isKnown) this.announce('failed', failure)
     return failure
   }
-}
 
-/** Returns the backends of a stored state, without what the configuration said of them. */
-function recordsOf({ backends }: PoolState): BackendRecord[] {
-  return backends.map(({ configured, ...backend }) => backend)
+  #stop(): void {
+    for (const end of this.#ends.splice(0)) end()
+    this.#isClosed = true
+    this.#cancelRetry()
+  }
 }

@@ -1,10 +1,13 @@
 import { type AdminState, type BackendSpec, backendFields, type ConfiguredBackend } from '../backends/spec.js'
-import { checkAddedAt, checkAdminState, checkSpec } from '../backends/validation.js'
+import { checkAddedAt, checkAdminState, checkSpec, checkTime } from '../backends/validation.js'
 import { BalancerError, InvalidBackendError } from '../errors.js'
 import { isPolicyName, type PolicyName, policyNames } from '../selection/policies/index.js'
+import { checkTimeout } from './asked.js'
 import {
+  type Asked,
   type BackendState,
   type PoolState,
+  type Removal,
   STATE_VERSION,
   type StoredState,
   type StoreRevision,
@@ -46,7 +49,8 @@ export function readState(value: unknown): PoolState {
   const { version } = value
   // The version is checked first, because nothing is known of the other fields of another version.
   if (version !== STATE_VERSION) throw new InvalidStateError('version', `must be ${STATE_VERSION}`)
-  const { policy, backends, removed } = fields(value, '', ['version', 'policy', 'backends', 'removed'])
+  const known = ['version', 'policy', 'backends', 'removed', 'removals']
+  const { policy, backends, removed, removals } = fields(value, '', known)
   const { name, configured } = fields(policy, 'policy', ['name', 'configured'])
   const state: PoolState = {
     version: STATE_VERSION,
@@ -56,6 +60,9 @@ export function readState(value: unknown): PoolState {
     },
     backends: list(backends, 'backends').map((entry, i) => readBackend(entry, `backends[${i}]`)),
     removed: list(removed, 'removed').map((entry, i) => readConfigured(entry, `removed[${i}]`)),
+    ...(removals !== undefined && {
+      removals: list(removals, 'removals').map((entry, i) => readRemoval(entry, `removals[${i}]`)),
+    }),
   }
   refuseDoubles(state.backends, 'url')
   refuseDoubles(state.backends, 'id')
@@ -67,7 +74,7 @@ function readConfigured(value: unknown, where: string): ConfiguredBackend {
 }
 
 function readBackend(value: unknown, where: string): BackendState {
-  const found = fields(value, where, [...backendFields, 'state', 'addedAt', 'configured'])
+  const found = fields(value, where, [...backendFields, 'state', 'addedAt', 'configured', 'asked'])
   const description = describedBy(found, where)
   const { id } = description
   if (id === undefined) throw new InvalidStateError(`${where}.id`, 'is missing')
@@ -76,11 +83,32 @@ function readBackend(value: unknown, where: string): BackendState {
     id,
     state: checkAdminState(found.state as AdminState),
     addedAt: checkAddedAt(found.addedAt as string).toISOString(),
+    ...(found.asked !== undefined && {
+      asked: readAsked(fields(found.asked, `${where}.asked`, ['at', 'timeout']), `${where}.asked`),
+    }),
   }))
   if (found.configured === undefined) return backend
   const configured = readConfigured(found.configured, `${where}.configured`)
   if (configured.url === description.url) return { ...backend, configured }
   throw new InvalidStateError(`${where}.configured.url`, 'must be that of the backend')
+}
+
+function readAsked(found: Fields, where: string): Asked {
+  return checked(where, () => {
+    const timeout = checkTimeout(found.timeout)
+    return {
+      at: checkTime('at', found.at as string).toISOString(),
+      ...(timeout !== undefined && { timeout }),
+    }
+  })
+}
+
+function readRemoval(value: unknown, where: string): Removal {
+  const found = fields(value, where, ['url', 'at', 'timeout', 'force'])
+  const { url, force } = found
+  if (typeof url !== 'string') throw new InvalidStateError(`${where}.url`, 'must be text')
+  if (force !== undefined && force !== true) throw new InvalidStateError(`${where}.force`, 'must be true')
+  return { url, ...readAsked(found, where), ...(force && { force }) }
 }
 
 function describedBy(found: Fields, where: string): ConfiguredBackend {

@@ -25,11 +25,12 @@ export function stateOf(registry: Registry, policy: PolicyName, configuredPolicy
 }
 
 /** Returns the configuration of a backend without its state, because the next start begins with the stored state. */
-function plain({ state, addedAt, ...configured }: SourceEntry): ConfiguredBackend {
+export function plain({ state, addedAt, ...configured }: SourceEntry): ConfiguredBackend {
   return configured
 }
 
-function backendStateOf({
+/** Returns what is stored of a backend, without what the configuration says of it. */
+export function backendStateOf({
   url,
   id,
   weight,

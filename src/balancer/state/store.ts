@@ -16,6 +16,23 @@ export interface BackendState extends ConfiguredBackend {
    * name.
    */
   configured?: ConfiguredBackend
+  /** What was asked for last of the state of the backend; left out where several gateways do not share the store. */
+  asked?: Asked
+}
+
+/** A drain, an activation or a removal, with what other gateways need to carry it out in the same way. */
+export interface Asked {
+  /** The time of the call in ISO 8601; another time means another call. */
+  at: string
+  /** Milliseconds that requests in flight may take; left out for the time of the gateway that carries it out. */
+  timeout?: number
+}
+
+/** A backend that was removed a short time ago. */
+export interface Removal extends Asked {
+  url: string
+  /** True if requests in flight are cut at once. */
+  force?: true
 }
 
 /** The state of a pool that is stored, as plain JSON. Counts and health are not part of it. */
@@ -26,6 +43,8 @@ export interface PoolState {
   backends: BackendState[]
   /** Backends that the configuration names, but that were removed. */
   removed: ConfiguredBackend[]
+  /** Backends that were removed a short time ago; left out where several gateways do not share the store. */
+  removals?: Removal[]
 }
 
 /**

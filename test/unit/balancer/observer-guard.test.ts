@@ -5,7 +5,7 @@ import { Balancer } from '../../../src/balancer/balancer.js'
 import { StoppedError } from '../../../src/balancer/errors.js'
 import type { Lease } from '../../../src/balancer/leases/lease.js'
 import type { BalancerOptions } from '../../../src/balancer/options.js'
-import { StateKeeper } from '../../../src/balancer/state/keeper.js'
+import { LocalKeeper } from '../../../src/balancer/state/local-keeper.js'
 import { TestClock } from '../../support/clock.js'
 
 function pool(options: BalancerOptions = {}) {
@@ -111,7 +111,7 @@ test('a listener of the keeper that throws changes nothing about what is stored'
       saved.push(state)
     },
   }
-  const keeper = new StateKeeper(balancer, store, balancer.policy)
+  const keeper = new LocalKeeper(balancer, store, balancer.policy)
   await keeper.start()
   keeper.on('failed', fail('failed'))
   keeper.on('recovered', fail('recovered'))
