@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
+import type { StateKeeper } from '../balancer/state/keeper.js'
 
 const conditions = {
   healthy: 'backend is healthy',
@@ -16,6 +17,7 @@ export function logChanges(
 ): void {
   keeper?.on('failed', ({ message }) => log.error({ pool, event: 'state not saved' }, message))
   keeper?.on('recovered', () => log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
+  if (keeper) logStore(log, keeper, pool)
   workers?.on('unanswered', ({ number }, { message }) =>
     log.warn(
       { pool, event: 'worker unanswered', worker: number },
@@ -57,4 +59,30 @@ export function logChanges(
   }
   for (const event of ['added', 'draining', 'activated', 'health', 'removed'] as const)
     registry.on(event, checkOutage)
+}
+
+/** Logs how a pool is in line with a store that other gateways share. */
+function logStore(log: FastifyBaseLogger, keeper: StateKeeper, pool: string): void {
+  const { awayAtStart, failure } = keeper
+  if (awayAtStart) {
+    log.warn(
+      { pool, event: 'store away at start', reason: awayAtStart.message },
+      'the store does not answer: the pool begins as its configuration says, and changes are refused until the store is there',
+    )
+  }
+  // It could not be told before there was a log.
+  if (failure) log.error({ pool, event: 'state not saved' }, failure.message)
+  keeper.on('joined', () =>
+    log.info({ pool, event: 'store joined' }, 'the store is there: what it has is in force'),
+  )
+  keeper.on('restored', () =>
+    log.warn({ pool, event: 'state restored' }, 'the store had lost the state: it was written again'),
+  )
+  keeper.on('outOfStep', ({ message }) =>
+    log.error(
+      { pool, event: 'out of step', reason: message },
+      `what other gateways have stored cannot be used here, and the pool stays as it is: ${message}`,
+    ),
+  )
+  keeper.on('inStep', () => log.info({ pool, event: 'in step' }, 'what is stored is in force here again'))
 }

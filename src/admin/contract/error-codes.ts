@@ -85,7 +85,7 @@ export const errorCodes = {
   },
   LEASTWISE_STATE_NOT_SAVED: {
     statusCode: 503,
-    when: 'the change is in force, and could not be stored; that is tried again',
+    when: 'the change could not be stored; the message says whether it is in force and stored later, or nothing was changed, as where gateways share the store, or what the store has counts',
     message:
       'the change is in force, and not stored: STATE_FILE "/var/lib/leastwise/state.json" cannot be written: ENOSPC: no space left on device',
   },
