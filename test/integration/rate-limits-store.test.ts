@@ -15,7 +15,7 @@ async function connected(t: TestContext, server: RedisServer) {
   const connection = await RedisConnection.open(server.url, systemClock)
   t.after(() => connection.close())
   if (connection.isAway) await once(connection, 'back')
-  return { connection, counter: new RedisCounter(connection, '{leastwise}') }
+  return { connection, counter: new RedisCounter(connection) }
 }
 
 /** Two counters over one store, as two gateways have them. */

@@ -45,14 +45,13 @@ interface Batch {
  * counted in one round trip.
  */
 export class RedisCounter implements RateLimitCounter {
-  readonly #connection: Pick<RedisConnection, 'run'>
+  readonly #connection: Pick<RedisConnection, 'run' | 'key'>
   readonly #prefix: string
   #batch: Batch | undefined
 
-  /** @param prefix what all keys begin with, which has the hash tag that brings them to one node of a cluster */
-  constructor(connection: Pick<RedisConnection, 'run'>, prefix: string) {
+  constructor(connection: Pick<RedisConnection, 'run' | 'key'>) {
     this.#connection = connection
-    this.#prefix = prefix
+    this.#prefix = connection.key('rate:')
   }
 
   /** Rejects where the store is away, or refuses the count. */
@@ -77,7 +76,7 @@ export class RedisCounter implements RateLimitCounter {
 
   /** The server is told no client's address and no value of a field, only a hash. */
   #keyOf(key: string): string {
-    return `${this.#prefix}:rate:${hash('sha256', key, 'base64url').slice(0, HASH_CHARACTERS)}`
+    return `${this.#prefix}${hash('sha256', key, 'base64url').slice(0, HASH_CHARACTERS)}`
   }
 
   #begin(): Batch {

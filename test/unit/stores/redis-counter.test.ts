@@ -3,23 +3,22 @@ import { test } from 'node:test'
 import { RedisCounter } from '../../../src/stores/redis/rate-limits.js'
 
 const WINDOW = 60_000
+const key = (name: string) => `{test}:${name}`
 
 /** A connection that counts as a server would, and notes what it is asked. */
 function counting() {
   const asked: { keys: readonly string[]; args: readonly (string | number)[] }[] = []
   const counts = new Map<string, number>()
-  const counter = new RedisCounter(
-    {
-      run: async (_script, keys, args) => {
-        asked.push({ keys, args })
-        return keys.flatMap((key, i) => {
-          counts.set(key, (counts.get(key) ?? 0) + 1)
-          return [counts.get(key), Number(args[i])]
-        })
-      },
+  const counter = new RedisCounter({
+    key,
+    run: async (_script, keys, args) => {
+      asked.push({ keys, args })
+      return keys.flatMap((key, i) => {
+        counts.set(key, (counts.get(key) ?? 0) + 1)
+        return [counts.get(key), Number(args[i])]
+      })
     },
-    '{test}',
-  )
+  })
   return { asked, counter }
 }
 
@@ -61,16 +60,14 @@ test('the store sees hashes of clients, under its prefix, and of one length', as
 
 test('a store that fails, fails all requests of the turn, and none after it', async () => {
   const failures = [new Error('OOM command not allowed')]
-  const counter = new RedisCounter(
-    {
-      run: async () => {
-        const failure = failures.shift()
-        if (failure) throw failure
-        return [1, 0]
-      },
+  const counter = new RedisCounter({
+    key,
+    run: async () => {
+      const failure = failures.shift()
+      if (failure) throw failure
+      return [1, 0]
     },
-    '{test}',
-  )
+  })
   const failed = await Promise.allSettled([counter.increment('a', 1), counter.increment('b', 1)])
   for (const { status, reason } of failed as PromiseRejectedResult[])
     assert.deepEqual([status, reason.message], ['rejected', 'OOM command not allowed'])
