@@ -47,9 +47,8 @@ export class RedisStore implements BackendStore {
 
   constructor(target: string | RedisClient, options: RedisStoreOptions = {}, clock: Clock = systemClock) {
     const { prefix, log } = options
-    const reached = targetOf(target, prefix)
-    this.connection = new RedisConnection(reached, clock)
-    this.rateLimits = new RedisCounter(this.connection, `{${reached.prefix}}`)
+    this.connection = new RedisConnection(targetOf(target, prefix), clock)
+    this.rateLimits = new RedisCounter(this.connection)
     this.#revisions = new RevisionWatch(this.connection, clock)
     if (!log) return
     const { displayed } = this.connection
