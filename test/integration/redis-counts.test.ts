@@ -4,10 +4,13 @@ import { type TestContext, test } from 'node:test'
 import { Balancer } from '../../src/balancer/balancer.js'
 import { FleetPool } from '../../src/balancer/fleet/fleet-pool.js'
 import { ObserverGuard } from '../../src/balancer/observer-guard.js'
+import { openBalancer } from '../../src/balancer/state/open-balancer.js'
 import { systemClock } from '../../src/balancer/time/clock.js'
 import { RedisConnection } from '../../src/stores/redis/connection.js'
 import { CountsChannel } from '../../src/stores/redis/counts-channel.js'
 import { Membership } from '../../src/stores/redis/membership.js'
+import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.js'
+import { Script } from '../../src/stores/redis/script.js'
 import { RedisServer, withoutRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -26,6 +29,7 @@ async function start(t: TestContext, server: RedisServer, id: string) {
     inFlight: () => channel.inFlight,
   })
   const channel = new CountsChannel(connection, membership, systemClock)
+  channel.start()
   const balancer = new Balancer({ backends })
   const slots = { lease: async () => [], onShort: () => () => {} }
   balancer.parts.fleet = new FleetPool(balancer.parts, { counts: channel.forPool('p'), slots })
@@ -108,4 +112,34 @@ test('a flood of garbage on the channel does not keep gateways from hearing each
     one.connection.publish(one.connection.key('counts'), garbage[i % garbage.length] as string)
   leases(one.balancer, 4)
   await two.seesElsewhere(2, 2)
+})
+
+test('pools with a store of Redis take part, until the last of them is closed', {
+  skip: withoutRedis,
+}, async (t) => {
+  const server = await RedisServer.start(t)
+  assert.throws(() => redisStore(server.url, { id: 'has spaces' }), /must have an id/)
+  const stores = ['one', 'two'].map((id) => redisStore(server.url, { id })) as [RedisStore, RedisStore]
+  t.after(() => Promise.all(stores.map((store) => store.close())))
+  const open = (store: RedisStore, name: string) => openBalancer({ backends }, store.forPool(name))
+  const [p, q] = [await open(stores[0], 'p'), await open(stores[0], 'q')]
+  const other = await open(stores[1], 'q')
+  leases(q, 4)
+  const elsewhere = () => other.registry.list().map(({ inFlightElsewhere }) => inFlightElsewhere)
+  await until(elsewhere, (seen) => seen.join() === '2,2')
+  const ids = () => stores[1].gateways.list().map(({ id }) => id)
+  assert.deepEqual(ids(), ['two', 'one'])
+  await p.keeper?.close()
+  p.close()
+  await stores[1].connection.run(new Script('return 1'), [], [])
+  assert.deepEqual(ids(), ['two', 'one'])
+  await q.keeper?.close()
+  q.close()
+  await until(ids, (seen) => seen.join() === 'two')
+  await until(elsewhere, (seen) => seen.join() === '0,0')
+  // The same store can be used again.
+  const again = await open(stores[0], 'p')
+  await until(ids, (seen) => seen.join() === 'two,one')
+  for (const { keeper } of [again, other]) await keeper?.close()
+  for (const pool of [again, other]) pool.close()
 })

@@ -43,20 +43,36 @@ export class CountsChannel {
   #tablesAt = Number.NEGATIVE_INFINITY
   #areTablesDue = true
   #askedAt = Number.NEGATIVE_INFINITY
-  #cancelTick = () => {}
-  readonly #unsubscribe: () => void
+  #cancelTick = (): void => {}
+  #end: (() => void) | undefined
 
   constructor(connection: Connection, members: Members, clock: Clock) {
     this.#connection = connection
     this.#members = members
     this.#clock = clock
     this.#channel = connection.key('counts')
-    this.#unsubscribe = connection.subscribe(this.#channel, (message) => this.#heard(message))
+  }
+
+  /** Tells and hears from now on, also again after it was closed. Does nothing where it has begun. */
+  start(): void {
+    if (this.#end) return
+    const connection = this.#connection
+    const unsubscribe = connection.subscribe(this.#channel, (message) => this.#heard(message))
     connection.on('back', this.#begin)
     connection.on('missed', this.#begin)
-    members.on('announced', this.#begin)
-    members.on('gone', this.#gone)
+    this.#members.on('announced', this.#begin)
+    this.#members.on('gone', this.#gone)
     this.#tickLater()
+    this.#end = () => {
+      this.#end = undefined
+      this.#cancelTick()
+      unsubscribe()
+      connection.off('back', this.#begin)
+      connection.off('missed', this.#begin)
+      this.#members.off('announced', this.#begin)
+      this.#members.off('gone', this.#gone)
+      for (const instance of [...this.#gateways.keys()]) this.#gone(instance)
+    }
   }
 
   /** Requests in flight here, in all pools. */
@@ -74,12 +90,7 @@ export class CountsChannel {
 
   /** Tells and hears no more. The others forget the counts when this gateway leaves them, or its lease is over. */
   close(): void {
-    this.#cancelTick()
-    this.#unsubscribe()
-    this.#connection.off('back', this.#begin)
-    this.#connection.off('missed', this.#begin)
-    this.#members.off('announced', this.#begin)
-    this.#members.off('gone', this.#gone)
+    this.#end?.()
   }
 
   #join(name: string, pool: CountedPool): () => void {

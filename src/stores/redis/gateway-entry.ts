@@ -9,7 +9,7 @@ export interface GatewayEntry {
   seen: number
   /** Requests that it has in flight, in all pools. */
   inFlight: number
-  /** Version of the package. */
+  /** Version of what it tells other gateways. */
   version: string
 }
 

@@ -5,6 +5,7 @@ import { GuardedEmitter, type ObserverGuard } from '../../balancer/observer-guar
 import type { Clock } from '../../balancer/time/clock.js'
 import { type RedisConnection, StoreAwayError } from './connection.js'
 import { type Announced, GatewayEntries, type GatewayEntry } from './gateway-entry.js'
+import { type Departure, OtherGateways } from './other-gateways.js'
 
 /** Time after which a gateway that does not renew its lease is gone for the others. */
 export const GATEWAY_LEASE_MS = 5000
@@ -12,8 +13,6 @@ export const GATEWAY_LEASE_MS = 5000
 const HEARTBEAT_INTERVAL_MS = 1000
 /** Shortest time between two announcements, however many gateways join. */
 const MIN_PAUSE_MS = 100
-/** A gateway that has left is not believed to live, whatever an answer says that was under way, for so long. */
-const LEFT_MEMORY_MS = 2 * GATEWAY_LEASE_MS
 /** Longest id. */
 const MAX_ID_LENGTH = 64
 /** Random characters that tell a gateway from another one with the same id. */
@@ -27,7 +26,7 @@ export interface MembershipEvents {
   /** Another gateway is there. */
   joined: [GatewayView]
   /** Another gateway is gone: it was closed, or its lease is over. */
-  left: [GatewayView, 'closed' | 'silent']
+  left: [GatewayView, Departure]
   /** The same by instance. */
   gone: [string]
   /** The store refuses the announcement; said once until it is accepted again. */
@@ -37,7 +36,7 @@ export interface MembershipEvents {
 export interface MembershipOptions {
   /** Id that this gateway has unless another living one has it. */
   readonly id: string
-  /** Version of the package. */
+  /** Version of what gateways tell each other. */
   readonly version: string
   readonly clock: Clock
   readonly observerGuard: ObserverGuard
@@ -49,25 +48,21 @@ type Connection = Pick<RedisConnection, 'key' | 'run' | 'subscribe' | 'isAway' |
 
 /** This gateway among those that share the store: it announces itself with a lease, and knows who else is there. */
 export class Membership extends GuardedEmitter<MembershipEvents> implements GatewayDirectory {
-  /** Names this process among all gateways. */
-  readonly instance = randomBytes(12).toString('base64url')
+  #instance = newInstance()
   readonly #connection: Connection
   readonly #options: MembershipOptions
   readonly #entries: GatewayEntries
   #id: string
   #spare: string
   #wasAnnounced = false
-  /** Other gateways by instance, as they were heard of last. */
-  readonly #others = new Map<string, GatewayEntry>()
-  /** Instances that have left, with the time at which that is forgotten. */
-  readonly #left = new Map<string, number>()
+  readonly #others: OtherGateways
   /** Settles once the store has answered; undefined while it is not asked. */
   #asking: Promise<void> | undefined
   #askedAt = Number.NEGATIVE_INFINITY
   #failure: string | undefined
   #cancelBeat = () => {}
   #unsubscribe = () => {}
-  #isClosed = false
+  #isClosed = true
 
   constructor(connection: Connection, options: MembershipOptions) {
     super(options.observerGuard)
@@ -77,14 +72,37 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
     this.#entries = new GatewayEntries(run, this.#key, GATEWAY_LEASE_MS)
     this.#id = options.id
     this.#spare = spareOf(options.id)
+    this.#others = new OtherGateways({
+      leaseMs: GATEWAY_LEASE_MS,
+      now: () => connection.now(),
+      joined: (entry) => this.announce('joined', viewOf(entry)),
+      left: (entry, why) => {
+        this.announce('gone', entry.instance)
+        this.announce('left', viewOf(entry), why)
+      },
+    })
   }
 
   get id(): string {
     return this.#id
   }
 
-  /** Announces this gateway as soon as the store is there, and renews its lease from then on. */
+  /** Names this gateway, from its start to its end, among all that there ever were. */
+  get instance(): string {
+    return this.#instance
+  }
+
+  /**
+   * Announces this gateway as soon as the store is there, and renews its lease from then on; also again after it was
+   * closed. Does nothing where it has begun.
+   */
   start(): void {
+    if (!this.#isClosed) return
+    this.#isClosed = false
+    this.#instance = newInstance()
+    this.#id = this.#options.id
+    this.#wasAnnounced = false
+    this.#others.clear()
     this.#unsubscribe = this.#connection.subscribe(this.#key, (message) => this.#heard(message))
     this.#connection.on('back', this.#beat)
     this.#beat()
@@ -97,14 +115,13 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
       inFlight: this.#options.inFlight(),
       self: true,
     }
-    const others = [...this.#others.values()].filter((other) => !this.#isOver(other)).map(viewOf)
+    const others = this.#others.list().map(viewOf)
     return [self, ...others.sort((a, b) => (a.id < b.id ? -1 : 1))]
   }
 
   /** Returns true if this is another gateway whose lease is not over. */
   isOther(instance: string): boolean {
-    const entry = this.#others.get(instance)
-    return entry !== undefined && !this.#isOver(entry)
+    return this.#others.has(instance)
   }
 
   /** Leaves the other gateways, who learn it at once where the store is there. */
@@ -114,9 +131,10 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
     this.#cancelBeat()
     this.#connection.off('back', this.#beat)
     this.#unsubscribe()
+    const instance = this.#instance
     await this.#asking
     // Where the store is away, the lease ends by itself.
-    await this.#entries.leave(this.#id, this.instance).catch(() => {})
+    await this.#entries.leave(this.#id, instance).catch(() => {})
   }
 
   get #key(): string {
@@ -127,7 +145,7 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
   readonly #beat = (): void => {
     // What another gateway says while the store is asked may be too late for the answer.
     this.#beatIn(this.#asking ? MIN_PAUSE_MS : HEARTBEAT_INTERVAL_MS)
-    if (this.#connection.isAway) this.#forget()
+    if (this.#connection.isAway) this.#others.forget()
     else if (!this.#asking) this.#ask()
   }
 
@@ -138,16 +156,17 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
 
   #ask(): void {
     const { id, version } = this.#options
+    const instance = this.#instance
     this.#askedAt = this.#options.clock.now()
-    const entry = { id, instance: this.instance, inFlight: this.#options.inFlight(), version }
+    const entry = { id, instance, inFlight: this.#options.inFlight(), version }
     this.#asking = this.#entries.announce(entry, this.#spare).then(
       (announced) => {
         this.#asking = undefined
-        if (!this.#isClosed) this.#answered(announced)
+        if (!this.#isClosed && instance === this.#instance) this.#answered(announced)
       },
       (error: Error) => {
         this.#asking = undefined
-        if (!this.#isClosed) this.#failed(error)
+        if (!this.#isClosed && instance === this.#instance) this.#failed(error)
       },
     )
   }
@@ -164,46 +183,14 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
       this.#wasAnnounced = true
       if (isOther) this.announce('renamed', { id, wanted: this.#options.id })
     }
-    for (const other of others) {
-      if (this.#left.has(other.instance)) continue
-      const isNew = !this.#others.has(other.instance)
-      this.#others.set(other.instance, other)
-      if (isNew) this.announce('joined', viewOf(other))
-    }
-    this.#forget(
-      new Map([...others, { id: this.#id, instance: this.instance }].map((it) => [it.id, it.instance])),
-    )
+    this.#others.heard(others, { id: this.#id, instance: this.#instance })
   }
 
   #failed(error: Error): void {
-    this.#forget()
+    this.#others.forget()
     if (error instanceof StoreAwayError || error.message === this.#failure) return
     this.#failure = error.message
     this.announce('failed', error)
-  }
-
-  /**
-   * Forgets gateways whose lease is over. One that an answer does not name has its lease until then, unless another one
-   * has its id: where the store was emptied, nobody but who asks is in it.
-   * @param holders instances by the id that they have
-   */
-  #forget(holders?: ReadonlyMap<string, string>): void {
-    for (const entry of this.#others.values()) {
-      const isReplaced = (holders?.get(entry.id) ?? entry.instance) !== entry.instance
-      if (isReplaced || this.#isOver(entry)) this.#drop(entry, 'silent')
-    }
-    const now = this.#options.clock.now()
-    for (const [instance, time] of this.#left) if (time <= now) this.#left.delete(instance)
-  }
-
-  #isOver({ seen }: GatewayEntry): boolean {
-    return this.#connection.now() - seen >= GATEWAY_LEASE_MS
-  }
-
-  #drop(entry: GatewayEntry, why: 'closed' | 'silent'): void {
-    if (!this.#others.delete(entry.instance)) return
-    this.announce('gone', entry.instance)
-    this.announce('left', viewOf(entry), why)
   }
 
   /** Takes news of another gateway; what is said of one that is not known is no news. */
@@ -215,11 +202,12 @@ export class Membership extends GuardedEmitter<MembershipEvents> implements Gate
       this.#beatIn(Math.max(0, MIN_PAUSE_MS - sinceAsked))
       return
     }
-    const entry = this.#others.get(instance)
-    if (!entry) return
-    this.#left.set(instance, this.#options.clock.now() + LEFT_MEMORY_MS)
-    this.#drop(entry, 'closed')
+    this.#others.leave(instance)
   }
+}
+
+function newInstance(): string {
+  return randomBytes(12).toString('base64url')
 }
 
 function viewOf({ id, seen, inFlight }: GatewayEntry): GatewayView {

@@ -20,11 +20,11 @@ const revisionForm = /^(\d{1,15})-\w+$/
 export interface PoolStateParts {
   readonly connection: RedisConnection
   readonly revisions: RevisionWatch
-  readonly fleet: PoolFleet | undefined
+  readonly fleet: PoolFleet
   /** Called before the store is used. */
   opened(): void
   /** Called when the store is not used any more. */
-  closed(): void
+  closed(): Promise<void>
 }
 
 /** Keeps the state of one pool in a hash of the store, see {@link saveScript}. */
@@ -45,7 +45,7 @@ export class RedisPoolState implements BackendStore {
     this.name = `the store ${parts.connection.displayed} (key ${this.#key})`
   }
 
-  get fleet(): PoolFleet | undefined {
+  get fleet(): PoolFleet {
     return this.#parts.fleet
   }
 
@@ -112,7 +112,7 @@ export class RedisPoolState implements BackendStore {
   }
 
   async close(): Promise<void> {
-    this.#parts.closed()
+    await this.#parts.closed()
   }
 
   /** Runs a script that writes. It carries the time after which the store must not carry it out any more. */

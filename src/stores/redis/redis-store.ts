@@ -1,3 +1,6 @@
+import { hostname } from 'node:os'
+import { defaultGatewayId } from '../../balancer/fleet/gateway-id.js'
+import type { PoolFleet } from '../../balancer/fleet/pool-fleet.js'
 import type {
   BackendStore,
   PoolState,
@@ -9,6 +12,8 @@ import type { Clock } from '../../balancer/time/clock.js'
 import { systemClock } from '../../balancer/time/clock.js'
 import type { ConnectionTarget, RedisClient } from './client.js'
 import { RedisConnection } from './connection.js'
+import { RedisFleet } from './fleet.js'
+import type { Membership } from './membership.js'
 import { RedisPoolState } from './pool-state.js'
 import { RedisCounter } from './rate-limits.js'
 import { RevisionWatch } from './revision-watch.js'
@@ -21,13 +26,16 @@ export interface StoreLog {
 }
 
 export interface RedisStoreOptions {
-  /** What this gateway is called; a host name and a random part where it is left out. */
+  /**
+   * What this gateway is called: 1 to 64 letters, digits and `._~-`. A host name and a random part where it is left out.
+   */
   id?: string
   /** What all keys begin with, in braces; `leastwise` where neither this nor the URL has another. */
   prefix?: string
   log?: StoreLog
 }
 
+const ID_FORM = /^[A-Za-z0-9._~-]{1,64}$/
 /** Pool whose state is kept where the store is used without {@link RedisStore.forPool}. */
 const ONLY_POOL = 'default'
 
@@ -40,15 +48,18 @@ export class RedisStore implements BackendStore {
   readonly connection: RedisConnection
   /** Counts for rate limits, over all gateways that share the store. */
   readonly rateLimits: RedisCounter
+  readonly #fleet: RedisFleet
   readonly #revisions: RevisionWatch
   readonly #open = new Set<RedisPoolState>()
   #only: RedisPoolState | undefined
   #staysOpen = false
 
   constructor(target: string | RedisClient, options: RedisStoreOptions = {}, clock: Clock = systemClock) {
-    const { prefix, log } = options
+    const { prefix, log, id = defaultGatewayId(hostname(), Math.random) } = options
+    if (!ID_FORM.test(id)) throw new Error('must have an id of 1 to 64 letters, digits and ._~-')
     this.connection = new RedisConnection(targetOf(target, prefix), clock)
     this.rateLimits = new RedisCounter(this.connection)
+    this.#fleet = new RedisFleet(this.connection, id, clock)
     this.#revisions = new RevisionWatch(this.connection, clock)
     if (!log) return
     const { displayed } = this.connection
@@ -58,6 +69,15 @@ export class RedisStore implements BackendStore {
 
   get name(): string {
     return `the store ${this.connection.displayed}`
+  }
+
+  /** The gateways that share the store. */
+  get gateways(): Membership {
+    return this.#fleet.gateways
+  }
+
+  get fleet(): PoolFleet {
+    return this.#onlyPool().fleet
   }
 
   get isAway(): boolean {
@@ -72,6 +92,7 @@ export class RedisStore implements BackendStore {
   async open(): Promise<void> {
     this.#staysOpen = true
     await this.connection.start()
+    this.#fleet.start()
   }
 
   /** Returns the part of the store that keeps one pool. */
@@ -79,15 +100,16 @@ export class RedisStore implements BackendStore {
     const part: RedisPoolState = new RedisPoolState(name, {
       connection: this.connection,
       revisions: this.#revisions,
-      fleet: undefined,
+      fleet: this.#fleet.forPool(name),
       opened: () => {
         if (this.#open.has(part)) return
         this.#open.add(part)
         // Whoever asks is told why it cannot be opened.
         this.connection.start().catch(() => {})
+        this.#fleet.start()
       },
-      closed: () => {
-        if (this.#open.delete(part) && this.#open.size === 0 && !this.#staysOpen) this.connection.close()
+      closed: async () => {
+        if (this.#open.delete(part)) await this.#closeUnused()
       },
     })
     return part
@@ -117,7 +139,19 @@ export class RedisStore implements BackendStore {
   async close(): Promise<void> {
     this.#open.clear()
     this.#staysOpen = false
-    this.connection.close()
+    await this.#closeUnused()
+  }
+
+  /** Leaves the other gateways, and closes the connection, unless a pool uses it. */
+  async #closeUnused(): Promise<void> {
+    if (this.#isUsed) return
+    await this.#fleet.close()
+    // Another pool may have begun to use it meanwhile.
+    if (!this.#isUsed) this.connection.close()
+  }
+
+  get #isUsed(): boolean {
+    return this.#staysOpen || this.#open.size > 0
   }
 
   #onlyPool(): RedisPoolState {

@@ -38,6 +38,7 @@ function fleet() {
       isOther: (other: string) => other !== instance && living.has(other),
     })
     const channel = new CountsChannel(connection as never, members as never, clock)
+    channel.start()
     const join = (name: string) => {
       const state = { inFlight: {} as Counts, quiet: {} as Counts }
       const heard: Record<string, Counts> = {}
