@@ -21,7 +21,7 @@ export interface ConnectionEvents {
 }
 
 /** Longest time until a store must have answered that was not asked before. */
-const FIRST_ANSWER_MS = 4000
+const FIRST_ANSWER_MS = 5000
 /** The store counts as away after this long without a connection for messages. */
 const MESSAGES_LOST_MS = 2000
 /** Pause between an answer to the question whether the store is there, and the next question. */
@@ -57,7 +57,7 @@ export class RedisConnection extends GuardedEmitter<ConnectionEvents> {
     const probe = new Probe(clock, (name) => this.key(name))
     this.#probe = probe
     this.#commands = new Link(clock, {
-      check: (client) => probe.ask(client),
+      check: (client) => probe.first(client),
       up: () => this.#look(),
       down: (error) => {
         this.#lost(error)
@@ -213,7 +213,7 @@ export class RedisConnection extends GuardedEmitter<ConnectionEvents> {
     this.#cancelProbe = this.#clock.after(2 * ANSWER_TIMEOUT_MS, () =>
       this.#messages.fail(new StoreAwayError('its messages do not come')),
     )
-    this.#probe.ask(client, arrived).then(arrived, (error) => {
+    this.#probe.again(client, arrived).then(arrived, (error) => {
       if (client === this.#commands.client) this.#commands.fail(error)
     })
   }

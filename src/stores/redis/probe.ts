@@ -33,16 +33,25 @@ export class Probe {
     this.channel = key(`echo:${randomBytes(8).toString('hex')}`)
   }
 
+  /** Asks over a connection that is new. Rejects where the store takes no changes, because it is a replica. */
+  async first(client: Client): Promise<void> {
+    await this.#ask((keys, args) => script.introduce(client, this.#clock, keys, args), '')
+  }
+
   /**
-   * Resolves once the store has answered. Rejects where it takes no changes, because it is a replica.
+   * Asks again. Rejects as {@link first} does.
    * @param onEcho called once, when the message has come that the store was asked for
    */
-  async ask(client: Client, onEcho: () => void = () => {}): Promise<void> {
+  async again(client: Client, onEcho: () => void): Promise<void> {
     const echo = randomBytes(8).toString('hex')
     this.#expected = echo
     this.#arrived = onEcho
+    await this.#ask((keys, args) => script.run(client, this.#clock, keys, args), echo)
+  }
+
+  async #ask(run: (keys: string[], args: string[]) => Promise<unknown>, echo: string): Promise<void> {
     const askedAt = this.time.monotonic()
-    const answer = await script.run(client, this.#clock, [this.#key], [this.channel, echo])
+    const answer = await run([this.#key], [this.channel, echo])
     const [seconds, micros] = answer as [string, string]
     this.time.answered(Number(seconds) * 1000 + Number(micros) / 1000, askedAt)
   }

@@ -31,8 +31,18 @@ export class Script {
       return await inTime(clock, client.evalsha(this.#hash, keys.length, ...keys, ...args))
     } catch (error) {
       if (replyCode(error as Error) !== 'NOSCRIPT') throw error
-      return await inTime(clock, client.eval(this.#source, keys.length, ...keys, ...args))
+      return await this.introduce(client, clock, keys, args)
     }
+  }
+
+  /** Runs the script with its source, which is faster than {@link run} where the server has probably not seen it. */
+  async introduce(
+    client: Client,
+    clock: Clock,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    return await inTime(clock, client.eval(this.#source, keys.length, ...keys, ...args))
   }
 }
 
