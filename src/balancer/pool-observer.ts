@@ -2,6 +2,7 @@ import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import type { RegistryObserver } from './backends/registry-options.js'
 import type { DecisionLog } from './explain/decision-log.js'
+import type { LoadElsewhere } from './fleet/load-elsewhere.js'
 import type { FailurePenalty } from './health/failure-penalty.js'
 import type { OutcomeJudge } from './health/outcome-judge.js'
 import type { PassiveHealth } from './health/passive-health.js'
@@ -30,6 +31,7 @@ export interface ObservingParts {
   readonly slowStart: SlowStart
   readonly refusalOutliers: RefusalOutliers
   readonly residualLoad: ResidualLoad
+  readonly loadElsewhere: LoadElsewhere
   readonly tunnels: Tunnels
   readonly keyCounts: KeyCounts
   /** The workers that are told of changes; undefined where this thread has none. */
@@ -86,6 +88,7 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   eligibleChanged(eligible: readonly Backend[]): void {
+    this.#parts.loadElsewhere.eligibleChanged(eligible)
     this.#parts.selection.update(eligible)
   }
 

@@ -1,4 +1,5 @@
 // Over 200 lines: all parts of a pool, each made in one place in an order that matters.
+import type { Backend } from './backends/backend.js'
 import { Registry } from './backends/registry.js'
 import type { RegistryOptions } from './backends/registry-options.js'
 import type { BackendRecord, ConfiguredBackend } from './backends/spec.js'
@@ -132,7 +133,9 @@ export class PoolParts {
     }
     const replica = shared && new ReplicaRegistry(registryOptions)
     this.registry = replica ?? new Registry(registryOptions)
-    this.loadElsewhere = new LoadElsewhere(this.registry)
+    const { random } = options
+    const loadChanged = (backend: Backend) => this.selection.changed(backend)
+    this.loadElsewhere = new LoadElsewhere(this.registry, clock, random, loadChanged)
     this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
     const { ejection, control } = poolHealth(ejectionOf(options), {
       memory,
@@ -170,7 +173,6 @@ export class PoolParts {
     const observer = new PoolObserver(this)
     this.decisions = new DecisionLog(clock)
     this.keyCounts = memory.isShared ? memory.table.keyCounts(memory.worker) : KeyCounts.local()
-    const { random } = options
     this.selection = new Selection(shared?.policy ?? stored?.policy ?? options.policy, {
       ...this,
       random,
@@ -179,7 +181,7 @@ export class PoolParts {
       affinity: affinityOf(options),
     })
     this.tunnels = new Tunnels(clock)
-    this.residualLoad = new ResidualLoad(clock, (backend) => this.selection.changed(backend))
+    this.residualLoad = new ResidualLoad(clock, loadChanged)
     if (memory.isShared) {
       this.otherQueues = new SharedQueues(memory.table, memory.worker, clock, this)
     }
@@ -217,6 +219,7 @@ export class PoolParts {
     this.tunnels.close()
     this.hedging.close()
     this.residualLoad.close()
+    this.loadElsewhere.close()
     this.registry.close()
     // Whoever waits for the workers finds that the registry has closed.
     this.workers?.close()

@@ -135,7 +135,7 @@ export class DecisionLog {
         backend: this.#backend[i] as string,
         inFlight: this.#number(i, IN_FLIGHT),
         inFlightElsewhere: Math.round(this.#number(i, ELSEWHERE)),
-        load: this.#number(i, LOAD),
+        load: Math.round(this.#number(i, LOAD)),
         kind: decisionKinds[this.#number(i, KIND)] as DecisionKind,
         eligible: this.#number(i, ELIGIBLE),
         waited: Math.round(this.#number(i, WAITED) * 1000) / 1000,

@@ -125,7 +125,7 @@ export function explain(inquiry: Inquiry, context: ExplainContext): Explanation 
       reason: unavailable ?? comparisonOf(backend, choice, preview, score, best),
       inFlight: backend.inFlight,
       inFlightElsewhere: Math.round(backend.inFlightElsewhere),
-      load: backend.load,
+      load: Math.round(backend.load),
       weight: backend.weight,
       maxConnections: Number.isFinite(backend.maxConnections) ? backend.maxConnections : null,
       share: Math.round(backend.share() * 1000) / 1000,

@@ -1,32 +1,92 @@
 import type { Backend } from '../backends/backend.js'
+import type { Clock } from '../time/clock.js'
+import { AverageElsewhere } from './average-elsewhere.js'
+import type { ElsewhereLoad, ElsewhereSink } from './elsewhere-counts.js'
 
-/** What other gateways have on one backend, as they said last. */
-export interface HeldElsewhere {
-  /** Requests in flight: 0 or more, and a fraction while that fades. */
-  readonly inFlight: number
-  /** The same, but tunnels without traffic count only in part; see `Backend.ownLoad`. */
-  readonly load: number
-}
+/** Time between two looks at averages that are on their way. */
+const LOOK_INTERVAL_MS = 200
 
 /** The backends of a pool, as far as they are needed here. */
 interface Backends {
+  readonly eligible: readonly Backend[]
   withUrl(url: string): Backend | undefined
 }
 
-/** Brings what other gateways have in flight on the backends of a pool to those backends. */
-export class LoadElsewhere {
+/**
+ * Brings what other gateways have in flight to the backends of a pool: what they said last is shown, and its average
+ * counts in the load that policies compare. Where nobody is heard, it does nothing. With several threads it works in the
+ * control plane, and the other threads find its numbers in shared memory.
+ */
+export class LoadElsewhere implements ElsewhereSink {
   readonly #backends: Backends
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #loadChanged: (backend: Backend) => void
+  /** Undefined until another gateway is heard. */
+  #averages: AverageElsewhere | undefined
+  #cancelTimer: (() => void) | undefined
 
-  constructor(backends: Backends) {
+  /** @param loadChanged called when the `load` of a backend changed */
+  constructor(
+    backends: Backends,
+    clock: Clock,
+    random: () => number,
+    loadChanged: (backend: Backend) => void,
+  ) {
     this.#backends = backends
+    this.#clock = clock
+    this.#random = random
+    this.#loadChanged = loadChanged
   }
 
-  /**
-   * Takes over what other gateways have on backends. With several threads it is called in the control plane.
-   * @param totals what all other gateways have together, by URL of backend; a backend that is not named keeps its total
-   * @param _gateways number of other gateways that are heard
-   */
-  set(totals: ReadonlyMap<string, HeldElsewhere>, _gateways: number): void {
-    for (const [url, { inFlight }] of totals) this.#backends.withUrl(url)?.counter.setElsewhere(inFlight, 0)
+  set(totals: ReadonlyMap<string, Readonly<ElsewhereLoad>>, gateways: number): void {
+    if (!this.#averages && totals.size === 0) return
+    const averages = this.#averages ?? this.#begin()
+    averages.advance(this.#clock.now())
+    averages.setGateways(gateways)
+    for (const [url, { inFlight, load }] of totals) {
+      const backend = this.#backends.withUrl(url)
+      if (!backend) continue
+      averages.setTotal(backend, load)
+      backend.counter.setElsewhere(inFlight, backend.countedElsewhere)
+    }
+    this.#apply(averages)
+  }
+
+  /** Takes over the backends that can be chosen, before a policy does. */
+  eligibleChanged(eligible: readonly Backend[]): void {
+    const averages = this.#averages
+    if (!averages) return
+    averages.advance(this.#clock.now())
+    averages.choosable(eligible)
+    this.#apply(averages)
+  }
+
+  /** Cancels the timer. */
+  close(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  readonly #count = (backend: Backend, counted: number): void => {
+    if (counted === backend.countedElsewhere) return
+    backend.counter.setElsewhere(backend.inFlightElsewhere, counted)
+    this.#loadChanged(backend)
+  }
+
+  #begin(): AverageElsewhere {
+    this.#averages = new AverageElsewhere(this.#random, this.#clock.now())
+    this.#averages.choosable(this.#backends.eligible)
+    return this.#averages
+  }
+
+  #apply(averages: AverageElsewhere): void {
+    averages.each(this.#count)
+    if (averages.isSettled) return
+    this.#cancelTimer ??= this.#clock.after(LOOK_INTERVAL_MS, () => {
+      this.#cancelTimer = undefined
+      averages.advance(this.#clock.now())
+      this.#apply(averages)
+    })
   }
 }

@@ -1,6 +1,12 @@
 import type { Outcome } from './outcome.js'
 
 /**
+ * Number of steps of a request in which loads are compared, where requests of other gateways count: a power of 2, so
+ * that sums and products of loads are exact.
+ */
+export const LOAD_STEPS = 8
+
+/**
  * Counts the requests of one backend: those in flight, and those so far. A lease book writes the counts, and a choice
  * reads them. With one thread they are plain numbers; threads that share a pool share its numbers as well.
  */
@@ -21,7 +27,10 @@ export interface LoadCounter {
   readonly residual: number
   /** Requests that other gateways have in flight, as they said last: 0 or more, and a fraction while that fades. */
   readonly inFlightElsewhere: number
-  /** The part of `load` that stands for the requests of other gateways: a whole number, 0 or more; see `LoadElsewhere`. */
+  /**
+   * The part of `load` that stands for the requests of other gateways: 0 or more, in steps of 1 / {@link LOAD_STEPS}; see
+   * `LoadElsewhere`.
+   */
   readonly countedElsewhere: number
   /** Number of requests that began so far. */
   readonly total: number

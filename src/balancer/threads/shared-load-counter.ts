@@ -1,4 +1,4 @@
-import { type LoadCounter, reliefOf, type SharedWaits } from '../leases/load-counter.js'
+import { LOAD_STEPS, type LoadCounter, reliefOf, type SharedWaits } from '../leases/load-counter.js'
 import type { Outcome } from '../leases/outcome.js'
 import { column, MAX_INT32, measure, type PoolTable, word } from './table.js'
 
@@ -54,7 +54,7 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
   }
 
   get load(): number {
-    return this.ownLoad + this.residual + this.countedElsewhere
+    return this.ownLoad + (this.#words[this.#at + word.extraLoad] as number) / LOAD_STEPS
   }
 
   get ownLoad(): number {
@@ -67,7 +67,7 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
   }
 
   get countedElsewhere(): number {
-    return this.#words[this.#at + word.countedElsewhere] as number
+    return this.#measures[measure.countedElsewhere] as number
   }
 
   get total(): number {
@@ -114,16 +114,20 @@ export class SharedLoadCounter implements LoadCounter, SharedWaits {
 
   addResidual(): void {
     Atomics.add(this.#words, this.#at + word.residual, 1)
+    Atomics.add(this.#words, this.#at + word.extraLoad, LOAD_STEPS)
   }
 
   clearResidual(): void {
-    Atomics.store(this.#words, this.#at + word.residual, 0)
+    const residual = Atomics.exchange(this.#words, this.#at + word.residual, 0)
+    Atomics.sub(this.#words, this.#at + word.extraLoad, residual * LOAD_STEPS)
   }
 
   /** To be called in the control plane only. */
   setElsewhere(inFlight: number, counted: number): void {
     this.#measures[measure.inFlightElsewhere] = inFlight
-    Atomics.store(this.#words, this.#at + word.countedElsewhere, counted)
+    const steps = (counted - this.countedElsewhere) * LOAD_STEPS
+    this.#measures[measure.countedElsewhere] = counted
+    Atomics.add(this.#words, this.#at + word.extraLoad, steps)
   }
 
   note(since: number | undefined): void {

@@ -30,8 +30,11 @@ export const word = {
   probe: 7,
   /** Number of latencies that were measured. */
   samples: 8,
-  /** What the requests of other gateways count in the load. Only the control plane writes it. */
-  countedElsewhere: 9,
+  /**
+   * What `load` has beside this pool's requests, in steps of 1 / {@link LOAD_STEPS}: `residual`, and what the requests of
+   * other gateways count.
+   */
+  extraLoad: 9,
   /** Largest number of requests in flight; 2^31 - 1 for no limit. Only the control plane writes it. */
   slots: 10,
 } as const
@@ -82,6 +85,8 @@ export const measure = {
   dueAt: 8,
   /** Requests that other gateways have in flight. Only the control plane writes it. */
   inFlightElsewhere: 9,
+  /** What those count in the load. Only the control plane writes it. */
+  countedElsewhere: 10,
 } as const
 
 /** The numbers of row 0 of the measurements, which belong to the pool. */

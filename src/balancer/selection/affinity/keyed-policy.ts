@@ -1,5 +1,5 @@
 import type { Backend } from '../../backends/backend.js'
-import { elsewhereNote } from '../policies/elsewhere-note.js'
+import { loadNote } from '../policies/load-note.js'
 import type { CandidateScore, PickContext, Policy, Preview } from '../policies/policy.js'
 import { tiers } from '../tier.js'
 import type { KeyCounts } from './key-counts.js'
@@ -172,7 +172,7 @@ export class KeyedPolicy implements Policy {
     if (this.#isFailing(backend)) note = `${order}, passed over as it fails nearly all requests`
     else if (!isChosen && !this.#bound.allows(backend)) {
       const { overload } = this.#options
-      note = `${order}, passed over with ${load} requests${elsewhereNote(backend)}: ${limit} are ${overload} % of its part`
+      note = `${order}, passed over with ${loadNote(load, backend)} requests: ${limit} are ${overload} % of its part`
     }
     return {
       backend,

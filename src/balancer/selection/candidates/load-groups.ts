@@ -1,4 +1,5 @@
 import type { Backend } from '../../backends/backend.js'
+import { LOAD_STEPS } from '../../leases/load-counter.js'
 import { LinkedList } from '../../structures/linked-list.js'
 import { TIER_COUNT, type Tier, tiers } from '../tier.js'
 import type { GroupedCandidate, WeightGroup } from './weight-groups.js'
@@ -118,17 +119,20 @@ export class LoadGroup implements WeightGroup<LoadCandidate> {
 
 /**
  * Candidates by load, in a bucket queue (https://en.wikipedia.org/wiki/Bucket_queue): one bucket for each number of
- * requests.
+ * requests, and for each step of a request from the first load on that is no whole number.
  */
 class LoadLevels {
-  readonly #levels: LinkedList<LoadCandidate>[] = []
-  /** A lower bound of the candidates' loads. */
+  /** Undefined where no candidate has been yet. */
+  #levels: (LinkedList<LoadCandidate> | undefined)[] = []
+  /** The first bucket that may have a candidate. */
   #least = 0
+  /** Number of buckets for each request: 1 or {@link LOAD_STEPS}. */
+  #steps = 1
 
   /** The least loaded candidate. */
   get first(): LoadCandidate | undefined {
-    // Loads change by one at a time, so this loop takes a step or two; it takes more only after the least loaded
-    // candidate left or became full.
+    // Loads change by a request at a time, so this loop takes a few steps; it takes more only after the least loaded
+    // candidate left or became full, and after other gateways were heard.
     while (this.#least < this.#levels.length) {
       const first = this.#levels[this.#least]?.first
       if (first) return first
@@ -139,8 +143,8 @@ class LoadLevels {
 
   /** The least loaded candidate whose backend is not in `except`. */
   firstExcept(except: ReadonlySet<Backend>): LoadCandidate | undefined {
-    for (let load = this.#least; load < this.#levels.length; load++) {
-      let candidate = this.#levels[load]?.first
+    for (let level = this.#least; level < this.#levels.length; level++) {
+      let candidate = this.#levels[level]?.first
       while (candidate && except.has(candidate.backend)) candidate = candidate.next
       if (candidate) return candidate
     }
@@ -157,12 +161,31 @@ class LoadLevels {
   }
 
   remove(candidate: LoadCandidate): void {
-    this.#levels[candidate.placedLoad]?.remove(candidate)
+    this.#levels[candidate.placedLoad * this.#steps]?.remove(candidate)
   }
 
   #levelFor({ placedLoad }: LoadCandidate): LinkedList<LoadCandidate> {
-    while (this.#levels.length <= placedLoad) this.#levels.push(new LinkedList())
-    if (placedLoad < this.#least) this.#least = placedLoad
-    return this.#levels[placedLoad] as LinkedList<LoadCandidate>
+    if (this.#steps === 1 && !Number.isInteger(placedLoad)) this.#splitLevels()
+    const at = placedLoad * this.#steps
+    while (this.#levels.length <= at) this.#levels.push(undefined)
+    if (at < this.#least) this.#least = at
+    let level = this.#levels[at]
+    if (!level) {
+      level = new LinkedList()
+      this.#levels[at] = level
+    }
+    return level
+  }
+
+  /** Makes a bucket for each step of a request. */
+  #splitLevels(): void {
+    const levels = this.#levels
+    this.#steps = LOAD_STEPS
+    this.#least *= LOAD_STEPS
+    this.#levels = []
+    for (const level of levels) {
+      this.#levels.push(level)
+      for (let step = 1; step < LOAD_STEPS; step++) this.#levels.push(undefined)
+    }
   }
 }

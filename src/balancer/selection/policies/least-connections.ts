@@ -2,7 +2,7 @@ import type { Backend } from '../../backends/backend.js'
 import { LoadCandidate, LoadGroup } from '../candidates/load-groups.js'
 import { WeightGroups } from '../candidates/weight-groups.js'
 import type { Tier } from '../tier.js'
-import { elsewhereNote, elsewherePart } from './elsewhere-note.js'
+import { elsewherePart, loadNote } from './load-note.js'
 import type { CandidateScore, PickContext, Policy, Preview } from './policy.js'
 
 /**
@@ -159,6 +159,6 @@ export function loadScore(
     score: load / (totalWeight * backend.weight),
     probability: isChosen ? 1 : 0,
     parts: { owed, ...elsewherePart(backend) },
-    note: `${requests}${elsewhereNote(backend)} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
+    note: `${loadNote(requests, backend)} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`,
   }
 }

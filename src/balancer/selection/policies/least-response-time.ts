@@ -2,7 +2,7 @@ import type { Backend } from '../../backends/backend.js'
 import type { PoolTable } from '../../threads/table.js'
 import { type RandomCandidate, RandomCandidates } from '../candidates/random-candidates.js'
 import { bestOfDrawsProbabilities, type Contender } from '../probabilities/best-of-draws.js'
-import { elsewhereNote, elsewherePart } from './elsewhere-note.js'
+import { elsewherePart, loadNote } from './load-note.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
 /** In pools up to this size all backends are compared. */
@@ -109,7 +109,7 @@ export class LeastResponseTime implements Policy {
         const { estimate, cost, costIfSimilar } = contenders[i] as Contender
         const isSimilar = estimate <= SIMILAR_SPEED_RATIO * fastest
         const owed = isSimilar ? this.#deficitOf(candidate) : 0
-        const note = `${inWords(estimate)}, ${backend.load}${elsewhereNote(backend)} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`
+        const note = `${inWords(estimate)}, ${loadNote(backend.load, backend)} + 1 requests, less ${owed.toFixed(2)} owed, for weight ${backend.weight}`
         return {
           backend,
           score: isSimilar ? costIfSimilar : cost,

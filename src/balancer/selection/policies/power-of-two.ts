@@ -2,7 +2,7 @@ import type { Backend } from '../../backends/backend.js'
 import type { PoolTable } from '../../threads/table.js'
 import { type RandomCandidate, RandomCandidates } from '../candidates/random-candidates.js'
 import { betterOfTwoProbabilities, type Contender } from '../probabilities/better-of-two.js'
-import { elsewhereNote, elsewherePart } from './elsewhere-note.js'
+import { elsewherePart, loadNote } from './load-note.js'
 import { type CandidateScore, likeliest, type PickContext, type Policy, type Preview } from './policy.js'
 
 /**
@@ -97,7 +97,7 @@ export class PowerOfTwo implements Policy {
           score: load,
           probability: probabilities[i] as number,
           parts: { owed: deficit, ...elsewherePart(backend) },
-          note: `${backend.load} requests${elsewhereNote(backend)} for weight ${backend.weight}, owed ${deficit.toFixed(2)}`,
+          note: `${loadNote(backend.load, backend)} requests for weight ${backend.weight}, owed ${deficit.toFixed(2)}`,
         }
       })
       .sort((a, b) => a.score - b.score)
