@@ -14,6 +14,7 @@ const parts: Record<string, { about: string; draws: boolean }> = {
   counts: { about: 'what one count of all workers is worth, simulated', draws: true },
   cost: { about: 'CPU time of a proxied request, beside others', draws: false },
   cores: { about: 'CPU time of a request with several workers, beside one', draws: false },
+  exchange: { about: 'CPU time of hearing what other gateways have in flight', draws: false },
   idle: { about: 'memory of idle connections', draws: false },
   spike: { about: 'latency and errors while backends misbehave, beside others', draws: true },
 }

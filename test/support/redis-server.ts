@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { spawn } from './children.js'
 
@@ -26,7 +25,10 @@ export class RedisServer {
   }
 
   /** Starts a server that keeps nothing on disk unless `args` say so. It ends with the test. */
-  static async start(t: TestContext, ...args: string[]): Promise<RedisServer> {
+  static async start(
+    t: { after(end: () => Promise<void>): unknown },
+    ...args: string[]
+  ): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'leastwise-redis-')), args)
     t.after(async () => {
       await server.kill()
