@@ -8,10 +8,16 @@ export interface PoolCounts {
   readonly quiet: ReadonlyMap<string, number>
 }
 
-/** What one other gateway said last of its requests in flight in a pool. */
-export interface HeardCounts extends PoolCounts {
+/** What one other gateway said last of its requests in flight in a pool. Lists, as they are added up often. */
+export interface HeardCounts {
   /** Names the other gateway. Unlike its id, this name stays as long as its process runs, and no other ever has it. */
   readonly gateway: string
+  /** URLs of backends; may be more than there are counts. */
+  readonly urls: readonly string[]
+  /** Requests in flight on the backend that is at the same place in `urls`. */
+  readonly inFlight: readonly number[]
+  /** Pairs of a place, and the number of requests in flight there that do not count as load. */
+  readonly quiet: readonly (readonly [number, number])[]
 }
 
 /** One pool's part in the exchange of counts. */

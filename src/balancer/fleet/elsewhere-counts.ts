@@ -123,15 +123,23 @@ function changedTotals(
   return changed
 }
 
-function addTo(sums: Map<string, ElsewhereLoad>, { inFlight, quiet }: HeardCounts, weight: number): void {
-  for (const [url, count] of inFlight) {
-    const load = count - (quiet.get(url) ?? 0)
+function addTo(
+  sums: Map<string, ElsewhereLoad>,
+  { urls, inFlight, quiet }: HeardCounts,
+  weight: number,
+): void {
+  for (let place = 0; place < inFlight.length; place++) {
+    const count = weight * (inFlight[place] as number)
+    if (count === 0) continue
+    const url = urls[place] as string
     const sum = sums.get(url)
     if (sum) {
-      sum.inFlight += weight * count
-      sum.load += weight * load
-    } else {
-      sums.set(url, { inFlight: weight * count, load: weight * load })
-    }
+      sum.inFlight += count
+      sum.load += count
+    } else sums.set(url, { inFlight: count, load: count })
+  }
+  for (const [place, count] of quiet) {
+    const sum = sums.get(urls[place] as string)
+    if (sum) sum.load = Math.max(0, sum.load - weight * count)
   }
 }

@@ -27,19 +27,8 @@ export class HeardGateway {
     const known = this.#table(pool, table)
     if (urls.length > 0 && from <= known.length) known.splice(from, known.length, ...urls)
     if (counts.length > known.length) return undefined
-    const heard = {
-      gateway: this.#instance,
-      inFlight: new Map<string, number>(),
-      quiet: new Map<string, number>(),
-    }
-    for (const [place, count] of counts.entries())
-      if (count > 0) heard.inFlight.set(known[place] as string, count)
-    for (const [place, count] of quiet) {
-      const url = known[place]
-      const inFlight = url === undefined ? undefined : heard.inFlight.get(url)
-      if (url !== undefined && inFlight !== undefined) heard.quiet.set(url, Math.min(count, inFlight))
-    }
-    return heard
+    const believed = quiet.filter(([place, count]) => count <= (counts[place] ?? 0))
+    return { gateway: this.#instance, urls: known, inFlight: counts, quiet: believed }
   }
 
   /** Returns the URLs of a table as far as they were heard; a pool has one table at a time. */

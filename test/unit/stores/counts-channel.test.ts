@@ -49,10 +49,13 @@ function fleet() {
           inFlight: new Map(Object.entries(state.inFlight)),
           quiet: new Map(Object.entries(state.quiet)),
         }),
-        heard(counts: HeardCounts) {
+        heard({ gateway, urls, inFlight, quiet: pairs }: HeardCounts) {
           messages++
-          heard[counts.gateway] = Object.fromEntries(counts.inFlight)
-          quiet[counts.gateway] = Object.fromEntries(counts.quiet)
+          const counts = inFlight
+            .map((count, place) => [urls[place], count])
+            .filter(([, count]) => count !== 0)
+          heard[gateway] = Object.fromEntries(counts)
+          quiet[gateway] = Object.fromEntries(pairs.map(([place, count]) => [urls[place], count]))
         },
         left: (gateway) => delete heard[gateway],
       })
@@ -294,10 +297,10 @@ test('counts are brought into their range, and what is no message is passed over
   assert.equal(hearer.messages, before)
   assert.deepEqual(told(), { a: 1 })
   publish(
-    `1 one 1000 ${now} [["p",77,[-1,2.9,1e99,null,"7",{},3],[[6,9],[1,1],[99,1],[0,1],"x",[],[-1,1]],0,["a","b","c","d","e","f","g"]]]`,
+    `1 one 1000 ${now} [["p",77,[-1,2.9,1e99,null,"7",{},3],[[6,2],[1,9],[99,1],[0,1],"x",[],[-1,1]],0,["a","b","c","d","e","f","g"]]]`,
   )
   assert.deepEqual(told(), { b: 2, c: 1_000_000, g: 3 })
-  assert.deepEqual(hearer.quiet.one, { b: 1, g: 3 })
+  assert.deepEqual(hearer.quiet.one, { g: 2 })
 })
 
 test('random garbage from a gateway with a lease does no harm', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ElsewhereCounts, FORGOTTEN_MS, GATHER_MS } from '../../../../src/balancer/fleet/elsewhere-counts.js'
 import { TestClock } from '../../../support/clock.js'
+import { heardCounts } from '../../../support/heard-counts.js'
 
 type Loads = Record<string, number>
 
@@ -27,8 +28,7 @@ function listener() {
     },
   })
   const says = (gateway: string, inFlight: Loads, quiet: Loads = {}) => {
-    const map = (loads: Loads) => new Map(Object.entries(loads))
-    elsewhere.heard({ gateway, inFlight: map(inFlight), quiet: map(quiet) })
+    elsewhere.heard(heardCounts(gateway, inFlight, quiet))
   }
   return { clock, elsewhere, says, seen }
 }

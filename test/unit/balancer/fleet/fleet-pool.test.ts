@@ -6,6 +6,7 @@ import type { PoolFleet } from '../../../../src/balancer/fleet/pool-fleet.js'
 import { openBalancer } from '../../../../src/balancer/state/open-balancer.js'
 import type { BackendStore } from '../../../../src/balancer/state/store.js'
 import { TestClock } from '../../../support/clock.js'
+import { heardCounts } from '../../../support/heard-counts.js'
 
 const A = 'http://a:1'
 const B = 'http://b:1'
@@ -38,8 +39,7 @@ async function pool() {
     store,
   )
   const says = (gateway: string, inFlight: Record<string, number>, quiet: Record<string, number> = {}) => {
-    const map = (loads: Record<string, number>) => new Map(Object.entries(loads))
-    joined[0]?.heard({ gateway, inFlight: map(inFlight), quiet: map(quiet) })
+    joined[0]?.heard(heardCounts(gateway, inFlight, quiet))
   }
   return { clock, balancer, joined, says }
 }

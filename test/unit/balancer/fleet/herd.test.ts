@@ -53,10 +53,11 @@ class Fleet {
     for (const [i, { balancer }] of this.#gateways.entries()) {
       const phase = Math.floor((i * TELL_INTERVAL_MS) / STEP_MS / this.#gateways.length)
       if (step % (TELL_INTERVAL_MS / STEP_MS) !== phase) continue
-      const inFlight = new Map(balancer.registry.list().map((backend) => [backend.url, backend.inFlight]))
+      const backends = balancer.registry.list()
+      const urls = backends.map(({ url }) => url)
+      const inFlight = backends.map((backend) => backend.inFlight)
       for (const other of this.#gateways) {
-        if (other.balancer !== balancer)
-          other.elsewhere.heard({ gateway: `${i}`, inFlight, quiet: new Map() })
+        if (other.balancer !== balancer) other.elsewhere.heard({ gateway: `${i}`, urls, inFlight, quiet: [] })
       }
     }
   }
