@@ -1,6 +1,7 @@
+// Over 200 lines: each call that concerns backends, with its description.
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { changePool } from '../src/admin/change.js'
 import { Backend, backendExample, LeavingBackend, newBackendExample } from '../src/admin/contract/backend.js'
@@ -14,8 +15,10 @@ import {
   UpdateBody,
 } from '../src/admin/contract/backend-calls.js'
 import { BACKENDS_PER_TURN, backendsJson } from '../src/admin/contract/backend-list.js'
+import { etag, IfMatch } from '../src/admin/contract/entity-tag.js'
 import type { AdminErrorCode } from '../src/admin/contract/error-codes.js'
 import { jsonResponse } from '../src/admin/contract/responses.js'
+import { backendsTag, backendTag } from '../src/admin/entity-tags.js'
 import { lastUsableWarning } from '../src/admin/last-usable-warning.js'
 import type { Backend as ChangedBackend } from '../src/balancer/backends/backend.js'
 import type { BackendView } from '../src/balancer/backends/backend-view.js'
@@ -25,16 +28,29 @@ const tags = ['Backends']
 
 /** The error codes of calls that read one backend. */
 const readsOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND'] satisfies AdminErrorCode[] }
+/** The error codes of calls that change something. */
+const changes = [
+  'LEASTWISE_PRECONDITION_FAILED',
+  'LEASTWISE_STATE_NOT_SAVED',
+] as const satisfies AdminErrorCode[]
 /** The error codes of calls that change one backend. */
-const changesOne = {
-  errors: ['LEASTWISE_BACKEND_NOT_FOUND', 'LEASTWISE_STATE_NOT_SAVED'] satisfies AdminErrorCode[],
-}
+const changesOne = { errors: ['LEASTWISE_BACKEND_NOT_FOUND', ...changes] satisfies AdminErrorCode[] }
 
 /** Adds the routes that register, list, change, drain, activate and remove backends. */
 export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  /** Makes a change, and returns the backend as it is then. */
-  const change = (request: FastifyRequest, wanted: BackendChange): Promise<BackendView> =>
-    changePool(app.poolOf(request), wanted, { answer: (backend) => (backend as ChangedBackend).view() })
+  /** Makes a change, and returns the backend as it is then; the reply gets its entity tag. */
+  const change = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    wanted: BackendChange,
+  ): Promise<BackendView> => {
+    const pool = app.poolOf(request)
+    return changePool(pool, wanted, request.headers['if-match'], (changed) => {
+      const backend = changed as ChangedBackend
+      reply.header('etag', backendTag(pool.registry, backend))
+      return backend.view()
+    })
+  }
 
   app.get(
     '/backends',
@@ -45,12 +61,13 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'List the backends',
         description: 'All of them, in order of registration.',
         response: {
-          200: jsonResponse(Backends, 'The backends.', { backends: [backendExample] }),
+          200: jsonResponse(Backends, 'The backends.', { backends: [backendExample] }, etag),
         },
       },
     },
     async (request, reply) => {
       const { registry } = app.poolOf(request)
+      reply.header('etag', backendsTag(registry))
       if (registry.size <= BACKENDS_PER_TURN)
         return { backends: registry.list().map((backend) => backend.view()) }
       // Fastify's types accept only the documented response as an argument of `send`, not a stream of the same JSON.
@@ -65,22 +82,24 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: {
         operationId: 'addBackend',
-        errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS', 'LEASTWISE_STATE_NOT_SAVED'],
+        errors: ['LEASTWISE_INVALID_BACKEND', 'LEASTWISE_BACKEND_EXISTS', ...changes],
       },
       schema: {
         tags,
         summary: 'Register a backend',
         description: 'It gets requests from now on, in slow start fewer at first. `Location` is its path.',
+        headers: IfMatch,
         body: AddBody,
         response: {
           201: jsonResponse(Backend, 'The backend.', newBackendExample, {
             Location: { type: 'string', description: 'Path of the backend.' },
+            ...etag,
           }),
         },
       },
     },
     async (request, reply) => {
-      const view = await change(request, { kind: 'add', backend: request.body })
+      const view = await change(request, reply, { kind: 'add', backend: request.body })
       const { pool: name } = request.params as { pool?: string }
       const prefix = app.prefix.replace(':pool', encodeURIComponent(name ?? ''))
       reply.code(201).header('location', `${prefix}/backends/${view.id}`)
@@ -97,10 +116,15 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Read a backend',
         description: 'How it is set, how it is, and what it has done.',
         params: BackendParams,
-        response: { 200: jsonResponse(Backend, 'The backend.') },
+        response: { 200: jsonResponse(Backend, 'The backend.', undefined, etag) },
       },
     },
-    async (request) => app.poolOf(request).registry.get(request.params.id).view(),
+    async (request, reply) => {
+      const { registry } = app.poolOf(request)
+      const backend = registry.get(request.params.id)
+      reply.header('etag', backendTag(registry, backend))
+      return backend.view()
+    },
   )
 
   app.patch(
@@ -114,13 +138,16 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Change weight, limit, checks or TLS',
         description: 'What is left out stays as it is, and so do the counts.',
+        headers: IfMatch,
         params: BackendParams,
         body: UpdateBody,
-        response: { 200: jsonResponse(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }) },
+        response: {
+          200: jsonResponse(Backend, 'The changed backend.', { weight: 3, maxConnections: 100 }, etag),
+        },
       },
     },
-    async (request) => {
-      return change(request, { kind: 'update', id: request.params.id, patch: request.body })
+    async (request, reply) => {
+      return change(request, reply, { kind: 'update', id: request.params.id, patch: request.body })
     },
   )
 
@@ -133,15 +160,16 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Drain a backend',
         description:
           'It gets no new request. Those that are in flight after `timeout` milliseconds, by default `DRAIN_TIMEOUT`, are cut. Where no other backend is usable, `warning` says so.',
+        headers: IfMatch,
         params: BackendParams,
         body: DrainBody,
-        response: { 202: jsonResponse(LeavingBackend, 'The backend, now `draining`.') },
+        response: { 202: jsonResponse(LeavingBackend, 'The backend, now `draining`.', undefined, etag) },
       },
     },
     async (request, reply) => {
       const { id } = request.params
       const warning = lastUsableWarning(app.poolOf(request).registry, id)
-      const view = await change(request, { kind: 'drain', id, timeout: request.body.timeout })
+      const view = await change(request, reply, { kind: 'drain', id, timeout: request.body.timeout })
       reply.code(202)
       return { ...view, ...warning }
     },
@@ -155,13 +183,14 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: 'Activate a backend again',
         description: 'Takes back a drain or a pending removal, and ends an ejection. Its counts are kept.',
+        headers: IfMatch,
         params: BackendParams,
         body: ActivateBody,
-        response: { 200: jsonResponse(Backend, 'The backend, `active` again.') },
+        response: { 200: jsonResponse(Backend, 'The backend, `active` again.', undefined, etag) },
       },
     },
-    async (request) => {
-      return change(request, { kind: 'activate', id: request.params.id })
+    async (request, reply) => {
+      return change(request, reply, { kind: 'activate', id: request.params.id })
     },
   )
 
@@ -174,10 +203,11 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Remove a backend',
         description:
           'It is drained, with `timeout` as for a drain, and then removed. With `force=true` requests in flight are cut and it is removed at once. Where no other backend is usable, `warning` says so.',
+        headers: IfMatch,
         params: BackendParams,
         querystring: RemoveQuery,
         response: {
-          202: jsonResponse(LeavingBackend, 'The backend, `draining` until it is gone.'),
+          202: jsonResponse(LeavingBackend, 'The backend, `draining` until it is gone.', undefined, etag),
           204: { ...Type.Null(), description: 'With `force=true`: it is gone.' },
         },
       },
@@ -187,7 +217,7 @@ export const backendRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const force = request.query.force === 'true'
       const timeout = request.query.timeout === undefined ? undefined : Number(request.query.timeout)
       const warning = lastUsableWarning(app.poolOf(request).registry, id)
-      const view = await change(request, { kind: 'remove', id, force, timeout })
+      const view = await change(request, reply, { kind: 'remove', id, force, timeout })
       if (force) return reply.code(204).send(null)
       reply.code(202)
       return { ...view, ...warning }

@@ -11,6 +11,11 @@ export const NoConfigFileError = createError(
   'the gateway runs without a file: CONFIG_FILE is empty',
   409,
 )
+export const PreconditionFailedError = createError(
+  'LEASTWISE_PRECONDITION_FAILED',
+  '%s is not as If-Match says: somebody else was faster; read it again',
+  412,
+)
 export const UnsupportedMediaTypeError = createError(
   'LEASTWISE_UNSUPPORTED_MEDIA_TYPE',
   'a body must be JSON, and say so: content-type: application/json',

@@ -68,6 +68,11 @@ export const errorCodes = {
     when: 'the gateway runs without a file, from its environment',
     message: 'the gateway runs without a file: CONFIG_FILE is empty',
   },
+  LEASTWISE_PRECONDITION_FAILED: {
+    statusCode: 412,
+    when: 'the request has `If-Match`, and what it would change has another `ETag` by now; nothing was changed',
+    message: 'backend "c" is not as If-Match says: somebody else was faster; read it again',
+  },
   LEASTWISE_BODY_TOO_LARGE: {
     statusCode: 413,
     when: 'the body is larger than 1 MiB, or than the app around this API allows',

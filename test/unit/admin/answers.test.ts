@@ -34,6 +34,10 @@ const failing: Partial<Record<AdminErrorCode, (request: InjectOptions) => Inject
   LEASTWISE_NO_CONFIG_FILE: (request) => request,
   LEASTWISE_NOT_READY: (request) => request,
   LEASTWISE_STATE_NOT_SAVED: (request) => request,
+  LEASTWISE_PRECONDITION_FAILED: (request) => ({
+    ...request,
+    headers: { ...request.headers, 'if-match': '"another"' },
+  }),
 }
 
 /** Codes that take more than one request; by the tests of their calls. */
