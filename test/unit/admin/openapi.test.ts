@@ -28,6 +28,7 @@ const elsewhere = [
   'LEASTWISE_QUEUE_FULL',
   'LEASTWISE_QUEUE_TIMEOUT',
   'LEASTWISE_RATE_LIMITED',
+  'LEASTWISE_RATE_LIMIT_UNAVAILABLE',
   'LEASTWISE_STOPPED',
   'LEASTWISE_TOO_MANY_FIELDS',
   // Of a connection, before there is a request.
