@@ -2,6 +2,7 @@ import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import type { RegistryObserver } from './backends/registry-options.js'
 import type { DecisionLog } from './explain/decision-log.js'
+import type { FleetPool } from './fleet/fleet-pool.js'
 import type { LoadElsewhere } from './fleet/load-elsewhere.js'
 import type { FailurePenalty } from './health/failure-penalty.js'
 import type { OutcomeJudge } from './health/outcome-judge.js'
@@ -36,6 +37,8 @@ export interface ObservingParts {
   readonly keyCounts: KeyCounts
   /** The workers that are told of changes; undefined where this thread has none. */
   readonly workers: PoolWorkers | undefined
+  /** The gateways that share the pool's store; undefined where there are none. */
+  readonly fleet: FleetPool | undefined
 }
 
 /** Passes each event of backends and leases on to the parts of the pool that need it, in a fixed order. */
@@ -47,7 +50,9 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   opened({ backend }: Lease): void {
-    if (this.#parts.registry.countInFlight(backend, 1)) this.loadChanged(backend)
+    const { registry, fleet } = this.#parts
+    if (registry.countInFlight(backend, 1)) this.loadChanged(backend)
+    if (fleet && backend.isFull) fleet.slots.look()
   }
 
   answered(lease: Lease, isRefusal: boolean, now: number): void {
@@ -93,12 +98,24 @@ export class PoolObserver implements RegistryObserver, LeaseObserver {
   }
 
   settled(): void {
-    const { ejection, queue, workers } = this.#parts
+    const { ejection, queue, workers, fleet } = this.#parts
+    // A backend that has a limit now has no slots yet, and must not be given a request before that is known.
+    fleet?.slots.backendsChanged()
     ejection.enforceMaxPercent()
     workers?.backendsChanged()
     if (queue.length === 0) return
     queue.freed()
     queue.dismiss()
+  }
+
+  /** Backends have another number of slots. */
+  slotsChanged(backends: readonly Backend[]): void {
+    const { registry, selection, queue } = this.#parts
+    for (const backend of backends) {
+      registry.slotsChanged(backend)
+      selection.changed(backend)
+    }
+    if (queue.length > 0 && backends.some(({ isFull }) => !isFull)) queue.freed()
   }
 
   joined(backend: Backend): void {

@@ -87,6 +87,7 @@ export class PoolParts {
   readonly failures: FailureFollower | undefined
   /** Changes the options of the pool. */
   readonly configuration: PoolConfiguration
+  readonly observer: PoolObserver
   readonly #controlHealth: ControlHealth | undefined
   /** The pool's part among the gateways that share its store; undefined where there are none. */
   fleet: FleetPool | undefined
@@ -156,7 +157,7 @@ export class PoolParts {
         clock,
         usePolicy: (name) => this.usePolicy(name),
         useOptions: (changed) => this.configuration.follow(changed),
-        renewed: (backend) => observer.renewed(backend),
+        renewed: (backend) => this.observer.renewed(backend),
       })
       this.failures = new FailureFollower(memory.news, {
         limits: this.limits,
@@ -170,14 +171,14 @@ export class PoolParts {
         this.registry.sync('config', options.backends.map(toRecord), stored?.configuredBefore)
       })
     }
-    const observer = new PoolObserver(this)
+    this.observer = new PoolObserver(this)
     this.decisions = new DecisionLog(clock)
     this.keyCounts = memory.isShared ? memory.table.keyCounts(memory.worker) : KeyCounts.local()
     this.selection = new Selection(shared?.policy ?? stored?.policy ?? options.policy, {
       ...this,
       random,
       table: memory.isShared ? memory.table : undefined,
-      leaseObserver: observer,
+      leaseObserver: this.observer,
       affinity: affinityOf(options),
     })
     this.tunnels = new Tunnels(clock)
@@ -193,9 +194,10 @@ export class PoolParts {
         observerGuard,
         done: memory.recent('done', RATE_WINDOW_MS, clock),
         others: this.otherQueues,
+        onJoin: () => this.fleet?.slots.look(),
       },
     )
-    this.registry.observer = observer
+    this.registry.observer = this.observer
     this.configuration = new PoolConfiguration(this, options)
     this.failures?.begin()
   }

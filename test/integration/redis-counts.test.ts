@@ -31,7 +31,7 @@ async function start(t: TestContext, server: RedisServer, id: string) {
   const channel = new CountsChannel(connection, membership, systemClock)
   channel.start()
   const balancer = new Balancer({ backends })
-  const slots = { lease: async () => [], onShort: () => () => {} }
+  const slots = { isAway: false, lease: async () => [], onNews: () => () => {} }
   balancer.parts.fleet = new FleetPool(balancer.parts, { counts: channel.forPool('p'), slots })
   membership.start()
   const close = async () => {

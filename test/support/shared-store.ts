@@ -54,7 +54,7 @@ export class GatewayStore implements BackendStore {
   readonly shared: SharedStore
   readonly fleet: PoolFleet = {
     counts: { join: () => () => {} },
-    slots: { lease: async () => [], onShort: () => () => {} },
+    slots: { isAway: false, lease: async () => [], onNews: () => () => {} },
   }
   isAway = false
   /** What becomes of the next save: it does not reach the store, or only its answer is lost. The store is away then. */

@@ -153,6 +153,11 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
     return true
   }
 
+  /** @internal Updates what follows from the number of slots of a backend, which has changed. */
+  slotsChanged(backend: Backend): void {
+    if (this.holds(backend)) this.#eligibility.countOpen(backend)
+  }
+
   /** Registers a backend. Its id and URL must not be in use. */
   protected insert(backend: Backend): void {
     backend.isRegistered = true

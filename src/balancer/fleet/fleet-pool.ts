@@ -1,24 +1,26 @@
 import type { Backend } from '../backends/backend.js'
 import type { Registry } from '../backends/registry.js'
-import type { Clock } from '../time/clock.js'
 import type { PoolCounts } from './counts-exchange.js'
 import { ElsewhereCounts, type ElsewhereSink } from './elsewhere-counts.js'
 import type { PoolFleet } from './pool-fleet.js'
+import { PoolSlots, type SlottedPool } from './pool-slots.js'
 
 /** The parts of a pool that its fleet has to do with. */
-export interface FleetPoolParts {
-  readonly registry: Pick<Registry, 'list' | 'on' | 'off'>
-  readonly clock: Clock
+export interface FleetPoolParts extends SlottedPool {
+  readonly registry: Pick<Registry, 'list' | 'eligible' | 'on' | 'off'>
   readonly loadElsewhere: ElsewhereSink
 }
 
-/** A pool's part among the gateways that share its store: it tells and hears how many requests are in flight. */
+/** A pool's part among the gateways that share its store: it tells and hears how many requests are in flight, and has its slots. */
 export class FleetPool {
   readonly #registry: FleetPoolParts['registry']
   readonly #elsewhere: ElsewhereCounts
   readonly #leave: () => void
+  /** The slots of backends whose `maxConnections` holds for all gateways together. */
+  readonly slots: PoolSlots
 
-  constructor({ registry, clock, loadElsewhere }: FleetPoolParts, fleet: PoolFleet) {
+  constructor(parts: FleetPoolParts, fleet: PoolFleet) {
+    const { registry, clock, loadElsewhere } = parts
     this.#registry = registry
     this.#elsewhere = new ElsewhereCounts(clock, loadElsewhere)
     this.#leave = fleet.counts.join({
@@ -27,6 +29,7 @@ export class FleetPool {
       left: (gateway) => this.#elsewhere.left(gateway),
     })
     registry.on('added', this.#added)
+    this.slots = new PoolSlots(fleet.slots, parts)
   }
 
   /** Leaves the other gateways, whose counts do not matter any more. */
@@ -34,6 +37,7 @@ export class FleetPool {
     this.#registry.off('added', this.#added)
     this.#leave()
     this.#elsewhere.close()
+    void this.slots.close()
   }
 
   /** Others may have requests on a backend before it is registered here. */

@@ -20,4 +20,6 @@ export interface QueueParts {
   readonly done: RecentCount
   /** The queues of other threads; undefined where no other thread carries traffic of the pool. */
   readonly others: OtherQueues | undefined
+  /** Is called when a request begins to wait. */
+  readonly onJoin?: (() => void) | undefined
 }

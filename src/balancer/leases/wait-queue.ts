@@ -104,6 +104,7 @@ export class WaitQueue implements TimedQueue, CalledQueue {
     request.queuedAt = now
     const waiter = new Waiter(request, ++this.#tickets, now, this.#deadlines.from(now))
     this.#add(waiter)
+    this.#parts.onJoin?.()
     // No thread calls for a slot that became free before this request was counted.
     if (this.#others) this.serve()
     return () => {

@@ -32,7 +32,11 @@ export async function openBalancer(options: BalancerOptions, store: BackendStore
       : new LocalKeeper(balancer, store, policy, stored)
     // The first save shows whether a store of its own can be written.
     await balancer.keeper.start()
-    if (store.fleet) balancer.parts.fleet = new FleetPool(balancer.parts, store.fleet)
+    if (store.fleet) {
+      balancer.parts.fleet = new FleetPool(balancer.parts, store.fleet)
+      // Requests that come from now on find slots.
+      await balancer.parts.fleet.slots.settled()
+    }
     return balancer
   } catch (error) {
     balancer?.close()

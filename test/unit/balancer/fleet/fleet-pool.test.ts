@@ -21,7 +21,7 @@ async function pool() {
       return () => void joined.splice(joined.indexOf(member), 1)
     },
   }
-  const slots: PoolFleet['slots'] = { lease: async () => [], onShort: () => () => {} }
+  const slots: PoolFleet['slots'] = { isAway: false, lease: async () => [], onNews: () => () => {} }
   const store: BackendStore = {
     name: 'a shared store',
     load: async () => undefined,
