@@ -31,6 +31,8 @@ interface Wait {
 const NOTICE_INTERVAL_MS = 10_000
 /** Time without a failure after which requests are counted again. It keeps a counter that fails now and then from being told about each time. */
 const RECOVERY_MS = 1000
+/** A timer that is later than this shows that this thread was busy, and has not read what came meanwhile. */
+const BUSY_MS = 20
 
 /**
  * A counter that is not waited for longer than a request can bear, and whose failure is no failure of the request. After
@@ -44,6 +46,10 @@ export class PatientCounter {
   readonly #waits = new Set<Wait>()
   /** One timer for all that wait. */
   #isTimed = false
+  /** When the timer is due. */
+  #lookAt = 0
+  /** True if answers were given time to be read, after this thread was busy. */
+  #hasRead = false
   /** Why no request waits; undefined while they do. */
   #late: LateCounterError | undefined
   /** When a counter that is late is asked again. */
@@ -122,6 +128,7 @@ export class PatientCounter {
   #watch(delay: number): void {
     if (this.#isTimed) return
     this.#isTimed = true
+    this.#lookAt = this.#options.clock.now() + delay
     this.#options.clock.after(delay, this.#look)
   }
 
@@ -129,6 +136,12 @@ export class PatientCounter {
     this.#isTimed = false
     const { clock, patience } = this.#options
     const now = clock.now()
+    if (now - this.#lookAt > BUSY_MS && !this.#hasRead) {
+      this.#hasRead = true
+      this.#watch(1)
+      return
+    }
+    this.#hasRead = false
     for (const wait of this.#waits) {
       if (wait.dueAt > now) {
         this.#watch(wait.dueAt - now)

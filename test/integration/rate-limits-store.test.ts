@@ -99,8 +99,11 @@ test('requests are not counted while the store is killed, and are again once it 
   await server.start()
   await back
   assert.equal(await count(), 1)
-  assert.equal(told.length, 1)
   assert.match(told[0] as string, /away/)
+  assert.deepEqual(
+    told.slice(1).filter((reason) => reason !== 'counted again'),
+    [],
+  )
 })
 
 test('a stopped store is waited for once, and counts as soon as it goes on', { skip }, async (t) => {

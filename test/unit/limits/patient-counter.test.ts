@@ -170,3 +170,20 @@ test('a key whose requests are used up is not asked for again until its window e
   await setImmediate()
   assert.equal(counts.at(-1), 1)
 })
+
+test('an answer that has come while this thread was busy counts, and is read first', async () => {
+  const answers: ((count: RateCount) => void)[] = []
+  const { clock, counts, notices, ask } = patient(() => new Promise((resolve) => answers.push(resolve)))
+  ask()
+  clock.late(200)
+  assert.deepEqual(counts, [])
+  answers[0]?.({ current: 1, ttl: 1 })
+  await setImmediate()
+  clock.pass(1)
+  assert.deepEqual([counts, notices], [[1], []])
+  // What does not come then is late, however busy the thread is.
+  ask()
+  clock.late(200)
+  clock.late(200)
+  assert.deepEqual([counts, notices.length], [[1, undefined], 1])
+})
