@@ -11,25 +11,39 @@ const program = ['redis-server', 'valkey-server'].find((name) => !spawnSync(name
 /** The reason to skip a test where no server is installed; false where there is one. */
 export const withoutRedis: string | false = program === undefined && 'needs redis-server or valkey-server'
 
+/** A test, or whatever else says when it is over. */
+interface Owner {
+  after(end: () => Promise<void>): unknown
+}
+
 /** A Redis server of its own for a test. */
 export class RedisServer {
   readonly port: number
   readonly #folder: string
+  readonly #first: readonly string[]
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
+  private constructor(port: number, folder: string, first: readonly string[], args: readonly string[]) {
     this.port = port
     this.#folder = folder
+    this.#first = first
     this.#args = args
   }
 
   /** Starts a server that keeps nothing on disk unless `args` say so. It ends with the test. */
-  static async start(
-    t: { after(end: () => Promise<void>): unknown },
-    ...args: string[]
-  ): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'leastwise-redis-')), args)
+  static async start(t: Owner, ...args: string[]): Promise<RedisServer> {
+    return await RedisServer.#begin(t, ['--save', '', '--appendonly', 'no', ...args])
+  }
+
+  /** Starts a Sentinel with a configuration file, which it rewrites. It ends with the test. */
+  static async startSentinel(t: Owner, file: string): Promise<RedisServer> {
+    return await RedisServer.#begin(t, ['--sentinel'], [file])
+  }
+
+  static async #begin(t: Owner, args: string[], first: string[] = []): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'leastwise-redis-'))
+    const server = new RedisServer(await freePort(), folder, first, args)
     t.after(async () => {
       await server.kill()
       await rm(server.#folder, { recursive: true, force: true })
@@ -45,13 +59,8 @@ export class RedisServer {
   /** Starts the server, after it was killed, on the same port and in the same folder. */
   async start(): Promise<void> {
     const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder]
-    this.#child = spawn(
-      program ?? 'redis-server',
-      [...fixed, '--save', '', '--appendonly', 'no', ...this.#args],
-      {
-        stdio: 'ignore',
-      },
-    )
+    const words = [...this.#first, ...fixed, ...this.#args]
+    this.#child = spawn(program ?? 'redis-server', words, { stdio: 'ignore' })
     while (!(await this.#answers())) await setTimeout(10)
   }
 
@@ -78,6 +87,8 @@ export class RedisServer {
       socket.setEncoding('utf8')
       socket.on('data', (text) => {
         reply += text
+        // A Sentinel does not know this command, and leaves the connection open.
+        if (reply.includes("unknown command 'QUIT'")) socket.end(() => resolve(reply))
       })
       socket.on('end', () => resolve(reply))
       socket.on('error', reject)

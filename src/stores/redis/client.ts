@@ -93,13 +93,18 @@ async function clientsFor(address: StoreAddress): Promise<MakeClient> {
   if (kind === 'server') return () => new ioredis.Redis({ ...options, ...(hosts[0] as StoreHost) })
   const sentinelOptions = {
     ...options,
-    sentinels: [...hosts],
     name: address.master as string,
     ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
     ...(address.sentinelPassword !== undefined && { sentinelPassword: address.sentinelPassword }),
     ...(address.tls && { sentinelTLS: {}, enableTLSForSentinelMode: true }),
   }
-  return () => new ioredis.Redis({ ...sentinelOptions, sentinels: [...hosts] })
+  // Sentinels are asked in turn. Each connection begins with another one, as the first may never answer.
+  let first = 0
+  return () => {
+    const sentinels = hosts.map((_, i) => ({ ...(hosts[(first + i) % hosts.length] as StoreHost) }))
+    first++
+    return new ioredis.Redis({ ...sentinelOptions, sentinels })
+  }
 }
 
 /** Returns what makes clients that connect to where an app's client connects. That one is not used otherwise. */

@@ -16,7 +16,7 @@ export class StoreAwayError extends Error {
 const words: Record<string, string> = {
   WRONGPASS: 'it refuses the user or the password',
   NOAUTH: 'it wants a password',
-  NOPERM: 'the user may not do this; the permissions that are needed are in the documentation of STORE',
+  NOPERM: 'the user may not do this',
   READONLY: 'it is a replica, which takes no changes; STORE must name the primary',
   MASTERDOWN: 'it is a replica that has lost its primary',
   LOADING: 'it is loading its data',
@@ -33,6 +33,7 @@ const endsConnection = new Set(['READONLY', 'MASTERDOWN', 'LOADING', 'CLUSTERDOW
 
 /** The first word of what the server said; undefined for an error that is not of the server. */
 export function replyCode({ message }: Error): string | undefined {
+  if (/^ERR The user executing the script can't/.test(message)) return 'NOPERM'
   // A script's error has its own beginning in servers before version 7.
   return /^(?:ERR Error running script .*?: (?:@\S+ )?(?:\S+:\d+: )?-?)?([A-Z]{2,20})\b/.exec(message)?.[1]
 }
@@ -51,5 +52,6 @@ export function inWords(error: Error): Error {
     const [first] = error instanceof AggregateError ? (error.errors as Error[]) : []
     return first ?? error
   }
-  return new Error(`${known} (${code}${code === 'NOPERM' ? `: ${error.message.slice(7, 200)}` : ''})`)
+  const detail = code === 'NOPERM' ? `: ${error.message.replace(/^[A-Z]+ /, '').slice(0, 200)}` : ''
+  return new Error(`${known} (${code}${detail})`)
 }
