@@ -51,6 +51,11 @@ export interface ChangingOptions {
    * time. With `move` they go to others at once.
    */
   affinityDrain?: AffinityDrain | undefined
+  /**
+   * `on` by default: where a store is shared, requests that other gateways have in flight count in a choice. `off`: they
+   * are only shown.
+   */
+  fleetCounts?: FleetCounts | undefined
   /** Largest number of retries, in percent of the requests of the last 10 seconds; 20 by default. */
   retryBudget?: number | undefined
   /**
@@ -61,6 +66,10 @@ export interface ChangingOptions {
   /** Largest number of hedges, in percent of the requests of the last 10 seconds; 5 by default. */
   hedgeBudget?: number | undefined
 }
+
+export const fleetCountsModes = ['on', 'off'] as const
+
+export type FleetCounts = (typeof fleetCountsModes)[number]
 
 export const affinityDrains = ['keep', 'move'] as const
 

@@ -1,6 +1,6 @@
 import type { BackendTls } from './backends/backend-tls.js'
 import { type BackendRecord, healthInitials } from './backends/spec.js'
-import { affinityDrains, type ChangingOptions } from './changing-options.js'
+import { affinityDrains, type ChangingOptions, fleetCountsModes } from './changing-options.js'
 import { InvalidOptionError } from './errors.js'
 import { panicModes } from './health/panic.js'
 import { type OnObserverError, warn } from './observer-guard.js'
@@ -61,6 +61,7 @@ export const defaults: Readonly<CompleteOptions> = Object.freeze({
   affinity: 'off',
   affinityOverload: 125,
   affinityDrain: 'keep',
+  fleetCounts: 'on',
   retryBudget: 20,
   hedge: 'off',
   hedgeBudget: 5,
@@ -99,6 +100,8 @@ export function withDefaults(options: BalancerOptions): CompleteOptions {
     throw new InvalidOptionError('affinityOverload', 'must be 0 or a number above 100')
   if (!affinityDrains.includes(complete.affinityDrain))
     throw new InvalidOptionError('affinityDrain', `must be one of ${affinityDrains.join(', ')}`)
+  if (!fleetCountsModes.includes(complete.fleetCounts))
+    throw new InvalidOptionError('fleetCounts', `must be one of ${fleetCountsModes.join(', ')}`)
   if (
     hedge !== 'off' &&
     hedge !== 'p95' &&

@@ -1,9 +1,11 @@
+// Over 200 lines: what every option of a pool changes, side by side.
 import type { Backend } from './backends/backend.js'
 import type { Registry } from './backends/registry.js'
 import type { ChangingRegistryOptions } from './backends/registry-options.js'
 import { checkMaxConnections } from './backends/validation.js'
 import type { ChangingOptions } from './changing-options.js'
 import { UnknownPolicyError } from './errors.js'
+import type { LoadElsewhere } from './fleet/load-elsewhere.js'
 import type { FailurePenalty } from './health/failure-penalty.js'
 import type { EjectionOptions, PassiveHealth } from './health/passive-health.js'
 import type { SlowStart } from './health/slow-start.js'
@@ -39,6 +41,7 @@ export interface ConfiguredParts {
   readonly penalty: FailurePenalty
   readonly ejection: PassiveHealth
   readonly selection: Selection
+  readonly loadElsewhere: LoadElsewhere
   readonly queue: WaitQueue
   readonly workers: PoolWorkers | undefined
   /** Defined in a worker, which follows the control plane. */
@@ -64,6 +67,7 @@ const changingOptions = [
   'affinity',
   'affinityOverload',
   'affinityDrain',
+  'fleetCounts',
   'retryBudget',
   'hedge',
   'hedgeBudget',
@@ -156,6 +160,7 @@ export class PoolConfiguration {
     ejection.configure(ejectionOf(options))
     queue.configure({ limit: options.queueLimit, timeout: options.queueTimeout })
     selection.useAffinity(affinityOf(options))
+    this.#parts.loadElsewhere.use(options.fleetCounts)
     for (const backend of backends) {
       backend.counter.weighTunnels(options.tunnelWeight)
       selection.changed(backend)

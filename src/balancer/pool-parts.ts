@@ -136,7 +136,7 @@ export class PoolParts {
     this.registry = replica ?? new Registry(registryOptions)
     const { random } = options
     const loadChanged = (backend: Backend) => this.selection.changed(backend)
-    this.loadElsewhere = new LoadElsewhere(this.registry, clock, random, loadChanged)
+    this.loadElsewhere = new LoadElsewhere(this.registry, clock, random, options.fleetCounts, loadChanged)
     this.refusalOutliers = new RefusalOutliers((backend, isOutlier) => this.limits.cap(backend, isOutlier))
     const { ejection, control } = poolHealth(ejectionOf(options), {
       memory,

@@ -54,6 +54,11 @@ export interface PoolOptions {
    */
   affinitySecret?: OptionOf<'affinitySecret'>
   /**
+   * Whether requests that other gateways have in flight count in a choice, where a `store` is shared. `off`:
+   * they are only shown. Default: `on`.
+   */
+  fleetCounts?: OptionOf<'fleetCounts'>
+  /**
    * Time for which an idle connection to a backend is kept; it has to be shorter than the time for which the
    * backend keeps it. `0`: each request gets a new connection (milliseconds). Default: `4000`.
    */

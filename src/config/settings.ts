@@ -6,7 +6,7 @@ import { backends } from './settings/backends.js'
 import { checks } from './settings/checks.js'
 import { configFile } from './settings/config-file.js'
 import { failures } from './settings/failures.js'
-import { fleet } from './settings/fleet.js'
+import { fleet, fleetCounts } from './settings/fleet.js'
 import { clientConnections, listeners } from './settings/listeners.js'
 import { loadShedding } from './settings/load-shedding.js'
 import { log } from './settings/log.js'
@@ -26,6 +26,7 @@ import { upstreamTls } from './settings/upstream-tls.js'
 export const poolGroups: readonly Group[] = [
   backends,
   affinity,
+  fleetCounts,
   upstreamConnections,
   upstreamTls,
   queue,
@@ -55,6 +56,7 @@ export const groups: readonly Group[] = [
 const poolSettings = {
   ...backends.settings,
   ...affinity.settings,
+  ...fleetCounts.settings,
   ...upstreamConnections.settings,
   ...upstreamTls.settings,
   ...queue.settings,

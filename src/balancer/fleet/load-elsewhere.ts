@@ -1,4 +1,5 @@
 import type { Backend } from '../backends/backend.js'
+import type { FleetCounts } from '../changing-options.js'
 import type { Clock } from '../time/clock.js'
 import { AverageElsewhere } from './average-elsewhere.js'
 import type { ElsewhereLoad, ElsewhereSink } from './elsewhere-counts.js'
@@ -22,6 +23,7 @@ export class LoadElsewhere implements ElsewhereSink {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #loadChanged: (backend: Backend) => void
+  #mode: FleetCounts
   /** Undefined until another gateway is heard. */
   #averages: AverageElsewhere | undefined
   #cancelTimer: (() => void) | undefined
@@ -31,11 +33,13 @@ export class LoadElsewhere implements ElsewhereSink {
     backends: Backends,
     clock: Clock,
     random: () => number,
+    mode: FleetCounts,
     loadChanged: (backend: Backend) => void,
   ) {
     this.#backends = backends
     this.#clock = clock
     this.#random = random
+    this.#mode = mode
     this.#loadChanged = loadChanged
   }
 
@@ -62,13 +66,20 @@ export class LoadElsewhere implements ElsewhereSink {
     this.#apply(averages)
   }
 
+  /** Tells whether what other gateways have counts from now on; it is shown in any case. */
+  use(mode: FleetCounts): void {
+    this.#mode = mode
+    if (this.#averages) this.#apply(this.#averages)
+  }
+
   /** Cancels the timer. */
   close(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
 
-  readonly #count = (backend: Backend, counted: number): void => {
+  readonly #count = (backend: Backend, average: number): void => {
+    const counted = this.#mode === 'on' ? average : 0
     if (counted === backend.countedElsewhere) return
     backend.counter.setElsewhere(backend.inFlightElsewhere, counted)
     this.#loadChanged(backend)

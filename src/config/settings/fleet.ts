@@ -1,4 +1,6 @@
-import { text } from '../setting-types.js'
+import { fleetCountsModes } from '../../balancer/changing-options.js'
+import { defaults } from '../../balancer/options.js'
+import { choice, text } from '../setting-types.js'
 import { group, setting } from './setting.js'
 
 export const fleet = group('Several gateways', {
@@ -14,5 +16,14 @@ export const fleet = group('Several gateways', {
     default: '',
     meaning:
       'Name of this gateway in the store and in `GET /gateways`. Empty for the name of the host and a random part',
+  }),
+})
+
+export const fleetCounts = group('Choice among several gateways', {
+  fleetCounts: setting({
+    type: choice(...fleetCountsModes),
+    default: defaults.fleetCounts,
+    meaning:
+      'Whether requests that other gateways have in flight [count in a choice](concepts/selection.md#several-gateways), where a `STORE` is shared. `off`: they are only shown',
   }),
 })

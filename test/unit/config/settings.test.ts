@@ -125,6 +125,7 @@ const table: Record<string, { good: [string, unknown][]; bad: string[] }> = {
     ],
     bad: ['1', '100', '-1', '1.25', '125%', '10001'],
   },
+  FLEET_COUNTS: { good: [['off', 'off']], bad: ['On', 'maybe'] },
   AFFINITY_DRAIN: { good: [['move', 'move']], bad: ['Keep', 'off'] },
   AFFINITY_SECRET: {
     good: [['0123456789abcdef', '0123456789abcdef']],

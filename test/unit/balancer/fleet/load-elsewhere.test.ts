@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Balancer } from '../../../../src/balancer/balancer.js'
+import { InvalidOptionError } from '../../../../src/balancer/errors.js'
 import type { ElsewhereLoad } from '../../../../src/balancer/fleet/elsewhere-counts.js'
 import type { PolicyName } from '../../../../src/balancer/selection/policies/index.js'
 import { TestClock } from '../../../support/clock.js'
@@ -218,6 +219,28 @@ test('gateways that hear the same do not all prefer the same backend', () => {
     balancer.close()
   }
   assert.equal(favourites.size, 3)
+})
+
+test('with `fleetCounts: off` what other gateways have is shown and does not count; the option may change', () => {
+  const { balancer, hear, counted } = pool()
+  balancer.configure({ fleetCounts: 'off' })
+  hear({ a: 3 })
+  assert.deepEqual(
+    [elsewhere(balancer), counted()],
+    [
+      [3, 0, 0],
+      [0, 0, 0],
+    ],
+  )
+  balancer.configure({ fleetCounts: 'on' })
+  assert.deepEqual(counted(), [3, 0, 0])
+  balancer.configure({ fleetCounts: 'off' })
+  assert.deepEqual(
+    balancer.registry.list().map(({ load }) => load),
+    [0, 0, 0],
+  )
+  assert.throws(() => new Balancer({ fleetCounts: 'maybe' as 'on' }), InvalidOptionError)
+  balancer.close()
 })
 
 test('at low load nothing counts, and backends take turns', () => {
