@@ -9,7 +9,7 @@
 const VERSION = '1'
 const HEAD = /^1 ([\w-]{1,64}) (?:ask$|(\d{1,15}) (\d{1,15}) )/
 
-/** Largest number of backends of a pool in a message; those after it are not told. */
+/** Largest number of backends of a pool in a message. */
 export const MAX_BACKENDS = 2000
 /** A longer message is not read. */
 export const MAX_MESSAGE_LENGTH = 1_000_000

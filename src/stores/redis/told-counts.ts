@@ -2,6 +2,7 @@ import type { PoolCounts } from '../../balancer/fleet/counts-exchange.js'
 import { MAX_BACKENDS, type PoolEntry } from './counts-message.js'
 
 const nothing: readonly never[] = []
+const idle: PoolCounts = { inFlight: new Map(), quiet: new Map() }
 
 /** What was told to other gateways of one pool. */
 export class ToldCounts {
@@ -23,11 +24,13 @@ export class ToldCounts {
   }
 
   /**
-   * Returns what is to be told.
+   * Returns what is to be told. Of a pool with requests on more backends than a message may have nothing is in flight:
+   * if it told some of them, others would take the rest for idle.
    * @param all `counts` for the counts even if they have not changed, `tables` for the URLs as well
    * @returns undefined where nothing has changed
    */
-  entry({ inFlight, quiet }: PoolCounts, all: 'counts' | 'tables' | undefined): PoolEntry | undefined {
+  entry(present: PoolCounts, all: 'counts' | 'tables' | undefined): PoolEntry | undefined {
+    const { inFlight, quiet } = present.inFlight.size > MAX_BACKENDS ? idle : present
     if (all === 'tables') this.#sent = 0
     const counts = this.#inOrder(inFlight)
     const pairs: [number, number][] = []
@@ -53,20 +56,17 @@ export class ToldCounts {
   #inOrder(inFlight: ReadonlyMap<string, number>): number[] {
     const urls = [...inFlight.keys()]
     const missing = urls.filter((url) => !this.#places.has(url))
-    // The table is full of backends that are idle now, or were removed.
-    const isFull = this.#places.size + missing.length > MAX_BACKENDS
-    if (isFull && urls.length <= MAX_BACKENDS) {
+    if (this.#places.size + missing.length > MAX_BACKENDS) {
+      // The table is full of backends that are idle now, or were removed.
       this.#table = this.#nextTable()
       this.#places = new Map(urls.map((url, place) => [url, place]))
       this.#sent = 0
     } else {
-      for (const url of missing.slice(0, MAX_BACKENDS - this.#places.size))
-        this.#places.set(url, this.#places.size)
+      for (const url of missing) this.#places.set(url, this.#places.size)
     }
     const counts: number[] = []
     for (const [url, count] of inFlight) {
-      const place = this.#places.get(url)
-      if (place === undefined) continue
+      const place = this.#places.get(url) as number
       while (counts.length < place) counts.push(0)
       counts[place] = count
     }
