@@ -27,6 +27,7 @@ export class LoadElsewhere implements ElsewhereSink {
   /** Undefined until another gateway is heard. */
   #averages: AverageElsewhere | undefined
   #cancelTimer: (() => void) | undefined
+  #isClosed = false
 
   /** @param loadChanged called when the `load` of a backend changed */
   constructor(
@@ -72,8 +73,9 @@ export class LoadElsewhere implements ElsewhereSink {
     if (this.#averages) this.#apply(this.#averages)
   }
 
-  /** Cancels the timer. */
+  /** Cancels the timer. What is heard after that is of no use. */
   close(): void {
+    this.#isClosed = true
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
@@ -93,7 +95,7 @@ export class LoadElsewhere implements ElsewhereSink {
 
   #apply(averages: AverageElsewhere): void {
     averages.each(this.#count)
-    if (averages.isSettled) return
+    if (this.#isClosed || averages.isSettled) return
     this.#cancelTimer ??= this.#clock.after(LOOK_INTERVAL_MS, () => {
       this.#cancelTimer = undefined
       averages.advance(this.#clock.now())

@@ -120,6 +120,14 @@ test('an average over time counts, slower with more gateways, and no timer is le
   }
 })
 
+test('a pool that was closed sets no timer, whatever it hears then', () => {
+  const { balancer, clock } = pool()
+  balancer.parts.loadElsewhere.set(held({ a: 8 }), 1)
+  balancer.close()
+  balancer.parts.loadElsewhere.set(held({ a: 0 }), 0)
+  assert.equal(clock.pending, 0)
+})
+
 test('tunnels without traffic of other gateways are shown, and do not count', () => {
   const { balancer, hear, counted } = pool()
   hear({ a: { inFlight: 1000, load: 2 } })
