@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
+import { test } from 'node:test'
 import type { SlotRequest } from '../../src/balancer/fleet/slot-store.js'
-import type { Balancer } from '../../src/balancer/index.js'
-import type { Lease } from '../../src/balancer/leases/lease.js'
-import { openBalancer } from '../../src/balancer/state/open-balancer.js'
 import { systemClock } from '../../src/balancer/time/clock.js'
 import { RedisConnection } from '../../src/stores/redis/connection.js'
-import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.js'
 import { Script } from '../../src/stores/redis/script.js'
 import { slotsSource } from '../../src/stores/redis/slots-script.js'
 import { seeded } from '../support/random.js'
 import { RedisServer, withoutRedis } from '../support/redis-server.js'
+import { SLOTS_KEY, SlotGateways, used } from '../support/slot-gateways.js'
 import { SlotModel } from '../support/slot-model.js'
 
-const KEY = '{leastwise}:slots'
 const URLS = ['http://a:1', 'http://b:1']
 
 /** The script with a clock that is set, on a server that has been running for long. */
@@ -75,7 +70,7 @@ test('the script does what the model does', { skip: withoutRedis }, async (t) =>
     await connection.run(setNow, ['{leastwise}:now'], [now])
     const answer = await connection.run(
       script,
-      [KEY, '{leastwise}:now'],
+      [SLOTS_KEY, '{leastwise}:now'],
       [pool, token, number, known[name] ?? 0, leaves ? 'leave' : '', ...args],
     )
     const flat = expected && [
@@ -96,70 +91,41 @@ test('the script does what the model does', { skip: withoutRedis }, async (t) =>
   }
 })
 
-/** Says to the store that it has been used before, so that nobody is waited for who may have slots. */
-async function used(server: RedisServer): Promise<void> {
-  await server.command('HSET', KEY, 'fleet', '{"created":1,"grace":0}')
-}
-
-interface Gateway {
-  balancer: Balancer
-  store: RedisStore
-}
-
-/** A backend that counts what it has in flight, of whatever gateway, and gateways that share its limit. */
-async function fleet(t: TestContext, server: RedisServer, limit: number, count: number) {
-  const gateways: Gateway[] = []
-  let inFlight = 0
-  let most = 0
-  /** Sends a request, which takes a few turns of the event loop or until `hold` is over. Resolves once it is over. */
-  const send = async ({ balancer }: Gateway, hold?: Promise<void>): Promise<Lease> => {
-    const lease = await balancer.acquireInTurn()
-    inFlight++
-    most = Math.max(most, inFlight)
-    if (hold) await hold
-    else for (let turn = 0; turn < 5; turn++) await setImmediate()
-    inFlight--
-    lease.release('ok')
-    return lease
-  }
-  const join = async () => {
-    const store = redisStore(server.url)
-    const options = {
-      backends: [{ url: 'http://b:1', id: 'b', maxConnections: limit }],
-      queueTimeout: 60_000,
-    }
-    const balancer = await openBalancer(options, store)
-    const gateway = { balancer, store }
-    gateways.push(gateway)
-    return gateway
-  }
-  t.after(async () => {
-    for (const { balancer, store } of gateways) {
-      await balancer.keeper?.close()
-      balancer.close()
-      await store.close()
-    }
-  })
-  for (let i = 0; i < count; i++) await join()
-  return {
-    gateways,
-    send,
-    join,
-    get most() {
-      return most
-    },
-    get inFlight() {
-      return inFlight
-    },
-  }
-}
-
 test('three gateways: a backend never has more than its limit, and all are served', {
   skip: withoutRedis,
 }, async (t) => {
   const server = await RedisServer.start(t)
   await used(server)
-  const { gateways, send, ...rest } = await fleet(t, server, 10, 3)
-  await Promise.all(gateways.flatMap((gateway) => Array.from({ length: 100 }, () => send(gateway))))
-  assert.ok(rest.most <= 10, `${rest.most}`)
+  const gateways = new SlotGateways(t, server, 10)
+  for (let i = 0; i < 3; i++) await gateways.join()
+  await Promise.all(
+    gateways.list.flatMap((gateway) => Array.from({ length: 100 }, () => gateways.send(gateway))),
+  )
+  assert.deepEqual([gateways.served, gateways.inFlight], [300, 0])
+  assert.ok(gateways.most <= 10, `${gateways.most}`)
+})
+
+test('a limit of one is served by three gateways in turn', { skip: withoutRedis }, async (t) => {
+  const server = await RedisServer.start(t)
+  await used(server)
+  const gateways = new SlotGateways(t, server, 1)
+  for (let i = 0; i < 3; i++) await gateways.join()
+  await Promise.all(
+    gateways.list.flatMap((gateway) => Array.from({ length: 5 }, () => gateways.send(gateway))),
+  )
+  assert.deepEqual([gateways.served, gateways.most], [15, 1])
+})
+
+test('a gateway that closes gives its slots back at once', { skip: withoutRedis }, async (t) => {
+  const server = await RedisServer.start(t)
+  await used(server)
+  const gateways = new SlotGateways(t, server, 2)
+  const [first, second] = [await gateways.join(), await gateways.join()]
+  await Promise.all([gateways.send(first), gateways.send(first)])
+  await first.balancer.keeper?.close()
+  first.balancer.close()
+  await first.store.close()
+  const slots = await server.command('HGETALL', SLOTS_KEY)
+  assert.doesNotMatch(slots.replace(/.*slots/s, ''), /\[2,/)
+  await Promise.all([gateways.send(second), gateways.send(second)])
 })

@@ -57,9 +57,14 @@ export class PoolSlots {
   backendsChanged(): void {
     if (this.#isClosed) return
     const limited = new Map<string, Backend>()
+    const unlimited: Backend[] = []
     for (const backend of this.#pool.registry.list()) {
       if (backend.hasLimit) limited.set(backend.url, backend)
-      else backend.leasedSlots = Number.POSITIVE_INFINITY
+      else if (!Number.isFinite(backend.slots)) continue
+      else {
+        backend.leasedSlots = Number.POSITIVE_INFINITY
+        unlimited.push(backend)
+      }
     }
     for (const demand of this.#demands.values()) if (!limited.has(demand.url)) demand.leave()
     for (const [url, backend] of limited) {
@@ -69,8 +74,8 @@ export class PoolSlots {
         this.#demands.set(url, demand)
       }
       demand.follow(backend)
-      demand.apply()
     }
+    this.#apply(this.#demands.values(), unlimited)
     this.look()
   }
 
@@ -146,8 +151,8 @@ export class PoolSlots {
       })
   }
 
-  #apply(demands: Iterable<SlotDemand>): void {
-    const changed: Backend[] = []
+  /** @param changed other backends with another number of slots */
+  #apply(demands: Iterable<SlotDemand>, changed: Backend[] = []): void {
     for (const demand of demands) {
       const backend = demand.apply()
       if (backend) changed.push(backend)
