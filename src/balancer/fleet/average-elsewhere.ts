@@ -5,6 +5,11 @@ import { LOAD_STEPS } from '../leases/load-counter.js'
 const MIN_TIME_CONSTANT_MS = 1000
 /** What each gateway adds to the time constant. */
 const TIME_CONSTANT_PER_GATEWAY_MS = 600
+/**
+ * Largest number of requests that count for a backend. Policies keep a list for each step of the load, so a mistaken number
+ * must not make them run out of memory.
+ */
+const MAX_TOTAL = 65_536
 /** An average that is so near to its total is made equal to it. */
 const TOLERANCE = 1 / (4 * LOAD_STEPS)
 
@@ -56,7 +61,7 @@ export class AverageElsewhere {
 
   /** Takes what other gateways have on a backend from now on. */
   setTotal(backend: Backend, total: number): void {
-    this.#of(backend).total = total
+    this.#of(backend).total = Math.min(total, MAX_TOTAL)
   }
 
   /** Computes all averages up to a time. */

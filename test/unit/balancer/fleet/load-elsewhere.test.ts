@@ -128,6 +128,20 @@ test('a pool that was closed sets no timer, whatever it hears then', () => {
   assert.equal(clock.pending, 0)
 })
 
+test('a number beyond all reason is shown, and counts no more than a large one', () => {
+  const { balancer, hear, counted } = pool()
+  hear({ a: 1e12, b: 70_000 })
+  assert.deepEqual(
+    [elsewhere(balancer), counted()],
+    [
+      [1e12, 70_000, 0],
+      [65_536, 65_536, 0],
+    ],
+  )
+  for (let i = 0; i < 3; i++) assert.equal(balancer.acquire().backend.id, 'c-1')
+  balancer.close()
+})
+
 test('tunnels without traffic of other gateways are shown, and do not count', () => {
   const { balancer, hear, counted } = pool()
   hear({ a: { inFlight: 1000, load: 2 } })
