@@ -21,6 +21,8 @@ export class SharedStore {
   /** Number of states that were written again. */
   restored = 0
   readonly gateways: GatewayStore[] = []
+  /** Is called with each state that is written. */
+  onWrite: (state: PoolState, writer: GatewayStore) => void = () => {}
   #random = 0
 
   readonly turns: () => number
@@ -39,7 +41,14 @@ export class SharedStore {
   write(state: PoolState, revision: StoreRevision, writer: GatewayStore): void {
     this.content = { state: structuredClone(state), revision }
     this.saves++
+    this.onWrite(state, writer)
     for (const gateway of this.gateways) if (gateway !== writer) gateway.told()
+  }
+
+  /** The store has other content all of a sudden, and every gateway finds out. */
+  replace(content: StoredState | undefined): void {
+    this.content = structuredClone(content)
+    for (const gateway of this.gateways) gateway.told()
   }
 
   /** Returns the revision that follows on another one. */
