@@ -259,6 +259,20 @@ test('a store that refuses a save has changed nothing', async () => {
   assert.deepEqual([one.told.at(-1), one.keeper.failure], ['recovered', undefined])
 })
 
+test('a call counts more than what code did before, and was stored together with it', async () => {
+  const [, one, other] = (await fleet(2)) as [SharedStore, Gateway, Gateway]
+  await one.change(add('a'))
+  one.store.refusal = new Error('OOM')
+  one.registry.update('a', { weight: 3, maxConnections: 7 })
+  await settled()
+  one.store.refusal = undefined
+  await one.change({ kind: 'update', id: 'a', patch: { weight: 5 } })
+  await settled()
+  assertEqual(one, other)
+  const { weight, maxConnections } = other.registry.get('a')
+  assert.deepEqual([weight, maxConnections], [5, 7])
+})
+
 test('the times and the force of a departure reach the other gateways', async () => {
   const [, one, other] = (await fleet(2, { drainTimeout: 30_000 })) as [SharedStore, Gateway, Gateway]
   const cut: string[] = []
@@ -292,6 +306,30 @@ test('the times and the force of a departure reach the other gateways', async ()
   assert.deepEqual(cut.at(-1), 'd 1')
   await settled()
   assertEqual(one, other)
+})
+
+test('a gateway that hears of several changes at once carries out each', async () => {
+  const [, one, other] = (await fleet(2)) as [SharedStore, Gateway, Gateway]
+  const cut: string[] = []
+  other.registry.on('cut', ({ id }) => cut.push(id))
+  for (const id of ['a', 'b']) await one.change(add(id))
+  await settled()
+  const leases = [other.balancer.acquire(), other.balancer.acquire()]
+  await one.change({ kind: 'remove', id: 'b', force: false })
+  await settled()
+  other.store.isDeaf = true
+  await one.change({ kind: 'drain', id: 'a', timeout: 100 })
+  await one.change({ kind: 'update', id: 'a', patch: { weight: 2 } })
+  await one.change(add('b'))
+  await one.change({ kind: 'drain', id: 'b' })
+  other.store.isDeaf = false
+  other.store.told()
+  await settled()
+  assertEqual(one, other)
+  clock.pass(100)
+  assert.deepEqual(cut, ['a'])
+  for (const lease of leases) lease.release('ok')
+  assert.deepEqual(standOf(other).sort(), ['a 2 draining', 'b 1 draining'], 'its removal was taken back')
 })
 
 test('a removal that is under way is taken back everywhere', async () => {
