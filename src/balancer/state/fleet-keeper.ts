@@ -1,3 +1,4 @@
+// Over 200 lines: from the request of a change to its answer, with every way in which it may fail.
 import type { Backend } from '../backends/backend.js'
 import { StateNotSavedError, StoreConflictError, StoreOutcomeError } from '../errors.js'
 import type { CompleteOptions } from '../options.js'
@@ -88,7 +89,7 @@ export class FleetKeeper extends StateKeeper {
       }
       let written: Written
       try {
-        written = await this.#write(plan)
+        written = await this.#write(plan, true)
       } catch (error) {
         if (error === refusal) throw error
         this.saveSoon()
@@ -109,7 +110,7 @@ export class FleetKeeper extends StateKeeper {
     const isConfigurationStored = this.#storedConfiguration === this.#configuration
     if (!follower.isOutdated && isConfigurationStored && !follower.hasChanges) return
     try {
-      await this.#write(() => this.#plan())
+      await this.#write(() => this.#plan(), false)
     } catch (error) {
       if (follower.hasChanges) throw error
       // Nothing is lost: what is stored is looked at again later.
@@ -119,14 +120,27 @@ export class FleetKeeper extends StateKeeper {
 
   /**
    * Writes what was planned to the store and brings it into force, and plans again where another gateway was faster.
+   * @param isAsked true for a change that somebody has asked for, which is refused only by what the store has now
    * @throws what `plan` and the store throw; nothing has changed here then
    */
-  async #write(plan: () => ChangePlan): Promise<Written> {
+  async #write(plan: () => ChangePlan, isAsked: boolean): Promise<Written> {
     const follower = this.#follower
+    let isFresh = !isAsked
     for (let conflicts = 0; ; conflicts++) {
-      await follower.catchUp()
+      isFresh = (await follower.catchUp()) || isFresh
       const configuration = this.#configuration
-      const { state, present, isNew, id } = plan()
+      let planned: ChangePlan | undefined
+      try {
+        planned = plan()
+      } catch (error) {
+        if (isFresh) throw error
+      }
+      if (!isFresh && !planned?.isNew) {
+        // By what others have stored, and was not heard of yet, it may be otherwise.
+        follower.isOutdated = true
+        continue
+      }
+      const { state, present, isNew, id } = planned as ChangePlan
       const backend = this.#find(id)
       if (!isNew) {
         this.#storedConfiguration = configuration

@@ -80,10 +80,12 @@ export class StoreFollower {
 
   /**
    * Brings into force what the store has, as long as that may be newer.
+   * @returns true if the store was read
    * @throws the errors of the store, and an error for content that cannot come into force here
    */
-  async catchUp(): Promise<void> {
-    for (let loads = 0; this.isOutdated; loads++) {
+  async catchUp(): Promise<boolean> {
+    let loads = 0
+    for (; this.isOutdated; loads++) {
       if (loads === MAX_LOADS) throw new Error('it changes all the time')
       this.isOutdated = false
       try {
@@ -94,6 +96,7 @@ export class StoreFollower {
         throw this.#declined(error as Error)
       }
     }
+    return loads > 0
   }
 
   /**

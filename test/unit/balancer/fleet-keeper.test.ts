@@ -150,6 +150,30 @@ test('errors of a change are those of the newest state, and change nothing', asy
   assert.deepEqual([shared.saves, standOf(other), other.told], [saves, standOf(one), []])
 })
 
+test('what was answered at one gateway is known at every other, even before it has heard of it', async () => {
+  const [, one, other] = (await fleet(2)) as [SharedStore, Gateway, Gateway]
+  other.store.isDeaf = true
+  await one.change(add('a'))
+  await other.change({ kind: 'drain', id: 'a' })
+  await one.change({ kind: 'update', id: 'a', patch: { weight: 5 } })
+  // It is 1 as far as the other one knows.
+  await other.change({ kind: 'update', id: 'a', patch: { weight: 1 } })
+  await one.change({ kind: 'policy', policy: 'round-robin' })
+  await other.change({ kind: 'policy', policy: 'least-connections' })
+  one.store.told()
+  await settled()
+  assertEqual(one, other)
+  assert.deepEqual([standOf(one), one.balancer.policy], [['a 1 draining'], 'least-connections'])
+  const weights: number[] = []
+  const check = ({ registry }: ChangeablePool) => {
+    weights.push(registry.get('a').weight)
+    if (registry.get('a').weight === 1) throw new Error('another one')
+  }
+  await one.change({ kind: 'update', id: 'a', patch: { weight: 2 } })
+  await other.change({ kind: 'update', id: 'a', patch: { weight: 3 } }, check)
+  assert.deepEqual([weights, other.registry.get('a').weight], [[1, 2], 3])
+})
+
 test('a condition is looked at in the same step as the change', async () => {
   const [, one, other] = (await fleet(2)) as [SharedStore, Gateway, Gateway]
   await one.change(add('a'))
