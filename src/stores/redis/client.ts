@@ -49,6 +49,7 @@ const connectionOptions = {
   sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
   failoverDetector: false,
   readOnly: false,
+  stringNumbers: false,
   role: 'master',
 } as const satisfies RedisOptions
 

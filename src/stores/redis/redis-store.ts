@@ -179,8 +179,11 @@ function targetOf(target: string | RedisClient, prefix: string | undefined): Con
 
 /** Says where an app's client connects to. */
 function displayClient(client: RedisClient): string {
-  const { options } = client as { options?: Partial<StoreHost> & { path?: string | null } }
   if (client.isCluster) return 'redis cluster'
-  if (typeof options?.path === 'string') return options.path
-  return `redis://${displayHost({ host: options?.host ?? 'localhost', port: options?.port ?? 6379 })}`
+  const { options = {} } = client as {
+    options?: Partial<StoreHost> & { path?: string; sentinels?: unknown; name?: string }
+  }
+  if (options.sentinels) return `redis ${options.name} of Sentinels`
+  if (typeof options.path === 'string') return options.path
+  return `redis://${displayHost({ host: options.host ?? 'localhost', port: options.port ?? 6379 })}`
 }
