@@ -24,6 +24,7 @@ const words: Record<string, string> = {
   MISCONF: 'it cannot write to its disk, and takes no changes',
   NOREPLICAS: 'it has too few replicas, and takes no changes',
   CLUSTERDOWN: 'the cluster is down',
+  MOVED: 'it is a node of a cluster; STORE needs ?cluster=true',
   BUSY: 'it is busy with a script',
   WRONGTYPE: 'a key of leastwise has a value of another type',
 }
