@@ -1,5 +1,5 @@
 import type { Registry } from '../backends/registry.js'
-import { changeBetween, type PoolContent } from './pool-content.js'
+import { type ContentChange, changeBetween, type PoolContent } from './pool-content.js'
 import type { Asked, Removal } from './store.js'
 
 /**
@@ -7,7 +7,10 @@ import type { Asked, Removal } from './store.js'
  * @throws {InvalidBackendError | BackendExistsError}
  */
 export function checkAcceptable(registry: Registry, target: PoolContent, present: PoolContent): void {
-  const { dropped, before, now } = changeBetween(present, target)
+  checkChange(registry, changeBetween(present, target))
+}
+
+function checkChange(registry: Registry, { dropped, before, now }: ContentChange): void {
   registry.prepareSync('store', now, [...before, ...dropped]).giveUp()
 }
 
@@ -24,8 +27,9 @@ export function bringIntoForce(
   present: PoolContent,
   asked: ReadonlyMap<string, Asked | Removal>,
 ): void {
-  checkAcceptable(registry, target, present)
-  const { dropped, before, now } = changeBetween(present, target)
+  const change = changeBetween(present, target)
+  checkChange(registry, change)
+  const { dropped, before, now } = change
   const urls = new Map(target.backends.map((backend) => [backend.url, backend]))
   const removed = new Set(dropped.map(({ url }) => url))
   registry.batch(() => {

@@ -1,12 +1,20 @@
 import type { Backend } from '../backends/backend.js'
+import { idFromOrigin } from '../backends/backend-id.js'
+import { type Origin, parseOrigin } from '../backends/origin.js'
 import type { CompleteOptions } from '../options.js'
 import { type AskedCall, withAsked } from './asked.js'
 import { checkAcceptable } from './bring-into-force.js'
 import { type ChangeablePool, makeChange, type PoolChange } from './change.js'
 import type { KeptPool } from './keeper.js'
 import { contentIn, contentOf, isSameContent, type PoolContent } from './pool-content.js'
-import type { PoolState } from './store.js'
-import { configurationIn, isSameConfiguration, type StoredConfiguration, TrialPool } from './trial-pool.js'
+import type { BackendState, PoolState } from './store.js'
+import {
+  configurationIn,
+  isSameConfiguration,
+  type StoredConfiguration,
+  storedState,
+  TrialPool,
+} from './trial-pool.js'
 
 /** What is to be written to the store. */
 export interface ChangePlan {
@@ -40,25 +48,75 @@ export function planChange(
   requested?: RequestedChange,
 ): ChangePlan {
   const present = contentOf(pool)
-  const trial = new TrialPool(options, pool.observerGuard, inOrderOf(known, present))
+  const ordered = inOrderOf(known, present)
   const now = pool.clock.date()
+  const made = requested && tryChange(pool, options, ordered, requested, now.toISOString())
+  const plain = storedState(made?.content ?? ordered, configuration)
+  const state = withAsked(plain, known, made?.call, now.getTime())
+  if (requested) checkAcceptable(pool.registry, contentIn(state), present)
+  const isNew = !known || made?.call !== undefined || !isSameState(known, state)
+  return { state, present, isNew, id: made?.backend?.id }
+}
+
+/** What a change has made of the content of a pool. */
+interface MadeChange {
+  content: PoolContent
+  backend: Backend | undefined
+  /** What other gateways need to know of it. */
+  call: AskedCall | undefined
+}
+
+/**
+ * Makes a change in a trial. That has only the backends that the change concerns, because a pool may have thousands.
+ * @param at the time of the call
+ */
+function tryChange(
+  pool: KeptPool,
+  options: CompleteOptions,
+  { policy, backends }: PoolContent,
+  { change, check }: RequestedChange,
+  at: string,
+): MadeChange {
+  const concerned = concernedBy(change, backends, check !== undefined)
+  const trial = new TrialPool(options, pool.observerGuard, { policy, backends: concerned })
   try {
-    let backend: Backend | undefined
-    let call: AskedCall | undefined
-    if (requested) {
-      const { change, check } = requested
-      const leaving = 'id' in change ? leavingBackend(pool, change.id) : undefined
-      if (leaving) trial.addLeaving(leaving)
-      backend = makeChange(trial, change, check)
-      call = backend && askedOf(trial, backend, change, now.toISOString())
+    const leaving = 'id' in change ? leavingBackend(pool, change.id) : undefined
+    if (leaving) trial.addLeaving(leaving)
+    const backend = makeChange(trial, change, check)
+    const after = contentOf(trial)
+    const changed = new Map(after.backends.map((one) => [one.url, one]))
+    const urls = new Set(concerned.map(({ url }) => url))
+    const kept = backends.flatMap((one) => (urls.has(one.url) ? (changed.get(one.url) ?? []) : one))
+    const added = after.backends.filter(({ url }) => !urls.has(url))
+    return {
+      content: { policy: after.policy, backends: [...kept, ...added] },
+      backend,
+      call: backend && askedOf(trial, backend, change, at),
     }
-    const state = withAsked(trial.state(configuration), known, call, now.getTime())
-    if (requested) checkAcceptable(pool.registry, contentIn(state), present)
-    const isNew = !known || call !== undefined || !isSameState(known, state)
-    return { state, present, isNew, id: backend?.id }
   } finally {
     trial.close()
   }
+}
+
+/** @param isCompared true if the change depends on the list as a whole, where a backend is added */
+function concernedBy(
+  change: PoolChange,
+  backends: readonly BackendState[],
+  isCompared: boolean,
+): readonly BackendState[] {
+  if (change.kind === 'policy') return []
+  if (change.kind !== 'add') return backends.filter(({ id }) => id === change.id)
+  if (isCompared) return backends
+  const { id, url } = change.backend
+  let origin: Origin
+  try {
+    origin = parseOrigin(url)
+  } catch {
+    // The change will be refused for it.
+    return []
+  }
+  const stem = id ?? idFromOrigin(origin, () => false)
+  return backends.filter((one) => one.url === origin.origin || one.id.startsWith(stem))
 }
 
 /** Keeps the order that is stored, which may be another one than here. */

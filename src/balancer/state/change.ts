@@ -21,7 +21,10 @@ export interface ChangeablePool {
 
 /** What belongs to a change, besides the change itself. */
 export interface ChangeCall<T> {
-  /** Is called right before the change with the pool as it is then. What it throws refuses the change. */
+  /**
+   * Is called right before the change with the pool as it is then, or with what of it the change concerns: one backend,
+   * the policy, or the list for a backend that is added. What it throws refuses the change.
+   */
   check?: ((pool: ChangeablePool) => void) | undefined
   /** Makes the result of the call once the change is in force; the backend is undefined for a change of the policy. */
   answer: (backend: Backend | undefined) => T

@@ -10,8 +10,9 @@ import { registryOptionsOf } from '../pool-configuration.js'
 import { isPolicyName, type PolicyName, policyNames } from '../selection/policies/index.js'
 import type { ChangeablePool } from './change.js'
 import { restorePool } from './merge.js'
-import { backendStateOf, stateOf } from './state-of.js'
-import type { PoolState } from './store.js'
+import type { PoolContent } from './pool-content.js'
+import { backendStateOf } from './state-of.js'
+import { type PoolState, STATE_VERSION } from './store.js'
 
 /** What the configuration says of a pool, as it is stored with its state. */
 export interface StoredConfiguration {
@@ -24,6 +25,25 @@ export function configurationIn({ policy, backends, removed }: PoolState): Store
   return {
     policy: policy.configured,
     backends: [...backends.flatMap(({ configured }) => configured ?? []), ...removed],
+  }
+}
+
+/** Returns the state of a pool, as it is to be stored. */
+export function storedState(
+  { policy, backends }: PoolContent,
+  { policy: configured, backends: described }: StoredConfiguration,
+): PoolState {
+  const left = new Map(described.map((backend) => [backend.url, backend]))
+  const complete = backends.map(({ configured: _before, asked: _asked, ...backend }) => {
+    const own = left.get(backend.url)
+    left.delete(backend.url)
+    return { ...backend, ...(own && { configured: own }) }
+  })
+  return {
+    version: STATE_VERSION,
+    policy: { name: policy as PolicyName, configured },
+    backends: complete,
+    removed: [...left.values()],
   }
 }
 
@@ -90,13 +110,6 @@ export class TrialPool implements ChangeablePool {
     })
     trial.registry.batch(() => trial.registry.sync('config', backends, restored.configuredBefore))
     return trial
-  }
-
-  /** Returns the state that is to be stored. */
-  state(configuration: StoredConfiguration): PoolState {
-    // The list is the same as before, so nothing changes but that it is known.
-    this.registry.sync('config', configuration.backends, configuration.backends)
-    return stateOf(this.registry, this.#policy, configuration.policy)
   }
 
   /** Cancels all timers. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isSame } from '../../../src/balancer/backends/sources.js'
+import { backendFields, type ConfiguredBackend } from '../../../src/balancer/backends/spec.js'
 import { Balancer } from '../../../src/balancer/index.js'
 
 /** A pool, what was told of its backends, and how it stands: `id weight state source` of each. */
@@ -115,4 +117,11 @@ test('what is wrong, or said twice, changes nothing', () => {
   assert.deepEqual(stand(), ['a 1 active config'])
   registry.sync('config', [])
   assert.deepEqual(stand(), [])
+})
+
+test('two descriptions differ by each field that a backend has', () => {
+  const one: ConfiguredBackend = { url: 'http://a:1', weight: 1 }
+  assert.ok(isSame(one, { ...one, state: 'active', addedAt: '2026-11-29T00:00:00.000Z' }))
+  for (const field of [...backendFields, 'state'])
+    assert.ok(!isSame(one, { ...one, [field]: 'other' } as ConfiguredBackend), field)
 })
