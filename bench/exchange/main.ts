@@ -42,7 +42,8 @@ async function measure(
     () => store.gateways.list().length,
     (seen) => seen === gateways,
   )
-  await sleep(2000)
+  // What runs 50 times a second takes a while to be compiled.
+  await sleep(15_000)
   let [messages, bytes] = [0, 0]
   const count = store.connection.subscribe(store.connection.key('counts'), (message) => {
     messages++
