@@ -126,8 +126,8 @@ class LoadLevels {
   #levels: (LinkedList<LoadCandidate> | undefined)[] = []
   /** The first bucket that may have a candidate. */
   #least = 0
-  /** Number of buckets for each request: 1 or {@link LOAD_STEPS}. */
-  #steps = 1
+  /** True if there is a bucket for each step of a request, and not for each request. */
+  #isSplit = false
 
   /** The least loaded candidate. */
   get first(): LoadCandidate | undefined {
@@ -161,12 +161,12 @@ class LoadLevels {
   }
 
   remove(candidate: LoadCandidate): void {
-    this.#levels[candidate.placedLoad * this.#steps]?.remove(candidate)
+    this.#levels[this.#isSplit ? candidate.placedLoad * LOAD_STEPS : candidate.placedLoad]?.remove(candidate)
   }
 
   #levelFor({ placedLoad }: LoadCandidate): LinkedList<LoadCandidate> {
-    if (this.#steps === 1 && !Number.isInteger(placedLoad)) this.#splitLevels()
-    const at = placedLoad * this.#steps
+    if (!this.#isSplit && (placedLoad | 0) !== placedLoad) this.#split()
+    const at = this.#isSplit ? placedLoad * LOAD_STEPS : placedLoad
     while (this.#levels.length <= at) this.#levels.push(undefined)
     if (at < this.#least) this.#least = at
     let level = this.#levels[at]
@@ -178,9 +178,9 @@ class LoadLevels {
   }
 
   /** Makes a bucket for each step of a request. */
-  #splitLevels(): void {
+  #split(): void {
     const levels = this.#levels
-    this.#steps = LOAD_STEPS
+    this.#isSplit = true
     this.#least *= LOAD_STEPS
     this.#levels = []
     for (const level of levels) {

@@ -159,7 +159,7 @@ test('power-of-two: backends are chosen as often as their probability says', () 
   clock.pass(60_000)
   const counts = new Map<string, number>()
   const expected = new Map<string, number>()
-  const times = 6000
+  const times = 2500
   for (let i = 0; i < times; i++) {
     for (const { id, probability } of chooser.explain().backends) {
       expected.set(id, (expected.get(id) ?? 0) + probability)
