@@ -112,11 +112,13 @@ end
 -- Returns the number of slots of each gateway that is fair: the limit shared out evenly among those in need. Returns as
 -- well whether there are fewer slots than gateways in need.
 local function targetsOf(entries, limit)
-  local inNeed, targets = {}, {}
+  local inNeed, targets, sum = {}, {}, 0
   for name, entry in pairs(entries) do
-    targets[name] = 0
+    targets[name] = entry[2]
+    sum = sum + entry[2]
     if entry[2] > 0 then inNeed[#inNeed + 1] = name end
   end
+  if sum <= limit then return targets, false end
   table.sort(inNeed, function(a, b)
     local x, y = entries[a][2], entries[b][2]
     if x ~= y then return x < y end
@@ -158,7 +160,6 @@ for i = 6, #ARGV, 5 do
     tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
   local field = slotsField(url)
   local entries = read(field) or {}
-  sweep(entries)
   local before = entries[token] or { 0, 0, now }
   local entry = { held, needed, (before[1] == 0) == (held == 0) and before[3] or now }
   entries[token] = entry
@@ -191,7 +192,11 @@ for i = 6, #ARGV, 5 do
   entry[1] = slots
   if held == 0 and slots > 0 then entry[3] = now end
   if leaves or (slots == 0 and needed == 0) then entries[token] = nil end
-  if next(entries) then write(field, entries) else redis.call('HDEL', key, field) end
+  if not next(entries) then
+    redis.call('HDEL', key, field)
+  elseif before[1] ~= slots or before[2] ~= needed or before[3] ~= entry[3] then
+    write(field, entries)
+  end
   answer[#answer + 1] = slots
   answer[#answer + 1] = share
   answer[#answer + 1] = tells and 1 or 0

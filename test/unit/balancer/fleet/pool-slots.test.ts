@@ -181,19 +181,46 @@ test('the first start of all waits for a second and a half, or until the store h
   }
 })
 
-test('a store that has lost its last writes grants nothing for one lease', async () => {
-  const fleet = new SlotFleet({ limit: 10, gateways: 3 })
+for (const [what, seconds] of [
+  ['was emptied', 2],
+  ['has lost its last writes', 0.6],
+] as const) {
+  test(`a store that ${what} grants nothing until all others have had time to say what they have`, async () => {
+    const fleet = new SlotFleet({ limit: 10, gateways: 2 })
+    await fleet.pass(1500)
+    const restore = fleet.model.backup()
+    const [first, second] = fleet.gateways as [Gateway, Gateway]
+    for (const gateway of [first, second]) for (let i = 0; i < 4; i++) gateway.request()
+    await fleet.until(() => fleet.inFlight === 8, 500)
+    second.isCut = true
+    if (what === 'was emptied') fleet.model.empty()
+    else restore()
+    // The store learns from the first one that it knows too little.
+    first.heard?.()
+    await fleet.pass(50)
+    const third = fleet.join()
+    for (let i = 0; i < 8; i++) third.request()
+    await fleet.pass(1000 * seconds)
+    second.cut(false)
+    await fleet.pass(4500 - 1000 * seconds)
+    assert.deepEqual([first.usable >= 4, second.usable >= 4, fleet.usable <= 10], [true, true, true])
+    assert.ok(fleet.most <= 10, `${fleet.most}`)
+    await fleet.until(() => fleet.inFlight === 10, 1500)
+  })
+}
+
+test('slots that were granted with an answer that was lost are given back', async () => {
+  const fleet = new SlotFleet({ limit: 1, gateways: 2 })
   await fleet.pass(1500)
-  const restore = fleet.model.backup()
-  const [first, second] = fleet.gateways as [Gateway, Gateway, Gateway]
-  for (let i = 0; i < 8; i++) first.request()
-  await fleet.until(() => first.backend.inFlight === 8, 500)
-  restore()
-  // The first one is the first to be heard: the store learns from it that it has lost something.
-  await fleet.until(() => fleet.model.held(URL_OF_ALL)[first.token] === 8, 1500)
-  for (let i = 0; i < 8; i++) second.request()
-  await fleet.pass(3000)
-  assert.ok(fleet.most <= 10, `${fleet.most}`)
+  const other = fleet.gateways.find(({ backend }) => backend.slots === 0) as Gateway
+  fleet.options.passage = (gateway) => ({ there: 1, back: gateway === other ? undefined : 1 })
+  other.request()
+  await fleet.until(() => fleet.model.held(URL_OF_ALL)[other.token] === 1, 6000)
+  assert.equal(other.usable, 0)
+  fleet.setLimit(0)
+  fleet.options.passage = undefined
+  await fleet.pass(3500)
+  assert.deepEqual(fleet.model.held(URL_OF_ALL), {})
 })
 
 test('a failover that loses grants: no more than these come on top', async () => {
