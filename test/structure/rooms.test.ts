@@ -25,6 +25,17 @@ test('no source file holds more than one idea, as far as its length tells', () =
   assert.deepEqual(wrong, [])
 })
 
+test('npm test runs every test file', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const patterns = [...scripts.test.matchAll(/dist\/(test\/\S+)\.test\.js/g)].map(
+    ([, pattern]) => new RegExp(`^${pattern.replaceAll('*', '[^/]*')}\\.test\\.ts$`),
+  )
+  const missed = sources('test').filter(
+    (file) => file.endsWith('.test.ts') && !patterns.some((pattern) => pattern.test(file)),
+  )
+  assert.deepEqual(missed, [])
+})
+
 test('plugins/ holds Fastify plugins, one in each file, and nothing else', () => {
   for (const file of sources('plugins')) {
     const text = readFileSync(join(root, file), 'utf8')
