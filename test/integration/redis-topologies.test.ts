@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { createServer } from 'node:tls'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisClient } from '../../src/stores/redis/client.js'
 import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.js'
@@ -102,6 +104,23 @@ describe('A store is reached', { skip: withoutRedis, concurrency: true }, () => 
     const server = await startCluster(t)
     const client = new Cluster([{ host: '127.0.0.1', port: server.port }])
     t.after(() => client.disconnect())
+    await assertWorks(t, client)
+  })
+
+  test('with TLS, where its certificate is trusted', async (t) => {
+    const server = await RedisServer.start(t)
+    const read = (name: string) => readFileSync(join(root, `test/fixtures/localhost.${name}.pem`))
+    const front = createServer({ cert: read('cert'), key: read('key') }, (socket) => {
+      const target = connect(server.port, '127.0.0.1')
+      for (const end of [socket, target]) end.on('error', () => {})
+      socket.pipe(target).pipe(socket)
+    })
+    front.on('tlsClientError', () => {})
+    t.after(() => front.close())
+    await once(front.listen(0, '127.0.0.1'), 'listening')
+    const { port } = front.address() as AddressInfo
+    await assert.rejects(storeOf(t, `rediss://localhost:${port}`).load(), /certificate/)
+    const client = new Redis({ host: 'localhost', port, tls: { ca: read('cert') }, lazyConnect: true })
     await assertWorks(t, client)
   })
 
