@@ -1,6 +1,7 @@
 // Over 200 lines: what all keepers have in common, from the first save to the last.
 import type { Registry } from '../backends/registry.js'
 import { StateNotSavedError } from '../errors.js'
+import type { PoolFleet } from '../fleet/pool-fleet.js'
 import { GuardedEmitter, type ObserverGuard } from '../observer-guard.js'
 import type { PolicyName } from '../selection/policies/index.js'
 import type { Clock } from '../time/clock.js'
@@ -65,6 +66,11 @@ export abstract class StateKeeper extends GuardedEmitter<StateKeeperEvents> {
     this.store = store
     this.access = new StoreAccess(store, pool.clock)
     this.configuredPolicy = configuredPolicy
+  }
+
+  /** The other gateways that share the store; undefined where no other uses it. */
+  get fleet(): PoolFleet | undefined {
+    return this.store.fleet
   }
 
   /** Number of saves that failed since the start. */

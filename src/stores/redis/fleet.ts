@@ -1,3 +1,4 @@
+import { FleetStatus } from '../../balancer/fleet/fleet-status.js'
 import type { PoolFleet } from '../../balancer/fleet/pool-fleet.js'
 import { ObserverGuard, warn } from '../../balancer/observer-guard.js'
 import type { Clock } from '../../balancer/time/clock.js'
@@ -13,6 +14,8 @@ const FLEET_VERSION = '1'
 export class RedisFleet {
   /** The gateways that share the store. */
   readonly gateways: Membership
+  /** What is known of the store and of the gateways. */
+  readonly status: FleetStatus
   readonly #counts: CountsChannel
   readonly #slots: RedisSlots
 
@@ -27,15 +30,22 @@ export class RedisFleet {
     })
     this.#counts = new CountsChannel(connection, this.gateways, clock)
     this.#slots = new RedisSlots(connection)
+    this.status = new FleetStatus({
+      name: connection.displayed,
+      connection,
+      gateways: this.gateways,
+      clock,
+    })
   }
 
   /** Returns the gateways as one pool reaches them. */
   forPool(name: string): PoolFleet {
-    return { counts: this.#counts.forPool(name), slots: this.#slots.forPool(name) }
+    return { counts: this.#counts.forPool(name), slots: this.#slots.forPool(name), status: this.status }
   }
 
   /** Joins the other gateways as soon as the store is there. Does nothing where that has begun. */
   start(): void {
+    this.status.start()
     this.#counts.start()
     this.#slots.start()
     this.gateways.start()
@@ -43,6 +53,7 @@ export class RedisFleet {
 
   /** Leaves the other gateways. The connection has to be closed after that. */
   async close(): Promise<void> {
+    this.status.close()
     this.#counts.close()
     await this.#slots.close()
     await this.gateways.close()
