@@ -124,23 +124,9 @@ export class FleetKeeper extends StateKeeper {
    * @throws what `plan` and the store throw; nothing has changed here then
    */
   async #write(plan: () => ChangePlan, isAsked: boolean): Promise<Written> {
-    const follower = this.#follower
-    let isFresh = !isAsked
     for (let conflicts = 0; ; conflicts++) {
-      isFresh = (await follower.catchUp()) || isFresh
       const configuration = this.#configuration
-      let planned: ChangePlan | undefined
-      try {
-        planned = plan()
-      } catch (error) {
-        if (isFresh) throw error
-      }
-      if (!isFresh && !planned?.isNew) {
-        // By what others have stored, and was not heard of yet, it may be otherwise.
-        follower.isOutdated = true
-        continue
-      }
-      const { state, present, isNew, id } = planned as ChangePlan
+      const { state, present, isNew, id } = await this.#planFresh(plan, isAsked)
       const backend = this.#find(id)
       if (!isNew) {
         this.#storedConfiguration = configuration
@@ -148,17 +134,31 @@ export class FleetKeeper extends StateKeeper {
       }
       let revision: Loaded['revision']
       try {
-        revision = await this.access.save(state, follower.known?.revision)
+        revision = await this.access.save(state, this.#follower.known?.revision)
       } catch (error) {
-        follower.isOutdated = true
+        this.#follower.isOutdated = true
         if (!(error instanceof StoreConflictError) || conflicts === MAX_CONFLICTS) throw error
         continue
       }
       this.#storedConfiguration = configuration
-      follower.takeOver({ state, revision }, present)
+      this.#follower.takeOver({ state, revision }, present)
       // A backend that was removed may be gone by now.
       return { isNew, backend: this.#find(id) ?? backend }
     }
+  }
+
+  /** Plans by what is known; a call that would be refused, or would change nothing, by what the store has now. */
+  async #planFresh(plan: () => ChangePlan, isAsked: boolean): Promise<ChangePlan> {
+    const isFresh = (await this.#follower.catchUp()) || !isAsked
+    try {
+      const planned = plan()
+      if (planned.isNew || isFresh) return planned
+    } catch (error) {
+      if (isFresh) throw error
+    }
+    this.#follower.isOutdated = true
+    await this.#follower.catchUp()
+    return plan()
   }
 
   #plan(requested?: RequestedChange): ChangePlan {

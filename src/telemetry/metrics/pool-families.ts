@@ -89,6 +89,12 @@ export const poolFamilies: readonly Family[] = [
     '1 while a change is in force that could not be saved',
     ({ keeper }) => Number(keeper?.failure !== undefined),
   ),
+  number(
+    'gauge',
+    'leastwise_state_out_of_step',
+    '1 while what other gateways have stored cannot be used here',
+    ({ keeper }) => Number(keeper?.outOfStep !== undefined),
+  ),
   perPool(
     {
       name: 'leastwise_errors_total',
