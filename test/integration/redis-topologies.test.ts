@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -136,9 +136,19 @@ describe('A store is reached', { skip: withoutRedis, concurrency: true }, () => 
     const page = readFileSync(join(root, 'docs/reference/store.md'), 'utf8')
     const [, line = ''] = /^ACL SETUSER (.*)$/m.exec(page) ?? []
     await server.command('ACL', 'SETUSER', ...line.replace('>PASSWORD', '>right').split(' '))
+    const folder = join(root, 'src/stores/redis')
+    for (const name of readdirSync(folder)) {
+      for (const [, command = ''] of readFileSync(join(folder, name), 'utf8').matchAll(
+        /redis\.p?call\('(\w+)'/g,
+      )) {
+        assert.ok(line.split(' ').includes(`+${command.toLowerCase()}`), `${name}: ${command}`)
+      }
+    }
     const url = `redis://leastwise:right@127.0.0.1:${server.port}`
     const store = await assertWorks(t, url)
     await store.rateLimits.increment('a', 1000)
+    const slot = { url: 'http://a.test', limit: 2, held: 0, needed: 0, wanted: 1 }
+    assert.equal((await store.forPool('users').fleet.slots.lease([slot]))[0]?.url, slot.url)
     await until(
       () => server.command('HKEYS', '{leastwise}:gateways'),
       (announced) => announced.includes(store.gateways.id),
