@@ -21,7 +21,7 @@ const REPEAT_INTERVAL_MS = 1000
  * Counts that arrive later are not taken, as if nothing had been heard: gateways that choose by them would all send to
  * the backends that were idle a while ago (Mitzenmacher, How Useful Is Old Information?).
  */
-const MAX_AGE_MS = 1000
+const MAX_AGE_MS = 750
 
 type Connection = Pick<RedisConnection, 'key' | 'now' | 'publish' | 'subscribe' | 'isAway' | 'on' | 'off'>
 type Members = Pick<Membership, 'instance' | 'isOther' | 'on' | 'off'>

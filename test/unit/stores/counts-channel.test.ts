@@ -205,7 +205,7 @@ test('counts that were under way for too long are not taken, their table is', ()
   one.connection.publish = (_channel, message) => void delayed.push(message)
   speaker.says({ a: 1 })
   clock.pass(200)
-  clock.late(1001)
+  clock.late(751)
   one.connection.publish = publish
   const { messages } = hearer
   publish('', delayed[0] as string)
