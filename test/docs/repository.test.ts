@@ -29,7 +29,7 @@ test('the public workflow runs the commands of .ci/run', () => {
 })
 
 test('the public workflow installs the programs that .ci/run installs, but for the browser, which is there', () => {
-  const [, wanted = ''] = build.match(/^for program in ([\w ]+);/m) ?? []
+  const [, wanted = ''] = build.match(/^for program in ([\w -]+);/m) ?? []
   const install = steps.find(({ run }) => run?.includes('apt-get install'))?.run ?? ''
   assert.deepEqual(install.split('--no-install-recommends ')[1]?.split(' '), wanted.split(' '))
 })
