@@ -6,6 +6,7 @@ import { readJsonBody } from '../src/admin/contract/json-body.js'
 import { validatorCompiler } from '../src/admin/contract/validation.js'
 import { UnsupportedMediaTypeError } from '../src/admin/errors.js'
 import { Feeds } from '../src/admin/event-feed/feeds.js'
+import { AdminGateways } from '../src/admin/fleet.js'
 import type { GatewayControl } from '../src/admin/gateway-control.js'
 import { AdminPools } from '../src/admin/pools.js'
 import type { Balancer } from '../src/balancer/balancer.js'
@@ -18,6 +19,7 @@ import { decisionRoutes } from './decisions.js'
 import { docsRoutes } from './docs.js'
 import { eventRoutes } from './events.js'
 import { explainRoutes } from './explain.js'
+import { gatewaysRoutes } from './gateways.js'
 import { metricsRoutes } from './metrics.js'
 import { policyRoutes } from './policy.js'
 import { poolRoutes } from './pool.js'
@@ -37,6 +39,8 @@ export interface AdminOptions {
   pools: ReadonlyMap<string, Balancer>
   /** The gateway around the pools; undefined in an app, which then has no call about its configuration and routes. */
   control?: GatewayControl | undefined
+  /** What this gateway is called where it shares no store; the name of its host and a random part if left out. */
+  gatewayId?: string | undefined
   token: AdminAuthOptions['token']
   /** The registry whose metrics `/metrics` shows. */
   metrics?: Registry | undefined
@@ -88,6 +92,7 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (scope, optio
     await scope.register(configRoutes, { control })
     await scope.register(routingRoutes, { control })
   }
+  await scope.register(gatewaysRoutes, { gateways: new AdminGateways(pools, options.gatewayId) })
   await scope.register(poolsRoutes, { pools })
   // Each call that concerns one pool has two paths: one with the pool's name, and one without it. The latter applies to
   // the pool `default` or, where there is only one pool, to that pool.

@@ -17,12 +17,13 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ feeds: Feeds }> = async (a
         tags: ['Monitoring'],
         summary: 'What happens, as it happens',
         description: `Server-sent events. A \`snapshot\` when the stream begins and each second: \`at\`, the \`pool\` as in
-\`GET /pool\`, and all \`backends\`. A \`change\` whenever there is one: \`at\`, the \`type\` (\`added\`,
+\`GET /pool\`, all \`backends\`, and the \`gateways\` where they share a store. A \`change\` whenever there is one: \`at\`, the \`type\` (\`added\`,
 \`updated\`, \`draining\`, \`drained\`, \`cut\` with \`requests\`, \`activated\`, \`health\`, \`removed\`,
 \`panic\` with \`panic\`, \`policy\` with \`policy\`, \`worker\` with the \`worker\` thread: its \`number\`,
 its \`state\`, which is \`started\`, \`silent\` or \`ended\`, the \`reason\` or null, and how many of its
 requests were \`cut\`, \`reload\` of the gateway's file with \`reload\`: the first 20 \`changes\`, how many were
-\`changed\`, and the number of \`mistakes\` that kept it from being taken) and the \`backend\`, or null. With
+\`changed\`, and the number of \`mistakes\` that kept it from being taken,
+\`store\` and \`gateway\` with \`fleet\`: what has changed about the store or the gateways that share it) and the \`backend\`, or null. With
 \`Last-Event-ID\` the changes since that one come first, with 0 all that are kept (100). At most 100 readers; one that
 falls behind gets fewer snapshots, and one that does not read is disconnected.`,
         headers: Type.Object({

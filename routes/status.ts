@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { jsonResponse } from '../src/admin/contract/responses.js'
 import { NotReadyError } from '../src/admin/errors.js'
+import { statusOf } from '../src/admin/fleet.js'
 import type { AdminPools } from '../src/admin/pools.js'
 import type { Balancer } from '../src/balancer/balancer.js'
 
@@ -18,6 +19,16 @@ export const statusRoutes: FastifyPluginAsyncTypebox<StatusOptions> = async (app
       { status: Type.String({ description: `Always \`${value}\`.` }) },
       { examples: [{ status: value }] },
     )
+
+  const Ready = Type.Object(
+    {
+      status: Type.String({ description: 'Always `ready`.' }),
+      store: Type.Optional(
+        Type.String({ description: '`away` while the store that gateways share does not answer.' }),
+      ),
+    },
+    { examples: [{ status: 'ready' }] },
+  )
 
   app.get(
     '/livez',
@@ -42,16 +53,18 @@ export const statusRoutes: FastifyPluginAsyncTypebox<StatusOptions> = async (app
         tags: ['Monitoring'],
         summary: 'Whether requests can be served',
         description:
-          'For a readiness probe: 503 with the reason where no backend is usable (of a gateway with several pools: in no pool), where no worker thread carries traffic although others should, and from the start of a shutdown.',
-        response: { 200: jsonResponse(status('ready'), 'They can.') },
+          'For a readiness probe: 503 with the reason where no backend is usable (of a gateway with several pools: in no pool), where no worker thread carries traffic although others should, and from the start of a shutdown. A store that is away is no reason, as traffic goes on without it; `store` then says so.',
+        response: { 200: jsonResponse(Ready, 'They can.') },
       },
     },
     async (request) => {
-      const reasons = (ofAll ? pools.list() : [app.poolOf(request)]).map(unreadyReason)
+      const asked = ofAll ? pools.list() : [app.poolOf(request)]
+      const reasons = asked.map(unreadyReason)
       if (reasons.includes('shutting down')) throw new NotReadyError('shutting down')
       // A pool without a usable backend is no reason to keep requests from the other pools.
       if (!reasons.includes(undefined)) throw new NotReadyError(reasons[0])
-      return { status: 'ready' }
+      const isAway = asked.some((pool) => statusOf(pool)?.store().away)
+      return isAway ? { status: 'ready', store: 'away' } : { status: 'ready' }
     },
   )
 }

@@ -217,7 +217,7 @@ export class Balancer extends ClosingPool {
 
   /** Returns the state of the pool as a whole. */
   view(): PoolView {
-    return this.#inquiries.view(this.closing)
+    return this.#inquiries.view(this.closing, this.keeper?.fleet?.status)
   }
 
   /** Stops the pool once the time for requests in flight is over: cuts every lease, and opens no more. */

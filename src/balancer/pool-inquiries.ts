@@ -1,6 +1,7 @@
 import type { Decision, DecisionFilter, TimedDecision } from './explain/decision.js'
 import { DECISIONS_KEPT } from './explain/decision-log.js'
 import { type Explanation, explain, type Inquiry } from './explain/explanation.js'
+import type { FleetStatus } from './fleet/fleet-status.js'
 import type { PoolParts } from './pool-parts.js'
 import type { PoolView } from './pool-view.js'
 import { refusalsOf } from './stats/refusals.js'
@@ -16,7 +17,7 @@ export class PoolInquiries {
     this.#isStopped = isStopped
   }
 
-  view(closing: boolean): PoolView {
+  view(closing: boolean, fleet?: FleetStatus): PoolView {
     const { registry, selection, queue, hedging, memory } = this.#parts
     return {
       policy: selection.selector.name,
@@ -30,6 +31,7 @@ export class PoolInquiries {
       hedges: hedging.sent,
       refused: refusalsOf(memory),
       closing,
+      ...(fleet && { store: fleet.store() }),
     }
   }
 

@@ -1,3 +1,4 @@
+import type { StoreView } from './fleet/fleet-view.js'
 import type { PolicyName } from './selection/policies/index.js'
 import type { RefusalCounts } from './stats/refusals.js'
 
@@ -19,4 +20,6 @@ export interface PoolView {
   /** Number of requests that were answered with 503 so far, by error code. */
   refused: RefusalCounts
   closing: boolean
+  /** The store that gateways share; left out where the pool has none. */
+  store?: StoreView
 }

@@ -13,7 +13,7 @@ export async function createAdminApp(
   config: () => GatewayConfig,
   settings: Settings,
   logger: Logger,
-  options: Pick<AdminOptions, 'pools' | 'control' | 'metrics'>,
+  options: Pick<AdminOptions, 'pools' | 'control' | 'metrics' | 'gatewayId'>,
 ): Promise<FastifyInstance> {
   const app = Fastify({ ...appOptions(settings, logger), forceCloseConnections: true })
   app.setErrorHandler(sendError)

@@ -84,6 +84,7 @@ export class MainThread {
       pools: pools.balancers,
       control: gatewayControl(this.reloads, pools, this.services),
       metrics: this.#metrics,
+      gatewayId: settings.gatewayId,
     })
   }
 

@@ -28,6 +28,8 @@ export async function adminApiPage(): Promise<string> {
       calls.map(({ method, path, call }) => callRow(method, path, call)),
     ),
     pool: fieldTable('Pool', schemas),
+    store: fieldTable('Store', schemas),
+    gateway: fieldTable('Gateway', schemas),
     backend: fieldTable('Backend', schemas),
     route: fieldTable('Route', schemas),
     requestExplanation: fieldTable('RequestExplanation', schemas),

@@ -1,3 +1,5 @@
+import type { FleetChange } from '../../balancer/fleet/fleet-view.js'
+import type { GatewayView } from '../../balancer/fleet/gateway-directory.js'
 import type { BackendView, PolicyName, PoolView, RegistryEvents } from '../../balancer/index.js'
 import type { WorkerChange } from '../../balancer/threads/worker-change.js'
 import type { ReloadOutcome } from './config.js'
@@ -9,10 +11,12 @@ export interface PoolSnapshot {
   pool: PoolView
   /** The backends in order of registration. */
   backends: BackendView[]
+  /** The gateways that share the store; left out where there is none. */
+  gateways?: GatewayView[]
 }
 
 /** A kind of change in a pool. */
-export type PoolChangeType = keyof RegistryEvents | 'policy' | 'worker' | 'reload'
+export type PoolChangeType = keyof RegistryEvents | 'policy' | 'worker' | 'reload' | 'store' | 'gateway'
 
 /** Data of the event `change` of `GET /events`. */
 export interface PoolChange {
@@ -29,6 +33,8 @@ export interface PoolChange {
   policy?: PolicyName
   /** For `worker`: what happened to a worker thread. */
   worker?: WorkerChange
+  /** For `store` and `gateway`: what has changed about the store or the gateways that share it. */
+  fleet?: FleetChange
   /** For `reload`: what loading the gateway's file again did. */
   reload?: ReloadOutcome
 }

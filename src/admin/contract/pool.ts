@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { PoolView } from '../../balancer/index.js'
 import { type RefusalCode, refusalCodes } from '../../balancer/stats/refusals.js'
+import { Store } from './gateways.js'
 import { Count, Policy } from './schemas.js'
 import { schemaOf } from './view-schema.js'
 
@@ -65,6 +66,7 @@ export const Pool = schemaOf<PoolView>()(
         },
       ),
       closing: Type.Boolean({ description: 'Whether the gateway shuts down.' }),
+      store: Type.Optional(Store),
     },
     {
       title: 'Pool',

@@ -1,9 +1,11 @@
 import type { Backend } from '../../balancer/backends/backend.js'
 import type { RegistryEvents } from '../../balancer/backends/registry-options.js'
 import type { Balancer } from '../../balancer/balancer.js'
+import type { FleetChange } from '../../balancer/fleet/fleet-view.js'
 import type { PolicyName } from '../../balancer/selection/policies/index.js'
 import type { WorkerChange } from '../../balancer/threads/worker-change.js'
 import type { PoolChange, PoolChangeType } from '../contract/pool-events.js'
+import { statusOf } from '../fleet.js'
 import { serverSentEvent } from './server-sent-event.js'
 
 /** Number of changes that are kept for readers that connect again. */
@@ -29,6 +31,11 @@ export class ChangeLog {
     const onPolicy = (policy: PolicyName) => this.add('policy', null, { policy })
     balancer.on('policy', onPolicy)
     this.#stop.push(() => balancer.off('policy', onPolicy))
+    const status = statusOf(balancer)
+    const onFleet = (fleet: FleetChange) =>
+      this.add(fleet.type === 'store' ? 'store' : 'gateway', null, { fleet })
+    status?.on('change', onFleet)
+    this.#stop.push(() => status?.off('change', onFleet))
     const { workers } = balancer
     const onWorker = (worker: WorkerChange) => this.add('worker', null, { worker })
     workers?.on('change', onWorker)

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Balancer } from '../../balancer/balancer.js'
 import { BACKENDS_PER_TURN, backendList } from '../contract/backend-list.js'
 import type { PoolChange, PoolChangeType, PoolSnapshot } from '../contract/pool-events.js'
+import { statusOf } from '../fleet.js'
 import { ChangeLog } from './change-log.js'
 import { FeedReader } from './feed-reader.js'
 import { serverSentEvent, serverSentEventOf } from './server-sent-event.js'
@@ -127,7 +128,12 @@ export class Feed {
   }
 
   #head(): Omit<PoolSnapshot, 'backends'> {
-    return { at: this.#balancer.clock.date().toISOString(), pool: this.#balancer.view() }
+    const status = statusOf(this.#balancer)
+    return {
+      at: this.#balancer.clock.date().toISOString(),
+      pool: this.#balancer.view(),
+      ...(status && { gateways: status.gateways.list() }),
+    }
   }
 
   #keep(event: Buffer, at: number): Buffer {

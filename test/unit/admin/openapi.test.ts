@@ -68,7 +68,8 @@ test('every route is described, and nothing else', async () => {
   }
   // Each call of a pool has a second path, that names the pool; it is described once.
   const unnamed = shown.filter(
-    ({ url }) => !/^\/(docs|openapi\.json|pools(\/:pool)?|config(\/reload)?|routes(\/.+)?)?$/.test(url),
+    ({ url }) =>
+      !/^\/(docs|gateways|openapi\.json|pools(\/:pool)?|config(\/reload)?|routes(\/.+)?)?$/.test(url),
   )
   assert.deepEqual(
     named.map(({ method, url }) => `${method} ${url.slice('/pools/:pool'.length)}`).sort(),
