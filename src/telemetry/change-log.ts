@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Balancer } from '../balancer/balancer.js'
 import type { StateKeeper } from '../balancer/state/keeper.js'
+import { logFleet } from './fleet-log.js'
 
 const conditions = {
   healthy: 'backend is healthy',
@@ -18,6 +19,8 @@ export function logChanges(
   keeper?.on('failed', ({ message }) => log.error({ pool, event: 'state not saved' }, message))
   keeper?.on('recovered', () => log.info({ pool, event: 'state saved' }, 'all changes are stored again'))
   if (keeper) logStore(log, keeper, pool)
+  const status = keeper?.fleet?.status
+  if (status) logFleet(log, status)
   workers?.on('unanswered', ({ number }, { message }) =>
     log.warn(
       { pool, event: 'worker unanswered', worker: number },

@@ -42,6 +42,8 @@ before(async () => {
     ...threads,
     BACKENDS: `${backend.url},${await deadUrl()}`,
     MAX_CONNECTIONS: '9',
+    // The lines of a store are there while it is away, too.
+    STORE: (await deadUrl()).replace('http:', 'redis:'),
   })
   for (const code of [200, 404, 500]) {
     backend.become(status(code))

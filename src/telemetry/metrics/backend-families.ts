@@ -16,7 +16,7 @@ const labels = new WeakMap<Backend, Labels>()
 /**
  * The labels of a backend. Each call returns the same object, because prom-client caches the text of such an object.
  */
-function labelsOf(pool: MeteredPool, backend: Backend): Labels {
+export function labelsOf(pool: MeteredPool, backend: Backend): Labels {
   let known = labels.get(backend)
   if (!known) {
     known = { pool: pool.name, backend: backend.id }

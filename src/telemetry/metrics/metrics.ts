@@ -1,6 +1,7 @@
 import type { Metric, Registry } from 'prom-client'
 import { backendFamilies } from './backend-families.js'
 import type { Family, MeteredPool, Sample } from './family.js'
+import { fleetFamilies, showFleet } from './fleet-families.js'
 import { poolFamilies } from './pool-families.js'
 import { workerFamilies } from './worker-families.js'
 
@@ -57,12 +58,15 @@ export type MetricsRegistry = Pick<Registry, 'registerMetric' | 'getSingleMetric
  * @returns a function that removes the metrics from the registry
  */
 export function registerIn(registry: MetricsRegistry, pool: MeteredPool): () => void {
+  const hide = showFleet(pool)
   const ofWorkers = pool.balancer.workers ? workerFamilies : []
-  const metrics = [...backendFamilies, ...poolFamilies, ...ofWorkers].map((family) =>
+  const ofFleet = hide ? fleetFamilies : []
+  const metrics = [...backendFamilies, ...poolFamilies, ...ofWorkers, ...ofFleet].map((family) =>
     metricIn(registry, family),
   )
   for (const { sources } of metrics) sources.add(pool)
   return () => {
+    hide?.()
     for (const { sources } of metrics) sources.delete(pool)
   }
 }
