@@ -23,6 +23,13 @@ export const inFlight: Column<B> = {
   right: true,
   text: (backend) => String(backend.inFlight),
 }
+export const inFlightElsewhere: Column<B> = {
+  head: 'elsewhere',
+  right: true,
+  spare: 2,
+  // Gateways of older versions do not report it.
+  text: (backend) => String(backend.inFlightElsewhere ?? '-'),
+}
 export const tunnels: Column<B> = {
   head: 'tunnels',
   right: true,

@@ -5,6 +5,7 @@ import { checkCommand } from './check.js'
 import { diffCommand } from './diff.js'
 import { explainCommand } from './explain.js'
 import { Failure } from './failure.js'
+import { gatewaysCommand } from './gateways.js'
 import { policyCommand } from './policy.js'
 import { poolsCommand } from './pools.js'
 import { reloadCommand } from './reload.js'
@@ -41,6 +42,7 @@ export function program(): Command {
     .addCommand(backendsCommand())
     .addCommand(policyCommand())
     .addCommand(poolsCommand())
+    .addCommand(gatewaysCommand())
     .addCommand(routesCommand())
     .addCommand(explainCommand())
     .addCommand(reloadCommand())

@@ -1,3 +1,4 @@
+import type { GatewayView } from '../balancer/fleet/gateway-directory.js'
 import type { BackendView, PoolView } from '../balancer/index.js'
 
 type Kind = 'string' | 'number' | 'boolean' | 'object'
@@ -18,6 +19,9 @@ export interface Pool extends Omit<PoolView, 'policy' | 'requests' | 'retries' |
 export interface NamedPool extends Pool {
   name: string
 }
+
+/** One gateway in the response of `GET /gateways`. */
+export type Gateway = GatewayView
 
 const backend: Record<string, Kind> = {
   id: 'string',
@@ -73,7 +77,19 @@ export function readPool(document: unknown): Pool {
     const codes = Object.keys(check<object>(view.refused, 'refused', {}))
     check(view.refused, 'refused', Object.fromEntries(codes.map((code) => [code, 'number'])))
   }
+  if (view.store !== undefined) check(view.store, 'store', { name: 'string', away: 'boolean' })
   return view
+}
+
+export function readGateways(document: unknown): Gateway[] {
+  return listIn(document, 'gateways').map((gateway) =>
+    check<Gateway>(gateway, 'the gateway', {
+      id: 'string',
+      lastSeen: 'string',
+      inFlight: 'number',
+      self: 'boolean',
+    }),
+  )
 }
 
 export function readPools(document: unknown): NamedPool[] {

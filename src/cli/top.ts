@@ -29,11 +29,16 @@ another. Colours are left out where NO_COLOR is set or standard output is no
 terminal. Where there are several pools, none of them is called default and
 --pool names none, it watches all of them.
 
+Where gateways share a store, a line has the gateways with their requests in
+flight, and the store; the column elsewhere has what other gateways have in
+flight on a backend.
+
 With --json it prints a line {"at","interval","pool","backends"} each second,
 for each pool with its "name" where it watches several: interval is in
 milliseconds, pool as GET /pool answers, with "recent": {"refusedPerSecond"},
 and a backend as GET /backends does, with "recent":
-{"share","requestsPerSecond","failedPerSecond"}. share is from 0 to 1.
+{"share","requestsPerSecond","failedPerSecond"}. share is from 0 to 1. Where
+gateways share a store there are "gateways", too, as GET /gateways answers.
 
 A gateway that does not respond any more is asked again each second.
 

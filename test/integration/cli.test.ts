@@ -8,11 +8,14 @@ import { after, describe, test } from 'node:test'
 import Fastify from 'fastify'
 import { adminRoutes } from '../../routes/admin.js'
 import { Balancer } from '../../src/balancer/index.js'
+import type { LocalKeeper } from '../../src/balancer/state/local-keeper.js'
 import leastwise from '../../src/index.js'
 import { answering, holding } from '../support/backend.js'
 import { spawn } from '../support/children.js'
 import { call, callJson } from '../support/client.js'
+import { TestClock } from '../support/clock.js'
 import { bin, commandsWith, fakeGateway } from '../support/command.js'
+import { playedStatus } from '../support/played-fleet.js'
 import { start, startGateway } from '../support/process.js'
 
 const open: { close(): unknown }[] = []
@@ -188,6 +191,44 @@ describe('leastwise', { concurrency: true }, () => {
     )
     assert.deepEqual([none.code, none.stderr.includes('there are several pools')], [1, true])
     assert.match(list.stdout, /^name .*\nusers +least-connections .*\norders +power-of-two .*\n$/)
+  })
+
+  test('gateways are listed, and the store where they share one', async () => {
+    const { status, link, directory } = playedStatus(new TestClock())
+    directory.join('one', 3)
+    directory.join('two\x1b', 4)
+    const shared = new Balancer()
+    shared.keeper = { fleet: { status } } as LocalKeeper
+    const urlOf = async (pool: Balancer) => {
+      const app = opened(Fastify())
+      const pools = new Map([['users', pool]])
+      await app.register(adminRoutes, { pools, token: undefined, gatewayId: 'only' })
+      return app.listen({ port: 0 })
+    }
+    const [run, alone] = [
+      commandsWith({ LEASTWISE_URL: await urlOf(shared) }),
+      commandsWith({ LEASTWISE_URL: await urlOf(new Balancer()) }),
+    ]
+    const lines = async (command: typeof run) => {
+      const { code, stdout } = await command('gateways')
+      return [code, ...stdout.trimEnd().split('\n')]
+    }
+    const rows = ['one                3  is asked', 'two\\u{1b}          4  0.0 s ago']
+    assert.deepEqual(await lines(run), [
+      0,
+      'id         in flight  last seen',
+      ...rows,
+      '',
+      'store redis://store:6379 answers',
+    ])
+    link.go()
+    const { awaySince } = status.store()
+    assert.equal(
+      (await lines(run)).at(-1),
+      `store redis://store:6379 is AWAY since ${awaySince}: changes are refused`,
+    )
+    assert.deepEqual(JSON.parse((await run('gateways --json')).stdout), { gateways: directory.gateways })
+    assert.deepEqual(await lines(alone), [0, 'id    in flight  last seen', 'only          0  is asked'])
   })
 
   test('what goes wrong is one line and an exit code', async () => {

@@ -1,5 +1,16 @@
 import type { BackendView } from '../../balancer/index.js'
-import { health, id, inFlight, limit, p50, p99, state, url, weight } from '../backend-columns.js'
+import {
+  health,
+  id,
+  inFlight,
+  inFlightElsewhere,
+  limit,
+  p50,
+  p99,
+  state,
+  url,
+  weight,
+} from '../backend-columns.js'
 import { type Column, styled, table } from '../table.js'
 import { terminalText } from '../terminal-text.js'
 import type { Observation, Recent } from './sample.js'
@@ -22,11 +33,16 @@ export function draw(
 ): string[] {
   const { sample, recent } = picture
   const backends = sorted(sample.backends, picture.order)
-  // The pool and the head of the table take two lines. If not all backends fit into the rest, one more line says how
+  // The pool and the head of the table take two lines, and the store and the gateways one where there are several. If not all backends fit into the rest, one more line says how
   // many are missing.
-  const room = Math.max(0, height - 2)
+  const fleet = fleetLine(picture, width)
+  const room = Math.max(0, height - 2 - fleet.length)
   const shown = backends.length <= room ? backends : backends.slice(0, Math.max(0, room - 1))
-  const lines = [poolLine(picture, width), ...table(columns(recent), shown, width)]
+  const lines = [
+    poolLine(picture, width),
+    ...fleet,
+    ...table(columns(recent, sample.pool.store !== undefined), shown, width),
+  ]
   const missing = backends.length - shown.length
   if (missing > 0) lines.push(styled(`… and ${missing} more`.slice(0, width), 'dim'))
   return lines.slice(0, height)
@@ -61,7 +77,19 @@ function poolLine({ sample, recent, refused }: Picture, width: number): string {
   return styled(terminalText(parts.join(' | ')).slice(0, width), panic || closing || refused ? 'red' : 'bold')
 }
 
-function columns(recent: Map<string, Recent> | undefined): Column<BackendView>[] {
+/** Returns a line about the gateways and their store, where they share one. */
+function fleetLine({ sample: { gateways, pool } }: Picture, width: number): string[] {
+  if (!gateways || !pool.store) return []
+  const { name, away } = pool.store
+  const each = gateways.map(({ id, inFlight, self }) => `${id}${self ? ' (this)' : ''} ${inFlight}`)
+  const store = away ? `store AWAY, changes are refused: ${name}` : `store ${name}`
+  const parts = [`${gateways.length} gateways, in flight: ${each.join(', ')}`]
+  if (away) parts.unshift(store)
+  else parts.push(store)
+  return [styled(terminalText(parts.join(' | ')).slice(0, width), away ? 'red' : undefined)]
+}
+
+function columns(recent: Map<string, Recent> | undefined, isShared: boolean): Column<BackendView>[] {
   const of = (show: (recent: Recent) => string) => (backend: BackendView) => {
     const one = recent?.get(backend.id)
     return one ? show(one) : '-'
@@ -72,6 +100,7 @@ function columns(recent: Map<string, Recent> | undefined): Column<BackendView>[]
     state,
     health,
     inFlight,
+    ...(isShared ? [inFlightElsewhere] : []),
     { head: 'share', right: true, text: of(({ share }) => `${(100 * share).toFixed(1)}%`) },
     { head: 'req/s', right: true, text: of(({ requestsPerSecond }) => rate(requestsPerSecond)) },
     {

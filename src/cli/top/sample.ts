@@ -1,6 +1,6 @@
 import type { BackendView } from '../../balancer/index.js'
 import type { AdminClient } from '../admin-client.js'
-import { type Pool, readBackends, readPool } from '../responses.js'
+import { type Gateway, type Pool, readBackends, readGateways, readPool } from '../responses.js'
 
 /** The state of a pool at one moment. */
 export interface Sample {
@@ -11,6 +11,8 @@ export interface Sample {
   time: number
   pool: Pool
   backends: BackendView[]
+  /** The gateways that share the store; undefined where there is none. */
+  gateways?: Gateway[] | undefined
 }
 
 /** Load of a backend between two samples. */
@@ -46,7 +48,7 @@ export function observe(before: Sample | undefined, sample: Sample): Observation
 }
 
 /**
- * Takes a sample with `GET /pool` and `GET /backends`. Samples are polled and not streamed, because gateways of all
+ * Takes a sample with `GET /pool` and `GET /backends`, and with `GET /gateways` where gateways share a store. Samples are polled and not streamed, because gateways of all
  * versions have these two calls, and a failed sample needs no cleanup.
  * @param name name of the pool, where it is to be shown
  */
@@ -55,7 +57,9 @@ export async function takeSample(client: AdminClient, signal: AbortSignal, name?
     client.call('GET', '/pool', { read: readPool, signal }),
     client.call('GET', '/backends', { read: readBackends, signal }),
   ])
-  return { name, at: new Date(), time: performance.now(), pool, backends }
+  const sample = { name, at: new Date(), time: performance.now(), pool, backends }
+  if (!pool.store) return sample
+  return { ...sample, gateways: await client.call('GET', '/gateways', { read: readGateways, signal }) }
 }
 
 /** Returns the load of each backend between two samples, by the backend's id. */

@@ -23,6 +23,7 @@ export const jsonView: View = {
         at: sample.at.toISOString(),
         interval,
         name: sample.name,
+        ...(sample.gateways && { gateways: sample.gateways }),
         pool: { ...sample.pool, recent: { refusedPerSecond: refused } },
         backends: sample.backends.map((backend) => ({ ...backend, recent: recent.get(backend.id) })),
       }

@@ -80,7 +80,20 @@ test('the help of each command has its options, examples, and what else there is
   const { commands } = program()
   assert.deepEqual(
     commands.map((command) => command.name()),
-    ['serve', 'check', 'schema', 'diff', 'backends', 'policy', 'pools', 'routes', 'explain', 'reload', 'top'],
+    [
+      'serve',
+      'check',
+      'schema',
+      'diff',
+      'backends',
+      'policy',
+      'pools',
+      'gateways',
+      'routes',
+      'explain',
+      'reload',
+      'top',
+    ],
   )
   const [serve, check, schema, diff, backends, ...others] = commands as [
     ...[Command, Command, Command, Command, Command],

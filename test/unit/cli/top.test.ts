@@ -107,3 +107,27 @@ test('the line of the pool has what a gateway tells', () => {
     /retries|hedges|req|refused/,
   )
 })
+
+test('gateways that share a store have a line, and what is in flight elsewhere a column', () => {
+  const plain = sampleOf(0, { a: [0, 0, 3] })
+  const draws = (sample: Sample, width?: number) => draw({ sample, recent: undefined, order: 'id' }, width)
+  assert.doesNotMatch(draws(plain).join('\n'), /elsewhere|gateways|store/)
+  const store = { name: 'redis://store:6379', away: false, awaySince: null }
+  const gateway = (id: string, inFlight: number, self: boolean) => ({ id, inFlight, self, lastSeen: '' })
+  const shared: Sample = {
+    ...plain,
+    pool: { ...plain.pool, store },
+    backends: plain.backends.map((backend) => ({ ...backend, inFlightElsewhere: 7 })),
+    gateways: [gateway('one', 3, true), gateway('two', 7, false)],
+  }
+  const [, fleet, head, row] = draws(shared)
+  assert.equal(fleet, '2 gateways, in flight: one (this) 3, two 7 | store redis://store:6379')
+  assert.match(head as string, /in flight +elsewhere/)
+  assert.match(row as string, / 3 +7 /)
+  const away = { ...shared, pool: { ...shared.pool, store: { ...store, away: true } } }
+  assert.match(
+    draws(away, 60)[1] as string,
+    /^store AWAY, changes are refused: redis:\/\/store:6379 \| 2 gat/,
+  )
+  assert.equal(draw({ sample: away, recent: undefined, order: 'id' }, 80, 3).length, 3)
+})
