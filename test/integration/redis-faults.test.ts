@@ -116,6 +116,27 @@ describe('A store with faults', { concurrency: true, skip: withoutRedis }, () =>
     assert.deepEqual(events, ['back'])
   })
 
+  test('A store that loads its data is away until it has loaded it', async (t) => {
+    // Microseconds for each key. Connections are served after each 1,024 keys while it loads.
+    const slow = ['--key-load-delay', '300']
+    const server = await RedisServer.start(t, '--appendonly', 'yes', ...slow)
+    const { connection, count } = await there(t, server.url)
+    assert.equal(await count(), 1)
+    const fill = "for i = 1, 5000 do redis.call('SET', 'of somebody else ' .. i, '') end"
+    await server.command('EVAL', fill, '0')
+    const away = once(connection, 'away')
+    await server.kill()
+    await away
+    const started = server.start()
+    await until(
+      () => connection.reason?.why ?? '',
+      (why) => why === 'it is loading its data (LOADING)',
+    )
+    await started
+    if (connection.isAway) await once(connection, 'back')
+    assert.equal(await count(), 2)
+  })
+
   test('A store that became a replica is away until it takes changes', async (t) => {
     const server = await RedisServer.start(t)
     const { connection, count } = await there(t, server.url)
