@@ -12,6 +12,7 @@ const parts: Record<string, { about: string; draws: boolean }> = {
   match: { about: 'what it costs to find the route of a request, among 10,000', draws: false },
   simulate: { about: 'every policy in simulated pools, and beside published figures', draws: true },
   counts: { about: 'what one count of all workers is worth, simulated', draws: true },
+  fleet: { about: "what gateways make of each other's counts, simulated", draws: true },
   cost: { about: 'CPU time of a proxied request, beside others', draws: false },
   cores: { about: 'CPU time of a request with several workers, beside one', draws: false },
   exchange: { about: 'CPU time of hearing what other gateways have in flight', draws: false },
@@ -23,7 +24,7 @@ const usage = `npm run bench -- [PART ...] [--pictures FOLDER] [--help]
 npm run bench -- PART OPTIONS
 
 Measures leastwise and, in the same run, nginx, HAProxy and Caddy where they are installed.
-Without a part all of them, one after the other, which takes about eleven minutes:
+Without a part all of them, one after the other, which takes about twelve minutes:
 
 ${Object.entries(parts)
   .map(([name, { about }]) => `  ${name.padEnd(9)} ${about}`)
