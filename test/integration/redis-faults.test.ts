@@ -93,6 +93,19 @@ describe('A store with faults', { concurrency: true, skip: withoutRedis }, () =>
     assert.deepEqual(events, ['back', 'missed'])
   })
 
+  test('Where messages cannot be had for long, the store is away', async (t) => {
+    const server = await RedisServer.start(t)
+    const { connection, count } = await there(t, server.url)
+    await server.command('ACL', 'SETUSER', 'default', '-subscribe')
+    const away = once(connection, 'away')
+    await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    assert.equal(await count(), 1)
+    assert.match(((await away) as Error[])[0]?.message as string, /the user may not do this \(NOPERM/)
+    const back = once(connection, 'back')
+    await server.command('ACL', 'SETUSER', 'default', '+subscribe')
+    await back
+  })
+
   test('A listener that throws harms no one', async (t) => {
     const server = await RedisServer.start(t)
     const { connection } = await there(t, server.url)

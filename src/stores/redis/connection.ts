@@ -45,7 +45,8 @@ export class RedisConnection extends GuardedEmitter<ConnectionEvents> {
   #isAway = true
   /** Why the store is away; undefined where it was not asked yet. */
   #reason: StoreAwayError | undefined
-  #messagesMissed = false
+  /** Why messages do not come, last; undefined while none can be missed. */
+  #missing: StoreAwayError | undefined
   #cancelProbe = () => {}
   #cancelAway = () => {}
 
@@ -220,23 +221,21 @@ export class RedisConnection extends GuardedEmitter<ConnectionEvents> {
 
   #works(): void {
     this.#cancelAway()
-    const event = this.#isAway ? 'back' : this.#messagesMissed ? 'missed' : undefined
+    const event = this.#isAway ? 'back' : this.#missing ? 'missed' : undefined
     this.#isAway = false
     this.#reason = undefined
-    this.#messagesMissed = false
+    this.#missing = undefined
     if (event) this.announce(event)
   }
 
   #messagesLost(error: StoreAwayError): void {
-    if (this.#isAway) {
-      this.#lost(error)
-      return
-    }
     this.#cancelProbe()
-    if (this.#messagesMissed) return
-    this.#messagesMissed = true
+    const isFirst = !this.#isAway && !this.#missing
+    if (this.#isAway) this.#lost(error)
+    else this.#missing = error
+    if (!isFirst) return
     // Gateways can do without messages for a while, because each change is found by asking as well.
-    this.#cancelAway = this.#clock.after(MESSAGES_LOST_MS, () => this.#lost(error))
+    this.#cancelAway = this.#clock.after(MESSAGES_LOST_MS, () => this.#lost(this.#missing ?? error))
   }
 
   #lost(error: StoreAwayError): void {
