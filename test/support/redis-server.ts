@@ -99,7 +99,7 @@ export class RedisServer {
   }
 
   async #answers(): Promise<boolean> {
-    return (await this.command('PING').catch(() => '')).startsWith('+PONG')
+    return /^(\+PONG|-NOAUTH)/.test(await this.command('PING').catch(() => ''))
   }
 }
 
