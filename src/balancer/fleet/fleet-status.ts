@@ -1,6 +1,6 @@
-import { EventEmitter } from 'node:events'
 import type { Clock } from '../time/clock.js'
 import { Allowance } from './allowance.js'
+import { ChangeFeed } from './change-feed.js'
 import type { FleetChange, StoreView } from './fleet-view.js'
 import type { GatewayDirectory, GatewayView } from './gateway-directory.js'
 
@@ -47,7 +47,7 @@ const GATEWAY_INTERVAL_MS = 5000
  * What a gateway knows of the store that it shares and of the gateways with which it shares it. It tells of changes, and
  * of no more than people can read: each of a few, and then some of many.
  */
-export class FleetStatus extends EventEmitter<{ change: [FleetChange] }> {
+export class FleetStatus extends ChangeFeed {
   readonly gateways: GatewayDirectory
   readonly #name: string
   readonly #clock: Clock
@@ -183,7 +183,7 @@ export class FleetStatus extends EventEmitter<{ change: [FleetChange] }> {
       return
     }
     this.#toldAway = store.away
-    this.emit('change', { type: 'store', store, reason: store.away ? this.#reason : null })
+    this.tell({ type: 'store', store, reason: store.away ? this.#reason : null })
   }
 
   #tellOf(change: Exclude<FleetChange, { type: 'store' }>): void {
@@ -191,7 +191,7 @@ export class FleetStatus extends EventEmitter<{ change: [FleetChange] }> {
     else {
       const untold = this.#untold
       this.#untold = 0
-      this.emit('change', untold > 0 ? { ...change, untold } : change)
+      this.tell(untold > 0 ? { ...change, untold } : change)
     }
   }
 }

@@ -41,6 +41,18 @@ test('a store that goes and comes back is told of, with the reason, and measured
   )
 })
 
+test('what changes before somebody listens is told to the first who does', async () => {
+  const { status, directory } = playedStatus(new TestClock())
+  directory.emit('renamed', { id: 'edge~ab12', wanted: 'edge' })
+  const changes = changesOf(status)
+  const late = changesOf(status)
+  await Promise.resolve()
+  assert.deepEqual(told(changes), ['renamed'])
+  directory.emit('joined', { id: 'other', lastSeen: '', inFlight: 0, self: false })
+  assert.deepEqual(told(changes), ['renamed', 'joined'])
+  assert.deepEqual(told(late), ['renamed', 'joined'])
+})
+
 test('a store that answers soon after the start was never away', () => {
   const clock = new TestClock()
   const { status, link } = playedStatus(clock, true)
