@@ -16,6 +16,8 @@ export interface DemoGateway {
   backends(): Promise<BackendView[]>
   setPolicy(policy: string): Promise<void>
   stop(): Promise<void>
+  /** Ends it as kill -9 does. */
+  kill(): Promise<void>
 }
 
 /** Without retries and passive health, which would hide what a choice costs. */
@@ -43,6 +45,13 @@ export async function startGateway(
       if (address && addresses.push(address) === 2) resolve(addresses)
     })
   })
+  const end = async (signal: NodeJS.Signals) => {
+    process.off('exit', kill)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
   return {
     traffic: traffic as string,
     admin: admin as string,
@@ -59,12 +68,7 @@ export async function startGateway(
       if (statusCode !== 200) throw new Error(await body.text())
       await body.dump()
     },
-    async stop() {
-      process.off('exit', kill)
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const ended = once(child, 'exit')
-      child.kill('SIGTERM')
-      await ended
-    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
   }
 }

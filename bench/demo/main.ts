@@ -5,10 +5,11 @@ import { run } from '../command.js'
 import { poisson } from '../rig/arrivals.js'
 import { RigBackend } from '../rig/backend.js'
 import { load } from '../rig/load.js'
+import { playFleet } from './fleet/main.js'
 import { type DemoGateway, startGateway } from './gateway.js'
 import { type Row, render, tell } from './report.js'
 
-const usage = `npm run demo -- [--once] [--seconds N] [--help]
+const usage = `npm run demo -- [--once] [--seconds N] [--fleet] [--help]
 
 Starts three small backends and the gateway on loopback, sends load while one of the
 backends turns slow: with round robin, with least connections, and with least response
@@ -16,6 +17,8 @@ time. Prints how clients fared.
 
   --once       exit after the table
   --seconds N  length of each of the three rounds, 4 to 600 (14)
+  --fleet      instead: three gateways that share a store, valkey-server or redis-server or
+               the one that STORE names, and what happens when parts of that are killed
   --help       this text
 `
 
@@ -37,7 +40,7 @@ const someWork = () => scene.serviceTime * (0.75 + Math.random() / 2)
 async function main(): Promise<number> {
   const options = parseArguments()
   if (options === undefined) return 0
-  const { once, seconds } = options
+  const { once, seconds, fleet } = options
 
   const stopped = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -48,6 +51,7 @@ async function main(): Promise<number> {
     })
   }
 
+  if (fleet) return await playFleet(once, stopped.signal)
   const backends = ['a', 'b', 'c'].map((id) => new RigBackend({ id, ...scene.backends, workOf: someWork }))
   const urls = await Promise.all(backends.map((backend) => backend.listen()))
   const gateway = await startGateway(urls.map((url, i) => `${url};id=${backends[i]?.id}`))
@@ -69,11 +73,12 @@ async function main(): Promise<number> {
   }
 }
 
-function parseArguments(): { once: boolean; seconds: number } | undefined {
+function parseArguments(): { once: boolean; seconds: number; fleet: boolean } | undefined {
   const { values } = parseArgs({
     options: {
       once: { type: 'boolean', default: false },
       seconds: { type: 'string', default: '14' },
+      fleet: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -85,7 +90,7 @@ function parseArguments(): { once: boolean; seconds: number } | undefined {
   if (!Number.isInteger(seconds) || seconds < 4 || seconds > 600) {
     throw new Error(`--seconds does not accept "${values.seconds}": it takes a whole number from 4 to 600`)
   }
-  return { once: values.once, seconds }
+  return { once: values.once, seconds, fleet: values.fleet }
 }
 
 function describe(gateway: DemoGateway, seconds: number): string {
