@@ -44,7 +44,6 @@ export {
   type RedisStore,
   type RedisStoreOptions,
   redisStore,
-  type StoreLog,
 } from './stores/redis/redis-store.js'
 export { stateFile } from './stores/state-file.js'
 export { leastwise }

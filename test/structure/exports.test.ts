@@ -96,7 +96,7 @@ const core = {
 /** What a user can import besides that of the package itself. */
 const main = {
   values: [...core.values, 'SettingError', 'default', 'leastwise', 'redisStore', 'stateFile'],
-  types: [...core.types, 'LeastwiseOptions', 'RedisClient', 'RedisStore', 'RedisStoreOptions', 'StoreLog'],
+  types: [...core.types, 'LeastwiseOptions', 'RedisClient', 'RedisStore', 'RedisStoreOptions'],
 }
 
 const entries: Record<string, typeof core> = { leastwise: main, 'leastwise/balancer': core }

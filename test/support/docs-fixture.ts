@@ -8,6 +8,7 @@ import { TestBackend } from './backend.js'
 import { spawn } from './children.js'
 import { startGateway } from './process.js'
 import type { Program } from './programs.js'
+import { RedisServer, withoutRedis } from './redis-server.js'
 
 /** The token that programs and commands of the documents find in their environment. */
 export const TOKEN = 'change-me'
@@ -16,18 +17,25 @@ const announce = new URL('./announce.js', import.meta.url).href
 
 /**
  * What the addresses in a document stand for: real backends, and whatever serves at the moment. `10.0.0.1:8080`
- * and its like are backends, port 3000 is where traffic enters, 3001 the admin API of a stand-alone gateway, or of the main
+ * and its like are backends, `10.0.0.9:6379` is a store, port 3000 is where traffic enters, 3001 the admin API of a stand-alone gateway, or of the main
  * thread of an app with worker threads.
  */
 export class DocsFixture {
   readonly #backends: TestBackend[] = []
+  readonly #ends: (() => Promise<void>)[] = []
+  #store = ''
   #traffic = ''
   #stop: () => Promise<void> = async () => {}
   admin = ''
   /** Resolves to the log line of the first request of the gateway that serves now; undefined where none serves. */
   requestLine: () => Promise<Record<string, unknown>> | undefined = () => undefined
 
-  async open(): Promise<this> {
+  /** @param hasStore true if the document has a store at 10.0.0.9, for which there is a server where one is installed */
+  async open(hasStore = false): Promise<this> {
+    if (hasStore && !withoutRedis) {
+      const after = (end: () => Promise<void>) => this.#ends.push(end)
+      this.#store = (await RedisServer.start({ after })).url
+    }
     for (let i = 0; i < 3; i++) {
       const backend = new TestBackend((request, response) => {
         request.resume().once('end', () => response.end('ok'))
@@ -41,6 +49,8 @@ export class DocsFixture {
   live(text: string): string {
     const [first] = this.#backends as [TestBackend]
     return text
+      .replace(/STORE=redis:\/\/10\.0\.0\.9:6379/, `STORE=${this.#store}`)
+      .replace('redis://10.0.0.9:6379', this.#store || 'redis://127.0.0.1:9')
       .replace(/10\.0\.0\.(\d):8080/g, (_, n) => `127.0.0.1:${this.#backends[n - 1]?.port}`)
       .replace(/10\.0\.0\.(\d)-8080/g, (_, n) => `127.0.0.1-${this.#backends[n - 1]?.port}`)
       .replaceAll('backends.internal', 'localhost')
@@ -94,7 +104,10 @@ export class DocsFixture {
 
   async close(): Promise<void> {
     await this.stop()
-    await Promise.all(this.#backends.map((backend) => backend.close()))
+    await Promise.all([
+      ...this.#backends.map((backend) => backend.close()),
+      ...this.#ends.map((end) => end()),
+    ])
   }
 }
 

@@ -19,12 +19,6 @@ import { RedisCounter } from './rate-limits.js'
 import { RevisionWatch } from './revision-watch.js'
 import { checkPrefix, DEFAULT_PREFIX, displayHost, parseStoreUrl, type StoreHost } from './url.js'
 
-/** Where a store says that it is away and back; a logger of Fastify is of this kind. */
-export interface StoreLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
-
 export interface RedisStoreOptions {
   /**
    * What this gateway is called: 1 to 64 letters, digits and `._~-`. A host name and a random part where it is left out.
@@ -32,7 +26,6 @@ export interface RedisStoreOptions {
   id?: string
   /** What all keys begin with, in braces; `leastwise` where neither this nor the URL has another. */
   prefix?: string
-  log?: StoreLog
 }
 
 const ID_FORM = /^[A-Za-z0-9._~-]{1,64}$/
@@ -55,16 +48,12 @@ export class RedisStore implements BackendStore {
   #staysOpen = false
 
   constructor(target: string | RedisClient, options: RedisStoreOptions = {}, clock: Clock = systemClock) {
-    const { prefix, log, id = defaultGatewayId(hostname(), Math.random) } = options
+    const { prefix, id = defaultGatewayId(hostname(), Math.random) } = options
     if (!ID_FORM.test(id)) throw new Error('must have an id of 1 to 64 letters, digits and ._~-')
     this.connection = new RedisConnection(targetOf(target, prefix), clock)
     this.rateLimits = new RedisCounter(this.connection)
     this.#fleet = new RedisFleet(this.connection, id, clock)
     this.#revisions = new RevisionWatch(this.connection, clock)
-    if (!log) return
-    const { displayed } = this.connection
-    this.connection.on('away', (error) => log.warn({ err: error, store: displayed }, 'store away'))
-    this.connection.on('back', () => log.info({ store: displayed }, 'store back'))
   }
 
   get name(): string {
