@@ -15,7 +15,7 @@ interface SlotNews {
 /** The slots that gateways share, in a Redis or Valkey server; see `slotsSource` for what is kept there. */
 export class RedisSlots {
   readonly #connection: Connection
-  readonly #pools: RedisPoolSlots[] = []
+  #pools: RedisPoolSlots[] = []
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -24,7 +24,8 @@ export class RedisSlots {
   /** Returns the slots of the backends of one pool. Each call stands for another holder of slots. */
   forPool(name: string): SlotStore {
     const pool = new RedisPoolSlots(this.#connection, name)
-    this.#pools.push(pool)
+    // A configuration that is loaded again may end pools for as long as the process runs.
+    this.#pools = [...this.#pools.filter(({ isOver }) => !isOver), pool]
     return pool
   }
 
@@ -52,11 +53,17 @@ class RedisPoolSlots implements SlotStore {
   /** The store's time of the latest answer; 0 before the first one. */
   #answeredAt = 0
   #hasLeft = false
+  #isOver = false
 
   constructor(connection: Connection, pool: string) {
     this.#connection = connection
     this.#key = connection.key('slots')
     this.#pool = pool
+  }
+
+  /** True if its pool has ended, and asks for no more slots. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   get isAway(): boolean {
@@ -81,11 +88,12 @@ class RedisPoolSlots implements SlotStore {
       const news = readNews(text)
       if (!news) return
       if (news.pool === undefined) all()
-      else if (news.pool === this.#pool) listener(news.urls ?? [])
+      else if (news.pool === this.#pool) listener(news.urls)
     })
     this.#connection.on('back', all)
     this.#connection.on('missed', all)
     return () => {
+      this.#isOver = true
       this.#connection.off('back', all)
       this.#connection.off('missed', all)
       unsubscribe()
@@ -139,9 +147,15 @@ function newToken(): string {
 
 /** Returns undefined for a message that nobody of ours has sent. */
 function readNews(text: string): SlotNews | undefined {
+  let news: Record<keyof SlotNews, unknown> | null
   try {
-    return JSON.parse(text) as SlotNews
+    news = JSON.parse(text)
   } catch {
     return undefined
   }
+  if (typeof news !== 'object' || news === null) return undefined
+  const { pool, urls } = news
+  if (pool === undefined) return {}
+  if (typeof pool !== 'string' || !Array.isArray(urls)) return undefined
+  return { pool, urls: urls.filter((url) => typeof url === 'string') }
 }
