@@ -72,6 +72,8 @@ export class FleetStatus extends ChangeFeed {
 
   constructor({ name, connection, gateways, clock }: FleetStatusOptions) {
     super()
+    // Each pool listens, and there may be any number of them.
+    this.setMaxListeners(0)
     this.#directory = gateways
     this.gateways = gateways
     this.#name = name

@@ -51,6 +51,8 @@ export class RedisStore implements BackendStore {
     const { prefix, id = defaultGatewayId(hostname(), Math.random) } = options
     if (!ID_FORM.test(id)) throw new Error('must have an id of 1 to 64 letters, digits and ._~-')
     this.connection = new RedisConnection(targetOf(target, prefix), clock)
+    // Each pool listens, and there may be any number of them.
+    this.connection.setMaxListeners(0)
     this.rateLimits = new RedisCounter(this.connection)
     this.#fleet = new RedisFleet(this.connection, id, clock)
     this.#revisions = new RevisionWatch(this.connection, clock)
