@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { FleetStatus, type StoreLink } from '../../src/balancer/fleet/fleet-status.js'
+import type { StoreLink } from '../../src/balancer/fleet/fleet-sources.js'
+import { FleetStatus } from '../../src/balancer/fleet/fleet-status.js'
 import type { GatewayView } from '../../src/balancer/fleet/gateway-directory.js'
 import type { Clock } from '../../src/balancer/time/clock.js'
 

@@ -1,30 +1,9 @@
 import type { Clock } from '../time/clock.js'
 import { Allowance } from './allowance.js'
 import { ChangeFeed } from './change-feed.js'
+import type { AwayError, StoreLink, WatchedDirectory } from './fleet-sources.js'
 import type { FleetChange, StoreView } from './fleet-view.js'
 import type { GatewayDirectory, GatewayView } from './gateway-directory.js'
-
-/** The part of a connection to a store that its status needs. */
-export interface StoreLink {
-  /** True while the store does not answer, and until it has answered for the first time. */
-  readonly isAway: boolean
-  on(event: 'away', listener: (error: Error) => void): unknown
-  on(event: 'back', listener: () => void): unknown
-  off(event: 'away', listener: (error: Error) => void): unknown
-  off(event: 'back', listener: () => void): unknown
-}
-
-/** A directory that tells who comes and goes. */
-export interface WatchedDirectory extends GatewayDirectory {
-  on(event: 'joined', listener: (gateway: GatewayView) => void): unknown
-  on(event: 'left', listener: (gateway: GatewayView, how: 'closed' | 'silent') => void): unknown
-  on(event: 'renamed', listener: (names: { id: string; wanted: string }) => void): unknown
-  on(event: 'failed', listener: (error: Error) => void): unknown
-  off(event: 'joined', listener: (gateway: GatewayView) => void): unknown
-  off(event: 'left', listener: (gateway: GatewayView, how: 'closed' | 'silent') => void): unknown
-  off(event: 'renamed', listener: (names: { id: string; wanted: string }) => void): unknown
-  off(event: 'failed', listener: (error: Error) => void): unknown
-}
 
 export interface FleetStatusOptions {
   /** Where the store is, without a user and a password. */
@@ -138,8 +117,8 @@ export class FleetStatus extends ChangeFeed {
     this.#tellOf({ type: 'renamed', id, wanted })
   readonly #onFailed = ({ message }: Error): void => this.#tellOf({ type: 'failed', message })
 
-  readonly #onAway = ({ message }: Error): void => {
-    this.#reason = message
+  readonly #onAway = ({ message, why = message }: AwayError): void => {
+    this.#reason = why
     this.#left()
     if (!this.#isStarted) this.#endGrace()
     this.#lost()

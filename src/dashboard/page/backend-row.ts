@@ -28,6 +28,7 @@ export class BackendRow {
   readonly #detail = create('span', { class: 'detail' })
   readonly #badge = create('span', { class: 'badge' }, this.#shape, this.#word)
   readonly #inFlight = create('span')
+  readonly #elsewhere = create('span', { class: 'detail elsewhere' })
   readonly #inFlightBar = create('i')
   readonly #share = create('span')
   readonly #shareBar = create('i')
@@ -65,7 +66,13 @@ export class BackendRow {
         create('span', { class: 'detail' }, url),
       ),
       create('td', { role: 'cell', 'data-label': 'State', class: 'text' }, this.#badge, this.#detail),
-      create('td', { role: 'cell', 'data-label': 'In flight' }, this.#inFlight, bar(this.#inFlightBar)),
+      create(
+        'td',
+        { role: 'cell', 'data-label': 'In flight' },
+        this.#inFlight,
+        this.#elsewhere,
+        bar(this.#inFlightBar),
+      ),
       create('td', { role: 'cell', 'data-label': 'Share' }, this.#share, bar(this.#shareBar)),
       this.#requests,
       this.#failed,
@@ -115,6 +122,7 @@ export class BackendRow {
     ]
     setText(this.#detail, [...more, detail].filter(Boolean).join(', '))
     setText(this.#inFlight, count(inFlight))
+    setText(this.#elsewhere, `${count(backend.inFlightElsewhere)} elsewhere`)
     // The bar is relative to the backend's limit of requests in flight or, without a limit, to the busiest backend.
     scale(this.#inFlightBar, inFlight / (maxConnections ?? Math.max(busiest, 10)))
     this.#inFlightBar.parentElement?.classList.toggle(

@@ -1,15 +1,14 @@
 import type { PoolChange } from '../../admin/contract/pool-events.js'
 import { byId, create, setText } from './element.js'
+import type { EventText } from './event-words.js'
+import { fleetText } from './fleet-text.js'
 import { clockTime, count, eventTime } from './format.js'
 
 /** Largest number of events in the list. */
 const MAX_EVENTS = 200
 
 /** Describes a change in words, with its severity. */
-export function changeText(change: PoolChange): {
-  text: string
-  level: 'good' | 'warning' | 'bad' | 'plain'
-} {
+export function changeText(change: PoolChange): EventText {
   const { type, backend } = change
   const id = backend?.id ?? ''
   switch (type) {
@@ -41,12 +40,15 @@ export function changeText(change: PoolChange): {
       return reloadText(change.reload as NonNullable<PoolChange['reload']>)
     case 'worker':
       return workerText(change.worker as NonNullable<PoolChange['worker']>)
+    case 'store':
+    case 'gateway':
+      return fleetText(change.fleet as NonNullable<PoolChange['fleet']>)
     default:
       return { text: `${id} ${type}`, level: 'plain' }
   }
 }
 
-function healthText({ backend }: PoolChange): ReturnType<typeof changeText> {
+function healthText({ backend }: PoolChange): EventText {
   const { id, health, lastCheck, ejectedUntil } = backend as NonNullable<PoolChange['backend']>
   if (health === 'unhealthy') {
     return { text: `${id} is unhealthy: its checks fail (${lastCheck?.detail ?? 'not ours'})`, level: 'bad' }
@@ -58,23 +60,14 @@ function healthText({ backend }: PoolChange): ReturnType<typeof changeText> {
   return { text: health === 'healthy' ? `${id} is healthy` : `${id} is used again`, level: 'good' }
 }
 
-function workerText({
-  number,
-  state,
-  reason,
-  cut,
-}: NonNullable<PoolChange['worker']>): ReturnType<typeof changeText> {
+function workerText({ number, state, reason, cut }: NonNullable<PoolChange['worker']>): EventText {
   if (state === 'started') return { text: `Worker ${number} has started`, level: 'good' }
   if (state === 'silent') return { text: `Worker ${number} does not answer`, level: 'bad' }
   const why = reason === null ? '' : `: ${reason}`
   return { text: `Worker ${number} has ended${why}; ${count(cut)} requests were cut`, level: 'bad' }
 }
 
-function reloadText({
-  changes,
-  changed,
-  mistakes,
-}: NonNullable<PoolChange['reload']>): ReturnType<typeof changeText> {
+function reloadText({ changes, changed, mistakes }: NonNullable<PoolChange['reload']>): EventText {
   if (mistakes > 0) {
     const what = mistakes === 1 ? '1 mistake' : `${count(mistakes)} mistakes`
     return { text: `The file was not loaded: it has ${what}`, level: 'bad' }

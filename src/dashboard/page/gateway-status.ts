@@ -22,6 +22,8 @@ export function gatewayStatusOf(pools: readonly NamedPool[], rates: CounterRates
   }
   if (out.length > 0) bad.push(`No usable backend in ${names(out)}: requests there are answered 503.`)
   if (pools.some(({ closing }) => closing)) warnings.push('The gateway shuts down.')
+  const away = pools.find(({ store }) => store?.away)?.store
+  if (away) warnings.push(`${away.name} does not answer: requests go on, and changes are refused.`)
   const panicking = pools.filter(({ panic }) => panic)
   if (panicking.length > 0) bad.push(`Too few healthy backends in ${names(panicking)}.`)
   const waiting = pools.filter(({ queue }) => queue.length > 0)

@@ -6,6 +6,7 @@ import { Charts } from './charts.js'
 import type { ConnectionState, Source } from './connection.js'
 import { byId, setText } from './element.js'
 import { addEvent, clearEvents } from './event-list.js'
+import { showFleet } from './fleet-list.js'
 import { clockTime } from './format.js'
 import { showOverview } from './overview.js'
 import { PoolEvents } from './pool-events.js'
@@ -32,6 +33,7 @@ export function poolSource(name: string | undefined, onReload: () => void): Sour
       setBackends(snapshot.backends)
       rates.add(snapshot)
       showOverview(snapshot, rates, name)
+      showFleet(snapshot)
       table.update(snapshot, rates)
       charts.add(snapshot, rates)
       latestAt = clockTime(new Date(snapshot.at))

@@ -1,6 +1,6 @@
 import type { PoolSnapshot } from '../../admin/contract/pool-events.js'
 import { isOutOfUse } from './backend-status.js'
-import { count, decimal, percent } from './format.js'
+import { count, decimal, duration, percent } from './format.js'
 import type { Rates } from './rates.js'
 import type { Status } from './status-banner.js'
 
@@ -17,7 +17,7 @@ const reasons: Record<string, string> = {
 }
 
 /** The status of a pool, with one sentence for each thing that needs attention. */
-export function poolStatusOf({ pool, backends }: PoolSnapshot, rates: Rates): Status {
+export function poolStatusOf({ at, pool, backends }: PoolSnapshot, rates: Rates): Status {
   const bad: string[] = []
   const warnings: string[] = []
   const active = backends.filter(({ state }) => state === 'active')
@@ -33,6 +33,11 @@ export function poolStatusOf({ pool, backends }: PoolSnapshot, rates: Rates): St
     bad.push(`${who} a second ${verb} 503 now: ${reasons[rates.refusal ?? ''] ?? rates.refusal}.`)
   }
   if (pool.closing) warnings.push('The gateway shuts down.')
+  const { store } = pool
+  if (store?.awaySince) {
+    const since = duration(Date.parse(at) - Date.parse(store.awaySince))
+    warnings.push(`${store.name} has not answered for ${since}: requests go on, and changes are refused.`)
+  }
   if (backends.length === 0) warnings.push('There is no backend: requests are answered 503.')
   else if (pool.eligible === 0) bad.push('No usable backend: requests are answered 503.')
   if (pool.panic) bad.push('Too few healthy backends: requests go to sick ones as well.')
