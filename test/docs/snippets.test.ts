@@ -20,6 +20,7 @@ const notRun: [command: RegExp, why: string][] = [
     /^(sudo|sudoedit|ssh|docker|kubectl|systemctl|journalctl)\b/,
     'needs a machine, a daemon or a cluster of its own',
   ],
+  [/^jq .* redis-cli /, 'needs jq and redis-cli; test/integration/redis-migration.test.ts does the same'],
   [/^cd \/etc\//, 'is for a machine where it is installed; another test runs it'],
 ]
 
