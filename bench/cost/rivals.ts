@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { RedisServer, withoutRedis } from '../../test/support/redis-server.js'
 import type { Peer } from '../peers/peer.js'
 import { type ChildOptions, startScript, stop } from './child.js'
 import type { Cores } from './cores.js'
@@ -71,8 +72,13 @@ export function featuresOn(node: Node): Rival[] {
   return [
     ...changed.map(([name, env]) => leastwise(node, name, env)),
     script(node, 'plugin in an app', 'plugin'),
+    ...(withoutRedis
+      ? []
+      : [sharingStore(node, 'shared store', {}), sharingStore(node, 'shared store, limit', limited)]),
   ]
 }
+
+const limited = { MAX_CONNECTIONS: '1000' }
 
 /** The environment of a Node that imports a file of ours first. */
 const importing = (name: string) => ({
@@ -106,6 +112,26 @@ function leastwise(node: Node, name: string, env: Record<string, string>): Rival
         // What it logs is taken by a collector, as it would be from a service.
         reader: { core: cores?.load },
       }),
+  }
+}
+
+/** A gateway with a store that a server of its own keeps, whose CPU time is not the gateway's. */
+function sharingStore(node: Node, name: string, env: Record<string, string>): Rival {
+  return {
+    name,
+    node,
+    async start(backends, cores) {
+      const ends: (() => unknown)[] = []
+      const server = await RedisServer.start({ after: (end: () => unknown) => ends.push(end) })
+      const running = await leastwise(node, name, { ...env, STORE: server.url }).start(backends, cores)
+      return {
+        ...running,
+        async stop() {
+          await running.stop()
+          for (const end of ends) await end()
+        },
+      }
+    },
   }
 }
 
