@@ -1,7 +1,7 @@
 import { test } from 'node:test'
-import { runOnWire } from './connections.js'
-import { runCase } from './fuzz.js'
-import { Wire } from './wire.js'
+import { runOnWire } from '../fuzz/connections.js'
+import { runCase } from '../fuzz/fuzz.js'
+import { Wire } from '../fuzz/wire.js'
 
 const CASES = 2000
 const CASES_ON_WIRE = 1000
