@@ -1,3 +1,4 @@
+import type { Clock } from '../time/clock.js'
 import { askedBetween } from './asked.js'
 import { bringIntoForce } from './bring-into-force.js'
 import type { ChangeablePool } from './change.js'
@@ -8,6 +9,18 @@ import type { StoreAccess } from './store-access.js'
 
 /** How often the store is read in a row because it changed meanwhile. */
 const MAX_LOADS = 20
+/**
+ * Time for which a gateway that started without the store leaves an empty store alone. A store that has lost its content
+ * is empty until a gateway is back that knows it, which may take a pause between two attempts to connect.
+ */
+const EMPTY_GRACE_MS = 3000
+
+/** The store is empty, and a gateway that knows what it had may not have come back yet. */
+class EmptyStoreError extends Error {
+  constructor() {
+    super('it is empty, and gateways that know what it had may not have come back yet')
+  }
+}
 
 /** What a follower tells of. */
 export interface FollowerListener {
@@ -23,9 +36,14 @@ export interface FollowerListener {
   inStep(): void
 }
 
+/** The part of a pool that a follower uses. */
+interface FollowingPool extends ChangeablePool {
+  readonly clock: Pick<Clock, 'now'>
+}
+
 /** Brings into force what the store of several gateways has, and gives back to the store what it has lost. */
 export class StoreFollower {
-  readonly #pool: ChangeablePool
+  readonly #pool: FollowingPool
   readonly #store: BackendStore
   readonly #access: StoreAccess
   readonly #listener: FollowerListener
@@ -37,10 +55,12 @@ export class StoreFollower {
   isOutdated = false
   #outOfStep: Error | undefined
   #awayAtStart: Error | undefined
+  /** When the store was found empty after a start without it, in monotonic milliseconds. */
+  #emptyAt: number | undefined
 
   /** @param loaded what was read of the store when the pool was made; the error if the store was away */
   constructor(
-    pool: ChangeablePool,
+    pool: FollowingPool,
     store: BackendStore,
     access: StoreAccess,
     loaded: Loaded | Error | undefined,
@@ -92,7 +112,7 @@ export class StoreFollower {
         await this.#follow(await this.#access.load())
       } catch (error) {
         this.isOutdated = true
-        if (this.#store.isAway) throw error
+        if (this.#store.isAway || error instanceof EmptyStoreError) throw error
         throw this.#declined(error as Error)
       }
     }
@@ -117,6 +137,7 @@ export class StoreFollower {
 
   async #follow(loaded: Loaded | undefined): Promise<void> {
     const known = this.#known
+    if (!known && !loaded && this.#awayAtStart) this.#leaveAlone()
     if (known && (!loaded || isOlder(loaded.revision ?? '', known.revision ?? ''))) await this.#restore(known)
     else if (loaded && !known) this.takeOver(loaded, this.#first, this.#listener.contentAtStart(loaded))
     else if (loaded && known && loaded.revision !== known.revision)
@@ -128,6 +149,13 @@ export class StoreFollower {
     if (!this.#outOfStep) return
     this.#outOfStep = undefined
     this.#listener.inStep()
+  }
+
+  /** @throws {EmptyStoreError} while the store may only have lost its content */
+  #leaveAlone(): void {
+    const now = this.#pool.clock.now()
+    this.#emptyAt ??= now
+    if (now - this.#emptyAt < EMPTY_GRACE_MS) throw new EmptyStoreError()
   }
 
   async #restore({ state, revision: before = '' }: Loaded): Promise<void> {

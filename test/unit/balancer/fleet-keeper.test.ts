@@ -481,6 +481,44 @@ test('a pool that begins without its store refuses changes, and joins as a start
   assert.deepEqual(standOf(other).sort(), ['a-1 4 active', 'c 1 active', 'd-1 1 active'])
 })
 
+test('a pool that begins without its store leaves an empty one to those who know what it had', async () => {
+  const shared = new SharedStore()
+  const one = await open(shared.gateway(), { backends: ['http://a:1'] })
+  await one.change(add('c'))
+  const store = shared.gateway()
+  store.isAway = true
+  const clock = new TestClock()
+  const other = await open(store, { backends: ['http://a:1', 'http://d:1'], clock })
+  shared.content = undefined
+  store.comeBack()
+  await settled()
+  assert.equal(shared.content, undefined)
+  await assert.rejects(other.change(add('x')), { message: /^nothing was changed.*it is empty/ })
+  // The other gateway is back, and writes what it knows.
+  for (const it of shared.gateways) it.told()
+  await settled()
+  clock.pass(5000)
+  await settled()
+  assertEqual(one, other)
+  assert.deepEqual(standOf(other).sort(), ['a-1 1 active', 'c 1 active', 'd-1 1 active'])
+})
+
+test('a pool that begins without its store writes an empty one where nobody else does', async () => {
+  const shared = new SharedStore()
+  const store = shared.gateway()
+  store.isAway = true
+  const clock = new TestClock()
+  const one = await open(store, { backends: ['http://a:1'], clock })
+  store.comeBack()
+  await settled()
+  assert.equal(shared.content, undefined)
+  clock.pass(5000)
+  await settled()
+  assert.deepEqual(one.told, ['joined'])
+  await one.change(add('c'))
+  assert.deepEqual(standOf(one).sort(), ['a-1 1 active', 'c 1 active'])
+})
+
 test('gateways that start at once on an empty store have one state', async () => {
   const shared = new SharedStore()
   const backends = ['http://a:1', 'http://b:1']
