@@ -5,6 +5,7 @@ import { ObserverGuard } from '../../src/balancer/observer-guard.js'
 import { systemClock } from '../../src/balancer/time/clock.js'
 import { RedisConnection } from '../../src/stores/redis/connection.js'
 import { GATEWAY_LEASE_MS, Membership } from '../../src/stores/redis/membership.js'
+import { RedisStore } from '../../src/stores/redis/redis-store.js'
 import { Script } from '../../src/stores/redis/script.js'
 import { TestClock } from '../support/clock.js'
 import { RedisServer, withoutRedis } from '../support/redis-server.js'
@@ -275,4 +276,31 @@ test('a store that refuses the announcement is told of once', { skip: withoutRed
   assert.equal(a.events.length, calls)
   await server.command('DEL', KEY)
   await a.livesUntil(says('announced a again'))
+})
+
+test('a store that a pool begins to use while the last one closes it joins the gateways again', {
+  skip: withoutRedis,
+}, async (t) => {
+  const server = await RedisServer.start(t)
+  const [store, other] = ['one', 'two'].map((id) => new RedisStore(server.url, { id })) as [
+    RedisStore,
+    RedisStore,
+  ]
+  t.after(() => Promise.all([store.close(), other.close()]))
+  const events: string[] = []
+  other.gateways.on('joined', ({ id }) => events.push(`joined ${id}`))
+  other.gateways.on('left', ({ id }, why) => events.push(`left ${id} ${why}`))
+  await other.open()
+  const first = store.forPool('first')
+  await first.load()
+  await until(
+    () => events.at(-1),
+    (event) => event === 'joined one',
+  )
+  await Promise.all([first.close(), store.forPool('second').load()])
+  await until(
+    () => events,
+    (seen) => seen.join() === 'joined one,left one closed,joined one',
+  )
+  assert.equal(store.connection.isAway, false)
 })

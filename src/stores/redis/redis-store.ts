@@ -137,8 +137,9 @@ export class RedisStore implements BackendStore {
   async #closeUnused(): Promise<void> {
     if (this.#isUsed) return
     await this.#fleet.close()
-    // Another pool may have begun to use it meanwhile.
-    if (!this.#isUsed) this.connection.close()
+    // Another pool may have begun to use it meanwhile, so that this gateway has to join again.
+    if (this.#isUsed) this.#fleet.start()
+    else this.connection.close()
   }
 
   get #isUsed(): boolean {
