@@ -119,6 +119,8 @@ export class FleetStatus extends ChangeFeed {
 
   readonly #onAway = ({ message, why = message }: AwayError): void => {
     this.#reason = why
+    // A store that has not answered since the start may have been found to be away already.
+    if (this.#isStarted && this.#awaySince) return
     this.#left()
     if (!this.#isStarted) this.#endGrace()
     this.#lost()

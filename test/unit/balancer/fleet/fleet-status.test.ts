@@ -73,6 +73,18 @@ test('a store that does not answer after the start is told of once, and so is th
   assert.deepEqual([status.failures, status.awayMs], [1, 10_000])
 })
 
+test('a store that is found to be away after the start has gone away once, however late its connection says why', () => {
+  const clock = new TestClock()
+  const { status, link } = playedStatus(clock, true)
+  const changes = changesOf(status)
+  clock.pass(5000)
+  link.go('it did not answer for 8000 ms')
+  clock.pass(5000)
+  link.come()
+  assert.deepEqual(told(changes), ['away', 'back'])
+  assert.deepEqual([status.failures, status.awayMs], [1, 10_000])
+})
+
 test('a store that comes and goes all the time is told of now and then, and as it is at last', () => {
   const clock = new TestClock()
   const { status, link } = playedStatus(clock)
