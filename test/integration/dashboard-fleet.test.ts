@@ -45,6 +45,9 @@ test('the dashboard shows the gateways and the store, and in words that a change
   await store.start()
   await has('#events', 'The store answers again')
   await has('#pool-status', 'The one backend takes requests.')
+  // Only who has the store again can say that it ends.
+  await other.line(({ event }) => event === 'store back')
+  await has('#fleet li', 'edge-2')
   await other.stop()
   await has('#events', 'Gateway edge-2 has ended')
   await has('#fleet', 'No other gateway shares')
