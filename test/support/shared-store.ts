@@ -9,7 +9,7 @@ import {
   StoreOutcomeError,
   type StoreRevision,
 } from '../../src/balancer/index.js'
-import { isOlder } from '../../src/balancer/state/store.js'
+import { historyOf, isOlder } from '../../src/balancer/state/store.js'
 
 /** What one gateway does not get through to, see {@link GatewayStore.fault}. */
 export type Fault = 'lost' | 'unanswered'
@@ -53,7 +53,8 @@ export class SharedStore {
 
   /** Returns the revision that follows on another one. */
   next(before: StoreRevision | undefined): string {
-    return `${Number.parseInt(String(before ?? '0'), 10) + 1}-${(this.#random++).toString(36)}x`
+    const random = (this.#random++).toString(36).padStart(12, 'x')
+    return `${Number.parseInt(String(before ?? '0'), 10) + 1}-${historyOf(before ?? '') ?? random}${random}`
   }
 }
 

@@ -45,7 +45,10 @@ export class FleetKeeper extends StateKeeper {
     super(pool, store, configuredPolicy)
     this.#options = options
     this.#follower = new StoreFollower(pool, store, this.access, loaded, {
-      contentAtStart: ({ state }) => this.#contentAtStart(state),
+      contentAtStart: ({ state }) => {
+        this.#storedConfiguration = undefined
+        return this.#contentAtStart(state)
+      },
       joined: () => this.announce('joined'),
       restored: () => this.announce('restored'),
       outOfStep: (error) => this.announce('outOfStep', error),

@@ -4,7 +4,7 @@ import { bringIntoForce } from './bring-into-force.js'
 import type { ChangeablePool } from './change.js'
 import { contentIn, contentOf, isSameContent, type PoolContent, rebase } from './pool-content.js'
 import type { Loaded } from './schema.js'
-import { type BackendStore, isOlder } from './store.js'
+import { type BackendStore, isOlder, isOtherHistory } from './store.js'
 import type { StoreAccess } from './store-access.js'
 
 /** How often the store is read in a row because it changed meanwhile. */
@@ -139,7 +139,9 @@ export class StoreFollower {
     const known = this.#known
     if (!known && !loaded && this.#awayAtStart) this.#leaveAlone()
     if (known && (!loaded || isOlder(loaded.revision ?? '', known.revision ?? ''))) await this.#restore(known)
-    else if (loaded && !known) this.takeOver(loaded, this.#first, this.#listener.contentAtStart(loaded))
+    else if (loaded && (!known || isOtherHistory(loaded.revision ?? '', known.revision ?? '')))
+      // Also where this pool was the first to find the store empty, and others have written again what it had before.
+      this.takeOver(loaded, this.#first, this.#listener.contentAtStart(loaded))
     else if (loaded && known && loaded.revision !== known.revision)
       this.takeOver(loaded, contentIn(known.state))
     if (this.#awayAtStart) {

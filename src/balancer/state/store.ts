@@ -70,6 +70,21 @@ export function isOlder(revision: StoreRevision, than: StoreRevision): boolean {
   return revisionNumber(revision) < revisionNumber(than)
 }
 
+/**
+ * Compares where two revisions of a store with {@link BackendStore.restore} come from. The random part may begin with 12
+ * characters that are new with the first save to an empty store, and stay with each save after it.
+ * @returns true if none of them can have come from the other, because they began on an empty store each
+ */
+export function isOtherHistory(revision: StoreRevision, than: StoreRevision): boolean {
+  const [one, other] = [historyOf(revision), historyOf(than)]
+  return one !== undefined && other !== undefined && one !== other
+}
+
+/** Returns the part of a revision that all saves since an empty store have in common; undefined for one without it. */
+export function historyOf(revision: StoreRevision): string | undefined {
+  return /^\d{1,15}-(\w{12})\w{12}$/.exec(String(revision))?.[1]
+}
+
 /** Returns the number of a revision `NUMBER-RANDOM`; -1 for a revision of another form. */
 function revisionNumber(revision: StoreRevision): number {
   return Number(/^(\d{1,15})-/.exec(String(revision))?.[1] ?? -1)

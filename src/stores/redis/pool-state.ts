@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { StoreConflictError, StoreOutcomeError } from '../../balancer/errors.js'
 import type { PoolFleet } from '../../balancer/fleet/pool-fleet.js'
-import type {
-  BackendStore,
-  PoolState,
-  Restored,
-  StoredState,
-  StoreRevision,
+import {
+  type BackendStore,
+  historyOf,
+  type PoolState,
+  type Restored,
+  type StoredState,
+  type StoreRevision,
 } from '../../balancer/state/store.js'
 import { parseJson } from '../../text/json-fault.js'
 import { type RedisConnection, StoreAwayError } from './connection.js'
@@ -78,7 +79,7 @@ export class RedisPoolState implements BackendStore {
     this.#parts.opened()
     const before = expectedRevision === undefined ? '' : String(expectedRevision)
     const number = Number(revisionForm.exec(before)?.[1] ?? 0) + 1
-    const revision = `${number}-${randomBytes(6).toString('hex')}`
+    const revision = `${number}-${historyOf(before) ?? random()}${random()}`
     const [done] = await this.#write(saveScript, state, revision, [before])
     if (done === 'conflict') throw new StoreConflictError(this.name)
     this.#known = revision
@@ -146,6 +147,11 @@ export class RedisPoolState implements BackendStore {
     if (answer[0] === 'late') throw new StoreAwayError(`the change reached it too late`)
     return answer
   }
+}
+
+/** Returns 12 characters. */
+function random(): string {
+  return randomBytes(6).toString('hex')
 }
 
 /** Returns the state as JSON that begins with its version. */
