@@ -46,9 +46,12 @@ async function fleet(t: TestContext, workers: string) {
     return statuses
   }
   // A gateway starts whether the store is there or not.
+  let tries = 0
   await until(
     async () =>
-      Promise.all(gateways.map(({ url }) => call(`${url}/closed`, { headers: { 'x-key': 'start' } }))),
+      Promise.all(
+        gateways.map(({ url }) => call(`${url}/closed`, { headers: { 'x-key': `start ${tries++}` } })),
+      ),
     (responses) => responses.every(({ status }) => status === 200),
   )
   return { server, gateways, send }
@@ -87,8 +90,10 @@ export async function sharedRateLimits(t: TestContext, workers: string): Promise
   }
 
   await server.start()
+  // Each time another client, as one of the gateways may have the store long before the other.
+  let tries = 0
   await until(
-    () => send('/closed', 'back', 2),
+    () => send('/closed', `back ${tries++}`, 2),
     (statuses) => statuses[200] === 2,
   )
   assert.deepEqual(await send('/open', 'three'), { 200: MAX, 429: 100 - MAX })
