@@ -1,5 +1,6 @@
 import { BackendNotFoundError } from '../errors.js'
 import { GuardedEmitter } from '../observer-guard.js'
+import { Batch } from '../structures/batch.js'
 import type { Backend } from './backend.js'
 import { Eligibility } from './eligibility.js'
 import type { RegistryEvents, RegistryObserver, RegistryOptions } from './registry-options.js'
@@ -12,8 +13,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
   readonly #urls = new Map<string, Backend>()
   readonly #eligibility: Eligibility
   #inFlight = 0
-  /** Number of batches that are under way (one batch may begin inside another). */
-  #batches = 0
+  readonly #batch = new Batch()
   #isStale = false
   /** The pool's observer. The pool sets it once the first backends are registered. */
   observer: RegistryObserver | undefined
@@ -126,13 +126,14 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
    * it is outdated, and must not be read.
    */
   batch(change: () => void): void {
-    this.#batches++
-    try {
-      change()
-    } finally {
-      this.#batches--
-      if (this.#batches === 0 && this.#isStale) this.refresh()
-    }
+    this.#batch.run(change, () => {
+      if (this.#isStale) this.refresh()
+    })
+  }
+
+  /** Calls back once the changes so far were told to all that follow them: now, or at the end of the batch. */
+  protected onceTold(callback: () => void): void {
+    this.#batch.atEnd(callback)
   }
 
   /**
@@ -189,7 +190,7 @@ export class BackendSet extends GuardedEmitter<RegistryEvents> {
 
   /** Computes the set of eligible backends again. During a batch this is put off until the batch ends. */
   protected refresh(): void {
-    this.#isStale = this.#batches > 0
+    this.#isStale = this.#batch.isOpen
     if (this.#isStale) return
     const hasPanicChanged = this.#eligibility.refresh(this.list())
     this.observer?.eligibleChanged(this.eligible)

@@ -174,13 +174,13 @@ export class Registry extends BackendHealth {
     this.#lookWhenKnown(backend)
   }
 
-  /** Finishes the drain of a backend without requests, as soon as no other thread gives it any more. */
+  /** Finishes the drain of a backend without requests once all threads know of it, which then say when it is idle. */
   #lookWhenKnown(backend: Backend): void {
     const look = () => {
       if (backend.inFlight === 0) this.becameIdle(backend)
     }
     const { otherThreads } = this.options
-    if (otherThreads) otherThreads.whenKnown(look)
+    if (otherThreads) this.onceTold(() => otherThreads.whenKnown(look))
     else look()
   }
 

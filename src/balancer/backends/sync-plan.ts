@@ -60,7 +60,7 @@ export function planSync(
     }
   }
   const dropped = new Set(changes.dropped.flatMap((url) => urls.get(url) ?? []))
-  const ids = freeIds(plan, backends, new Set([...leaving, ...dropped]), newcomers)
+  const ids = freeIds(plan, backends, new Set([...leaving, ...dropped]), newcomers, options)
   plan.dropped = [...dropped].filter((backend) => !plan.replaced.has(backend))
   try {
     for (const entry of newcomers) plan.added.push(newBackend(takeId(entry, ids), entry, source, options))
@@ -77,6 +77,7 @@ function freeIds(
   backends: readonly Backend[],
   leaving: ReadonlySet<Backend>,
   newcomers: readonly SourceEntry[],
+  { otherThreads }: Pick<RegistryOptions, 'otherThreads'>,
 ): Set<string> {
   const wanted = new Set(newcomers.flatMap(({ id }) => id ?? []))
   const returning = new Set(followed.flatMap(({ backend, fields }) => (fields ? backend : [])))
@@ -84,8 +85,9 @@ function freeIds(
   for (const backend of backends) {
     const leaves = leaving.has(backend) && !returning.has(backend)
     if (leaves && wanted.has(backend.id)) replaced.add(backend)
-    // A backend without requests is gone before the first newcomer comes.
-    else if (!replaced.has(backend) && !(leaves && backend.inFlight === 0)) ids.add(backend.id)
+    // A backend without requests is gone before the first newcomer comes, unless other threads have to hear of it first.
+    else if (!replaced.has(backend) && !(leaves && backend.inFlight === 0 && !otherThreads))
+      ids.add(backend.id)
   }
   return ids
 }
