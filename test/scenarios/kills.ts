@@ -105,10 +105,25 @@ async function rush(t: TestContext, count: number, seed: number): Promise<void> 
   assert.ok((answers.get('200') ?? 0) > count)
   assert.ok((answers.get('101') ?? 0) > count / 10)
   assert.equal([...answers.keys()].filter((what) => !['200', '101', 'reset'].includes(what)).join(), '')
-  // It serves with all of its workers.
+  // It serves with all of its workers again. One takes part in the pool a moment before it listens.
+  await until(
+    () => pool.list.filter(({ takesPart }) => takesPart).length,
+    (workers) => workers === 3,
+  )
+  await until(() => serves(gateway.url), Boolean)
+}
+
+/** Returns false if one of twenty requests was not answered. */
+async function serves(url: string): Promise<boolean> {
   for (let i = 0; i < 20; i++) {
-    const client = new RawClient(gateway.url).send('GET /ok HTTP/1.1\r\nHost: a\r\n\r\n')
-    await client.until(/ok$/)
-    client.close()
+    const client = new RawClient(url).send('GET /ok HTTP/1.1\r\nHost: a\r\n\r\n')
+    try {
+      await client.until(/ok$/)
+    } catch {
+      return false
+    } finally {
+      client.close()
+    }
   }
+  return true
 }

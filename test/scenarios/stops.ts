@@ -11,8 +11,10 @@ const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 const AT_ONCE = 5
 const INTERVAL_MS = 5
 
-/** Number of series of stops, of which one has to be without a loss. */
+/** Number of series of stops, of which one has to be almost without a loss. */
 const SERIES = 3
+/** Largest number of requests that such a series loses in each stop. Listeners that are closed at once lose two or more. */
+const MAX_LOST = 1 / 4
 
 interface Results {
   answered: number
@@ -22,23 +24,24 @@ interface Results {
 
 /**
  * Stops a gateway so many times, while new connections come. Where the machine gives the processor to another process
- * between the last accept and the close, what comes in that moment is lost, whatever the gateway does; so a loss has to
+ * between the last accept and the close, what comes in that moment is lost, whatever the gateway does; so losses have to
  * come again and again to count.
  */
 export function stops({ times, workers }: { times: number; workers: number }): void {
-  test(`${times} stops with 1,000 new connections a second lose no request: ${workers} worker(s)`, {
+  test(`${times} stops with 1,000 new connections a second lose hardly a request: ${workers} worker(s)`, {
     skip: workers > 1 && noSharedPort,
   }, async (t) => {
     const backend = await answering()
     t.after(() => backend.close())
     const lost: number[] = []
-    for (let i = 0; i < SERIES && !lost.includes(0); i++) {
+    const isFew = (count: number) => count <= times * MAX_LOST
+    for (let i = 0; i < SERIES && !lost.some(isFew); i++) {
       const results = await series(times, workers, backend.url)
       t.diagnostic(JSON.stringify(results))
       assert.ok(results.answered > 100 * times)
       lost.push(results.lost)
     }
-    assert.ok(lost.includes(0), `lost in each series: ${lost}`)
+    assert.ok(lost.some(isFew), `lost in each series: ${lost}`)
   })
 }
 
