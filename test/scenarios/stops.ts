@@ -13,7 +13,7 @@ const INTERVAL_MS = 5
 
 /** Number of series of stops, of which one has to be almost without a loss. */
 const SERIES = 3
-/** Largest number of requests that such a series loses in each stop. Listeners that are closed at once lose two or more. */
+/** Largest number of requests that such a series loses per stop; listeners that are closed at once lose about one or more. */
 const MAX_LOST = 1 / 4
 
 interface Results {
