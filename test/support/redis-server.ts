@@ -60,8 +60,12 @@ export class RedisServer {
   async start(): Promise<void> {
     const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder]
     const words = [...this.#first, ...fixed, ...this.#args]
-    this.#child = spawn(program ?? 'redis-server', words, { stdio: 'ignore' })
-    while (!(await this.#answers())) await setTimeout(10)
+    do {
+      // It ends at once where somebody else has one of its ports for a moment.
+      if (this.#child?.exitCode !== null)
+        this.#child = spawn(program ?? 'redis-server', words, { stdio: 'ignore' })
+      await setTimeout(10)
+    } while (!(await this.#answers()))
   }
 
   /** Ends the server at once, as kill -9 does. */
@@ -104,7 +108,7 @@ export class RedisServer {
 }
 
 /** A port below those that the system gives to outgoing connections. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000)
     const server = createServer()
