@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { spawn } from '../support/children.js'
 import { openGateway } from '../support/gateway.js'
-import { root } from '../support/process.js'
+import { freePort, root } from '../support/process.js'
 import { exchange, field } from '../support/raw.js'
 
 /** What the guide says that nginx needs. */
 const needed = /```nginx\n([^`]*gzip_proxied[^`]*)```/.exec(
   readFileSync(join(root, 'docs/deployment.md'), 'utf8'),
 )?.[1]
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 async function startNginx(binary: string, gzip: string) {
   const folder = mkdtempSync(join(tmpdir(), 'leastwise-nginx-'))

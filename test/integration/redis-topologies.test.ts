@@ -10,7 +10,7 @@ import type { RedisClient } from '../../src/stores/redis/client.js'
 import { type RedisStore, redisStore } from '../../src/stores/redis/redis-store.js'
 import { root } from '../support/process.js'
 import { startSentinel } from '../support/redis-sentinel.js'
-import { freePort, RedisServer, withoutRedis } from '../support/redis-server.js'
+import { freeLowPort, RedisServer, withoutRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
 const state = {
@@ -47,9 +47,9 @@ async function assertWorks(t: TestContext, target: string | RedisClient): Promis
 }
 
 async function startCluster(t: TestContext): Promise<RedisServer> {
-  const settings = ['enabled', 'yes', 'announce-ip', '127.0.0.1', 'node-timeout', '100']
   // By default the nodes of a cluster talk on a port that an outgoing connection may have.
-  settings.push('port', String(await freePort()))
+  const port = String(await freeLowPort())
+  const settings = ['enabled', 'yes', 'announce-ip', '127.0.0.1', 'node-timeout', '100', 'port', port]
   const args = settings.map((word, i) => (i % 2 === 0 ? `--cluster-${word}` : word))
   const server = await RedisServer.start(t, ...args)
   await server.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')

@@ -43,7 +43,7 @@ export class RedisServer {
 
   static async #begin(t: Owner, args: string[], first: string[] = []): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'leastwise-redis-'))
-    const server = new RedisServer(await freePort(), folder, first, args)
+    const server = new RedisServer(await freeLowPort(), folder, first, args)
     t.after(async () => {
       await server.kill()
       await rm(server.#folder, { recursive: true, force: true })
@@ -60,12 +60,13 @@ export class RedisServer {
   async start(): Promise<void> {
     const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder]
     const words = [...this.#first, ...fixed, ...this.#args]
-    do {
+    const launch = () => spawn(program ?? 'redis-server', words, { stdio: 'ignore' })
+    this.#child = launch()
+    while (!(await this.#answers())) {
       // It ends at once where somebody else has one of its ports for a moment.
-      if (this.#child?.exitCode !== null)
-        this.#child = spawn(program ?? 'redis-server', words, { stdio: 'ignore' })
+      if (this.#child && this.#child.exitCode !== null) this.#child = launch()
       await setTimeout(10)
-    } while (!(await this.#answers()))
+    }
   }
 
   /** Ends the server at once, as kill -9 does. */
@@ -108,7 +109,7 @@ export class RedisServer {
 }
 
 /** A port below those that the system gives to outgoing connections. */
-export async function freePort(): Promise<number> {
+export async function freeLowPort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000)
     const server = createServer()
